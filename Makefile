@@ -1,0 +1,45 @@
+# make run    everything, from an empty folder to data/final     make ui     Dagster's page
+# make test   the whole suite on both engines                    make check  lint, format, types
+# make bench  the benchmark, written to docs/
+# Only Python 3.11 and make are needed; .venv is made when it is missing or out of date.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export DAGSTER_DISABLE_TELEMETRY = 1
+
+.PHONY: run test check ui bench clean
+
+run: $(STAMP)
+	$(BIN)/cip run --sample
+
+test: $(STAMP)
+	CIP_ENGINE=sail $(BIN)/pytest
+	@if command -v java >/dev/null 2>&1; then \
+	    CIP_ENGINE=spark $(BIN)/pytest -m engine; \
+	elif [ -n "$$CI" ]; then \
+	    echo "JAVA IS MISSING: the Spark half of the suite cannot run, and CI may not go without it." >&2; exit 1; \
+	else \
+	    echo "JAVA IS MISSING: the Spark half of the suite was NOT run. Install Java 17 or later." >&2; \
+	fi
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+ui: $(STAMP)
+	$(BIN)/cip ui
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV)
+
+# The environment is remade when the pins change.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $(STAMP)

@@ -1,0 +1,40 @@
+"""The CSV files in ``final``: those of the day that was exported last."""
+
+import dagster as dg
+
+from cip_assets.assets.declare import code_version, snapshot_day
+from cip_assets.automation.partitions import DAYS
+from cip_assets.contracts import exports as declared
+from cip_assets.contracts.exports import EXPORTS, Export
+from cip_assets.io.exports import export_csv
+from cip_assets.resources import LakeResource
+
+
+def _export_asset(export: Export) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["exports", export.name],
+        deps=[dg.AssetKey(["marts", export.mart])],
+        partitions_def=DAYS,
+        group_name="exports",
+        kinds={"csv"},
+        description=f"{export.description}: `final/{export.name}.csv`, sorted by {', '.join(export.order_by)}.",
+        code_version=code_version(declared),
+    )
+    def write(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+        settings = lake.settings
+        done = export_csv(
+            export, settings.table_uri("marts", export.mart), snapshot_day(context), settings.final
+        )
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": done.row_count,
+                "path": dg.MetadataValue.path(done.path),
+                "sha256": done.sha256,
+                "size_bytes": done.size_bytes,
+            }
+        )
+
+    return write
+
+
+ASSETS = [_export_asset(export) for export in EXPORTS]

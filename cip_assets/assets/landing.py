@@ -1,0 +1,25 @@
+"""The landing folder, as the graph sees it."""
+
+import dagster as dg
+from pyspark.sql import DataFrame
+
+from cip_assets.assets.declare import described
+from cip_assets.automation.partitions import calendar
+from cip_assets.contracts import contract_of
+from cip_assets.engines import EngineResource
+from cip_assets.io import landing
+from cip_assets.resources import LakeResource
+
+
+@dg.asset(**described(contract_of("landing", "manifest"), landing))
+def manifest(context: dg.AssetExecutionContext, engine: EngineResource, lake: LakeResource) -> DataFrame:
+    """Every landing file: hash, rows by month, and what is wrong with it."""
+    folder = lake.settings.landing
+    _, unknown = landing.find_files(folder) if folder.is_dir() else ([], [])
+    if unknown:
+        context.log.warning(f"{folder}: CSV files of no known table: {', '.join(unknown)}")
+    context.add_output_metadata({"landing_folder": dg.MetadataValue.path(folder), "files_of_no_table": unknown})
+    return landing.scan_landing(engine.spark_session, folder, calendar())
+
+
+ASSETS = [manifest]

@@ -1,0 +1,149 @@
+"""The marts, one snapshot per as-of day."""
+
+import dagster as dg
+from pyspark.sql import DataFrame
+
+from cip_assets.assets.declare import reads, snapshot, snapshot_day
+from cip_assets.contracts import contract_of
+from cip_assets.rules import current_rules
+from cip_assets.transforms import marts
+
+
+def _mart(table: str, **inputs: str) -> dict[str, object]:
+    return {**snapshot(contract_of("marts", table), marts), "ins": reads(**inputs)}
+
+
+@dg.asset(
+    **_mart(
+        "customer_360",
+        population="features/population",
+        customers="cleaned/customers",
+        purchases="features/purchases",
+        preferences="features/preferences",
+        returns="features/returns",
+        support="features/support",
+        engagement="features/engagement",
+        rfm="features/rfm",
+        segments="features/segments",
+        churn="features/churn",
+        clv="features/clv",
+    )
+)
+def customer_360(
+    context: dg.AssetExecutionContext,
+    population: DataFrame,
+    customers: DataFrame,
+    purchases: DataFrame,
+    preferences: DataFrame,
+    returns: DataFrame,
+    support: DataFrame,
+    engagement: DataFrame,
+    rfm: DataFrame,
+    segments: DataFrame,
+    churn: DataFrame,
+    clv: DataFrame,
+) -> DataFrame:
+    return marts.customer_360(
+        population=population,
+        customers=customers,
+        purchases=purchases,
+        preferences=preferences,
+        returns=returns,
+        support=support,
+        engagement=engagement,
+        rfm=rfm,
+        segments=segments,
+        churn=churn,
+        clv=clv,
+        as_of=snapshot_day(context),
+    )
+
+
+@dg.asset(**_mart("cohort_retention", transactions="cleaned/transactions", purchases="features/purchases"))
+def cohort_retention(
+    context: dg.AssetExecutionContext, transactions: DataFrame, purchases: DataFrame
+) -> DataFrame:
+    return marts.cohort_retention(transactions, purchases, snapshot_day(context))
+
+
+@dg.asset(
+    **_mart(
+        "kpi_totals",
+        population="features/population",
+        purchases="features/purchases",
+        returns="features/returns",
+    )
+)
+def kpi_totals(
+    context: dg.AssetExecutionContext, population: DataFrame, purchases: DataFrame, returns: DataFrame
+) -> DataFrame:
+    return marts.kpi_totals(population, purchases, returns, snapshot_day(context))
+
+
+@dg.asset(**_mart("kpi_activity", web_activity="cleaned/web_activity"))
+def kpi_activity(context: dg.AssetExecutionContext, web_activity: DataFrame) -> DataFrame:
+    return marts.kpi_activity(web_activity, snapshot_day(context))
+
+
+@dg.asset(**_mart("kpi_revenue_segment", customer_360="marts/customer_360"))
+def kpi_revenue_segment(context: dg.AssetExecutionContext, customer_360: DataFrame) -> DataFrame:
+    return marts.kpi_revenue_segment(customer_360, snapshot_day(context))
+
+
+@dg.asset(**_mart("kpi_monthly_revenue", transactions="cleaned/transactions"))
+def kpi_monthly_revenue(context: dg.AssetExecutionContext, transactions: DataFrame) -> DataFrame:
+    return marts.kpi_monthly_revenue(transactions, snapshot_day(context))
+
+
+@dg.asset(**_mart("kpi_top_customers", customer_360="marts/customer_360"))
+def kpi_top_customers(context: dg.AssetExecutionContext, customer_360: DataFrame) -> DataFrame:
+    return marts.kpi_top_customers(customer_360, snapshot_day(context), current_rules())
+
+
+@dg.asset(**_mart("kpi_top_products", transactions="cleaned/transactions", products="cleaned/products"))
+def kpi_top_products(
+    context: dg.AssetExecutionContext, transactions: DataFrame, products: DataFrame
+) -> DataFrame:
+    return marts.kpi_top_products(transactions, products, snapshot_day(context), current_rules())
+
+
+@dg.asset(
+    **_mart(
+        "kpi_trends",
+        transactions="cleaned/transactions",
+        returns="cleaned/returns",
+        support_tickets="cleaned/support_tickets",
+        web_activity="cleaned/web_activity",
+        purchases="features/purchases",
+    )
+)
+def kpi_trends(
+    context: dg.AssetExecutionContext,
+    transactions: DataFrame,
+    returns: DataFrame,
+    support_tickets: DataFrame,
+    web_activity: DataFrame,
+    purchases: DataFrame,
+) -> DataFrame:
+    return marts.kpi_trends(
+        transactions,
+        returns,
+        support_tickets,
+        web_activity,
+        purchases,
+        snapshot_day(context),
+        current_rules(),
+    )
+
+
+ASSETS = [
+    customer_360,
+    cohort_retention,
+    kpi_totals,
+    kpi_activity,
+    kpi_revenue_segment,
+    kpi_monthly_revenue,
+    kpi_top_customers,
+    kpi_top_products,
+    kpi_trends,
+]

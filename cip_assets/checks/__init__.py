@@ -1,0 +1,3 @@
+"""Asset checks: what must hold before anything downstream may be believed."""
+
+CHECKS: list = []

@@ -1,0 +1,19 @@
+"""How values are written in landing files. The same patterns work in RE2, Java and Rust."""
+
+ISO_DATE = (
+    r"^\d{4}-\d{2}-\d{2}"
+    r"([T ]\d{2}:\d{2}(:\d{2}([.]\d{1,9})?)?( ?(Z|[+-]\d{2}:?\d{2}))?)?$"
+)
+"""An ISO 8601 date, with or without a time of day. The date is the first ten characters."""
+
+ISO_TIME_LENGTH = 19
+"""Characters of ``2024-01-31 23:59:59``."""
+
+WHOLE_NUMBER = r"^[+-]?\d{1,9}([.]0*)?$"
+"""``3``, ``+3`` and ``3.0``; no exponent, which the engines read differently."""
+
+PLAIN_NUMBER = r"^[+-]?(\d+([.]\d*)?|[.]\d+)$"
+"""``12``, ``12.5``, ``.5``; no exponent and no thousands separator."""
+
+EMAIL = r"^[^@\s]+@[^@\s]+[.][^@\s.]+$"
+"""Just plausible: one @ with something before it and a dotted name after it."""

@@ -1,0 +1,172 @@
+"""Marts: what people read. Snapshots as of a day, like the features."""
+
+import pyspark.sql.types as T
+from pandera.pyspark import DataFrameModel
+
+from cip_assets.contracts.base import Money, Ratio, column, contract
+
+
+class _AsOf(DataFrameModel):
+    as_of_date: T.DateType = column("Day D: the row uses nothing dated after it", required=True)
+
+
+def _mart(name: str, grain: str, *key: str) -> object:
+    return contract(f"marts/{name}", grain=grain, key=["as_of_date", *key], partition_column="as_of_date")
+
+
+@_mart("customer_360", "one row per known customer and as-of day", "customer_id")
+class Customer360(_AsOf):
+    """Everything known of a customer at D. Counts and sums are 0 where nothing happened; averages, scores
+    and dates are empty."""
+
+    customer_id: T.StringType = column("Customer", required=True)
+    recency_days: T.IntegerType = column("D minus the last purchase day", unit="days", ge=0)
+    frequency: T.LongType = column("Distinct transactions", required=True, ge=0)
+    monetary_value: Money = column("Sum of the amounts bought", required=True, ge=0, unit="currency")
+    avg_order_value: Money = column("monetary_value / frequency", unit="currency", ge=0)
+    payment_method: T.StringType = column("Most used payment method")
+    total_returns: T.LongType = column("Returns", required=True, ge=0)
+    returned_amount: Money = column("Sum paid back", required=True, ge=0, unit="currency")
+    return_rate: Ratio = column("Distinct returned transactions / transactions", ge=0, le=1)
+    net_revenue: Money = column("monetary_value - returned_amount", required=True, unit="currency")
+    total_sessions: T.LongType = column("Web sessions", required=True, ge=0)
+    active_days: T.LongType = column("Distinct days with a session", required=True, ge=0)
+    engagement_score: Ratio = column("0 (no session) to 100, by rank", required=True, ge=0, le=100)
+    total_tickets: T.LongType = column("Support tickets", required=True, ge=0)
+    avg_resolution_days: Ratio = column("Mean days to resolution", unit="days", ge=0)
+    open_tickets: T.LongType = column("Tickets open at D", required=True, ge=0)
+    top_category: T.StringType = column("Category with the highest spend")
+    top_brand: T.StringType = column("Brand with the highest spend")
+    r_score: T.IntegerType = column("Recency score, 5 is most recent", ge=1, le=5)
+    f_score: T.IntegerType = column("Frequency score, 5 is most often", ge=1, le=5)
+    m_score: T.IntegerType = column("Monetary score, 5 is most", ge=1, le=5)
+    rfm_segment: T.StringType = column("Segment by R, F and M", required=True)
+    value_segment: T.StringType = column("Segment by value rules", required=True)
+    is_churn_risk: T.BooleanType = column("True where recency_days exceeds the rules' limit", required=True)
+    historic_value: Money = column("Purchases minus returns", required=True, unit="currency")
+    first_purchase_date: T.DateType = column("Day of the first purchase")
+    last_purchase_date: T.DateType = column("Day of the last purchase")
+    purchase_days: T.LongType = column("Distinct days with a purchase", required=True, ge=0)
+    last_session_date: T.DateType = column("Day of the latest session")
+    last_ticket_date: T.DateType = column("Day the latest ticket was opened")
+    first_name: T.StringType = column("First name", pii=True)
+    last_name: T.StringType = column("Last name", pii=True)
+    email: T.StringType = column("E-mail address, as delivered", pii=True)
+    is_email_plausible: T.BooleanType = column("False where the e-mail is present and cannot be one")
+    gender: T.StringType = column("Gender")
+    date_of_birth: T.DateType = column("Date of birth", pii=True)
+    signup_date: T.DateType = column("Day the customer signed up")
+    region: T.StringType = column("Sales region")
+    customer_segment: T.StringType = column("Kind of customer, as the source says")
+
+
+@_mart("cohort_retention", "one row per cohort, month since and as-of day", "cohort_month", "month_number")
+class CohortRetention(_AsOf):
+    """Which share of the buyers that started in a month bought again k months later."""
+
+    cohort_month: T.DateType = column("Month of the first purchase, as its first day", required=True)
+    month_number: T.IntegerType = column("k: months since the cohort month", required=True, ge=0)
+    cohort_size: T.LongType = column("Buyers whose first purchase fell into the cohort month", required=True, ge=1)
+    active_buyers: T.LongType = column("Distinct buyers of the cohort in month k; empty until that month is over")
+    retention_rate: Ratio = column("active_buyers / cohort_size; empty until that month is over", ge=0, le=1)
+
+
+@_mart("kpi_totals", "one row per as-of day")
+class KpiTotals(_AsOf):
+    """The totals that everything else must add up to."""
+
+    total_customers: T.LongType = column("Known customers", required=True, ge=0)
+    buyers: T.LongType = column("Distinct buyers, orphans included", required=True, ge=0)
+    total_revenue: Money = column("Sum of all amounts, orphans included", required=True, unit="currency")
+    net_revenue: Money = column("total_revenue - returned_amount", required=True, unit="currency")
+    returned_amount: Money = column("Sum paid back", required=True, unit="currency")
+    avg_order_value: Money = column("total_revenue / transactions", unit="currency")
+    orphan_revenue: Money = column("Revenue of buyers that customers lacks", required=True, unit="currency")
+
+
+@_mart("kpi_activity", "one row per activity type and as-of day", "activity_type")
+class KpiActivity(_AsOf):
+    """Web activity by type."""
+
+    activity_type: T.StringType = column("Activity; Unknown where it was not given", required=True)
+    sessions: T.LongType = column("Sessions", required=True, ge=1)
+    customers: T.LongType = column("Distinct customers", required=True, ge=1)
+    session_share: Ratio = column("Share of all sessions", required=True, ge=0, le=1)
+
+
+@_mart("kpi_revenue_segment", "one row per segmentation, segment and as-of day", "segmentation", "segment")
+class KpiRevenueSegment(_AsOf):
+    """Customers and revenue by segment. Orphan revenue is in kpi_totals."""
+
+    segmentation: T.StringType = column(
+        "By what", required=True, isin=["rfm_segment", "value_segment", "customer_segment", "region"]
+    )
+    segment: T.StringType = column("The segment; Unknown where the customer has none", required=True)
+    customers: T.LongType = column("Known customers", required=True, ge=1)
+    buyers: T.LongType = column("Those with a purchase", required=True, ge=0)
+    revenue: Money = column("Sum of the amounts", required=True, ge=0, unit="currency")
+    net_revenue: Money = column("revenue minus returns", required=True, unit="currency")
+    revenue_share: Ratio = column("Share of the revenue of known customers", ge=0, le=1)
+
+
+@_mart("kpi_monthly_revenue", "one row per month and as-of day", "month")
+class KpiMonthlyRevenue(_AsOf):
+    """Revenue by month, from the first purchase to D; the last month is cut at D."""
+
+    month: T.DateType = column("Month, as its first day", required=True)
+    monthly_revenue: Money = column("Sum of the amounts", required=True, ge=0, unit="currency")
+    orders: T.LongType = column("Transactions", required=True, ge=0)
+    buyers: T.LongType = column("Distinct buyers", required=True, ge=0)
+
+
+@_mart("kpi_top_customers", "one row per rank and as-of day", "rank")
+class KpiTopCustomers(_AsOf):
+    """The customers with the highest spend; ties go to the smaller id."""
+
+    rank: T.IntegerType = column("1 is the highest spend", required=True, ge=1)
+    customer_id: T.StringType = column("Customer", required=True)
+    monetary_value: Money = column("Sum of the amounts", required=True, ge=0, unit="currency")
+    frequency: T.LongType = column("Distinct transactions", required=True, ge=1)
+    last_purchase_date: T.DateType = column("Day of the last purchase", required=True)
+    rfm_segment: T.StringType = column("Segment by R, F and M", required=True)
+
+
+@_mart("kpi_top_products", "one row per rank and as-of day", "rank")
+class KpiTopProducts(_AsOf):
+    """The products with the highest revenue; ties go to the smaller id."""
+
+    rank: T.IntegerType = column("1 is the highest revenue", required=True, ge=1)
+    product_id: T.StringType = column("Product", required=True)
+    product_name: T.StringType = column("Name; Unknown where products lacks it", required=True)
+    category: T.StringType = column("Category; Unknown where products lacks it", required=True)
+    brand: T.StringType = column("Brand; Unknown where products lacks it", required=True)
+    revenue: Money = column("Sum of the amounts", required=True, ge=0, unit="currency")
+    units: T.LongType = column("Units sold", required=True, ge=1)
+    orders: T.LongType = column("Transactions", required=True, ge=1)
+    buyers: T.LongType = column("Distinct buyers", required=True, ge=1)
+
+
+@_mart("kpi_trends", "one row per month and as-of day", "month")
+class KpiTrends(_AsOf):
+    """The four questions, month by month."""
+
+    month: T.DateType = column("Month, as its first day", required=True)
+    is_complete: T.BooleanType = column("False for the month that D cuts", required=True)
+    buyers: T.LongType = column("Distinct buyers of the month", required=True, ge=0)
+    returning_buyers: T.LongType = column("Those whose first purchase was in an earlier month", required=True, ge=0)
+    repeat_rate: Ratio = column("returning_buyers / buyers", ge=0, le=1)
+    transactions: T.LongType = column("Transactions of the month", required=True, ge=0)
+    returns: T.LongType = column("Returns of the month", required=True, ge=0)
+    return_ratio: Ratio = column("returns / transactions", ge=0)
+    active_customers: T.LongType = column("Customers with a purchase or a session", required=True, ge=0)
+    tickets: T.LongType = column("Tickets opened in the month", required=True, ge=0)
+    complaints_per_100: Ratio = column("Tickets per 100 active customers", ge=0)
+    churn_rate_q1: Ratio = column(
+        "Of the month's buyers in the least engaged quarter: share without a purchase in the following "
+        "churn window; empty until that window is over",
+        ge=0,
+        le=1,
+    )
+    churn_rate_q2: Ratio = column("The same for the second quarter", ge=0, le=1)
+    churn_rate_q3: Ratio = column("The same for the third quarter", ge=0, le=1)
+    churn_rate_q4: Ratio = column("The same for the most engaged quarter", ge=0, le=1)

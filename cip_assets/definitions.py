@@ -1,0 +1,43 @@
+"""The Dagster entry point: everything the platform consists of, wired together."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+from dagster_deltalake import LocalConfig
+
+from cip_assets.assets import ASSETS
+from cip_assets.automation.jobs import JOBS
+from cip_assets.checks import CHECKS
+from cip_assets.engines import EngineResource
+from cip_assets.io.manager import SparkDeltaIOManager
+from cip_assets.resources import LakeResource
+from cip_assets.settings import Settings
+
+
+def build_definitions(settings: Settings, overrides: Mapping[str, object] | None = None) -> dg.Definitions:
+    """The whole graph, on one data folder and engine.
+
+    Args:
+        settings: where the data lies and what computes.
+        overrides: resources to use instead of the usual ones, by name.
+    """
+    engine = EngineResource(engine=settings.engine)
+    resources: dict[str, object] = {
+        "engine": engine,
+        "lake": LakeResource(data_dir=str(settings.data_dir), engine_name=settings.engine),
+        "io_manager": SparkDeltaIOManager(
+            root_uri=str(settings.lake), storage_options=LocalConfig(), engine=engine
+        ),
+        **(overrides or {}),
+    }
+    return dg.Definitions(
+        assets=ASSETS,
+        asset_checks=CHECKS,
+        jobs=JOBS,
+        resources=resources,
+        # A process per step would start an engine per step.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions(Settings.from_environment())

@@ -1,0 +1,9 @@
+"""The engines that compute: Sail (default), Apache Spark, or any Spark Connect endpoint.
+
+``resource.py`` is what Dagster hands out; ``sail``, ``spark`` and ``connect`` each know how to start one.
+Whatever one engine needs and another does not stands here and nowhere else.
+"""
+
+from cip_assets.engines.resource import ENGINES, EngineResource
+
+__all__ = ["ENGINES", "EngineResource"]

@@ -1,0 +1,32 @@
+"""Any Spark Connect endpoint with Delta, Databricks included, by ``CIP_SPARK_REMOTE=sc://host:port``."""
+
+import socket
+from collections.abc import Mapping
+from urllib.parse import urlparse
+
+from cip_assets.errors import PlatformError
+
+DEFAULT_PORT = 15002
+CONNECT_SECONDS = 5
+
+
+def prepare(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """The configuration of a session on the endpoint, once it answers.
+
+    Raises:
+        PlatformError: no endpoint is named, or it does not answer.
+    """
+    remote = environment.get("CIP_SPARK_REMOTE", "")
+    address = urlparse(remote)
+    if address.scheme != "sc" or not address.hostname:
+        raise PlatformError(
+            f"CIP_ENGINE=connect needs CIP_SPARK_REMOTE=sc://host:port; it is {remote or 'not set'}"
+        )
+    port = address.port or DEFAULT_PORT
+    try:
+        socket.create_connection((address.hostname, port), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise PlatformError(
+            f"CIP_SPARK_REMOTE={remote} does not answer ({error}); start the server or correct the address"
+        ) from error
+    return {"spark.remote": remote}

@@ -1,0 +1,65 @@
+"""Apache Spark with delta-spark: local, or a cluster by ``CIP_SPARK_MASTER``. Needs Java 17 or later."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+from cip_assets.errors import PlatformError
+
+JAVA_AT_LEAST = 17
+SCALA = "2.13"
+
+LOCAL_TUNING = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    # Tasks cost more than they bring on data of one machine's size.
+    "spark.sql.shuffle.partitions": "4",
+    "spark.default.parallelism": "4",
+    "spark.databricks.delta.snapshotPartitions": "1",
+    "spark.sql.adaptive.enabled": "true",
+    "spark.driver.memory": "4g",
+    "spark.log.level": "ERROR",
+}
+
+
+def prepare(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """The configuration of a Spark session with Delta.
+
+    Raises:
+        PlatformError: Java is missing or too old.
+    """
+    check_java(environment)
+    # Python functions must run on the interpreter that has this project's packages, not on `python3`.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    master = environment.get("CIP_SPARK_MASTER", "local[*]")
+    pyspark_minor = ".".join(version("pyspark").split(".")[:2])
+    delta = f"io.delta:delta-spark_{pyspark_minor}_{SCALA}:{version('delta-spark')}"
+    config = {
+        "spark.master": master,
+        "spark.jars.packages": delta,
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    }
+    return config | (LOCAL_TUNING if master.startswith("local") else {})
+
+
+def check_java(environment: Mapping[str, str]) -> None:
+    """Refuse to go on without a Java that Spark runs on.
+
+    Raises:
+        PlatformError: no Java, or one before 17.
+    """
+    home = environment.get("JAVA_HOME")
+    java = str(Path(home) / "bin" / "java") if home else shutil.which("java", path=environment.get("PATH"))
+    remedy = f"install Java {JAVA_AT_LEAST} or later, or leave CIP_ENGINE unset to use Sail, which needs none"
+    if java is None or not Path(java).exists():
+        raise PlatformError(f"CIP_ENGINE=spark needs Java, and none was found: {remedy}")
+    printed = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(?:1[.])?(\d+)', printed)
+    if found is None or int(found[1]) < JAVA_AT_LEAST:
+        raise PlatformError(f"CIP_ENGINE=spark needs Java {JAVA_AT_LEAST}, and {java} is older: {remedy}")

@@ -1,0 +1,192 @@
+"""The knobs of the generator, and the calendar that follows from them.
+
+Does not draw random numbers and does not touch the disk.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import date, timedelta
+from math import inf
+from typing import Final, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+FIRST_DAY = date(2023, 1, 1)
+"""No event is dated before this day: the platform's calendar begins here."""
+
+Scenario = Literal["story", "steady"]
+
+_SHARE: Final = (0.0, 1.0)
+_POSITIVE: Final = (1e-9, inf)
+_NOT_NEGATIVE: Final = (0.0, inf)
+_RANGES: Final[dict[str, tuple[float, float]]] = {
+    "customers": (1, 9_000_000),  # ids have seven digits, and orphans need some beyond
+    "seed": _NOT_NEGATIVE,
+    "months": (1, inf),
+    "defects": (0.0, 0.2),  # beyond it, too few clean rows are left to take defects
+    "late": (0.0, 0.5),
+    "products": (1, 99_999),
+    "signup_growth": _NOT_NEGATIVE,
+    "never_buy": _SHARE,
+    "first_purchase_days": _NOT_NEGATIVE,
+    "bgnbd_r": _POSITIVE,
+    "bgnbd_alpha": _POSITIVE,
+    "bgnbd_a": _POSITIVE,
+    "bgnbd_b": _POSITIVE,
+    "gamma_gamma_p": _POSITIVE,
+    "gamma_gamma_q": (1.01, inf),  # spend has no mean at 1 or below
+    "gamma_gamma_gamma": _POSITIVE,
+    "second_line": _SHARE,
+    "partial_return": _SHARE,
+    "tickets_per_day": _NOT_NEGATIVE,
+    "ticket_after_return": _SHARE,
+    "sessions_per_day": _NOT_NEGATIVE,
+    "seasonality": _SHARE,
+    "weekday_effect": _SHARE,
+    "repeat_decline": _SHARE,
+    "cohort_decline": _SHARE,
+    "return_rise": _NOT_NEGATIVE,
+    "complaint_rise": _NOT_NEGATIVE,
+    "fade_days": _POSITIVE,
+}
+"""Lowest and highest value of each number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorConfig:
+    """What to generate. Rates are per day, ratios are shares of 1, money is in currency units.
+
+    With the defaults a customer has on average 5 transactions, 3 web sessions and 1 ticket in 24
+    months. The effects of the last group apply to the scenario ``story`` only; ``steady`` is
+    stationary, so that the parameters of the purchase model can be recovered from the data.
+    """
+
+    end: date
+    """Last day of the data."""
+    customers: int = 10_000
+    """Number of customers in customers.csv."""
+    seed: int = 42
+    """Seed of every random draw."""
+    months: int = 24
+    """Full months of history before the month of `end`; cut at 2023-01-01."""
+    defects: float = 0.01
+    """Share of lines that get a planted defect; 0 turns defects off."""
+    scenario: Scenario = "story"
+    """`story` answers yes to the four business questions, `steady` has no trend."""
+
+    late: float = 0.002
+    """Share of event rows delivered a month late; they are not defects."""
+    products: int = 500
+    """Number of products in products.csv."""
+    signup_growth: float = 0.3
+    """Growth of the sign-ups per day from the first day to the last, as a share."""
+    never_buy: float = 0.12
+    """Share of customers who never buy."""
+    first_purchase_days: float = 30.0
+    """Longest wait from sign-up to first purchase, in days."""
+
+    bgnbd_r: float = 0.85
+    """BG/NBD: shape of the Gamma distribution of purchase rates."""
+    bgnbd_alpha: float = 44.0
+    """BG/NBD: rate of that Gamma distribution, in days; mean purchases per day = r / alpha."""
+    bgnbd_a: float = 0.9
+    """BG/NBD: first parameter of the Beta distribution of drop-out probabilities."""
+    bgnbd_b: float = 7.0
+    """BG/NBD: second parameter of that Beta distribution; mean drop-out = a / (a + b)."""
+    gamma_gamma_p: float = 6.0
+    """Gamma-Gamma: shape of the value of one purchase occasion."""
+    gamma_gamma_q: float = 4.0
+    """Gamma-Gamma: shape of the customers' scale parameters."""
+    gamma_gamma_gamma: float = 60.0
+    """Gamma-Gamma: money; the mean value of an occasion is p * gamma / (q - 1)."""
+    second_line: float = 0.25
+    """Share of purchase occasions with two transaction lines instead of one."""
+
+    partial_return: float = 0.2
+    """Share of returns that give back part of the amount only."""
+    tickets_per_day: float = 0.00295
+    """Mean rate of tickets per buyer and day, apart from those that follow a return."""
+    ticket_after_return: float = 0.4
+    """Probability that a return is followed by a ticket within 7 days."""
+    sessions_per_day: float = 0.0149
+    """Mean rate of web sessions per buyer and day while the customer is active."""
+
+    seasonality: float = 0.25
+    """Story: strength of the month-of-year effect on repeat purchases; 0 is none."""
+    weekday_effect: float = 0.3
+    """Story: strength of the day-of-week effect on repeat purchases; 0 is none."""
+    repeat_decline: float = 0.8
+    """Story: share of the repeat rate lost over the last 9 months."""
+    cohort_decline: float = 0.5
+    """Story: share by which the repeat rate of the last sign-up cohort is below the first's."""
+    return_rise: float = 2.0
+    """Story: rise of the return probability of Electronics over the last 9 months, as a share."""
+    complaint_rise: float = 0.9
+    """Story: rise of the ticket rate from 180 days before the end, as a share."""
+    fade_days: float = 60.0
+    """Story: days before drop-out over which a customer's web sessions thin out."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a value that no data can be made from."""
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"{name} must be between {low} and {high}, but is {value}")
+        if self.end < FIRST_DAY:
+            raise ValueError(f"end must not be before {FIRST_DAY}, but is {self.end}")
+        if self.scenario not in get_args(Scenario):
+            raise ValueError(f"scenario must be one of {get_args(Scenario)}, but is {self.scenario!r}")
+
+    @property
+    def story(self) -> bool:
+        """Whether the trends are on."""
+        return self.scenario == "story"
+
+    @property
+    def start(self) -> date:
+        """First day of the data: the first of the month `months` before the month of `end`."""
+        years, month = divmod(self.end.year * 12 + self.end.month - 1 - self.months, 12)
+        if years < FIRST_DAY.year:
+            return FIRST_DAY
+        return date(years, month + 1, 1)
+
+    @property
+    def days(self) -> int:
+        """Number of days from `start` to `end`, both included."""
+        return (self.end - self.start).days + 1
+
+    def day(self, when: date) -> int:
+        """Days from `start` to `when`; negative before the start."""
+        return (when - self.start).days
+
+    @property
+    def trend_start(self) -> date:
+        """First day of the last 9 months: repeat purchases decline and returns rise from here."""
+        years, month = divmod(self.end.year * 12 + self.end.month - 1 - 9, 12)
+        return date(years, month + 1, min(self.end.day, monthrange(years, month + 1)[1]))
+
+    @property
+    def complaint_start(self) -> date:
+        """Day from which complaints rise."""
+        return self.end - timedelta(days=180)
+
+
+def delivery_days(config: GeneratorConfig) -> list[date]:
+    """Delivery day of each month's file: the month's last day, or `end` for the running month."""
+    days = []
+    month = config.start
+    while month <= config.end:
+        last = month.replace(day=monthrange(month.year, month.month)[1])
+        days.append(min(last, config.end))
+        month = last + timedelta(days=1)
+    return days
+
+
+def month_of_day(config: GeneratorConfig) -> NDArray[np.int64]:
+    """Index of the month of each day of the window, 0 for the first; shape (days,)."""
+    months = (np.datetime64(config.start) + np.arange(config.days)).astype("datetime64[M]")
+    index: NDArray[np.int64] = (months - months[0]).astype(np.int64)
+    return index

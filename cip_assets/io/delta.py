@@ -1,0 +1,276 @@
+"""Write, read and inspect Delta tables, with the same guarantees on every engine.
+
+The engine writes the data; delta-rs does what the engines do differently or not at all: create, add
+columns, history, restore. So a silent difference between the engines cannot reach a table:
+
+- a table is created empty first, so that the first write and every other one are the same operation;
+- a slice is replaced by a half-open range of its partition column, and a row outside it raises in the
+  engine while it is being written, before anything is committed;
+- schemas are compared here, not by the engine's ``mergeSchema``.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pyspark.sql.functions as F
+import pyspark.sql.types as T
+from deltalake import DeltaTable, Schema
+from deltalake.exceptions import TableNotFoundError
+from filelock import FileLock
+from pyspark.sql import DataFrame, SparkSession
+
+from cip_assets.errors import PlatformError
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The rows with ``start <= column < end``; what one write replaces or one read loads."""
+
+    column: str
+    start: date
+    end: date
+
+    @property
+    def predicate(self) -> str:
+        return f"{self.column} >= '{self.start}' AND {self.column} < '{self.end}'"
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a write did."""
+
+    version: int
+    row_count: int
+    added_columns: Sequence[str] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One entry of a table's history."""
+
+    version: int
+    timestamp: datetime
+    operation: str
+    row_count: int | None
+    audit: Mapping[str, Any]
+
+
+def write(
+    frame: DataFrame,
+    uri: str,
+    *,
+    schema: T.StructType,
+    replace: Slice | None = None,
+    partition_column: str | None = None,
+    audit: Mapping[str, Any] | None = None,
+) -> Written:
+    """Replace a whole table, or one slice of it, by the rows of a frame.
+
+    Args:
+        frame: the new rows.
+        uri: where the table lies.
+        schema: what the contract promises; columns of the frame beyond it must be text and are added.
+        replace: the slice to replace; None replaces everything.
+        partition_column: the column that the files are split by.
+        audit: what the commit should carry in the Delta log.
+
+    Raises:
+        PlatformError: the frame differs from the contract, or the table has another type for a column.
+            Rows outside the slice raise an error of the engine that says so. Nothing is written then.
+    """
+    table = table_name(uri)
+    check_schema(frame.schema, schema, table)
+    token = str(uuid4())
+    with one_writer(uri):
+        existing = _create_or_load(uri, frame.schema, partition_column)
+        added = _add_columns(existing, frame.schema, table)
+        writer = (
+            _complete(frame, existing, replace, table)
+            .write.format("delta")
+            .mode("overwrite")
+            .option("userMetadata", json.dumps({**(audit or {}), "write_id": token}, default=str))
+        )
+        if replace is not None:
+            writer = writer.option("replaceWhere", replace.predicate)
+        before = existing.version()
+        writer.save(uri)
+        existing.update_incremental()
+        if existing.version() == before:
+            # The engines commit nothing where no row comes and none was there.
+            return Written(before, 0, added)
+    commit = next(commit for commit in history(existing) if commit.audit.get("write_id") == token)
+    return Written(commit.version, commit.row_count or 0, added)
+
+
+def read(
+    spark: SparkSession, uri: str, *, only: Slice | None = None, columns: Sequence[str] | None = None
+) -> DataFrame:
+    """A table's rows, or those of a slice, with all columns or those named.
+
+    Raises:
+        PlatformError: the table does not exist yet.
+    """
+    open_table(uri)
+    frame = spark.read.format("delta").load(uri)
+    if only is not None:
+        day = F.col(only.column)
+        frame = frame.where((day >= F.lit(only.start)) & (day < F.lit(only.end)))
+    return frame.select(*columns) if columns else frame
+
+
+def open_table(uri: str) -> DeltaTable:
+    """The table as delta-rs sees it.
+
+    Raises:
+        PlatformError: it does not exist yet.
+    """
+    try:
+        return DeltaTable(uri)
+    except TableNotFoundError as error:
+        raise PlatformError(
+            f"{table_name(uri)}: not written yet; materialize it first ('cip run' does all)"
+        ) from error
+
+
+def exists(uri: str) -> bool:
+    return DeltaTable.is_deltatable(uri)
+
+
+def history(table: DeltaTable, limit: int | None = None) -> Iterator[Commit]:
+    """The table's commits, newest first."""
+    for entry in table.history(limit):
+        metrics = entry.get("operationMetrics") or {}
+        rows = metrics.get("numOutputRows", metrics.get("num_added_rows"))
+        try:
+            audit = json.loads(entry.get("userMetadata") or "{}")
+        except json.JSONDecodeError:
+            audit = {"note": entry["userMetadata"]}
+        yield Commit(
+            version=entry["version"],
+            timestamp=datetime.fromtimestamp(entry["timestamp"] / 1000).astimezone(),
+            operation=entry["operation"],
+            row_count=None if rows is None else int(rows),
+            audit=audit,
+        )
+
+
+def restore(uri: str, version: int) -> int:
+    """Make a table again what it was at a version, as a new commit; returns the new version.
+
+    Raises:
+        PlatformError: there is no such table or version.
+    """
+    table = open_table(uri)
+    if not 0 <= version <= table.version():
+        raise PlatformError(
+            f"{table_name(uri)}: no version {version}; it has 0 to {table.version()} (see 'cip history')"
+        )
+    with one_writer(uri):
+        table.restore(version)
+    return table.version()
+
+
+def table_name(uri: str) -> str:
+    """``layer/table`` of a table's address."""
+    return "/".join(uri.rstrip("/").split("/")[-2:])
+
+
+def check_schema(found: T.StructType, promised: T.StructType, table: str) -> None:
+    """Refuse a frame that lacks a promised column, has it in another type, or adds one that is no text.
+
+    Raises:
+        PlatformError: with the column and both types.
+    """
+    types = {f.name: f.dataType for f in found}
+    for expected in promised:
+        actual = types.pop(expected.name, None)
+        if actual is None:
+            raise PlatformError(f"{table}: column {expected.name} is in the contract but not in the result")
+        _same_type(table, expected.name, actual, expected.dataType, "the contract")
+    for name, extra in types.items():
+        if not isinstance(extra, T.StringType):
+            raise PlatformError(f"{table}: column {name} ({extra.simpleString()}) is not in the contract; declare it")
+
+
+def _same_type(table: str, column: str, actual: T.DataType, expected: T.DataType, where: str) -> None:
+    if actual.simpleString() != expected.simpleString():
+        raise PlatformError(
+            f"{table}: column {column} is {actual.simpleString()} but {where} has {expected.simpleString()}; "
+            "a type cannot change: use a new column, or move the table away and backfill it"
+        )
+
+
+@contextmanager
+def one_writer(uri: str) -> Iterator[None]:
+    """Let one writer at a time into a table on a local disk; object stores have their own commit protocol.
+
+    Without it a second writer fails on Sail, and on Spark can lose a commit to a writer in another process.
+    """
+    if "://" in uri:
+        yield
+        return
+    path = Path(uri)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.parent / f".{path.name}.lock"):
+        yield
+
+
+def _create_or_load(uri: str, schema: T.StructType, partition_column: str | None) -> DeltaTable:
+    if exists(uri):
+        return DeltaTable(uri)
+    nullable = T.StructType([T.StructField(f.name, f.dataType, True) for f in schema])
+    return DeltaTable.create(
+        uri,
+        Schema.from_json(nullable.json()),
+        mode="ignore",
+        partition_by=[partition_column] if partition_column else None,
+    )
+
+
+def _table_schema(table: DeltaTable) -> T.StructType:
+    return T.StructType.fromJson(json.loads(table.schema().to_json()))
+
+
+def _add_columns(table: DeltaTable, wanted: T.StructType, name: str) -> list[str]:
+    there = {f.name: f.dataType for f in _table_schema(table)}
+    new = [f for f in wanted if f.name not in there]
+    for column in wanted:
+        if column.name in there:
+            _same_type(name, column.name, column.dataType, there[column.name], "the table")
+    if new:
+        nullable = T.StructType([T.StructField(f.name, f.dataType, True) for f in new])
+        table.alter.add_columns(Schema.from_json(nullable.json()).fields)
+    return [f.name for f in new]
+
+
+def _complete(frame: DataFrame, table: DeltaTable, replace: Slice | None, name: str) -> DataFrame:
+    """The frame with the table's columns in the table's order, and a guard on the slice's column."""
+    here = set(frame.columns)
+    columns = []
+    for column in _table_schema(table):
+        if column.name not in here:
+            value = F.lit(None).cast(column.dataType)
+        elif replace is not None and column.name == replace.column:
+            value = _inside(replace, name)
+        else:
+            value = F.col(column.name)
+        columns.append(value.alias(column.name))
+    return frame.select(*columns)
+
+
+def _inside(replace: Slice, name: str) -> Any:
+    """The slice's column; a value outside the slice raises where the row is written."""
+    value = F.col(replace.column)
+    refusal = F.concat(
+        F.lit(f"{name}: refused to write a row with {replace.column} = "),
+        F.coalesce(value.cast("string"), F.lit("null")),
+        F.lit(f" into the slice {replace.start} to {replace.end}"),
+    )
+    inside = (value >= F.lit(replace.start)) & (value < F.lit(replace.end))
+    return F.when(inside, value).otherwise(F.raise_error(refusal).cast("date"))

@@ -1,0 +1,133 @@
+"""Dagster's IO manager for PySpark frames in Delta Lake.
+
+Built on dagster-deltalake's ``DeltaLakeIOManager``, which maps asset keys and partitions to tables and
+slices. This is the only module that uses Dagster's private database IO manager classes, because that base
+class does.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyspark.sql.types as T
+from dagster import (
+    InitResourceContext,
+    InputContext,
+    MetadataValue,
+    OutputContext,
+    ResourceDependency,
+    TableColumn,
+    TableSchema,
+)
+from dagster._core.storage.db_io_manager import DbIOManager, DbTypeHandler, TableSlice
+from dagster_deltalake import DeltaLakeIOManager
+from dagster_deltalake.io_manager import DeltaLakeDbClient, TableConnection
+from dagster_pyspark import LazyPySparkResource
+from pyspark.sql import DataFrame
+
+from cip_assets.io import delta
+
+COLUMN_SCHEMA = "dagster/column_schema"
+
+
+class SparkDeltaHandler(DbTypeHandler[DataFrame]):
+    """Writes and reads PySpark frames, classic or Connect."""
+
+    def __init__(self, engine: LazyPySparkResource) -> None:
+        self._engine = engine
+
+    @property
+    def supported_types(self) -> Sequence[type[object]]:
+        return [DataFrame]
+
+    def handle_output(
+        self, context: OutputContext, table_slice: TableSlice, obj: DataFrame, connection: TableConnection
+    ) -> Mapping[str, Any]:
+        definition = context.definition_metadata or {}
+        written = delta.write(
+            obj,
+            connection.table_uri,
+            schema=_declared(definition[COLUMN_SCHEMA]),
+            replace=_slice(table_slice),
+            partition_column=definition.get("partition_expr"),
+            audit=_audit(context),
+        )
+        metadata: dict[str, Any] = {
+            "dagster/row_count": written.row_count,
+            "dagster/uri": connection.table_uri,
+            "delta_version": written.version,
+        }
+        extras = [f for f in obj.schema if f.name not in {c.name for c in _columns(definition[COLUMN_SCHEMA])}]
+        if extras:
+            metadata[COLUMN_SCHEMA] = _with_extras(definition[COLUMN_SCHEMA], extras)
+        if written.added_columns and written.version > 1:
+            metadata["added_columns"] = MetadataValue.json(list(written.added_columns))
+            context.log.warning(f"{delta.table_name(connection.table_uri)}: added columns {written.added_columns}")
+        return metadata
+
+    def load_input(self, context: InputContext, table_slice: TableSlice, connection: TableConnection) -> DataFrame:
+        return delta.read(
+            self._engine.spark_session,
+            connection.table_uri,
+            only=_slice(table_slice),
+            columns=table_slice.columns,
+        )
+
+
+class SparkDeltaIOManager(DeltaLakeIOManager):
+    """Delta tables at ``<root_uri>/<layer>/<table>``, written and read by the engine."""
+
+    engine: ResourceDependency[LazyPySparkResource]
+
+    @staticmethod
+    def type_handlers() -> Sequence[DbTypeHandler]:
+        """None without an engine; ``create_io_manager`` hands the handler its own."""
+        return []
+
+    def create_io_manager(self, context: InitResourceContext) -> DbIOManager:
+        return DbIOManager(
+            db_client=DeltaLakeDbClient(),
+            database="deltalake",
+            schema=self.schema_,
+            type_handlers=[SparkDeltaHandler(self.engine)],
+            io_manager_name="SparkDeltaIOManager",
+        )
+
+
+def _slice(table_slice: TableSlice) -> delta.Slice | None:
+    if not table_slice.partition_dimensions:
+        return None
+    (dimension,) = table_slice.partition_dimensions
+    window: Any = dimension.partitions
+    return delta.Slice(dimension.partition_expr, window.start.date(), window.end.date())
+
+
+def _columns(declared: Any) -> Sequence[TableColumn]:
+    schema: TableSchema = declared.value if hasattr(declared, "value") else declared
+    return schema.columns
+
+
+def _declared(declared: Any) -> T.StructType:
+    """The contract's columns, as the asset's definition shows them in Dagster."""
+    ddl = ", ".join(f"`{column.name}` {column.type}" for column in _columns(declared))
+    return T.StructType.fromDDL(ddl)
+
+
+def _with_extras(declared: Any, extras: Sequence[T.StructField]) -> TableSchema:
+    added = [
+        TableColumn(f.name, f.dataType.simpleString(), "Not in the contract; kept as it was landed") for f in extras
+    ]
+    return TableSchema(columns=[*_columns(declared), *added])
+
+
+def _audit(context: OutputContext) -> dict[str, Any]:
+    """What the Delta log should say of this commit."""
+    partitions = ""
+    if context.has_asset_partitions:
+        span = context.asset_partition_key_range
+        partitions = span.start if span.start == span.end else f"{span.start}...{span.end}"
+    return {
+        "run_id": context.run_id,
+        "asset": context.asset_key.to_user_string(),
+        "partition": partitions,
+        "code_version": context.asset_spec.code_version,
+    }

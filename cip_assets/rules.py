@@ -1,0 +1,123 @@
+"""The business rules file: loaded once, checked in full, then plain values."""
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Self
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from cip_assets.errors import PlatformError
+
+DEFAULT_RULES = Path(__file__).with_name("business_rules.yaml")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Month = Annotated[date, BeforeValidator(lambda value: f"{value}-01" if len(str(value)) == 7 else value)]
+"""A month, written YYYY-MM, as its first day."""
+
+ScoreRange = tuple[Annotated[int, Field(ge=1, le=5)], Annotated[int, Field(ge=1, le=5)]]
+
+
+class CalendarRules(_Strict):
+    first_month: Month
+
+
+class ChurnRules(_Strict):
+    risk_after_days: int = Field(ge=1)
+    window_days: int = Field(ge=1)
+
+
+class ValueRule(_Strict):
+    max_recency_days: int = Field(ge=0)
+    min_frequency: int = Field(ge=1)
+    min_monetary: int = Field(ge=0)
+
+
+class ValueRules(_Strict):
+    high_value: ValueRule
+    loyal: ValueRule
+
+
+class RfmSegment(_Strict):
+    name: str = Field(min_length=1)
+    r: ScoreRange
+    f: ScoreRange
+    m: ScoreRange
+
+    def fits(self, r: int, f: int, m: int) -> bool:
+        pairs = ((r, self.r), (f, self.f), (m, self.m))
+        return all(low <= score <= high for score, (low, high) in pairs)
+
+
+class EngagementRules(_Strict):
+    half_life_days: int = Field(ge=1)
+    weights: Mapping[str, int]
+
+
+class Rules(_Strict):
+    """Every threshold, weight, segment and spelling that the business decides."""
+
+    calendar: CalendarRules
+    churn: ChurnRules
+    value_segments: ValueRules
+    rfm_segments: Sequence[RfmSegment]
+    engagement: EngagementRules
+    top_n: int = Field(ge=1)
+    fill: Mapping[str, str]
+    vocabulary: Mapping[str, Sequence[str]]
+
+    @model_validator(mode="after")
+    def every_score_has_a_segment(self) -> Self:
+        for r, f, m in product(range(1, 6), repeat=3):
+            if not any(segment.fits(r, f, m) for segment in self.rfm_segments):
+                raise ValueError(f"rfm_segments: no segment fits the scores {r} {f} {m}")
+        return self
+
+    @model_validator(mode="after")
+    def spellings_are_distinct(self) -> Self:
+        for column, words in self.vocabulary.items():
+            keys = [folded(word) for word in words]
+            twice = next((word for word, key in zip(words, keys, strict=True) if keys.count(key) > 1), None)
+            if twice:
+                raise ValueError(f"vocabulary.{column}: {twice!r} stands twice")
+        return self
+
+
+def folded(word: str) -> str:
+    """A word as the vocabulary compares it: without blanks at the ends, double blanks, and case."""
+    return " ".join(word.split()).lower()
+
+
+def load_rules(path: Path = DEFAULT_RULES) -> Rules:
+    """Read and check a rules file.
+
+    Raises:
+        PlatformError: the file is missing or no YAML, or a key is wrong; the message names the key.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise PlatformError(f"business rules {path}: cannot be read: {reason}") from error
+    try:
+        return Rules.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        problem = first["msg"].removeprefix("Value error, ")
+        where = f"{key}: {problem}" if key else problem
+        raise PlatformError(f"business rules {path}: {where}") from error
+
+
+@cache
+def current_rules() -> Rules:
+    """The rules of this process: the file CIP_RULES names, or the ones that come with the package."""
+    return load_rules(Path(os.environ.get("CIP_RULES") or DEFAULT_RULES))

@@ -1,0 +1,183 @@
+"""From raw lines to cleaned rows and quarantined lines.
+
+Every line is judged by the contract of its cleaned table: a line with a reason is quarantined; of the good
+lines with the same id the one delivered last wins and the others are superseded. The three outcomes
+together are every line, once.
+"""
+
+from collections.abc import Sequence
+from functools import reduce
+
+import pyspark.sql.functions as F
+import pyspark.sql.types as T
+from pyspark.sql import Column, DataFrame, Window
+
+from cip_assets.contracts import SourceTable
+from cip_assets.contracts.formats import EMAIL, ISO_DATE, ISO_TIME_LENGTH, PLAIN_NUMBER, WHOLE_NUMBER
+from cip_assets.rules import Rules, folded
+
+EARLIEST_BIRTH = "1900-01-01"
+REASON_SEPARATOR = "; "
+PROVENANCE = ("source_file", "source_line", "delivery_date", "month")
+
+
+def judge(raw: DataFrame, source: SourceTable, rules: Rules) -> DataFrame:
+    """Every raw line with its cleaned values, its outcome and its reasons.
+
+    Grain: one row per line. ``outcome`` is cleaned, quarantined or superseded; ``reasons`` names each
+    thing wrong as ``column:problem``; the text is in a struct ``text``.
+    """
+    cleaned = source.cleaned
+    derived = {name for name in cleaned.columns if name not in source.columns and name not in PROVENANCE}
+    texts = {name: _text(name) for name in source.columns}
+    values = {name: _typed(texts[name], name, source, rules) for name in source.columns}
+    prepared = raw.select(
+        *(name for name in PROVENANCE if name in raw.columns),
+        "ragged_text",
+        "field_count",
+        F.struct(*(F.col(name) for name in source.columns)).alias("text"),
+        *(texts[name].isNotNull().alias(f"has_{name}") for name in source.columns),
+        *(value.alias(name) for name, value in values.items()),
+    )
+    for name in sorted(derived):
+        prepared = prepared.withColumn(name, _derived(name))
+    is_ragged = F.col("ragged_text").isNotNull()
+    few = F.col("field_count") < F.lit(len(source.columns))
+    ragged = F.when(few, F.lit("row:too_few_fields")).otherwise(F.lit("row:too_many_fields"))
+    found = [F.when(is_ragged, ragged), *(F.when(~is_ragged, reason) for reason in _reasons(source))]
+    judged = prepared.withColumn("reasons", F.concat_ws(REASON_SEPARATOR, *found))
+    is_good = F.col("reasons") == ""
+    newest_first = [
+        F.col("delivery_date").desc_nulls_last(),
+        F.col("source_file").desc(),
+        F.col("source_line").desc(),
+    ]
+    # Broken lines have no say in which line wins, so they stand in groups of their own.
+    place = F.row_number().over(Window.partitionBy(source.id_column, is_good).orderBy(*newest_first))
+    outcome = (
+        F.when(~is_good, F.lit("quarantined"))
+        .when(place == 1, F.lit("cleaned"))
+        .otherwise(F.lit("superseded"))
+    )
+    return judged.withColumn("outcome", outcome)
+
+
+def cleaned_rows(judged: DataFrame, source: SourceTable) -> DataFrame:
+    """The rows of the cleaned table. Grain and key: see its contract."""
+    return judged.where("outcome = 'cleaned'").select(*source.cleaned.columns)
+
+
+def quarantine_rows(judged: DataFrame, source: SourceTable) -> DataFrame:
+    """The lines that did not get in, with their text and every reason. Grain: one row per line."""
+    superseded = F.lit(f"{source.id_column}:superseded")
+    kept_out = judged.where("outcome <> 'cleaned'").withColumn(
+        "reasons", F.when(F.col("outcome") == "superseded", superseded).otherwise(F.col("reasons"))
+    )
+    fields = [_csv_field(F.col("text")[name]) for name in source.columns]
+    raw_text = F.coalesce(F.col("ragged_text"), F.concat_ws(",", *fields))
+    provenance = [name for name in source.quarantine.columns if name in PROVENANCE]
+    return kept_out.select(
+        *(F.col("text")[name].alias(name) for name in source.columns),
+        "outcome",
+        "reasons",
+        raw_text.alias("raw_text"),
+        *provenance,
+    ).select(*source.quarantine.columns)
+
+
+def _reasons(source: SourceTable) -> list[Column]:
+    """For each thing that can be wrong, its name where it is, else null."""
+    found = []
+    for name, declared in source.cleaned.columns.items():
+        if name in source.columns:
+            unreadable = F.col(f"has_{name}") & F.col(name).isNull()
+            if name not in _KEPT_WHEN_UNREADABLE:
+                found.append(F.when(unreadable, F.lit(f"{name}:{_problem_of_type(declared.dtype.type)}")))
+    for rule in source.cleaned.rules:
+        name = rule.name.split(":")[0]
+        if name in PROVENANCE:
+            continue
+        broken = F.expr(rule.broken_when)
+        if rule.name == f"{name}:missing":
+            broken = broken & ~F.col(f"has_{name}")
+        found.append(F.when(broken, F.lit(rule.name)))
+    if source.event_date:
+        # The reader puts a row into the month of its event date, unless that is no month of the calendar.
+        off = F.trunc(F.col(source.event_date).cast("date"), "month") != F.col("month")
+        found.append(F.when(off, F.lit(f"{source.event_date}:outside_calendar")))
+    return found
+
+
+_KEPT_WHEN_UNREADABLE = {"date_of_birth"}
+"""Columns whose unreadable value is emptied and flagged; the row is kept."""
+
+
+
+def _derived(name: str) -> Column:
+    """The columns of a cleaned table that no file brings."""
+    if name == "is_email_plausible":
+        return F.col("email").rlike(EMAIL)
+    if name == "is_birth_date_plausible":
+        born = F.col("date_of_birth")
+        in_life = (born >= F.lit(EARLIEST_BIRTH).cast("date")) & (
+            F.col("signup_date").isNull() | (born <= F.col("signup_date"))
+        )
+        return F.when(F.col("has_date_of_birth"), F.coalesce(in_life, F.lit(False)))
+    raise KeyError(name)
+
+
+def _problem_of_type(data_type: T.DataType) -> str:
+    return "not_a_date" if isinstance(data_type, T.DateType | T.TimestampType) else "not_a_number"
+
+
+def _text(name: str) -> Column:
+    """The text without blanks around it; null where nothing is left."""
+    trimmed = F.regexp_replace(F.col(name), r"^\s+|\s+$", "")
+    return F.when(trimmed != "", trimmed)
+
+
+def _typed(text: Column, name: str, source: SourceTable, rules: Rules) -> Column:
+    """The value in its contract's type; null where the text is no such value."""
+    data_type = source.cleaned.columns[name].dtype.type
+    if isinstance(data_type, T.StringType):
+        return _word(text, f"{source.name}.{name}", rules)
+    if isinstance(data_type, T.IntegerType):
+        whole = F.regexp_replace(text, "[.]0*$", "")
+        return F.when(text.rlike(WHOLE_NUMBER), whole.try_cast("int"))
+    if isinstance(data_type, T.DecimalType):
+        return F.when(text.rlike(PLAIN_NUMBER), text.try_cast(data_type))
+    if isinstance(data_type, T.DateType):
+        return F.when(text.rlike(ISO_DATE), F.substring(text, 1, 10).try_cast("date"))
+    if isinstance(data_type, T.TimestampType):
+        moment = F.regexp_replace(F.substring(text, 1, ISO_TIME_LENGTH), "T", " ")
+        return F.when(text.rlike(ISO_DATE), moment.try_cast("timestamp"))
+    raise TypeError(f"{source.name}.{name}: no rule to read {data_type.simpleString()} from text")
+
+
+def _word(text: Column, key: str, rules: Rules) -> Column:
+    words = rules.vocabulary.get(key, ())
+    if words:
+        seen = F.lower(F.regexp_replace(text, r"\s+", " "))
+        text = F.coalesce(reduce(lambda c, w: c.when(seen == folded(w), F.lit(w)), words, _no_case()), text)
+    return F.coalesce(text, F.lit(rules.fill[key])) if key in rules.fill else text
+
+
+def _no_case() -> Column:
+    return F.when(F.lit(False), F.lit(None).cast("string"))
+
+
+def _csv_field(value: Column) -> Column:
+    """A field as RFC 4180 writes it."""
+    quoted = F.concat(F.lit('"'), F.regexp_replace(value, '"', '""'), F.lit('"'))
+    return F.coalesce(F.when(value.rlike('[",\n\r]'), quoted).otherwise(value), F.lit(""))
+
+
+def unknown_words(cleaned: DataFrame, source: SourceTable, rules: Rules) -> Sequence[tuple[str, str, int]]:
+    """Values that the vocabulary of the rules does not know: column, value and rows, most frequent first."""
+    found: list[tuple[str, str, int]] = []
+    for key, words in rules.vocabulary.items():
+        table, name = key.split(".")
+        if table == source.name:
+            strange = cleaned.where(F.col(name).isNotNull() & ~F.col(name).isin(*words))
+            found += [(name, row[name], row["count"]) for row in strange.groupBy(name).count().collect()]
+    return sorted(found, key=lambda entry: (-entry[2], entry[0], entry[1]))

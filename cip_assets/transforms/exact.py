@@ -1,0 +1,49 @@
+"""Arithmetic that gives the same digits on every engine.
+
+The engines round decimal divisions differently and floats depend on the order of summation, so shares and
+means are computed from whole numbers and rounded half up, away from zero.
+"""
+
+import pyspark.sql.functions as F
+import pyspark.sql.types as T
+from pyspark.sql import Column
+
+MONEY = T.DecimalType(18, 2)
+RATIO = T.DecimalType(18, 6)
+
+
+def cents(money: str) -> str:
+    """SQL for a money expression as a whole number of cents."""
+    return f"CAST(({money}) * 100 AS BIGINT)"
+
+
+def ratio(numerator: str, denominator: str) -> Column:
+    """A quotient of two whole numbers to six places; null where the denominator is null or not positive.
+
+    Args:
+        numerator: SQL for a whole number; its size times two million must fit a bigint.
+        denominator: SQL for a whole number.
+    """
+    return _divide(numerator, denominator, places=6).cast(RATIO)
+
+
+def mean_money(total: str, count: str) -> Column:
+    """A total divided by a count, to the cent; null where the count is null or not positive."""
+    return _divide(cents(total), count, places=2, numerator_places=2).cast(MONEY)
+
+
+def total_money(column: str) -> Column:
+    """The sum of a money column, zero where there are no rows."""
+    return F.coalesce(F.sum(column), F.lit(0)).cast(MONEY)
+
+
+def _divide(numerator: str, denominator: str, places: int, numerator_places: int = 0) -> Column:
+    scale = 10 ** (places - numerator_places)
+    doubled = f"(2 * {scale} * CAST({numerator} AS BIGINT))"
+    by = f"(2 * CAST({denominator} AS BIGINT))"
+    half = f"CAST({denominator} AS BIGINT)"
+    quotient = f"CASE WHEN {doubled} < 0 THEN -(({half} - {doubled}) div {by}) ELSE ({half} + {doubled}) div {by} END"
+    unit = f"CAST('{10**-places:.{places}f}' AS DECIMAL({places + 1}, {places}))"
+    return F.expr(
+        f"CASE WHEN {denominator} > 0 THEN CAST({quotient} AS DECIMAL(20, 0)) * {unit} END"
+    )

@@ -1,0 +1,267 @@
+"""Customer features as of a day.
+
+Each function returns the table of the same name in ``contracts.features``, which gives grain, key, types
+and units. ``as_of`` is the day D; rows dated after it are cut here, so that a frame may hold more.
+"""
+
+from datetime import date
+from functools import reduce
+
+import pyspark.sql.functions as F
+from pyspark.sql import Column, DataFrame
+
+from cip_assets.contracts import contract_of
+from cip_assets.rules import Rules, ValueRule
+from cip_assets.transforms.asof import days_since, stamped, until
+from cip_assets.transforms.exact import mean_money, ratio, total_money
+from cip_assets.transforms.ranking import at_or_below, bin_number, first_by, nearest_rank
+
+NO_PURCHASE = "No purchase"
+UNKNOWN = "Unknown"
+QUINTILES = (20, 40, 60, 80)
+RFM_METRICS = ("recency_days", "frequency", "monetary_value")
+POINT = 1_000_000_000
+"""Engagement points are counted in billionths, so that their sum is exact."""
+
+
+def population(
+    customers: DataFrame,
+    transactions: DataFrame,
+    returns: DataFrame,
+    support_tickets: DataFrame,
+    web_activity: DataFrame,
+    as_of: date,
+) -> DataFrame:
+    """The customers known at D: signed up or seen by then, or of unknown sign-up."""
+    dated = {
+        "transaction_date": transactions,
+        "return_date": returns,
+        "opened_date": support_tickets,
+        "timestamp": web_activity,
+    }
+    seen = reduce(
+        DataFrame.union, (until(events, day, as_of).select("customer_id") for day, events in dated.items())
+    ).distinct()
+    ids = customers.select("customer_id", "signup_date")
+    known = F.col("signup_date").isNull() | (F.col("signup_date") <= F.lit(as_of))
+    early = ids.where(~known).join(seen, "customer_id", "left_semi")
+    return stamped(ids.where(known).union(early), as_of, _columns("population"))
+
+
+def purchases(transactions: DataFrame, customers: DataFrame, as_of: date) -> DataFrame:
+    """What each buyer bought by D, with orphans flagged."""
+    totals = (
+        until(transactions, "transaction_date", as_of)
+        .groupBy("customer_id")
+        .agg(
+            F.min("transaction_date").alias("first_purchase_date"),
+            F.max("transaction_date").alias("last_purchase_date"),
+            F.count("*").alias("frequency"),
+            F.countDistinct("transaction_date").alias("purchase_days"),
+            total_money("amount").alias("monetary_value"),
+        )
+    )
+    known = customers.select("customer_id", F.lit(False).alias("is_orphan"))
+    buyers = (
+        totals.join(known, "customer_id", "left")
+        .withColumn("is_orphan", F.coalesce("is_orphan", F.lit(True)))
+        .withColumn("recency_days", days_since(as_of, "last_purchase_date"))
+        .withColumn("avg_order_value", mean_money("monetary_value", "frequency"))
+    )
+    return stamped(buyers, as_of, _columns("purchases"))
+
+
+def preferences(transactions: DataFrame, products: DataFrame, as_of: date) -> DataFrame:
+    """Each buyer's most used payment method, and the category and brand with the highest spend."""
+    bought = until(transactions, "transaction_date", as_of)
+    catalogue = products.select("product_id", "category", "brand")
+    described = bought.join(catalogue, "product_id", "left")
+
+    def favourite(frame: DataFrame, name: str, weight: Column) -> DataFrame:
+        named = frame.withColumn(name, F.coalesce(name, F.lit(UNKNOWN)))
+        weighed = named.groupBy("customer_id", name).agg(weight.alias("weight"))
+        order = [F.col("weight").desc(), F.col(name).asc()]
+        return first_by(weighed, ["customer_id"], order).select("customer_id", name)
+
+    spend = total_money("amount")
+    both = (
+        favourite(bought, "payment_method", F.count("*"))
+        .join(favourite(described, "category", spend), "customer_id")
+        .join(favourite(described, "brand", spend), "customer_id")
+        .withColumnsRenamed({"category": "top_category", "brand": "top_brand"})
+    )
+    return stamped(both, as_of, _columns("preferences"))
+
+
+def returns(returns: DataFrame, transactions: DataFrame, as_of: date) -> DataFrame:
+    """What each customer returned by D. Only transactions of the same customer count as returned ones."""
+    came_back = until(returns, "return_date", as_of)
+    totals = came_back.groupBy("customer_id").agg(
+        F.count("*").alias("total_returns"), total_money("amount").alias("returned_amount")
+    )
+    pair = ["customer_id", "transaction_id"]
+    returned = (
+        until(transactions, "transaction_date", as_of)
+        .join(came_back.select(*pair).distinct(), pair, "left_semi")
+        .groupBy("customer_id")
+        .agg(F.count("*").alias("returned_transactions"))
+    )
+    both = totals.join(returned, "customer_id", "left").fillna({"returned_transactions": 0})
+    return stamped(both, as_of, _columns("returns"))
+
+
+def support(support_tickets: DataFrame, as_of: date) -> DataFrame:
+    """Tickets opened by D, as they stood at D."""
+    opened = until(support_tickets, "opened_date", as_of)
+    resolved = F.col("resolved_date") <= F.lit(as_of)
+    later = F.col("resolved_date") > F.lit(as_of)
+    unresolved = F.col("resolved_date").isNull() & ~F.col("status").isin("Closed", "Resolved")
+    days = F.when(resolved, F.datediff("resolved_date", "opened_date"))
+    tickets = opened.groupBy("customer_id").agg(
+        F.count("*").alias("total_tickets"),
+        F.count(F.when(later | unresolved, 1)).alias("open_tickets"),
+        F.count(F.when(resolved, 1)).alias("resolved_tickets"),
+        F.coalesce(F.sum(days), F.lit(0)).cast("bigint").alias("resolution_days"),
+        F.max("opened_date").alias("last_ticket_date"),
+    )
+    averaged = tickets.withColumn("avg_resolution_days", ratio("resolution_days", "resolved_tickets"))
+    return stamped(averaged, as_of, _columns("support"))
+
+
+def engagement(web_activity: DataFrame, as_of: date, rules: Rules) -> DataFrame:
+    """Sessions, active days, and the decayed score by rank among customers with sessions."""
+    half_life = rules.engagement.half_life_days
+    ages = []
+    while factor := round(POINT * 0.5 ** (len(ages) / half_life)):
+        ages.append((len(ages), factor))
+    factors = web_activity.sparkSession.createDataFrame(ages, "age_days int, factor bigint")
+    weight = F.lit(0)
+    for activity, points in rules.engagement.weights.items():
+        weight = F.when(F.col("activity_type") == activity, F.lit(points)).otherwise(weight)
+    sessions = (
+        until(web_activity, "timestamp", as_of)
+        .withColumn("day", F.col("timestamp").cast("date"))
+        .groupBy("customer_id", "day")
+        .agg(F.count("*").alias("sessions"), F.sum(weight.cast("bigint")).alias("weight"))
+        .withColumn("age_days", days_since(as_of, "day"))
+        .join(F.broadcast(factors), "age_days", "left")
+        .withColumn("points", F.col("weight") * F.coalesce("factor", F.lit(0)))
+        .groupBy("customer_id")
+        .agg(
+            F.sum("sessions").cast("bigint").alias("total_sessions"),
+            F.count("*").alias("active_days"),
+            F.max("day").alias("last_session_date"),
+            F.sum("points").cast("bigint").alias("engagement_points"),
+        )
+    )
+    ranks = at_or_below(sessions, "engagement_points")
+    scored = sessions.join(ranks, "engagement_points").withColumn(
+        "engagement_score", ratio("100 * at_or_below", "group_size")
+    )
+    return stamped(scored, as_of, _columns("engagement"))
+
+
+def rfm_cut_points(purchases: DataFrame, as_of: date) -> DataFrame:
+    """Quintile limits of recency, frequency and monetary value, over the buyers that customers knows."""
+    known = purchases.where("NOT is_orphan")
+    long = reduce(
+        DataFrame.union,
+        (
+            known.select(F.lit(metric).alias("metric"), F.col(metric).cast("decimal(18,2)").alias("value"))
+            for metric in RFM_METRICS
+        ),
+    )
+    cuts = nearest_rank(long, "value", QUINTILES, by=["metric"]).withColumnRenamed("group_size", "buyers")
+    return stamped(cuts, as_of, _columns("rfm_cut_points"))
+
+
+def rfm(purchases: DataFrame, rfm_cut_points: DataFrame, as_of: date, rules: Rules) -> DataFrame:
+    """Scores and segment of each known buyer."""
+    limits = rfm_cut_points.agg(
+        *(
+            F.max(F.when(F.col("metric") == metric, F.col(f"p{p}"))).alias(f"{metric}_p{p}")
+            for metric in RFM_METRICS
+            for p in QUINTILES
+        )
+    )
+
+    def bins(metric: str) -> Column:
+        return bin_number(metric, [f"{metric}_p{p}" for p in QUINTILES])
+
+    scored = (
+        purchases.where("NOT is_orphan")
+        .crossJoin(F.broadcast(limits))
+        .withColumn("r_score", (F.lit(6) - bins("recency_days")).cast("int"))
+        .withColumn("f_score", bins("frequency"))
+        .withColumn("m_score", bins("monetary_value"))
+        .withColumn("rfm_segment", _rfm_segment(rules))
+    )
+    return stamped(scored, as_of, _columns("rfm"))
+
+
+def _rfm_segment(rules: Rules) -> Column:
+    """The first segment of the rules whose ranges hold the scores; the rules leave no score without one."""
+    segment = F.lit(None).cast("string")
+    for rule in reversed(rules.rfm_segments):
+        fits = (
+            F.col("r_score").between(*rule.r)
+            & F.col("f_score").between(*rule.f)
+            & F.col("m_score").between(*rule.m)
+        )
+        segment = F.when(fits, F.lit(rule.name)).otherwise(segment)
+    return segment
+
+
+def segments(population: DataFrame, rfm: DataFrame, as_of: date, rules: Rules) -> DataFrame:
+    """RFM and value segment of every known customer."""
+    scores = rfm.select("customer_id", "recency_days", "frequency", "monetary_value", "rfm_segment")
+
+    def fits(rule: ValueRule) -> Column:
+        return (
+            (F.col("recency_days") <= rule.max_recency_days)
+            & (F.col("frequency") >= rule.min_frequency)
+            & (F.col("monetary_value") >= rule.min_monetary)
+        )
+
+    value_segment = (
+        F.when(F.col("frequency").isNull(), F.lit(NO_PURCHASE))
+        .when(fits(rules.value_segments.high_value), F.lit("High Value"))
+        .when(fits(rules.value_segments.loyal), F.lit("Loyal"))
+        .when(F.col("recency_days") > rules.churn.risk_after_days, F.lit("Churn Risk"))
+        .otherwise(F.lit("Regular"))
+    )
+    both = (
+        population.select("customer_id")
+        .join(scores, "customer_id", "left")
+        .withColumn("value_segment", value_segment)
+        .withColumn("rfm_segment", F.coalesce("rfm_segment", F.lit(NO_PURCHASE)))
+    )
+    return stamped(both, as_of, _columns("segments"))
+
+
+def churn(purchases: DataFrame, as_of: date, rules: Rules) -> DataFrame:
+    """The churn rule for each known buyer."""
+    judged = purchases.where("NOT is_orphan").withColumn(
+        "is_churn_risk", F.col("recency_days") > rules.churn.risk_after_days
+    )
+    return stamped(judged, as_of, _columns("churn"))
+
+
+def clv(purchases: DataFrame, returns: DataFrame, as_of: date) -> DataFrame:
+    """What each known buyer brought so far, net of returns."""
+    paid_back = returns.select("customer_id", "returned_amount")
+    valued = (
+        purchases.where("NOT is_orphan")
+        .join(paid_back, "customer_id", "left")
+        .withColumn(
+            "historic_value",
+            (F.col("monetary_value") - F.coalesce("returned_amount", F.lit(0))).cast("decimal(18,2)"),
+        )
+        .withColumn("tenure_days", days_since(as_of, "first_purchase_date"))
+        .withColumn("repeat_purchase_days", F.col("purchase_days") - 1)
+    )
+    return stamped(valued, as_of, _columns("clv"))
+
+
+def _columns(table: str) -> list[str]:
+    return list(contract_of("features", table).columns)

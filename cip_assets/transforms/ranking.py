@@ -1,0 +1,52 @@
+"""Ranks and percentiles by counting values, which scales with the distinct values and not with the rows."""
+
+from collections.abc import Sequence
+
+import pyspark.sql.functions as F
+from pyspark.sql import Column, DataFrame, Window
+
+
+def at_or_below(frame: DataFrame, value: str, by: Sequence[str] = ()) -> DataFrame:
+    """For each distinct value of each group: how many rows have it or less, and how many there are.
+
+    Grain: one row per ``by`` and ``value``, with ``at_or_below`` and ``group_size``.
+    """
+    counts = frame.where(F.col(value).isNotNull()).groupBy(*by, value).agg(F.count("*").alias("value_count"))
+    # A constant stands in where there is no group: the engines warn of a window without one.
+    group = [F.col(name) for name in by] or [F.lit(0)]
+    whole = Window.partitionBy(*group)
+    running = whole.orderBy(value).rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    return counts.select(
+        *by,
+        value,
+        F.sum("value_count").over(running).cast("bigint").alias("at_or_below"),
+        F.sum("value_count").over(whole).cast("bigint").alias("group_size"),
+    )
+
+
+def nearest_rank(frame: DataFrame, value: str, percents: Sequence[int], by: Sequence[str] = ()) -> DataFrame:
+    """Nearest-rank percentiles: the smallest value with at least that share of the rows at or below it.
+
+    Grain: one row per ``by``, with ``group_size`` and a column ``p<percent>`` for each percent.
+    """
+    ranked = at_or_below(frame, value, by)
+    reached = {p: F.col("at_or_below") * 100 >= F.lit(p) * F.col("group_size") for p in percents}
+    return ranked.groupBy(*by).agg(
+        F.max("group_size").alias("group_size"),
+        *(F.min(F.when(is_reached, F.col(value))).alias(f"p{p}") for p, is_reached in reached.items()),
+    )
+
+
+def bin_number(value: str, cut_points: Sequence[str]) -> Column:
+    """1 plus the number of cut-points that the value exceeds; equal values get equal bins."""
+    exceeded = [F.when(F.col(value) > F.col(cut), 1).otherwise(0) for cut in cut_points]
+    number = F.lit(1)
+    for step in exceeded:
+        number = number + step
+    return number.cast("int")
+
+
+def first_by(frame: DataFrame, by: Sequence[str], order: Sequence[Column]) -> DataFrame:
+    """The first row of each group in the given order, which must leave no ties."""
+    window = Window.partitionBy(*by).orderBy(*order)
+    return frame.withColumn("_place", F.row_number().over(window)).where("_place = 1").drop("_place")
