@@ -62,6 +62,11 @@ class EngagementRules(_Strict):
     weights: Mapping[str, int]
 
 
+class QualityRules(_Strict):
+    max_orphan_share: float = Field(ge=0, le=1)
+    max_quarantined_share: float = Field(ge=0, le=1)
+
+
 class Rules(_Strict):
     """Every threshold, weight, segment and spelling that the business decides."""
 
@@ -70,6 +75,7 @@ class Rules(_Strict):
     value_segments: ValueRules
     rfm_segments: Sequence[RfmSegment]
     engagement: EngagementRules
+    quality: QualityRules
     top_n: int = Field(ge=1)
     fill: Mapping[str, str]
     vocabulary: Mapping[str, Sequence[str]]

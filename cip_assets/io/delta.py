@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from deltalake import DeltaTable, Schema
@@ -136,6 +138,12 @@ def open_table(uri: str) -> DeltaTable:
         raise PlatformError(
             f"{table_name(uri)}: not written yet; materialize it first ('cip run' does all)"
         ) from error
+
+
+def row_count(table: DeltaTable) -> int:
+    """Rows of the current version, from the log's statistics where every file has them."""
+    counts = pa.table(table.get_add_actions(flatten=True))["num_records"]
+    return table.to_pyarrow_dataset().count_rows() if counts.null_count else pc.sum(counts).as_py() or 0
 
 
 def exists(uri: str) -> bool:

@@ -7,11 +7,14 @@ gives the same file.
 import hashlib
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import pyarrow.dataset
 
 from cip_assets.contracts.exports import Export
 from cip_assets.io import delta
@@ -37,7 +40,7 @@ def export_csv(export: Export, mart_uri: str, as_of: date, folder: Path) -> Expo
     """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{export.name}.csv"
-    day = delta.open_table(mart_uri).to_pyarrow_dataset(partitions=[("as_of_date", "=", as_of.isoformat())])
+    day = _day_of(mart_uri, as_of.isoformat())
     with tempfile.TemporaryDirectory(dir=folder, prefix=f".{export.name}.") as scratch:
         written = Path(scratch) / target.name
         with duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": scratch}) as connection:
@@ -52,6 +55,56 @@ def export_csv(export: Export, mart_uri: str, as_of: date, folder: Path) -> Expo
         size = written.stat().st_size
         written.replace(target)
     return Exported(target, rows, digest, size)
+
+
+def problems_of(export: Export, mart_uri: str, as_of: str, folder: Path) -> list[str]:
+    """What is wrong with a file: its header, its number of rows, the order or uniqueness of its rows."""
+    path = folder / f"{export.name}.csv"
+    if not path.exists():
+        return [f"{path} is missing; export it again"]
+    problems = []
+    with duckdb.connect() as connection:
+        connection.register("mart", _day_of(mart_uri, as_of))
+        expected = connection.sql(export.query(connection))
+        file = connection.read_csv(str(path), header=True, all_varchar=True)
+        if file.columns != expected.columns:
+            problems.append(f"{path.name}: header {file.columns}, expected {expected.columns}")
+            return problems
+        differing = connection.execute(
+            f"SELECT count(*) FROM ((FROM ({_as_text(expected.columns)} FROM expected) EXCEPT ALL FROM file) "
+            f"UNION ALL (FROM file EXCEPT ALL FROM ({_as_text(expected.columns)} FROM expected)))"
+        ).fetchone()
+        if differing and differing[0]:
+            problems.append(f"{path.name}: {differing[0]} rows differ from {export.mart}; export it again")
+    return problems
+
+
+def sums_of(folder: Path) -> dict[str, Decimal]:
+    """The revenue that each file with money in it adds up to."""
+    sums = {}
+    with duckdb.connect() as connection:
+
+        def amount(file: str, expression: str) -> Decimal:
+            row = connection.execute(
+                f"SELECT coalesce({expression}, 0) FROM read_csv(?, header=true, all_varchar=true)",
+                [str(folder / f"{file}.csv")],
+            ).fetchone()
+            return Decimal(row[0]) if row else Decimal(0)
+
+        orphans = amount("kpi_totals", "sum(orphan_revenue::DECIMAL(18,2))")
+        sums["kpi_totals"] = amount("kpi_totals", "sum(total_revenue::DECIMAL(18,2))")
+        sums["kpi_monthly_revenue"] = amount("kpi_monthly_revenue", "sum(monthly_revenue::DECIMAL(18,2))")
+        sums["customer_360_and_orphans"] = orphans + amount("customer_360", "sum(monetary_value::DECIMAL(18,2))")
+    return sums
+
+
+def _day_of(mart_uri: str, as_of: str) -> pyarrow.dataset.Dataset:
+    return delta.open_table(mart_uri).to_pyarrow_dataset(partitions=[("as_of_date", "=", as_of)])
+
+
+def _as_text(columns: Sequence[str]) -> str:
+    """SQL for the columns as a CSV file holds them."""
+    return "SELECT " + ", ".join(f'CAST("{name}" AS VARCHAR) AS "{name}"' for name in columns)
 
 
 def _quoted(path: Path) -> str:

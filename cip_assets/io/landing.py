@@ -244,10 +244,22 @@ def files_to_read(
         more = f" (and {len(problems) - 1} more files)" if len(problems) > 1 else ""
         raise PlatformError(problems[0] + more)
     if months is None:
-        newest = max((entry.delivery_date or date.min) for entry in entries)
-        return [entry for entry in entries if (entry.delivery_date or date.min) == newest]
+        return _newest(entries)
     wanted = {str(month) for month in months}
     return [entry for entry in entries if wanted & entry.month_rows.keys()]
+
+
+def _newest(entries: Sequence[ManifestEntry]) -> list[ManifestEntry]:
+    """The files of the newest delivery; those without a dt= are one delivery, before all others."""
+    newest = max((entry.delivery_date or date.min for entry in entries), default=date.min)
+    return [entry for entry in entries if (entry.delivery_date or date.min) == newest]
+
+
+def landed_rows(entries: Sequence[ManifestEntry], months: Sequence[str] | None) -> int:
+    """The lines that the manifest counted for some months (first days), or in the newest snapshot."""
+    if months is None:
+        return sum(entry.row_count for entry in _newest(entries))
+    return sum(entry.month_rows.get(month, 0) for entry in entries for month in months)
 
 
 def extra_columns(source: SourceTable, entries: Iterable[ManifestEntry]) -> list[str]:

@@ -1,0 +1,83 @@
+"""Nothing is lost on the way from landing to cleaned and quarantine."""
+
+import dagster as dg
+from pyspark.sql import DataFrame
+
+from cip_assets.automation.partitions import partitions_of
+from cip_assets.contracts import SOURCE_TABLES, SourceTable
+from cip_assets.io import landing
+from cip_assets.rules import current_rules
+from cip_assets.transforms import quality
+
+
+def _conservation_check(source: SourceTable) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=dg.AssetKey(["cleaned", source.name]),
+        name="conservation",
+        blocking=True,
+        partitions_def=partitions_of(source.cleaned),
+        additional_ins={
+            "raw": dg.AssetIn(key=["raw", source.name]),
+            "quarantine": dg.AssetIn(key=["quarantine", source.name]),
+            "manifest": dg.AssetIn(key=["landing", "manifest"]),
+        },
+        description="Landed = cleaned + quarantined + superseded, and the amounts agree to the cent.",
+    )
+    def check(
+        context: dg.AssetCheckExecutionContext,
+        cleaned: DataFrame,
+        raw: DataFrame,
+        quarantine: DataFrame,
+        manifest: DataFrame,
+    ) -> dg.AssetCheckResult:
+        months = context.partition_keys if source.is_event else None
+        landed = landing.landed_rows(landing.manifest_entries(manifest, source.name), months)
+        found = quality.conservation(landed, raw, cleaned, quarantine, source)
+        return dg.AssetCheckResult(
+            passed=found.holds,
+            description=(
+                f"{source.name}: {found.landed} landed, {found.raw} raw = {found.cleaned} cleaned + "
+                f"{found.quarantined} quarantined + {found.superseded} superseded"
+            ),
+            metadata={
+                "landed": found.landed,
+                "cleaned": found.cleaned,
+                "quarantined": found.quarantined,
+                "superseded": found.superseded,
+                "landed_amount": str(found.landed_amount),
+                "cleaned_amount": str(found.cleaned_amount),
+                "kept_out_amount": str(found.kept_out_amount),
+            },
+        )
+
+    return check
+
+
+def _quarantine_share_check(source: SourceTable) -> dg.AssetChecksDefinition:
+    limit = current_rules().quality.max_quarantined_share
+
+    @dg.asset_check(
+        asset=dg.AssetKey(["quarantine", source.name]),
+        name="share",
+        partitions_def=partitions_of(source.quarantine),
+        additional_ins={"raw": dg.AssetIn(key=["raw", source.name])},
+        description=f"At most {limit:.0%} of the landed lines are quarantined (quality.max_quarantined_share).",
+    )
+    def check(quarantine: DataFrame, raw: DataFrame) -> dg.AssetCheckResult:
+        reasons = quarantine.where("outcome = 'quarantined'").groupBy("reasons").count().collect()
+        by_reason = {row["reasons"]: row["count"] for row in reasons}
+        lines, kept_out = raw.count(), sum(by_reason.values())
+        return dg.AssetCheckResult(
+            passed=kept_out <= limit * lines,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"{source.name}: {kept_out} of {lines} lines are quarantined",
+            metadata={"quarantined": kept_out, "landed": lines, "by_reason": by_reason},
+        )
+
+    return check
+
+
+CHECKS = [
+    *(_conservation_check(source) for source in SOURCE_TABLES.values()),
+    *(_quarantine_share_check(source) for source in SOURCE_TABLES.values()),
+]

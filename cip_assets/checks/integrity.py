@@ -1,0 +1,143 @@
+"""Tables agree with each other: orphans, ids in two months, unknown words, and the sums of the marts."""
+
+from datetime import date
+
+import dagster as dg
+from pyspark.sql import DataFrame
+
+from cip_assets.assets.declare import reads
+from cip_assets.automation.partitions import DAYS, partitions_of
+from cip_assets.contracts import EVENT_TABLES, SOURCE_TABLES, SourceTable
+from cip_assets.engines import EngineResource
+from cip_assets.io import delta
+from cip_assets.resources import LakeResource
+from cip_assets.rules import current_rules
+from cip_assets.transforms import quality
+from cip_assets.transforms.asof import until
+from cip_assets.transforms.cleaning import unknown_words
+
+SHOWN = 20
+"""How many examples a check's metadata lists."""
+
+
+def _vocabulary_check(source: SourceTable) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=dg.AssetKey(["cleaned", source.name]),
+        name="vocabulary",
+        partitions_def=partitions_of(source.cleaned),
+        description="Every word is in the vocabulary of the business rules; unknown ones stay as they came.",
+    )
+    def check(table: DataFrame) -> dg.AssetCheckResult:
+        unknown = unknown_words(table, source, current_rules())
+        listed = {f"{column} = {word}": rows for column, word, rows in unknown[:SHOWN]}
+        return dg.AssetCheckResult(
+            passed=not unknown,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"{source.name}: {len(unknown)} unknown words; add them to the rules, or mend the source",
+            metadata={"unknown_words": len(unknown), "examples": listed},
+        )
+
+    return check
+
+
+def _one_month_check(source: SourceTable) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=dg.AssetKey(["cleaned", source.name]),
+        name="one_month_per_id",
+        description="No id stands in two months: both rows are kept until the source says which is right.",
+    )
+    def check(table: DataFrame) -> dg.AssetCheckResult:
+        conflicts = quality.ids_in_two_months(table, source)
+        return dg.AssetCheckResult(
+            passed=not conflicts,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"{source.name}: {len(conflicts)} ids stand in two months",
+            metadata={"conflicts": len(conflicts), "examples": dict(conflicts[:SHOWN])},
+        )
+
+    return check
+
+
+def _orphan_check(source: SourceTable) -> dg.AssetChecksDefinition:
+    limit = current_rules().quality.max_orphan_share
+
+    @dg.asset_check(
+        asset=dg.AssetKey(["cleaned", source.name]),
+        name="orphans",
+        partitions_def=partitions_of(source.cleaned),
+        additional_ins={"customers": dg.AssetIn(key=["cleaned", "customers"])},
+        description=f"At most {limit:.0%} of the rows have an unknown customer (quality.max_orphan_share).",
+    )
+    def check(table: DataFrame, customers: DataFrame) -> dg.AssetCheckResult:
+        orphans, rows = quality.orphans(table, customers)
+        return dg.AssetCheckResult(
+            passed=orphans <= limit * rows,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"{source.name}: {orphans} of {rows} rows have a customer that customers lacks",
+            metadata={"orphans": orphans, "rows": rows},
+        )
+
+    return check
+
+
+@dg.asset_check(
+    asset=dg.AssetKey(["marts", "kpi_totals"]),
+    name="adds_up",
+    blocking=True,
+    partitions_def=DAYS,
+    additional_ins=reads(
+        customer_360="marts/customer_360", monthly="marts/kpi_monthly_revenue"
+    ),
+    additional_deps=[dg.AssetKey(["cleaned", "transactions"]), dg.AssetKey(["cleaned", "returns"])],
+    description="Cleaned amounts = customer_360 + orphans = months = total, to the cent; one row per customer.",
+)
+def adds_up(
+    context: dg.AssetCheckExecutionContext,
+    engine: EngineResource,
+    lake: LakeResource,
+    totals: DataFrame,
+    customer_360: DataFrame,
+    monthly: DataFrame,
+) -> dg.AssetCheckResult:
+    """The money of a snapshot is the money of its transactions."""
+    day = date.fromisoformat(context.partition_key)
+    # Read here and not as an input: Dagster ignores the partition mapping of a check's further inputs.
+    transactions, returns = (
+        delta.read(engine.spark_session, lake.settings.table_uri("cleaned", table))
+        for table in ("transactions", "returns")
+    )
+    stated = totals.collect()[0]
+    found = {
+        "cleaned_transactions": quality.total(until(transactions, "transaction_date", day), "amount"),
+        "customer_360_and_orphans": quality.total(customer_360, "monetary_value") + stated["orphan_revenue"],
+        "monthly_revenue": quality.total(monthly, "monthly_revenue"),
+    }
+    returned = quality.total(until(returns, "return_date", day), "amount")
+    customers = customer_360.count()
+    passed = (
+        set(found.values()) == {stated["total_revenue"]}
+        and returned == stated["returned_amount"]
+        and customers == stated["total_customers"]
+    )
+    return dg.AssetCheckResult(
+        passed=passed,
+        description=f"total_revenue is {stated['total_revenue']}",
+        metadata={
+            "total_revenue": str(stated["total_revenue"]),
+            **{name: str(amount) for name, amount in found.items()},
+            "cleaned_returns": str(returned),
+            "returned_amount": str(stated["returned_amount"]),
+            "customers": customers,
+        },
+    )
+
+
+_EVENTS = [SOURCE_TABLES[name] for name in EVENT_TABLES]
+_WORDY = {key.split(".")[0] for key in current_rules().vocabulary}
+
+CHECKS = [
+    *(_vocabulary_check(SOURCE_TABLES[name]) for name in SOURCE_TABLES if name in _WORDY),
+    *(_one_month_check(source) for source in _EVENTS),
+    *(_orphan_check(source) for source in _EVENTS),
+    adds_up,
+]

@@ -1,0 +1,322 @@
+"""`cip`: the platform on the command line. It asks Dagster for everything and shows what came of it."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import dagster as dg
+import duckdb
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from cip_assets.automation.jobs import RESTORE, VALIDATE
+from cip_assets.contracts import CONTRACTS, LAYERS, SOURCE_TABLES, contracts_in
+from cip_assets.errors import PlatformError
+from cip_assets.generate import GeneratorConfig, generate
+from cip_assets.io import delta
+from cip_assets.io.landing import find_files
+from cip_assets.runner import Platform, Report, tables_of_quarantine
+from cip_assets.settings import PROJECT, Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+out = Console()
+err = Console(stderr=True)
+
+Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
+
+
+def main() -> None:
+    """Run the command; a problem that a person can mend is one line and exit code 1."""
+    try:
+        app()
+    except PlatformError as error:
+        err.print(f"[bold red]error[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+@app.command("generate")
+def generate_command(
+    customers: Annotated[int, typer.Option(help="customers in customers.csv")] = 10_000,
+    seed: Annotated[int, typer.Option(help="same seed, same bytes")] = 42,
+    out_dir: Annotated[Path | None, typer.Option("--out", help="landing folder to write to")] = None,
+    end: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="last day; default yesterday")] = None,
+    months: Annotated[int, typer.Option(help="full months of history")] = 24,
+    defects: Annotated[float, typer.Option(help="share of lines with a planted defect")] = 0.01,
+    scenario: Annotated[str, typer.Option(help="story (with trends) or steady")] = "story",
+) -> None:
+    """Write synthetic landing files, and beside them what is true of them."""
+    folder = out_dir or Settings.from_environment().landing
+    last_day = end.date() if end else datetime.now(tz=UTC).date() - timedelta(days=1)
+    began = time.monotonic()
+    try:
+        config = GeneratorConfig(
+            customers=customers, seed=seed, end=last_day, months=months, defects=defects, scenario=scenario
+        )
+        with Progress(*_columns(), console=err, transient=True) as progress:
+            task = progress.add_task("customers", total=customers)
+            truth = generate(config, folder, lambda done, total: progress.update(task, completed=done, total=total))
+    except ValueError as error:
+        raise PlatformError(str(error)) from error
+    table = Table(title=f"Generated in {time.monotonic() - began:.1f} s", title_justify="left")
+    for heading in ("table", "lines", "clean", "to quarantine", "superseded"):
+        table.add_column(heading, justify="left" if heading == "table" else "right")
+    for name, rows in truth.rows.items():
+        numbers = (rows.landed, rows.clean, rows.quarantined, rows.superseded)
+        table.add_row(name, *(f"{number:,}" for number in numbers))
+    out.print(table)
+    out.print(f"landing files: {folder}\nwhat is true of them: {folder / '_truth.json'}", soft_wrap=True)
+
+
+@app.command()
+def run(
+    first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="first month to ingest")] = None,
+    last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="last month to ingest")] = None,
+    as_of: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="day of the snapshot")] = None,
+    sample: Annotated[bool, typer.Option(help="generate sample data where landing is empty")] = False,
+) -> None:
+    """Ingest all that landed, compute the snapshot of the last transaction day, export it."""
+    settings = Settings.from_environment()
+    if sample and not find_files(settings.landing)[0]:
+        generate_command()
+    began = time.monotonic()
+    platform = Platform(settings)
+    with _progress() as listener:
+        report = platform.run(_day(first), _day(last), _day(as_of), listener)
+    _show(report, settings, time.monotonic() - began)
+    if not report.succeeded:
+        raise typer.Exit(1)
+
+
+@app.command()
+def status() -> None:
+    """What each table holds, and what landed since the last run."""
+    settings = Settings.from_environment()
+    table = Table(title=f"{settings.data_dir}", title_justify="left")
+    for heading in ("table", "rows", "version", "written"):
+        table.add_column(heading, justify="right" if heading in ("rows", "version") else "left")
+    missing = []
+    for contract in contracts_in():
+        uri = settings.table_uri(contract.layer, contract.table)
+        if not delta.exists(uri):
+            missing.append(contract.name)
+            table.add_row(contract.name, "-", "-", "not yet")
+            continue
+        opened = delta.open_table(uri)
+        commit = next(delta.history(opened, 1))
+        table.add_row(contract.name, f"{delta.row_count(opened):,}", str(opened.version()), _moment(commit.timestamp))
+    out.print(table)
+    for line in _landing_news(settings):
+        out.print(line, soft_wrap=True)
+    if missing:
+        out.print(f"{len(missing)} tables are not written yet: run 'cip run'")
+        raise typer.Exit(1)
+
+
+@app.command()
+def history(table: Annotated[str, typer.Argument(help="layer/table, or the table's name")]) -> None:
+    """Every version of a table: when, what, how many rows, by which run."""
+    uri = _uri(table)
+    shown = Table(title=delta.table_name(uri), title_justify="left")
+    for heading in ("version", "written", "operation", "rows", "partition", "run", "code"):
+        shown.add_column(heading, justify="right" if heading in ("version", "rows") else "left")
+    for commit in delta.history(delta.open_table(uri)):
+        audit = commit.audit
+        shown.add_row(
+            str(commit.version),
+            _moment(commit.timestamp),
+            commit.operation,
+            "" if commit.row_count is None else f"{commit.row_count:,}",
+            str(audit.get("partition") or ""),
+            str(audit.get("run_id") or "")[:8],
+            str(audit.get("code_version") or ""),
+        )
+    out.print(shown)
+
+
+@app.command()
+def restore(
+    table: Annotated[str, typer.Argument(help="layer/table, or the table's name")],
+    version: Annotated[int, typer.Option(help="the version to go back to (see 'cip history')")],
+) -> None:
+    """Make a table again what it was at a version; later versions stay in its history."""
+    settings = Settings.from_environment()
+    name = delta.table_name(_uri(table))
+    report = Report()
+    config = {"ops": {"restore": {"config": {"table": name, "version": version}}}}
+    Platform(settings).execute(RESTORE, report, run_config=config)
+    _raise_first(report)
+    layer = name.split("/")[0]
+    later = [following for following in LAYERS[LAYERS.index(layer) + 1 :] if following != "quarantine"]
+    out.print(f"{name} is again what it was at version {version}")
+    if later:
+        out.print(f"What is computed from it ({', '.join(later)}, exports) is as before: 'cip run' brings it in step")
+
+
+@app.command()
+def quarantine(
+    table: Annotated[str | None, typer.Argument(help="a source table; all, counted, unless given")] = None,
+    limit: Annotated[int, typer.Option(help="lines to show")] = 50,
+) -> None:
+    """Lines that did not get in: counted by reason, or one table's with file, line and text."""
+    settings = Settings.from_environment()
+    if table is not None and table not in SOURCE_TABLES:
+        raise PlatformError(f"{table!r} is no source table; take one of {', '.join(SOURCE_TABLES)}")
+    counted = Table(title="Lines kept out", title_justify="left")
+    for heading in ("table", "outcome", "reasons", "lines"):
+        counted.add_column(heading, justify="right" if heading == "lines" else "left")
+    for name, outcome, reasons, lines in tables_of_quarantine(settings, [table] if table else list(SOURCE_TABLES)):
+        counted.add_row(name, outcome, reasons, f"{lines:,}")
+    out.print(counted)
+    if table is None:
+        return
+    with duckdb.connect() as connection:
+        lines_of = delta.open_table(settings.table_uri("quarantine", table)).to_pyarrow_dataset()
+        connection.register("kept_out", lines_of)
+        rows = connection.execute(
+            "SELECT source_file, source_line, reasons, raw_text FROM kept_out WHERE outcome = 'quarantined' "
+            "ORDER BY 1, 2 LIMIT ?",
+            [limit],
+        ).fetchall()
+    for file, line, reasons, text in rows:
+        out.print(f"{file}:{line}  [red]{reasons}[/]  {text!r}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def validate() -> None:
+    """Check the exported files against the marts and each other."""
+    platform = Platform(Settings.from_environment())
+    report = Report()
+    platform.execute(VALIDATE, report, partition_key=platform.latest_snapshot().isoformat())
+    _raise_first(report)
+    for check in report.checks:
+        mark = "[green]ok[/]" if check.passed else "[red]failed[/]"
+        out.print(f"{mark} {check.asset} {check.name}: {check.description}", soft_wrap=True)
+    if not report.succeeded:
+        raise typer.Exit(1)
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(help="port on 127.0.0.1")] = 3000) -> None:
+    """Open Dagster's page on 127.0.0.1, with its daemon."""
+    settings = Settings.from_environment()
+    with Platform(settings).instance:
+        environment = {**os.environ, "DAGSTER_HOME": str(settings.dagster_home)}
+    dagster = str(Path(sys.executable).with_name("dagster"))
+    arguments = [dagster, "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
+    os.execve(dagster, arguments, environment)
+
+
+# --- shown to people --------------------------------------------------------------------------------------
+
+
+def _show(report: Report, settings: Settings, seconds: float) -> None:
+    sources = Table(title="Sources", title_justify="left")
+    for heading in ("table", "landed", "cleaned", "quarantined", "superseded", "checks"):
+        sources.add_column(heading, justify="left" if heading in ("table", "checks") else "right")
+    for name in SOURCE_TABLES:
+        found = next(
+            (c.metadata for c in report.checks if c.name == "conservation" and c.asset == f"cleaned/{name}"), None
+        )
+        numbers = (
+            [f"{found[key]:,}" for key in ("landed", "cleaned", "quarantined", "superseded")] if found else ["-"] * 4
+        )
+        sources.add_row(name, *numbers, _checks(report, lambda asset, name=name: asset.endswith(f"/{name}")))
+    out.print(sources)
+    layers = Table(title="Layers", title_justify="left")
+    for heading in ("layer", "tables", "rows", "seconds", "checks"):
+        layers.add_column(heading, justify="left" if heading in ("layer", "checks") else "right")
+    for layer in ("landing", "raw", "cleaned", "quarantine", "features", "marts", "exports"):
+        rows = [count for asset, count in report.rows.items() if asset.startswith(f"{layer}/")]
+        spent = sum(s for step, s in report.seconds.items() if _layer_of(step) == layer)
+        checks = _checks(report, lambda asset, layer=layer: asset.startswith(f"{layer}/"))
+        layers.add_row(layer, str(len(rows)), f"{sum(rows):,}", f"{spent:.1f}", checks)
+    out.print(layers)
+    for check in report.checks:
+        if not check.passed:
+            kind = "[yellow]warning[/]" if check.is_warning else "[bold red]failed check[/]"
+            out.print(f"{kind} {check.asset} {check.name}: {check.description}", highlight=False, soft_wrap=True)
+    for failure in report.failures:
+        err.print(f"[bold red]error[/] {failure.message}", highlight=False, soft_wrap=True)
+    if report.skipped:
+        err.print(f"not computed, since they depend on it: {', '.join(report.skipped)}", soft_wrap=True)
+    passed = sum(check.passed for check in report.checks)
+    if report.as_of:
+        out.print(f"snapshot of {report.as_of}, {passed} of {len(report.checks)} checks passed, {seconds:.1f} s in all")
+    if report.succeeded:
+        out.print(f"exports: {settings.final}\ntables:  {settings.lake}\npage:    make ui", soft_wrap=True)
+
+
+def _checks(report: Report, wanted: object) -> str:
+    chosen = [check for check in report.checks if wanted(check.asset)]  # type: ignore[operator]
+    passed = sum(check.passed for check in chosen)
+    colour = "green" if passed == len(chosen) else "yellow" if all(c.passed or c.is_warning for c in chosen) else "red"
+    return f"[{colour}]{passed} of {len(chosen)}[/]" if chosen else ""
+
+
+def _layer_of(step: str) -> str:
+    return "cleaned" if step.startswith("clean_") else step.split("__")[0]
+
+
+def _columns() -> tuple[SpinnerColumn, TextColumn, BarColumn, TimeElapsedColumn]:
+    return SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
+
+
+@contextmanager
+def _progress() -> Iterator[object]:
+    """A bar per asset, filled when the asset and its checks are done."""
+    with Progress(*_columns(), console=err, transient=True) as progress:
+        tasks: dict[str, object] = {}
+
+        def listen(event: dg.DagsterEvent) -> None:
+            step = event.step_key
+            if step is None:
+                return
+            if event.is_step_start:
+                tasks[step] = progress.add_task(step.replace("__", "/"), total=None)
+            elif step in tasks and (event.is_step_success or event.is_step_failure):
+                progress.update(tasks[step], total=1, completed=1)
+                if event.is_step_success and not sys.stderr.isatty():
+                    err.print(f"{step.replace('__', '/')} {event.step_success_data.duration_ms / 1000:.1f} s")
+
+        yield listen
+
+
+def _landing_news(settings: Settings) -> Iterator[str]:
+    files, unknown = find_files(settings.landing) if settings.landing.is_dir() else ([], [])
+    uri = settings.table_uri("landing", "manifest")
+    known = set(delta.open_table(uri).to_pyarrow_table(columns=["path"])["path"].to_pylist()) if delta.exists(uri) else set()
+    fresh = sorted({file.path for file in files} - known)
+    gone = sorted(known - {file.path for file in files})
+    yield f"landing: {len(files)} files, {len(fresh)} new since the last run, {len(gone)} gone"
+    if unknown:
+        yield f"of no known table, and not read: {', '.join(unknown)}"
+
+
+def _uri(table: str) -> str:
+    settings = Settings.from_environment()
+    matches = [name for name in CONTRACTS if table in (name, name.split("/")[1])]
+    if len(matches) != 1:
+        known = ", ".join(matches or CONTRACTS)
+        problem = "names several tables" if matches else "is no table"
+        raise PlatformError(f"{table!r} {problem}; take one of {known}")
+    return settings.table_uri(*matches[0].split("/"))
+
+
+def _raise_first(report: Report) -> None:
+    if report.failures:
+        raise PlatformError(report.failures[0].message)
+
+
+def _day(moment: datetime | None) -> date | None:
+    return moment.date() if moment else None
+
+
+def _moment(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%S")

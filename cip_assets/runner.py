@@ -1,0 +1,263 @@
+"""Run the Dagster jobs in this process, and tell what came of them.
+
+The command line, the benchmark and the tests run the platform through this module; it decides nothing
+about the data: which months there are comes from the manifest, the day from the transactions.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from uuid import uuid4
+
+import dagster as dg
+import duckdb
+import yaml
+
+from cip_assets.automation.jobs import INGEST, SCAN, SNAPSHOT
+from cip_assets.contracts import EVENT_TABLES
+from cip_assets.definitions import build_definitions
+from cip_assets.errors import PlatformError
+from cip_assets.io import delta
+from cip_assets.settings import Settings
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
+Listener = Callable[[dg.DagsterEvent], None]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A step that failed, with the error that a person needs to read."""
+
+    step: str
+    message: str
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """One evaluation of an asset check."""
+
+    asset: str
+    name: str
+    passed: bool
+    is_warning: bool
+    description: str
+    metadata: Mapping[str, object]
+
+
+@dataclass
+class Report:
+    """What a run did, stage by stage."""
+
+    as_of: date | None = None
+    rows: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    checks: list[CheckOutcome] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+    @property
+    def succeeded(self) -> bool:
+        return not self.failures and not self.skipped and all(c.passed or c.is_warning for c in self.checks)
+
+
+class Platform:
+    """The platform on one data folder and engine, with Dagster's history in that folder."""
+
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance | None = None) -> None:
+        self.settings = settings
+        self.definitions = build_definitions(settings)
+        self.instance = instance or open_instance(settings.dagster_home)
+
+    def run(
+        self,
+        first: date | None = None,
+        last: date | None = None,
+        as_of: date | None = None,
+        listener: Listener | None = None,
+    ) -> Report:
+        """Ingest what landed and compute the snapshot of a day.
+
+        Args:
+            first: ingest only the months from this day's on.
+            last: ingest only the months to this day's.
+            as_of: the day of the snapshot; the day of the last transaction unless given.
+            listener: called with each Dagster event as it happens.
+
+        Raises:
+            PlatformError: there is nothing to compute a snapshot from.
+        """
+        report = Report()
+        blocked = self.execute(SCAN, report, listener)
+        if report.failures:
+            return report
+        months = self._landed_months(first, last)
+        if months:
+            tags = {RANGE_START: months[0], RANGE_END: months[-1]}
+            blocked |= self.execute(INGEST, report, listener, tags=tags)
+        if dg.AssetKey(["cleaned", "transactions"]) in blocked and not delta.exists(
+            self.settings.table_uri("cleaned", "transactions")
+        ):
+            report.skipped += self._names(self._assets_of(SNAPSHOT))
+            return report
+        report.as_of = as_of or self.last_transaction_day()
+        left = self._assets_of(SNAPSHOT) - self._downstream(blocked)
+        report.skipped += self._names(self._assets_of(SNAPSHOT) - left)
+        if left:
+            self.execute(SNAPSHOT, report, listener, partition_key=report.as_of.isoformat(), assets=left)
+        return report
+
+    def execute(
+        self,
+        job: str,
+        report: Report,
+        listener: Listener | None = None,
+        *,
+        assets: set[dg.AssetKey] | None = None,
+        partition_key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        run_config: Mapping[str, object] | None = None,
+    ) -> set[dg.AssetKey]:
+        """Run one job, add what it did to the report, and return the assets that cannot be relied on."""
+        run_id = str(uuid4())
+        if listener is not None:
+            self.instance.add_event_listener(
+                run_id, lambda entry: entry.dagster_event and listener(entry.dagster_event)
+            )
+        definition = self.definitions.resolve_job_def(job)
+        result = definition.execute_in_process(
+            run_config={**QUIET, **(run_config or {})},
+            instance=self.instance,
+            run_id=run_id,
+            partition_key=partition_key,
+            tags=tags,
+            asset_selection=sorted(assets) if assets is not None else None,
+            raise_on_error=False,
+        )
+        return _collect(result, report)
+
+    def last_transaction_day(self) -> date:
+        """The day of the last cleaned transaction.
+
+        Raises:
+            PlatformError: there is none.
+        """
+        day = self._scalar("cleaned", "transactions", "max(transaction_date)")
+        if day is None:
+            raise PlatformError("cleaned/transactions has no rows, so there is no day to compute: give --as-of")
+        return day
+
+    def latest_snapshot(self) -> date:
+        """The latest day that the marts hold.
+
+        Raises:
+            PlatformError: there is none.
+        """
+        day = self._scalar("marts", "kpi_totals", "max(as_of_date)")
+        if day is None:
+            raise PlatformError("marts/kpi_totals has no snapshot yet: run 'cip run'")
+        return day
+
+    def _scalar(self, layer: str, table: str, expression: str) -> date | None:
+        dataset = delta.open_table(self.settings.table_uri(layer, table)).to_pyarrow_dataset()
+        with duckdb.connect() as connection:
+            connection.register("facts", dataset)
+            (value,) = connection.execute(f"SELECT {expression} FROM facts").fetchone() or (None,)
+        return value
+
+    def _landed_months(self, first: date | None, last: date | None) -> list[str]:
+        manifest = delta.open_table(self.settings.table_uri("landing", "manifest")).to_pyarrow_table()
+        found = {
+            month
+            for row in manifest.select(["table_name", "month_rows"]).to_pylist()
+            if row["table_name"] in EVENT_TABLES
+            for month, _ in row["month_rows"]
+        }
+        start = str(first.replace(day=1)) if first else min(found, default="")
+        end = str(last.replace(day=1)) if last else max(found, default="")
+        return sorted(month for month in found if start <= month <= end)
+
+    def _assets_of(self, job: str) -> set[dg.AssetKey]:
+        return set(self.definitions.resolve_job_def(job).asset_layer.executable_asset_keys)
+
+    def _downstream(self, keys: set[dg.AssetKey]) -> set[dg.AssetKey]:
+        graph = self.definitions.resolve_asset_graph()
+        chosen = dg.AssetSelection.assets(*keys).downstream() if keys else None
+        return set(chosen.resolve(graph)) if chosen else set()
+
+    @staticmethod
+    def _names(keys: set[dg.AssetKey]) -> list[str]:
+        return sorted(key.to_user_string() for key in keys)
+
+
+def open_instance(home: Path) -> dg.DagsterInstance:
+    """The Dagster instance of a data folder; a first use writes its settings file."""
+    home.mkdir(parents=True, exist_ok=True)
+    settings = home / "dagster.yaml"
+    if not settings.exists():
+        settings.write_text(yaml.safe_dump({"telemetry": {"enabled": False}}), encoding="utf-8")
+    return dg.DagsterInstance.from_config(str(home))
+
+
+def _collect(result: dg.ExecuteInProcessResult, report: Report) -> set[dg.AssetKey]:
+    bad: set[dg.AssetKey] = set()
+    planned: set[dg.AssetKey] = set()
+    done: set[dg.AssetKey] = set()
+    for event in result.all_events:
+        if event.is_asset_materialization_planned and event.asset_key:
+            planned.add(event.asset_key)
+        elif event.is_step_success:
+            report.seconds[str(event.step_key)] = event.step_success_data.duration_ms / 1000
+        elif event.is_step_failure:
+            report.failures += _failures(event)
+        elif event.is_step_materialization and event.asset_key:
+            done.add(event.asset_key)
+            rows = event.materialization.metadata.get("dagster/row_count")
+            if rows is not None:
+                report.rows[event.asset_key.to_user_string()] = int(str(rows.value))
+    for evaluation in result.get_asset_check_evaluations():
+        is_warning = evaluation.severity == dg.AssetCheckSeverity.WARN
+        if not evaluation.passed and not is_warning:
+            bad.add(evaluation.asset_key)
+        report.checks.append(
+            CheckOutcome(
+                evaluation.asset_key.to_user_string(),
+                evaluation.check_name,
+                evaluation.passed,
+                is_warning,
+                evaluation.description or "",
+                {name: value.value for name, value in evaluation.metadata.items()},
+            )
+        )
+    return bad | (planned - done)
+
+
+def _failures(event: dg.DagsterEvent) -> Iterator[Failure]:
+    """The step's root error; a blocking check's failure is reported with the check instead."""
+    error = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    name = error.cls_name if error else "unknown error"
+    message = (error.message if error else "").strip()
+    if name == "DagsterAssetCheckFailedError":
+        return
+    first_line = message.removeprefix(f"{name}: ").removeprefix("cip_assets.errors.PlatformError: ").splitlines()
+    text = first_line[0] if first_line else ""
+    yield Failure(str(event.step_key), text if name == "PlatformError" else f"{name}: {text}")
+
+
+def tables_of_quarantine(settings: Settings, tables: Sequence[str]) -> Iterator[tuple[str, str, str, int]]:
+    """Lines kept out, counted: table, outcome, reasons, lines."""
+    for table in tables:
+        uri = settings.table_uri("quarantine", table)
+        if not delta.exists(uri):
+            continue
+        with duckdb.connect() as connection:
+            connection.register("lines", delta.open_table(uri).to_pyarrow_dataset())
+            rows = connection.execute(
+                "SELECT outcome, reasons, count(*) FROM lines GROUP BY ALL ORDER BY 1, 3 DESC, 2"
+            ).fetchall()
+        for outcome, reasons, count in rows:
+            yield table, outcome, reasons, count

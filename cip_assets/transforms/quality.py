@@ -1,0 +1,135 @@
+"""What must hold of a table: counted, never listed, so that no personal data leaves the lake."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import pyspark.sql.functions as F
+from pyspark.sql import Column, DataFrame
+
+from cip_assets.contracts import SourceTable, TableContract
+from cip_assets.contracts.formats import PLAIN_NUMBER
+
+
+def broken_rules(frame: DataFrame, contract: TableContract) -> dict[str, int]:
+    """For each rule of the contract that rows break: how many; the key's uniqueness included."""
+    counts = frame.agg(
+        *(F.count(F.when(F.expr(rule.broken_when), 1)).alias(rule.name) for rule in contract.rules)
+    ).collect()[0]
+    broken = {name: count for name, count in counts.asDict().items() if count}
+    repeated = repeated_keys(frame, contract.key)
+    if repeated:
+        broken[f"{', '.join(contract.key)}:not_unique"] = repeated
+    return broken
+
+
+def repeated_keys(frame: DataFrame, key: Sequence[str]) -> int:
+    """How many keys stand on more than one row.
+
+    Hashes are counted first: they are small, and as a rule none repeats.
+    """
+    hashed = frame.select(*key, F.xxhash64(*key).alias("_hash"))
+    suspects = hashed.groupBy("_hash").count().where("count > 1").select("_hash")
+    if suspects.limit(1).count() == 0:
+        return 0
+    return hashed.join(suspects, "_hash").groupBy(*key).count().where("count > 1").count()
+
+
+@dataclass(frozen=True)
+class Conservation:
+    """Where the landed lines of a slice went, and their money."""
+
+    landed: int
+    raw: int
+    cleaned: int
+    quarantined: int
+    superseded: int
+    landed_amount: Decimal
+    cleaned_amount: Decimal
+    kept_out_amount: Decimal
+
+    @property
+    def holds(self) -> bool:
+        """Every line is accounted for once, and the amounts agree to the cent."""
+        return (
+            self.landed == self.raw == self.cleaned + self.quarantined + self.superseded
+            and self.landed_amount == self.cleaned_amount + self.kept_out_amount
+        )
+
+
+def conservation(
+    landed: int, raw: DataFrame, cleaned: DataFrame, quarantine: DataFrame, source: SourceTable
+) -> Conservation:
+    """Follow the lines and the money of a slice from landing to cleaned and quarantine.
+
+    Args:
+        landed: the lines that the manifest counted in the files, by itself.
+        raw: the slice's raw lines.
+        cleaned: its cleaned rows.
+        quarantine: its lines that were kept out.
+        source: the table.
+    """
+    if "amount" in source.columns:
+        text = F.regexp_replace("amount", r"^\s+|\s+$", "")
+        as_landed = F.when(text.rlike(PLAIN_NUMBER), text.try_cast("decimal(18,2)"))
+        as_cleaned = F.col("amount")
+    else:
+        as_landed = as_cleaned = F.lit(0)
+    all_lines, landed_amount = _lines_and_money(raw, as_landed)
+    good, cleaned_amount = _lines_and_money(cleaned, as_cleaned)
+    by_outcome = {
+        outcome: _lines_and_money(quarantine.where(F.col("outcome") == outcome), as_landed)
+        for outcome in ("quarantined", "superseded")
+    }
+    return Conservation(
+        landed=landed,
+        raw=all_lines,
+        cleaned=good,
+        quarantined=by_outcome["quarantined"][0],
+        superseded=by_outcome["superseded"][0],
+        landed_amount=landed_amount,
+        cleaned_amount=cleaned_amount,
+        kept_out_amount=sum((amount for _, amount in by_outcome.values()), Decimal(0)),
+    )
+
+
+def _lines_and_money(frame: DataFrame, amount: Column) -> tuple[int, Decimal]:
+    row = frame.agg(
+        F.count("*").alias("lines"),
+        F.coalesce(F.sum(amount), F.lit(0)).cast("decimal(38,2)").alias("amount"),
+    ).collect()[0]
+    return row["lines"], Decimal(row["amount"])
+
+
+def ids_in_two_months(cleaned: DataFrame, source: SourceTable) -> list[tuple[str, list[str]]]:
+    """Ids that stand in more than one month, with those months: the source must say which is right."""
+    repeated = (
+        cleaned.groupBy(F.xxhash64(source.id_column).alias("_hash"))
+        .agg(F.min("month").alias("first"), F.max("month").alias("last"))
+        .where("first <> last")
+        .select("_hash")
+    )
+    rows = (
+        cleaned.withColumn("_hash", F.xxhash64(source.id_column))
+        .join(repeated, "_hash", "left_semi")
+        .select(source.id_column, F.col("month").cast("string").alias("month"))
+        .collect()
+    )
+    months: dict[str, set[str]] = {}
+    for row in rows:
+        months.setdefault(row[source.id_column], set()).add(row["month"])
+    return sorted((key, sorted(found)) for key, found in months.items() if len(found) > 1)
+
+
+def orphans(events: DataFrame, customers: DataFrame) -> tuple[int, int]:
+    """Events whose customer is unknown, and all events."""
+    known = customers.select("customer_id", F.lit(1).alias("known"))
+    joined = events.select("customer_id").join(known, "customer_id", "left")
+    row = joined.agg(F.count("*").alias("events"), F.count("known").alias("known")).collect()[0]
+    return row["events"] - row["known"], row["events"]
+
+
+def total(frame: DataFrame, column: str) -> Decimal:
+    """The exact sum of a money column."""
+    row = frame.agg(F.coalesce(F.sum(column), F.lit(0)).cast("decimal(38,2)").alias("total")).collect()[0]
+    return Decimal(row["total"])
