@@ -79,6 +79,7 @@ def run(
     first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="first month to ingest")] = None,
     last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="last month to ingest")] = None,
     as_of: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="day of the snapshot")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="also months that are up to date")] = False,
     sample: Annotated[bool, typer.Option(help="generate sample data where landing is empty")] = False,
 ) -> None:
     """Ingest all that landed, compute the snapshot of the last transaction day, export it."""
@@ -88,7 +89,7 @@ def run(
     began = time.monotonic()
     platform = Platform(settings)
     with _progress() as listener:
-        report = platform.run(_day(first), _day(last), _day(as_of), listener)
+        report = platform.run(_day(first), _day(last), _day(as_of), everything=everything, listener=listener)
     _show(report, settings, time.monotonic() - began)
     if not report.succeeded:
         raise typer.Exit(1)
@@ -238,6 +239,10 @@ def _show(report: Report, settings: Settings, seconds: float) -> None:
         checks = _checks(report, lambda asset, layer=layer: asset.startswith(f"{layer}/"))
         layers.add_row(layer, str(len(rows)), f"{sum(rows):,}", f"{spent:.1f}", checks)
     out.print(layers)
+    for (start, end), tables in report.months.items():
+        out.print(f"ingested {start[:7]} to {end[:7]}: {', '.join(tables)}", highlight=False)
+    if report.as_of and not report.months:
+        out.print("every month of every event table was up to date: nothing to ingest")
     for check in report.checks:
         if not check.passed:
             kind = "[yellow]warning[/]" if check.is_warning else "[bold red]failed check[/]"

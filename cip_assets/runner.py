@@ -4,7 +4,7 @@ The command line, the benchmark and the tests run the platform through this modu
 about the data: which months there are comes from the manifest, the day from the transactions.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -15,10 +15,11 @@ import duckdb
 import yaml
 
 from cip_assets.automation.jobs import INGEST, SCAN, SNAPSHOT
-from cip_assets.contracts import EVENT_TABLES
+from cip_assets.automation.partitions import MONTHS
+from cip_assets.contracts import EVENT_TABLES, SNAPSHOT_TABLES
 from cip_assets.definitions import build_definitions
 from cip_assets.errors import PlatformError
-from cip_assets.io import delta
+from cip_assets.io import delta, in_step
 from cip_assets.settings import Settings
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -47,11 +48,21 @@ class CheckOutcome:
     metadata: Mapping[str, object]
 
 
+@dataclass(frozen=True)
+class Block:
+    """Consecutive months, by their first days, and the tables to run for them."""
+
+    first: str
+    last: str
+    tables: tuple[str, ...]
+
+
 @dataclass
 class Report:
     """What a run did, stage by stage."""
 
     as_of: date | None = None
+    months: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     checks: list[CheckOutcome] = field(default_factory=list)
@@ -76,6 +87,8 @@ class Platform:
         first: date | None = None,
         last: date | None = None,
         as_of: date | None = None,
+        *,
+        everything: bool = False,
         listener: Listener | None = None,
     ) -> Report:
         """Ingest what landed and compute the snapshot of a day.
@@ -84,6 +97,7 @@ class Platform:
             first: ingest only the months from this day's on.
             last: ingest only the months to this day's.
             as_of: the day of the snapshot; the day of the last transaction unless given.
+            everything: ingest every month, also those that are as landing and code would make them.
             listener: called with each Dagster event as it happens.
 
         Raises:
@@ -93,10 +107,13 @@ class Platform:
         blocked = self.execute(SCAN, report, listener)
         if report.failures:
             return report
-        months = self._landed_months(first, last)
-        if months:
-            tags = {RANGE_START: months[0], RANGE_END: months[-1]}
-            blocked |= self.execute(INGEST, report, listener, tags=tags)
+        snapshots = self._assets_of_tables(SNAPSHOT_TABLES)
+        blocked |= self.execute(INGEST, report, listener, assets=snapshots)
+        for block in self._work(first, last, everything=everything):
+            tags = {RANGE_START: block.first, RANGE_END: block.last}
+            assets = self._assets_of_tables(block.tables)
+            blocked |= self.execute(INGEST, report, listener, assets=assets, tags=tags)
+            report.months[block.first, block.last] = block.tables
         if dg.AssetKey(["cleaned", "transactions"]) in blocked and not delta.exists(
             self.settings.table_uri("cleaned", "transactions")
         ):
@@ -167,17 +184,29 @@ class Platform:
             (value,) = connection.execute(f"SELECT {expression} FROM facts").fetchone() or (None,)
         return value
 
-    def _landed_months(self, first: date | None, last: date | None) -> list[str]:
-        manifest = delta.open_table(self.settings.table_uri("landing", "manifest")).to_pyarrow_table()
-        found = {
-            month
-            for row in manifest.select(["table_name", "month_rows"]).to_pylist()
-            if row["table_name"] in EVENT_TABLES
-            for month, _ in row["month_rows"]
-        }
-        start = str(first.replace(day=1)) if first else min(found, default="")
-        end = str(last.replace(day=1)) if last else max(found, default="")
-        return sorted(month for month in found if start <= month <= end)
+    def _work(self, first: date | None, last: date | None, *, everything: bool) -> list["Block"]:
+        """The ranges of months to ingest, each with its tables."""
+        manifest = self.settings.table_uri("landing", "manifest")
+        graph = self.definitions.resolve_asset_graph()
+        by_month: dict[str, set[str]] = {}
+        for table in EVENT_TABLES:
+            months = set(in_step.held_by_landing(manifest, table))
+            if not everything and not in_step.problems(manifest, table):
+                stages = {
+                    tuple(self.settings.table_uri(layer, table) for layer in layers): str(
+                        graph.get(dg.AssetKey([layers[0], table])).code_version
+                    )
+                    for layers in (("raw",), ("cleaned", "quarantine"))
+                }
+                months = in_step.months_out_of_step(manifest, table, stages)
+            for month in months or ({MONTHS.get_first_partition_key()} if in_step.problems(manifest, table) else ()):
+                by_month.setdefault(month, set()).add(table)
+        start = str(first.replace(day=1)) if first else ""
+        end = str(last.replace(day=1)) if last else "9999"
+        return _blocks({month: tables for month, tables in by_month.items() if start <= month <= end})
+
+    def _assets_of_tables(self, tables: Collection[str]) -> set[dg.AssetKey]:
+        return {key for key in self._assets_of(INGEST) if key.path[-1] in tables}
 
     def _assets_of(self, job: str) -> set[dg.AssetKey]:
         return set(self.definitions.resolve_job_def(job).asset_layer.executable_asset_keys)
@@ -190,6 +219,21 @@ class Platform:
     @staticmethod
     def _names(keys: set[dg.AssetKey]) -> list[str]:
         return sorted(key.to_user_string() for key in keys)
+
+
+def _blocks(by_month: Mapping[str, set[str]]) -> list[Block]:
+    """Join consecutive months that the same tables want."""
+    blocks: list[Block] = []
+    calendar = MONTHS.get_partition_keys()
+    for month in sorted(by_month):
+        tables = tuple(sorted(by_month[month]))
+        previous = blocks[-1] if blocks else None
+        follows = previous is not None and calendar.index(month) == calendar.index(previous.last) + 1
+        if previous is not None and follows and previous.tables == tables:
+            blocks[-1] = Block(previous.first, month, tables)
+        else:
+            blocks.append(Block(month, month, tables))
+    return blocks
 
 
 def open_instance(home: Path) -> dg.DagsterInstance:

@@ -41,6 +41,7 @@ class SourceTable:
 
 class _Provenance(DataFrameModel):
     source_file: T.StringType = column("Landing file the row came from", required=True)
+    source_version: T.StringType = column("First 16 digits of that file's SHA-256", required=True)
     source_line: T.LongType = column("Line of that file on which the row begins", required=True, ge=2)
     delivery_date: T.DateType = column("Day the row was delivered")
 

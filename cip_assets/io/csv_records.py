@@ -12,6 +12,7 @@ import io
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -47,17 +48,13 @@ class RecordBlock:
     ragged: Sequence[RaggedRecord]
 
 
-@dataclass(frozen=True)
-class TextFacts:
-    """What reading a file's text once tells."""
-
-    line_count: int
-    quote_count: int
-
-
 def open_bytes(path: Path) -> BinaryIO:
     """The file's content, decompressed where the name ends in ``.gz``."""
-    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+    return cast(BinaryIO, gzip.open(path, "rb")) if _is_gzip(path) else path.open("rb")
+
+
+def _is_gzip(path: Path) -> bool:
+    return path.suffix.lower() == ".gz"
 
 
 def hash_file(path: Path) -> tuple[int, str]:
@@ -67,14 +64,13 @@ def hash_file(path: Path) -> tuple[int, str]:
         return stream.tell(), digest
 
 
-def check_text(path: Path) -> TextFacts:
-    """Read the file once, looking for what would make it unreadable as text.
+def check_text(path: Path) -> int:
+    """Read the file once, looking for what would make it unreadable as text; returns its number of lines.
 
     Raises:
         UnreadableFileError: no UTF-8, a damaged gzip, or no content at all.
     """
     line = 1
-    quotes = 0
     pending = b""
     empty = True
     ends_with_newline = False
@@ -95,7 +91,6 @@ def check_text(path: Path) -> TextFacts:
                     pending = block[error.start :]
                 whole = len(block) - len(pending)
                 line += block.count(b"\n", 0, whole)
-                quotes += block.count(b'"', 0, whole)
                 ends_with_newline = block.endswith(b"\n")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UnreadableFileError(f"its gzip data is damaged or cut off ({error}); deliver it again") from error
@@ -103,19 +98,28 @@ def check_text(path: Path) -> TextFacts:
         raise UnreadableFileError(f"line {line} is not UTF-8; save the file as UTF-8")
     if empty:
         raise UnreadableFileError("it is empty; a file without rows still needs its header line")
-    return TextFacts(line - ends_with_newline, quotes)
+    return line - ends_with_newline
 
 
 def read_header(path: Path) -> tuple[str, ...]:
     """The column names: trimmed, in lower case, without BOM.
 
     Raises:
-        UnreadableFileError: a name is missing or stands twice.
+        UnreadableFileError: it is no header: a name is missing, stands twice, or holds a line break.
     """
     with open_bytes(path) as stream, io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
-        names = tuple(name.strip().lower() for name in next(csv.reader(text), []))
+        reader = csv.reader(text)
+        try:
+            names = tuple(name.strip().lower() for name in next(reader, []))
+        except csv.Error as error:
+            raise UnreadableFileError(f"line 1 does not name the columns ({error})") from error
     if not any(names):
         raise UnreadableFileError("line 1 is blank; it must name the columns")
+    if reader.line_num > 1:
+        raise UnreadableFileError("line 1 opens a quote that it does not close; a column name is one line")
+    if "" in names:
+        place = names.index("") + 1
+        raise UnreadableFileError(f"line 1 does not name column {place}; name it or leave it out")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UnreadableFileError(f"line 1 names column {twice[0]!r} twice")
@@ -141,23 +145,26 @@ def read_records(path: Path, header: Sequence[str], columns: Sequence[str]) -> I
 
     cursor = _Cursor(path)
     try:
-        with pa.csv.open_csv(
-            _parser_input(path),
-            read_options=pa.csv.ReadOptions(
-                use_threads=False, block_size=BLOCK_BYTES, column_names=list(header), skip_rows=1
-            ),
-            parse_options=pa.csv.ParseOptions(
-                newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=keep
-            ),
-            convert_options=pa.csv.ConvertOptions(
-                column_types=dict.fromkeys(header, pa.string()),
-                include_columns=list(columns),
-                strings_can_be_null=False,
-            ),
-        ) as reader:
+        with (
+            _parser_input(path) as source,
+            pa.csv.open_csv(
+                source,
+                read_options=pa.csv.ReadOptions(
+                    use_threads=False, block_size=BLOCK_BYTES, column_names=list(header), skip_rows=1
+                ),
+                parse_options=pa.csv.ParseOptions(
+                    newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=keep
+                ),
+                convert_options=pa.csv.ConvertOptions(
+                    column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=False
+                ),
+            ) as reader,
+        ):
             for batch in reader:
                 if batch.num_rows:
-                    yield cursor.advance(batch, ragged_rows)
+                    # Every column is parsed: the newlines in any of them count for the lines that follow.
+                    block = cursor.advance(batch, ragged_rows)
+                    yield RecordBlock(block.columns.select(list(columns)), block.lines, block.ragged)
     except pa.ArrowInvalid as error:
         if "straddling" in str(error):
             raise UnreadableFileError(
@@ -169,13 +176,28 @@ def read_records(path: Path, header: Sequence[str], columns: Sequence[str]) -> I
         yield cursor.rest(batch_of(columns), ragged_rows)
 
 
+def ends_inside_quotes(path: Path, line: int) -> bool:
+    """Whether the file's last record, which begins on that line, opens a quote and never closes it.
+
+    Then the record swallowed all that follows. pyarrow takes that for a field like any other.
+    """
+    with open_bytes(path) as stream, io.TextIOWrapper(stream, encoding="utf-8-sig", newline="\n") as text:
+        try:
+            for _ in csv.reader(islice(text, line - 1, None), strict=True):
+                pass
+        except csv.Error as error:
+            return str(error).startswith(("unexpected end of data", "field larger than field limit"))
+    return False
+
+
 def batch_of(columns: Sequence[str]) -> pa.RecordBatch:
     """No rows of these text columns."""
     return pa.RecordBatch.from_arrays([pa.array([], pa.string()) for _ in columns], names=list(columns))
 
 
 def _parser_input(path: Path) -> pa.NativeFile:
-    return pa.input_stream(str(path), compression="gzip" if path.suffix == ".gz" else None)
+    # The decompressor of check_text: pyarrow's own refuses padding that gzip allows, and is no faster.
+    return pa.PythonFile(open_bytes(path), mode="r") if _is_gzip(path) else pa.OSFile(str(path))
 
 
 class _Cursor:

@@ -267,7 +267,7 @@ def _complete(frame: DataFrame, table: DeltaTable, replace: Slice | None, name: 
         elif replace is not None and column.name == replace.column:
             value = _inside(replace, name)
         else:
-            value = F.col(column.name)
+            value = F.col("`" + column.name.replace("`", "``") + "`")
         columns.append(value.alias(column.name))
     return frame.select(*columns)
 

@@ -25,7 +25,7 @@ from cip_assets.io import csv_records
 from cip_assets.io.csv_records import RecordBlock, UnreadableFileError
 
 CSV_NAME = re.compile(r"[.]csv([.]gz)?$", re.IGNORECASE)
-DELIVERY_FOLDER = re.compile(r"^dt=(\d{4}-\d{2}-\d{2})$")
+DELIVERY_FOLDER = "dt="
 
 
 @dataclass(frozen=True)
@@ -53,28 +53,36 @@ class ManifestEntry:
     """One row of the manifest, as the reader needs it."""
 
     path: str
+    sha256: str
     delivery_date: date | None
     month_rows: Mapping[str, int]
     row_count: int
     column_names: Sequence[str]
     problem: str | None
 
+    @property
+    def version(self) -> str:
+        """What rows of this file carry as ``source_version``."""
+        return self.sha256[:16]
+
 
 def find_files(landing: Path) -> tuple[list[LandedFile], list[str]]:
-    """The CSV files of the known tables, and the paths of the CSV files that belong to none.
+    """The CSV files of the known tables, and the paths of those of no known table or no valid ``dt=``.
 
     Names that begin with ``_`` or ``.`` are left alone.
     """
     found, unknown = [], []
     for path in sorted(landing.rglob("*")):
         relative = path.relative_to(landing)
-        if any(part.startswith(("_", ".")) for part in relative.parts) or not CSV_NAME.search(path.name):
+        hidden = any(part.startswith(("_", ".")) for part in relative.parts)
+        if hidden or not CSV_NAME.search(path.name) or not path.is_file():
             continue
         table = CSV_NAME.sub("", relative.name) if len(relative.parts) == 1 else relative.parts[0]
         if table not in SOURCE_TABLES:
             unknown.append(str(relative))
             continue
-        days = [match[1] for part in relative.parts if (match := DELIVERY_FOLDER.match(part))]
+        folders = relative.parent.parts
+        days = [name.removeprefix(DELIVERY_FOLDER) for name in folders if name.startswith(DELIVERY_FOLDER)]
         try:
             delivered = date.fromisoformat(days[-1]) if days else None
         except ValueError:
@@ -138,7 +146,7 @@ def scan_file(landing: Path, file: LandedFile, calendar: Calendar) -> dict[str, 
 
 
 def _scan_rows(path: Path, source: SourceTable, delivery: date | None, calendar: Calendar) -> dict[str, Any]:
-    text = csv_records.check_text(path)
+    line_count = csv_records.check_text(path)
     header = csv_records.read_header(path)
     missing = [name for name in source.columns if name not in header]
     if missing:
@@ -163,7 +171,7 @@ def _scan_rows(path: Path, source: SourceTable, delivery: date | None, calendar:
         for day, count in _counts(days):
             by_month[day.replace(day=1)] = by_month.get(day.replace(day=1), 0) + count
             latest = max(latest or day, day)
-    if text.quote_count % 2 and last_line < text.line_count:
+    if last_line < line_count and csv_records.ends_inside_quotes(path, last_line):
         raise UnreadableFileError(
             f"line {last_line}: a quote is opened and never closed; double the quotes inside a field"
         )
@@ -216,7 +224,7 @@ def _counts(days: pa.Array) -> list[tuple[date, int]]:
 
 def manifest_entries(manifest: DataFrame, table: str) -> list[ManifestEntry]:
     """The files of one table, in the order of their paths."""
-    wanted = ["path", "delivery_date", "month_rows", "row_count", "column_names", "problem"]
+    wanted = ["path", "sha256", "delivery_date", "month_rows", "row_count", "column_names", "problem"]
     rows = manifest.where(manifest["table_name"] == table).select(*wanted).collect()
     return sorted((ManifestEntry(**row.asDict()) for row in rows), key=lambda entry: entry.path)
 
@@ -289,11 +297,10 @@ def read_landing(
 
     def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for spec in _specs(batches):
-            delivery = _date(spec["delivery_date"])
             header: list[str] = spec["column_names"]
             here = [name for name in text_columns if name in header]
             for block in csv_records.read_records(landing / spec["path"], header, here):
-                rows = _raw_rows(block, source, spec["path"], delivery, calendar, text_columns, arrow_schema)
+                rows = _raw_rows(block, source, spec, calendar, text_columns, arrow_schema)
                 if wanted_months is not None:
                     rows = rows.filter(pc.is_in(rows["month"], value_set=wanted_months))
                 yield from rows.to_batches(max_chunksize=65_536)
@@ -301,6 +308,7 @@ def read_landing(
     specs = [
         {
             "path": entry.path,
+            "version": entry.version,
             "delivery_date": entry.delivery_date and str(entry.delivery_date),
             "column_names": list(entry.column_names),
         }
@@ -312,14 +320,14 @@ def read_landing(
 def _raw_rows(
     block: RecordBlock,
     source: SourceTable,
-    path: str,
-    delivery: date | None,
+    file: Mapping[str, Any],
     calendar: Calendar,
     text_columns: Sequence[str],
     schema: pa.Schema,
 ) -> pa.Table:
     """A block as rows of the raw table: whole records first, then the ragged ones."""
     whole, ragged = len(block.lines), len(block.ragged)
+    delivery = _date(file["delivery_date"])
     no_text = pa.nulls(ragged, pa.string())
     columns: dict[str, Any] = {}
     for name in text_columns:
@@ -332,7 +340,8 @@ def _raw_rows(
     columns["field_count"] = pa.chunked_array(
         [pa.nulls(whole, pa.int32()), pa.array([r.field_count for r in block.ragged], pa.int32())]
     )
-    columns["source_file"] = pa.repeat(pa.scalar(path), whole + ragged)
+    columns["source_file"] = pa.repeat(pa.scalar(file["path"]), whole + ragged)
+    columns["source_version"] = pa.repeat(pa.scalar(file["version"]), whole + ragged)
     columns["source_line"] = pa.chunked_array(
         [pa.array(block.lines, pa.int64()), pa.array([r.line for r in block.ragged], pa.int64())]
     )

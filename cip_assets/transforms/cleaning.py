@@ -18,7 +18,7 @@ from cip_assets.rules import Rules, folded
 
 EARLIEST_BIRTH = "1900-01-01"
 REASON_SEPARATOR = "; "
-PROVENANCE = ("source_file", "source_line", "delivery_date", "month")
+PROVENANCE = ("source_file", "source_version", "source_line", "delivery_date", "month")
 
 
 def judge(raw: DataFrame, source: SourceTable, rules: Rules) -> DataFrame:

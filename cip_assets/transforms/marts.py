@@ -38,7 +38,7 @@ def customer_360(
     """Everything known of each customer at D."""
     scores = ["r_score", "f_score", "m_score"]
     parts = [
-        customers.drop("signup_date", "source_file", "source_line", "delivery_date"),
+        customers.drop("signup_date", "source_file", "source_version", "source_line", "delivery_date"),
         purchases.drop("as_of_date", "is_orphan"),
         preferences.drop("as_of_date"),
         returns.drop("as_of_date"),

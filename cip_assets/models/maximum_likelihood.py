@@ -1,0 +1,123 @@
+"""Maximum likelihood over positive parameters: several starts, an analytic gradient, standard errors."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+Floats = NDArray[np.float64]
+
+LOG_BOUND = 12.0
+"""Log-parameters stay within -12..12. Beyond it a parameter has no visible effect on either likelihood once
+time and money are scaled to order one, and log-gamma differences lose their last digits."""
+
+GRADIENT_TOLERANCE = 1e-5
+"""Largest slope of the mean log-likelihood, per log-parameter, that still counts as a maximum."""
+
+STEP = 1e-4
+"""Step of the central differences that turn the analytic gradient into a Hessian; the error is of order 1e-8."""
+
+
+@dataclass(frozen=True)
+class Maximum:
+    """The best point found; parameters stand in the order of the objective's argument.
+
+    Attributes:
+        parameters: shape (k,), on the scale of the objective.
+        log_likelihood: the total over all customers, on the scale of the objective.
+        log_standard_errors: of the log-parameters, from the inverse of the negative Hessian; None for a
+            parameter at its bound, and for all where the Hessian is singular (the data does not tell).
+        at_bound: which parameters ended at a bound.
+        converged: whether the slope vanishes, apart from directions that a bound blocks.
+        starts: how many starting points were tried.
+        message: the reason of the verdict, for people.
+    """
+
+    parameters: Floats
+    log_likelihood: float
+    log_standard_errors: tuple[float | None, ...]
+    at_bound: tuple[bool, ...]
+    converged: bool
+    starts: int
+    message: str
+
+
+def maximise(
+    objective: Callable[[Floats], tuple[float, Floats]], starts: Sequence[Sequence[float]], weight: float
+) -> Maximum:
+    """The highest maximum of a log-likelihood reached from `starts`.
+
+    Args:
+        objective: maps positive parameters, shape (k,), to the log-likelihood and its gradient with respect
+            to the logs of the parameters, shape (k,).
+        starts: positive starting points, each of length k.
+        weight: the number of customers; tolerances are meant per customer.
+    """
+
+    def loss(log_parameters: Floats) -> tuple[float, Floats]:
+        value, gradient = objective(np.exp(log_parameters))
+        return -value / weight, -gradient / weight
+
+    results = [
+        minimize(
+            loss,
+            np.clip(np.log(np.asarray(start, dtype=float)), 1 - LOG_BOUND, LOG_BOUND - 1),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(-LOG_BOUND, LOG_BOUND)] * len(start),
+            options={"maxiter": 500, "maxcor": 20, "ftol": 1e-14, "gtol": 1e-8},
+        )
+        for start in starts
+    ]
+    best = min(results, key=lambda result: float(result.fun) if np.isfinite(result.fun) else np.inf)
+    point = np.asarray(best.x, dtype=float)
+    value, gradient = loss(point)
+    at_bound = np.abs(point) >= LOG_BOUND * (1 - 1e-9)
+    # A slope that points out of the box is no sign of a missed maximum.
+    blocked = at_bound & (np.sign(gradient) == -np.sign(point))
+    slope = float(np.max(np.abs(np.where(blocked, 0.0, gradient))))
+    converged = bool(np.isfinite(value) and slope < GRADIENT_TOLERANCE)
+    return Maximum(
+        parameters=np.exp(point),
+        log_likelihood=-value * weight,
+        log_standard_errors=_standard_errors(loss, point, at_bound, weight),
+        at_bound=tuple(bool(at) for at in at_bound),
+        converged=converged,
+        starts=len(results),
+        message=(
+            f"converged, largest slope {slope:.1e}"
+            if converged
+            else f"not converged, largest slope {slope:.1e}: {best.message}"
+        ),
+    )
+
+
+def _standard_errors(
+    loss: Callable[[Floats], tuple[float, Floats]],
+    point: Floats,
+    at_bound: NDArray[np.bool_],
+    weight: float,
+) -> tuple[float | None, ...]:
+    free = np.flatnonzero(~at_bound)
+    errors: list[float | None] = [None] * len(point)
+    if len(free) == 0:
+        return tuple(errors)
+    rows = []
+    for index in free:
+        step = np.zeros_like(point)
+        step[index] = STEP
+        rows.append((loss(point + step)[1] - loss(point - step)[1])[free] / (2 * STEP))
+    hessian = np.array(rows) * weight
+    hessian = (hessian + hessian.T) / 2
+    if not np.isfinite(hessian).all():
+        return tuple(errors)
+    eigenvalues, vectors = np.linalg.eigh(hessian)
+    # Below this, curvature is the noise of the differences: that direction is not identified.
+    if eigenvalues[0] <= max(1e-10 * eigenvalues[-1], 0.0):
+        return tuple(errors)
+    variances = (vectors**2 / eigenvalues).sum(axis=1)
+    for index, variance in zip(free, variances, strict=True):
+        errors[index] = float(np.sqrt(variance))
+    return tuple(errors)

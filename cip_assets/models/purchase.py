@@ -1,0 +1,233 @@
+"""The purchase model of a snapshot: which models speak, why, and what they say of each customer."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from cip_assets.models import bgnbd, gamma_gamma
+from cip_assets.models.bgnbd import BgNbdFit, Statistics, customer_arrays
+from cip_assets.models.fallback import PooledMean, PooledRate, pooled_mean, pooled_rate
+from cip_assets.models.gamma_gamma import GammaGammaFit, ValueStatistics
+from cip_assets.models.maximum_likelihood import Floats
+from cip_assets.models.value import discounted_purchases, month_ends
+
+MIN_REPEAT_CUSTOMERS = 50
+"""Below this many repeat buyers, four parameters are not estimated: their standard errors exceed their values."""
+
+HORIZONS_DAYS = (30, 90, 365)
+
+_PROCESSES: Mapping[str, type[BgNbdFit] | type[PooledRate]] = {"bg_nbd": BgNbdFit, "pooled_rate": PooledRate}
+_VALUES: Mapping[str, type[GammaGammaFit] | type[PooledMean]] = {
+    "gamma_gamma": GammaGammaFit,
+    "pooled_mean": PooledMean,
+}
+
+
+@dataclass(frozen=True)
+class PurchaseModel:
+    """The models chosen for one snapshot. `to_dict` gives plain JSON values, so it travels to any task.
+
+    Attributes:
+        purchases: when customers buy.
+        values: what a purchase day is worth.
+        annual_rate: the yearly discount rate, as a share.
+        window_days: the period ahead over which "active" is judged.
+        notes: sentences on what was chosen and why, for people.
+    """
+
+    purchases: BgNbdFit | PooledRate
+    values: GammaGammaFit | PooledMean
+    annual_rate: float = 0.1
+    window_days: int = 90
+    notes: tuple[str, ...] = ()
+
+    @property
+    def model(self) -> str:
+        """'bg_nbd' or 'pooled_rate'."""
+        return "bg_nbd" if isinstance(self.purchases, BgNbdFit) else "pooled_rate"
+
+    @property
+    def value_model(self) -> str:
+        """'gamma_gamma' or 'pooled_mean'."""
+        return "gamma_gamma" if isinstance(self.values, GammaGammaFit) else "pooled_mean"
+
+    def score(
+        self, x: ArrayLike, t_x: ArrayLike, age: ArrayLike, mean_value: ArrayLike
+    ) -> dict[str, Floats]:
+        """What the model expects of each customer; every array has the shape (n,) and is finite.
+
+        Args:
+            x: distinct purchase days - 1.
+            t_x: days from the first to the last purchase day.
+            age: days from the first purchase day to the snapshot day.
+            mean_value: mean of the per-day totals without the first; nan where unknown, unused where x = 0.
+
+        Returns:
+            expected_purchases_30, _90 and _365: purchase days in so many days ahead; p_alive; p_active_<window>:
+            P(at least one purchase within window_days); expected_value: of a purchase day, in currency;
+            clv_12m: discounted expected spend over the next 12 months, in currency.
+
+        Raises:
+            ValueError: a statistic is missing, negative or infinite, or t_x exceeds age.
+        """
+        x, t_x, age = customer_arrays(x, t_x, age)
+        alive = self.purchases.probability_alive(x, t_x, age)
+        value = np.broadcast_to(self.values.expected_value(x, mean_value), x.shape)
+
+        # What follows depends on x and age alone, and many customers share them.
+        pair_x, pair_age, pair = _distinct_pairs(x, age)
+        ahead = self.purchases.purchases_if_alive(
+            pair_x, pair_age, [*map(float, HORIZONS_DAYS), *map(float, month_ends())]
+        )
+        active = self.purchases.probability_active_if_alive(pair_x, pair_age, float(self.window_days))
+        months = discounted_purchases(ahead[len(HORIZONS_DAYS) :], self.annual_rate)
+
+        scores = {
+            f"expected_purchases_{days}": alive * ahead[index][pair] for index, days in enumerate(HORIZONS_DAYS)
+        }
+        return {
+            **scores,
+            "p_alive": alive,
+            f"p_active_{self.window_days}": alive * active[pair],
+            "expected_value": np.array(value),
+            "clv_12m": alive * months[pair] * value,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values only: strings, numbers, lists, None."""
+        plain = {
+            "model": self.model,
+            "value_model": self.value_model,
+            "purchases": asdict(self.purchases),
+            "values": asdict(self.values),
+            "annual_rate": self.annual_rate,
+            "window_days": self.window_days,
+            "notes": list(self.notes),
+        }
+        # One pass through JSON turns tuples into lists and refuses nan, which JSON does not have.
+        result: dict[str, Any] = json.loads(json.dumps(plain, allow_nan=False))
+        return result
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`.
+
+        Raises:
+            ValueError: a model's name is not known, or a key is missing or unknown.
+        """
+        try:
+            process = _PROCESSES[plain["model"]]
+            values = _VALUES[plain["value_model"]]
+            return cls(
+                purchases=_build(process, plain["purchases"]),
+                values=_build(values, plain["values"]),
+                annual_rate=float(plain["annual_rate"]),
+                window_days=int(plain["window_days"]),
+                notes=tuple(plain["notes"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a purchase model: {error}") from error
+
+
+def _build(kind: type[Any], plain: Mapping[str, Any]) -> Any:
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+    missing = {field.name for field in fields(kind)} - values.keys()
+    if missing:
+        raise ValueError(f"not a purchase model: {kind.__name__} lacks {', '.join(sorted(missing))}")
+    return kind(**values)
+
+
+def _distinct_pairs(x: Floats, age: Floats) -> tuple[Floats, Floats, np.ndarray[Any, np.dtype[np.intp]]]:
+    """The distinct (x, age), and for each customer the place of theirs."""
+    x_values, x_index = np.unique(x, return_inverse=True)
+    age_values, age_index = np.unique(age, return_inverse=True)
+    codes, index = np.unique(x_index * max(len(age_values), 1) + age_index, return_inverse=True)
+    return x_values[codes // max(len(age_values), 1)], age_values[codes % max(len(age_values), 1)], index
+
+
+def fit_purchase_model(
+    statistics: Statistics,
+    value_statistics: ValueStatistics,
+    *,
+    overall_mean_value: float = 0.0,
+    annual_rate: float = 0.1,
+    window_days: int = 90,
+    min_repeat_customers: int = MIN_REPEAT_CUSTOMERS,
+) -> PurchaseModel:
+    """Fit BG/NBD and Gamma-Gamma; where one cannot be had, its stated fallback. Never fails on valid input.
+
+    Args:
+        statistics: every buyer, x = 0 included.
+        value_statistics: buyers with x > 0 and a mean value above 0, as from `gamma_gamma.bin_statistics`.
+        overall_mean_value: mean of all per-day totals; used only where nobody bought on a second day.
+        annual_rate: the yearly discount rate, as a share.
+        window_days: the period ahead over which "active" is judged.
+        min_repeat_customers: with fewer, no parameters are estimated.
+    """
+    notes: list[str] = []
+    purchases = _fit_purchases(statistics, min_repeat_customers, notes)
+    values = _fit_values(value_statistics, overall_mean_value, min_repeat_customers, notes)
+    return PurchaseModel(purchases, values, annual_rate, window_days, tuple(notes))
+
+
+def _fit_purchases(statistics: Statistics, minimum: int, notes: list[str]) -> BgNbdFit | PooledRate:
+    if statistics.repeat_customers < minimum:
+        reason = f"{statistics.repeat_customers} customers bought on a second day, {minimum} are needed"
+    elif len(np.unique(statistics.age)) == 1 and statistics.count.size == 1:
+        reason = "all customers have the same history, so nothing tells them apart"
+    else:
+        fit = bgnbd.fit(statistics)
+        if fit.converged:
+            notes.append(
+                f"BG/NBD was fitted on {fit.customers} buyers, {fit.repeat_customers} of them repeat buyers: "
+                f"r {fit.r:.3g}, alpha {fit.alpha:.4g} days, a {fit.a:.3g}, b {fit.b:.3g}."
+            )
+            if fit.at_bound:
+                notes.append(
+                    f"BG/NBD: {' and '.join(fit.at_bound)} ran to the edge of the search, so the data does not "
+                    "tell the value; forecasts hold, the parameter means nothing."
+                )
+            return fit
+        reason = f"the fit has {fit.message}"
+    fallback = pooled_rate(statistics)
+    notes.append(
+        f"No BG/NBD: {reason}. A pooled rate of {365 * fallback.r / fallback.alpha:.3g} purchase days a year "
+        "speaks instead; it knows no dropout, so p_alive is 1."
+    )
+    return fallback
+
+
+def _fit_values(
+    statistics: ValueStatistics, overall_mean: float, minimum: int, notes: list[str]
+) -> GammaGammaFit | PooledMean:
+    if statistics.customers < minimum:
+        reason = f"{statistics.customers} repeat buyers have a mean value above 0, {minimum} are needed"
+    else:
+        fit = gamma_gamma.fit(statistics)
+        if fit.converged:
+            notes.append(
+                f"Gamma-Gamma was fitted on {fit.customers} repeat buyers: p {fit.p:.3g}, q {fit.q:.3g}, "
+                f"gamma {fit.gamma:.4g}; a purchase day is worth {fit.population_mean:.4g} on average."
+            )
+            notes.append(
+                f"Gamma-Gamma takes how often and how much customers buy for independent; their correlation is "
+                f"{_correlation(statistics):.2f}."
+            )
+            return fit
+        reason = f"the fit has {fit.message}"
+    fallback = pooled_mean(statistics, overall_mean)
+    notes.append(f"No Gamma-Gamma: {reason}. The pooled mean of {fallback.mean:.4g} speaks instead.")
+    return fallback
+
+
+def _correlation(statistics: ValueStatistics) -> float:
+    """Of x and mean value over customers, 0 where one of them does not vary."""
+    share = statistics.count / statistics.count.sum()
+    x = statistics.x - share @ statistics.x
+    value = statistics.mean_value / (share @ statistics.mean_value) - 1
+    spread = float(np.sqrt((share @ x**2) * (share @ value**2)))
+    return float(share @ (x * value)) / spread if spread > 0 else 0.0
