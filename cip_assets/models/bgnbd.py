@@ -4,7 +4,7 @@ While alive a customer buys at a rate lambda ~ Gamma(r, alpha); after each repea
 for good with probability p ~ Beta(a, b). Fader, Hardie, Lee (2005), "Counting Your Customers the Easy Way: An
 Alternative to the Pareto/NBD Model", Marketing Science 24(2), cited below as FHL.
 
-All times are in days, and so is 1 / alpha's rate: alpha is in days.
+All times are in days, alpha too: r / alpha is the mean number of purchases a day while alive.
 """
 
 from collections.abc import Sequence
@@ -12,16 +12,22 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.interpolate import CubicSpline
 from scipy.special import betaln, digamma, expit, gammaln
 
-from cip_assets.models.maximum_likelihood import Floats, maximise
+from cip_assets.models.maximum_likelihood import Floats, dot, maximise
 
 PARAMETERS = ("r", "alpha", "a", "b")
 
+STARTS = ((0.3, 0.8, 2.5), (1.0, 0.3, 3.0), (3.0, 1.0, 1.0), (0.1, 0.1, 5.0))
+"""Default starting points (r, a, b): few or many alike, early or late dropout."""
+
 TABLE_STEP = 0.04
 """Grid of the table of purchases while alive, in log time: the spline's relative error stays below 1e-6."""
+
+SLOW_DECAY = 0.5
+"""Below this a, p^a decays so slowly towards p = 0 that the integrand's value there is taken out."""
 
 BLOCK = 1 << 20
 """Largest number of integrand values held at once: 8 MB."""
@@ -32,6 +38,7 @@ def customer_arrays(x: ArrayLike, t_x: ArrayLike, age: ArrayLike) -> tuple[Float
 
     Raises:
         ValueError: a value is missing, negative or infinite, or t_x exceeds age.
+
     """
     arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(value, dtype=float)) for value in (x, t_x, age)))
     for name, array in zip(("x", "t_x", "age"), arrays, strict=True):
@@ -42,7 +49,7 @@ def customer_arrays(x: ArrayLike, t_x: ArrayLike, age: ArrayLike) -> tuple[Float
     return arrays[0], arrays[1], arrays[2]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Statistics:
     """What the likelihood needs of all customers: grain is one distinct (x, t_x, age).
 
@@ -51,6 +58,7 @@ class Statistics:
         t_x: days from the first to the last purchase day, shape (k,).
         age: days from the first purchase day to the snapshot day (T in FHL), shape (k,).
         count: the number of customers with these values, shape (k,).
+
     """
 
     x: Floats
@@ -60,7 +68,7 @@ class Statistics:
 
     def __post_init__(self) -> None:
         x, t_x, age = customer_arrays(self.x, self.t_x, self.age)
-        count = np.asarray(self.count, dtype=float)
+        count = np.atleast_1d(np.asarray(self.count, dtype=float))
         if count.shape != x.shape or not (np.isfinite(count) & (count > 0)).all():
             raise ValueError("count must be a positive number for every distinct (x, t_x, age)")
         for name, array in (("x", x), ("t_x", t_x), ("age", age), ("count", count)):
@@ -99,13 +107,14 @@ class BgNbdFit:
         log_standard_errors: of their logs.
         at_bound: the names of parameters that ran to the edge of the search (for example, no dropout seen).
         starts: the number of starting points tried.
+
     """
 
     r: float
     alpha: float
     a: float
     b: float
-    log_likelihood: float = float("nan")
+    log_likelihood: float | None = None
     standard_errors: tuple[float | None, ...] = (None, None, None, None)
     log_standard_errors: tuple[float | None, ...] = (None, None, None, None)
     at_bound: tuple[str, ...] = ()
@@ -121,8 +130,7 @@ class BgNbdFit:
 
     def probability_active_if_alive(self, x: ArrayLike, age: ArrayLike, horizon_days: float) -> Floats:
         """See `probability_active`."""
-        log_ratio = np.log1p(horizon_days / (self.alpha + np.asarray(age, dtype=float)))
-        return np.asarray(-np.expm1(-(self.r + np.asarray(x, dtype=float)) * log_ratio))
+        return poisson_gamma_active(self.r, self.alpha, x, age, horizon_days)
 
     def purchases_if_alive(self, x: ArrayLike, age: ArrayLike, horizons_days: Sequence[float]) -> Floats:
         """See `purchases_if_alive`."""
@@ -136,8 +144,8 @@ class _Likelihood:
             + [x > 0] log(1 + e^d),
     d = log(a / (b+x-1)) + (r+x) (log(alpha+T) - log(alpha+t_x)),
 
-    where 1 / (1 + e^d) is P(alive), FHL's equation behind (7)-(10). Special functions and logs are taken of the
-    distinct values of x, t_x and T only; what is left per distinct triple is d.
+    where 1 / (1 + e^d) is P(alive). Special functions and logs are taken of the distinct values of x, t_x and
+    T only; what is left per distinct triple is d.
     """
 
     def __init__(self, x: Floats, t_x: Floats, age: Floats, count: Floats) -> None:
@@ -169,33 +177,33 @@ class _Likelihood:
         dead = self.repeat_count * expit(d)
 
         value = (
-            float(self.x_count @ (gammaln(r + x) + gammaln(b + x) - gammaln(a + b + x)))
+            dot(self.x_count, gammaln(r + x) + gammaln(b + x) - gammaln(a + b + x))
             + n * float(r * np.log(alpha) - gammaln(r) + gammaln(a + b) - gammaln(b))
-            - float((r * self.age_count + self.age_purchases) @ log_age)
-            + float(self.repeat_count @ np.logaddexp(0.0, d))
+            - dot(r * self.age_count + self.age_purchases, log_age)
+            + dot(self.repeat_count, np.logaddexp(0.0, d))
         )
         purchases = r * self.age_count + self.age_purchases
         slope_r = (
-            float(self.x_count @ digamma(r + x))
+            dot(self.x_count, digamma(r + x))
             + n * float(np.log(alpha) - digamma(r))
-            - float(self.age_count @ log_age)
-            + float(dead @ silence)
+            - dot(self.age_count, log_age)
+            + dot(dead, silence)
         )
         slope_alpha = (
             n * r / alpha
-            - float(purchases @ (1 / (alpha + self.age)))
-            + float(
-                (dead * shape)
-                @ (1 / (alpha + self.age[self.repeat_age_index]) - 1 / (alpha + self.t_x[self.t_x_index]))
+            - dot(purchases, 1 / (alpha + self.age))
+            + dot(
+                dead * shape,
+                1 / (alpha + self.age[self.repeat_age_index]) - 1 / (alpha + self.t_x[self.t_x_index]),
             )
         )
-        total = float(self.x_count @ digamma(a + b + x)) - n * float(digamma(a + b))
+        total = dot(self.x_count, digamma(a + b + x)) - n * float(digamma(a + b))
         slope_a = -total + float(dead.sum()) / a
         slope_b = (
-            float(self.x_count @ digamma(b + x))
+            dot(self.x_count, digamma(b + x))
             - n * float(digamma(b))
             - total
-            - float(dead @ inverse_c[self.repeat_x_index])
+            - dot(dead, inverse_c[self.repeat_x_index])
         )
         return value, np.array([r * slope_r, alpha * slope_alpha, a * slope_a, b * slope_b])
 
@@ -206,25 +214,28 @@ def log_likelihood(statistics: Statistics, r: float, alpha: float, a: float, b: 
     return likelihood(np.array([r, alpha, a, b]))[0]
 
 
-def fit(statistics: Statistics, starts: Sequence[tuple[float, float, float, float]] | None = None) -> BgNbdFit:
+def fit(
+    statistics: Statistics, starts: Sequence[tuple[float, float, float, float]] | None = None
+) -> BgNbdFit:
     """The maximum of the likelihood, FHL equation (6), over r, alpha, a, b.
 
     Memory and time grow with the number of distinct (x, t_x, age), not with the number of customers.
 
     Args:
         statistics: every buyer, x = 0 included.
-        starts: starting points (r, alpha in days, a, b); by default four that have the observed purchase rate.
+        starts: starting points (r, alpha in days, a, b); by default four at the observed rate.
 
     Raises:
-        ValueError: there is no repeat buyer, or no time has passed: no parameter could be told.
+        ValueError: there is no repeat buyer, or not a day has passed: no parameter could be told.
+
     """
     scale = float(statistics.age.max(initial=0.0))
-    purchases = float(statistics.count @ statistics.x)
-    if scale <= 0 or purchases <= 0:
+    purchases = dot(statistics.count, statistics.x)
+    if scale < 1 or purchases <= 0:
         raise ValueError("BG/NBD needs at least one repeat buyer and one day of observation")
-    rate = purchases / float(statistics.count @ statistics.age) * scale
+    rate = purchases / dot(statistics.count, statistics.age) * scale
     scaled_starts = (
-        [(r, r / rate, a, b) for r, a, b in ((0.3, 0.8, 2.5), (1.0, 0.3, 3.0), (3.0, 1.0, 1.0), (0.1, 0.1, 5.0))]
+        [(r, r / rate, a, b) for r, a, b in STARTS]
         if starts is None
         else [(r, alpha / scale, a, b) for r, alpha, a, b in starts]
     )
@@ -266,7 +277,16 @@ def probability_alive(fit: BgNbdFit, x: ArrayLike, t_x: ArrayLike, age: ArrayLik
             - np.log(fit.b + x - 1)
             + (fit.r + x) * (np.log(fit.alpha + age) - np.log(fit.alpha + t_x))
         )
-    return np.where(x > 0, expit(-log_odds), 1.0)
+    return np.asarray(np.where(x > 0, expit(-log_odds), 1.0))
+
+
+def poisson_gamma_active(r: float, alpha: float, x: ArrayLike, age: ArrayLike, horizon_days: float) -> Floats:
+    """P(at least one purchase in (T, T + h]) at a rate lambda ~ Gamma(r+x, alpha+T), shape (n,).
+
+    1 - E[e^(-lambda h)] = 1 - ((alpha+T) / (alpha+T+h))^(r+x).
+    """
+    log_ratio = np.log1p(_horizons([horizon_days])[0] / (alpha + np.asarray(age, dtype=float)))
+    return np.asarray(-np.expm1(-(r + np.asarray(x, dtype=float)) * log_ratio))
 
 
 def probability_active(
@@ -275,12 +295,11 @@ def probability_active(
     """P(at least one purchase in (T, T + h] | x, t_x, T), shape (n,).
 
     The term of FHL equation (6) that belongs to customers alive at T is, in lambda, proportional to
-    lambda^(r+x-1) e^(-lambda (alpha+T)): given alive, lambda ~ Gamma(r+x, alpha+T). An alive customer makes the
-    next purchase at that rate, whatever p, so
-    P = P(alive) (1 - ((alpha+T) / (alpha+T+h))^(r+x)).
+    lambda^(r+x-1) e^(-lambda (alpha+T)): given alive, lambda ~ Gamma(r+x, alpha+T). Whoever is alive makes
+    the next purchase at that rate, whatever p, so P = P(alive) (1 - ((alpha+T) / (alpha+T+h))^(r+x)).
     """
     x, t_x, age = customer_arrays(x, t_x, age)
-    return probability_alive(fit, x, t_x, age) * fit.probability_active_if_alive(x, age, horizon_days)
+    return probability_alive(fit, x, t_x, age) * poisson_gamma_active(fit.r, fit.alpha, x, age, horizon_days)
 
 
 def expected_purchases(
@@ -288,7 +307,8 @@ def expected_purchases(
 ) -> Floats:
     """E[purchases in (T, T + h] | x, t_x, T], FHL equation (10), shape (n,)."""
     x, t_x, age = customer_arrays(x, t_x, age)
-    return probability_alive(fit, x, t_x, age) * purchases_if_alive(fit, x, age, [horizon_days])[0]
+    purchases: Floats = purchases_if_alive(fit, x, age, [horizon_days])[0]
+    return probability_alive(fit, x, t_x, age) * purchases
 
 
 def purchases_if_alive(fit: BgNbdFit, x: ArrayLike, age: ArrayLike, horizons_days: Sequence[float]) -> Floats:
@@ -301,59 +321,71 @@ def purchases_if_alive(fit: BgNbdFit, x: ArrayLike, age: ArrayLike, horizons_day
     For one x it depends on z alone: where many z share an x it is read from a spline in log z.
     """
     x, _, age = customer_arrays(x, 0.0, age)
-    horizons = np.asarray(horizons_days, dtype=float)
+    horizons = _horizons(horizons_days)
     result = np.zeros((len(horizons), len(x)))
     order = np.argsort(x, kind="stable")
-    starts = np.flatnonzero(np.diff(x[order], prepend=-1.0))
-    for group in np.split(order, starts[1:]):
+    for group in np.split(order, np.flatnonzero(np.diff(x[order])) + 1):
         if len(group):
             z = horizons[:, None] / (fit.alpha + age[group])
             result[:, group] = _purchases(fit.r + x[group[0]], fit.a, fit.b + x[group[0]], z)
     return result
 
 
+def _horizons(horizons_days: Sequence[float]) -> Floats:
+    horizons = np.asarray(horizons_days, dtype=float)
+    if not (np.isfinite(horizons) & (horizons >= 0)).all():
+        raise ValueError("a horizon must be a number of 0 or more days")
+    return horizons
+
+
 def _purchases(s: float, a: float, c: float, z: Floats) -> Floats:
     """E over p ~ Beta(a, c) of (1 - (1 + p z)^-s) / p, in the shape of z; z >= 0."""
     result = np.zeros_like(z)
     positive = z > 0
-    values, index = np.unique(z[positive], return_inverse=True)
+    values = z[positive]
     if len(values) == 0:
         return result
-    low, high = np.log(values[0]), np.log(values[-1])
+    low, high = np.log(values.min()), np.log(values.max())
     knots = int(np.ceil((high - low) / TABLE_STEP)) + 5
-    if len(values) > 2 * knots:
+    if len(values) > 2 * knots and high > low:
         grid = np.linspace(low, high, knots)
         spline = CubicSpline(grid, np.log(_integrate(s, a, c, np.exp(grid))))
-        values = np.exp(spline(np.log(values)))
+        result[positive] = np.exp(spline(np.log(values)))
     else:
-        values = _integrate(s, a, c, values)
-    result[positive] = values[index]
+        result[positive] = _integrate(s, a, c, values)
     return result
 
 
 def _integrate(s: float, a: float, c: float, z: Floats) -> Floats:
-    """The trapezoid rule in y = logit(p), which converges exponentially: the integrand is analytic for
-    |Im y| < pi and decays at both ends once the straight line through its end values is taken out, as its
-    expectation is known. Relative error about 1e-9.
+    """The same for z > 0 in one dimension, by the trapezoid rule in y = logit(p).
+
+    The rule converges exponentially, as the integrand is analytic for |Im y| < pi and decays at both ends: a
+    step of 0.3 leaves e^(-pi^2 / 0.3) = 5e-15 of its peak. Where the decay is slow (a or c small), the value
+    at that end is taken out first, times q = 1 - p or p, as its expectation is known.
     """
-    left, right = a + 1, c + 1
+    first, last = s * z, -np.expm1(-s * np.log1p(z))  # the values at p = 0 and p = 1
+    slow = a < SLOW_DECAY
+    left, right = (a + 1 if slow else a), c + 1
     centre = np.log(left / right)
     width = np.sqrt(1 / left + 1 / right)
-    # Where s z is large the integrand only falls off below p = 1 / (s z).
-    shift = min(max(0.0, float(centre + np.log((s + 1) * z[-1]))), 30 / a)
+    # Where s z is large, (1 - (1 + p z)^-s) / p is flat below p = 1 / (s z) only, and falls like 1 / p above.
+    shift = max(0.0, float(centre + np.log((s + 1) * z.max())))
+    if left > 1:
+        shift = min(shift, 30 / (left - 1))
     low = centre - 9 * width - 30 / left - shift
     high = centre + 9 * width + 30 / right
-    nodes = int(np.ceil((high - low) / min(0.4, 0.6 * width))) + 1
+    nodes = int(np.ceil((high - low) / min(0.3, 0.6 * width))) + 1
     y = np.linspace(low, high, nodes)
     p, q = expit(y), expit(-y)
     weights = np.exp(a * np.log(p) + c * np.log(q) - betaln(a, c)) * (y[1] - y[0])
-    first, last = s * z, -np.expm1(-s * np.log1p(z))
+    taken_out = first if slow else np.zeros_like(first)
     result = np.empty_like(z)
-    for start in range(0, len(z), max(1, BLOCK // nodes)):
-        block = slice(start, start + max(1, BLOCK // nodes))
+    rows = max(1, BLOCK // nodes)
+    for start in range(0, len(z), rows):
+        block = slice(start, start + rows)
         integrand = -np.expm1(-s * np.log1p(np.outer(z[block], p))) / p
-        integrand -= np.outer(first[block], q) + np.outer(last[block], p)
-        result[block] = integrand @ weights
-    result += first * (c / (a + c)) + last * (a / (a + c))
+        integrand -= np.outer(taken_out[block], q) + np.outer(last[block], p)
+        result[block] = np.einsum("ij,j->i", integrand, weights)
+    result += taken_out * (c / (a + c)) + last * (a / (a + c))
     # The expectation lies between the integrand's values at p = 1 and p = 0.
     return np.clip(result, last, first)

@@ -1,8 +1,8 @@
 """The CDNOW sample, on which the published estimates of both models stand.
 
-2,357 customers who first bought at an online music shop in the first quarter of 1997, with all purchases up to
-June 1998: the 1/10 sample of Fader, Hardie, Lee (2005). The data is not part of this project; it is read from a
-package that holds it, which is opened as an archive and never run.
+2,357 customers who first bought at an online music shop in the first quarter of 1997, with all purchases up
+to June 1998: the 1/10 sample of Fader, Hardie, Lee (2005). The data is not part of this project; it is read
+from a package that holds it, which is opened as an archive and never run.
 """
 
 import zipfile
@@ -29,6 +29,7 @@ class CdnowCases:
         age: days from the first to 1997-09-30.
         mean_value: mean of the per-day totals without the first, in dollars; nan where x = 0.
         holdout_purchases: distinct purchase days from 1997-10-01 to 1998-06-30, 39 weeks.
+
     """
 
     x: Floats
@@ -43,6 +44,7 @@ def cdnow_cases(archive: Path) -> CdnowCases:
 
     Raises:
         ValueError: the archive does not hold the file.
+
     """
     with zipfile.ZipFile(archive) as opened:
         if MEMBER not in opened.namelist():

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cip_assets.models.bgnbd import Statistics, customer_arrays
+from cip_assets.models.bgnbd import Statistics, customer_arrays, poisson_gamma_active
 from cip_assets.models.gamma_gamma import ValueStatistics
-from cip_assets.models.maximum_likelihood import Floats
+from cip_assets.models.maximum_likelihood import Floats, dot
 
 SHAPE_LIMITS = (0.1, 100.0)
 """The moment estimate of r stays within: outside, the sample says little about how customers differ."""
@@ -37,9 +37,8 @@ class PooledRate:
         return np.ones(len(customer_arrays(x, t_x, age)[0]))
 
     def probability_active_if_alive(self, x: ArrayLike, age: ArrayLike, horizon_days: float) -> Floats:
-        """P(at least one purchase in (T, T + h] | x, T) = 1 - ((alpha+T) / (alpha+T+h))^(r+x), shape (n,)."""
-        log_ratio = np.log1p(horizon_days / (self.alpha + np.asarray(age, dtype=float)))
-        return np.asarray(-np.expm1(-(self.r + np.asarray(x, dtype=float)) * log_ratio))
+        """See `poisson_gamma_active`."""
+        return poisson_gamma_active(self.r, self.alpha, x, age, horizon_days)
 
     def purchases_if_alive(self, x: ArrayLike, age: ArrayLike, horizons_days: Sequence[float]) -> Floats:
         """E[purchases in (T, T + h] | x, T] = h (r+x) / (alpha+T), shape (number of horizons, n)."""
@@ -71,12 +70,12 @@ def pooled_rate(statistics: Statistics) -> PooledRate:
     Any statistics are accepted, none at all included.
     """
     x, age, count = statistics.x, statistics.age, statistics.count
-    rate = (float(count @ x) + PRIOR_PURCHASES) / (float(count @ age) + PRIOR_DAYS)
+    rate = (dot(count, x) + PRIOR_PURCHASES) / (dot(count, age) + PRIOR_DAYS)
     expected = rate * age
-    excess = float(count @ ((x - expected) ** 2 - expected))
+    excess = dot(count, (x - expected) ** 2 - expected)
     lowest, highest = SHAPE_LIMITS
     # No more spread than Poisson's: customers do not differ, and the pooled rate counts for much.
-    r = float(np.clip(float(count @ expected**2) / excess, lowest, highest)) if excess > 0 else highest
+    r = float(np.clip(dot(count, expected**2) / excess, lowest, highest)) if excess > 0 else highest
     return PooledRate(r, r / rate, statistics.customers, statistics.repeat_customers)
 
 
@@ -89,20 +88,21 @@ def pooled_mean(statistics: ValueStatistics, overall_mean: float = 0.0) -> Poole
     Args:
         statistics: repeat buyers with a mean value above 0; may be none.
         overall_mean: the mean over all purchase days; it speaks where there are no repeat buyers.
+
     """
     x, value, count = statistics.x, statistics.mean_value, statistics.count
     if len(x) == 0:
         return PooledMean(max(overall_mean, 0.0) if np.isfinite(overall_mean) else 0.0, 1.0)
-    weight = count * x / float(count @ x)
-    mean = float(weight @ value)
+    weight = count * x / dot(count, x)
+    mean = dot(weight, value)
     share = count / float(count.sum())
     deviation = (value / mean - 1) ** 2
     inverse = 1 / x
-    spread = float(share @ (inverse - share @ inverse) ** 2)
+    spread = dot(share, (inverse - dot(share, inverse)) ** 2)
     strength = 1.0
     if spread > 0:
-        within = float(share @ ((inverse - share @ inverse) * deviation)) / spread
-        between = float(share @ deviation) - within * float(share @ inverse)
+        within = dot(share, (inverse - dot(share, inverse)) * deviation) / spread
+        between = dot(share, deviation) - within * dot(share, inverse)
         if within > 0 and between > 0:
             strength = float(np.clip(within / between, *SHAPE_LIMITS))
     return PooledMean(mean, strength, statistics.customers)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import digamma, gammaln
 
-from cip_assets.models.maximum_likelihood import Floats, maximise
+from cip_assets.models.maximum_likelihood import Floats, dot, maximise
 
 PARAMETERS = ("p", "q", "gamma")
 
@@ -22,7 +22,7 @@ BINS_PER_E_FOLD = 50
 some 2,000 bins, however many customers there are."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ValueStatistics:
     """What the likelihood needs: grain is one (x, mean_value), which stands for `count` customers.
 
@@ -30,6 +30,7 @@ class ValueStatistics:
         x: the number of values behind the mean, 1 or more, shape (k,).
         mean_value: the mean value, above 0, shape (k,).
         count: the number of customers, shape (k,).
+
     """
 
     x: Floats
@@ -40,7 +41,7 @@ class ValueStatistics:
         for name in ("x", "mean_value", "count"):
             array = np.atleast_1d(np.asarray(getattr(self, name), dtype=float))
             if not (np.isfinite(array) & (array > 0)).all():
-                raise ValueError(f"{name} must be a positive number everywhere: keep x > 0 and values above 0")
+                raise ValueError(f"{name} must be a positive number everywhere: leave x = 0 and 0 values out")
             object.__setattr__(self, name, array)
         if not len(self.x) == len(self.mean_value) == len(self.count):
             raise ValueError("x, mean_value and count must have one length")
@@ -55,9 +56,10 @@ def bin_statistics(
 ) -> ValueStatistics:
     """One row per x and bin of log(mean_value); the bin's geometric mean stands for its customers.
 
-    Customers without a repeat purchase or with a mean of 0 (which has no density) are left out. A query engine
-    can do the same: group by x and floor(ln(mean_value) * bins_per_e_fold), take exp(avg(ln(mean_value))) and
-    count. The likelihood is nearly linear in log(mean_value) within a bin, so the estimates hardly move.
+    Customers without a repeat purchase or with a mean of 0 (which has no density) are left out. A query
+    engine can do the same: group by x and floor(ln(mean_value) * bins_per_e_fold), take
+    exp(avg(ln(mean_value))) and count. Within a bin the likelihood is nearly linear in log(mean_value), so
+    the estimates hardly move.
     """
     rows = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v, dtype=float)) for v in (x, mean_value, count)))
     used = (rows[0] > 0) & (rows[1] > 0) & (rows[2] > 0) & np.isfinite(rows[0] + rows[1] + rows[2])
@@ -85,12 +87,13 @@ class GammaGammaFit:
         at_bound: the names of parameters that ran to the edge of the search.
         converged: false too where q <= 1, as values then have no mean.
         customers: the number of customers with a mean value.
+
     """
 
     p: float
     q: float
     gamma: float
-    log_likelihood: float = float("nan")
+    log_likelihood: float | None = None
     standard_errors: tuple[float | None, ...] = (None, None, None)
     log_standard_errors: tuple[float | None, ...] = (None, None, None)
     at_bound: tuple[str, ...] = ()
@@ -101,7 +104,7 @@ class GammaGammaFit:
 
     @property
     def population_mean(self) -> float:
-        """p gamma / (q - 1), FH equation (4); infinite for q <= 1."""
+        """The mean value of a purchase over all customers, p gamma / (q - 1); infinite for q <= 1."""
         return self.p * self.gamma / (self.q - 1) if self.q > 1 else float("inf")
 
     def expected_value(self, x: ArrayLike, mean_value: ArrayLike) -> Floats:
@@ -121,7 +124,7 @@ class _Likelihood:
         self.count = count
         self.total = x * mean_value
         self.log_total = np.log(self.total)
-        self.constant = -float(count @ np.log(mean_value))
+        self.constant = -dot(count, np.log(mean_value))
 
     def __call__(self, parameters: Floats) -> tuple[float, Floats]:
         """The log-likelihood and its gradient with respect to the logs of p, q, gamma."""
@@ -132,20 +135,20 @@ class _Likelihood:
         log_share = -np.logaddexp(0.0, -difference)
         log_rest = -np.logaddexp(0.0, difference)
         by_x = np.bincount(self.x_index, self.count * log_share)
-        rest = float(self.count @ log_rest)
+        rest = dot(self.count, log_rest)
         share = np.bincount(self.x_index, self.count * np.exp(log_share))
         px = p * self.x
         value = (
-            float(self.x_count @ (gammaln(px + q) - gammaln(px)))
+            dot(self.x_count, gammaln(px + q) - gammaln(px))
             - customers * float(gammaln(q))
-            + float(px @ by_x)
+            + dot(px, by_x)
             + q * rest
             + self.constant
         )
-        slope_p = float((self.x * self.x_count) @ (digamma(px + q) - digamma(px))) + float(self.x @ by_x)
-        slope_q = float(self.x_count @ digamma(px + q)) - customers * float(digamma(q)) + rest
+        slope_p = dot(self.x * self.x_count, digamma(px + q) - digamma(px)) + dot(self.x, by_x)
+        slope_q = dot(self.x_count, digamma(px + q)) - customers * float(digamma(q)) + rest
         # gamma d/dgamma: -px gamma/(gamma+s) + q s/(gamma+s)
-        slope_gamma = float((px + q) @ share) - float(px @ self.x_count)
+        slope_gamma = dot(px + q, share) - dot(px, self.x_count)
         return value, np.array([p * slope_p, q * slope_q, slope_gamma])
 
 
@@ -166,13 +169,14 @@ def fit(
 
     Raises:
         ValueError: there is no customer.
+
     """
     customers = float(statistics.count.sum())
     if customers <= 0:
         raise ValueError("Gamma-Gamma needs at least one repeat buyer with a mean value above 0")
     # The geometric mean: one huge value must not push all others to the edge of the search.
-    scale = float(np.exp(statistics.count @ np.log(statistics.mean_value) / customers))
-    mean = min(float(statistics.count @ (statistics.mean_value / scale)) / customers, 1e3)
+    scale = float(np.exp(dot(statistics.count, np.log(statistics.mean_value)) / customers))
+    mean = min(dot(statistics.count, statistics.mean_value / scale) / customers, 1e3)
     scaled_starts = (
         [(p, q, mean * (q - 1) / p) for p, q in ((2.0, 3.0), (8.0, 5.0), (0.7, 10.0))]
         if starts is None
@@ -210,6 +214,7 @@ def expected_value(fit: GammaGammaFit, x: ArrayLike, mean_value: ArrayLike) -> F
 
     Raises:
         ValueError: q <= 1, the mean does not exist; or x is negative.
+
     """
     if fit.q <= 1:
         raise ValueError(f"q = {fit.q:.3g} is not above 1: spending has no finite mean")

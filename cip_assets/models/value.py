@@ -21,31 +21,26 @@ class PurchaseProcess(Protocol):
     def purchases_if_alive(self, x: ArrayLike, age: ArrayLike, horizons_days: Sequence[float]) -> Floats: ...
 
 
-def month_ends(months: int = 12) -> Floats:
-    """The ends of the months ahead, in days from the snapshot day, shape (months,)."""
-    return DAYS_PER_MONTH * np.arange(1, months + 1)
-
-
 def discount_factors(annual_rate: float, months: int = 12) -> Floats:
-    """(1 + annual_rate)^-((k - 1/2) / 12) for months k = 1, 2, ..: a month's purchases fall in its middle.
+    """(1 + annual_rate)^-((k - 1/2) / 12) for month k: its purchases are taken to fall in its middle.
 
     Raises:
         ValueError: the rate is not above -1.
+
     """
     if not annual_rate > -1:
         raise ValueError("annual_rate is a share such as 0.1 and must be above -1")
     return np.asarray((1 + annual_rate) ** (-(np.arange(months) + 0.5) / 12))
 
 
-def discounted_purchases(cumulative: Floats, annual_rate: float) -> Floats:
-    """The discounted sum of monthly purchases, shape (n,).
-
-    Args:
-        cumulative: expected purchases up to each month's end, shape (months, n).
-        annual_rate: the yearly discount rate as a share.
-    """
-    steps = np.diff(cumulative, axis=0, prepend=0.0)
-    return np.asarray(discount_factors(annual_rate, len(cumulative)) @ steps)
+def discounted_purchases(
+    process: PurchaseProcess, x: ArrayLike, age: ArrayLike, annual_rate: float = 0.1, months: int = 12
+) -> Floats:
+    """Discounted purchases over the months ahead of those who are alive at the snapshot day, shape (n,)."""
+    factors = discount_factors(annual_rate, months)
+    cumulative = process.purchases_if_alive(x, age, [DAYS_PER_MONTH * (k + 1) for k in range(months)])
+    # Summed by parts: the sum of f_k (C_k - C_(k-1)) is the sum of (f_k - f_(k+1)) C_k.
+    return np.asarray(np.einsum("k,kn->n", factors - np.append(factors[1:], 0.0), cumulative))
 
 
 def discounted_value(
@@ -54,15 +49,15 @@ def discounted_value(
     t_x: ArrayLike,
     age: ArrayLike,
     expected_value: ArrayLike,
+    *,
     annual_rate: float = 0.1,
     months: int = 12,
 ) -> Floats:
     """Discounted expected spend over the months ahead, in the currency of `expected_value`, shape (n,).
 
-    Sum over months k of E[purchases in month k | x, t_x, T] * expected value * discount factor k, as in Fader,
-    Hardie, Lee (2005), "RFM and CLV: Using Iso-Value Curves for Customer Base Analysis", in monthly steps.
+    The sum over months k of E[purchases in month k | x, t_x, T] * expected value * discount factor k, after
+    Fader, Hardie, Lee (2005), "RFM and CLV: Using Iso-Value Curves for Customer Base Analysis".
     """
-    purchases = discounted_purchases(
-        process.purchases_if_alive(x, age, [float(day) for day in month_ends(months)]), annual_rate
-    )
-    return process.probability_alive(x, t_x, age) * purchases * np.asarray(expected_value, dtype=float)
+    purchases = discounted_purchases(process, x, age, annual_rate, months)
+    alive = process.probability_alive(x, t_x, age)
+    return np.asarray(alive * purchases * np.asarray(expected_value, dtype=float))
