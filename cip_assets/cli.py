@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,16 +13,24 @@ import dagster as dg
 import duckdb
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from cip_assets.automation.jobs import RESTORE, VALIDATE
 from cip_assets.contracts import CONTRACTS, LAYERS, SOURCE_TABLES, contracts_in
 from cip_assets.errors import PlatformError
-from cip_assets.generate import GeneratorConfig, generate
+from cip_assets.generate import GeneratorConfig, Scenario, generate
 from cip_assets.io import delta
 from cip_assets.io.landing import find_files
-from cip_assets.runner import Platform, Report, tables_of_quarantine
+from cip_assets.runner import Listener, Platform, Report, tables_of_quarantine
 from cip_assets.settings import PROJECT, Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -46,10 +54,12 @@ def generate_command(
     customers: Annotated[int, typer.Option(help="customers in customers.csv")] = 10_000,
     seed: Annotated[int, typer.Option(help="same seed, same bytes")] = 42,
     out_dir: Annotated[Path | None, typer.Option("--out", help="landing folder to write to")] = None,
-    end: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="last day; default yesterday")] = None,
+    end: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="last day; default yesterday")
+    ] = None,
     months: Annotated[int, typer.Option(help="full months of history")] = 24,
     defects: Annotated[float, typer.Option(help="share of lines with a planted defect")] = 0.01,
-    scenario: Annotated[str, typer.Option(help="story (with trends) or steady")] = "story",
+    scenario: Annotated[Scenario, typer.Option(help="story (with trends) or steady")] = "story",
 ) -> None:
     """Write synthetic landing files, and beside them what is true of them."""
     folder = out_dir or Settings.from_environment().landing
@@ -61,7 +71,9 @@ def generate_command(
         )
         with Progress(*_columns(), console=err, transient=True) as progress:
             task = progress.add_task("customers", total=customers)
-            truth = generate(config, folder, lambda done, total: progress.update(task, completed=done, total=total))
+            truth = generate(
+                config, folder, lambda done, total: progress.update(task, completed=done, total=total)
+            )
     except ValueError as error:
         raise PlatformError(str(error)) from error
     table = Table(title=f"Generated in {time.monotonic() - began:.1f} s", title_justify="left")
@@ -76,8 +88,12 @@ def generate_command(
 
 @app.command()
 def run(
-    first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="first month to ingest")] = None,
-    last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="last month to ingest")] = None,
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="first month to ingest")
+    ] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="last month to ingest")
+    ] = None,
     as_of: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="day of the snapshot")] = None,
     everything: Annotated[bool, typer.Option("--all", help="also months that are up to date")] = False,
     sample: Annotated[bool, typer.Option(help="generate sample data where landing is empty")] = False,
@@ -111,7 +127,9 @@ def status() -> None:
             continue
         opened = delta.open_table(uri)
         commit = next(delta.history(opened, 1))
-        table.add_row(contract.name, f"{delta.row_count(opened):,}", str(opened.version()), _moment(commit.timestamp))
+        table.add_row(
+            contract.name, f"{delta.row_count(opened):,}", str(opened.version()), _moment(commit.timestamp)
+        )
     out.print(table)
     for line in _landing_news(settings):
         out.print(line, soft_wrap=True)
@@ -157,7 +175,9 @@ def restore(
     later = [following for following in LAYERS[LAYERS.index(layer) + 1 :] if following != "quarantine"]
     out.print(f"{name} is again what it was at version {version}")
     if later:
-        out.print(f"What is computed from it ({', '.join(later)}, exports) is as before: 'cip run' brings it in step")
+        out.print(
+            f"What is computed from it ({', '.join(later)}, exports) is as before: 'cip run' brings it in step"
+        )
 
 
 @app.command()
@@ -172,7 +192,9 @@ def quarantine(
     counted = Table(title="Lines kept out", title_justify="left")
     for heading in ("table", "outcome", "reasons", "lines"):
         counted.add_column(heading, justify="right" if heading == "lines" else "left")
-    for name, outcome, reasons, lines in tables_of_quarantine(settings, [table] if table else list(SOURCE_TABLES)):
+    for name, outcome, reasons, lines in tables_of_quarantine(
+        settings, [table] if table else list(SOURCE_TABLES)
+    ):
         counted.add_row(name, outcome, reasons, f"{lines:,}")
     out.print(counted)
     if table is None:
@@ -223,12 +245,17 @@ def _show(report: Report, settings: Settings, seconds: float) -> None:
         sources.add_column(heading, justify="left" if heading in ("table", "checks") else "right")
     for name in SOURCE_TABLES:
         found = next(
-            (c.metadata for c in report.checks if c.name == "conservation" and c.asset == f"cleaned/{name}"), None
+            (c.metadata for c in report.checks if c.name == "conservation" and c.asset == f"cleaned/{name}"),
+            None,
         )
         numbers = (
-            [f"{found[key]:,}" for key in ("landed", "cleaned", "quarantined", "superseded")] if found else ["-"] * 4
+            [f"{found[key]:,}" for key in ("landed", "cleaned", "quarantined", "superseded")]
+            if found
+            else ["up to date", "", "", ""]
         )
-        sources.add_row(name, *numbers, _checks(report, lambda asset, name=name: asset.endswith(f"/{name}")))
+        sources.add_row(
+            name, *numbers, _checks(report, {f"{layer}/{name}" for layer in ("raw", "cleaned", "quarantine")})
+        )
     out.print(sources)
     layers = Table(title="Layers", title_justify="left")
     for heading in ("layer", "tables", "rows", "seconds", "checks"):
@@ -236,7 +263,7 @@ def _show(report: Report, settings: Settings, seconds: float) -> None:
     for layer in ("landing", "raw", "cleaned", "quarantine", "features", "marts", "exports"):
         rows = [count for asset, count in report.rows.items() if asset.startswith(f"{layer}/")]
         spent = sum(s for step, s in report.seconds.items() if _layer_of(step) == layer)
-        checks = _checks(report, lambda asset, layer=layer: asset.startswith(f"{layer}/"))
+        checks = _checks(report, {c.asset for c in report.checks if c.asset.startswith(f"{layer}/")})
         layers.add_row(layer, str(len(rows)), f"{sum(rows):,}", f"{spent:.1f}", checks)
     out.print(layers)
     for (start, end), tables in report.months.items():
@@ -246,38 +273,48 @@ def _show(report: Report, settings: Settings, seconds: float) -> None:
     for check in report.checks:
         if not check.passed:
             kind = "[yellow]warning[/]" if check.is_warning else "[bold red]failed check[/]"
-            out.print(f"{kind} {check.asset} {check.name}: {check.description}", highlight=False, soft_wrap=True)
+            out.print(
+                f"{kind} {check.asset} {check.name}: {check.description}", highlight=False, soft_wrap=True
+            )
     for failure in report.failures:
         err.print(f"[bold red]error[/] {failure.message}", highlight=False, soft_wrap=True)
     if report.skipped:
         err.print(f"not computed, since they depend on it: {', '.join(report.skipped)}", soft_wrap=True)
     passed = sum(check.passed for check in report.checks)
     if report.as_of:
-        out.print(f"snapshot of {report.as_of}, {passed} of {len(report.checks)} checks passed, {seconds:.1f} s in all")
+        out.print(
+            f"snapshot of {report.as_of}, {passed} of {len(report.checks)} checks passed, {seconds:.1f} s in all"
+        )
     if report.succeeded:
         out.print(f"exports: {settings.final}\ntables:  {settings.lake}\npage:    make ui", soft_wrap=True)
 
 
-def _checks(report: Report, wanted: object) -> str:
-    chosen = [check for check in report.checks if wanted(check.asset)]  # type: ignore[operator]
+def _checks(report: Report, assets: Collection[str]) -> str:
+    chosen = [check for check in report.checks if check.asset in assets]
     passed = sum(check.passed for check in chosen)
-    colour = "green" if passed == len(chosen) else "yellow" if all(c.passed or c.is_warning for c in chosen) else "red"
+    colour = (
+        "green"
+        if passed == len(chosen)
+        else "yellow"
+        if all(c.passed or c.is_warning for c in chosen)
+        else "red"
+    )
     return f"[{colour}]{passed} of {len(chosen)}[/]" if chosen else ""
 
 
 def _layer_of(step: str) -> str:
-    return "cleaned" if step.startswith("clean_") else step.split("__")[0]
+    return "cleaned" if step.startswith("clean_") else step.split("__", maxsplit=1)[0]
 
 
-def _columns() -> tuple[SpinnerColumn, TextColumn, BarColumn, TimeElapsedColumn]:
+def _columns() -> tuple[ProgressColumn, ...]:
     return SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
 
 
 @contextmanager
-def _progress() -> Iterator[object]:
+def _progress() -> Iterator[Listener]:
     """A bar per asset, filled when the asset and its checks are done."""
     with Progress(*_columns(), console=err, transient=True) as progress:
-        tasks: dict[str, object] = {}
+        tasks: dict[str, TaskID] = {}
 
         def listen(event: dg.DagsterEvent) -> None:
             step = event.step_key
@@ -296,7 +333,11 @@ def _progress() -> Iterator[object]:
 def _landing_news(settings: Settings) -> Iterator[str]:
     files, unknown = find_files(settings.landing) if settings.landing.is_dir() else ([], [])
     uri = settings.table_uri("landing", "manifest")
-    known = set(delta.open_table(uri).to_pyarrow_table(columns=["path"])["path"].to_pylist()) if delta.exists(uri) else set()
+    known = (
+        set(delta.open_table(uri).to_pyarrow_table(columns=["path"])["path"].to_pylist())
+        if delta.exists(uri)
+        else set()
+    )
     fresh = sorted({file.path for file in files} - known)
     gone = sorted(known - {file.path for file in files})
     yield f"landing: {len(files)} files, {len(fresh)} new since the last run, {len(gone)} gone"

@@ -20,6 +20,7 @@ def build_definitions(settings: Settings, overrides: Mapping[str, object] | None
     Args:
         settings: where the data lies and what computes.
         overrides: resources to use instead of the usual ones, by name.
+
     """
     engine = EngineResource(engine=settings.engine)
     resources: dict[str, object] = {

@@ -107,6 +107,7 @@ def load_rules(path: Path = DEFAULT_RULES) -> Rules:
 
     Raises:
         PlatformError: the file is missing or no YAML, or a key is wrong; the message names the key.
+
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -4,18 +4,21 @@ The command line, the benchmark and the tests run the platform through this modu
 about the data: which months there are comes from the manifest, the day from the transactions.
 """
 
+import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import dagster as dg
 import duckdb
+import sqlalchemy
 import yaml
 
 from cip_assets.automation.jobs import INGEST, SCAN, SNAPSHOT
-from cip_assets.automation.partitions import MONTHS
+from cip_assets.automation.partitions import FIRST_MONTH, MONTHS
 from cip_assets.contracts import EVENT_TABLES, SNAPSHOT_TABLES
 from cip_assets.definitions import build_definitions
 from cip_assets.errors import PlatformError
@@ -102,6 +105,7 @@ class Platform:
 
         Raises:
             PlatformError: there is nothing to compute a snapshot from.
+
         """
         report = Report()
         blocked = self.execute(SCAN, report, listener)
@@ -153,17 +157,20 @@ class Platform:
             asset_selection=sorted(assets) if assets is not None else None,
             raise_on_error=False,
         )
-        return _collect(result, report)
+        return _collect(result, report, planned=assets if assets is not None else self._assets_of(job))
 
     def last_transaction_day(self) -> date:
         """The day of the last cleaned transaction.
 
         Raises:
             PlatformError: there is none.
+
         """
         day = self._scalar("cleaned", "transactions", "max(transaction_date)")
         if day is None:
-            raise PlatformError("cleaned/transactions has no rows, so there is no day to compute: give --as-of")
+            raise PlatformError(
+                "cleaned/transactions has no rows, so there is no day to compute: give --as-of"
+            )
         return day
 
     def latest_snapshot(self) -> date:
@@ -171,6 +178,7 @@ class Platform:
 
         Raises:
             PlatformError: there is none.
+
         """
         day = self._scalar("marts", "kpi_totals", "max(as_of_date)")
         if day is None:
@@ -181,8 +189,8 @@ class Platform:
         dataset = delta.open_table(self.settings.table_uri(layer, table)).to_pyarrow_dataset()
         with duckdb.connect() as connection:
             connection.register("facts", dataset)
-            (value,) = connection.execute(f"SELECT {expression} FROM facts").fetchone() or (None,)
-        return value
+            row = connection.execute(f"SELECT {expression} FROM facts").fetchone()
+        return row[0] if row and isinstance(row[0], date) else None
 
     def _work(self, first: date | None, last: date | None, *, everything: bool) -> list["Block"]:
         """The ranges of months to ingest, each with its tables."""
@@ -199,7 +207,11 @@ class Platform:
                     for layers in (("raw",), ("cleaned", "quarantine"))
                 }
                 months = in_step.months_out_of_step(manifest, table, stages)
-            for month in months or ({MONTHS.get_first_partition_key()} if in_step.problems(manifest, table) else ()):
+            cleaned = self.settings.table_uri("cleaned", table)
+            if not months and (in_step.problems(manifest, table) or not delta.exists(cleaned)):
+                # Without rows there is no month to run: the first one makes the table, or says what is wrong.
+                months = {str(FIRST_MONTH)}
+            for month in months:
                 by_month.setdefault(month, set()).add(table)
         start = str(first.replace(day=1)) if first else ""
         end = str(last.replace(day=1)) if last else "9999"
@@ -222,17 +234,15 @@ class Platform:
 
 
 def _blocks(by_month: Mapping[str, set[str]]) -> list[Block]:
-    """Join consecutive months that the same tables want."""
+    """Join consecutive months: a run has more to do with starting than with a month more."""
     blocks: list[Block] = []
     calendar = MONTHS.get_partition_keys()
     for month in sorted(by_month):
-        tables = tuple(sorted(by_month[month]))
-        previous = blocks[-1] if blocks else None
-        follows = previous is not None and calendar.index(month) == calendar.index(previous.last) + 1
-        if previous is not None and follows and previous.tables == tables:
-            blocks[-1] = Block(previous.first, month, tables)
+        if blocks and calendar.index(month) == calendar.index(blocks[-1].last) + 1:
+            tables = tuple(sorted({*blocks[-1].tables, *by_month[month]}))
+            blocks[-1] = Block(blocks[-1].first, month, tables)
         else:
-            blocks.append(Block(month, month, tables))
+            blocks.append(Block(month, month, tuple(sorted(by_month[month]))))
     return blocks
 
 
@@ -245,14 +255,22 @@ def open_instance(home: Path) -> dg.DagsterInstance:
     return dg.DagsterInstance.from_config(str(home))
 
 
-def _collect(result: dg.ExecuteInProcessResult, report: Report) -> set[dg.AssetKey]:
+@sqlalchemy.event.listens_for(sqlalchemy.Engine, "connect")
+def _sync_once_a_checkpoint(connection: Any, _record: object) -> None:
+    """Dagster opens its SQLite files in WAL mode, where this is safe and spares a disk sync per event."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _collect(
+    result: dg.ExecuteInProcessResult, report: Report, planned: set[dg.AssetKey]
+) -> set[dg.AssetKey]:
+    """Add what a run did to the report; return the assets that cannot be relied on after it."""
+    before = len(report.failures)
     bad: set[dg.AssetKey] = set()
-    planned: set[dg.AssetKey] = set()
     done: set[dg.AssetKey] = set()
     for event in result.all_events:
-        if event.is_asset_materialization_planned and event.asset_key:
-            planned.add(event.asset_key)
-        elif event.is_step_success:
+        if event.is_step_success:
             report.seconds[str(event.step_key)] = event.step_success_data.duration_ms / 1000
         elif event.is_step_failure:
             report.failures += _failures(event)
@@ -275,21 +293,31 @@ def _collect(result: dg.ExecuteInProcessResult, report: Report) -> set[dg.AssetK
                 {name: value.value for name, value in evaluation.metadata.items()},
             )
         )
+    blocked = any(not check.passed and not check.is_warning for check in report.checks)
+    if not result.success and not blocked and len(report.failures) == before:
+        ended = next(event for event in reversed(result.all_events) if event.is_job_failure)
+        report.failures += _root_of(ended.job_failure_data.error, result.job_def.name)
     return bad | (planned - done)
 
 
 def _failures(event: dg.DagsterEvent) -> Iterator[Failure]:
     """The step's root error; a blocking check's failure is reported with the check instead."""
-    error = event.step_failure_data.error
-    while error is not None and error.cause is not None:
+    return _root_of(event.step_failure_data.error, str(event.step_key))
+
+
+def _root_of(error: Any, step: str) -> Iterator[Failure]:
+    """Our own error where there is one in the chain, else the first cause."""
+    while error is not None and error.cause is not None and error.cls_name != "PlatformError":
         error = error.cause
     name = error.cls_name if error else "unknown error"
     message = (error.message if error else "").strip()
     if name == "DagsterAssetCheckFailedError":
         return
-    first_line = message.removeprefix(f"{name}: ").removeprefix("cip_assets.errors.PlatformError: ").splitlines()
+    first_line = (
+        message.removeprefix(f"{name}: ").removeprefix("cip_assets.errors.PlatformError: ").splitlines()
+    )
     text = first_line[0] if first_line else ""
-    yield Failure(str(event.step_key), text if name == "PlatformError" else f"{name}: {text}")
+    yield Failure(step, text if name == "PlatformError" else f"{name}: {text}")
 
 
 def tables_of_quarantine(settings: Settings, tables: Sequence[str]) -> Iterator[tuple[str, str, str, int]]:

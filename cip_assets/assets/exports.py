@@ -20,7 +20,7 @@ def _export_asset(export: Export) -> dg.AssetsDefinition:
         description=f"{export.description}: `final/{export.name}.csv`, sorted by {', '.join(export.order_by)}.",
         code_version=code_version(declared),
     )
-    def write(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+    def write(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
         settings = lake.settings
         done = export_csv(
             export, settings.table_uri("marts", export.mart), snapshot_day(context), settings.final

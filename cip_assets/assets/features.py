@@ -1,5 +1,7 @@
 """Customer features, one snapshot per as-of day."""
 
+from typing import Any
+
 import dagster as dg
 from pyspark.sql import DataFrame
 
@@ -9,7 +11,7 @@ from cip_assets.rules import current_rules
 from cip_assets.transforms import features
 
 
-def _feature(table: str, **inputs: str) -> dict[str, object]:
+def _feature(table: str, **inputs: str) -> dict[str, Any]:
     return {**snapshot(contract_of("features", table), features), "ins": reads(**inputs)}
 
 

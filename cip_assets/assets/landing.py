@@ -18,7 +18,9 @@ def manifest(context: dg.AssetExecutionContext, engine: EngineResource, lake: La
     _, unknown = landing.find_files(folder) if folder.is_dir() else ([], [])
     if unknown:
         context.log.warning(f"{folder}: CSV files of no known table: {', '.join(unknown)}")
-    context.add_output_metadata({"landing_folder": dg.MetadataValue.path(folder), "files_of_no_table": unknown})
+    context.add_output_metadata(
+        {"landing_folder": dg.MetadataValue.path(folder), "files_of_no_table": unknown}
+    )
     return landing.scan_landing(engine.spark_session, folder, calendar())
 
 

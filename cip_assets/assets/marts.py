@@ -1,5 +1,7 @@
 """The marts, one snapshot per as-of day."""
 
+from typing import Any
+
 import dagster as dg
 from pyspark.sql import DataFrame
 
@@ -9,7 +11,7 @@ from cip_assets.rules import current_rules
 from cip_assets.transforms import marts
 
 
-def _mart(table: str, **inputs: str) -> dict[str, object]:
+def _mart(table: str, **inputs: str) -> dict[str, Any]:
     return {**snapshot(contract_of("marts", table), marts), "ins": reads(**inputs)}
 
 

@@ -32,7 +32,8 @@ def _raw_asset(source: SourceTable) -> dg.AssetsDefinition:
             engine.spark_session, lake.settings.landing, source, entries, calendar(), months
         )
 
-    return raw
+    asset: dg.AssetsDefinition = raw
+    return asset
 
 
 ASSETS = [_raw_asset(source) for source in SOURCE_TABLES.values()]

@@ -1,9 +1,10 @@
 """The jobs: one per stage of a run, since each stage has partitions of its own, and those of recovery."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 from pydantic import Field
 
-from cip_assets.automation.partitions import DAYS
 from cip_assets.contracts.exports import EXPORTS
 from cip_assets.io import delta
 from cip_assets.resources import LakeResource
@@ -36,12 +37,14 @@ def restore(context: dg.OpExecutionContext, lake: LakeResource, config: RestoreC
     )
 
 
-@dg.job(name=RESTORE, description="Go back to a version of a table. What is computed from it must be run again.")
+@dg.job(
+    name=RESTORE, description="Go back to a version of a table. What is computed from it must be run again."
+)
 def restore_table() -> None:
     restore()
 
 
-JOBS = [
+JOBS: Sequence[dg.JobDefinition | dg.UnresolvedAssetJobDefinition] = [
     dg.define_asset_job(
         SCAN,
         selection=dg.AssetSelection.groups("landing"),
@@ -59,8 +62,9 @@ JOBS = [
     ),
     dg.define_asset_job(
         VALIDATE,
-        selection=dg.AssetSelection.checks_for_assets(*(dg.AssetKey(["exports", export.name]) for export in EXPORTS)),
-        partitions_def=DAYS,
+        selection=dg.AssetSelection.checks_for_assets(
+            *(dg.AssetKey(["exports", export.name]) for export in EXPORTS)
+        ),
         description="Check the exported files against the marts and each other.",
     ),
     restore_table,

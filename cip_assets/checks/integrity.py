@@ -85,9 +85,7 @@ def _orphan_check(source: SourceTable) -> dg.AssetChecksDefinition:
     name="adds_up",
     blocking=True,
     partitions_def=DAYS,
-    additional_ins=reads(
-        customer_360="marts/customer_360", monthly="marts/kpi_monthly_revenue"
-    ),
+    additional_ins=reads(customer_360="marts/customer_360", monthly="marts/kpi_monthly_revenue"),
     additional_deps=[dg.AssetKey(["cleaned", "transactions"]), dg.AssetKey(["cleaned", "returns"])],
     description="Cleaned amounts = customer_360 + orphans = months = total, to the cent; one row per customer.",
 )

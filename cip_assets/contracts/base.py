@@ -33,6 +33,7 @@ def column(
         unit: the unit of the value, where the type does not say it.
         pii: whether the value can identify a person.
         checks: pandera's built-in checks: ``ge``, ``le``, ``isin``, ``str_matches``.
+
     """
     return Field(
         nullable=not required, description=description, metadata={"unit": unit, "pii": pii}, **checks
@@ -118,6 +119,7 @@ def column_rules(name: str, declared: Column) -> list[ColumnRule]:
 
     Raises:
         KeyError: for a pandera check that has no SQL form here; add it to the table above.
+
     """
     rules = [] if declared.nullable else [ColumnRule(f"{name}:missing", f"{name} IS NULL")]
     for check in declared.checks:
@@ -125,6 +127,8 @@ def column_rules(name: str, declared: Column) -> list[ColumnRule]:
         rules.append(ColumnRule(f"{name}:{problem}", to_sql(name, check.statistics)))
     return rules
 
+
+Declare = Callable[[type[DataFrameModel]], type[DataFrameModel]]
 
 LAYERS = ("landing", "raw", "cleaned", "quarantine", "features", "marts")
 """The layers in the order in which data flows through them."""
@@ -140,7 +144,7 @@ def contract(
     key: Sequence[str],
     partition_column: str | None = None,
     row_rules: Mapping[str, str] | None = None,
-) -> Callable[[type[DataFrameModel]], type[DataFrameModel]]:
+) -> Declare:
     """Register a pandera model as the contract of ``layer/table``."""
 
     def register(model: type[DataFrameModel]) -> type[DataFrameModel]:

@@ -137,7 +137,9 @@ class WebActivity(_Event):
     customer_id: T.StringType = column("Customer", required=True)
     activity_type: T.StringType = column("What was done")
     product_id: T.StringType = column("Product looked at")
-    timestamp: T.TimestampType = column("Date and time (UTC; midnight where only a date is given)", required=True)
+    timestamp: T.TimestampType = column(
+        "Date and time (UTC; midnight where only a date is given)", required=True
+    )
 
 
 SOURCE_TABLES: dict[str, SourceTable] = {}
@@ -147,7 +149,7 @@ SOURCE_TABLES: dict[str, SourceTable] = {}
 def _derive(source: SourceTable) -> None:
     """Declare the raw table (text as landed) and the quarantine table (the same, with reasons)."""
     cleaned = source.cleaned
-    text = {name: T.StringType for name in source.columns}
+    text = dict.fromkeys(source.columns, T.StringType)
     fields: dict[str, Any] = {
         name: column(f"{cleaned.columns[name].description} (text as landed)", pii=cleaned.is_pii(name))
         for name in source.columns
@@ -158,7 +160,9 @@ def _derive(source: SourceTable) -> None:
         "field_count": (T.IntegerType, column("Fields of that line", unit="fields")),
     }
     raw_columns = {name: (text[name], fields[name]) for name in source.columns} | extras
-    raw_model = _model(f"Raw{source.name}", f"{source.name} as landed: every line once, as text.", base, raw_columns)
+    raw_model = _model(
+        f"Raw{source.name}", f"{source.name} as landed: every line once, as text.", base, raw_columns
+    )
     partition = "month" if source.is_event else None
     contract(
         f"raw/{source.name}",
@@ -167,8 +171,14 @@ def _derive(source: SourceTable) -> None:
         partition_column=partition,
     )(raw_model)
     quarantine_columns = {
-        "outcome": (T.StringType, column("Why it is here", required=True, isin=["quarantined", "superseded"])),
-        "reasons": (T.StringType, column("Every reason, as column:problem, separated by '; '", required=True)),
+        "outcome": (
+            T.StringType,
+            column("Why it is here", required=True, isin=["quarantined", "superseded"]),
+        ),
+        "reasons": (
+            T.StringType,
+            column("Every reason, as column:problem, separated by '; '", required=True),
+        ),
         "raw_text": (T.StringType, column("The line as landed", required=True, pii=True)),
     }
     quarantine_model = _model(

@@ -35,9 +35,7 @@ class RetentionExport(Export):
     def query(self, connection: duckdb.DuckDBPyConnection) -> str:
         (last,) = connection.execute("SELECT max(month_number) FROM mart").fetchone() or (None,)
         months = range(0 if last is None else last + 1)
-        rates = [
-            f"max(CASE WHEN month_number = {k} THEN retention_rate END) AS month_{k}" for k in months
-        ]
+        rates = [f"max(CASE WHEN month_number = {k} THEN retention_rate END) AS month_{k}" for k in months]
         return f"SELECT {', '.join([*self.columns, *rates])} FROM mart GROUP BY cohort_month, cohort_size"
 
 
@@ -74,7 +72,14 @@ EXPORTS: Sequence[Export] = (
     Export(
         "kpi_clv",
         "customer_360",
-        ["customer_id", "historic_value", "monetary_value", "returned_amount", "frequency", "first_purchase_date"],
+        [
+            "customer_id",
+            "historic_value",
+            "monetary_value",
+            "returned_amount",
+            "frequency",
+            "first_purchase_date",
+        ],
         ["customer_id"],
         "Each customer's value so far",
     ),

@@ -3,9 +3,7 @@
 import pyspark.sql.types as T
 from pandera.pyspark import DataFrameModel
 
-from cip_assets.contracts.base import Money, Ratio, column, contract
-
-SCORE = {"ge": 1, "le": 5}
+from cip_assets.contracts.base import Declare, Money, Ratio, column, contract
 
 
 class _AsOf(DataFrameModel):
@@ -16,7 +14,9 @@ class _PerCustomer(_AsOf):
     customer_id: T.StringType = column("Customer", required=True)
 
 
-def _feature(name: str, grain: str = "one row per customer and as-of day", key: str = "customer_id") -> object:
+def _feature(
+    name: str, grain: str = "one row per customer and as-of day", key: str = "customer_id"
+) -> Declare:
     return contract(f"features/{name}", grain=grain, key=["as_of_date", key], partition_column="as_of_date")
 
 
@@ -38,7 +38,9 @@ class Purchases(_PerCustomer):
     frequency: T.LongType = column("Distinct transactions", required=True, ge=1)
     purchase_days: T.LongType = column("Distinct days with a purchase", required=True, ge=1)
     monetary_value: Money = column("Sum of the amounts", required=True, ge=0, unit="currency")
-    avg_order_value: Money = column("monetary_value / frequency, rounded half up", required=True, unit="currency")
+    avg_order_value: Money = column(
+        "monetary_value / frequency, rounded half up", required=True, unit="currency"
+    )
 
 
 @_feature("preferences", "one row per buyer and as-of day, orphans included")
@@ -67,10 +69,14 @@ class Support(_PerCustomer):
 
     total_tickets: T.LongType = column("Tickets opened by D", required=True, ge=1)
     open_tickets: T.LongType = column(
-        "Tickets resolved after D, or without a resolution and neither Closed nor Resolved", required=True, ge=0
+        "Tickets resolved after D, or without a resolution and neither Closed nor Resolved",
+        required=True,
+        ge=0,
     )
     resolved_tickets: T.LongType = column("Tickets resolved by D", required=True, ge=0)
-    avg_resolution_days: Ratio = column("Mean days from opening to resolution, of those resolved by D", unit="days")
+    avg_resolution_days: Ratio = column(
+        "Mean days from opening to resolution, of those resolved by D", unit="days"
+    )
     last_ticket_date: T.DateType = column("Day the latest ticket was opened", required=True)
 
 
@@ -113,9 +119,11 @@ class Rfm(_PerCustomer):
     recency_days: T.IntegerType = column("D minus the last purchase day", required=True, unit="days", ge=0)
     frequency: T.LongType = column("Distinct transactions", required=True, ge=1)
     monetary_value: Money = column("Sum of the amounts", required=True, ge=0, unit="currency")
-    r_score: T.IntegerType = column("6 minus (1 + cut-points that recency_days exceeds)", required=True, **SCORE)
-    f_score: T.IntegerType = column("1 + cut-points that frequency exceeds", required=True, **SCORE)
-    m_score: T.IntegerType = column("1 + cut-points that monetary_value exceeds", required=True, **SCORE)
+    r_score: T.IntegerType = column(
+        "6 minus (1 + cut-points that recency_days exceeds)", required=True, ge=1, le=5
+    )
+    f_score: T.IntegerType = column("1 + cut-points that frequency exceeds", required=True, ge=1, le=5)
+    m_score: T.IntegerType = column("1 + cut-points that monetary_value exceeds", required=True, ge=1, le=5)
     rfm_segment: T.StringType = column("First segment of the rules that fits the scores", required=True)
 
 

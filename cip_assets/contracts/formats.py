@@ -6,8 +6,13 @@ ISO_DATE = (
 )
 """An ISO 8601 date, with or without a time of day. The date is the first ten characters."""
 
-ISO_TIME_LENGTH = 19
-"""Characters of ``2024-01-31 23:59:59``."""
+ISO_TIME_TO_SECONDS = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2})?)?"
+"""The part of such a text that is kept: no fraction of a second, no offset."""
+
+BLANK = r"[\s\p{Z}\x{85}]"
+"""A blank, the no-break space of spreadsheets included: ``\\s`` alone is ASCII in Java and Unicode in Rust."""
+
+BLANKS_AROUND = f"^{BLANK}+|{BLANK}+$"
 
 WHOLE_NUMBER = r"^[+-]?\d{1,9}([.]0*)?$"
 """``3``, ``+3`` and ``3.0``; no exponent, which the engines read differently."""

@@ -3,21 +3,22 @@
 import pyspark.sql.types as T
 from pandera.pyspark import DataFrameModel
 
-from cip_assets.contracts.base import Money, Ratio, column, contract
+from cip_assets.contracts.base import Declare, Money, Ratio, column, contract
 
 
 class _AsOf(DataFrameModel):
     as_of_date: T.DateType = column("Day D: the row uses nothing dated after it", required=True)
 
 
-def _mart(name: str, grain: str, *key: str) -> object:
+def _mart(name: str, grain: str, *key: str) -> Declare:
     return contract(f"marts/{name}", grain=grain, key=["as_of_date", *key], partition_column="as_of_date")
 
 
 @_mart("customer_360", "one row per known customer and as-of day", "customer_id")
 class Customer360(_AsOf):
     """Everything known of a customer at D. Counts and sums are 0 where nothing happened; averages, scores
-    and dates are empty."""
+    and dates are empty.
+    """
 
     customer_id: T.StringType = column("Customer", required=True)
     recency_days: T.IntegerType = column("D minus the last purchase day", unit="days", ge=0)
@@ -66,8 +67,12 @@ class CohortRetention(_AsOf):
 
     cohort_month: T.DateType = column("Month of the first purchase, as its first day", required=True)
     month_number: T.IntegerType = column("k: months since the cohort month", required=True, ge=0)
-    cohort_size: T.LongType = column("Buyers whose first purchase fell into the cohort month", required=True, ge=1)
-    active_buyers: T.LongType = column("Distinct buyers of the cohort in month k; empty until that month is over")
+    cohort_size: T.LongType = column(
+        "Buyers whose first purchase fell into the cohort month", required=True, ge=1
+    )
+    active_buyers: T.LongType = column(
+        "Distinct buyers of the cohort in month k; empty until that month is over"
+    )
     retention_rate: Ratio = column("active_buyers / cohort_size; empty until that month is over", ge=0, le=1)
 
 
@@ -153,7 +158,9 @@ class KpiTrends(_AsOf):
     month: T.DateType = column("Month, as its first day", required=True)
     is_complete: T.BooleanType = column("False for the month that D cuts", required=True)
     buyers: T.LongType = column("Distinct buyers of the month", required=True, ge=0)
-    returning_buyers: T.LongType = column("Those whose first purchase was in an earlier month", required=True, ge=0)
+    returning_buyers: T.LongType = column(
+        "Those whose first purchase was in an earlier month", required=True, ge=0
+    )
     repeat_rate: Ratio = column("returning_buyers / buyers", ge=0, le=1)
     transactions: T.LongType = column("Transactions of the month", required=True, ge=0)
     returns: T.LongType = column("Returns of the month", required=True, ge=0)

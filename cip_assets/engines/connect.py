@@ -15,6 +15,7 @@ def prepare(environment: Mapping[str, str]) -> Mapping[str, str]:
 
     Raises:
         PlatformError: no endpoint is named, or it does not answer.
+
     """
     remote = environment.get("CIP_SPARK_REMOTE", "")
     address = urlparse(remote)

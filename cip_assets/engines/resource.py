@@ -27,6 +27,7 @@ class EngineResource(LazyPySparkResource):
 
     Raises:
         PlatformError: the engine is unknown or cannot be started; the message says what to do.
+
     """
 
     spark_config: dict[str, str] = Field(
@@ -47,6 +48,7 @@ def start_session(engine: str, overrides: Mapping[str, str] | None = None) -> Sp
 
     Raises:
         PlatformError: the engine is unknown or cannot be started.
+
     """
     if engine not in ENGINES:
         raise PlatformError(f"CIP_ENGINE={engine!r} is no engine; set it to one of {', '.join(ENGINES)}")

@@ -24,7 +24,9 @@ def _pool_bytes(environment: Mapping[str, str]) -> int:
     try:
         return int(float(text) * 1024**3)
     except ValueError as error:
-        raise PlatformError(f"CIP_SAIL_MEMORY_GB={text!r} is no number; set it to gigabytes, such as 4") from error
+        raise PlatformError(
+            f"CIP_SAIL_MEMORY_GB={text!r} is no number; set it to gigabytes, such as 4"
+        ) from error
 
 
 @cache

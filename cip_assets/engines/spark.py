@@ -32,6 +32,7 @@ def prepare(environment: Mapping[str, str]) -> Mapping[str, str]:
 
     Raises:
         PlatformError: Java is missing or too old.
+
     """
     check_java(environment)
     # Python functions must run on the interpreter that has this project's packages, not on `python3`.
@@ -53,6 +54,7 @@ def check_java(environment: Mapping[str, str]) -> None:
 
     Raises:
         PlatformError: no Java, or one before 17.
+
     """
     home = environment.get("JAVA_HOME")
     java = str(Path(home) / "bin" / "java") if home else shutil.which("java", path=environment.get("PATH"))

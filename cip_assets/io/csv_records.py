@@ -50,11 +50,7 @@ class RecordBlock:
 
 def open_bytes(path: Path) -> BinaryIO:
     """The file's content, decompressed where the name ends in ``.gz``."""
-    return cast(BinaryIO, gzip.open(path, "rb")) if _is_gzip(path) else path.open("rb")
-
-
-def _is_gzip(path: Path) -> bool:
-    return path.suffix.lower() == ".gz"
+    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
 
 
 def hash_file(path: Path) -> tuple[int, str]:
@@ -68,7 +64,8 @@ def check_text(path: Path) -> int:
     """Read the file once, looking for what would make it unreadable as text; returns its number of lines.
 
     Raises:
-        UnreadableFileError: no UTF-8, a damaged gzip, or no content at all.
+        UnreadableFileError: no UTF-8, a NUL byte, a damaged gzip, or no content at all.
+
     """
     line = 1
     pending = b""
@@ -87,13 +84,24 @@ def check_text(path: Path) -> int:
                 except UnicodeDecodeError as error:
                     if error.reason != "unexpected end of data" or error.end != len(block):
                         line += block.count(b"\n", 0, error.start)
-                        raise UnreadableFileError(f"line {line} is not UTF-8; save the file as UTF-8") from error
+                        raise UnreadableFileError(
+                            f"line {line} is not UTF-8; save the file as UTF-8"
+                        ) from error
                     pending = block[error.start :]
+                nul = block.find(b"\0")
+                if nul >= 0:
+                    # pyarrow overlooks the quotes and commas in the bytes after it.
+                    line += block.count(b"\n", 0, nul)
+                    raise UnreadableFileError(
+                        f"line {line} holds a NUL byte, which is no text; save it as UTF-8"
+                    )
                 whole = len(block) - len(pending)
                 line += block.count(b"\n", 0, whole)
                 ends_with_newline = block.endswith(b"\n")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UnreadableFileError(f"its gzip data is damaged or cut off ({error}); deliver it again") from error
+        raise UnreadableFileError(
+            f"its gzip data is damaged or cut off ({error}); deliver it again"
+        ) from error
     if pending:
         raise UnreadableFileError(f"line {line} is not UTF-8; save the file as UTF-8")
     if empty:
@@ -106,6 +114,7 @@ def read_header(path: Path) -> tuple[str, ...]:
 
     Raises:
         UnreadableFileError: it is no header: a name is missing, stands twice, or holds a line break.
+
     """
     with open_bytes(path) as stream, io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
         reader = csv.reader(text)
@@ -136,6 +145,7 @@ def read_records(path: Path, header: Sequence[str], columns: Sequence[str]) -> I
 
     Raises:
         UnreadableFileError: a quote is opened and never closed.
+
     """
     ragged_rows: list[pa.csv.InvalidRow] = []
 
@@ -146,7 +156,7 @@ def read_records(path: Path, header: Sequence[str], columns: Sequence[str]) -> I
     cursor = _Cursor(path)
     try:
         with (
-            _parser_input(path) as source,
+            pa.PythonFile(_WholeNewlines(path), mode="r") as source,
             pa.csv.open_csv(
                 source,
                 read_options=pa.csv.ReadOptions(
@@ -195,9 +205,24 @@ def batch_of(columns: Sequence[str]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array([], pa.string()) for _ in columns], names=list(columns))
 
 
-def _parser_input(path: Path) -> pa.NativeFile:
-    # The decompressor of check_text: pyarrow's own refuses padding that gzip allows, and is no faster.
-    return pa.PythonFile(open_bytes(path), mode="r") if _is_gzip(path) else pa.OSFile(str(path))
+class _WholeNewlines:
+    """A file whose reads do not end between CR and LF: pyarrow drops the LF there, inside quotes too."""
+
+    def __init__(self, path: Path) -> None:
+        self._stream = open_bytes(path)
+        self._held_back = b""
+
+    def read(self, size: int) -> bytes:
+        data = self._held_back + self._stream.read(size - len(self._held_back))
+        self._held_back = b"\r" if data.endswith(b"\r") and len(data) > 1 else b""
+        return data[: len(data) - len(self._held_back)]
+
+    @property
+    def closed(self) -> bool:
+        return self._stream.closed
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 class _Cursor:
@@ -234,23 +259,22 @@ class _Cursor:
         for row in due:
             heights[row.number - first] += row.text.count("\n")
         starts = self.line + np.concatenate(([0], np.cumsum(heights)[:-1])) if total else heights
-        ragged = [
-            RaggedRecord(int(starts[row.number - first]), row.actual_columns, row.text) for row in due
-        ]
+        ragged = [RaggedRecord(int(starts[row.number - first]), row.actual_columns, row.text) for row in due]
         lines = starts[numbers - first]
         self._next_row += total
         self.line += int(heights.sum())
         return self._without_blank_lines(RecordBlock(batch, lines, ragged))
 
     def _without_blank_lines(self, block: RecordBlock) -> RecordBlock:
-        """pyarrow shows a blank line like a line of nothing but commas; only the file can tell."""
+        """Pyarrow shows a blank line like a line of nothing but commas; only the file can tell."""
         empty = _all_fields_empty(block.columns)
         if not empty.any():
             return block
         if self._blank_lines is None:
             with open_bytes(self._path) as stream:
                 self._blank_lines = np.array(
-                    [number for number, line in enumerate(stream, 1) if not line.strip(b"\r\n")], dtype=np.int64
+                    [number for number, line in enumerate(stream, 1) if not line.strip(b"\r\n")],
+                    dtype=np.int64,
                 )
         keep = ~(empty & np.isin(block.lines, self._blank_lines))
         return RecordBlock(block.columns.filter(pa.array(keep)), block.lines[keep], block.ragged)

@@ -85,6 +85,7 @@ def write(
     Raises:
         PlatformError: the frame differs from the contract, or the table has another type for a column.
             Rows outside the slice raise an error of the engine that says so. Nothing is written then.
+
     """
     table = table_name(uri)
     check_schema(frame.schema, schema, table)
@@ -117,6 +118,7 @@ def read(
 
     Raises:
         PlatformError: the table does not exist yet.
+
     """
     open_table(uri)
     frame = spark.read.format("delta").load(uri)
@@ -131,6 +133,7 @@ def open_table(uri: str) -> DeltaTable:
 
     Raises:
         PlatformError: it does not exist yet.
+
     """
     try:
         return DeltaTable(uri)
@@ -173,6 +176,7 @@ def restore(uri: str, version: int) -> int:
 
     Raises:
         PlatformError: there is no such table or version.
+
     """
     table = open_table(uri)
     if not 0 <= version <= table.version():
@@ -194,6 +198,7 @@ def check_schema(found: T.StructType, promised: T.StructType, table: str) -> Non
 
     Raises:
         PlatformError: with the column and both types.
+
     """
     types = {f.name: f.dataType for f in found}
     for expected in promised:
@@ -203,7 +208,9 @@ def check_schema(found: T.StructType, promised: T.StructType, table: str) -> Non
         _same_type(table, expected.name, actual, expected.dataType, "the contract")
     for name, extra in types.items():
         if not isinstance(extra, T.StringType):
-            raise PlatformError(f"{table}: column {name} ({extra.simpleString()}) is not in the contract; declare it")
+            raise PlatformError(
+                f"{table}: column {name} ({extra.simpleString()}) is not in the contract; declare it"
+            )
 
 
 def _same_type(table: str, column: str, actual: T.DataType, expected: T.DataType, where: str) -> None:

@@ -37,6 +37,7 @@ def export_csv(export: Export, mart_uri: str, as_of: date, folder: Path) -> Expo
 
     Raises:
         PlatformError: the mart is not written yet.
+
     """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{export.name}.csv"
@@ -94,12 +95,14 @@ def sums_of(folder: Path) -> dict[str, Decimal]:
         orphans = amount("kpi_totals", "sum(orphan_revenue::DECIMAL(18,2))")
         sums["kpi_totals"] = amount("kpi_totals", "sum(total_revenue::DECIMAL(18,2))")
         sums["kpi_monthly_revenue"] = amount("kpi_monthly_revenue", "sum(monthly_revenue::DECIMAL(18,2))")
-        sums["customer_360_and_orphans"] = orphans + amount("customer_360", "sum(monetary_value::DECIMAL(18,2))")
+        sums["customer_360_and_orphans"] = orphans + amount(
+            "customer_360", "sum(monetary_value::DECIMAL(18,2))"
+        )
     return sums
 
 
 def _day_of(mart_uri: str, as_of: str) -> pyarrow.dataset.Dataset:
-    return delta.open_table(mart_uri).to_pyarrow_dataset(partitions=[("as_of_date", "=", as_of)])
+    return delta.open_table(mart_uri).to_pyarrow_dataset(file_pruning_predicate=[("as_of_date", "=", as_of)])
 
 
 def _as_text(columns: Sequence[str]) -> str:

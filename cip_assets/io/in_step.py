@@ -29,7 +29,9 @@ def held_by_landing(manifest_uri: str, table: str) -> Holdings:
 
 def problems(manifest_uri: str, table: str) -> list[str]:
     """What keeps a table from being read: its broken files, or that there is none."""
-    rows = [r for r in delta.open_table(manifest_uri).to_pyarrow_table().to_pylist() if r["table_name"] == table]
+    rows = [
+        r for r in delta.open_table(manifest_uri).to_pyarrow_table().to_pylist() if r["table_name"] == table
+    ]
     if not rows:
         return [f"{table}: no file landed"]
     return [f"{table}: {row['path']}: {row['problem']}" for row in rows if row["problem"]]
@@ -53,42 +55,40 @@ def held_by_tables(uris: Sequence[str]) -> Holdings:
     return found
 
 
-def months_out_of_step(
-    manifest_uri: str, table: str, stages: Mapping[tuple[str, ...], str]
-) -> set[str]:
+def months_out_of_step(manifest_uri: str, table: str, stages: Mapping[tuple[str, ...], str]) -> set[str]:
     """The months of a table that must be run again.
 
     Args:
         manifest_uri: the manifest, as scanned last.
         table: a source table of events.
         stages: for each set of tables that together hold every line, the code version they should have.
+
     """
     landed = held_by_landing(manifest_uri, table)
     stale: set[str] = set()
     for uris, code_version in stages.items():
         held = held_by_tables(uris)
         stale |= {month for month in landed.keys() | held.keys() if landed.get(month) != held.get(month)}
-        for uri in uris:
-            if delta.exists(uri):
-                current = months_written_with(delta.history(delta.open_table(uri)), code_version, landed)
-                stale |= landed.keys() - current
+        histories = [delta.history(delta.open_table(uri)) for uri in uris if delta.exists(uri)]
+        written_with = [code_by_month(commits, landed) for commits in histories]
+        # A table that never had a row in a month has no commit for it, and no say.
+        for month in landed:
+            if {codes[month] for codes in written_with if month in codes} != {code_version}:
+                stale.add(month)
     return stale
 
 
-def months_written_with(
-    commits: Iterable[delta.Commit], code_version: str, months: Iterable[str]
-) -> set[str]:
-    """The months whose newest write was made by this code version; a restore makes all before it unknown."""
-    undecided, current = set(months), set()
+def code_by_month(commits: Iterable[delta.Commit], months: Iterable[str]) -> dict[str, str]:
+    """For each month that was written, the code version of its newest write; "restored" after a restore."""
+    undecided, found = set(months), dict[str, str]()
     for commit in commits:
         if commit.operation == "RESTORE":
-            break
+            return found | dict.fromkeys(undecided, "restored")
         span = RANGE.match(str(commit.audit.get("partition", "")))
         if span is None:
             continue
         start, end = span["start"], span["end"] or span["start"]
-        covered = {month for month in undecided if start <= month <= end}
-        undecided -= covered
-        if commit.audit.get("code_version") == code_version:
-            current |= covered
-    return current
+        for month in {month for month in undecided if start <= month <= end}:
+            undecided.remove(month)
+            found[month] = str(commit.audit.get("code_version"))
+    return found

@@ -100,6 +100,7 @@ def scan_landing(spark: SparkSession, landing: Path, calendar: Calendar) -> Data
 
     Raises:
         PlatformError: the folder holds no landing file.
+
     """
     files, unknown = find_files(landing)
     if not files:
@@ -241,6 +242,7 @@ def files_to_read(
 
     Raises:
         PlatformError: no file was landed, or one of them cannot be read.
+
     """
     if not entries:
         raise PlatformError(
@@ -290,7 +292,9 @@ def read_landing(
     know come last.
     """
     extras = extra_columns(source, entries)
-    schema = T.StructType([*source.raw.spark_schema, *(T.StructField(name, T.StringType()) for name in extras)])
+    schema = T.StructType(
+        [*source.raw.spark_schema, *(T.StructField(name, T.StringType()) for name in extras)]
+    )
     arrow_schema = to_arrow_schema(schema)
     text_columns = [*source.columns, *extras]
     wanted_months = None if months is None else pa.array(list(months), pa.date32())

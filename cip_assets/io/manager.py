@@ -56,15 +56,21 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
             "dagster/uri": connection.table_uri,
             "delta_version": written.version,
         }
-        extras = [f for f in obj.schema if f.name not in {c.name for c in _columns(definition[COLUMN_SCHEMA])}]
+        extras = [
+            f for f in obj.schema if f.name not in {c.name for c in _columns(definition[COLUMN_SCHEMA])}
+        ]
         if extras:
             metadata[COLUMN_SCHEMA] = _with_extras(definition[COLUMN_SCHEMA], extras)
         if written.added_columns and written.version > 1:
             metadata["added_columns"] = MetadataValue.json(list(written.added_columns))
-            context.log.warning(f"{delta.table_name(connection.table_uri)}: added columns {written.added_columns}")
+            context.log.warning(
+                f"{delta.table_name(connection.table_uri)}: added columns {written.added_columns}"
+            )
         return metadata
 
-    def load_input(self, context: InputContext, table_slice: TableSlice, connection: TableConnection) -> DataFrame:
+    def load_input(
+        self, context: InputContext, table_slice: TableSlice, connection: TableConnection
+    ) -> DataFrame:
         return delta.read(
             self._engine.spark_session,
             connection.table_uri,
@@ -109,12 +115,16 @@ def _columns(declared: Any) -> Sequence[TableColumn]:
 def _declared(declared: Any) -> T.StructType:
     """The contract's columns, as the asset's definition shows them in Dagster."""
     ddl = ", ".join(f"`{column.name}` {column.type}" for column in _columns(declared))
-    return T.StructType.fromDDL(ddl)
+    schema = T.StructType.fromDDL(ddl)
+    if not isinstance(schema, T.StructType):
+        raise TypeError(f"{ddl} is no row type")
+    return schema
 
 
 def _with_extras(declared: Any, extras: Sequence[T.StructField]) -> TableSchema:
     added = [
-        TableColumn(f.name, f.dataType.simpleString(), "Not in the contract; kept as it was landed") for f in extras
+        TableColumn(f.name, f.dataType.simpleString(), "Not in the contract; kept as it was landed")
+        for f in extras
     ]
     return TableSchema(columns=[*_columns(declared), *added])
 

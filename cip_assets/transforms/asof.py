@@ -22,7 +22,6 @@ def days_since(as_of: date, day: str) -> Column:
     return F.datediff(F.lit(as_of), F.col(day)).cast("int")
 
 
-
 def months_between(first: date, last: date) -> list[date]:
     """The first days of the months from one to the other, both included."""
     start, end = first.year * 12 + first.month - 1, last.year * 12 + last.month - 1

@@ -1,8 +1,8 @@
 """From raw lines to cleaned rows and quarantined lines.
 
 Every line is judged by the contract of its cleaned table: a line with a reason is quarantined; of the good
-lines with the same id the one delivered last wins and the others are superseded. The three outcomes
-together are every line, once.
+lines of a month with the same id the one delivered last wins and the others are superseded. The three
+outcomes together are every line, once.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,15 @@ import pyspark.sql.types as T
 from pyspark.sql import Column, DataFrame, Window
 
 from cip_assets.contracts import SourceTable
-from cip_assets.contracts.formats import EMAIL, ISO_DATE, ISO_TIME_LENGTH, PLAIN_NUMBER, WHOLE_NUMBER
+from cip_assets.contracts.formats import (
+    BLANK,
+    BLANKS_AROUND,
+    EMAIL,
+    ISO_DATE,
+    ISO_TIME_TO_SECONDS,
+    PLAIN_NUMBER,
+    WHOLE_NUMBER,
+)
 from cip_assets.rules import Rules, folded
 
 EARLIEST_BIRTH = "1900-01-01"
@@ -52,8 +60,10 @@ def judge(raw: DataFrame, source: SourceTable, rules: Rules) -> DataFrame:
         F.col("source_file").desc(),
         F.col("source_line").desc(),
     ]
-    # Broken lines have no say in which line wins, so they stand in groups of their own.
-    place = F.row_number().over(Window.partitionBy(source.id_column, is_good).orderBy(*newest_first))
+    # Broken lines have no say in which line wins, so they stand in groups of their own. So do months: the
+    # outcome must not depend on how many of them a run covers.
+    rivals = [source.id_column, is_good, *(["month"] if source.is_event else [])]
+    place = F.row_number().over(Window.partitionBy(*rivals).orderBy(*newest_first))
     outcome = (
         F.when(~is_good, F.lit("quarantined"))
         .when(place == 1, F.lit("cleaned"))
@@ -112,7 +122,6 @@ _KEPT_WHEN_UNREADABLE = {"date_of_birth"}
 """Columns whose unreadable value is emptied and flagged; the row is kept."""
 
 
-
 def _derived(name: str) -> Column:
     """The columns of a cleaned table that no file brings."""
     if name == "is_email_plausible":
@@ -132,7 +141,7 @@ def _problem_of_type(data_type: T.DataType) -> str:
 
 def _text(name: str) -> Column:
     """The text without blanks around it; null where nothing is left."""
-    trimmed = F.regexp_replace(F.col(name), r"^\s+|\s+$", "")
+    trimmed = F.regexp_replace(F.col(name), BLANKS_AROUND, "")
     return F.when(trimmed != "", trimmed)
 
 
@@ -149,7 +158,7 @@ def _typed(text: Column, name: str, source: SourceTable, rules: Rules) -> Column
     if isinstance(data_type, T.DateType):
         return F.when(text.rlike(ISO_DATE), F.substring(text, 1, 10).try_cast("date"))
     if isinstance(data_type, T.TimestampType):
-        moment = F.regexp_replace(F.substring(text, 1, ISO_TIME_LENGTH), "T", " ")
+        moment = F.regexp_replace(F.regexp_extract(text, ISO_TIME_TO_SECONDS, 0), "T", " ")
         return F.when(text.rlike(ISO_DATE), moment.try_cast("timestamp"))
     raise TypeError(f"{source.name}.{name}: no rule to read {data_type.simpleString()} from text")
 
@@ -157,7 +166,7 @@ def _typed(text: Column, name: str, source: SourceTable, rules: Rules) -> Column
 def _word(text: Column, key: str, rules: Rules) -> Column:
     words = rules.vocabulary.get(key, ())
     if words:
-        seen = F.lower(F.regexp_replace(text, r"\s+", " "))
+        seen = F.lower(F.regexp_replace(text, f"{BLANK}+", " "))
         text = F.coalesce(reduce(lambda c, w: c.when(seen == folded(w), F.lit(w)), words, _no_case()), text)
     return F.coalesce(text, F.lit(rules.fill[key])) if key in rules.fill else text
 

@@ -21,8 +21,9 @@ def ratio(numerator: str, denominator: str) -> Column:
     """A quotient of two whole numbers to six places; null where the denominator is null or not positive.
 
     Args:
-        numerator: SQL for a whole number; its size times two million must fit a bigint.
+        numerator: SQL for a whole number; the quotient must be less than 10^12.
         denominator: SQL for a whole number.
+
     """
     return _divide(numerator, denominator, places=6).cast(RATIO)
 
@@ -39,11 +40,10 @@ def total_money(column: str) -> Column:
 
 def _divide(numerator: str, denominator: str, places: int, numerator_places: int = 0) -> Column:
     scale = 10 ** (places - numerator_places)
-    doubled = f"(2 * {scale} * CAST({numerator} AS BIGINT))"
-    by = f"(2 * CAST({denominator} AS BIGINT))"
-    half = f"CAST({denominator} AS BIGINT)"
+    # A bigint would overflow, in silence on Sail: 2,000,000 times a revenue in cents.
+    doubled = f"({2 * scale} * CAST({numerator} AS DECIMAL(20, 0)))"
+    half = f"CAST({denominator} AS DECIMAL(20, 0))"
+    by = f"(2 * {half})"
     quotient = f"CASE WHEN {doubled} < 0 THEN -(({half} - {doubled}) div {by}) ELSE ({half} + {doubled}) div {by} END"
     unit = f"CAST('{10**-places:.{places}f}' AS DECIMAL({places + 1}, {places}))"
-    return F.expr(
-        f"CASE WHEN {denominator} > 0 THEN CAST({quotient} AS DECIMAL(20, 0)) * {unit} END"
-    )
+    return F.expr(f"CASE WHEN {denominator} > 0 THEN CAST({quotient} AS DECIMAL(20, 0)) * {unit} END")

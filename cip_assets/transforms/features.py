@@ -131,7 +131,7 @@ def support(support_tickets: DataFrame, as_of: date) -> DataFrame:
 def engagement(web_activity: DataFrame, as_of: date, rules: Rules) -> DataFrame:
     """Sessions, active days, and the decayed score by rank among customers with sessions."""
     half_life = rules.engagement.half_life_days
-    ages = []
+    ages: list[tuple[int, int]] = []
     while factor := round(POINT * 0.5 ** (len(ages) / half_life)):
         ages.append((len(ages), factor))
     factors = web_activity.sparkSession.createDataFrame(ages, "age_days int, factor bigint")

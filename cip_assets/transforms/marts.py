@@ -219,10 +219,10 @@ def kpi_trends(
 ) -> DataFrame:
     """Repeat rate, return ratio, complaints, and engagement against churn, month by month."""
     bought = until(transactions, "transaction_date", as_of)
-    starts = purchases.select("customer_id", F.trunc("first_purchase_date", "month").cast("date").alias("start"))
-    buyer_months = bought.groupBy("customer_id", "month").agg(
-        F.count("*").alias("transactions")
+    starts = purchases.select(
+        "customer_id", F.trunc("first_purchase_date", "month").cast("date").alias("start")
     )
+    buyer_months = bought.groupBy("customer_id", "month").agg(F.count("*").alias("transactions"))
     buyers = (
         buyer_months.join(starts, "customer_id")
         .groupBy("month")
@@ -232,8 +232,10 @@ def kpi_trends(
             F.count(F.when(F.col("start") < F.col("month"), 1)).alias("returning_buyers"),
         )
     )
-    sessions = until(web_activity, "timestamp", as_of).groupBy("customer_id", "month").agg(
-        F.count("*").alias("sessions")
+    sessions = (
+        until(web_activity, "timestamp", as_of)
+        .groupBy("customer_id", "month")
+        .agg(F.count("*").alias("sessions"))
     )
     active = (
         buyer_months.select("customer_id", "month")

@@ -8,7 +8,7 @@ import pyspark.sql.functions as F
 from pyspark.sql import Column, DataFrame
 
 from cip_assets.contracts import SourceTable, TableContract
-from cip_assets.contracts.formats import PLAIN_NUMBER
+from cip_assets.contracts.formats import BLANKS_AROUND, PLAIN_NUMBER
 
 
 def broken_rules(frame: DataFrame, contract: TableContract) -> dict[str, int]:
@@ -68,9 +68,10 @@ def conservation(
         cleaned: its cleaned rows.
         quarantine: its lines that were kept out.
         source: the table.
+
     """
     if "amount" in source.columns:
-        text = F.regexp_replace("amount", r"^\s+|\s+$", "")
+        text = F.regexp_replace("amount", BLANKS_AROUND, "")
         as_landed = F.when(text.rlike(PLAIN_NUMBER), text.try_cast("decimal(18,2)"))
         as_cleaned = F.col("amount")
     else:

@@ -1,0 +1,44 @@
+"""A whole run on generated data, on the engine under test, made once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from cip_assets.generate import GeneratorConfig, Truth, generate
+from cip_assets.runner import Platform, Report
+from cip_assets.settings import Settings
+from cip_assets_tests.conftest import ENGINE
+
+SAMPLE = GeneratorConfig(customers=400, seed=7, end=date(2025, 6, 20), months=4, defects=0.03)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Generated landing files, what is true of them, and what a run made of them."""
+
+    settings: Settings
+    truth: Truth
+    platform: Platform
+    report: Report
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    settings = Settings(tmp_path_factory.mktemp("sample"), ENGINE)
+    truth = generate(SAMPLE, settings.landing)
+    platform = Platform(settings, dg.DagsterInstance.ephemeral())
+    return Sample(settings, truth, platform, platform.run())
+
+
+@pytest.fixture
+def platform_on() -> Callable[[Path], Platform]:
+    """A platform on a data folder, with a Dagster instance that leaves nothing behind."""
+
+    def make(data_dir: Path) -> Platform:
+        return Platform(Settings(data_dir, ENGINE), dg.DagsterInstance.ephemeral())
+
+    return make

@@ -1,0 +1,78 @@
+"""Small landing folders and reading of results, for tests of whole runs."""
+
+import csv
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from cip_assets.contracts import SOURCE_TABLES, contracts_in
+from cip_assets.settings import Settings
+
+LANDED: Mapping[str, str] = {
+    "customers": "C1,Ada,Lovelace,ada@example.org,Female,1990-12-10,2024-01-02,North,Consumer\n"
+    "C2,Alan,Turing,alan@example.org,Male,1992-06-23,2024-01-05,South,Corporate\n",
+    "products": "P1,Lamp,Home,Lumo,5.00,12.50\n",
+    "transactions": "T1,C1,P1,1,12.50,12.50,PayPal,2024-01-10\nT2,C1,P1,2,12.50,25.00,PayPal,2024-02-11\n"
+    "T3,C2,P1,1,12.50,12.50,Cash,2024-02-12\n",
+    "returns": "R1,T3,C2,P1,12.50,Damaged,2024-02-20\n",
+    "support_tickets": "S1,C2,Returns,High,Open,2024-02-21,\n",
+    "web_activity": "W1,C1,Page View,P1,2024-02-10 10:00:00\n",
+}
+"""Two customers, three purchases: enough for every table to have a row."""
+
+
+def land(landing: Path, name: str, rows: str, columns: str | None = None) -> Path:
+    """Write a landing file: `table.csv`, or any path below `table/`."""
+    path = landing / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = name.split("/", maxsplit=1)[0].removesuffix(".csv")
+    path.write_text(f"{columns or ','.join(SOURCE_TABLES[table].columns)}\n{rows}", encoding="utf-8")
+    return path
+
+
+def land_all(landing: Path, **rows: str) -> None:
+    """The small landing folder, with other rows for the tables that are named."""
+    for table, usual in LANDED.items():
+        land(landing, f"{table}.csv", rows.get(table, usual))
+
+
+def rows_of(settings: Settings, name: str) -> list[dict[str, Any]]:
+    """A Delta table's rows, in a fixed order."""
+    layer, table = name.split("/")
+    rows = DeltaTable(settings.table_uri(layer, table)).to_pyarrow_table().to_pylist()
+    return sorted(rows, key=lambda row: [str(value) for value in row.values()])
+
+
+def every_table(settings: Settings) -> dict[str, pa.Table]:
+    """The content of every table, sorted by its key."""
+    content = {}
+    for contract in contracts_in():
+        found = DeltaTable(settings.table_uri(contract.layer, contract.table)).to_pyarrow_table()
+        content[contract.name] = found.select(sorted(found.column_names)).sort_by(
+            [(name, "ascending") for name in contract.key]
+        )
+    return content
+
+
+def files_of(settings: Settings) -> dict[str, str]:
+    """The hash of each exported file."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in settings.final.glob("*.csv")}
+
+
+def exported(settings: Settings, name: str) -> list[dict[str, str]]:
+    with (settings.final / f"{name}.csv").open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def data_files(settings: Settings, name: str) -> dict[str, set[str]]:
+    """The data files of each month of a table."""
+    layer, table = name.split("/")
+    months: dict[str, set[str]] = {}
+    for path in DeltaTable(settings.table_uri(layer, table)).file_uris():
+        month = next(part for part in Path(path).parts if part.startswith("month="))
+        months.setdefault(month.removeprefix("month="), set()).add(path)
+    return months

@@ -1,0 +1,130 @@
+"""Bad input gets one line that says where and what to do; what was good goes on, what was there stays."""
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cip_assets.runner import Platform
+from cip_assets_tests.integration.helpers import LANDED, exported, land, land_all, rows_of
+
+MakePlatform = Callable[[Path], Platform]
+HEADER = "ticket_id,customer_id,ticket_category,priority,status,opened_date,resolved_date\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "it is empty"),
+        (b"ticket_id,customer_id\nS1,C1\n", "line 1 lacks column ticket_category, priority, status"),
+        (HEADER.replace(",", ";").encode(), "separated by ';'"),
+        (HEADER.encode() + b"S1,C1,Caf\xe9,High,Open,2024-02-21,\n", "line 2 is not UTF-8"),
+        (
+            HEADER.encode() + b'S1,C1,"Billing,High,Open,2024-02-21,\nS2,C1,Billing,High,Open,2024-02-21,\n',
+            "line 2: a quote",
+        ),
+        (HEADER.encode("utf-16"), "it is UTF-16"),
+    ],
+    ids=["empty", "columns missing", "semicolons", "not UTF-8", "open quote", "UTF-16"],
+)
+def test_a_bad_file_fails_its_table_alone(
+    data_dir: Path, platform_on: MakePlatform, content: bytes, says: str
+) -> None:
+    landing = data_dir / "landing"
+    land_all(landing)
+    platform = platform_on(data_dir)
+    assert platform.run().succeeded
+    (landing / "support_tickets" / "bad.csv").parent.mkdir()
+    (landing / "support_tickets" / "bad.csv").write_bytes(content)
+    land(landing, "transactions/more.csv", "T9,C2,P1,1,1.00,1.00,Cash,2024-02-28\n")
+
+    report = platform.run()
+
+    (failure,) = report.failures
+    assert failure.message.startswith("support_tickets: support_tickets/bad.csv: ")
+    assert says in failure.message
+    assert "\n" not in failure.message
+    assert not report.succeeded
+    assert len(rows_of(platform.settings, "cleaned/support_tickets")) == 1
+    assert "T9" in {row["transaction_id"] for row in rows_of(platform.settings, "cleaned/transactions")}
+    assert "marts/customer_360" in report.skipped
+    assert "marts/kpi_monthly_revenue" not in report.skipped
+    assert [row["monthly_revenue"] for row in exported(platform.settings, "kpi_monthly_revenue")][
+        -1
+    ] == "38.50"
+
+
+def test_a_truncated_gzip_is_named(data_dir: Path, platform_on: MakePlatform) -> None:
+    land_all(data_dir / "landing")
+    packed = gzip.compress((HEADER + "S1,C1,Billing,High,Open,2024-02-21,\n" * 500).encode())
+    path = data_dir / "landing" / "support_tickets" / "cut.csv.gz"
+    path.parent.mkdir()
+    path.write_bytes(packed[:-20])
+    (failure,) = platform_on(data_dir).run().failures
+    assert failure.message.startswith("support_tickets: support_tickets/cut.csv.gz: its gzip data is damaged")
+
+
+def test_a_mended_file_brings_the_table_in_step(data_dir: Path, platform_on: MakePlatform) -> None:
+    landing = data_dir / "landing"
+    land_all(landing, support_tickets="")
+    path = landing / "support_tickets.csv"
+    path.write_text("nonsense", encoding="utf-8")
+    platform = platform_on(data_dir)
+    assert not platform.run().succeeded
+    land(landing, "support_tickets.csv", LANDED["support_tickets"])
+    assert platform.run().succeeded
+    assert len(rows_of(platform.settings, "cleaned/support_tickets")) == 1
+
+
+def test_a_missing_table_is_named_with_the_header_to_put_there(
+    data_dir: Path, platform_on: MakePlatform
+) -> None:
+    land_all(data_dir / "landing")
+    (data_dir / "landing" / "web_activity.csv").unlink()
+    (failure,) = platform_on(data_dir).run().failures
+    assert failure.message.startswith(
+        "web_activity: no file landed; put web_activity.csv into the landing folder"
+    )
+    assert "session_id,customer_id,activity_type,product_id,timestamp" in failure.message
+
+
+def test_an_empty_landing_folder_says_how_to_fill_it(data_dir: Path, platform_on: MakePlatform) -> None:
+    (failure,) = platform_on(data_dir).run().failures
+    assert "holds no landing files" in failure.message
+    assert "cip generate" in failure.message
+    assert "<table>/**/*.csv[.gz]" in failure.message
+
+
+def test_tables_without_rows_are_no_error(data_dir: Path, platform_on: MakePlatform) -> None:
+    land_all(data_dir / "landing", returns="", support_tickets="", web_activity="")
+    platform = platform_on(data_dir)
+    report = platform.run()
+    assert report.failures == []
+    assert report.succeeded
+    rows = exported(platform.settings, "customer_360")
+    assert [(row["total_returns"], row["total_sessions"], row["total_tickets"]) for row in rows] == [
+        ("0", "0", "0")
+    ] * 2
+
+
+def test_a_bad_row_is_kept_with_its_text_and_the_rest_goes_on(
+    data_dir: Path, platform_on: MakePlatform
+) -> None:
+    land_all(
+        data_dir / "landing", transactions=LANDED["transactions"] + 'T4,C1,P1,0,"1,50",x,Cash,soon\nT5,C1\n'
+    )
+    platform = platform_on(data_dir)
+    assert platform.run().failures == []
+    kept_out = {
+        row["source_line"]: (row["reasons"], row["raw_text"])
+        for row in rows_of(platform.settings, "quarantine/transactions")
+    }
+    assert kept_out == {
+        5: (
+            "price:not_a_number; amount:not_a_number; transaction_date:not_a_date; quantity:below_minimum",
+            'T4,C1,P1,0,"1,50",x,Cash,soon',
+        ),
+        6: ("row:too_few_fields", "T5,C1"),
+    }
+    assert len(rows_of(platform.settings, "cleaned/transactions")) == 3

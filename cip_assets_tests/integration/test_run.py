@@ -1,0 +1,181 @@
+"""From landing files to exports: what a run promises, on real data and each engine."""
+
+import csv
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from cip_assets.contracts.exports import EXPORTS
+from cip_assets.runner import Platform
+from cip_assets_tests.integration.conftest import Sample
+from cip_assets_tests.integration.helpers import (
+    data_files,
+    every_table,
+    exported,
+    files_of,
+    land,
+    land_all,
+    rows_of,
+)
+
+MakePlatform = Callable[[Path], Platform]
+
+
+@pytest.mark.engine
+def test_a_run_on_generated_data_succeeds_and_every_check_is_green(sample: Sample) -> None:
+    assert sample.report.failures == []
+    assert [check for check in sample.report.checks if not check.passed] == []
+    assert {path.stem for path in sample.settings.final.glob("*.csv")} == {export.name for export in EXPORTS}
+
+
+@pytest.mark.engine
+def test_every_planted_defect_is_kept_out_with_its_reason_and_nothing_else_is(sample: Sample) -> None:
+    with (sample.settings.landing / "_truth.csv").open(encoding="utf-8", newline="") as stream:
+        planted = [row for row in csv.DictReader(stream) if row["outcome"] != "kept"]
+    expected = {(row["file"], int(row["line"])): (row["outcome"], row["reason"]) for row in planted}
+    found = {
+        (row["source_file"], row["source_line"]): (row["outcome"], row["reasons"])
+        for table in sample.truth.rows
+        for row in rows_of(sample.settings, f"quarantine/{table}")
+    }
+    assert found == expected
+    assert len({reason for _, reason in expected.values()}) > 10
+
+
+@pytest.mark.engine
+def test_rows_and_money_are_those_that_were_generated(sample: Sample) -> None:
+    for table, rows in sample.truth.rows.items():
+        assert len(rows_of(sample.settings, f"cleaned/{table}")) == rows.clean
+        assert len(rows_of(sample.settings, f"raw/{table}")) == rows.landed
+    (totals,) = exported(sample.settings, "kpi_totals")
+    assert Decimal(totals["total_revenue"]) == sample.truth.money["transactions"]
+    assert Decimal(totals["returned_amount"]) == sample.truth.money["returns"]
+    assert int(totals["total_customers"]) == sample.truth.rows["customers"].clean
+    spent = sum(Decimal(row["monetary_value"]) for row in exported(sample.settings, "customer_360"))
+    assert spent + Decimal(totals["orphan_revenue"]) == Decimal(totals["total_revenue"])
+
+
+@pytest.mark.engine
+def test_a_second_run_ingests_nothing_and_gives_the_same_bytes(sample: Sample) -> None:
+    before = files_of(sample.settings)
+    again = sample.platform.run()
+    assert again.succeeded
+    assert again.months == {}
+    assert files_of(sample.settings) == before
+
+
+def test_ingesting_everything_again_gives_the_same_tables(sample: Sample) -> None:
+    before = every_table(sample.settings)
+    assert sample.platform.run(everything=True).succeeded
+    after = every_table(sample.settings)
+    assert {name for name in before if not before[name].equals(after[name])} == set()
+
+
+def test_one_row_per_customer_sorted_by_id(sample: Sample) -> None:
+    ids = [row["customer_id"] for row in exported(sample.settings, "customer_360")]
+    assert ids == sorted(ids)
+    assert max(Counter(ids).values()) == 1
+
+
+def test_a_late_row_runs_its_own_month_again_and_leaves_the_others_byte_for_byte(
+    data_dir: Path, platform_on: MakePlatform
+) -> None:
+    landing = data_dir / "landing"
+    land_all(landing)
+    platform = platform_on(data_dir)
+    assert platform.run().succeeded
+    before = data_files(platform.settings, "cleaned/transactions")
+    land(landing, "transactions/dt=2024-02-28/late.csv", "T9,C2,P1,1,12.50,12.50,Cash,2024-01-31\n")
+
+    report = platform.run()
+
+    assert report.succeeded
+    assert report.months == {("2024-01-01", "2024-01-01"): ("transactions",)}
+    after = data_files(platform.settings, "cleaned/transactions")
+    assert after["2024-02-01"] == before["2024-02-01"]
+    assert after["2024-01-01"] != before["2024-01-01"]
+    assert [row["total_revenue"] for row in exported(platform.settings, "kpi_totals")] == ["62.50"]
+
+
+def test_a_correction_delivered_later_wins_and_the_old_row_is_superseded(
+    data_dir: Path, platform_on: MakePlatform
+) -> None:
+    land_all(data_dir / "landing")
+    land(
+        data_dir / "landing",
+        "transactions/dt=2024-03-01/fix.csv",
+        "T1,C1,P1,1,10.00,10.00,PayPal,2024-01-10\n",
+    )
+    platform = platform_on(data_dir)
+    assert platform.run().succeeded
+    amounts = {
+        row["transaction_id"]: row["amount"] for row in rows_of(platform.settings, "cleaned/transactions")
+    }
+    assert amounts["T1"] == Decimal("10.00")
+    (kept_out,) = rows_of(platform.settings, "quarantine/transactions")
+    assert (kept_out["source_file"], kept_out["reasons"]) == ("transactions.csv", "transaction_id:superseded")
+
+
+def test_a_withdrawn_file_takes_its_rows_along(data_dir: Path, platform_on: MakePlatform) -> None:
+    land_all(data_dir / "landing")
+    extra = land(data_dir / "landing", "transactions/more.csv", "T9,C2,P1,1,1.00,1.00,Cash,2024-01-31\n")
+    platform = platform_on(data_dir)
+    assert platform.run().succeeded
+    extra.unlink()
+    assert platform.run().succeeded
+    assert "T9" not in {row["transaction_id"] for row in rows_of(platform.settings, "cleaned/transactions")}
+
+
+def test_the_same_id_in_two_months_is_reported_and_both_rows_stay(
+    data_dir: Path, platform_on: MakePlatform
+) -> None:
+    twice = "T1,C1,P1,1,12.50,12.50,PayPal,2024-01-10\nT1,C1,P1,1,12.50,12.50,PayPal,2024-02-10\n"
+    land_all(data_dir / "landing", transactions=twice)
+    platform = platform_on(data_dir)
+    report = platform.run()
+    *_, check = [
+        c for c in report.checks if (c.asset, c.name) == ("cleaned/transactions", "one_month_per_id")
+    ]
+    assert not check.passed
+    assert check.metadata["examples"] == {"T1": ["2024-01-01", "2024-02-01"]}
+    assert len(rows_of(platform.settings, "cleaned/transactions")) == 2
+
+
+def test_only_the_newest_customer_snapshot_counts(data_dir: Path, platform_on: MakePlatform) -> None:
+    land_all(data_dir / "landing")
+    newer = "C1,Ada,King,ada@example.org,Female,1990-12-10,2024-01-02,West,Consumer\n"
+    land(data_dir / "landing", "customers/dt=2024-02-01/customers.csv", newer)
+    platform = platform_on(data_dir)
+    assert platform.run().succeeded
+    assert [row["last_name"] for row in rows_of(platform.settings, "cleaned/customers")] == ["King"]
+
+
+def test_a_column_that_no_contract_knows_is_kept_in_raw(data_dir: Path, platform_on: MakePlatform) -> None:
+    landing = data_dir / "landing"
+    land_all(landing)
+    platform = platform_on(data_dir)
+    assert platform.run().succeeded
+    land(
+        landing,
+        "products.csv",
+        "gold,Lamp,P1,Home,Lumo,5.00,12.50\n",
+        "tier,product_name,product_id,category,brand,cost_price,selling_price",
+    )
+    assert platform.run().succeeded
+    (row,) = rows_of(platform.settings, "raw/products")
+    assert (row["tier"], row["product_id"], row["product_name"]) == ("gold", "P1", "Lamp")
+
+
+def test_an_older_day_can_be_computed_and_knows_nothing_of_what_came_later(
+    data_dir: Path, platform_on: MakePlatform
+) -> None:
+    from datetime import date
+
+    land_all(data_dir / "landing")
+    platform = platform_on(data_dir)
+    assert platform.run(as_of=date(2024, 1, 31)).succeeded
+    assert [row["total_revenue"] for row in exported(platform.settings, "kpi_totals")] == ["12.50"]
+    assert [row["frequency"] for row in exported(platform.settings, "customer_360")] == ["1", "0"]

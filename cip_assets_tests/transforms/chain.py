@@ -1,0 +1,85 @@
+"""The whole chain from cleaned rows to marts, each table computed from the stored ones before it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from pyspark.sql import DataFrame, SparkSession
+
+from cip_assets.contracts import SOURCE_TABLES, contract_of
+from cip_assets.rules import Rules
+from cip_assets.transforms import features, marts
+from cip_assets_tests.transforms.frames import Row, collected, frame_of, types_of
+
+Sources = Mapping[str, Sequence[Row]]
+"""The rows of the six cleaned tables."""
+
+
+def snapshot(spark: SparkSession, sources: Sources, day: date, rules: Rules) -> dict[str, list[Row]]:
+    """Every feature and mart as of a day, by ``layer/table``.
+
+    Each result is collected and put back as a frame, as a Delta table would do between two assets; so its
+    names and types must be those of its contract.
+    """
+    cleaned = {
+        name: frame_of(spark, SOURCE_TABLES[name].cleaned.spark_schema, sources[name])
+        for name in SOURCE_TABLES
+    }
+    customers, products = cleaned["customers"], cleaned["products"]
+    transactions, returned = cleaned["transactions"], cleaned["returns"]
+    tickets, sessions = cleaned["support_tickets"], cleaned["web_activity"]
+    tables: dict[str, list[Row]] = {}
+
+    def keep(name: str, frame: DataFrame) -> DataFrame:
+        schema = contract_of(*name.split("/")).spark_schema
+        assert types_of(frame.schema) == types_of(schema), f"{name} is not what its contract says"
+        tables[name] = collected(frame)
+        return frame_of(spark, schema, tables[name])
+
+    def feature(name: str, frame: DataFrame) -> DataFrame:
+        return keep(f"features/{name}", frame)
+
+    def mart(name: str, frame: DataFrame) -> DataFrame:
+        return keep(f"marts/{name}", frame)
+
+    population = feature(
+        "population", features.population(customers, transactions, returned, tickets, sessions, day)
+    )
+    purchases = feature("purchases", features.purchases(transactions, customers, day))
+    preferences = feature("preferences", features.preferences(transactions, products, day))
+    returns = feature("returns", features.returns(returned, transactions, day))
+    support = feature("support", features.support(tickets, day))
+    engagement = feature("engagement", features.engagement(sessions, day, rules))
+    cut_points = feature("rfm_cut_points", features.rfm_cut_points(purchases, day))
+    rfm = feature("rfm", features.rfm(purchases, cut_points, day, rules))
+    segments = feature("segments", features.segments(population, rfm, day, rules))
+    churn = feature("churn", features.churn(purchases, day, rules))
+    clv = feature("clv", features.clv(purchases, returns, day))
+    customer_360 = mart(
+        "customer_360",
+        marts.customer_360(
+            population=population,
+            customers=customers,
+            purchases=purchases,
+            preferences=preferences,
+            returns=returns,
+            support=support,
+            engagement=engagement,
+            rfm=rfm,
+            segments=segments,
+            churn=churn,
+            clv=clv,
+            as_of=day,
+        ),
+    )
+    mart("cohort_retention", marts.cohort_retention(transactions, purchases, day))
+    mart("kpi_totals", marts.kpi_totals(population, purchases, returns, day))
+    mart("kpi_activity", marts.kpi_activity(sessions, day))
+    mart("kpi_revenue_segment", marts.kpi_revenue_segment(customer_360, day))
+    mart("kpi_monthly_revenue", marts.kpi_monthly_revenue(transactions, day))
+    mart("kpi_top_customers", marts.kpi_top_customers(customer_360, day, rules))
+    mart("kpi_top_products", marts.kpi_top_products(transactions, products, day, rules))
+    mart(
+        "kpi_trends",
+        marts.kpi_trends(transactions, returned, tickets, sessions, purchases, day, rules),
+    )
+    return tables

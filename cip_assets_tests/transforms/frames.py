@@ -1,0 +1,95 @@
+"""Frames from short literal tables, and rows back from frames.
+
+A literal table is text: a line of column names, then a line per row, cells apart by ``|``. An empty cell is
+null. Cells are read in the types of the contract, so a test shows what an analyst would write on paper.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyspark.sql.types as T
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from cip_assets.contracts import SOURCE_TABLES, TableContract
+
+Row = dict[str, Any]
+
+
+def parse(cell: str, data_type: T.DataType) -> Any:
+    """A cell as a value of the type; an empty one is null."""
+    if not cell:
+        return None
+    if isinstance(data_type, T.DateType):
+        return date.fromisoformat(cell)
+    if isinstance(data_type, T.TimestampType):
+        return datetime.fromisoformat(cell)
+    if isinstance(data_type, T.DecimalType):
+        return Decimal(cell)
+    if isinstance(data_type, T.BooleanType):
+        return {"true": True, "false": False}[cell]
+    if isinstance(data_type, T.IntegerType | T.LongType):
+        return int(cell.replace("_", ""))
+    return cell
+
+
+def rows_of(contract: TableContract, text: str) -> list[Row]:
+    """The rows of a literal table, with the columns that it names."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    header, *body = ([cell.strip() for cell in line.split("|")] for line in lines)
+    types = {field.name: field.dataType for field in contract.spark_schema}
+    for cells in body:
+        assert len(cells) == len(header), f"{contract.name}: {len(header)} columns, but {cells}"
+    return [
+        {name: parse(cell, types[name]) for name, cell in zip(header, cells, strict=True)} for cells in body
+    ]
+
+
+def landed(table: str, text: str) -> list[Row]:
+    """Rows of a cleaned table with what cleaning adds: where each came from, and the month of its event."""
+    source = SOURCE_TABLES[table]
+    rows = rows_of(source.cleaned, text)
+    for line, row in enumerate(rows, 2):
+        row |= {"source_file": f"{table}.csv", "source_version": "0123456789abcdef", "source_line": line}
+        if source.event_date:
+            row["month"] = month_of(row[source.event_date])
+    return rows
+
+
+def month_of(moment: date) -> date:
+    return date(moment.year, moment.month, 1)
+
+
+def frame_of(spark: SparkSession, schema: T.StructType, rows: Iterable[Mapping[str, Any]]) -> DataFrame:
+    """The rows as a frame with exactly this schema; a column that a row lacks is null."""
+    filled = [{field.name: row.get(field.name) for field in schema} for row in rows]
+    for row in filled:
+        for name, value in row.items():
+            if isinstance(value, datetime):
+                row[name] = value.replace(tzinfo=UTC)
+    if not filled:
+        return spark.createDataFrame([], schema)
+    return spark.createDataFrame(pa.Table.from_pylist(filled, schema=to_arrow_schema(schema, timezone="UTC")))
+
+
+def collected(frame: DataFrame) -> list[Row]:
+    return [row.asDict() for row in frame.collect()]
+
+
+def by_key(rows: Iterable[Row], key: Sequence[str]) -> dict[Any, Row]:
+    """Rows by their key, which must not repeat. A key of one column stands by itself."""
+    found: dict[Any, Row] = {}
+    for row in rows:
+        place = tuple(row[name] for name in key)
+        place = place[0] if len(place) == 1 else place
+        assert place not in found, f"key {place} stands on two rows"
+        found[place] = row
+    return found
+
+
+def types_of(schema: T.StructType) -> list[tuple[str, str]]:
+    """Names and types, which is what a table promises; whether Spark thinks a column nullable is not."""
+    return [(field.name, field.dataType.simpleString()) for field in schema]
