@@ -1,6 +1,7 @@
 """The jobs: one per stage of a run, since each stage has partitions of its own, and those of recovery."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -44,7 +45,7 @@ def restore_table() -> None:
     restore()
 
 
-JOBS: Sequence[dg.JobDefinition | dg.UnresolvedAssetJobDefinition] = [
+JOBS: Sequence[Any] = [
     dg.define_asset_job(
         SCAN,
         selection=dg.AssetSelection.groups("landing"),

@@ -41,8 +41,8 @@ def _table(contract: TableContract) -> Iterator[str]:
         declared = contract.columns[field.name]
         required = "" if declared.nullable else "yes"
         meaning = (declared.description or "") + (" (personal data)" if contract.is_pii(field.name) else "")
-        yield f"| {field.name} | {field.dataType.simpleString()} | {required} "
-            f"| {contract.unit(field.name) or ''} | {meaning} |"
+        unit = contract.unit(field.name) or ""
+        yield f"| {field.name} | {field.dataType.simpleString()} | {required} | {unit} | {meaning} |"
     rules = [rule for rule in contract.rules if not rule.name.endswith(":missing")]
     if rules:
         yield ""

@@ -107,7 +107,7 @@ def _day_of(mart_uri: str, as_of: str) -> pyarrow.dataset.Dataset:
 
 def _as_text(columns: Sequence[str]) -> str:
     """SQL for the columns as a CSV file holds them."""
-    return "SELECT " + ", ".join(f'CAST("{name}" AS VARCHAR) AS "{name}"' for name in columns)
+    return "SELECT " + ", ".join(f'nullif(CAST("{name}" AS VARCHAR), \'\') AS "{name}"' for name in columns)
 
 
 def _quoted(path: Path) -> str:

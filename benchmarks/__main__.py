@@ -1,0 +1,154 @@
+"""Time and memory of whole runs: both engines at 10,000 customers, the default engine at 1,000,000.
+
+Each run is a process of its own on fresh data in a scratch folder; the operating system tells its peak
+memory, Dagster the seconds of each asset. Nothing is asserted: these are figures to compare, not tests.
+"""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import dagster as dg
+import typer
+
+from cip_assets.generate import GeneratorConfig, generate
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+END = date(2026, 6, 30)
+"""Last day of the data, so that every benchmark sees the same rows."""
+
+CASES: Sequence[tuple[str, int]] = (("sail", 10_000), ("spark", 10_000), ("sail", 1_000_000))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One `cip run` on one engine and size."""
+
+    engine: str
+    customers: int
+    run: str
+    seconds: float
+    compute_seconds: float
+    peak_memory_gb: float
+    landing_mb: float
+    lake_mb: float
+    rows: Mapping[str, int]
+    step_seconds: Mapping[str, float]
+
+
+def main(
+    engine: Annotated[str | None, typer.Option(help="only this engine")] = None,
+    customers: Annotated[int | None, typer.Option(help="only this size")] = None,
+) -> None:
+    """Measure the cases, and write docs/benchmarks.json and docs/benchmarks.md."""
+    kept = [Measured(**entry) for entry in _load().get("runs", [])]
+    for case_engine, case_customers in CASES:
+        if engine not in (None, case_engine) or customers not in (None, case_customers):
+            continue
+        measured = list(_measure(case_engine, case_customers))
+        kept = [m for m in kept if (m.engine, m.customers) != (case_engine, case_customers)] + measured
+        content = {"machine": _machine(), "runs": [asdict(entry) for entry in kept]}
+        (DOCS / "benchmarks.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        (DOCS / "benchmarks.md").write_text(_page(content["machine"], kept), encoding="utf-8")
+
+
+def _measure(engine: str, customers: int) -> Iterator[Measured]:
+    scratch = Path(tempfile.mkdtemp(prefix="cip-bench-"))
+    try:
+        generate(GeneratorConfig(customers=customers, end=END, seed=1), scratch / "landing")
+        for run in ("first", "second"):
+            yield _one_run(engine, customers, run, scratch)
+    finally:
+        shutil.rmtree(scratch)
+
+
+def _one_run(engine: str, customers: int, run: str, data: Path) -> Measured:
+    report = data / "report.json"
+    command = [sys.executable, "-m", "benchmarks.one_run", str(report)]
+    environment = {**os.environ, "CIP_DATA_DIR": str(data), "CIP_ENGINE": engine}
+    began = time.monotonic()
+    process = subprocess.Popen(command, env=environment)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.monotonic() - began
+    if status:
+        raise SystemExit(f"the {run} run of {customers} customers on {engine} failed")
+    facts = json.loads(report.read_text(encoding="utf-8"))
+    return Measured(
+        engine=engine,
+        customers=customers,
+        run=run,
+        seconds=round(seconds, 1),
+        compute_seconds=round(sum(facts["step_seconds"].values()), 1),
+        peak_memory_gb=round(max(usage.ru_maxrss / 1024**2, facts["jvm_peak_gb"]), 2),
+        landing_mb=round(_size(data / "landing") / 1e6, 1),
+        lake_mb=round(_size(data / "lake") / 1e6, 1),
+        rows=facts["rows"],
+        step_seconds=facts["step_seconds"],
+    )
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _machine() -> dict[str, object]:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
+    return {
+        "cores": os.cpu_count(),
+        "memory_gb": round(memory, 1),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "dagster": dg.__version__,
+    }
+
+
+def _load() -> dict[str, list[dict[str, object]]]:
+    path = DOCS / "benchmarks.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _page(machine: Mapping[str, object], runs: Sequence[Measured]) -> str:
+    lines = [
+        "# Benchmarks",
+        "",
+        f"`make bench` wrote this page. Machine: {machine['cores']} cores, {machine['memory_gb']} GB, "
+        f"{machine['system']}, Python {machine['python']}. The machine is shared, so compare the rows with",
+        "each other rather than with another day.",
+        "",
+        "A first run ingests 25 months; a second one finds them up to date and computes the snapshot again.",
+        "Compute is the time inside Dagster's steps, checks included; the rest is Dagster's own bookkeeping and",
+        "the start of the process.",
+        "",
+        "| engine | customers | transactions | run | seconds | compute | peak memory | landing | lake |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for entry in runs:
+        transactions = entry.rows.get("cleaned/transactions", 0)
+        lines.append(
+            f"| {entry.engine} | {entry.customers:,} | {f'{transactions:,}' if transactions else ''} | {entry.run} "
+            f"| {entry.seconds} | {entry.compute_seconds} | {entry.peak_memory_gb} GB | {entry.landing_mb} MB "
+            f"| {entry.lake_mb} MB |"
+        )
+    for entry in runs:
+        if entry.run == "first":
+            lines += ["", f"## The longest steps: {entry.engine}, {entry.customers:,} customers", ""]
+            lines += ["| step | seconds | share |", "|---|---|---|"]
+            longest = sorted(entry.step_seconds.items(), key=lambda pair: -pair[1])[:15]
+            for step, seconds in longest:
+                share = seconds / entry.compute_seconds if entry.compute_seconds else 0
+                lines.append(f"| {step.replace('__', '/')} | {seconds:.2f} | {share:.0%} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    typer.run(main)
