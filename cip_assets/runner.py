@@ -164,33 +164,13 @@ class Platform:
 
         Raises:
             PlatformError: there is none.
-
         """
-        day = self._scalar("cleaned", "transactions", "max(transaction_date)")
+        day = delta.last_day(self.settings.table_uri("cleaned", "transactions"), "transaction_date")
         if day is None:
             raise PlatformError(
                 "cleaned/transactions has no rows, so there is no day to compute: give --as-of"
             )
         return day
-
-    def latest_snapshot(self) -> date:
-        """The latest day that the marts hold.
-
-        Raises:
-            PlatformError: there is none.
-
-        """
-        day = self._scalar("marts", "kpi_totals", "max(as_of_date)")
-        if day is None:
-            raise PlatformError("marts/kpi_totals has no snapshot yet: run 'cip run'")
-        return day
-
-    def _scalar(self, layer: str, table: str, expression: str) -> date | None:
-        dataset = delta.open_table(self.settings.table_uri(layer, table)).to_pyarrow_dataset()
-        with duckdb.connect() as connection:
-            connection.register("facts", dataset)
-            row = connection.execute(f"SELECT {expression} FROM facts").fetchone()
-        return row[0] if row and isinstance(row[0], date) else None
 
     def _work(self, first: date | None, last: date | None, *, everything: bool) -> list["Block"]:
         """The ranges of months to ingest, each with its tables."""

@@ -100,7 +100,10 @@ class TableContract:
 
 
 def _literal(value: object) -> str:
-    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
+    """A value in SQL. Backslashes, since Sail reads a doubled quote as the end of one text and another."""
+    if not isinstance(value, str):
+        return str(value)
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 _SQL_OF_CHECK: Mapping[str, tuple[str, Callable[[str, Mapping[str, Any]], str]]] = {
@@ -110,7 +113,11 @@ _SQL_OF_CHECK: Mapping[str, tuple[str, Callable[[str, Mapping[str, Any]], str]]]
         "not_allowed",
         lambda c, s: f"{c} NOT IN ({', '.join(_literal(v) for v in s['allowed_values'])})",
     ),
-    "str_matches": ("wrong_format", lambda c, s: f"NOT {c} RLIKE {_literal(s['pattern'])}"),
+    # As pandera reads it: from the start of the text.
+    "str_matches": (
+        "wrong_format",
+        lambda c, s: f"NOT {c} RLIKE {_literal('^' + s['pattern'].removeprefix('^'))}",
+    ),
 }
 
 

@@ -149,6 +149,13 @@ def row_count(table: DeltaTable) -> int:
     return table.to_pyarrow_dataset().count_rows() if counts.null_count else pc.sum(counts).as_py() or 0
 
 
+def last_day(uri: str, column: str) -> date | None:
+    """The latest value of a date column; None where there are no rows."""
+    days = open_table(uri).to_pyarrow_dataset().to_table(columns=[column])[column]
+    latest = pc.max(days).as_py()
+    return latest if isinstance(latest, date) else None
+
+
 def exists(uri: str) -> bool:
     return DeltaTable.is_deltatable(uri)
 

@@ -61,7 +61,7 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
         ]
         if extras:
             metadata[COLUMN_SCHEMA] = _with_extras(definition[COLUMN_SCHEMA], extras)
-        if written.added_columns and written.version > 1:
+        if written.added_columns:
             metadata["added_columns"] = MetadataValue.json(list(written.added_columns))
             context.log.warning(
                 f"{delta.table_name(connection.table_uri)}: added columns {written.added_columns}"

@@ -10,10 +10,12 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
 import pyspark.sql.types as T
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from cip_assets.errors import PlatformError
 from cip_assets.io import delta
@@ -83,8 +85,11 @@ def table(spark: SparkSession, uri: str) -> Table:
 
 @pytest.fixture
 def filled(table: Table) -> Table:
-    """A, B and C: one row a month."""
-    table.write(A, B, C, replace=QUARTER)
+    """A, B and C: one row a month. Not written by the engine, which on Spark takes seconds."""
+    rows = [
+        {"id": key, "amount": amount and Decimal(amount), "month": month} for key, amount, month in (A, B, C)
+    ]
+    write_deltalake(table.uri, pa.Table.from_pylist(rows, to_arrow_schema(SCHEMA)), partition_by=["month"])
     return table
 
 
@@ -115,25 +120,34 @@ def test_a_range_a_rerun_and_month_by_month_give_the_same_table(spark: SparkSess
 
 
 @pytest.mark.engine
-def test_no_rows_empty_a_slice_and_nothing_else(table: Table) -> None:
-    nothing_there = table.write(replace=IN_FEBRUARY)
-    assert (table.rows(), nothing_there.row_count, nothing_there.version) == ([], 0, table.version)
-    table.write(A, B, replace=QUARTER)
-    emptied = table.write(replace=IN_FEBRUARY)
-    assert (table.rows(), emptied.row_count, emptied.version) == ([A], 0, table.version)
+def test_no_rows_make_an_empty_table(table: Table) -> None:
+    written = table.write(replace=IN_FEBRUARY)
+    assert (table.rows(), written.row_count, written.version) == ([], 0, table.version)
+
+
+@pytest.mark.engine
+def test_no_rows_empty_a_slice_and_nothing_else(filled: Table) -> None:
+    written = filled.write(replace=IN_FEBRUARY)
+    assert (filled.rows(), written.row_count, written.version) == ([A, C], 0, filled.version)
+
+
+def test_no_rows_leave_an_empty_slice_empty(filled: Table) -> None:
+    written = filled.write(replace=Slice("month", APRIL, date(2024, 5, 1)))
+    assert (filled.rows(), written.row_count, written.version) == ([A, B, C], 0, filled.version)
 
 
 @pytest.mark.engine
 def test_a_table_without_partitions_is_replaced_as_a_whole(table: Table) -> None:
-    for rows in [(A, B), (C,), ()]:
+    for rows in [(A, B), ()]:
         written = delta.write(table.frame(rows), table.uri, schema=SCHEMA)
         assert table.rows() == list(rows)
         assert (written.row_count, written.version) == (len(rows), table.version)
     assert DeltaTable(table.uri).metadata().partition_columns == []
 
 
-def test_files_lie_in_a_folder_for_each_partition(filled: Table) -> None:
-    folders = {path.name for path in Path(filled.uri).glob("month=*")}
+def test_files_lie_in_a_folder_for_each_partition(table: Table) -> None:
+    table.write(A, B, C, replace=QUARTER)
+    folders = {path.name for path in Path(table.uri).glob("month=*")}
     assert folders == {"month=2024-01-01", "month=2024-02-01", "month=2024-03-01"}
 
 
@@ -231,24 +245,17 @@ def test_a_type_that_the_table_has_otherwise_is_refused(filled: Table) -> None:
 
 
 @pytest.mark.engine
-def test_a_commit_tells_who_made_it_and_how_many_rows_it_wrote(table: Table) -> None:
+def test_a_commit_tells_who_made_it_and_how_many_rows_it_wrote(filled: Table) -> None:
     audit = {"run_id": "r1", "asset": "raw/events", "partition": "2024-01-01", "day": JANUARY}
-    for rows in [(A, ("a2", "1.00", JANUARY)), (A,)]:
-        written = delta.write(
-            table.frame(rows),
-            table.uri,
-            schema=SCHEMA,
-            replace=IN_JANUARY,
-            partition_column="month",
-            audit=audit,
-        )
-        newest = next(delta.history(delta.open_table(table.uri)))
-        assert (newest.version, newest.row_count) == (written.version, len(rows))
-        assert {key: newest.audit[key] for key in audit} == {**audit, "day": "2024-01-01"}
-    assert delta.row_count(delta.open_table(table.uri)) == 1
-    assert [commit.version for commit in delta.history(delta.open_table(table.uri), limit=1)] == [
-        written.version
-    ]
+    frame = filled.frame([A, ("a2", "1.00", JANUARY)])
+    written = delta.write(
+        frame, filled.uri, schema=SCHEMA, replace=IN_JANUARY, partition_column="month", audit=audit
+    )
+    table = delta.open_table(filled.uri)
+    (newest,) = delta.history(table, limit=1)
+    assert (newest.version, newest.row_count, written.row_count) == (written.version, 2, 2)
+    assert {key: newest.audit[key] for key in audit} == {**audit, "day": "2024-01-01"}
+    assert delta.row_count(table) == 4
 
 
 def test_metadata_of_another_writer_is_shown_as_a_note(filled: Table) -> None:
@@ -260,7 +267,8 @@ def test_metadata_of_another_writer_is_shown_as_a_note(filled: Table) -> None:
 @pytest.mark.engine
 def test_a_restored_version_is_a_new_commit_and_can_be_written_on(filled: Table) -> None:
     before = filled.version
-    filled.write(("b2", "1.00", FEBRUARY), replace=IN_FEBRUARY, more=["note"])
+    DeltaTable(filled.uri).delete("id != 'a'")
+    assert filled.rows() == [A]
     restored = delta.restore(filled.uri, before)
     assert (restored, filled.rows()) == (filled.version, [A, B, C])
     assert next(delta.history(delta.open_table(filled.uri))).operation == "RESTORE"
@@ -323,8 +331,8 @@ def in_threads(*writes: tuple[Table, Row, Slice]) -> None:
 
 @pytest.mark.engine
 def test_threads_that_write_different_slices_lose_nothing(table: Table) -> None:
-    in_threads((table, A, IN_JANUARY), (table, B, IN_FEBRUARY), (table, C, IN_MARCH))
-    assert table.rows() == [A, B, C]
+    in_threads((table, A, IN_JANUARY), (table, B, IN_FEBRUARY))
+    assert table.rows() == [A, B]
 
 
 @pytest.mark.engine

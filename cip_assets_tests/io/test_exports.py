@@ -6,14 +6,13 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from cip_assets.contracts import contract_of
@@ -74,7 +73,9 @@ def test_rows_are_sorted_whatever_their_order_in_the_table(final: Final) -> None
 
 
 def test_fields_are_quoted_where_rfc_4180_asks_for_it_and_nulls_are_empty(final: Final) -> None:
-    final.mart("customer_360", {"customer_id": "C1", "region": 'the "far", north', "rfm_segment": "Can't Lose"})
+    final.mart(
+        "customer_360", {"customer_id": "C1", "region": 'the "far", north', "rfm_segment": "Can't Lose"}
+    )
     final.mart("customer_360", {"customer_id": "C2", "region": "two\nlines", "is_churn_risk": True})
     final.mart("customer_360", {"customer_id": "C3", "is_churn_risk": False})
     final.export("customer_segments")
@@ -124,7 +125,10 @@ def test_money_keeps_its_two_places_ratios_their_six_and_days_are_iso_8601(final
 
 def test_months_are_written_as_year_and_month(final: Final) -> None:
     for month in (date(2024, 2, 1), date(2023, 12, 1)):
-        final.mart("kpi_monthly_revenue", {"month": month, "monthly_revenue": Decimal("10.00"), "orders": 2, "buyers": 1})
+        final.mart(
+            "kpi_monthly_revenue",
+            {"month": month, "monthly_revenue": Decimal("10.00"), "orders": 2, "buyers": 1},
+        )
     final.export("kpi_monthly_revenue")
     assert final.text("kpi_monthly_revenue") == (
         "month,monthly_revenue,orders,buyers\n2023-12,10.00,2,1\n2024-02,10.00,2,1\n"
@@ -138,23 +142,17 @@ def test_only_the_day_asked_for_is_exported(final: Final) -> None:
     assert final.export("customer_segments", date(2024, 4, 1)).row_count == 2
 
 
-TEXT = st.text(
-    st.sampled_from('",\n\r;\'\\\t #ü') | st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8
-)
-
-
-@given(regions=st.dictionaries(TEXT.filter(bool), st.none() | TEXT, min_size=1, max_size=8))
-@example(regions={"C1": "", "C2": None, "C3": "\r", "C4": " ", "C5": "NULL", "#": '"'})
-@settings(deadline=None, max_examples=40)
-def test_any_text_comes_back_as_it_was(
-    tmp_path_factory: pytest.TempPathFactory, regions: dict[str, str | None]
-) -> None:
-    final = Final(tmp_path_factory.mktemp("any"))
-    final.mart("customer_360", *({"customer_id": key, "region": region} for key, region in regions.items()))
+def test_any_text_comes_back_as_it_was(final: Final) -> None:
+    """All texts of up to three characters that mean something in some dialect of CSV, as key and as value."""
+    pieces = ['"', ",", "\n", "\r", ";", "'", "\\", "\t", " ", "#", "ü", "null"]
+    texts = ["".join(text) for length in (1, 2, 3) for text in product(pieces, repeat=length)]
+    final.mart("customer_360", *({"customer_id": text, "region": text[::-1]} for text in texts))
+    final.mart("customer_360", {"customer_id": "x", "region": ""}, {"customer_id": "y", "region": None})
     final.export("customer_segments")
-    assert [(row["customer_id"], row["region"]) for row in final.rows("customer_segments")] == [
-        (key, regions[key] or "") for key in sorted(regions)
-    ]
+    expected = {**{text: text[::-1] for text in texts}, "x": "", "y": ""}
+    assert [(row["customer_id"], row["region"]) for row in final.rows("customer_segments")] == sorted(
+        expected.items()
+    )
 
 
 # --- cohort retention -------------------------------------------------------------------------------------
@@ -295,7 +293,9 @@ def test_a_file_as_it_was_exported_has_no_problems(final: Final) -> None:
     ("before", "after", "problem"),
     [
         pytest.param("C2,,,,North,\n", "", "1 rows differ", id="a row is missing"),
-        pytest.param("C2,,,,North,\n", "C2,,,,North,\nC2,,,,North,\n", "1 rows differ", id="a row stands twice"),
+        pytest.param(
+            "C2,,,,North,\n", "C2,,,,North,\nC2,,,,North,\n", "1 rows differ", id="a row stands twice"
+        ),
         pytest.param("C2,,,,North,", "C2,,,,South,", "2 rows differ", id="a value is another"),
         pytest.param("region", "area", "header", id="a column is another"),
     ],
@@ -317,8 +317,13 @@ def test_a_missing_file_is_noticed(final: Final) -> None:
 
 def test_the_revenue_of_the_files_is_added_up(final: Final) -> None:
     final.mart("kpi_totals", {"total_revenue": Decimal("30.10"), "orphan_revenue": Decimal("5.05")})
-    final.mart("kpi_monthly_revenue", *({"month": date(2024, m, 1), "monthly_revenue": Decimal("15.05")} for m in (1, 2)))
-    final.mart("customer_360", {"customer_id": "C1", "monetary_value": Decimal("25.05")}, {"customer_id": "C2"})
+    final.mart(
+        "kpi_monthly_revenue",
+        *({"month": date(2024, m, 1), "monthly_revenue": Decimal("15.05")} for m in (1, 2)),
+    )
+    final.mart(
+        "customer_360", {"customer_id": "C1", "monetary_value": Decimal("25.05")}, {"customer_id": "C2"}
+    )
     for name in ("kpi_totals", "kpi_monthly_revenue", "customer_360"):
         final.export(name)
     assert exports.sums_of(final.folder) == {

@@ -62,12 +62,10 @@ with warnings.catch_warnings(action="ignore", category=dg.BetaWarning):
         frame = engine.spark_session.createDataFrame(rows, "id string, amount decimal(18,2), month date")
         return frame.withColumn("note", frame["id"]) if config.note else frame
 
-
     @dg.asset(key=REGIONS, metadata=declared(region="string"))
     def regions(engine: EngineResource) -> DataFrame:
         """A table without partitions."""
         return engine.spark_session.createDataFrame([("North",), ("South",)], "region string")
-
 
     @dg.asset(
         key=TOTALS,

@@ -26,7 +26,7 @@ def parse(cell: str, data_type: T.DataType) -> Any:
     if isinstance(data_type, T.DateType):
         return date.fromisoformat(cell)
     if isinstance(data_type, T.TimestampType):
-        return datetime.fromisoformat(cell)
+        return datetime.fromisoformat(cell).replace(tzinfo=UTC)
     if isinstance(data_type, T.DecimalType):
         return Decimal(cell)
     if isinstance(data_type, T.BooleanType):
@@ -66,17 +66,20 @@ def month_of(moment: date) -> date:
 def frame_of(spark: SparkSession, schema: T.StructType, rows: Iterable[Mapping[str, Any]]) -> DataFrame:
     """The rows as a frame with exactly this schema; a column that a row lacks is null."""
     filled = [{field.name: row.get(field.name) for field in schema} for row in rows]
-    for row in filled:
-        for name, value in row.items():
-            if isinstance(value, datetime):
-                row[name] = value.replace(tzinfo=UTC)
     if not filled:
         return spark.createDataFrame([], schema)
     return spark.createDataFrame(pa.Table.from_pylist(filled, schema=to_arrow_schema(schema, timezone="UTC")))
 
 
 def collected(frame: DataFrame) -> list[Row]:
-    return [row.asDict() for row in frame.collect()]
+    """The rows of a frame; times in UTC, where Spark gives them in the zone of the machine, without saying so."""
+    return [
+        {
+            name: value.astimezone(UTC) if isinstance(value, datetime) else value
+            for name, value in row.asDict().items()
+        }
+        for row in frame.collect()
+    ]
 
 
 def by_key(rows: Iterable[Row], key: Sequence[str]) -> dict[Any, Row]:

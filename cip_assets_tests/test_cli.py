@@ -1,0 +1,135 @@
+"""The command line: what it prints, and when it fails."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cip_assets.__main__ import main
+from cip_assets_tests.integration.helpers import land_all
+
+Cip = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def cip(data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cip:
+    """Run `cip` in this process on an empty data folder; returns exit code, output and errors."""
+    monkeypatch.setenv("CIP_DATA_DIR", str(data_dir))
+    monkeypatch.setenv("CIP_ENGINE", "sail")
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["cip", *arguments])
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run
+
+
+def test_a_run_and_what_can_be_asked_after_it(cip: Cip, data_dir: Path) -> None:
+    land_all(data_dir / "landing", returns="R1,T3,C2,P1,oops,Damaged,2024-02-20\n")
+
+    code, shown, _ = cip("status")
+    assert code == 1
+    assert "not written yet: run 'cip run'" in shown
+
+    code, shown, _ = cip("run")
+    assert code == 0
+    assert "snapshot of 2024-02-12" in shown
+    assert str(data_dir / "final") in shown
+
+    code, shown, _ = cip("status")
+    assert code == 0
+    assert "landing: 6 files, 0 new since the last run, 0 gone" in shown
+
+    code, shown, _ = cip("history", "customer_360")
+    assert code == 0
+    assert "2024-02-12" in shown
+
+    code, shown, _ = cip("quarantine", "returns")
+    assert code == 0
+    assert "returns.csv:2  amount:not_a_number  'R1,T3,C2,P1,oops,Damaged,2024-02-20'" in shown
+
+    assert cip("validate")[0] == 0
+    totals = data_dir / "final" / "kpi_totals.csv"
+    totals.write_text(totals.read_text().replace("50.00", "51.00"))
+    code, shown, _ = cip("validate")
+    assert code == 1
+    assert "kpi_totals.csv: 2 rows differ from kpi_totals" in shown
+
+    code, shown, _ = cip("restore", "marts/kpi_totals", "--version", "0")
+    assert code == 0
+    assert "marts/kpi_totals is again what it was at version 0" in shown
+    assert cip("restore", "marts/kpi_totals", "--version", "99") == (
+        1,
+        "",
+        "error marts/kpi_totals: no version 99; it has 0 to 2 (see 'cip history')\n",
+    )
+
+
+def test_a_table_that_is_none_is_named(cip: Cip) -> None:
+    code, _, errors = cip("history", "nonsense")
+    assert code == 1
+    assert errors.startswith("error 'nonsense' is no table; take one of ")
+
+
+def test_a_name_in_several_layers_asks_which(cip: Cip) -> None:
+    code, _, errors = cip("history", "transactions")
+    assert code == 1
+    assert "names several tables; take one of cleaned/transactions, " in errors
+
+
+def test_an_empty_landing_folder_is_one_line_and_exit_1(cip: Cip) -> None:
+    code, _, errors = cip("run")
+    assert code == 1
+    assert [line for line in errors.splitlines() if "holds no landing files" in line]
+
+
+def test_generate_does_not_overwrite_data(cip: Cip, data_dir: Path) -> None:
+    land_all(data_dir / "landing")
+    code, _, errors = cip("generate", "--customers", "10")
+    assert code == 1
+    assert "already holds landing files" in errors
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({"CIP_ENGINE": "duck"}, "CIP_ENGINE='duck' is no engine; set it to one of sail, spark, connect"),
+        (
+            {"CIP_ENGINE": "connect"},
+            "CIP_ENGINE=connect needs CIP_SPARK_REMOTE=sc://host:port; it is not set",
+        ),
+        (
+            {"CIP_ENGINE": "connect", "CIP_SPARK_REMOTE": "sc://127.0.0.1:1"},
+            "CIP_SPARK_REMOTE=sc://127.0.0.1:1 does not answer",
+        ),
+        ({"CIP_ENGINE": "spark", "JAVA_HOME": "/nowhere"}, "CIP_ENGINE=spark needs Java, and none was found"),
+        ({"CIP_SAIL_MEMORY_GB": "lots"}, "CIP_SAIL_MEMORY_GB='lots' is no number"),
+        ({"CIP_RULES": "/nowhere.yaml"}, "business rules /nowhere.yaml: cannot be read"),
+    ],
+    ids=["unknown engine", "no remote", "dead remote", "no Java", "memory", "no rules"],
+)
+def test_a_wrong_setting_is_one_line_that_says_what_to_do(
+    data_dir: Path, environment: dict[str, str], says: str
+) -> None:
+    land_all(data_dir / "landing")
+    cip = Path(sys.executable).with_name("cip")
+    done = subprocess.run(
+        [cip, "run"],
+        env={**os.environ, "CIP_DATA_DIR": str(data_dir), "COLUMNS": "300", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
