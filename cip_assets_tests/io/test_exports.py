@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
@@ -245,7 +244,7 @@ def test_the_old_file_is_whole_until_the_new_one_is(final: Final, monkeypatch: p
 
     assert seen == [old]
     assert "C2" in final.text("customer_segments")
-    assert os.listdir(final.folder) == ["customer_segments.csv"]
+    assert list(final.folder.iterdir()) == [final.folder / "customer_segments.csv"]
 
 
 def test_a_failing_export_leaves_the_old_file_and_nothing_else(
@@ -263,7 +262,7 @@ def test_a_failing_export_leaves_the_old_file_and_nothing_else(
     with pytest.raises(OSError, match="No space left"):
         final.export("customer_segments")
     assert final.text("customer_segments") == old
-    assert os.listdir(final.folder) == ["customer_segments.csv"]
+    assert list(final.folder.iterdir()) == [final.folder / "customer_segments.csv"]
 
 
 def test_a_folder_with_a_quote_in_its_name_is_written_to(tmp_path: Path) -> None:

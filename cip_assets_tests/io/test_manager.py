@@ -30,7 +30,7 @@ EVENTS, REGIONS, TOTALS = (
 def declared(**types: str) -> dict[str, Any]:
     """The columns that an asset's contract promises, as its definition shows them."""
     return {
-        "dagster/column_schema": dg.TableSchema([dg.TableColumn(name, type) for name, type in types.items()])
+        "dagster/column_schema": dg.TableSchema([dg.TableColumn(name, ddl) for name, ddl in types.items()])
     }
 
 
