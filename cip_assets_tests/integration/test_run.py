@@ -3,6 +3,7 @@
 import csv
 from collections import Counter
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -58,7 +59,6 @@ def test_rows_and_money_are_those_that_were_generated(sample: Sample) -> None:
     assert spent + Decimal(totals["orphan_revenue"]) == Decimal(totals["total_revenue"])
 
 
-@pytest.mark.engine
 def test_a_second_run_ingests_nothing_and_gives_the_same_bytes(sample: Sample) -> None:
     before = files_of(sample.settings)
     again = sample.platform.run()
@@ -172,8 +172,6 @@ def test_a_column_that_no_contract_knows_is_kept_in_raw(data_dir: Path, platform
 def test_an_older_day_can_be_computed_and_knows_nothing_of_what_came_later(
     data_dir: Path, platform_on: MakePlatform
 ) -> None:
-    from datetime import date
-
     land_all(data_dir / "landing")
     platform = platform_on(data_dir)
     assert platform.run(as_of=date(2024, 1, 31)).succeeded

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.contracts import SOURCE_TABLES, contract_of
 from cip_assets.errors import PlatformError
@@ -444,8 +444,14 @@ PLAIN, LATE, WIDE = (
 
 
 @pytest.fixture(scope="module")
-def manifest(spark: SparkSession, folder: Path) -> Any:
+def manifest(spark: SparkSession, folder: Path) -> DataFrame:
     return landing.scan_landing(spark, folder, CALENDAR)
+
+
+@pytest.fixture(scope="module")
+def entries(manifest: DataFrame) -> list[ManifestEntry]:
+    """The files of transactions."""
+    return landing.manifest_entries(manifest, "transactions")
 
 
 def lines_of(
@@ -459,19 +465,20 @@ def lines_of(
 
 
 @pytest.mark.engine
-def test_the_manifest_of_a_folder_is_that_of_its_files(folder: Path, manifest: Any) -> None:
+def test_the_manifest_of_a_folder_is_that_of_its_files(
+    folder: Path, manifest: DataFrame, entries: list[ManifestEntry]
+) -> None:
     assert manifest.schema == contract_of("landing", "manifest").spark_schema
     found, _ = landing.find_files(folder)
     expected = {file.path: landing.scan_file(folder, file, CALENDAR) for file in found}
     assert {row["path"]: row.asDict() for row in manifest.collect()} == expected
-    assert [entry.path for entry in landing.manifest_entries(manifest, "transactions")] == [PLAIN, LATE, WIDE]
+    assert [entry.path for entry in entries] == [PLAIN, LATE, WIDE]
 
 
 @pytest.mark.engine
 def test_a_read_gives_every_line_once_with_its_file_its_line_and_its_month(
-    spark: SparkSession, folder: Path, manifest: Any
+    spark: SparkSession, folder: Path, entries: list[ManifestEntry]
 ) -> None:
-    entries = landing.manifest_entries(manifest, "transactions")
     lines = lines_of(spark, folder, entries, None)
 
     assert {line: (row["transaction_id"], row["month"]) for line, row in lines.items()} == {
@@ -497,15 +504,15 @@ def test_a_read_gives_every_line_once_with_its_file_its_line_and_its_month(
 
 @pytest.mark.engine
 def test_a_months_read_takes_that_months_lines_from_every_file(
-    spark: SparkSession, folder: Path, manifest: Any
+    spark: SparkSession, folder: Path, entries: list[ManifestEntry]
 ) -> None:
-    entries = landing.manifest_entries(manifest, "transactions")
     january = landing.files_to_read(TRANSACTIONS, entries, [JANUARY])
     assert set(lines_of(spark, folder, january, [JANUARY])) == {(PLAIN, 2), (LATE, 2), (WIDE, 3)}
 
 
-@pytest.mark.engine
-def test_a_snapshot_is_read_from_all_its_parts(spark: SparkSession, folder: Path, manifest: Any) -> None:
+def test_a_snapshot_is_read_from_all_its_parts(
+    spark: SparkSession, folder: Path, manifest: DataFrame
+) -> None:
     entries = landing.files_to_read(PRODUCTS, landing.manifest_entries(manifest, "products"), None)
     rows = landing.read_landing(spark, folder, PRODUCTS, entries, CALENDAR).collect()
     assert sorted((row["source_file"], row["source_line"], row["product_name"]) for row in rows) == [

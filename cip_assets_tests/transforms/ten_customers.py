@@ -78,7 +78,7 @@ j1             | jon         | p1         | 1        | 10.00   | 10.00   | PayPa
 d1             | dan         | p1         | 1        | 20.00   | 20.00   | Cash           | 2024-06-30
 """
 
-# r7 names a transaction of bob's; r9 and r10 name none; r5 is after D.
+# r7 names a transaction of ann's; r9 and r10 name none; r5 is after D.
 RETURNS = """
 return_id | transaction_id | customer_id | product_id | amount | return_reason | return_date
 r1        | f1             | fay         | p3         | 300.00 | Damaged       | 2024-02-01
@@ -87,7 +87,7 @@ r3        | a7             | ann         | p9         | 100.00 | Changed Mind  |
 r4        | a9             | ann         |            | 333.33 | Damaged       | 2024-05-25
 r5        | a10            | ann         | p3         | 666.67 | Damaged       | 2024-06-21
 r6        | e1             | eve         | p2         | 33.34  | Other         | 2024-03-01
-r7        | b1             | eve         | p9         | 5.00   | Other         | 2024-03-02
+r7        | a1             | eve         | p1         | 5.00   | Other         | 2024-03-02
 r8        | z1             | zoe         | p1         | 50.50  | Wrong Item    | 2024-04-02
 r9        |                | gus         |            | 0.02   | Not Specified | 2024-03-20
 r10       |                | dan         |            | 7.00   | Not Specified | 2024-05-05

@@ -64,7 +64,7 @@ ivy         |                |              |
 """
 
 # return_rate counts returned transactions, not returns: fay returned f1 twice, 1 of 2; ann a7 and a9, 2 of 10;
-# eve e1, 1 of 4, and r7 names a transaction of bob's; gus' return names none. r5 is after D.
+# eve e1, 1 of 4, and r7 names a transaction of ann's; gus' return names none. r5 is after D.
 # returned_amount: ann 100+333.33; eve 33.34+5; fay 300+200. net = monetary - returned; dan 0 - 7.
 RETURNED = """
 customer_id | total_returns | returned_amount | return_rate | net_revenue | historic_value
