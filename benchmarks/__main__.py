@@ -121,7 +121,7 @@ def _page(machine: Mapping[str, object], runs: Sequence[Measured]) -> str:
     lines = [
         "# Benchmarks",
         "",
-        f"`make bench` wrote this page. Machine: {machine['cores']} cores, {machine['memory_gb']} GB, "
+        f"`make bench` wrote this page. Machine: {machine['cores']} cores, {machine['memory_gb']} GB memory,",
         f"{machine['system']}, Python {machine['python']}. The machine is shared, so compare the rows with",
         "each other rather than with another day.",
         "",

@@ -164,6 +164,7 @@ class Platform:
 
         Raises:
             PlatformError: there is none.
+
         """
         day = delta.last_day(self.settings.table_uri("cleaned", "transactions"), "transaction_date")
         if day is None:

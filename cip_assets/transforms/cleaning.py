@@ -80,7 +80,8 @@ def judge(raw: DataFrame, source: SourceTable, rules: Rules) -> DataFrame:
 
 def _rivalry(source: SourceTable) -> list[str]:
     """Lines alike in these columns compete. Months are kept apart: the outcome must not depend on how many
-    of them a run covers."""
+    of them a run covers.
+    """
     return [source.id_column, *(["month"] if source.is_event else [])]
 
 
