@@ -30,6 +30,10 @@ from pyspark.sql import DataFrame, SparkSession
 from cip_assets.errors import PlatformError
 
 
+RECENT = 100
+"""Commits to look through for one just made; others come between only on object stores, without the lock."""
+
+
 @dataclass(frozen=True)
 class Slice:
     """The rows with ``start <= column < end``; what one write replaces or one read loads."""
@@ -84,7 +88,8 @@ def write(
 
     Raises:
         PlatformError: the frame differs from the contract, or the table has another type for a column.
-            Rows outside the slice raise an error of the engine that says so. Nothing is written then.
+            Rows outside the slice raise an error of the engine that says so. No row changes then; a first
+            write leaves an empty table, and a column that was to be added stays.
 
     """
     table = table_name(uri)
@@ -107,7 +112,7 @@ def write(
         if existing.version() == before:
             # The engines commit nothing where no row comes and none was there.
             return Written(before, 0, added)
-    commit = next(commit for commit in history(existing) if commit.audit.get("write_id") == token)
+    commit = next(commit for commit in history(existing, RECENT) if commit.audit.get("write_id") == token)
     return Written(commit.version, commit.row_count or 0, added)
 
 

@@ -59,7 +59,7 @@ def export_csv(export: Export, mart_uri: str, as_of: date, folder: Path) -> Expo
 
 
 def problems_of(export: Export, mart_uri: str, as_of: str, folder: Path) -> list[str]:
-    """What is wrong with a file: its header, its number of rows, the order or uniqueness of its rows."""
+    """What is wrong with a file: its header, or rows that its mart does not have, or has otherwise."""
     path = folder / f"{export.name}.csv"
     if not path.exists():
         return [f"{path} is missing; export it again"]

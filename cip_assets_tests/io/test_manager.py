@@ -1,6 +1,5 @@
 """The IO manager, by what real Dagster runs leave in the tables, the Delta log and the event log."""
 
-import warnings
 from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
@@ -20,6 +19,7 @@ from cip_assets_tests.conftest import ENGINE
 
 MONTHS = dg.MonthlyPartitionsDefinition(start_date="2024-01-01", end_date="2024-07-01")
 DAYS = dg.DailyPartitionsDefinition(start_date="2024-01-01", end_date="2024-07-01")
+SO_FAR = dg.TimeWindowPartitionMapping(start_offset=-1200, allow_nonexistent_upstream_partitions=True)
 EVENTS, REGIONS, TOTALS = (
     dg.AssetKey(["raw", "events"]),
     dg.AssetKey(["raw", "regions"]),
@@ -42,54 +42,50 @@ class Events(dg.Config):
     stray: bool = False
 
 
-# cip_assets accepts what Dagster calls beta; pytest's own filter, in force while it collects, knows no such word.
-with warnings.catch_warnings(action="ignore", category=dg.BetaWarning):
-    SO_FAR = dg.TimeWindowPartitionMapping(start_offset=-1200, allow_nonexistent_upstream_partitions=True)
+@dg.asset(
+    key=EVENTS,
+    partitions_def=MONTHS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    metadata={**declared(id="string", amount="decimal(18,2)", month="date"), "partition_expr": "month"},
+    code_version="v7",
+)
+def events(context: dg.AssetExecutionContext, config: Events, engine: EngineResource) -> DataFrame:
+    """One event a month, worth as much as the month's number."""
+    months = [date.fromisoformat(key) for key in context.partition_keys]
+    rows = [(f"{config.shop}-{month:%m}", Decimal(month.month), month) for month in months]
+    if config.stray:
+        rows.append(("stray", Decimal(1), date(2024, 6, 1)))
+    frame = engine.spark_session.createDataFrame(rows, "id string, amount decimal(18,2), month date")
+    return frame.withColumn("note", frame["id"]) if config.note else frame
 
-    @dg.asset(
-        key=EVENTS,
-        partitions_def=MONTHS,
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        metadata={**declared(id="string", amount="decimal(18,2)", month="date"), "partition_expr": "month"},
-        code_version="v7",
+
+@dg.asset(key=REGIONS, metadata=declared(region="string"))
+def regions(engine: EngineResource) -> DataFrame:
+    """A table without partitions."""
+    return engine.spark_session.createDataFrame([("North",), ("South",)], "region string")
+
+
+@dg.asset(
+    key=TOTALS,
+    partitions_def=DAYS,
+    ins={
+        "events": dg.AssetIn(key=EVENTS, partition_mapping=SO_FAR, metadata={"columns": ["amount", "id"]}),
+        "regions": dg.AssetIn(key=REGIONS),
+    },
+    metadata={
+        **declared(as_of_date="date", total="decimal(18,2)", read="string", regions="bigint"),
+        "partition_expr": "as_of_date",
+    },
+)
+def totals(
+    context: dg.AssetExecutionContext, engine: EngineResource, events: DataFrame, regions: DataFrame
+) -> DataFrame:
+    """What a day's snapshot was handed: every month so far, just the columns it asked for."""
+    total = sum((row["amount"] for row in events.collect()), Decimal(0))
+    row = (date.fromisoformat(context.partition_key), total, ",".join(events.columns), regions.count())
+    return engine.spark_session.createDataFrame(
+        [row], "as_of_date date, total decimal(18,2), read string, regions bigint"
     )
-    def events(context: dg.AssetExecutionContext, config: Events, engine: EngineResource) -> DataFrame:
-        """One event a month, worth as much as the month's number."""
-        months = [date.fromisoformat(key) for key in context.partition_keys]
-        rows = [(f"{config.shop}-{month:%m}", Decimal(month.month), month) for month in months]
-        if config.stray:
-            rows.append(("stray", Decimal(1), date(2024, 6, 1)))
-        frame = engine.spark_session.createDataFrame(rows, "id string, amount decimal(18,2), month date")
-        return frame.withColumn("note", frame["id"]) if config.note else frame
-
-    @dg.asset(key=REGIONS, metadata=declared(region="string"))
-    def regions(engine: EngineResource) -> DataFrame:
-        """A table without partitions."""
-        return engine.spark_session.createDataFrame([("North",), ("South",)], "region string")
-
-    @dg.asset(
-        key=TOTALS,
-        partitions_def=DAYS,
-        ins={
-            "events": dg.AssetIn(
-                key=EVENTS, partition_mapping=SO_FAR, metadata={"columns": ["amount", "id"]}
-            ),
-            "regions": dg.AssetIn(key=REGIONS),
-        },
-        metadata={
-            **declared(as_of_date="date", total="decimal(18,2)", read="string", regions="bigint"),
-            "partition_expr": "as_of_date",
-        },
-    )
-    def totals(
-        context: dg.AssetExecutionContext, engine: EngineResource, events: DataFrame, regions: DataFrame
-    ) -> DataFrame:
-        """What a day's snapshot was handed: every month so far, just the columns it asked for."""
-        total = sum((row["amount"] for row in events.collect()), Decimal(0))
-        row = (date.fromisoformat(context.partition_key), total, ",".join(events.columns), regions.count())
-        return engine.spark_session.createDataFrame(
-            [row], "as_of_date date, total decimal(18,2), read string, regions bigint"
-        )
 
 
 class Lake:

@@ -3,16 +3,17 @@
 No expected value here was copied from the program. Where the arithmetic is not plain, it stands beside.
 """
 
-from datetime import date
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from cip_assets.contracts import contract_of, contracts_in
+from cip_assets.contracts import SOURCE_TABLES, contract_of, contracts_in
 from cip_assets.rules import Rules
 from cip_assets.transforms import features, marts
-from cip_assets_tests.transforms.frames import Row, by_key, collected, frame_of, landed, rows_of
+from cip_assets_tests.transforms.frames import Row, by_key, collected, frame_of, landed, month_of, rows_of
 from cip_assets_tests.transforms.ten_customers import (
     CUSTOMERS,
     SUPPORT_TICKETS,
@@ -414,6 +415,62 @@ def test_a_churn_window_is_judged_from_its_last_day_on(spark: SparkSession, rule
 
     assert february(date(2024, 5, 28)) is None
     assert february(date(2024, 5, 29)) == 1
+
+
+def february_churn(
+    spark: SparkSession, rules: Rules, days: Mapping[str, Sequence[str]], sessions: Mapping[str, int]
+) -> list[Decimal | None]:
+    """The four rates of February 2024 for buyers with these purchase days and so many sessions in February."""
+    bought = [
+        {"customer_id": who, "transaction_date": date.fromisoformat(day), "amount": Decimal(1)}
+        for who, those in days.items()
+        for day in those
+    ]
+    seen = [
+        {"customer_id": who, "timestamp": datetime(2024, 2, 20, tzinfo=UTC)}
+        for who, number in sessions.items()
+        for _ in range(number)
+    ]
+
+    def frame(table: str, rows: list[Row]) -> DataFrame:
+        event_date = SOURCE_TABLES[table].event_date or ""
+        dated = [row | {"month": month_of(row[event_date])} for row in rows]
+        return frame_of(spark, contract_of("cleaned", table).spark_schema, dated)
+
+    transactions = frame("transactions", bought)
+    nobody = frame_of(spark, contract_of("cleaned", "customers").spark_schema, [])
+    trends = marts.kpi_trends(
+        transactions,
+        frame("returns", []),
+        frame("support_tickets", []),
+        frame("web_activity", seen),
+        features.purchases(transactions, nobody, D),
+        D,
+        rules,
+    )
+    february = by_key(collected(trends), ["month"])[date(2024, 2, 1)]
+    return [february[f"churn_rate_q{quarter}"] for quarter in (1, 2, 3, 4)]
+
+
+def test_who_buys_in_the_window_after_the_month_has_not_churned(spark: SparkSession, rules: Rules) -> None:
+    days = {
+        "same month": ["2024-02-10", "2024-02-29"],
+        "first day": ["2024-02-10", "2024-03-01"],
+        "last day": ["2024-02-10", "2024-05-29"],
+        "too late": ["2024-02-10", "2024-05-30"],
+    }
+    # None had a session, so all four are in the first quarter; two of them stayed away.
+    assert february_churn(spark, rules, days, {}) == [Decimal("0.5"), None, None, None]
+
+
+def test_quarters_of_engagement(spark: SparkSession, rules: Rules) -> None:
+    """Eight buyers with 1 to 8 sessions: two to a quarter. Those with 1, 2, 3 and 8 do not come back."""
+    sessions = {f"buyer {number}": number for number in range(1, 9)}
+    days = {
+        who: ["2024-02-10"] if number in {1, 2, 3, 8} else ["2024-02-10", "2024-03-10"]
+        for who, number in sessions.items()
+    }
+    assert february_churn(spark, rules, days, sessions) == [1, Decimal("0.5"), 0, Decimal("0.5")]
 
 
 # --- edges that need other data -----------------------------------------------------------------------------
