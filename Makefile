@@ -8,6 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export DAGSTER_DISABLE_TELEMETRY = 1
+# A test process ends before the JVM would have earned its optimising compiler back.
+SHORT_JVM := -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
 
 .PHONY: run test check ui bench clean
 
@@ -17,7 +19,7 @@ run: $(STAMP)
 test: $(STAMP)
 	CIP_ENGINE=sail $(BIN)/pytest
 	@if command -v java >/dev/null 2>&1; then \
-	    CIP_ENGINE=spark $(BIN)/pytest -m engine; \
+	    JAVA_TOOL_OPTIONS="$(SHORT_JVM)" CIP_ENGINE=spark $(BIN)/pytest -m engine; \
 	elif [ -n "$$CI" ]; then \
 	    echo "JAVA IS MISSING: the Spark half of the suite cannot run, and CI may not go without it." >&2; exit 1; \
 	else \

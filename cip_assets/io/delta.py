@@ -29,7 +29,6 @@ from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.errors import PlatformError
 
-
 RECENT = 100
 """Commits to look through for one just made; others come between only on object stores, without the lock."""
 

@@ -160,7 +160,9 @@ def _scan_rows(path: Path, source: SourceTable, delivery: date | None, calendar:
         raise UnreadableFileError(hint)
     taken = sorted((set(header) - set(source.columns)) & set(source.raw.columns))
     if taken:
-        raise UnreadableFileError(f"line 1 names column {taken[0]!r}, which the platform adds itself; rename it")
+        raise UnreadableFileError(
+            f"line 1 names column {taken[0]!r}, which the platform adds itself; rename it"
+        )
     wanted = source.event_date or source.id_column
     rows, last_line, undated = 0, 1, 0
     by_month: dict[date, int] = {}

@@ -1,5 +1,6 @@
 """A whole run on generated data, on the engine under test, made once."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -12,6 +13,7 @@ from cip_assets.generate import GeneratorConfig, Truth, generate
 from cip_assets.runner import Platform, Report
 from cip_assets.settings import Settings
 from cip_assets_tests.conftest import ENGINE
+from cip_assets_tests.integration.helpers import land_all
 
 SAMPLE = GeneratorConfig(customers=400, seed=7, end=date(2025, 6, 20), months=4, defects=0.03)
 
@@ -32,6 +34,20 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
     truth = generate(SAMPLE, settings.landing)
     platform = Platform(settings, dg.DagsterInstance.ephemeral())
     return Sample(settings, truth, platform, platform.run())
+
+
+@pytest.fixture(scope="session")
+def _small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data_dir = tmp_path_factory.mktemp("small")
+    land_all(data_dir / "landing")
+    assert Platform(Settings(data_dir, ENGINE), dg.DagsterInstance.ephemeral()).run().succeeded
+    return data_dir
+
+
+@pytest.fixture
+def healthy(_small_run: Path, tmp_path: Path) -> Path:
+    """A data folder of its own in which the small landing folder was run: tables, exports and all."""
+    return Path(shutil.copytree(_small_run, tmp_path / "healthy"))
 
 
 @pytest.fixture

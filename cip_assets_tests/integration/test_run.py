@@ -81,12 +81,10 @@ def test_one_row_per_customer_sorted_by_id(sample: Sample) -> None:
 
 
 def test_a_late_row_runs_its_own_month_again_and_leaves_the_others_byte_for_byte(
-    data_dir: Path, platform_on: MakePlatform
+    healthy: Path, platform_on: MakePlatform
 ) -> None:
-    landing = data_dir / "landing"
-    land_all(landing)
-    platform = platform_on(data_dir)
-    assert platform.run().succeeded
+    landing = healthy / "landing"
+    platform = platform_on(healthy)
     before = data_files(platform.settings, "cleaned/transactions")
     land(landing, "transactions/dt=2024-02-28/late.csv", "T9,C2,P1,1,12.50,12.50,Cash,2024-01-31\n")
 
@@ -101,15 +99,14 @@ def test_a_late_row_runs_its_own_month_again_and_leaves_the_others_byte_for_byte
 
 
 def test_a_correction_delivered_later_wins_and_the_old_row_is_superseded(
-    data_dir: Path, platform_on: MakePlatform
+    healthy: Path, platform_on: MakePlatform
 ) -> None:
-    land_all(data_dir / "landing")
     land(
-        data_dir / "landing",
+        healthy / "landing",
         "transactions/dt=2024-03-01/fix.csv",
         "T1,C1,P1,1,10.00,10.00,PayPal,2024-01-10\n",
     )
-    platform = platform_on(data_dir)
+    platform = platform_on(healthy)
     assert platform.run().succeeded
     amounts = {
         row["transaction_id"]: row["amount"] for row in rows_of(platform.settings, "cleaned/transactions")
@@ -119,14 +116,13 @@ def test_a_correction_delivered_later_wins_and_the_old_row_is_superseded(
     assert (kept_out["source_file"], kept_out["reasons"]) == ("transactions.csv", "transaction_id:superseded")
 
 
-def test_a_withdrawn_file_takes_its_rows_along(data_dir: Path, platform_on: MakePlatform) -> None:
-    land_all(data_dir / "landing")
-    extra = land(data_dir / "landing", "transactions/more.csv", "T9,C2,P1,1,1.00,1.00,Cash,2024-01-31\n")
-    platform = platform_on(data_dir)
+def test_a_withdrawn_file_takes_its_rows_along(healthy: Path, platform_on: MakePlatform) -> None:
+    platform = platform_on(healthy)
+    land(healthy / "landing", "support_tickets/none.csv", "")
+    land(healthy / "landing", "support_tickets.csv", "").unlink()
     assert platform.run().succeeded
-    extra.unlink()
-    assert platform.run().succeeded
-    assert "T9" not in {row["transaction_id"] for row in rows_of(platform.settings, "cleaned/transactions")}
+    assert rows_of(platform.settings, "cleaned/support_tickets") == []
+    assert {row["total_tickets"] for row in exported(platform.settings, "customer_360")} == {"0"}
 
 
 def test_the_same_id_in_two_months_is_reported_and_both_rows_stay(
@@ -144,20 +140,17 @@ def test_the_same_id_in_two_months_is_reported_and_both_rows_stay(
     assert len(rows_of(platform.settings, "cleaned/transactions")) == 2
 
 
-def test_only_the_newest_customer_snapshot_counts(data_dir: Path, platform_on: MakePlatform) -> None:
-    land_all(data_dir / "landing")
+def test_only_the_newest_customer_snapshot_counts(healthy: Path, platform_on: MakePlatform) -> None:
     newer = "C1,Ada,King,ada@example.org,Female,1990-12-10,2024-01-02,West,Consumer\n"
-    land(data_dir / "landing", "customers/dt=2024-02-01/customers.csv", newer)
-    platform = platform_on(data_dir)
+    land(healthy / "landing", "customers/dt=2024-02-01/customers.csv", newer)
+    platform = platform_on(healthy)
     assert platform.run().succeeded
     assert [row["last_name"] for row in rows_of(platform.settings, "cleaned/customers")] == ["King"]
 
 
-def test_a_column_that_no_contract_knows_is_kept_in_raw(data_dir: Path, platform_on: MakePlatform) -> None:
-    landing = data_dir / "landing"
-    land_all(landing)
-    platform = platform_on(data_dir)
-    assert platform.run().succeeded
+def test_a_column_that_no_contract_knows_is_kept_in_raw(healthy: Path, platform_on: MakePlatform) -> None:
+    landing = healthy / "landing"
+    platform = platform_on(healthy)
     land(
         landing,
         "products.csv",
@@ -170,10 +163,9 @@ def test_a_column_that_no_contract_knows_is_kept_in_raw(data_dir: Path, platform
 
 
 def test_an_older_day_can_be_computed_and_knows_nothing_of_what_came_later(
-    data_dir: Path, platform_on: MakePlatform
+    healthy: Path, platform_on: MakePlatform
 ) -> None:
-    land_all(data_dir / "landing")
-    platform = platform_on(data_dir)
+    platform = platform_on(healthy)
     assert platform.run(as_of=date(2024, 1, 31)).succeeded
     assert [row["total_revenue"] for row in exported(platform.settings, "kpi_totals")] == ["12.50"]
     assert [row["frequency"] for row in exported(platform.settings, "customer_360")] == ["1", "0"]
