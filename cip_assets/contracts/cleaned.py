@@ -158,6 +158,7 @@ def _derive(source: SourceTable) -> None:
     extras = {
         "ragged_text": (T.StringType, column("The whole line, where it has too few or too many fields")),
         "field_count": (T.IntegerType, column("Fields of that line", unit="fields")),
+        "header_field_count": (T.IntegerType, column("Fields of its file's header", unit="fields")),
     }
     raw_columns = {name: (text[name], fields[name]) for name in source.columns} | extras
     raw_model = _model(

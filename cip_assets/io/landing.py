@@ -346,6 +346,9 @@ def _raw_rows(
     columns["ragged_text"] = pa.chunked_array(
         [pa.nulls(whole, pa.string()), pa.array([r.text for r in block.ragged], pa.string())]
     )
+    columns["header_field_count"] = pa.chunked_array(
+        [pa.nulls(whole, pa.int32()), pa.repeat(pa.scalar(len(file["column_names"]), pa.int32()), ragged)]
+    )
     columns["field_count"] = pa.chunked_array(
         [pa.nulls(whole, pa.int32()), pa.array([r.field_count for r in block.ragged], pa.int32())]
     )

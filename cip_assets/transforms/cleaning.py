@@ -44,6 +44,7 @@ def judge(raw: DataFrame, source: SourceTable, rules: Rules) -> DataFrame:
         *(name for name in PROVENANCE if name in raw.columns),
         "ragged_text",
         "field_count",
+        "header_field_count",
         F.struct(*(F.col(name) for name in source.columns)).alias("text"),
         *(texts[name].isNotNull().alias(f"has_{name}") for name in source.columns),
         *(value.alias(name) for name, value in values.items()),
@@ -54,7 +55,7 @@ def judge(raw: DataFrame, source: SourceTable, rules: Rules) -> DataFrame:
     # it halves the time of both. By month, so that a month is one file.
     prepared = prepared.repartition("month" if source.is_event else source.id_column)
     is_ragged = F.col("ragged_text").isNotNull()
-    few = F.col("field_count") < F.lit(len(source.columns))
+    few = F.col("field_count") < F.col("header_field_count")
     ragged = F.when(few, F.lit("row:too_few_fields")).otherwise(F.lit("row:too_many_fields"))
     found = [F.when(is_ragged, ragged), *(F.when(~is_ragged, reason) for reason in _reasons(source))]
     judged = prepared.withColumn("reasons", F.concat_ws(REASON_SEPARATOR, *found))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cip_assets.contracts import SOURCE_TABLES
 from cip_assets.runner import Platform
 from cip_assets_tests.integration.helpers import LANDED, exported, land, land_all, rows_of
 
@@ -126,3 +127,12 @@ def test_a_bad_row_is_kept_with_its_text_and_the_rest_goes_on(
         6: ("row:too_few_fields", "T5,C1"),
     }
     assert len(rows_of(platform.settings, "cleaned/transactions")) == 3
+
+
+def test_a_line_is_short_against_its_own_file_s_header(healthy: Path, platform_on: MakePlatform) -> None:
+    wide = ",".join([*SOURCE_TABLES["returns"].columns, "note"])
+    land(healthy / "landing", "returns/wide.csv", "R2,T1,C1,P1,1.00,Other,2024-02-21\n", wide)
+    platform = platform_on(healthy)
+    assert platform.run().failures == []
+    (line,) = rows_of(platform.settings, "quarantine/returns")
+    assert line["reasons"] == "row:too_few_fields"

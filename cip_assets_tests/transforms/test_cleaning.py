@@ -101,10 +101,10 @@ def line_of(table: str, line: int, change: Change) -> Row:
     return {**GOOD[table], source.id_column: f"id{line}", **provenance, **change}
 
 
-def ragged(text: str, fields: int) -> Change:
+def ragged(text: str, fields: int, header: int) -> Change:
     """A line with too few or too many fields, as the reader hands it over: text and no values."""
     nothing = dict.fromkeys([name for values in GOOD.values() for name in values])
-    return {**nothing, "ragged_text": text, "field_count": fields}
+    return {**nothing, "ragged_text": text, "field_count": fields, "header_field_count": header}
 
 
 def judged(spark: SparkSession, rules: Rules, table: str, lines: Sequence[Row]) -> DataFrame:
@@ -129,9 +129,9 @@ REASONS: Mapping[str, Sequence[tuple[Change, str]]] = {
         ({"signup_date": "soon"}, "signup_date:not_a_date"),
         ({"signup_date": ""}, ""),
         ({"customer_id": "", "signup_date": "31.01.2024"}, "signup_date:not_a_date; customer_id:missing"),
-        (ragged("c1,Ann", 2), "row:too_few_fields"),
+        (ragged("c1,Ann", 2, header=9), "row:too_few_fields"),
         (
-            ragged("c1,Ann,Abel,a@x.org,Female,1980-02-29,2024-01-31,North,Consumer,?", 10),
+            ragged("c1,Ann,Abel,a@x.org,Female,1980-02-29,2024-01-31,North,Consumer,?", 10, header=9),
             "row:too_many_fields",
         ),
     ],
@@ -186,8 +186,8 @@ REASONS: Mapping[str, Sequence[tuple[Change, str]]] = {
             {"transaction_id": "", "customer_id": "", "transaction_date": "1999-01-01"},
             "transaction_id:missing; customer_id:missing; transaction_date:outside_calendar",
         ),
-        (ragged("t1,c1", 2), "row:too_few_fields"),
-        (ragged("t1,c1,p1,2,10.00,20,00,Cash,2024-03-05", 9), "row:too_many_fields"),
+        (ragged("t1,c1", 2, header=8), "row:too_few_fields"),
+        (ragged("t1,c1,p1,2,10.00,20,00,Cash,2024-03-05", 9, header=8), "row:too_many_fields"),
     ],
     "returns": [
         ({}, ""),
@@ -556,7 +556,7 @@ KEPT_OUT: Sequence[tuple[Change, str, str, str]] = [
         "amount:not_a_number",
         "id7,c1,p1,2,10.00,x,a;b|c'd\\e$1,2024-03-05",
     ),
-    (ragged('id8,"c,1",p1', 3), "quarantined", "row:too_few_fields", 'id8,"c,1",p1'),
+    (ragged('id8,"c,1",p1', 3, header=8), "quarantined", "row:too_few_fields", 'id8,"c,1",p1'),
     (
         {"transaction_id": "twice", "quantity": " 1 "},
         "superseded",
@@ -612,7 +612,7 @@ def raw_lines(draw: st.DrawFn) -> list[Row]:
         for name in draw(st.lists(st.sampled_from(sorted(GOOD["transactions"])), max_size=3)):
             change[name] = draw(few_ids if name == "transaction_id" else texts)
         if draw(st.integers(0, 5)) == 0:
-            change = dict(ragged("a,b", draw(st.sampled_from([2, 9]))))
+            change = dict(ragged("a,b", draw(st.sampled_from([2, 9])), header=8))
         provenance = {
             "source_file": draw(st.sampled_from(["a.csv", "b.csv"])),
             "delivery_date": draw(st.sampled_from([None, JANUARY_3, MARCH_3])),
