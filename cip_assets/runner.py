@@ -180,7 +180,8 @@ class Platform:
         by_month: dict[str, set[str]] = {}
         for table in EVENT_TABLES:
             months = set(in_step.held_by_landing(manifest, table))
-            if not everything and not in_step.problems(manifest, table):
+            unreadable = in_step.problems(manifest, table)
+            if not everything and not unreadable:
                 stages = {
                     tuple(self.settings.table_uri(layer, table) for layer in layers): str(
                         graph.get(dg.AssetKey([layers[0], table])).code_version
@@ -189,7 +190,7 @@ class Platform:
                 }
                 months = in_step.months_out_of_step(manifest, table, stages)
             cleaned = self.settings.table_uri("cleaned", table)
-            if not months and (in_step.problems(manifest, table) or not delta.exists(cleaned)):
+            if not months and (unreadable or not delta.exists(cleaned)):
                 # Without rows there is no month to run: the first one makes the table, or says what is wrong.
                 months = {str(FIRST_MONTH)}
             for month in months:
