@@ -1,0 +1,224 @@
+"""Every check fails on the fault that it is there for, and none fails without one."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from cip_assets.assets import ASSETS
+from cip_assets.checks import CHECKS
+from cip_assets.checks.contract import WITH_ROWS
+from cip_assets.contracts import EVENT_TABLES, SOURCE_TABLES, contracts_in
+from cip_assets.contracts.exports import EXPORTS
+from cip_assets.definitions import build_definitions
+from cip_assets.runner import Platform
+from cip_assets.settings import Settings
+from cip_assets_tests.conftest import ENGINE
+from cip_assets_tests.integration.helpers import LANDED, land
+
+DAY = {"dagster/partition": "2024-02-12"}
+MONTHS = {
+    "dagster/asset_partition_range_start": "2024-01-01",
+    "dagster/asset_partition_range_end": "2024-02-01",
+}
+DEFINED = {key for check in CHECKS for key in check.check_keys}
+
+
+def failed(data_dir: Path, names: set[str]) -> dict[str, str]:
+    """Run the checks of these names on what lies in a folder; those that failed, with what they say."""
+    resources = build_definitions(Settings(data_dir, ENGINE)).resources
+    found: dict[str, str] = {}
+    evaluated = set()
+    for tags, partitioned_by in (({}, None), (MONTHS, "month"), (DAY, "day")):
+        keys = {k for k in DEFINED if k.name in names and partitioning(k) == partitioned_by}
+        if keys:
+            result = dg.materialize(
+                [*ASSETS, *CHECKS],
+                selection=dg.AssetSelection.checks(*keys),
+                resources=resources,
+                tags=tags,
+                raise_on_error=False,
+            )
+            for evaluation in result.get_asset_check_evaluations():
+                evaluated.add(evaluation.asset_check_key)
+                if not evaluation.passed:
+                    name = f"{evaluation.asset_key.to_user_string()}:{evaluation.check_name}"
+                    found[name] = evaluation.description or ""
+    assert evaluated == {key for key in DEFINED if key.name in names}
+    return found
+
+
+def partitioning(key: dg.AssetCheckKey) -> str | None:
+    """What one run of a check covers."""
+    layer, table = key.asset_key.path
+    if layer in {"features", "marts", "exports"}:
+        return "day"
+    return "month" if table in EVENT_TABLES and key.name != "one_month_per_id" else None
+
+
+def table_at(data_dir: Path, name: str) -> DeltaTable:
+    return DeltaTable(str(data_dir / "lake" / name))
+
+
+def append(data_dir: Path, name: str, **changes: Any) -> None:
+    """Append a table's rows to it again, with other values in some columns."""
+    table = table_at(data_dir, name)
+    rows = table.to_pyarrow_table()
+    changed = {
+        column: pa.array([value] * len(rows), rows.schema.field(column).type)
+        for column, value in changes.items()
+    }
+    write_deltalake(
+        table,
+        pa.table({c: changed.get(c, rows[c]) for c in rows.column_names}, schema=rows.schema),
+        mode="append",
+    )
+
+
+def all_named(name: str) -> set[str]:
+    return {f"{key.asset_key.to_user_string()}:{key.name}" for key in DEFINED if key.name == name}
+
+
+def test_without_a_fault_no_check_fails(healthy: Path) -> None:
+    assert failed(healthy, {key.name for key in DEFINED}) == {}
+
+
+def test_rows_that_share_a_key_break_the_contract_of_every_table(healthy: Path) -> None:
+    # Dated after the last purchase, they would leave two features empty.
+    for event in ("returns", "support_tickets"):
+        land(healthy / "landing", f"{event}.csv", LANDED[event].replace("2024-02-2", "2024-02-1"))
+    assert Platform(Settings(healthy, ENGINE), dg.DagsterInstance.ephemeral()).run().succeeded
+    for contract in contracts_in(*WITH_ROWS):
+        append(healthy, contract.name)
+    found = failed(healthy, {"contract"})
+    assert set(found) == all_named("contract")
+    assert "transaction_id:not_unique" in found["cleaned/transactions:contract"].replace(", month", "")
+
+
+def test_a_value_that_a_rule_forbids_breaks_the_contract(healthy: Path) -> None:
+    table_at(healthy, "cleaned/transactions").update({"quantity": "0"}, predicate="transaction_id = 'T1'")
+    assert failed(healthy, {"contract"}) == {
+        "cleaned/transactions:contract": "cleaned/transactions: quantity:below_minimum (1 rows)"
+    }
+
+
+def test_a_row_that_got_lost_breaks_conservation(healthy: Path) -> None:
+    for source in SOURCE_TABLES.values():
+        row = table_at(healthy, source.cleaned.name).to_pyarrow_table().to_pylist()[0]
+        table_at(healthy, source.cleaned.name).delete(f"{source.id_column} = '{row[source.id_column]}'")
+    assert set(failed(healthy, {"conservation"})) == all_named("conservation")
+
+
+def test_a_cent_that_got_lost_breaks_conservation(healthy: Path) -> None:
+    table_at(healthy, "cleaned/returns").update({"amount": "amount - 0.01"})
+    assert set(failed(healthy, {"conservation"})) == {"cleaned/returns:conservation"}
+
+
+def test_more_quarantined_lines_than_the_rules_allow_are_reported(healthy: Path) -> None:
+    for source in SOURCE_TABLES.values():
+        kept_out = table_at(healthy, source.quarantine.name)
+        schema = pa.schema(kept_out.schema().to_arrow())
+        line = {name: None for name in schema.names} | {
+            "outcome": "quarantined",
+            "reasons": "row:too_few_fields",
+        }
+        if source.is_event:
+            line["month"] = date(2024, 2, 1)
+        write_deltalake(kept_out, pa.Table.from_pylist([line], schema), mode="append")
+    found = failed(healthy, {"share"})
+    assert set(found) == all_named("share")
+    assert found["quarantine/customers:share"] == "customers: 1 of 2 lines are quarantined"
+
+
+@pytest.mark.parametrize(
+    ("column", "table"),
+    [
+        ("gender", "customers"),
+        ("payment_method", "transactions"),
+        ("return_reason", "returns"),
+        ("status", "support_tickets"),
+        ("activity_type", "web_activity"),
+    ],
+)
+def test_a_word_that_the_rules_do_not_know_is_reported(healthy: Path, column: str, table: str) -> None:
+    table_at(healthy, f"cleaned/{table}").update({column: "'Nonsense'"})
+    assert set(failed(healthy, {"vocabulary"})) == {f"cleaned/{table}:vocabulary"}
+
+
+def test_too_many_events_of_unknown_customers_are_reported(healthy: Path) -> None:
+    for table in EVENT_TABLES:
+        table_at(healthy, f"cleaned/{table}").update({"customer_id": "'nobody'"})
+    found = failed(healthy, {"orphans"})
+    assert set(found) == all_named("orphans")
+    assert found["cleaned/transactions:orphans"] == (
+        "transactions: 3 of 3 rows have a customer that customers lacks"
+    )
+
+
+def test_an_id_in_two_months_is_reported(healthy: Path) -> None:
+    for table in EVENT_TABLES:
+        append(healthy, f"cleaned/{table}", month=date(2024, 5, 1))
+    assert set(failed(healthy, {"one_month_per_id"})) == all_named("one_month_per_id")
+
+
+MARTS_AND_FILES = "marts/kpi_totals:adds_up"
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("marts/kpi_totals", {"total_revenue": "total_revenue + 0.01"}),
+        ("marts/kpi_totals", {"returned_amount": "returned_amount + 0.01"}),
+        ("marts/kpi_totals", {"orphan_revenue": "orphan_revenue + 0.01"}),
+        ("marts/kpi_totals", {"total_customers": "total_customers + 1"}),
+        ("marts/customer_360", {"monetary_value": "monetary_value + 0.01"}),
+        ("marts/kpi_monthly_revenue", {"monthly_revenue": "monthly_revenue - 0.01"}),
+        ("cleaned/transactions", {"amount": "amount + 0.01"}),
+        ("cleaned/returns", {"return_date": "DATE '2024-02-12'"}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else next(iter(value)),
+)
+def test_marts_that_do_not_add_up_are_found(healthy: Path, name: str, change: dict[str, str]) -> None:
+    table_at(healthy, name).update(change)
+    assert set(failed(healthy, {"adds_up"})) == {MARTS_AND_FILES}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda path: path.unlink(),
+        lambda path: path.write_text(
+            path.read_text("utf-8") + path.read_text("utf-8").splitlines()[-1] + "\n", "utf-8"
+        ),
+        lambda path: path.write_text("no," + path.read_text("utf-8"), "utf-8"),
+    ],
+    ids=["missing", "a row twice", "another header"],
+)
+def test_files_that_are_not_their_marts_are_found(healthy: Path, fault: Callable[[Path], object]) -> None:
+    for export in EXPORTS:
+        fault(healthy / "final" / f"{export.name}.csv")
+    assert set(failed(healthy, {"file"})) == all_named("file")
+
+
+def test_files_that_do_not_add_up_are_found(healthy: Path) -> None:
+    path = healthy / "final" / "kpi_totals.csv"
+    path.write_text(path.read_text("utf-8").replace("50.00", "50.01"), "utf-8")
+    assert set(failed(healthy, {"adds_up"})) == {"exports/kpi_totals:adds_up"}
+
+
+def test_every_check_is_made_to_fail_above() -> None:
+    assert {key.name for key in DEFINED} == {
+        "contract",
+        "conservation",
+        "share",
+        "vocabulary",
+        "orphans",
+        "one_month_per_id",
+        "adds_up",
+        "file",
+    }
