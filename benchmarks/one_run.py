@@ -4,16 +4,50 @@ import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-from cip_assets.runner import Platform
+import dagster as dg
+
+from cip_assets.runner import Platform, open_instance
 from cip_assets.settings import Settings
+
+
+class Bookkeeping:
+    """Times what Dagster does inside steps with its own storage: events, and versions of inputs."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.seconds = 0.0
+        self._depth = 0
+        for name in ("handle_new_event", "get_asset_records", "get_latest_data_version_record"):
+            setattr(instance, name, self._timed(getattr(instance, name)))
+
+    def _timed(self, call):  # noqa: ANN001, ANN202
+        def timed(*args, **kwargs):  # noqa: ANN002, ANN003, ANN202
+            began = time.monotonic()
+            self._depth += 1
+            try:
+                return call(*args, **kwargs)
+            finally:
+                self._depth -= 1
+                if self._depth == 0:
+                    self.seconds += time.monotonic() - began
+
+        return timed
 
 
 def main(report_file: Path) -> int:
     """Run the platform and write the rows and seconds of each asset."""
-    report = Platform(Settings.from_environment()).run()
-    facts = {"rows": report.rows, "step_seconds": report.seconds, "jvm_peak_gb": _jvm_peak_gb()}
+    settings = Settings.from_environment()
+    instance = open_instance(settings.dagster_home)
+    bookkeeping = Bookkeeping(instance)
+    report = Platform(settings, instance).run()
+    facts = {
+        "rows": report.rows,
+        "step_seconds": report.seconds,
+        "bookkeeping_seconds": bookkeeping.seconds,
+        "jvm_peak_gb": _jvm_peak_gb(),
+    }
     report_file.write_text(json.dumps(facts), encoding="utf-8")
     for failure in report.failures:
         sys.stderr.write(f"{failure.message}\n")

@@ -26,6 +26,7 @@ from cip_assets.io.csv_records import RecordBlock, UnreadableFileError
 
 CSV_NAME = re.compile(r"[.]csv([.]gz)?$", re.IGNORECASE)
 DELIVERY_FOLDER = "dt="
+FILES_PER_TASK = 8
 
 
 @dataclass(frozen=True)
@@ -370,10 +371,10 @@ def _raw_rows(
 
 
 def _spread(spark: SparkSession, specs: Sequence[Mapping[str, Any]]) -> DataFrame:
-    """One row of JSON per file, spread over the engine's tasks."""
+    """One row of JSON per file, spread over the engine's tasks: a few files each, since a task costs too."""
     rows = [(json.dumps(spec),) for spec in specs]
     frame = spark.createDataFrame(rows, "spec string")
-    return frame.repartition(max(1, min(len(rows), 64)))
+    return frame.repartition(max(1, min(len(rows), 16), len(rows) // FILES_PER_TASK))
 
 
 def _specs(batches: Iterable[pa.RecordBatch]) -> Iterator[dict[str, Any]]:

@@ -35,13 +35,32 @@ def judge(raw: DataFrame, source: SourceTable, rules: Rules) -> DataFrame:
     Grain: one row per line. ``outcome`` is cleaned, quarantined or superseded; ``reasons`` names each
     thing wrong as ``column:problem``; the text is in a struct ``text``.
     """
+    hashed, repeated = _by_id(raw, source)
+    # Only lines whose id may stand on another line need a window, which sorts whole rows.
+    alone = _with_reasons(hashed.join(F.broadcast(repeated), "_hash", "left_anti"), source, rules)
+    rivals = _with_reasons(hashed.join(F.broadcast(repeated), "_hash", "left_semi"), source, rules)
+    is_good = F.col("reasons") == ""
+    newest_first = [
+        F.col("delivery_date").desc_nulls_last(),
+        F.col("source_file").desc(),
+        F.col("source_line").desc(),
+    ]
+    # Broken lines have no say in which line wins, so they stand in groups of their own.
+    group = Window.partitionBy(*_rivalry(source), is_good).orderBy(*newest_first)
+    is_beaten = is_good & (F.row_number().over(group) > 1)
+    lines = alone.withColumn("is_beaten", F.lit(False)).unionByName(rivals.withColumn("is_beaten", is_beaten))
+    outcome = F.when(~is_good, F.lit("quarantined")).when(F.col("is_beaten"), F.lit("superseded"))
+    return lines.withColumn("outcome", outcome.otherwise(F.lit("cleaned"))).drop("is_beaten")
+
+
+def _with_reasons(lines: DataFrame, source: SourceTable, rules: Rules) -> DataFrame:
+    """The lines with their values in the contract's types, and everything that is wrong with them."""
     cleaned = source.cleaned
     derived = {name for name in cleaned.columns if name not in source.columns and name not in PROVENANCE}
     texts = {name: _text(name) for name in source.columns}
     values = {name: _typed(texts[name], name, source, rules) for name in source.columns}
-    prepared = _with_rivals(raw, source).select(
-        "_has_rivals",
-        *(name for name in PROVENANCE if name in raw.columns),
+    typed = lines.select(
+        *(name for name in PROVENANCE if name in lines.columns),
         "ragged_text",
         "field_count",
         "header_field_count",
@@ -50,33 +69,15 @@ def judge(raw: DataFrame, source: SourceTable, rules: Rules) -> DataFrame:
         *(value.alias(name) for name, value in values.items()),
     )
     for name in sorted(derived):
-        prepared = prepared.withColumn(name, _derived(name))
+        typed = typed.withColumn(name, _derived(name))
     # A shuffle here keeps the engines from reading every text again for each rule that looks at its value:
     # it halves the time of both. By month, so that a month is one file.
-    prepared = prepared.repartition("month" if source.is_event else source.id_column)
+    typed = typed.repartition("month" if source.is_event else source.id_column)
     is_ragged = F.col("ragged_text").isNotNull()
     few = F.col("field_count") < F.col("header_field_count")
     ragged = F.when(few, F.lit("row:too_few_fields")).otherwise(F.lit("row:too_many_fields"))
     found = [F.when(is_ragged, ragged), *(F.when(~is_ragged, reason) for reason in _reasons(source))]
-    judged = prepared.withColumn("reasons", F.concat_ws(REASON_SEPARATOR, *found))
-    is_good = F.col("reasons") == ""
-    alone = judged.where(~F.col("_has_rivals")).withColumn(
-        "outcome", F.when(is_good, F.lit("cleaned")).otherwise(F.lit("quarantined"))
-    )
-    newest_first = [
-        F.col("delivery_date").desc_nulls_last(),
-        F.col("source_file").desc(),
-        F.col("source_line").desc(),
-    ]
-    # Broken lines have no say in which line wins, so they stand in groups of their own.
-    group = Window.partitionBy(*_rivalry(source), is_good).orderBy(*newest_first)
-    outcome = (
-        F.when(~is_good, F.lit("quarantined"))
-        .when(F.row_number().over(group) == 1, F.lit("cleaned"))
-        .otherwise(F.lit("superseded"))
-    )
-    contested = judged.where("_has_rivals").withColumn("outcome", outcome)
-    return alone.unionByName(contested).drop("_has_rivals")
+    return typed.withColumn("reasons", F.concat_ws(REASON_SEPARATOR, *found))
 
 
 def _rivalry(source: SourceTable) -> list[str]:
@@ -86,18 +87,11 @@ def _rivalry(source: SourceTable) -> list[str]:
     return [source.id_column, *(["month"] if source.is_event else [])]
 
 
-def _with_rivals(raw: DataFrame, source: SourceTable) -> DataFrame:
-    """Mark the lines whose id may stand on another line too.
-
-    Only those need a window, which sorts whole rows: the ids are counted first, by their hash.
-    """
+def _by_id(raw: DataFrame, source: SourceTable) -> tuple[DataFrame, DataFrame]:
+    """The lines with the hash of their id, and the hashes that stand on more than one line."""
     id_text, *others = _rivalry(source)
     hashed = raw.withColumn("_hash", F.xxhash64(_text(id_text), *others))
-    repeated = (
-        hashed.groupBy("_hash").count().where("count > 1").select("_hash", F.lit(True).alias("_repeated"))
-    )
-    marked = hashed.join(F.broadcast(repeated), "_hash", "left")
-    return marked.withColumn("_has_rivals", F.coalesce("_repeated", F.lit(False)))
+    return hashed, hashed.groupBy("_hash").count().where("count > 1").select("_hash")
 
 
 def cleaned_rows(judged: DataFrame, source: SourceTable) -> DataFrame:
@@ -169,8 +163,7 @@ def _problem_of_type(data_type: T.DataType) -> str:
 
 def _text(name: str) -> Column:
     """The text without blanks around it; null where nothing is left."""
-    trimmed = F.regexp_replace(F.col(name), BLANKS_AROUND, "")
-    return F.when(trimmed != "", trimmed)
+    return F.nullif(F.regexp_replace(F.col(name), BLANKS_AROUND, ""), F.lit(""))
 
 
 def _typed(text: Column, name: str, source: SourceTable, rules: Rules) -> Column:
