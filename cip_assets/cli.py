@@ -1,6 +1,7 @@
 """`cip`: the platform on the command line. It asks Dagster for everything and shows what came of it."""
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Collection, Iterator
@@ -24,8 +25,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from cip_assets.automation.jobs import RESTORE, VALIDATE
-from cip_assets.contracts import CONTRACTS, LAYERS, SOURCE_TABLES, contracts_in
+from cip_assets.automation.jobs import VALIDATE
+from cip_assets.automation.recovery import MAINTENANCE, REPLAY, RESTORE
+from cip_assets.contracts import CONTRACTS, SOURCE_TABLES, contracts_in
 from cip_assets.errors import PlatformError
 from cip_assets.generate import GeneratorConfig, Scenario, generate
 from cip_assets.io import delta
@@ -153,22 +155,43 @@ def history(table: Annotated[str, typer.Argument(help="layer/table, or the table
 @app.command()
 def restore(
     table: Annotated[str, typer.Argument(help="layer/table, or the table's name")],
-    version: Annotated[int, typer.Option(help="the version to go back to (see 'cip history')")],
+    version: Annotated[int | None, typer.Option(help="the version to go back to (see 'cip history')")] = None,
+    to: Annotated[str | None, typer.Option(help="or a time, such as 2026-05-01T12:00")] = None,
+    go_on: Annotated[bool, typer.Option(help="although tables computed from it will disagree")] = False,
 ) -> None:
     """Make a table again what it was at a version; later versions stay in its history."""
-    settings = Settings.from_environment()
     name = delta.table_name(_uri(table))
-    report = Report()
-    config = {"ops": {"restore": {"config": {"table": name, "version": version}}}}
-    Platform(settings).execute(RESTORE, report, run_config=config)
-    _raise_first(report)
-    layer = name.split("/")[0]
-    later = [following for following in LAYERS[LAYERS.index(layer) + 1 :] if following != "quarantine"]
-    out.print(f"{name} is again what it was at version {version}")
-    if later:
-        out.print(
-            f"What is computed from it ({', '.join(later)}, exports) is as before: 'cip run' brings it in step"
-        )
+    config = {"table": name, "version": version, "to": to, "go_on": go_on}
+    run_again = Platform(Settings.from_environment()).recover(RESTORE, config)
+    out.print(f"{name} is again what it was {f'at version {version}' if to is None else f'at {to}'}")
+    if run_again:
+        out.print(f"computed from later versions of it, and to be run again: {', '.join(run_again)}")
+
+
+@app.command()
+def maintain(
+    tables: Annotated[list[str] | None, typer.Argument(help="layer/table; all unless given")] = None,
+    keep_days: Annotated[
+        int | None, typer.Option(help="time travel reaches back so many days (default: the rules')")
+    ] = None,
+) -> None:
+    """Join small files, and delete what only older versions of the tables need."""
+    config: dict[str, object] = {"tables": [delta.table_name(_uri(table)) for table in tables or []]}
+    if keep_days is not None:
+        config["keep_days"] = keep_days
+    done = Platform(Settings.from_environment()).recover(MAINTENANCE, config)
+    for name, counts in done.items():
+        out.print(f"{name}: {counts['files_joined']} files joined, {counts['files_deleted']} deleted")
+
+
+@app.command()
+def replay(
+    tables: Annotated[list[str] | None, typer.Argument(help="source tables; all unless given")] = None,
+) -> None:
+    """After the rules were mended: clean the months with quarantined lines again, then the snapshot."""
+    done = Platform(Settings.from_environment()).recover(REPLAY, {"tables": tables or []})
+    for name, counts in done.items():
+        out.print(f"{name}: {counts['before']} quarantined lines before, {counts['after']} now")
 
 
 @app.command()
@@ -225,6 +248,8 @@ def ui(port: Annotated[int, typer.Option(help="port on 127.0.0.1")] = 3000) -> N
         environment = {**os.environ, "DAGSTER_HOME": str(settings.dagster_home)}
     dagster = str(Path(sys.executable).with_name("dagster"))
     arguments = [dagster, "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
+    # A shell that starts it in the background lets it ignore the interrupt that ends it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execve(dagster, arguments, environment)
 
 
@@ -258,10 +283,11 @@ def _show(report: Report, settings: Settings, seconds: float) -> None:
         checks = _checks(report, {c.asset for c in report.checks if c.asset.startswith(f"{layer}/")})
         layers.add_row(layer, str(len(rows)), f"{sum(rows):,}", f"{spent:.1f}", checks)
     out.print(layers)
-    for (start, end), tables in report.months.items():
-        out.print(f"ingested {start[:7]} to {end[:7]}: {', '.join(tables)}", highlight=False)
-    if report.as_of and not report.months:
-        out.print("every month of every event table was up to date: nothing to ingest")
+    for block in report.ingested:
+        months = f"{block.first[:7]} to {block.last[:7]}" if block.first else "newest delivery"
+        out.print(f"ingested {months}: {', '.join(block.tables)}", highlight=False)
+    if report.as_of and not report.ingested:
+        out.print("every source table was up to date: nothing to ingest")
     for check in report.checks:
         if not check.passed:
             kind = "[yellow]warning[/]" if check.is_warning else "[bold red]failed check[/]"

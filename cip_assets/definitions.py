@@ -6,7 +6,11 @@ import dagster as dg
 from dagster_deltalake import LocalConfig
 
 from cip_assets.assets import ASSETS
+from cip_assets.automation.freshness import with_policies
 from cip_assets.automation.jobs import JOBS
+from cip_assets.automation.recovery import IN_MEMORY
+from cip_assets.automation.schedules import SCHEDULES
+from cip_assets.automation.sensors import SENSORS
 from cip_assets.checks import CHECKS
 from cip_assets.engines import EngineResource
 from cip_assets.io.manager import SparkDeltaIOManager
@@ -29,12 +33,15 @@ def build_definitions(settings: Settings, overrides: Mapping[str, object] | None
         "io_manager": SparkDeltaIOManager(
             root_uri=str(settings.lake), storage_options=LocalConfig(), engine=engine
         ),
+        IN_MEMORY: dg.mem_io_manager,
         **(overrides or {}),
     }
     return dg.Definitions(
-        assets=ASSETS,
+        assets=with_policies(ASSETS),
         asset_checks=CHECKS,
         jobs=JOBS,
+        sensors=SENSORS,
+        schedules=SCHEDULES,
         resources=resources,
         # A process per step would start an engine per step.
         executor=dg.in_process_executor,

@@ -1,9 +1,14 @@
 """Errors that a person can act on."""
 
+import dagster as dg
 
-class PlatformError(Exception):
-    """Something that the person who runs the platform can mend.
+
+class PlatformError(dg.Failure):
+    """Something that the person who runs the platform can mend, and that trying again cannot.
 
     The message is one line: what is wrong, where (table, file, line, column), and what to do.
-    The command line prints it without a traceback; Dagster shows it as the step's error.
+    The command line prints it without a traceback; Dagster shows it as the step's error, without a retry.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, allow_retries=False)

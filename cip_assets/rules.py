@@ -9,8 +9,17 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from cip_assets.contracts import LAYERS
 from cip_assets.errors import PlatformError
 
 DEFAULT_RULES = Path(__file__).with_name("business_rules.yaml")
@@ -67,6 +76,19 @@ class QualityRules(_Strict):
     max_quarantined_share: float = Field(ge=0, le=1)
 
 
+class OperationRules(_Strict):
+    keep_versions_days: int = Field(ge=0)
+    fresh_for_hours: Mapping[str, Annotated[float, Field(gt=0)]]
+
+    @field_validator("fresh_for_hours")
+    @classmethod
+    def every_layer_is_named(cls, hours: Mapping[str, float]) -> Mapping[str, float]:
+        layers = (*LAYERS, "exports")
+        if hours.keys() != set(layers):
+            raise ValueError(f"name each of {', '.join(layers)}, and nothing else")
+        return hours
+
+
 class Rules(_Strict):
     """Every threshold, weight, segment and spelling that the business decides."""
 
@@ -79,6 +101,7 @@ class Rules(_Strict):
     top_n: int = Field(ge=1)
     fill: Mapping[str, str]
     vocabulary: Mapping[str, Sequence[str]]
+    operations: OperationRules
 
     @model_validator(mode="after")
     def every_score_has_a_segment(self) -> Self:

@@ -4,8 +4,10 @@ The command line, the benchmark and the tests run the platform through this modu
 about the data: which months there are comes from the manifest, the day from the transactions.
 """
 
+import shutil
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -14,29 +16,23 @@ from uuid import uuid4
 
 import dagster as dg
 import duckdb
+import pyarrow.compute as pc
 import sqlalchemy
-import yaml
 
-from cip_assets.automation.jobs import INGEST, SCAN, SNAPSHOT
-from cip_assets.automation.partitions import FIRST_MONTH, MONTHS
-from cip_assets.contracts import EVENT_TABLES, SNAPSHOT_TABLES
+from cip_assets.automation import plan
+from cip_assets.automation.failures import Failure, failures_of, root_of
+from cip_assets.automation.jobs import INGEST, SCAN, SNAPSHOT, SNAPSHOT_ASSETS
+from cip_assets.automation.plan import Block
+from cip_assets.contracts import LAYERS, SOURCE_TABLES
 from cip_assets.definitions import build_definitions
 from cip_assets.errors import PlatformError
-from cip_assets.io import delta, in_step
+from cip_assets.io import delta
+from cip_assets.io.in_step import WHOLE
 from cip_assets.settings import Settings
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 Listener = Callable[[dg.DagsterEvent], None]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A step that failed, with the error that a person needs to read."""
-
-    step: str
-    message: str
 
 
 @dataclass(frozen=True)
@@ -51,21 +47,12 @@ class CheckOutcome:
     metadata: Mapping[str, object]
 
 
-@dataclass(frozen=True)
-class Block:
-    """Consecutive months, by their first days, and the tables to run for them."""
-
-    first: str
-    last: str
-    tables: tuple[str, ...]
-
-
 @dataclass
 class Report:
     """What a run did, stage by stage."""
 
     as_of: date | None = None
-    months: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    ingested: list[Block] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     checks: list[CheckOutcome] = field(default_factory=list)
@@ -108,27 +95,48 @@ class Platform:
 
         """
         report = Report()
-        blocked = self.execute(SCAN, report, listener)
+        self.execute(SCAN, report, listener)
         if report.failures:
             return report
-        snapshots = self._assets_of_tables(SNAPSHOT_TABLES)
-        blocked |= self.execute(INGEST, report, listener, assets=snapshots)
-        for block in self._work(first, last, everything=everything):
-            tags = {RANGE_START: block.first, RANGE_END: block.last}
-            assets = self._assets_of_tables(block.tables)
-            blocked |= self.execute(INGEST, report, listener, assets=assets, tags=tags)
-            report.months[block.first, block.last] = block.tables
-        if dg.AssetKey(["cleaned", "transactions"]) in blocked and not delta.exists(
-            self.settings.table_uri("cleaned", "transactions")
-        ):
-            report.skipped += self._names(self._assets_of(SNAPSHOT))
-            return report
-        report.as_of = as_of or self.last_transaction_day()
-        left = self._assets_of(SNAPSHOT) - self._downstream(blocked)
-        report.skipped += self._names(self._assets_of(SNAPSHOT) - left)
-        if left:
-            self.execute(SNAPSHOT, report, listener, partition_key=report.as_of.isoformat(), assets=left)
+        work = plan.due(self.settings, first, last, everything=everything)
+        blocks = [*work.blocks, *map(plan.without_months, work.unreadable)]
+        blocked = self._ingest(blocks, report, listener)
+        self._snapshot(as_of, blocked, report, listener)
         return report
+
+    def replay(self, tables: Sequence[str], report: Report) -> None:
+        """Clean the months that have quarantined lines again, from raw, and compute the snapshot."""
+        by_month: dict[str, set[str]] = {}
+        for table in tables:
+            for month in months_with_quarantined_lines(self.settings, table):
+                by_month.setdefault(month, set()).add(table)
+        blocked = self._ingest(plan.blocks_of(by_month), report, layers=("cleaned", "quarantine"))
+        self._snapshot(None, blocked, report)
+
+    def _ingest(
+        self,
+        blocks: Sequence[Block],
+        report: Report,
+        listener: Listener | None = None,
+        layers: Sequence[str] = LAYERS,
+    ) -> set[dg.AssetKey]:
+        blocked: set[dg.AssetKey] = set()
+        for block in blocks:
+            assets = {key for key in block.assets if key.path[0] in layers}
+            blocked |= self.execute(INGEST, report, listener, assets=assets, tags=block.tags)
+            report.ingested.append(block)
+        return blocked
+
+    def _snapshot(
+        self, as_of: date | None, blocked: set[dg.AssetKey], report: Report, listener: Listener | None = None
+    ) -> None:
+        """The snapshot of a day, without what depends on assets that cannot be relied on."""
+        left = SNAPSHOT_ASSETS - self._downstream(blocked)
+        report.skipped += sorted(key.to_user_string() for key in SNAPSHOT_ASSETS - left)
+        transactions = self.settings.table_uri("cleaned", "transactions")
+        if left and (delta.exists(transactions) or not blocked):
+            report.as_of = as_of or self.last_transaction_day()
+            self.execute(SNAPSHOT, report, listener, partition_key=report.as_of.isoformat(), assets=left)
 
     def execute(
         self,
@@ -136,28 +144,49 @@ class Platform:
         report: Report,
         listener: Listener | None = None,
         *,
-        assets: set[dg.AssetKey] | None = None,
+        assets: AbstractSet[dg.AssetKey] | None = None,
         partition_key: str | None = None,
         tags: Mapping[str, str] | None = None,
         run_config: Mapping[str, object] | None = None,
     ) -> set[dg.AssetKey]:
         """Run one job, add what it did to the report, and return the assets that cannot be relied on."""
+        result = self._in_process(
+            job,
+            listener,
+            partition_key=partition_key,
+            tags={**(tags or {}), plan.CODE_TAG: plan.CODE},
+            run_config={**QUIET, **(run_config or {})},
+            asset_selection=sorted(assets) if assets is not None else None,
+        )
+        return _collect(result, report, planned=assets if assets is not None else self._assets_of(job))
+
+    def recover(self, job: str, config: Mapping[str, object]) -> Any:
+        """Run a job of recovery, which has one op; what the op returned.
+
+        Raises:
+            PlatformError: it was refused, or failed.
+
+        """
+        (op,) = self.definitions.resolve_job_def(job).nodes
+        result = self._in_process(job, run_config={**QUIET, "ops": {op.name: {"config": config}}})
+        report = Report()
+        _collect(result, report, planned=set())
+        if report.failures:
+            raise PlatformError(report.failures[0].message)
+        return result.output_for_node(op.name)
+
+    def _in_process(
+        self, job: str, listener: Listener | None = None, **options: Any
+    ) -> dg.ExecuteInProcessResult:
         run_id = str(uuid4())
         if listener is not None:
             self.instance.add_event_listener(
                 run_id, lambda entry: entry.dagster_event and listener(entry.dagster_event)
             )
         definition = self.definitions.resolve_job_def(job)
-        result = definition.execute_in_process(
-            run_config={**QUIET, **(run_config or {})},
-            instance=self.instance,
-            run_id=run_id,
-            partition_key=partition_key,
-            tags=tags,
-            asset_selection=sorted(assets) if assets is not None else None,
-            raise_on_error=False,
+        return definition.execute_in_process(
+            instance=self.instance, run_id=run_id, raise_on_error=False, **options
         )
-        return _collect(result, report, planned=assets if assets is not None else self._assets_of(job))
 
     def last_transaction_day(self) -> date:
         """The day of the last cleaned transaction.
@@ -173,35 +202,6 @@ class Platform:
             )
         return day
 
-    def _work(self, first: date | None, last: date | None, *, everything: bool) -> list["Block"]:
-        """The ranges of months to ingest, each with its tables."""
-        manifest = self.settings.table_uri("landing", "manifest")
-        graph = self.definitions.resolve_asset_graph()
-        by_month: dict[str, set[str]] = {}
-        for table in EVENT_TABLES:
-            months = set(in_step.held_by_landing(manifest, table))
-            unreadable = in_step.problems(manifest, table)
-            if not everything and not unreadable:
-                stages = {
-                    tuple(self.settings.table_uri(layer, table) for layer in layers): str(
-                        graph.get(dg.AssetKey([layers[0], table])).code_version
-                    )
-                    for layers in (("raw",), ("cleaned", "quarantine"))
-                }
-                months = in_step.months_out_of_step(manifest, table, stages)
-            cleaned = self.settings.table_uri("cleaned", table)
-            if not months and (unreadable or not delta.exists(cleaned)):
-                # Without rows there is no month to run: the first one makes the table, or says what is wrong.
-                months = {str(FIRST_MONTH)}
-            for month in months:
-                by_month.setdefault(month, set()).add(table)
-        start = str(first.replace(day=1)) if first else ""
-        end = str(last.replace(day=1)) if last else "9999"
-        return _blocks({month: tables for month, tables in by_month.items() if start <= month <= end})
-
-    def _assets_of_tables(self, tables: Collection[str]) -> set[dg.AssetKey]:
-        return {key for key in self._assets_of(INGEST) if key.path[-1] in tables}
-
     def _assets_of(self, job: str) -> set[dg.AssetKey]:
         return set(self.definitions.resolve_job_def(job).asset_layer.executable_asset_keys)
 
@@ -210,30 +210,13 @@ class Platform:
         chosen = dg.AssetSelection.assets(*keys).downstream() if keys else None
         return set(chosen.resolve(graph)) if chosen else set()
 
-    @staticmethod
-    def _names(keys: set[dg.AssetKey]) -> list[str]:
-        return sorted(key.to_user_string() for key in keys)
-
-
-def _blocks(by_month: Mapping[str, set[str]]) -> list[Block]:
-    """Join consecutive months: a run has more to do with starting than with a month more."""
-    blocks: list[Block] = []
-    calendar = MONTHS.get_partition_keys()
-    for month in sorted(by_month):
-        if blocks and calendar.index(month) == calendar.index(blocks[-1].last) + 1:
-            tables = tuple(sorted({*blocks[-1].tables, *by_month[month]}))
-            blocks[-1] = Block(blocks[-1].first, month, tables)
-        else:
-            blocks.append(Block(month, month, tuple(sorted(by_month[month]))))
-    return blocks
-
 
 def open_instance(home: Path) -> dg.DagsterInstance:
     """The Dagster instance of a data folder; a first use writes its settings file."""
     home.mkdir(parents=True, exist_ok=True)
     settings = home / "dagster.yaml"
     if not settings.exists():
-        settings.write_text(yaml.safe_dump({"telemetry": {"enabled": False}}), encoding="utf-8")
+        shutil.copyfile(Path(__file__).with_name("dagster.yaml"), settings)
     return dg.DagsterInstance.from_config(str(home))
 
 
@@ -245,7 +228,7 @@ def _sync_once_a_checkpoint(connection: Any, _record: object) -> None:
 
 
 def _collect(
-    result: dg.ExecuteInProcessResult, report: Report, planned: set[dg.AssetKey]
+    result: dg.ExecuteInProcessResult, report: Report, planned: AbstractSet[dg.AssetKey]
 ) -> set[dg.AssetKey]:
     """Add what a run did to the report; return the assets that cannot be relied on after it."""
     before = len(report.failures)
@@ -255,7 +238,7 @@ def _collect(
         if event.is_step_success:
             report.seconds[str(event.step_key)] = event.step_success_data.duration_ms / 1000
         elif event.is_step_failure:
-            report.failures += _failures(event)
+            report.failures += failures_of(event)
         elif event.is_step_materialization and event.asset_key:
             done.add(event.asset_key)
             rows = event.materialization.metadata.get("dagster/row_count")
@@ -278,28 +261,8 @@ def _collect(
     blocked = any(not check.passed and not check.is_warning for check in report.checks)
     if not result.success and not blocked and len(report.failures) == before:
         ended = next(event for event in reversed(result.all_events) if event.is_job_failure)
-        report.failures += _root_of(ended.job_failure_data.error, result.job_def.name)
+        report.failures += root_of(ended.job_failure_data.error, result.job_def.name)
     return bad | (planned - done)
-
-
-def _failures(event: dg.DagsterEvent) -> Iterator[Failure]:
-    """The step's root error; a blocking check's failure is reported with the check instead."""
-    return _root_of(event.step_failure_data.error, str(event.step_key))
-
-
-def _root_of(error: Any, step: str) -> Iterator[Failure]:
-    """Our own error where there is one in the chain, else the first cause."""
-    while error is not None and error.cause is not None and error.cls_name != "PlatformError":
-        error = error.cause
-    name = error.cls_name if error else "unknown error"
-    message = (error.message if error else "").strip()
-    if name == "DagsterAssetCheckFailedError":
-        return
-    first_line = (
-        message.removeprefix(f"{name}: ").removeprefix("cip_assets.errors.PlatformError: ").splitlines()
-    )
-    text = first_line[0] if first_line else ""
-    yield Failure(step, text if name == "PlatformError" else f"{name}: {text}")
 
 
 def tables_of_quarantine(settings: Settings, tables: Sequence[str]) -> Iterator[tuple[str, str, str, int]]:
@@ -315,3 +278,23 @@ def tables_of_quarantine(settings: Settings, tables: Sequence[str]) -> Iterator[
             ).fetchall()
         for outcome, reasons, count in rows:
             yield table, outcome, reasons, count
+
+
+def quarantined_lines(settings: Settings, tables: Sequence[str]) -> dict[str, int]:
+    """How many lines of each table are in quarantine, those superseded not counted."""
+    counts = dict.fromkeys(tables, 0)
+    for table, outcome, _, count in tables_of_quarantine(settings, tables):
+        if outcome == "quarantined":
+            counts[table] += count
+    return counts
+
+
+def months_with_quarantined_lines(settings: Settings, table: str) -> list[str]:
+    """The months of a table with quarantined lines, by their first days; ``WHOLE`` for a snapshot table."""
+    if not quarantined_lines(settings, [table])[table]:
+        return []
+    if not SOURCE_TABLES[table].is_event:
+        return [WHOLE]
+    lines = delta.open_table(settings.table_uri("quarantine", table)).to_pyarrow_dataset()
+    months = lines.to_table(columns=["month"], filter=pc.field("outcome") == "quarantined")["month"]
+    return sorted(str(month) for month in set(months.to_pylist()))

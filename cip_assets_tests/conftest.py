@@ -1,13 +1,19 @@
 """Shared by all tests: one Spark session per process, on the engine that CIP_ENGINE names."""
 
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from pyspark.sql import SparkSession
 
 from cip_assets.engines.resource import start_session
 from cip_assets.rules import Rules, load_rules
+from cip_assets.runner import Platform
+from cip_assets.settings import Settings
+from cip_assets_tests.integration.helpers import land_all
 
 ENGINE = os.environ.get("CIP_ENGINE") or "sail"
 
@@ -28,3 +34,29 @@ def data_dir(tmp_path: Path) -> Path:
     """An empty data folder with a landing folder in it."""
     (tmp_path / "landing").mkdir()
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def _small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data_dir = tmp_path_factory.mktemp("small")
+    land_all(data_dir / "landing")
+    platform = Platform(Settings(data_dir, ENGINE))
+    with platform.instance:
+        assert platform.run().succeeded
+    return data_dir
+
+
+@pytest.fixture
+def healthy(_small_run: Path, tmp_path: Path) -> Path:
+    """A data folder of its own in which the small landing folder was run: tables, exports, Dagster's history."""
+    return Path(shutil.copytree(_small_run, tmp_path / "healthy"))
+
+
+@pytest.fixture
+def platform_on() -> Callable[[Path], Platform]:
+    """A platform on a data folder, with a Dagster instance that leaves nothing behind."""
+
+    def make(data_dir: Path) -> Platform:
+        return Platform(Settings(data_dir, ENGINE), dg.DagsterInstance.ephemeral())
+
+    return make

@@ -65,8 +65,12 @@ def test_a_run_and_what_can_be_asked_after_it(cip: Cip, data_dir: Path) -> None:
     assert code == 1
     assert "kpi_totals.csv: 2 rows differ from kpi_totals" in shown
 
-    code, shown, _ = cip("restore", "marts/kpi_totals", "--version", "0")
+    code, _, errors = cip("restore", "marts/kpi_totals", "--version", "0")
+    assert code == 1
+    assert "marts/kpi_totals: version 0 is older than what exports/kpi_totals were computed from" in errors
+    code, shown, _ = cip("restore", "marts/kpi_totals", "--version", "0", "--go-on")
     assert code == 0
+    assert "to be run again: exports/kpi_totals" in shown
     assert "marts/kpi_totals is again what it was at version 0" in shown
     assert cip("restore", "marts/kpi_totals", "--version", "99") == (
         1,

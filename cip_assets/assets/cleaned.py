@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 from pyspark.sql import DataFrame
 
-from cip_assets.assets.declare import described
+from cip_assets.assets.declare import described, limits
 from cip_assets.automation.partitions import partitions_of
 from cip_assets.contracts import SOURCE_TABLES, SourceTable
 from cip_assets.rules import current_rules
@@ -15,6 +15,7 @@ from cip_assets.transforms import cleaning
 def _cleaned_asset(source: SourceTable) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"clean_{source.name}",
+        **limits("cleaned", source.name),
         outs={"cleaned": _out(source.cleaned), "quarantine": _out(source.quarantine)},
         ins={"raw": dg.AssetIn(key=["raw", source.name])},
         partitions_def=partitions_of(source.cleaned),

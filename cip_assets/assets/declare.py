@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from cip_assets.automation.limits import RETRIES, pool_of
 from cip_assets.automation.partitions import EVERY_MONTH_SO_FAR, partitions_of
 from cip_assets.contracts import TableContract, contract_of
 from cip_assets.rules import current_rules
@@ -58,7 +59,7 @@ def described(contract: TableContract, module: ModuleType) -> dict[str, Any]:
 
 def code_version(module: ModuleType) -> str:
     """Changes with the code that computes a table and with the business rules."""
-    content = inspect.getsource(module) + current_rules().model_dump_json()
+    content = inspect.getsource(module) + current_rules().model_dump_json(exclude={"operations"})
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
@@ -80,4 +81,13 @@ def snapshot_day(context: dg.AssetExecutionContext) -> date:
 
 def snapshot(contract: TableContract, module: ModuleType) -> dict[str, Any]:
     """What ``@asset`` takes for a table of as-of snapshots."""
-    return {**described(contract, module), "partitions_def": partitions_of(contract)}
+    return {
+        **described(contract, module),
+        **limits(contract.layer, contract.table),
+        "partitions_def": partitions_of(contract),
+    }
+
+
+def limits(layer: str, table: str) -> dict[str, Any]:
+    """How often the step of a table is tried, and that one step at a time writes it."""
+    return {"retry_policy": RETRIES, "pool": pool_of(layer, table)}

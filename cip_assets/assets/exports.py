@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from cip_assets.assets.declare import code_version, snapshot_day
+from cip_assets.assets.declare import code_version, limits, snapshot_day
+from cip_assets.automation.limits import FIRST
 from cip_assets.automation.partitions import DAYS
 from cip_assets.contracts import exports as declared
 from cip_assets.contracts.exports import EXPORTS, Export
@@ -13,10 +14,12 @@ from cip_assets.resources import LakeResource
 def _export_asset(export: Export) -> dg.AssetsDefinition:
     @dg.asset(
         key=["exports", export.name],
+        **limits("exports", export.name),
         deps=[dg.AssetKey(["marts", export.mart])],
         partitions_def=DAYS,
         group_name="exports",
         kinds={"csv"},
+        op_tags=FIRST if export.name == export.mart == "customer_360" else None,
         description=f"{export.description}: `final/{export.name}.csv`, sorted by {', '.join(export.order_by)}.",
         code_version=code_version(declared),
     )
@@ -34,7 +37,8 @@ def _export_asset(export: Export) -> dg.AssetsDefinition:
             }
         )
 
-    return write
+    asset: dg.AssetsDefinition = write
+    return asset
 
 
 ASSETS = [_export_asset(export) for export in EXPORTS]

@@ -6,13 +6,18 @@ import dagster as dg
 from pyspark.sql import DataFrame
 
 from cip_assets.assets.declare import reads, snapshot, snapshot_day
+from cip_assets.automation.limits import FIRST
 from cip_assets.contracts import contract_of
 from cip_assets.rules import current_rules
 from cip_assets.transforms import features
 
 
 def _feature(table: str, **inputs: str) -> dict[str, Any]:
-    return {**snapshot(contract_of("features", table), features), "ins": reads(**inputs)}
+    return {
+        **snapshot(contract_of("features", table), features),
+        "ins": reads(**inputs),
+        "op_tags": FIRST,
+    }
 
 
 @dg.asset(

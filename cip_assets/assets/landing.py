@@ -1,9 +1,10 @@
 """The landing folder, as the graph sees it."""
 
 import dagster as dg
+from pydantic import Field
 from pyspark.sql import DataFrame
 
-from cip_assets.assets.declare import described
+from cip_assets.assets.declare import described, limits
 from cip_assets.automation.partitions import calendar
 from cip_assets.contracts import contract_of
 from cip_assets.engines import EngineResource
@@ -11,8 +12,16 @@ from cip_assets.io import landing
 from cip_assets.resources import LakeResource
 
 
-@dg.asset(**described(contract_of("landing", "manifest"), landing))
-def manifest(context: dg.AssetExecutionContext, engine: EngineResource, lake: LakeResource) -> DataFrame:
+class ManifestConfig(dg.Config):
+    """What a scan leaves alone."""
+
+    leave_out: list[str] = Field(default=[], description="paths of files that are still being written")
+
+
+@dg.asset(**described(contract_of("landing", "manifest"), landing), **limits("landing", "manifest"))
+def manifest(
+    context: dg.AssetExecutionContext, engine: EngineResource, lake: LakeResource, config: ManifestConfig
+) -> DataFrame:
     """Every landing file: hash, rows by month, and what is wrong with it."""
     folder = lake.settings.landing
     _, unknown = landing.find_files(folder) if folder.is_dir() else ([], [])
@@ -21,7 +30,7 @@ def manifest(context: dg.AssetExecutionContext, engine: EngineResource, lake: La
     context.add_output_metadata(
         {"landing_folder": dg.MetadataValue.path(folder), "files_of_no_table": unknown}
     )
-    return landing.scan_landing(engine.spark_session, folder, calendar())
+    return landing.scan_landing(engine.spark_session, folder, calendar(), config.leave_out)
 
 
 ASSETS = [manifest]

@@ -6,6 +6,7 @@ import dagster as dg
 from pyspark.sql import DataFrame
 
 from cip_assets.assets.declare import reads, snapshot, snapshot_day
+from cip_assets.automation.limits import FIRST
 from cip_assets.contracts import contract_of
 from cip_assets.rules import current_rules
 from cip_assets.transforms import marts
@@ -29,7 +30,8 @@ def _mart(table: str, **inputs: str) -> dict[str, Any]:
         segments="features/segments",
         churn="features/churn",
         clv="features/clv",
-    )
+    ),
+    op_tags=FIRST,
 )
 def customer_360(
     context: dg.AssetExecutionContext,

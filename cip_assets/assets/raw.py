@@ -5,7 +5,7 @@ from datetime import date
 import dagster as dg
 from pyspark.sql import DataFrame
 
-from cip_assets.assets.declare import described
+from cip_assets.assets.declare import described, limits
 from cip_assets.automation.partitions import calendar, partitions_of
 from cip_assets.contracts import SOURCE_TABLES, SourceTable
 from cip_assets.engines import EngineResource
@@ -16,6 +16,7 @@ from cip_assets.resources import LakeResource
 def _raw_asset(source: SourceTable) -> dg.AssetsDefinition:
     @dg.asset(
         **described(source.raw, landing),
+        **limits("raw", source.name),
         ins={"manifest": dg.AssetIn(key=["landing", "manifest"])},
         partitions_def=partitions_of(source.raw),
         backfill_policy=dg.BackfillPolicy.single_run() if source.is_event else None,

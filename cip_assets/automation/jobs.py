@@ -4,46 +4,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
 
+from cip_assets.assets import ASSETS
+from cip_assets.automation.recovery import maintenance, replay_quarantine, restore_table
 from cip_assets.contracts.exports import EXPORTS
-from cip_assets.io import delta
-from cip_assets.resources import LakeResource
 
 SCAN = "scan_landing"
 INGEST = "ingest"
 SNAPSHOT = "snapshot"
 VALIDATE = "validate_exports"
-RESTORE = "restore_table"
 
-
-class RestoreConfig(dg.Config):
-    """What to restore."""
-
-    table: str = Field(description="layer/table, such as marts/customer_360")
-    version: int = Field(description="the version of the table to go back to")
-
-
-@dg.op
-def restore(context: dg.OpExecutionContext, lake: LakeResource, config: RestoreConfig) -> None:
-    """Make a table again what it was at a version, as a new version."""
-    layer, table = config.table.split("/")
-    new_version = delta.restore(lake.settings.table_uri(layer, table), config.version)
-    context.log_event(
-        dg.AssetObservation(
-            asset_key=[layer, table],
-            description=f"Restored to version {config.version}",
-            metadata={"delta_version": new_version, "restored_version": config.version},
-        )
-    )
-
-
-@dg.job(
-    name=RESTORE, description="Go back to a version of a table. What is computed from it must be run again."
-)
-def restore_table() -> None:
-    restore()
-
+SNAPSHOT_SELECTION = dg.AssetSelection.groups("features", "marts", "exports")
+SNAPSHOT_ASSETS = SNAPSHOT_SELECTION.resolve(ASSETS)
 
 JOBS: Sequence[Any] = [
     dg.define_asset_job(
@@ -53,12 +25,12 @@ JOBS: Sequence[Any] = [
     ),
     dg.define_asset_job(
         INGEST,
-        selection=dg.AssetSelection.groups("raw", "cleaned", "quarantine"),
+        selection=dg.AssetSelection.groups("landing", "raw", "cleaned", "quarantine"),
         description="Landing files to raw, cleaned and quarantine, for a range of months.",
     ),
     dg.define_asset_job(
         SNAPSHOT,
-        selection=dg.AssetSelection.groups("features", "marts", "exports"),
+        selection=SNAPSHOT_SELECTION,
         description="Features, marts and exports as of a day.",
     ),
     dg.define_asset_job(
@@ -69,4 +41,6 @@ JOBS: Sequence[Any] = [
         description="Check the exported files against the marts and each other.",
     ),
     restore_table,
+    maintenance,
+    replay_quarantine,
 ]

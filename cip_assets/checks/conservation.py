@@ -3,6 +3,7 @@
 import dagster as dg
 from pyspark.sql import DataFrame
 
+from cip_assets.automation.limits import RETRIES
 from cip_assets.automation.partitions import partitions_of
 from cip_assets.contracts import SOURCE_TABLES, SourceTable
 from cip_assets.io import landing
@@ -12,6 +13,7 @@ from cip_assets.transforms import quality
 
 def _conservation_check(source: SourceTable) -> dg.AssetChecksDefinition:
     @dg.asset_check(
+        retry_policy=RETRIES,
         asset=dg.AssetKey(["cleaned", source.name]),
         name="conservation",
         blocking=True,
@@ -57,6 +59,7 @@ def _quarantine_share_check(source: SourceTable) -> dg.AssetChecksDefinition:
     limit = current_rules().quality.max_quarantined_share
 
     @dg.asset_check(
+        retry_policy=RETRIES,
         asset=dg.AssetKey(["quarantine", source.name]),
         name="share",
         partitions_def=partitions_of(source.quarantine),

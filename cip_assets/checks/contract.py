@@ -3,6 +3,7 @@
 import dagster as dg
 from pyspark.sql import DataFrame
 
+from cip_assets.automation.limits import FIRST, RETRIES
 from cip_assets.automation.partitions import partitions_of
 from cip_assets.contracts import TableContract, contracts_in
 from cip_assets.transforms.quality import broken_rules
@@ -15,6 +16,8 @@ def contract_check(contract: TableContract) -> dg.AssetChecksDefinition:
     """Blocks what is downstream while rows break a rule or share a key."""
 
     @dg.asset_check(
+        retry_policy=RETRIES,
+        op_tags=FIRST,
         asset=dg.AssetKey([contract.layer, contract.table]),
         name="contract",
         blocking=True,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from cip_assets.automation.limits import RETRIES
 from cip_assets.automation.partitions import DAYS
 from cip_assets.contracts.exports import EXPORTS
 from cip_assets.io.exports import problems_of, sums_of
@@ -11,6 +12,7 @@ from cip_assets.resources import LakeResource
 
 
 @dg.multi_asset_check(
+    retry_policy=RETRIES,
     name="export_files",
     can_subset=True,
     specs=[
@@ -40,6 +42,7 @@ def files(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> Iterato
 
 
 @dg.asset_check(
+    retry_policy=RETRIES,
     asset=dg.AssetKey(["exports", "kpi_totals"]),
     name="adds_up",
     partitions_def=DAYS,

@@ -6,6 +6,7 @@ import dagster as dg
 from pyspark.sql import DataFrame
 
 from cip_assets.assets.declare import reads
+from cip_assets.automation.limits import RETRIES
 from cip_assets.automation.partitions import DAYS, partitions_of
 from cip_assets.contracts import EVENT_TABLES, SOURCE_TABLES, SourceTable
 from cip_assets.engines import EngineResource
@@ -22,6 +23,7 @@ SHOWN = 20
 
 def _vocabulary_check(source: SourceTable) -> dg.AssetChecksDefinition:
     @dg.asset_check(
+        retry_policy=RETRIES,
         asset=dg.AssetKey(["cleaned", source.name]),
         name="vocabulary",
         partitions_def=partitions_of(source.cleaned),
@@ -42,6 +44,7 @@ def _vocabulary_check(source: SourceTable) -> dg.AssetChecksDefinition:
 
 def _one_month_check(source: SourceTable) -> dg.AssetChecksDefinition:
     @dg.asset_check(
+        retry_policy=RETRIES,
         asset=dg.AssetKey(["cleaned", source.name]),
         name="one_month_per_id",
         description="No id stands in two months: both rows are kept until the source says which is right.",
@@ -62,6 +65,7 @@ def _orphan_check(source: SourceTable) -> dg.AssetChecksDefinition:
     limit = current_rules().quality.max_orphan_share
 
     @dg.asset_check(
+        retry_policy=RETRIES,
         asset=dg.AssetKey(["cleaned", source.name]),
         name="orphans",
         partitions_def=partitions_of(source.cleaned),
@@ -81,6 +85,7 @@ def _orphan_check(source: SourceTable) -> dg.AssetChecksDefinition:
 
 
 @dg.asset_check(
+    retry_policy=RETRIES,
     asset=dg.AssetKey(["marts", "kpi_totals"]),
     name="adds_up",
     blocking=True,

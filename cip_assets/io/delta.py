@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -197,6 +197,27 @@ def restore(uri: str, version: int) -> int:
     with one_writer(uri):
         table.restore(version)
     return table.version()
+
+
+@dataclass(frozen=True)
+class Tidied:
+    """What maintenance did."""
+
+    files_joined: int
+    files_deleted: int
+
+
+def maintain(uri: str, keep: timedelta) -> Tidied:
+    """Join small files, then delete those that only versions older than ``keep`` need."""
+    table = open_table(uri)
+    with one_writer(uri):
+        joined = table.optimize.compact()
+        deleted = table.vacuum(
+            retention_hours=round(keep.total_seconds() / 3600),
+            dry_run=False,
+            enforce_retention_duration=False,
+        )
+    return Tidied(int(joined["numFilesRemoved"]), len(deleted))
 
 
 def table_name(uri: str) -> str:

@@ -1,4 +1,4 @@
-"""Which months of a table are not what the landing folder and the present code would make them.
+"""Which parts of a table are not what the landing folder and the present code would make them.
 
 The lake tells by itself: every row carries its file and that file's hash, and every commit the code
 version it was written with. So there is no ledger that could disagree with the tables.
@@ -6,68 +6,88 @@ version it was written with. So there is no ledger that could disagree with the 
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
 
 import duckdb
 
+from cip_assets.contracts import SourceTable
 from cip_assets.io import delta
+from cip_assets.io.landing import ManifestEntry, newest_delivery
 
 Holdings = Mapping[str, Mapping[tuple[str, str], int]]
-"""For each month (its first day) the rows that each file, by path and version, has in it."""
+"""For each month (its first day; ``WHOLE`` for a snapshot table) the rows of each file, by path and version."""
+
+WHOLE = ""
+"""Stands for the month of a table that has none."""
 
 RANGE = re.compile(r"^(?P<start>[\d-]{10})(?:[.]{3}(?P<end>[\d-]{10}))?$")
 
 
-def held_by_landing(manifest_uri: str, table: str) -> Holdings:
-    """What the manifest says that the files of a table hold."""
-    found: dict[str, dict[tuple[str, str], int]] = {}
-    for row in delta.open_table(manifest_uri).to_pyarrow_table().to_pylist():
-        if row["table_name"] == table and row["problem"] is None:
-            for month, rows in row["month_rows"]:
-                found.setdefault(month, {})[row["path"], row["sha256"][:16]] = rows
+def read_manifest(uri: str) -> dict[str, list[ManifestEntry]]:
+    """The files of each table, as they were scanned last; nothing before the first scan."""
+    if not delta.exists(uri):
+        return {}
+    found: dict[str, list[ManifestEntry]] = {}
+    rows = delta.open_table(uri).to_pyarrow_table().to_pylist()
+    for row in sorted(rows, key=lambda row: str(row["path"])):
+        found.setdefault(row["table_name"], []).append(manifest_entry(row))
     return found
 
 
-def problems(manifest_uri: str, table: str) -> list[str]:
-    """What keeps a table from being read: its broken files, or that there is none."""
-    rows = [
-        r for r in delta.open_table(manifest_uri).to_pyarrow_table().to_pylist() if r["table_name"] == table
-    ]
-    if not rows:
-        return [f"{table}: no file landed"]
-    return [f"{table}: {row['path']}: {row['problem']}" for row in rows if row["problem"]]
+def manifest_entry(row: Mapping[str, Any]) -> ManifestEntry:
+    """An entry from a row of the manifest, as it is read from the table or made by a scan."""
+    wanted = {field.name: row[field.name] for field in fields(ManifestEntry)}
+    return ManifestEntry(**{**wanted, "month_rows": dict(row["month_rows"])})
 
 
-def held_by_tables(uris: Sequence[str]) -> Holdings:
+def held_by_landing(source: SourceTable, entries: Sequence[ManifestEntry]) -> Holdings:
+    """What the readable files of a table hold."""
+    readable = [entry for entry in entries if entry.problem is None]
+    if not source.is_event:
+        rows = {(e.path, e.version): e.row_count for e in newest_delivery(readable) if e.row_count}
+        return {WHOLE: rows} if rows else {}
+    found: dict[str, dict[tuple[str, str], int]] = {}
+    for entry in readable:
+        for month, count in entry.month_rows.items():
+            found.setdefault(month, {})[entry.path, entry.version] = count
+    return found
+
+
+def held_by_tables(uris: Sequence[str], *, by_month: bool) -> Holdings:
     """What some tables hold together, such as cleaned and quarantine; nothing where one is not written."""
     if not all(delta.exists(uri) for uri in uris):
         return {}
+    month = "strftime(month, '%Y-%m-%d')" if by_month else f"'{WHOLE}'"
     found: dict[str, dict[tuple[str, str], int]] = {}
     with duckdb.connect() as connection:
         parts = []
         for number, uri in enumerate(uris):
             connection.register(f"part_{number}", delta.open_table(uri).to_pyarrow_dataset())
-            parts.append(f"SELECT month, source_file, source_version FROM part_{number}")
+            parts.append(f"SELECT {month}, source_file, source_version FROM part_{number}")
         rows = connection.execute(
-            f"SELECT month, source_file, source_version, count(*) FROM ({' UNION ALL '.join(parts)}) GROUP BY ALL"
+            f"SELECT *, count(*) FROM ({' UNION ALL '.join(parts)}) GROUP BY ALL"
         ).fetchall()
-    for month, file, version, count in rows:
-        found.setdefault(month.isoformat(), {})[file, version] = count
+    for in_month, file, version, count in rows:
+        found.setdefault(in_month, {})[file, version] = count
     return found
 
 
-def months_out_of_step(manifest_uri: str, table: str, stages: Mapping[tuple[str, ...], str]) -> set[str]:
-    """The months of a table that must be run again.
+def out_of_step(
+    source: SourceTable, entries: Sequence[ManifestEntry], stages: Mapping[tuple[str, ...], str]
+) -> set[str]:
+    """The months of a table that must be run again; ``WHOLE`` for a snapshot table.
 
     Args:
-        manifest_uri: the manifest, as scanned last.
-        table: a source table of events.
+        source: the table.
+        entries: its files, from the manifest.
         stages: for each set of tables that together hold every line, the code version they should have.
 
     """
-    landed = held_by_landing(manifest_uri, table)
+    landed = held_by_landing(source, entries)
     stale: set[str] = set()
     for uris, code_version in stages.items():
-        held = held_by_tables(uris)
+        held = held_by_tables(uris, by_month=source.is_event)
         stale |= {month for month in landed.keys() | held.keys() if landed.get(month) != held.get(month)}
         histories = [delta.history(delta.open_table(uri)) for uri in uris if delta.exists(uri)]
         written_with = [code_by_month(commits, landed) for commits in histories]
@@ -84,11 +104,11 @@ def code_by_month(commits: Iterable[delta.Commit], months: Iterable[str]) -> dic
     for commit in commits:
         if commit.operation == "RESTORE":
             return found | dict.fromkeys(undecided, "restored")
-        span = RANGE.match(str(commit.audit.get("partition", "")))
-        if span is None:
+        if "code_version" not in commit.audit:
             continue
-        start, end = span["start"], span["end"] or span["start"]
+        span = RANGE.match(str(commit.audit.get("partition", "")))
+        start, end = (span["start"], span["end"] or span["start"]) if span else (WHOLE, WHOLE)
         for month in {month for month in undecided if start <= month <= end}:
             undecided.remove(month)
-            found[month] = str(commit.audit.get("code_version"))
+            found[month] = str(commit.audit["code_version"])
     return found

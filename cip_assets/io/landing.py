@@ -6,7 +6,7 @@ A scan (the manifest) tells what lies in the folder; a read turns chosen files i
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -78,32 +78,48 @@ def find_files(landing: Path) -> tuple[list[LandedFile], list[str]]:
         hidden = any(part.startswith(("_", ".")) for part in relative.parts)
         if hidden or not CSV_NAME.search(path.name) or not path.is_file():
             continue
-        table = CSV_NAME.sub("", relative.name) if len(relative.parts) == 1 else relative.parts[0]
-        if table not in SOURCE_TABLES:
-            unknown.append(str(relative))
-            continue
-        folders = relative.parent.parts
-        days = [name.removeprefix(DELIVERY_FOLDER) for name in folders if name.startswith(DELIVERY_FOLDER)]
         try:
-            delivered = date.fromisoformat(days[-1]) if days else None
+            found.append(landed_file(str(relative)))
         except ValueError:
             unknown.append(str(relative))
-            continue
-        found.append(LandedFile(table, str(relative), delivered))
     return found, unknown
+
+
+def landed_file(path: str) -> LandedFile:
+    """What the path of a file below the landing folder says of it.
+
+    Raises:
+        ValueError: it names no table, or a ``dt=`` that is no day.
+
+    """
+    *folders, name = Path(path).parts
+    table = folders[0] if folders else CSV_NAME.sub("", name)
+    if table not in SOURCE_TABLES:
+        raise ValueError(path)
+    days = [folder.removeprefix(DELIVERY_FOLDER) for folder in folders if folder.startswith(DELIVERY_FOLDER)]
+    return LandedFile(table, path, date.fromisoformat(days[-1]) if days else None)
 
 
 # --- the manifest -----------------------------------------------------------------------------------------
 
 
-def scan_landing(spark: SparkSession, landing: Path, calendar: Calendar) -> DataFrame:
+def scan_landing(
+    spark: SparkSession, landing: Path, calendar: Calendar, leave_out: Collection[str] = ()
+) -> DataFrame:
     """The manifest of a landing folder: one row per file, read in full once.
+
+    Args:
+        spark: the session.
+        landing: the folder.
+        calendar: the months that rows may be dated in.
+        leave_out: paths of files that are still being written.
 
     Raises:
         PlatformError: the folder holds no landing file.
 
     """
-    files, unknown = find_files(landing)
+    found, unknown = find_files(landing)
+    files = [file for file in found if file.path not in leave_out]
     if not files:
         hint = f" ({len(unknown)} CSV files there belong to no table: {unknown[0]}, ...)" if unknown else ""
         raise PlatformError(
@@ -260,12 +276,12 @@ def files_to_read(
         more = f" (and {len(problems) - 1} more files)" if len(problems) > 1 else ""
         raise PlatformError(problems[0] + more)
     if months is None:
-        return _newest(entries)
+        return newest_delivery(entries)
     wanted = {str(month) for month in months}
     return [entry for entry in entries if wanted & entry.month_rows.keys()]
 
 
-def _newest(entries: Sequence[ManifestEntry]) -> list[ManifestEntry]:
+def newest_delivery(entries: Sequence[ManifestEntry]) -> list[ManifestEntry]:
     """The files of the newest delivery; those without a dt= are one delivery, before all others."""
     newest = max((entry.delivery_date or date.min for entry in entries), default=date.min)
     return [entry for entry in entries if (entry.delivery_date or date.min) == newest]
@@ -274,7 +290,7 @@ def _newest(entries: Sequence[ManifestEntry]) -> list[ManifestEntry]:
 def landed_rows(entries: Sequence[ManifestEntry], months: Sequence[str] | None) -> int:
     """The lines that the manifest counted for some months (first days), or in the newest snapshot."""
     if months is None:
-        return sum(entry.row_count for entry in _newest(entries))
+        return sum(entry.row_count for entry in newest_delivery(entries))
     return sum(entry.month_rows.get(month, 0) for entry in entries for month in months)
 
 

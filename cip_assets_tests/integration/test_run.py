@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cip_assets.automation.plan import Block
 from cip_assets.contracts.exports import EXPORTS
 from cip_assets.runner import Platform
 from cip_assets_tests.integration.conftest import Sample
@@ -63,7 +64,7 @@ def test_a_second_run_ingests_nothing_and_gives_the_same_bytes(sample: Sample) -
     before = files_of(sample.settings)
     again = sample.platform.run()
     assert again.succeeded
-    assert again.months == {}
+    assert again.ingested == []
     assert files_of(sample.settings) == before
 
 
@@ -91,7 +92,7 @@ def test_a_late_row_runs_its_own_month_again_and_leaves_the_others_byte_for_byte
     report = platform.run()
 
     assert report.succeeded
-    assert report.months == {("2024-01-01", "2024-01-01"): ("transactions",)}
+    assert report.ingested == [Block(("transactions",), "2024-01-01", "2024-01-01")]
     after = data_files(platform.settings, "cleaned/transactions")
     assert after["2024-02-01"] == before["2024-02-01"]
     assert after["2024-01-01"] != before["2024-01-01"]

@@ -1,0 +1,44 @@
+"""Tell people what went wrong: in the log always, and to a webhook where ``CIP_ALERT_WEBHOOK`` names one."""
+
+import logging
+import os
+from dataclasses import asdict, dataclass
+from typing import Self
+
+import requests
+
+WEBHOOK = "CIP_ALERT_WEBHOOK"
+PAGE = "CIP_UI_URL"
+SECONDS_TO_ANSWER = 5
+
+
+@dataclass(frozen=True)
+class Alert:
+    """What failed, why, and where to look: the JSON body that the webhook gets.
+
+    ``text`` is the same in one line, which is what chat services show.
+    """
+
+    kind: str
+    what: str
+    why: str
+    link: str
+    text: str
+
+    @classmethod
+    def of(cls, kind: str, what: str, why: str, path: str) -> Self:
+        """An alert with a link to a path of Dagster's page."""
+        link = f"{os.environ.get(PAGE) or 'http://127.0.0.1:3000'}/{path}"
+        return cls(kind, what, why, link, f"{kind}: {what}: {why} ({link})")
+
+
+def send(alert: Alert, log: logging.Logger) -> None:
+    """Log an alert and post it. A webhook that does not answer is logged too, and disturbs nothing."""
+    log.error(alert.text)
+    url = os.environ.get(WEBHOOK)
+    if not url:
+        return
+    try:
+        requests.post(url, json=asdict(alert), timeout=SECONDS_TO_ANSWER).raise_for_status()
+    except requests.RequestException as error:
+        log.error(f"{WEBHOOK} did not take the alert: {type(error).__name__}")  # noqa: TRY400

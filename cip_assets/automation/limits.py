@@ -1,0 +1,16 @@
+"""What a step may do: how often it is tried, and beside which others it runs."""
+
+import dagster as dg
+
+RETRIES = dg.RetryPolicy(max_retries=3, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+"""For what can pass: a conflict of commits, a storage or an engine that does not answer. What a person has to
+mend is a ``PlatformError``, and that is not tried again.
+"""
+
+FIRST = {"dagster/priority": "1"}
+"""Tags of steps that go before others that are ready too: what customer_360 waits for."""
+
+
+def pool_of(layer: str, table: str) -> str:
+    """The pool of a table, in which one step at a time has a place: two runs never write it at once."""
+    return f"{layer}/{table}"

@@ -1,0 +1,140 @@
+"""What has to run so that the lake is what the landing folder and the present code would make it.
+
+The command line and the sensor of the landing folder both ask here, so they agree on what is due.
+"""
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import dagster as dg
+
+from cip_assets.assets import ASSETS
+from cip_assets.automation.partitions import FIRST_MONTH, MONTHS
+from cip_assets.contracts import SOURCE_TABLES
+from cip_assets.errors import PlatformError
+from cip_assets.io import delta, in_step
+from cip_assets.io.in_step import WHOLE
+from cip_assets.io.landing import ManifestEntry, files_to_read
+from cip_assets.settings import Settings
+
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+STAGES: Sequence[Sequence[str]] = (("raw",), ("cleaned", "quarantine"))
+"""Layers that together hold every landed line."""
+
+CODE_VERSIONS = {spec.key: spec.code_version for asset in ASSETS for spec in asset.specs}
+
+CODE_TAG = "cip/code"
+CODE = hashlib.sha256(repr(sorted(CODE_VERSIONS.items())).encode()).hexdigest()[:12]
+"""Changes with the code or the rules of any table; every run carries it in its tag."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Tables to ingest in one run, for consecutive months where they have any."""
+
+    tables: tuple[str, ...]
+    first: str = WHOLE
+    last: str = WHOLE
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What makes a Dagster run cover the months."""
+        return {RANGE_START: self.first, RANGE_END: self.last} if self.first else {}
+
+    @property
+    def assets(self) -> list[dg.AssetKey]:
+        layers = [layer for stage in STAGES for layer in stage]
+        return [dg.AssetKey([layer, table]) for layer in layers for table in self.tables]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be ingested: what can be, and the tables that cannot be read until a file is mended."""
+
+    blocks: Sequence[Block]
+    unreadable: Mapping[str, str]
+
+
+def due(
+    settings: Settings, first: date | None = None, last: date | None = None, *, everything: bool = False
+) -> Work:
+    """The tables and months to ingest, as the manifest and the tables stand.
+
+    Args:
+        settings: where the data lies.
+        first: leave out months before this day's.
+        last: leave out months after this day's.
+        everything: also what is in step.
+
+    """
+    manifest = in_step.read_manifest(settings.table_uri("landing", "manifest"))
+    start = str(first.replace(day=1)) if first else str(FIRST_MONTH)
+    end = str(last.replace(day=1)) if last else "9999"
+    unreadable: dict[str, str] = {}
+    by_month: dict[str, set[str]] = {}
+    for table, source in SOURCE_TABLES.items():
+        entries = manifest.get(table, [])
+        try:
+            files_to_read(source, entries, None)
+        except PlatformError as error:
+            unreadable[table] = str(error)
+            continue
+        for month in _months_due(settings, table, entries, everything=everything):
+            if month == WHOLE or start <= month <= end:
+                by_month.setdefault(month, set()).add(table)
+    return Work(blocks_of(by_month), unreadable)
+
+
+def _months_due(
+    settings: Settings, table: str, entries: Sequence[ManifestEntry], *, everything: bool
+) -> Collection[str]:
+    source = SOURCE_TABLES[table]
+    never_written = not delta.exists(settings.table_uri("cleaned", table))
+    if everything:
+        months = set(in_step.held_by_landing(source, entries))
+    else:
+        stages = {
+            tuple(settings.table_uri(layer, table) for layer in layers): str(
+                CODE_VERSIONS[dg.AssetKey([layers[0], table])]
+            )
+            for layers in STAGES
+        }
+        months = in_step.out_of_step(source, entries, stages)
+    if never_written and not months:
+        # Without rows there is no month to run: the first one makes the table.
+        return {str(FIRST_MONTH) if source.is_event else WHOLE}
+    return months
+
+
+def without_months(table: str) -> Block:
+    """The run of a table whose months are unknown, since a file of it cannot be read."""
+    month = str(FIRST_MONTH) if SOURCE_TABLES[table].is_event else WHOLE
+    return Block((table,), month, month)
+
+
+def blocks_of(by_month: Mapping[str, Collection[str]]) -> list[Block]:
+    """Join consecutive months: a run has more to do with starting than with a month more."""
+    blocks: list[Block] = []
+    calendar = MONTHS.get_partition_keys()
+    for month in sorted(by_month):
+        tables = set(by_month[month])
+        if month != WHOLE and blocks and calendar.index(month) == _place_after(blocks[-1], calendar):
+            tables |= set(blocks[-1].tables)
+            blocks[-1] = Block(tuple(sorted(tables)), blocks[-1].first, month)
+        else:
+            blocks.append(Block(tuple(sorted(tables)), month, month))
+    return blocks
+
+
+def _place_after(block: Block, calendar: Sequence[str]) -> int | None:
+    return calendar.index(block.last) + 1 if block.last else None
+
+
+def without_downstream(assets: Collection[dg.AssetKey], blocked: Collection[str]) -> set[dg.AssetKey]:
+    """The assets that can be computed although some source tables could not be ingested."""
+    if not blocked:
+        return set(assets)
+    sources = dg.AssetSelection.assets(*(dg.AssetKey(["cleaned", table]) for table in blocked))
+    return set(assets) - sources.downstream().resolve(ASSETS)

@@ -1,0 +1,223 @@
+"""The sensor of the landing folder: what it asks for, how often, and what it leaves alone."""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from cip_assets.automation.jobs import INGEST, SNAPSHOT
+from cip_assets.automation.sensors import LANDING, SETTLED_AFTER, Asked, Look, Stages, look
+from cip_assets.runner import Platform, Report, open_instance
+from cip_assets.settings import Settings
+from cip_assets_tests.conftest import ENGINE
+from cip_assets_tests.integration.helpers import exported, files_of, land, rows_of
+
+JANUARY, FEBRUARY = "2024-01-01", "2024-02-01"
+LATE = "T9,C2,P1,1,12.50,12.50,Cash,2024-01-31\n"
+
+
+class Sensor:
+    """The sensor on a data folder, with a clock of its own; what it asks for is run in this process."""
+
+    def __init__(self, data_dir: Path, instance: dg.DagsterInstance) -> None:
+        self.platform = Platform(Settings(data_dir, ENGINE), instance)
+        self.settled: str | None = None
+        self.report = Report()
+
+    def asks(self, writing: Sequence[str] = ()) -> Sequence[dg.RunRequest] | str:
+        """One look at the landing folder, where somebody may still be writing files."""
+        settings = self.platform.settings
+        everything = look(settings.landing, {}, time.time() + SETTLED_AFTER).files
+        seen = Look({path: file for path, file in everything.items() if path not in writing}, writing)
+        stages = Stages(settings, Asked(self.platform.instance), seen, self.settled)
+        outcome = stages.next()
+        self.settled = stages.settled
+        return outcome
+
+    def runs(self) -> list[dg.RunRequest]:
+        """Look and run what is asked for until nothing is; all that was asked for."""
+        asked: list[dg.RunRequest] = []
+        while not isinstance(outcome := self.asks(), str):
+            for request in outcome:
+                self.run(request)
+                asked.append(request)
+        return asked
+
+    def run(self, request: dg.RunRequest) -> None:
+        """Run a request, with the tags that Dagster's daemon gives it."""
+        by_daemon = {"dagster/run_key": str(request.run_key), "dagster/sensor_name": LANDING}
+        self.platform.execute(
+            str(request.job_name),
+            self.report,
+            assets=set(request.asset_selection or []),
+            partition_key=request.partition_key,
+            run_config=request.run_config,
+            tags={**request.tags, **by_daemon},
+        )
+
+
+@pytest.fixture
+def sensor(healthy: Path) -> Iterator[Sensor]:
+    """A sensor on the small landing folder, which Dagster has ingested and exported."""
+    with open_instance(healthy / ".dagster") as instance:
+        yield Sensor(healthy, instance)
+
+
+def covered(request: dg.RunRequest) -> tuple[str | None, str | None, set[str]]:
+    """The first and last month of a request, and its tables."""
+    tables = {key.path[-1] for key in request.asset_selection or []} - {"manifest"}
+    tags = request.tags
+    start, end = (tags.get(f"dagster/asset_partition_range_{end}") for end in ("start", "end"))
+    return start, end, tables
+
+
+def test_a_new_file_runs_the_months_it_touches_then_the_snapshot(sensor: Sensor) -> None:
+    settings = sensor.platform.settings
+    land(settings.landing, "transactions/late.csv", LATE)
+    ingest, snapshot = sensor.runs()
+    assert ingest.job_name == INGEST
+    assert covered(ingest) == (JANUARY, JANUARY, {"transactions"})
+    assert (snapshot.job_name, snapshot.partition_key) == (SNAPSHOT, "2024-02-12")
+    assert sensor.report.succeeded
+    assert [row["total_revenue"] for row in exported(settings, "kpi_totals")] == ["62.50"]
+
+
+def test_the_same_file_twice_starts_nothing(sensor: Sensor) -> None:
+    landing = sensor.platform.settings.landing
+    again = landing / "transactions.csv"
+    again.write_bytes(again.read_bytes())
+    os.utime(again, (1, 1))
+    assert sensor.asks() == "everything that landed is in the exports"
+
+
+def test_a_request_is_made_once_also_when_nothing_came_of_it(sensor: Sensor) -> None:
+    land(sensor.platform.settings.landing, "transactions/late.csv", LATE)
+    (first,) = sensor.asks()
+    (second,) = sensor.asks()
+    assert first.run_key == second.run_key  # Dagster starts one run per key
+
+
+def test_a_file_is_whole_when_nobody_has_written_to_it_for_a_while(data_dir: Path) -> None:
+    path = land(data_dir / "landing", "transactions/late.csv", LATE)
+    os.utime(path, (1, 1))  # a copy may keep the time of its original
+    written = path.stat().st_ctime
+    early = look(data_dir / "landing", {}, written + SETTLED_AFTER / 2)
+    assert (early.landed, early.being_written) == ({}, ["transactions/late.csv"])
+    later = look(data_dir / "landing", {}, written + SETTLED_AFTER)
+    assert (later.landed.keys(), later.being_written) == ({"transactions/late.csv"}, [])
+
+
+def test_a_file_that_is_still_being_written_is_left_until_it_is_whole(sensor: Sensor) -> None:
+    land(sensor.platform.settings.landing, "transactions/late.csv", LATE)
+    assert sensor.asks(writing=["transactions/late.csv"]) == "everything that landed is in the exports"
+    (request,) = sensor.asks()
+    assert covered(request) == (JANUARY, JANUARY, {"transactions"})
+
+
+def test_others_go_on_meanwhile_and_do_not_read_it(sensor: Sensor) -> None:
+    settings = sensor.platform.settings
+    land(settings.landing, "transactions/late.csv", LATE)
+    land(settings.landing, "transactions/unfinished.csv", LATE.replace("T9", "T10"))
+    (request,) = sensor.asks(writing=["transactions/unfinished.csv"])
+    sensor.run(request)
+    assert covered(request) == (JANUARY, JANUARY, {"transactions"})
+    ids = [row["transaction_id"] for row in rows_of(settings, "cleaned/transactions")]
+    assert ("T9" in ids, "T10" in ids) == (True, False)
+
+
+def test_a_file_that_is_being_written_over_is_waited_for(sensor: Sensor) -> None:
+    assert sensor.asks(writing=["transactions.csv"]) == "transactions.csv: being written"
+
+
+def test_a_bad_file_fails_once_and_does_not_keep_the_next_good_one_out(sensor: Sensor) -> None:
+    settings = sensor.platform.settings
+    bad = settings.landing / "support_tickets" / "bad.csv"
+    bad.parent.mkdir()
+    bad.write_text("nonsense", encoding="utf-8")
+    sensor.runs()
+    (failure,) = sensor.report.failures
+    assert failure.message.startswith("support_tickets: support_tickets/bad.csv: line 1 lacks column")
+    land(settings.landing, "transactions/late.csv", LATE)
+    sensor.runs()
+    assert [failure] == sensor.report.failures
+    assert [row["monthly_revenue"] for row in exported(settings, "kpi_monthly_revenue")] == ["25.00", "37.50"]
+    bad.unlink()
+    sensor.runs()
+    assert [row["total_revenue"] for row in exported(settings, "kpi_totals")] == ["62.50"]
+
+
+def test_a_removed_file_takes_its_rows_along(sensor: Sensor) -> None:
+    settings = sensor.platform.settings
+    late = land(settings.landing, "transactions/late.csv", LATE)
+    sensor.runs()
+    late.unlink()
+    ingest, _ = sensor.runs()
+    assert covered(ingest) == (JANUARY, JANUARY, {"transactions"})
+    assert [row["total_revenue"] for row in exported(settings, "kpi_totals")] == ["50.00"]
+
+
+def test_months_apart_are_runs_apart(sensor: Sensor) -> None:
+    landing = sensor.platform.settings.landing
+    land(
+        landing, "transactions/apart.csv", LATE + LATE.replace("T9", "T8").replace("2024-01-31", "2024-05-02")
+    )
+    requests = sensor.runs()
+    assert [covered(request) for request in requests[:-1]] == [
+        (None, None, set()),
+        (JANUARY, JANUARY, {"transactions"}),
+        ("2024-05-01", "2024-05-01", {"transactions"}),
+    ]
+    assert requests[-1].partition_key == "2024-05-02"
+
+
+def test_a_new_delivery_of_customers_needs_no_month(sensor: Sensor) -> None:
+    settings = sensor.platform.settings
+    newer = "C1,Ada,King,ada@example.org,Female,1990-12-10,2024-01-02,West,Consumer\n"
+    land(settings.landing, "customers/dt=2024-02-01/customers.csv", newer)
+    ingest, _ = sensor.runs()
+    assert covered(ingest) == (None, None, {"customers"})
+    assert [row["last_name"] for row in exported(settings, "customer_360") if row["last_name"]] == ["King"]
+
+
+def test_nothing_is_asked_for_while_an_ingest_runs(sensor: Sensor) -> None:
+    instance = sensor.platform.instance
+    land(sensor.platform.settings.landing, "transactions/late.csv", LATE)
+    job = sensor.platform.definitions.resolve_job_def(INGEST)
+    run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    assert sensor.asks() == "an ingest is running"
+    instance.report_run_failed(run)
+    assert not isinstance(sensor.asks(), str)
+
+
+def test_a_restored_table_is_left_alone(sensor: Sensor) -> None:
+    from cip_assets.automation.recovery import RESTORE
+
+    assert sensor.asks() == "everything that landed is in the exports"
+    sensor.platform.recover(RESTORE, {"table": "cleaned/transactions", "version": 0, "go_on": True})
+    assert sensor.asks() == "everything that landed is in the exports"
+
+
+def test_a_tick_of_dagster_s_sensor_remembers_the_hashes(
+    sensor: Sensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cip_assets.automation.sensors import landing_files
+    from cip_assets.resources import LakeResource
+
+    settings = sensor.platform.settings
+    monkeypatch.setattr("cip_assets.automation.sensors.SETTLED_AFTER", 0.0)
+    with dg.build_sensor_context(
+        instance=sensor.platform.instance,
+        resources={"lake": LakeResource(data_dir=str(settings.data_dir))},
+        definitions=sensor.platform.definitions,
+    ) as context:
+        result = landing_files.evaluate_tick(context)
+    memory = json.loads(str(result.cursor))
+    assert memory["files"].keys() == {
+        str(path.relative_to(settings.landing)) for path in settings.landing.glob("*.csv")
+    }
+    assert result.skip_message == "everything that landed is in the exports"
+    assert files_of(settings)
