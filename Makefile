@@ -1,6 +1,6 @@
 # make run    everything, from an empty folder to data/final     make ui     Dagster's page
 # make test   the whole suite on both engines                    make check  lint, format, types
-# make bench  the benchmark, written to docs/
+# make bench  the benchmark, written to docs/                make screenshots  Dagster's page, into docs/images
 # Only Python 3.11 and make are needed; .venv is made when it is missing or out of date.
 
 PYTHON ?= python3.11
@@ -11,15 +11,21 @@ export DAGSTER_DISABLE_TELEMETRY = 1
 # A test process ends before the JVM would have earned its optimising compiler back.
 SHORT_JVM := -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
 
-.PHONY: run test check ui bench clean
+.PHONY: run test test-sail test-spark check ui bench screenshots clean
 
 run: $(STAMP)
 	$(BIN)/cip run --sample
 
+# Both engines at once: each waits a good deal, and what each says is printed together.
 test: $(STAMP)
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-sail test-spark
+
+test-sail: $(STAMP)
 	CIP_ENGINE=sail $(BIN)/pytest
+
+test-spark: $(STAMP)
 	@if command -v java >/dev/null 2>&1; then \
-	    JAVA_TOOL_OPTIONS="$(SHORT_JVM)" CIP_ENGINE=spark $(BIN)/pytest -m engine; \
+	    JAVA_TOOL_OPTIONS="$(SHORT_JVM)" CIP_ENGINE=spark $(BIN)/pytest -m engine -p no:cacheprovider; \
 	elif [ -n "$$CI" ]; then \
 	    echo "JAVA IS MISSING: the Spark half of the suite cannot run, and CI may not go without it." >&2; exit 1; \
 	else \
@@ -36,6 +42,10 @@ ui: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+screenshots: $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	PYTHONPATH=. $(BIN)/python docs/screenshots.py
 
 clean:
 	rm -rf $(VENV)

@@ -1,8 +1,8 @@
-"""How a contract becomes an asset: key, partitions, columns, descriptions, code version."""
+"""How a contract becomes an asset: key, inputs, partitions, columns and their lineage, owners, code version."""
 
 import hashlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from types import ModuleType
 from typing import Any
@@ -16,45 +16,87 @@ from cip_assets.rules import current_rules
 
 KINDS = {"pyspark", "deltalake"}
 
-
-def column_schema(contract: TableContract) -> dg.TableSchema:
-    """The contract's columns as Dagster shows them."""
-
-    def describe(name: str) -> str:
-        unit = contract.unit(name)
-        text = contract.columns[name].description or ""
-        return f"{text} [{unit}]" if unit else text
-
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(
-                field.name,
-                field.dataType.simpleString(),
-                describe(field.name),
-                constraints=dg.TableColumnConstraints(
-                    nullable=bool(contract.columns[field.name].nullable), unique=contract.key == (field.name,)
-                ),
-                tags={"pii": ""} if contract.is_pii(field.name) else {},
-            )
-            for field in contract.spark_schema
-        ]
-    )
+OWNER_OF = {
+    **dict.fromkeys(["landing", "raw", "cleaned", "quarantine"], "team:data-engineering"),
+    **dict.fromkeys(["features", "marts"], "team:analytics"),
+    "exports": "team:bi",
+}
+"""The team that answers for a layer."""
 
 
 def described(contract: TableContract, module: ModuleType) -> dict[str, Any]:
     """What the definition of a table's asset takes from its contract and its transform's module."""
-    metadata: dict[str, Any] = {"dagster/column_schema": column_schema(contract)}
+    sources = {name: contract.sources(name) for name in contract.columns}
+    metadata = {
+        **columns([column(contract, name, found) for name, found in sources.items()], sources),
+        "dagster/code_references": dg.CodeReferencesMetadataValue(
+            code_references=[code_of(contract, module)]
+        ),
+    }
     if contract.partition_column:
         metadata["partition_expr"] = contract.partition_column
     text = f"{contract.description}\n\n**Grain:** {contract.grain}. **Key:** {', '.join(contract.key)}."
     return {
         "key": dg.AssetKey([contract.layer, contract.table]),
         "description": text,
-        "group_name": contract.layer,
         "metadata": metadata,
         "kinds": KINDS,
         "code_version": code_version(module),
+        **labels(contract.layer, contract.domain, pii=any(map(contract.is_pii, contract.columns))),
     }
+
+
+def labels(layer: str, domain: str, *, pii: bool) -> dict[str, Any]:
+    """By what an asset is found: its layer, who answers for it, what it is about, whether it names people."""
+    return {
+        "group_name": layer,
+        "owners": [OWNER_OF[layer]],
+        "tags": {"domain": domain, **_pii(holds=pii)},
+    }
+
+
+def column(contract: TableContract, name: str, sources: Sequence[str]) -> dg.TableColumn:
+    """A column as Dagster shows it. Its sources too, since only Dagster+ draws the lineage of columns."""
+    declared = contract.columns[name]
+    unit = f" [{contract.unit(name)}]" if contract.unit(name) else ""
+    origin = f" ← {', '.join(sources)}" if sources else ""
+    return dg.TableColumn(
+        name,
+        contract.spark_schema[name].dataType.simpleString(),
+        f"{declared.description}{unit}{origin}",
+        constraints=dg.TableColumnConstraints(
+            nullable=bool(declared.nullable), unique=contract.key == (name,)
+        ),
+        tags=_pii(holds=contract.is_pii(name)),
+    )
+
+
+def columns(shown: Sequence[dg.TableColumn], sources: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Metadata: the columns of a table, and the ``layer/table.column`` that each comes from."""
+
+    def dep(source: str) -> dg.TableColumnDep:
+        table, _, name = source.rpartition(".")
+        return dg.TableColumnDep(dg.AssetKey(table.split("/")), name)
+
+    return {
+        "dagster/column_schema": dg.TableSchema(columns=shown),
+        "dagster/column_lineage": dg.TableColumnLineage(
+            {name: [dep(source) for source in found] for name, found in sources.items() if found}
+        ),
+    }
+
+
+def code_of(contract: TableContract, module: ModuleType) -> dg.LocalFileCodeReference:
+    """Where a table is computed: the transform of its name, or else the module."""
+    transform = getattr(module, contract.table, module)
+    line = inspect.getsourcelines(transform)[1] or None
+    return dg.LocalFileCodeReference(
+        file_path=inspect.getfile(transform), line_number=line, label=transform.__name__
+    )
+
+
+def _pii(*, holds: bool) -> dict[str, str]:
+    return {"pii": ""} if holds else {}
 
 
 def code_version(module: ModuleType) -> str:
@@ -80,10 +122,11 @@ def snapshot_day(context: dg.AssetExecutionContext) -> date:
 
 
 def snapshot(contract: TableContract, module: ModuleType) -> dict[str, Any]:
-    """What ``@asset`` takes for a table of as-of snapshots."""
+    """What ``@asset`` takes for a table of as-of snapshots; its inputs are parameters by their tables' names."""
     return {
         **described(contract, module),
         **limits(contract.layer, contract.table),
+        "ins": reads(**{name.split("/")[1]: name for name in contract.inputs}),
         "partitions_def": partitions_of(contract),
     }
 

@@ -2,26 +2,33 @@
 
 import dagster as dg
 
-from cip_assets.assets.declare import code_version, limits, snapshot_day
+from cip_assets.assets.declare import code_version, column, columns, labels, limits, snapshot_day
 from cip_assets.automation.limits import FIRST
 from cip_assets.automation.partitions import DAYS
+from cip_assets.contracts import TableContract, contract_of
 from cip_assets.contracts import exports as declared
 from cip_assets.contracts.exports import EXPORTS, Export
 from cip_assets.io.exports import export_csv
+from cip_assets.io.manager import COLUMN_LINEAGE
 from cip_assets.resources import LakeResource
 
 
 def _export_asset(export: Export) -> dg.AssetsDefinition:
+    mart = contract_of("marts", export.mart)
+    shown = [_column(mart, expression) for expression in export.columns]
+    metadata = columns(shown, {c.name: [f"{mart.name}.{c.name}"] for c in shown})
+
     @dg.asset(
         key=["exports", export.name],
         **limits("exports", export.name),
         deps=[dg.AssetKey(["marts", export.mart])],
         partitions_def=DAYS,
-        group_name="exports",
+        **labels("exports", mart.domain, pii=any("pii" in c.tags for c in shown)),
         kinds={"csv"},
         op_tags=FIRST if export.name == export.mart == "customer_360" else None,
         description=f"{export.description}: `final/{export.name}.csv`, sorted by {', '.join(export.order_by)}.",
         code_version=code_version(declared),
+        metadata=metadata,
     )
     def write(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
         settings = lake.settings
@@ -30,6 +37,7 @@ def _export_asset(export: Export) -> dg.AssetsDefinition:
         )
         return dg.MaterializeResult(
             metadata={
+                COLUMN_LINEAGE: metadata[COLUMN_LINEAGE],
                 "dagster/row_count": done.row_count,
                 "path": dg.MetadataValue.path(done.path),
                 "sha256": done.sha256,
@@ -39,6 +47,14 @@ def _export_asset(export: Export) -> dg.AssetsDefinition:
 
     asset: dg.AssetsDefinition = write
     return asset
+
+
+def _column(mart: TableContract, expression: str) -> dg.TableColumn:
+    """A column of a file: the mart's own, or the text that an expression makes of it."""
+    text, _, name = expression.rpartition(" AS ")
+    if text:
+        return dg.TableColumn(name, "string", text)
+    return column(mart, name, [f"{mart.name}.{name}"])
 
 
 ASSETS = [_export_asset(export) for export in EXPORTS]

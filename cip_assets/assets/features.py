@@ -5,31 +5,18 @@ from typing import Any
 import dagster as dg
 from pyspark.sql import DataFrame
 
-from cip_assets.assets.declare import reads, snapshot, snapshot_day
+from cip_assets.assets.declare import snapshot, snapshot_day
 from cip_assets.automation.limits import FIRST
 from cip_assets.contracts import contract_of
 from cip_assets.rules import current_rules
 from cip_assets.transforms import features
 
 
-def _feature(table: str, **inputs: str) -> dict[str, Any]:
-    return {
-        **snapshot(contract_of("features", table), features),
-        "ins": reads(**inputs),
-        "op_tags": FIRST,
-    }
+def _feature(table: str) -> dict[str, Any]:
+    return {**snapshot(contract_of("features", table), features), "op_tags": FIRST}
 
 
-@dg.asset(
-    **_feature(
-        "population",
-        customers="cleaned/customers",
-        transactions="cleaned/transactions",
-        returns="cleaned/returns",
-        support_tickets="cleaned/support_tickets",
-        web_activity="cleaned/web_activity",
-    )
-)
+@dg.asset(**_feature("population"))
 def population(
     context: dg.AssetExecutionContext,
     customers: DataFrame,
@@ -42,52 +29,52 @@ def population(
     return features.population(customers, transactions, returns, support_tickets, web_activity, day)
 
 
-@dg.asset(**_feature("purchases", transactions="cleaned/transactions", customers="cleaned/customers"))
+@dg.asset(**_feature("purchases"))
 def purchases(context: dg.AssetExecutionContext, transactions: DataFrame, customers: DataFrame) -> DataFrame:
     return features.purchases(transactions, customers, snapshot_day(context))
 
 
-@dg.asset(**_feature("preferences", transactions="cleaned/transactions", products="cleaned/products"))
+@dg.asset(**_feature("preferences"))
 def preferences(context: dg.AssetExecutionContext, transactions: DataFrame, products: DataFrame) -> DataFrame:
     return features.preferences(transactions, products, snapshot_day(context))
 
 
-@dg.asset(**_feature("returns", returns="cleaned/returns", transactions="cleaned/transactions"))
+@dg.asset(**_feature("returns"))
 def returns(context: dg.AssetExecutionContext, returns: DataFrame, transactions: DataFrame) -> DataFrame:
     return features.returns(returns, transactions, snapshot_day(context))
 
 
-@dg.asset(**_feature("support", support_tickets="cleaned/support_tickets"))
+@dg.asset(**_feature("support"))
 def support(context: dg.AssetExecutionContext, support_tickets: DataFrame) -> DataFrame:
     return features.support(support_tickets, snapshot_day(context))
 
 
-@dg.asset(**_feature("engagement", web_activity="cleaned/web_activity"))
+@dg.asset(**_feature("engagement"))
 def engagement(context: dg.AssetExecutionContext, web_activity: DataFrame) -> DataFrame:
     return features.engagement(web_activity, snapshot_day(context), current_rules())
 
 
-@dg.asset(**_feature("rfm_cut_points", purchases="features/purchases"))
+@dg.asset(**_feature("rfm_cut_points"))
 def rfm_cut_points(context: dg.AssetExecutionContext, purchases: DataFrame) -> DataFrame:
     return features.rfm_cut_points(purchases, snapshot_day(context))
 
 
-@dg.asset(**_feature("rfm", purchases="features/purchases", rfm_cut_points="features/rfm_cut_points"))
+@dg.asset(**_feature("rfm"))
 def rfm(context: dg.AssetExecutionContext, purchases: DataFrame, rfm_cut_points: DataFrame) -> DataFrame:
     return features.rfm(purchases, rfm_cut_points, snapshot_day(context), current_rules())
 
 
-@dg.asset(**_feature("segments", population="features/population", rfm="features/rfm"))
+@dg.asset(**_feature("segments"))
 def segments(context: dg.AssetExecutionContext, population: DataFrame, rfm: DataFrame) -> DataFrame:
     return features.segments(population, rfm, snapshot_day(context), current_rules())
 
 
-@dg.asset(**_feature("churn", purchases="features/purchases"))
+@dg.asset(**_feature("churn"))
 def churn(context: dg.AssetExecutionContext, purchases: DataFrame) -> DataFrame:
     return features.churn(purchases, snapshot_day(context), current_rules())
 
 
-@dg.asset(**_feature("clv", purchases="features/purchases", returns="features/returns"))
+@dg.asset(**_feature("clv"))
 def clv(context: dg.AssetExecutionContext, purchases: DataFrame, returns: DataFrame) -> DataFrame:
     return features.clv(purchases, returns, snapshot_day(context))
 

@@ -5,34 +5,18 @@ from typing import Any
 import dagster as dg
 from pyspark.sql import DataFrame
 
-from cip_assets.assets.declare import reads, snapshot, snapshot_day
+from cip_assets.assets.declare import snapshot, snapshot_day
 from cip_assets.automation.limits import FIRST
 from cip_assets.contracts import contract_of
 from cip_assets.rules import current_rules
 from cip_assets.transforms import marts
 
 
-def _mart(table: str, **inputs: str) -> dict[str, Any]:
-    return {**snapshot(contract_of("marts", table), marts), "ins": reads(**inputs)}
+def _mart(table: str) -> dict[str, Any]:
+    return snapshot(contract_of("marts", table), marts)
 
 
-@dg.asset(
-    **_mart(
-        "customer_360",
-        population="features/population",
-        customers="cleaned/customers",
-        purchases="features/purchases",
-        preferences="features/preferences",
-        returns="features/returns",
-        support="features/support",
-        engagement="features/engagement",
-        rfm="features/rfm",
-        segments="features/segments",
-        churn="features/churn",
-        clv="features/clv",
-    ),
-    op_tags=FIRST,
-)
+@dg.asset(**_mart("customer_360"), op_tags=FIRST)
 def customer_360(
     context: dg.AssetExecutionContext,
     population: DataFrame,
@@ -63,64 +47,48 @@ def customer_360(
     )
 
 
-@dg.asset(**_mart("cohort_retention", transactions="cleaned/transactions", purchases="features/purchases"))
+@dg.asset(**_mart("cohort_retention"))
 def cohort_retention(
     context: dg.AssetExecutionContext, transactions: DataFrame, purchases: DataFrame
 ) -> DataFrame:
     return marts.cohort_retention(transactions, purchases, snapshot_day(context))
 
 
-@dg.asset(
-    **_mart(
-        "kpi_totals",
-        population="features/population",
-        purchases="features/purchases",
-        returns="features/returns",
-    )
-)
+@dg.asset(**_mart("kpi_totals"))
 def kpi_totals(
     context: dg.AssetExecutionContext, population: DataFrame, purchases: DataFrame, returns: DataFrame
 ) -> DataFrame:
     return marts.kpi_totals(population, purchases, returns, snapshot_day(context))
 
 
-@dg.asset(**_mart("kpi_activity", web_activity="cleaned/web_activity"))
+@dg.asset(**_mart("kpi_activity"))
 def kpi_activity(context: dg.AssetExecutionContext, web_activity: DataFrame) -> DataFrame:
     return marts.kpi_activity(web_activity, snapshot_day(context))
 
 
-@dg.asset(**_mart("kpi_revenue_segment", customer_360="marts/customer_360"))
+@dg.asset(**_mart("kpi_revenue_segment"))
 def kpi_revenue_segment(context: dg.AssetExecutionContext, customer_360: DataFrame) -> DataFrame:
     return marts.kpi_revenue_segment(customer_360, snapshot_day(context))
 
 
-@dg.asset(**_mart("kpi_monthly_revenue", transactions="cleaned/transactions"))
+@dg.asset(**_mart("kpi_monthly_revenue"))
 def kpi_monthly_revenue(context: dg.AssetExecutionContext, transactions: DataFrame) -> DataFrame:
     return marts.kpi_monthly_revenue(transactions, snapshot_day(context))
 
 
-@dg.asset(**_mart("kpi_top_customers", customer_360="marts/customer_360"))
+@dg.asset(**_mart("kpi_top_customers"))
 def kpi_top_customers(context: dg.AssetExecutionContext, customer_360: DataFrame) -> DataFrame:
     return marts.kpi_top_customers(customer_360, snapshot_day(context), current_rules())
 
 
-@dg.asset(**_mart("kpi_top_products", transactions="cleaned/transactions", products="cleaned/products"))
+@dg.asset(**_mart("kpi_top_products"))
 def kpi_top_products(
     context: dg.AssetExecutionContext, transactions: DataFrame, products: DataFrame
 ) -> DataFrame:
     return marts.kpi_top_products(transactions, products, snapshot_day(context), current_rules())
 
 
-@dg.asset(
-    **_mart(
-        "kpi_trends",
-        transactions="cleaned/transactions",
-        returns="cleaned/returns",
-        support_tickets="cleaned/support_tickets",
-        web_activity="cleaned/web_activity",
-        purchases="features/purchases",
-    )
-)
+@dg.asset(**_mart("kpi_trends"))
 def kpi_trends(
     context: dg.AssetExecutionContext,
     transactions: DataFrame,

@@ -1,11 +1,12 @@
 """Asset checks: what must hold before anything downstream may be believed.
 
 ``contract`` turns every contract into a check; ``conservation`` and ``integrity`` look across tables;
-``exports`` looks at the files. A blocking check stops what is downstream; the others warn.
+``presence`` looks for the newest month and day, ``exports`` at the files. A blocking check stops what is
+downstream; the others warn.
 """
 
-from cip_assets.checks import conservation, contract, exports, integrity
+from cip_assets.checks import conservation, contract, exports, integrity, presence
 
-CHECKS = [*contract.CHECKS, *conservation.CHECKS, *integrity.CHECKS, *exports.CHECKS]
+CHECKS = [*contract.CHECKS, *conservation.CHECKS, *integrity.CHECKS, *presence.CHECKS, *exports.CHECKS]
 
 __all__ = ["CHECKS"]

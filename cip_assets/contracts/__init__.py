@@ -1,7 +1,8 @@
 """One contract per table: the only place where a column is declared.
 
-A contract is a pandera model plus its grain, key and partitioning. From it come the cleaning rules, the
-asset checks, Dagster's column schema and descriptions, the Delta schema and the data dictionary.
+A contract is a pandera model plus its grain, key, partitioning and inputs. From it come the cleaning rules,
+the asset checks, Dagster's dependencies, column schema, lineage and descriptions, the Delta schema and the data
+dictionary.
 Modules follow the layers: ``landing`` (manifest), ``cleaned`` (the six sources; ``raw`` and ``quarantine``
 are derived from them), ``features`` and ``marts``. Nothing here computes, and nothing imports Dagster.
 """

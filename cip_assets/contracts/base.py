@@ -16,10 +16,13 @@ Money = Annotated[T.DecimalType, 18, 2]
 Ratio = Annotated[T.DecimalType, 18, 6]
 """A share, rate or score, rounded half up to six places from an exact fraction."""
 
+AS_OF = "as_of_date"
+"""The column of the day that a snapshot is of."""
+
 
 def column(
     description: str,
-    *,
+    *sources: str,
     required: bool = False,
     unit: str | None = None,
     pii: bool = False,
@@ -29,6 +32,10 @@ def column(
 
     Args:
         description: what the value means, in the words of an analyst.
+        sources: the columns it is computed from: what it is made of, counted by or chosen by, and not what rows
+            are only joined, filtered or grouped by. A count comes from the id of what it counts. Each is a column
+            of the first of the contract's inputs that has it, or else ``table.column``. Without any, the column
+            is taken over from the first input that has one of its name.
         required: whether a row without a value breaks the contract.
         unit: the unit of the value, where the type does not say it.
         pii: whether the value can identify a person.
@@ -36,7 +43,10 @@ def column(
 
     """
     return Field(
-        nullable=not required, description=description, metadata={"unit": unit, "pii": pii}, **checks
+        nullable=not required,
+        description=description,
+        metadata={"unit": unit, "pii": pii, "sources": sources},
+        **checks,
     )
 
 
@@ -53,6 +63,8 @@ class TableContract:
     """A table as everybody else may rely on it.
 
     ``rules`` are the model's checks in SQL: one query can then count all that is broken, on any engine.
+    ``domain`` is the part of the business it is about. ``inputs`` are the tables it is computed from: the one
+    that gives its rows first.
     """
 
     layer: str
@@ -62,6 +74,8 @@ class TableContract:
     model: type[DataFrameModel]
     partition_column: str | None = None
     row_rules: Mapping[str, str] = field(default_factory=dict)
+    domain: str = "platform"
+    inputs: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -97,6 +111,26 @@ class TableContract:
 
     def is_pii(self, column_name: str) -> bool:
         return bool((self.columns[column_name].metadata or {}).get("pii"))
+
+    def sources(self, column_name: str) -> tuple[str, ...]:
+        """The columns of other tables that a column comes from, as ``layer/table.column``.
+
+        Raises:
+            KeyError: it names a source that no input has.
+
+        """
+        if column_name == AS_OF:
+            return ()  # stamped by the run
+        named = (self.columns[column_name].metadata or {}).get("sources")
+        found: list[str] = []
+        for source in named or [column_name]:
+            table, _, wanted = source.rpartition(".")
+            inputs = [CONTRACTS[name] for name in self.inputs]
+            holders = [i for i in inputs if wanted in i.columns and table in {"", i.table}]
+            if named and not holders:
+                raise KeyError(f"{self.name}.{column_name}: no input has its source {source}")
+            found += [f"{holder.name}.{wanted}" for holder in holders[:1]]
+        return tuple(found)
 
 
 def _literal(value: object) -> str:
@@ -149,15 +183,17 @@ def contract(
     *,
     grain: str,
     key: Sequence[str],
+    domain: str,
     partition_column: str | None = None,
     row_rules: Mapping[str, str] | None = None,
+    inputs: Sequence[str] = (),
 ) -> Declare:
     """Register a pandera model as the contract of ``layer/table``."""
 
     def register(model: type[DataFrameModel]) -> type[DataFrameModel]:
         layer, table = name.split("/")
         CONTRACTS[name] = TableContract(
-            layer, table, grain, tuple(key), model, partition_column, row_rules or {}
+            layer, table, grain, tuple(key), model, partition_column, row_rules or {}, domain, tuple(inputs)
         )
         return model
 

@@ -7,7 +7,7 @@ from typing import Any
 import pyspark.sql.types as T
 from pandera.pyspark import DataFrameModel
 
-from cip_assets.contracts.base import Money, TableContract, column, contract, contract_of
+from cip_assets.contracts.base import Declare, Money, TableContract, column, contract, contract_of
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,11 @@ class _Event(_Provenance):
     month: T.DateType = column("First day of the month the row belongs to", required=True)
 
 
-@contract("cleaned/customers", grain="one row per customer", key=["customer_id"])
+def _cleaned(table: str, **declared: Any) -> Declare:
+    return contract(f"cleaned/{table}", inputs=[f"raw/{table}"], **declared)
+
+
+@_cleaned("customers", grain="one row per customer", key=["customer_id"], domain="customers")
 class Customers(_Provenance):
     """The newest delivered snapshot of the customers."""
 
@@ -63,13 +67,15 @@ class Customers(_Provenance):
     signup_date: T.DateType = column("Day the customer signed up; empty where unknown")
     region: T.StringType = column("Sales region")
     customer_segment: T.StringType = column("Kind of customer, as the source says")
-    is_email_plausible: T.BooleanType = column("False where the e-mail is present and cannot be one")
+    is_email_plausible: T.BooleanType = column("False where the e-mail is present and cannot be one", "email")
     is_birth_date_plausible: T.BooleanType = column(
-        "False where the date of birth is no date, before 1900, or after the sign-up"
+        "False where the date of birth is no date, before 1900, or after the sign-up",
+        "date_of_birth",
+        "signup_date",
     )
 
 
-@contract("cleaned/products", grain="one row per product", key=["product_id"])
+@_cleaned("products", grain="one row per product", key=["product_id"], domain="products")
 class Products(_Provenance):
     """The newest delivered snapshot of the product catalogue."""
 
@@ -81,8 +87,12 @@ class Products(_Provenance):
     selling_price: Money = column("List price of one unit", ge=0, unit="currency")
 
 
-@contract(
-    "cleaned/transactions", grain="one row per transaction", key=["transaction_id"], partition_column="month"
+@_cleaned(
+    "transactions",
+    grain="one row per transaction",
+    key=["transaction_id"],
+    domain="sales",
+    partition_column="month",
 )
 class Transactions(_Event):
     """Purchases: what was bought, by whom, when and for how much."""
@@ -97,7 +107,9 @@ class Transactions(_Event):
     transaction_date: T.DateType = column("Day of the purchase", required=True)
 
 
-@contract("cleaned/returns", grain="one row per return", key=["return_id"], partition_column="month")
+@_cleaned(
+    "returns", grain="one row per return", key=["return_id"], domain="returns", partition_column="month"
+)
 class Returns(_Event):
     """Goods that came back."""
 
@@ -110,10 +122,11 @@ class Returns(_Event):
     return_date: T.DateType = column("Day of the return", required=True)
 
 
-@contract(
-    "cleaned/support_tickets",
+@_cleaned(
+    "support_tickets",
     grain="one row per ticket",
     key=["ticket_id"],
+    domain="support",
     partition_column="month",
     row_rules={"resolved_date:before_opened_date": "resolved_date < opened_date"},
 )
@@ -129,7 +142,9 @@ class SupportTickets(_Event):
     resolved_date: T.DateType = column("Day the ticket was resolved; empty while it is not")
 
 
-@contract("cleaned/web_activity", grain="one row per session", key=["session_id"], partition_column="month")
+@_cleaned(
+    "web_activity", grain="one row per session", key=["session_id"], domain="web", partition_column="month"
+)
 class WebActivity(_Event):
     """What customers do on the web site."""
 
@@ -169,18 +184,24 @@ def _derive(source: SourceTable) -> None:
         f"raw/{source.name}",
         grain="one row per line of the landing files",
         key=["source_file", "source_line"],
+        domain=cleaned.domain,
         partition_column=partition,
     )(raw_model)
+    # A line is judged by all of it, and by what was delivered later; its file's hash has no say.
+    judged_by = [name for name in source.raw.columns if name != "source_version"]
     quarantine_columns = {
         "outcome": (
             T.StringType,
-            column("Why it is here", required=True, isin=["quarantined", "superseded"]),
+            column("Why it is here", *judged_by, required=True, isin=["quarantined", "superseded"]),
         ),
         "reasons": (
             T.StringType,
-            column("Every reason, as column:problem, separated by '; '", required=True),
+            column("Every reason, as column:problem, separated by '; '", *judged_by, required=True),
         ),
-        "raw_text": (T.StringType, column("The line as landed", required=True, pii=True)),
+        "raw_text": (
+            T.StringType,
+            column("The line as landed", *source.columns, "ragged_text", required=True, pii=True),
+        ),
     }
     quarantine_model = _model(
         f"Quarantine{source.name}",
@@ -192,7 +213,9 @@ def _derive(source: SourceTable) -> None:
         f"quarantine/{source.name}",
         grain="one row per line kept out",
         key=["source_file", "source_line"],
+        domain=cleaned.domain,
         partition_column=partition,
+        inputs=[source.raw.name],
     )(quarantine_model)
 
 

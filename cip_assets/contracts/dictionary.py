@@ -10,7 +10,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
 
 
 def as_markdown() -> str:
-    """Every table with its grain, key, columns, types, units and rules."""
+    """Every table with its grain, key, columns, types, units, sources and rules."""
     return "\n".join(_lines()) + "\n"
 
 
@@ -35,14 +35,15 @@ def _table(contract: TableContract) -> Iterator[str]:
     partition = f" Partitioned by {contract.partition_column}." if contract.partition_column else ""
     yield f"Grain: {contract.grain}. Key: {', '.join(contract.key)}.{partition}"
     yield ""
-    yield "| column | type | required | unit | meaning |"
-    yield "|---|---|---|---|---|"
+    yield "| column | type | required | unit | meaning | from |"
+    yield "|---|---|---|---|---|---|"
     for field in contract.spark_schema:
         declared = contract.columns[field.name]
         required = "" if declared.nullable else "yes"
         meaning = (declared.description or "") + (" (personal data)" if contract.is_pii(field.name) else "")
         unit = contract.unit(field.name) or ""
-        yield f"| {field.name} | {field.dataType.simpleString()} | {required} | {unit} | {meaning} |"
+        origin = ", ".join(contract.sources(field.name))
+        yield f"| {field.name} | {field.dataType.simpleString()} | {required} | {unit} | {meaning} | {origin} |"
     rules = [rule for rule in contract.rules if not rule.name.endswith(":missing")]
     if rules:
         yield ""

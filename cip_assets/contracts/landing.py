@@ -8,7 +8,7 @@ from pandera.pyspark import DataFrameModel
 from cip_assets.contracts.base import column, contract
 
 
-@contract("landing/manifest", grain="one row per file of the landing folder", key=["path"])
+@contract("landing/manifest", grain="one row per file of the landing folder", key=["path"], domain="platform")
 class Manifest(DataFrameModel):
     """Every landing file with its hash, its rows by month, and what is wrong with it."""
 

@@ -1,20 +1,52 @@
 """Marts: what people read. Snapshots as of a day, like the features."""
 
+from collections.abc import Sequence
+
 import pyspark.sql.types as T
 from pandera.pyspark import DataFrameModel
 
-from cip_assets.contracts.base import Declare, Money, Ratio, column, contract
+from cip_assets.contracts.base import AS_OF, Declare, Money, Ratio, column, contract
 
 
 class _AsOf(DataFrameModel):
     as_of_date: T.DateType = column("Day D: the row uses nothing dated after it", required=True)
 
 
-def _mart(name: str, grain: str, *key: str) -> Declare:
-    return contract(f"marts/{name}", grain=grain, key=["as_of_date", *key], partition_column="as_of_date")
+def _mart(name: str, grain: str, *key: str, domain: str, inputs: Sequence[str]) -> Declare:
+    return contract(
+        f"marts/{name}",
+        grain=grain,
+        key=[AS_OF, *key],
+        domain=domain,
+        partition_column=AS_OF,
+        inputs=inputs,
+    )
 
 
-@_mart("customer_360", "one row per known customer and as-of day", "customer_id")
+_RETURNING = ("transactions.customer_id", "month", "first_purchase_date")
+_ACTIVE = ("transactions.customer_id", "web_activity.customer_id")
+_CHURNED = ("transactions.customer_id", "month", "transaction_date", "session_id")
+
+
+@_mart(
+    "customer_360",
+    "one row per known customer and as-of day",
+    "customer_id",
+    domain="customers",
+    inputs=[
+        "features/population",
+        "features/purchases",
+        "features/preferences",
+        "features/returns",
+        "features/support",
+        "features/engagement",
+        "features/segments",
+        "features/rfm",
+        "features/churn",
+        "features/clv",
+        "cleaned/customers",
+    ],
+)
 class Customer360(_AsOf):
     """Everything known of a customer at D. Counts and sums are 0 where nothing happened; averages, scores
     and dates are empty.
@@ -28,8 +60,16 @@ class Customer360(_AsOf):
     payment_method: T.StringType = column("Most used payment method")
     total_returns: T.LongType = column("Returns", required=True, ge=0)
     returned_amount: Money = column("Sum paid back", required=True, ge=0, unit="currency")
-    return_rate: Ratio = column("Distinct returned transactions / transactions", ge=0, le=1)
-    net_revenue: Money = column("monetary_value - returned_amount", required=True, unit="currency")
+    return_rate: Ratio = column(
+        "Distinct returned transactions / transactions", "returned_transactions", "frequency", ge=0, le=1
+    )
+    net_revenue: Money = column(
+        "monetary_value - returned_amount",
+        "monetary_value",
+        "returned_amount",
+        required=True,
+        unit="currency",
+    )
     total_sessions: T.LongType = column("Web sessions", required=True, ge=0)
     active_days: T.LongType = column("Distinct days with a session", required=True, ge=0)
     engagement_score: Ratio = column("0 (no session) to 100, by rank", required=True, ge=0, le=100)
@@ -44,7 +84,14 @@ class Customer360(_AsOf):
     rfm_segment: T.StringType = column("Segment by R, F and M", required=True)
     value_segment: T.StringType = column("Segment by value rules", required=True)
     is_churn_risk: T.BooleanType = column("True where recency_days exceeds the rules' limit", required=True)
-    historic_value: Money = column("Purchases minus returns", required=True, unit="currency")
+    historic_value: Money = column(
+        "Purchases minus returns",
+        "historic_value",
+        "monetary_value",
+        "returned_amount",
+        required=True,
+        unit="currency",
+    )
     first_purchase_date: T.DateType = column("Day of the first purchase")
     last_purchase_date: T.DateType = column("Day of the last purchase")
     purchase_days: T.LongType = column("Distinct days with a purchase", required=True, ge=0)
@@ -61,74 +108,144 @@ class Customer360(_AsOf):
     customer_segment: T.StringType = column("Kind of customer, as the source says")
 
 
-@_mart("cohort_retention", "one row per cohort, month since and as-of day", "cohort_month", "month_number")
+@_mart(
+    "cohort_retention",
+    "one row per cohort, month since and as-of day",
+    "cohort_month",
+    "month_number",
+    domain="customers",
+    inputs=["cleaned/transactions", "features/purchases"],
+)
 class CohortRetention(_AsOf):
     """Which share of the buyers that started in a month bought again k months later."""
 
-    cohort_month: T.DateType = column("Month of the first purchase, as its first day", required=True)
-    month_number: T.IntegerType = column("k: months since the cohort month", required=True, ge=0)
+    cohort_month: T.DateType = column(
+        "Month of the first purchase, as its first day", "first_purchase_date", required=True
+    )
+    month_number: T.IntegerType = column(
+        "k: months since the cohort month", "first_purchase_date", required=True, ge=0
+    )
     cohort_size: T.LongType = column(
-        "Buyers whose first purchase fell into the cohort month", required=True, ge=1
+        "Buyers whose first purchase fell into the cohort month", "purchases.customer_id", required=True, ge=1
     )
     active_buyers: T.LongType = column(
-        "Distinct buyers of the cohort in month k; empty until that month is over"
+        "Distinct buyers of the cohort in month k; empty until that month is over", "transactions.customer_id"
     )
-    retention_rate: Ratio = column("active_buyers / cohort_size; empty until that month is over", ge=0, le=1)
+    retention_rate: Ratio = column(
+        "active_buyers / cohort_size; empty until that month is over",
+        "transactions.customer_id",
+        "purchases.customer_id",
+        ge=0,
+        le=1,
+    )
 
 
-@_mart("kpi_totals", "one row per as-of day")
+@_mart(
+    "kpi_totals",
+    "one row per as-of day",
+    domain="sales",
+    inputs=["features/population", "features/purchases", "features/returns"],
+)
 class KpiTotals(_AsOf):
     """The totals that everything else must add up to."""
 
-    total_customers: T.LongType = column("Known customers", required=True, ge=0)
-    buyers: T.LongType = column("Distinct buyers, orphans included", required=True, ge=0)
-    total_revenue: Money = column("Sum of all amounts, orphans included", required=True, unit="currency")
-    net_revenue: Money = column("total_revenue - returned_amount", required=True, unit="currency")
+    total_customers: T.LongType = column("Known customers", "population.customer_id", required=True, ge=0)
+    buyers: T.LongType = column(
+        "Distinct buyers, orphans included", "purchases.customer_id", required=True, ge=0
+    )
+    total_revenue: Money = column(
+        "Sum of all amounts, orphans included", "monetary_value", required=True, unit="currency"
+    )
+    net_revenue: Money = column(
+        "total_revenue - returned_amount", "monetary_value", "returned_amount", required=True, unit="currency"
+    )
     returned_amount: Money = column("Sum paid back", required=True, unit="currency")
-    avg_order_value: Money = column("total_revenue / transactions", unit="currency")
-    orphan_revenue: Money = column("Revenue of buyers that customers lacks", required=True, unit="currency")
+    avg_order_value: Money = column(
+        "total_revenue / transactions", "monetary_value", "frequency", unit="currency"
+    )
+    orphan_revenue: Money = column(
+        "Revenue of buyers that customers lacks",
+        "monetary_value",
+        "is_orphan",
+        required=True,
+        unit="currency",
+    )
 
 
-@_mart("kpi_activity", "one row per activity type and as-of day", "activity_type")
+@_mart(
+    "kpi_activity",
+    "one row per activity type and as-of day",
+    "activity_type",
+    domain="web",
+    inputs=["cleaned/web_activity"],
+)
 class KpiActivity(_AsOf):
     """Web activity by type."""
 
     activity_type: T.StringType = column("Activity; Unknown where it was not given", required=True)
-    sessions: T.LongType = column("Sessions", required=True, ge=1)
-    customers: T.LongType = column("Distinct customers", required=True, ge=1)
-    session_share: Ratio = column("Share of all sessions", required=True, ge=0, le=1)
+    sessions: T.LongType = column("Sessions", "session_id", required=True, ge=1)
+    customers: T.LongType = column("Distinct customers", "customer_id", required=True, ge=1)
+    session_share: Ratio = column("Share of all sessions", "session_id", required=True, ge=0, le=1)
 
 
-@_mart("kpi_revenue_segment", "one row per segmentation, segment and as-of day", "segmentation", "segment")
+@_mart(
+    "kpi_revenue_segment",
+    "one row per segmentation, segment and as-of day",
+    "segmentation",
+    "segment",
+    domain="sales",
+    inputs=["marts/customer_360"],
+)
 class KpiRevenueSegment(_AsOf):
     """Customers and revenue by segment. Orphan revenue is in kpi_totals."""
 
     segmentation: T.StringType = column(
         "By what", required=True, isin=["rfm_segment", "value_segment", "customer_segment", "region"]
     )
-    segment: T.StringType = column("The segment; Unknown where the customer has none", required=True)
-    customers: T.LongType = column("Known customers", required=True, ge=1)
-    buyers: T.LongType = column("Those with a purchase", required=True, ge=0)
-    revenue: Money = column("Sum of the amounts", required=True, ge=0, unit="currency")
+    segment: T.StringType = column(
+        "The segment; Unknown where the customer has none",
+        "rfm_segment",
+        "value_segment",
+        "customer_segment",
+        "region",
+        required=True,
+    )
+    customers: T.LongType = column("Known customers", "customer_id", required=True, ge=1)
+    buyers: T.LongType = column("Those with a purchase", "customer_id", "frequency", required=True, ge=0)
+    revenue: Money = column("Sum of the amounts", "monetary_value", required=True, ge=0, unit="currency")
     net_revenue: Money = column("revenue minus returns", required=True, unit="currency")
-    revenue_share: Ratio = column("Share of the revenue of known customers", ge=0, le=1)
+    revenue_share: Ratio = column("Share of the revenue of known customers", "monetary_value", ge=0, le=1)
 
 
-@_mart("kpi_monthly_revenue", "one row per month and as-of day", "month")
+@_mart(
+    "kpi_monthly_revenue",
+    "one row per month and as-of day",
+    "month",
+    domain="sales",
+    inputs=["cleaned/transactions"],
+)
 class KpiMonthlyRevenue(_AsOf):
     """Revenue by month, from the first purchase to D; the last month is cut at D."""
 
     month: T.DateType = column("Month, as its first day", required=True)
-    monthly_revenue: Money = column("Sum of the amounts", required=True, ge=0, unit="currency")
-    orders: T.LongType = column("Transactions", required=True, ge=0)
-    buyers: T.LongType = column("Distinct buyers", required=True, ge=0)
+    monthly_revenue: Money = column("Sum of the amounts", "amount", required=True, ge=0, unit="currency")
+    orders: T.LongType = column("Transactions", "transaction_id", required=True, ge=0)
+    buyers: T.LongType = column("Distinct buyers", "customer_id", required=True, ge=0)
 
 
-@_mart("kpi_top_customers", "one row per rank and as-of day", "rank")
+@_mart(
+    "kpi_top_customers",
+    "one row per rank and as-of day",
+    "rank",
+    domain="customers",
+    inputs=["marts/customer_360"],
+)
 class KpiTopCustomers(_AsOf):
     """The customers with the highest spend; ties go to the smaller id."""
 
-    rank: T.IntegerType = column("1 is the highest spend", required=True, ge=1)
+    rank: T.IntegerType = column(
+        "1 is the highest spend", "monetary_value", "customer_id", required=True, ge=1
+    )
     customer_id: T.StringType = column("Customer", required=True)
     monetary_value: Money = column("Sum of the amounts", required=True, ge=0, unit="currency")
     frequency: T.LongType = column("Distinct transactions", required=True, ge=1)
@@ -136,44 +253,67 @@ class KpiTopCustomers(_AsOf):
     rfm_segment: T.StringType = column("Segment by R, F and M", required=True)
 
 
-@_mart("kpi_top_products", "one row per rank and as-of day", "rank")
+@_mart(
+    "kpi_top_products",
+    "one row per rank and as-of day",
+    "rank",
+    domain="products",
+    inputs=["cleaned/transactions", "cleaned/products"],
+)
 class KpiTopProducts(_AsOf):
     """The products with the highest revenue; ties go to the smaller id."""
 
-    rank: T.IntegerType = column("1 is the highest revenue", required=True, ge=1)
+    rank: T.IntegerType = column("1 is the highest revenue", "amount", "product_id", required=True, ge=1)
     product_id: T.StringType = column("Product", required=True)
     product_name: T.StringType = column("Name; Unknown where products lacks it", required=True)
     category: T.StringType = column("Category; Unknown where products lacks it", required=True)
     brand: T.StringType = column("Brand; Unknown where products lacks it", required=True)
-    revenue: Money = column("Sum of the amounts", required=True, ge=0, unit="currency")
-    units: T.LongType = column("Units sold", required=True, ge=1)
-    orders: T.LongType = column("Transactions", required=True, ge=1)
-    buyers: T.LongType = column("Distinct buyers", required=True, ge=1)
+    revenue: Money = column("Sum of the amounts", "amount", required=True, ge=0, unit="currency")
+    units: T.LongType = column("Units sold", "quantity", required=True, ge=1)
+    orders: T.LongType = column("Transactions", "transaction_id", required=True, ge=1)
+    buyers: T.LongType = column("Distinct buyers", "customer_id", required=True, ge=1)
 
 
-@_mart("kpi_trends", "one row per month and as-of day", "month")
+@_mart(
+    "kpi_trends",
+    "one row per month and as-of day",
+    "month",
+    domain="customers",
+    inputs=[
+        "cleaned/transactions",
+        "cleaned/returns",
+        "cleaned/support_tickets",
+        "cleaned/web_activity",
+        "features/purchases",
+    ],
+)
 class KpiTrends(_AsOf):
     """The four questions, month by month."""
 
     month: T.DateType = column("Month, as its first day", required=True)
-    is_complete: T.BooleanType = column("False for the month that D cuts", required=True)
-    buyers: T.LongType = column("Distinct buyers of the month", required=True, ge=0)
-    returning_buyers: T.LongType = column(
-        "Those whose first purchase was in an earlier month", required=True, ge=0
+    is_complete: T.BooleanType = column("False for the month that D cuts", "month", required=True)
+    buyers: T.LongType = column(
+        "Distinct buyers of the month", "transactions.customer_id", required=True, ge=0
     )
-    repeat_rate: Ratio = column("returning_buyers / buyers", ge=0, le=1)
-    transactions: T.LongType = column("Transactions of the month", required=True, ge=0)
-    returns: T.LongType = column("Returns of the month", required=True, ge=0)
-    return_ratio: Ratio = column("returns / transactions", ge=0)
-    active_customers: T.LongType = column("Customers with a purchase or a session", required=True, ge=0)
-    tickets: T.LongType = column("Tickets opened in the month", required=True, ge=0)
-    complaints_per_100: Ratio = column("Tickets per 100 active customers", ge=0)
+    returning_buyers: T.LongType = column(
+        "Those whose first purchase was in an earlier month", *_RETURNING, required=True, ge=0
+    )
+    repeat_rate: Ratio = column("returning_buyers / buyers", *_RETURNING, ge=0, le=1)
+    transactions: T.LongType = column("Transactions of the month", "transaction_id", required=True, ge=0)
+    returns: T.LongType = column("Returns of the month", "return_id", required=True, ge=0)
+    return_ratio: Ratio = column("returns / transactions", "return_id", "transaction_id", ge=0)
+    active_customers: T.LongType = column(
+        "Customers with a purchase or a session", *_ACTIVE, required=True, ge=0
+    )
+    tickets: T.LongType = column("Tickets opened in the month", "ticket_id", required=True, ge=0)
+    complaints_per_100: Ratio = column("Tickets per 100 active customers", "ticket_id", *_ACTIVE, ge=0)
     churn_rate_q1: Ratio = column(
         "Of the month's buyers in the least engaged quarter: share without a purchase in the following "
         "churn window; empty until that window is over",
+        *_CHURNED,
         ge=0,
         le=1,
     )
-    churn_rate_q2: Ratio = column("The same for the second quarter", ge=0, le=1)
-    churn_rate_q3: Ratio = column("The same for the third quarter", ge=0, le=1)
-    churn_rate_q4: Ratio = column("The same for the most engaged quarter", ge=0, le=1)
+    churn_rate_q2: Ratio = column("The same for the second quarter", *_CHURNED, ge=0, le=1)
+    churn_rate_q3: Ratio = column("The same for the third quarter", *_CHURNED, ge=0, le=1)
+    churn_rate_q4: Ratio = column("The same for the most engaged quarter", *_CHURNED, ge=0, le=1)

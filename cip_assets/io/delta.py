@@ -160,6 +160,13 @@ def last_day(uri: str, column: str) -> date | None:
     return latest if isinstance(latest, date) else None
 
 
+def slices(uri: str, column: str) -> set[date]:
+    """The values of the partition column that have rows."""
+    actions = pa.table(open_table(uri).get_add_actions(flatten=True))
+    found = zip(actions[f"partition.{column}"].to_pylist(), actions["num_records"].to_pylist(), strict=True)
+    return {date.fromisoformat(str(value)) for value, rows in found if rows}
+
+
 def exists(uri: str) -> bool:
     return DeltaTable.is_deltatable(uri)
 

@@ -27,6 +27,7 @@ from pyspark.sql import DataFrame
 from cip_assets.io import delta
 
 COLUMN_SCHEMA = "dagster/column_schema"
+COLUMN_LINEAGE = "dagster/column_lineage"
 
 
 class SparkDeltaHandler(DbTypeHandler[DataFrame]):
@@ -56,6 +57,8 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
             "dagster/uri": connection.table_uri,
             "delta_version": written.version,
         }
+        if COLUMN_LINEAGE in definition:
+            metadata[COLUMN_LINEAGE] = definition[COLUMN_LINEAGE]  # Dagster reads it from events alone
         extras = [
             f for f in obj.schema if f.name not in {c.name for c in _columns(definition[COLUMN_SCHEMA])}
         ]

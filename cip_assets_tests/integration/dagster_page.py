@@ -36,8 +36,8 @@ class Page:
         found: dict[str, Any] = answer["data"]
         return found
 
-    def backfill(self, assets: list[str], partitions: list[str]) -> list[dict[str, Any]]:
-        """Start a backfill and wait for its end; its runs."""
+    def start_backfill(self, assets: list[str], partitions: list[str]) -> str:
+        """Start a backfill of some partitions of assets; its id."""
         started = self.ask(
             """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
                  __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }""",
@@ -47,24 +47,41 @@ class Page:
             },
         )["launchPartitionBackfill"]
         assert started["__typename"] == "LaunchBackfillSuccess", started
+        return str(started["backfillId"])
+
+    def end_of_backfill(self, backfill_id: str) -> list[dict[str, Any]]:
+        """Wait for the end of a backfill, which must be a good one; its runs."""
         query = """query($id: String!) { partitionBackfillOrError(backfillId: $id) {
             ... on PartitionBackfill { status error { message } runs { runId status tags { key value } } } } }"""
 
         def ended() -> dict[str, Any] | None:
-            found = self.ask(query, id=started["backfillId"])["partitionBackfillOrError"]
+            found = self.ask(query, id=backfill_id)["partitionBackfillOrError"]
             return found if found["status"] not in {"REQUESTED", "CANCELING"} else None
 
         done = wait_for(ended, "the end of the backfill")
         assert done["status"] == "COMPLETED_SUCCESS", done
         return list(done["runs"])
 
-    def launch(self, job: str, config: dict[str, Any]) -> str:
-        """Start a job from its launchpad; the id of its run."""
+    def launch(
+        self,
+        job: str,
+        config: dict[str, Any] | None = None,
+        assets: list[str] | None = None,
+        tags: dict[str, str] | None = None,
+    ) -> str:
+        """Start a job, or some assets of it, from its launchpad; the id of its run."""
+        selector: dict[str, Any] = {**SELECTOR, "jobName": job}
+        if assets:
+            selector["assetSelection"] = [{"path": name.split("/")} for name in assets]
         started = self.ask(
             """mutation($params: ExecutionParams!) { launchRun(executionParams: $params) {
                  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
                  ... on RunConfigValidationInvalid { errors { message } } } }""",
-            params={"selector": {**SELECTOR, "jobName": job}, "runConfigData": config},
+            params={
+                "selector": selector,
+                "runConfigData": config or {},
+                "executionMetadata": {"tags": [{"key": k, "value": v} for k, v in (tags or {}).items()]},
+            },
         )["launchRun"]
         assert started["__typename"] == "LaunchRunSuccess", started
         return str(started["run"]["runId"])

@@ -56,9 +56,11 @@ def failed(data_dir: Path, names: set[str]) -> dict[str, str]:
 def partitioning(key: dg.AssetCheckKey) -> str | None:
     """What one run of a check covers."""
     layer, table = key.asset_key.path
+    if key.name in {"one_month_per_id", "latest_month", "latest_day"}:
+        return None
     if layer in {"features", "marts", "exports"}:
         return "day"
-    return "month" if table in EVENT_TABLES and key.name != "one_month_per_id" else None
+    return "month" if table in EVENT_TABLES else None
 
 
 def table_at(data_dir: Path, name: str) -> DeltaTable:
@@ -211,6 +213,19 @@ def test_files_that_do_not_add_up_are_found(healthy: Path) -> None:
     assert set(failed(healthy, {"adds_up"})) == {"exports/kpi_totals:adds_up"}
 
 
+def test_a_newest_month_that_is_not_there_is_reported(healthy: Path) -> None:
+    for table in EVENT_TABLES:
+        table_at(healthy, f"cleaned/{table}").delete("month = '2024-02-01'")
+    assert set(failed(healthy, {"latest_month"})) == all_named("latest_month")
+
+
+def test_a_newest_day_that_is_not_there_is_reported(healthy: Path) -> None:
+    table_at(healthy, "marts/customer_360").delete()
+    assert failed(healthy, {"latest_day"}) == {
+        "marts/customer_360:latest_day": "the last transaction is of 2024-02-12, the newest snapshot of None"
+    }
+
+
 def test_every_check_is_made_to_fail_above() -> None:
     assert {key.name for key in DEFINED} == {
         "contract",
@@ -219,6 +234,8 @@ def test_every_check_is_made_to_fail_above() -> None:
         "vocabulary",
         "orphans",
         "one_month_per_id",
+        "latest_month",
+        "latest_day",
         "adds_up",
         "file",
     }

@@ -4,8 +4,10 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
 
@@ -15,7 +17,6 @@ from cip_assets_tests.automation.test_alerts import webhook
 from cip_assets_tests.conftest import ENGINE
 from cip_assets_tests.integration.dagster_page import Page, dagster_dev, wait_for
 from cip_assets_tests.integration.helpers import (
-    LANDED,
     data_files,
     every_table,
     exported,
@@ -23,7 +24,9 @@ from cip_assets_tests.integration.helpers import (
     land,
 )
 
-JANUARY, FEBRUARY = "2024-01-01", "2024-02-01"
+JANUARY, FEBRUARY, MARCH = "2024-01-01", "2024-02-01", "2024-03-01"
+OLD_DAY = "2024-01-15"
+MONTHLY_REVENUE = ["features/purchases", "marts/kpi_monthly_revenue", "exports/kpi_monthly_revenue"]
 Alerts = list[dict[str, str]]
 
 
@@ -81,34 +84,33 @@ def test_the_whole_graph_is_there_with_its_automation_on(page: Page) -> None:
     assert len(states) == 8
 
 
-def test_months_of_a_table_are_backfilled_in_one_run_and_the_others_stay(page: Page) -> None:
+def test_months_are_backfilled_in_one_run_and_days_in_a_run_each_side_by_side(page: Page) -> None:
     before = data_files(settings(page), "cleaned/transactions")
-    (run,) = page.backfill(["raw/transactions", "cleaned/transactions", "quarantine/transactions"], [JANUARY])
-    after = data_files(settings(page), "cleaned/transactions")
-    assert after[FEBRUARY] == before[FEBRUARY]
-    assert after[JANUARY] != before[JANUARY]
-    (run,) = page.backfill(
-        ["raw/transactions", "cleaned/transactions", "quarantine/transactions"], [JANUARY, FEBRUARY]
+    months = page.start_backfill(
+        ["raw/transactions", "cleaned/transactions", "quarantine/transactions"], [FEBRUARY, MARCH]
     )
-    tags = tags_of(run)
-    assert tags["dagster/asset_partition_range_start"] == JANUARY
-    assert tags["dagster/asset_partition_range_end"] == FEBRUARY
+    days = page.start_backfill(MONTHLY_REVENUE, [OLD_DAY, "2024-02-11"])
+    (run,) = page.end_of_backfill(months)
+    assert tags_of(run)["dagster/asset_partition_range_start"] == FEBRUARY
+    assert tags_of(run)["dagster/asset_partition_range_end"] == MARCH
+    after = data_files(settings(page), "cleaned/transactions")
+    assert after[JANUARY] == before[JANUARY]
+    assert after[FEBRUARY] != before[FEBRUARY]
+    runs = page.end_of_backfill(days)
+    assert sorted(tags_of(run)["dagster/partition"] for run in runs) == [OLD_DAY, "2024-02-11"]
+    found = DeltaTable(settings(page).table_uri("marts", "kpi_monthly_revenue")).to_pyarrow_table()
+    assert {str(day) for day in found["as_of_date"].to_pylist()} == {OLD_DAY, "2024-02-11", "2024-02-12"}
 
 
-def test_days_are_backfilled_in_a_run_each_and_an_old_day_again_gives_the_same_bytes(page: Page) -> None:
-    assets = ["features/purchases", "marts/kpi_monthly_revenue", "exports/kpi_monthly_revenue"]
-    days = ["2024-01-15", "2024-02-11"]
-    runs = page.backfill(assets, days)
-    assert sorted(tags_of(run)["dagster/partition"] for run in runs) == days
-    page.backfill(assets, [days[0]])
-    once = files_of(settings(page))["kpi_monthly_revenue.csv"]
-    page.backfill(assets, [days[0]])
-    assert files_of(settings(page))["kpi_monthly_revenue.csv"] == once
-    uri = settings(page).table_uri("marts", "kpi_monthly_revenue")
-    assert {str(day) for day in DeltaTable(uri).to_pyarrow_table()["as_of_date"].to_pylist()} >= {
-        *days,
-        "2024-02-12",
-    }
+def test_an_old_day_again_gives_the_same_bytes(page: Page) -> None:
+    hashes = set()
+    for _ in range(2):
+        run_id = page.launch("snapshot", assets=MONTHLY_REVENUE, tags={"dagster/partition": OLD_DAY})
+        assert page.end_of(run_id) == "SUCCESS"
+        hashes.add(files_of(settings(page))["kpi_monthly_revenue.csv"])
+    assert len(hashes) == 1
+    (january,) = exported(settings(page), "kpi_monthly_revenue")
+    assert january["monthly_revenue"] == "12.50"
 
 
 def test_a_dropped_file_is_in_customer_360_soon_after(page: Page) -> None:
@@ -153,22 +155,7 @@ def test_a_restore_from_the_launchpad_is_refused_with_a_reason(page: Page, alert
 def test_a_run_whose_process_is_killed_is_started_again_and_gives_the_same_tables(
     page: Page, tmp_path: Path
 ) -> None:
-    wait_for(lambda: None if page.runs(statuses=["QUEUED", "STARTING", "STARTED"]) else True, "quiet")
-    run_id = page.launch("scan_landing", {})
-    assert page.end_of(run_id) == "SUCCESS"
-    day = {"dagster/partition": "2024-02-12"}
-    started = page.ask(
-        """mutation($params: ExecutionParams!) { launchRun(executionParams: $params) {
-             ... on LaunchRunSuccess { run { runId } } } }""",
-        params={
-            "selector": {
-                "repositoryName": "__repository__",
-                "repositoryLocationName": "cip_assets.definitions",
-                "jobName": "snapshot",
-            },
-            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in day.items()]},
-        },
-    )["launchRun"]["run"]["runId"]
+    started = page.launch("snapshot", tags={"dagster/partition": "2024-02-12"})
     os.kill(wait_for(lambda: _process_in(page, started, "features__rfm"), "the step"), signal.SIGKILL)
     assert page.end_of(started) == "FAILURE"
     again = wait_for(
@@ -183,13 +170,10 @@ def test_a_run_whose_process_is_killed_is_started_again_and_gives_the_same_table
     fresh = Platform(Settings(land_again.parent, ENGINE))
     with fresh.instance:
         assert fresh.run().succeeded
-    expected = every_table(fresh.settings)
-    day_of = {name for name in expected if name.startswith(("features/", "marts/"))}
-    for name in day_of:
-        mine = left[name].filter(
-            [d.isoformat() == "2024-02-12" for d in left[name]["as_of_date"].to_pylist()]
-        )
-        assert mine.equals(expected[name]), name
+    of_the_day = pc.field("as_of_date") == date(2024, 2, 12)
+    for name, expected in every_table(fresh.settings).items():
+        if name.startswith(("features/", "marts/")):
+            assert left[name].filter(of_the_day).equals(expected), name
 
 
 def _process_in(page: Page, run_id: str, step: str) -> int | None:
@@ -207,7 +191,3 @@ def _process_in(page: Page, run_id: str, step: str) -> int | None:
             if entry["label"] == "pid":
                 return int(entry.get("intValue") or entry.get("text"))
     return None
-
-
-def test_the_small_landing_folder_is_what_was_served(page: Page) -> None:
-    assert {path.stem for path in settings(page).landing.glob("*.csv")} == set(LANDED)
