@@ -23,6 +23,7 @@ from cip_assets.automation import plan
 from cip_assets.automation.failures import Failure, failures_of, root_of
 from cip_assets.automation.jobs import INGEST, SCAN, SNAPSHOT, SNAPSHOT_ASSETS
 from cip_assets.automation.plan import Block
+from cip_assets.automation.processes import end_dead_runs
 from cip_assets.contracts import LAYERS, SOURCE_TABLES
 from cip_assets.definitions import build_definitions
 from cip_assets.errors import PlatformError
@@ -94,6 +95,7 @@ class Platform:
             PlatformError: there is nothing to compute a snapshot from.
 
         """
+        end_dead_runs(self.instance)
         report = Report()
         self.execute(SCAN, report, listener)
         if report.failures:
@@ -167,6 +169,7 @@ class Platform:
             PlatformError: it was refused, or failed.
 
         """
+        end_dead_runs(self.instance)
         (op,) = self.definitions.resolve_job_def(job).nodes
         result = self._in_process(job, run_config={**QUIET, "ops": {op.name: {"config": config}}})
         report = Report()

@@ -16,6 +16,7 @@ from cip_assets.automation.alerts import Alert, send
 from cip_assets.automation.failures import failures_of
 from cip_assets.automation.jobs import INGEST, JOBS, SCAN, SNAPSHOT, SNAPSHOT_ASSETS
 from cip_assets.automation.partitions import calendar
+from cip_assets.automation.processes import end_dead_runs
 from cip_assets.contracts import SOURCE_TABLES
 from cip_assets.io import csv_records, delta, in_step, landing
 from cip_assets.io.in_step import WHOLE
@@ -245,6 +246,8 @@ class Stages:
 )
 def landing_files(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult:
     """Ask for the next stage that the landing folder makes due; each is asked for once."""
+    for run_id in end_dead_runs(context.instance):
+        context.log.warning(f"run {run_id}: its process is gone")
     memory = json.loads(context.cursor or "{}")
     seen = look(lake.settings.landing, memory.get("files", {}), time.time())
     stages = Stages(lake.settings, Asked(context.instance), seen, memory.get("settled"))

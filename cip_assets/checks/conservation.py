@@ -1,12 +1,13 @@
 """Nothing is lost on the way from landing to cleaned and quarantine."""
 
 import dagster as dg
-from pyspark.sql import DataFrame
 
 from cip_assets.automation.limits import RETRIES
-from cip_assets.automation.partitions import partitions_of
+from cip_assets.checks.covered import covered_rows, covered_slice
 from cip_assets.contracts import SOURCE_TABLES, SourceTable
-from cip_assets.io import landing
+from cip_assets.engines import EngineResource
+from cip_assets.io import in_step
+from cip_assets.resources import LakeResource
 from cip_assets.rules import current_rules
 from cip_assets.transforms import quality
 
@@ -17,23 +18,24 @@ def _conservation_check(source: SourceTable) -> dg.AssetChecksDefinition:
         asset=dg.AssetKey(["cleaned", source.name]),
         name="conservation",
         blocking=True,
-        partitions_def=partitions_of(source.cleaned),
-        additional_ins={
-            "raw": dg.AssetIn(key=["raw", source.name]),
-            "quarantine": dg.AssetIn(key=["quarantine", source.name]),
-            "manifest": dg.AssetIn(key=["landing", "manifest"]),
-        },
+        additional_deps=[
+            dg.AssetKey(["landing", "manifest"]),
+            dg.AssetKey(["raw", source.name]),
+            dg.AssetKey(["quarantine", source.name]),
+        ],
         description="Landed = cleaned + quarantined + superseded, and the amounts agree to the cent.",
     )
     def check(
-        context: dg.AssetCheckExecutionContext,
-        cleaned: DataFrame,
-        raw: DataFrame,
-        quarantine: DataFrame,
-        manifest: DataFrame,
+        context: dg.AssetCheckExecutionContext, engine: EngineResource, lake: LakeResource
     ) -> dg.AssetCheckResult:
-        months = context.partition_keys if source.is_event else None
-        landed = landing.landed_rows(landing.manifest_entries(manifest, source.name), months)
+        manifest = in_step.read_manifest(lake.settings.table_uri("landing", "manifest"))
+        raw, cleaned, quarantine = (
+            covered_rows(context, engine, lake, contract)
+            for contract in (source.raw, source.cleaned, source.quarantine)
+        )
+        landed = in_step.landed_rows(
+            source, manifest.get(source.name, []), covered_slice(context, source.cleaned)
+        )
         found = quality.conservation(landed, raw, cleaned, quarantine, source)
         return dg.AssetCheckResult(
             passed=found.holds,
@@ -62,11 +64,15 @@ def _quarantine_share_check(source: SourceTable) -> dg.AssetChecksDefinition:
         retry_policy=RETRIES,
         asset=dg.AssetKey(["quarantine", source.name]),
         name="share",
-        partitions_def=partitions_of(source.quarantine),
-        additional_ins={"raw": dg.AssetIn(key=["raw", source.name])},
+        additional_deps=[dg.AssetKey(["raw", source.name])],
         description=f"At most {limit:.0%} of the landed lines are quarantined (quality.max_quarantined_share).",
     )
-    def check(quarantine: DataFrame, raw: DataFrame) -> dg.AssetCheckResult:
+    def check(
+        context: dg.AssetCheckExecutionContext, engine: EngineResource, lake: LakeResource
+    ) -> dg.AssetCheckResult:
+        raw, quarantine = (
+            covered_rows(context, engine, lake, contract) for contract in (source.raw, source.quarantine)
+        )
         reasons = quarantine.where("outcome = 'quarantined'").groupBy("reasons").count().collect()
         by_reason = {row["reasons"]: row["count"] for row in reasons}
         lines, kept_out = raw.count(), sum(by_reason.values())

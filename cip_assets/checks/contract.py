@@ -1,11 +1,12 @@
 """Every table keeps its contract."""
 
 import dagster as dg
-from pyspark.sql import DataFrame
 
 from cip_assets.automation.limits import FIRST, RETRIES
-from cip_assets.automation.partitions import partitions_of
+from cip_assets.checks.covered import covered_rows, partitions_of_check
 from cip_assets.contracts import TableContract, contracts_in
+from cip_assets.engines import EngineResource
+from cip_assets.resources import LakeResource
 from cip_assets.transforms.quality import broken_rules
 
 WITH_ROWS = ("cleaned", "features", "marts")
@@ -21,11 +22,13 @@ def contract_check(contract: TableContract) -> dg.AssetChecksDefinition:
         asset=dg.AssetKey([contract.layer, contract.table]),
         name="contract",
         blocking=True,
-        partitions_def=partitions_of(contract),
+        partitions_def=partitions_of_check(contract),
         description=f"{len(contract.rules)} rules, and one row per {', '.join(contract.key)}.",
     )
-    def check(table: DataFrame) -> dg.AssetCheckResult:
-        broken = broken_rules(table, contract)
+    def check(
+        context: dg.AssetCheckExecutionContext, engine: EngineResource, lake: LakeResource
+    ) -> dg.AssetCheckResult:
+        broken = broken_rules(covered_rows(context, engine, lake, contract), contract)
         worst = ", ".join(f"{name} ({rows} rows)" for name, rows in sorted(broken.items()))
         return dg.AssetCheckResult(
             passed=not broken,

@@ -7,7 +7,8 @@ from pyspark.sql import DataFrame
 
 from cip_assets.assets.declare import reads
 from cip_assets.automation.limits import RETRIES
-from cip_assets.automation.partitions import DAYS, partitions_of
+from cip_assets.automation.partitions import DAYS
+from cip_assets.checks.covered import covered_rows
 from cip_assets.contracts import EVENT_TABLES, SOURCE_TABLES, SourceTable
 from cip_assets.engines import EngineResource
 from cip_assets.io import delta
@@ -26,10 +27,12 @@ def _vocabulary_check(source: SourceTable) -> dg.AssetChecksDefinition:
         retry_policy=RETRIES,
         asset=dg.AssetKey(["cleaned", source.name]),
         name="vocabulary",
-        partitions_def=partitions_of(source.cleaned),
         description="Every word is in the vocabulary of the business rules; unknown ones stay as they came.",
     )
-    def check(table: DataFrame) -> dg.AssetCheckResult:
+    def check(
+        context: dg.AssetCheckExecutionContext, engine: EngineResource, lake: LakeResource
+    ) -> dg.AssetCheckResult:
+        table = covered_rows(context, engine, lake, source.cleaned)
         unknown = unknown_words(table, source, current_rules())
         listed = {f"{column} = {word}": rows for column, word, rows in unknown[:SHOWN]}
         return dg.AssetCheckResult(
@@ -68,11 +71,16 @@ def _orphan_check(source: SourceTable) -> dg.AssetChecksDefinition:
         retry_policy=RETRIES,
         asset=dg.AssetKey(["cleaned", source.name]),
         name="orphans",
-        partitions_def=partitions_of(source.cleaned),
-        additional_ins={"customers": dg.AssetIn(key=["cleaned", "customers"])},
+        additional_deps=[dg.AssetKey(["cleaned", "customers"])],
         description=f"At most {limit:.0%} of the rows have an unknown customer (quality.max_orphan_share).",
     )
-    def check(table: DataFrame, customers: DataFrame) -> dg.AssetCheckResult:
+    def check(
+        context: dg.AssetCheckExecutionContext, engine: EngineResource, lake: LakeResource
+    ) -> dg.AssetCheckResult:
+        table, customers = (
+            covered_rows(context, engine, lake, contract)
+            for contract in (source.cleaned, SOURCE_TABLES["customers"].cleaned)
+        )
         orphans, rows = quality.orphans(table, customers)
         return dg.AssetCheckResult(
             passed=orphans <= limit * rows,

@@ -54,6 +54,13 @@ def held_by_landing(source: SourceTable, entries: Sequence[ManifestEntry]) -> Ho
     return found
 
 
+def landed_rows(source: SourceTable, entries: Sequence[ManifestEntry], only: delta.Slice | None) -> int:
+    """The lines that the manifest counted, of all months or those of a slice."""
+    held = held_by_landing(source, entries)
+    months = [m for m in held if only is None or str(only.start) <= m < str(only.end)]
+    return sum(rows for month in months for rows in held[month].values())
+
+
 def held_by_tables(uris: Sequence[str], *, by_month: bool) -> Holdings:
     """What some tables hold together, such as cleaned and quarantine; nothing where one is not written."""
     if not all(delta.exists(uri) for uri in uris):

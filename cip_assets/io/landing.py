@@ -287,13 +287,6 @@ def newest_delivery(entries: Sequence[ManifestEntry]) -> list[ManifestEntry]:
     return [entry for entry in entries if (entry.delivery_date or date.min) == newest]
 
 
-def landed_rows(entries: Sequence[ManifestEntry], months: Sequence[str] | None) -> int:
-    """The lines that the manifest counted for some months (first days), or in the newest snapshot."""
-    if months is None:
-        return sum(entry.row_count for entry in newest_delivery(entries))
-    return sum(entry.month_rows.get(month, 0) for entry in entries for month in months)
-
-
 def extra_columns(source: SourceTable, entries: Iterable[ManifestEntry]) -> list[str]:
     """Columns of the files that the contract does not know, in alphabetical order."""
     known = set(source.raw.columns)

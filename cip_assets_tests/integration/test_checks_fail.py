@@ -1,6 +1,6 @@
 """Every check fails on the fault that it is there for, and none fails without one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -22,19 +22,19 @@ from cip_assets_tests.conftest import ENGINE
 from cip_assets_tests.integration.helpers import LANDED, land
 
 DAY = {"dagster/partition": "2024-02-12"}
-MONTHS = {
+JANUARY_ALONE = {
     "dagster/asset_partition_range_start": "2024-01-01",
-    "dagster/asset_partition_range_end": "2024-02-01",
+    "dagster/asset_partition_range_end": "2024-01-01",
 }
 DEFINED = {key for check in CHECKS for key in check.check_keys}
 
 
-def failed(data_dir: Path, names: set[str]) -> dict[str, str]:
+def failed(data_dir: Path, names: set[str], months: Mapping[str, str] | None = None) -> dict[str, str]:
     """Run the checks of these names on what lies in a folder; those that failed, with what they say."""
     resources = build_definitions(Settings(data_dir, ENGINE)).resources
     found: dict[str, str] = {}
     evaluated = set()
-    for tags, partitioned_by in (({}, None), (MONTHS, "month"), (DAY, "day")):
+    for tags, partitioned_by in ((months or {}, None), (DAY, "day")):
         keys = {k for k in DEFINED if k.name in names and partitioning(k) == partitioned_by}
         if keys:
             result = dg.materialize(
@@ -55,12 +55,8 @@ def failed(data_dir: Path, names: set[str]) -> dict[str, str]:
 
 def partitioning(key: dg.AssetCheckKey) -> str | None:
     """What one run of a check covers."""
-    layer, table = key.asset_key.path
-    if key.name in {"one_month_per_id", "latest_month", "latest_day"}:
-        return None
-    if layer in {"features", "marts", "exports"}:
-        return "day"
-    return "month" if table in EVENT_TABLES else None
+    in_days = key.asset_key.path[0] in {"features", "marts", "exports"} and key.name != "latest_day"
+    return "day" if in_days else None
 
 
 def table_at(data_dir: Path, name: str) -> DeltaTable:
@@ -114,6 +110,14 @@ def test_a_row_that_got_lost_breaks_conservation(healthy: Path) -> None:
         row = table_at(healthy, source.cleaned.name).to_pyarrow_table().to_pylist()[0]
         table_at(healthy, source.cleaned.name).delete(f"{source.id_column} = '{row[source.id_column]}'")
     assert set(failed(healthy, {"conservation"})) == all_named("conservation")
+
+
+def test_a_run_of_some_months_checks_those(healthy: Path) -> None:
+    table_at(healthy, "cleaned/transactions").delete("transaction_id = 'T2'")
+    assert failed(healthy, {"conservation"}, months=JANUARY_ALONE) == {}
+    assert failed(healthy, {"conservation"}) == {
+        "cleaned/transactions:conservation": "transactions: 3 landed, 3 raw = 2 cleaned + 0 quarantined + 0 superseded"
+    }
 
 
 def test_a_cent_that_got_lost_breaks_conservation(healthy: Path) -> None:

@@ -16,7 +16,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.contracts import SOURCE_TABLES, contract_of
 from cip_assets.errors import PlatformError
-from cip_assets.io import landing
+from cip_assets.io import in_step, landing
+from cip_assets.io.delta import Slice
 from cip_assets.io.landing import Calendar, LandedFile, ManifestEntry
 
 TRANSACTIONS = SOURCE_TABLES["transactions"]
@@ -354,7 +355,7 @@ def test_a_months_run_reads_the_files_with_rows_in_it() -> None:
     assert landing.files_to_read(TRANSACTIONS, entries, [JANUARY]) == [early, late]
     assert landing.files_to_read(TRANSACTIONS, entries, [FEBRUARY, MARCH]) == [late, other]
     assert landing.files_to_read(TRANSACTIONS, entries, [JUNE]) == []
-    assert landing.landed_rows(entries, ["2024-01-01", "2024-02-01"]) == 6
+    assert in_step.landed_rows(TRANSACTIONS, entries, Slice("month", JANUARY, MARCH)) == 6
 
 
 @pytest.mark.parametrize(
@@ -371,7 +372,7 @@ def test_a_months_run_reads_the_files_with_rows_in_it() -> None:
 def test_a_snapshot_is_the_newest_delivery(days: list[date | None], read: list[int]) -> None:
     entries = [entry_of(f"{number}.csv", day, row_count=10 + number) for number, day in enumerate(days)]
     assert landing.files_to_read(PRODUCTS, entries, None) == [entries[number] for number in read]
-    assert landing.landed_rows(entries, None) == sum(10 + number for number in read)
+    assert in_step.landed_rows(PRODUCTS, entries, None) == sum(10 + number for number in read)
 
 
 @pytest.mark.parametrize("months", [[JANUARY], None])

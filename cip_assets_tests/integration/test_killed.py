@@ -1,0 +1,48 @@
+"""A run that is killed at any place, and begun again, gives the tables that it would have given."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cip_assets.runner import Platform
+from cip_assets.settings import Settings
+from cip_assets_tests.conftest import ENGINE
+from cip_assets_tests.integration.helpers import every_table, files_of, land_all
+
+
+def killed_after(data_dir: Path, step: str) -> None:
+    """Start `cip run`, and kill its process as soon as it says that a step is done."""
+    process = subprocess.Popen(
+        [str(Path(sys.executable).with_name("cip")), "run"],
+        env={**os.environ, "CIP_DATA_DIR": str(data_dir), "CIP_ENGINE": ENGINE},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith(f"{step} "):
+            break
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    process.stderr.close()
+
+
+@pytest.mark.parametrize(
+    "step", ["landing/manifest", "clean_transactions", "features/purchases", "marts/customer_360"]
+)
+def test_begun_again_it_gives_the_same(data_dir: Path, healthy: Path, step: str) -> None:
+    land_all(data_dir / "landing")
+    killed_after(data_dir, step)
+    platform = Platform(Settings(data_dir, ENGINE))
+    with platform.instance:
+        assert platform.run().succeeded
+    expected = Settings(healthy, ENGINE)
+    found = every_table(platform.settings)
+    for name, table in every_table(expected).items():
+        assert found[name].equals(table), name
+    assert files_of(platform.settings) == files_of(expected)
