@@ -320,7 +320,7 @@ AT_ONCE = 200
 def stale_tables(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Read the changes of freshness since the last look; what came before the first look is history."""
     after = int(context.cursor) if context.cursor else None
-    records = context.instance.get_event_records(
+    records = context.instance.event_log_storage.get_event_records(
         dg.EventRecordsFilter(event_type=dg.DagsterEventType.FRESHNESS_STATE_CHANGE, after_cursor=after),
         limit=AT_ONCE if after is not None else 1,
         ascending=after is not None,
