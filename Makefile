@@ -25,7 +25,7 @@ test-sail: $(STAMP)
 
 test-spark: $(STAMP)
 	@if command -v java >/dev/null 2>&1; then \
-	    JAVA_TOOL_OPTIONS="$(SHORT_JVM)" CIP_ENGINE=spark $(BIN)/pytest -m engine -p no:cacheprovider; \
+	    JAVA_TOOL_OPTIONS="$(SHORT_JVM)" CIP_ENGINE=spark $(BIN)/pytest -m engine; \
 	elif [ -n "$$CI" ]; then \
 	    echo "JAVA IS MISSING: the Spark half of the suite cannot run, and CI may not go without it." >&2; exit 1; \
 	else \

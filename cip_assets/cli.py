@@ -27,6 +27,7 @@ from rich.table import Table
 
 from cip_assets.automation.jobs import VALIDATE
 from cip_assets.automation.recovery import MAINTENANCE, REPLAY, RESTORE
+from cip_assets.conformance import cdnow_conformance
 from cip_assets.contracts import CONTRACTS, SOURCE_TABLES, contracts_in
 from cip_assets.errors import PlatformError
 from cip_assets.generate import GeneratorConfig, Scenario, generate
@@ -237,6 +238,30 @@ def validate() -> None:
         mark = "[green]ok[/]" if check.passed else "[red]failed[/]"
         out.print(f"{mark} {check.asset} {check.name}: {check.description}", soft_wrap=True)
     if not report.succeeded:
+        raise typer.Exit(1)
+
+
+@app.command()
+def conformance(
+    archive: Annotated[
+        Path | None, typer.Option(help="the lifetimes 0.11.3 wheel, which holds the data; else downloaded")
+    ] = None,
+) -> None:
+    """Run published cases through the pipeline, and print what was published against what it gives."""
+    found = cdnow_conformance(archive)
+    table = Table(title="CDNOW, to 1997-09-30", title_justify="left")
+    for heading in ("figure", "published", "got", "off by", ""):
+        table.add_column(heading, justify="left" if heading == "figure" else "right")
+    for finding in found.findings:
+        mark = "[green]ok[/]" if finding.conforms else "[red]off[/]"
+        off = finding.got - finding.published
+        table.add_row(finding.name, f"{finding.published:g}", f"{finding.got:.4f}", f"{off:+.4f}", mark)
+    out.print(table)
+    out.print(
+        f"purchases in the 39 weeks after: {found.expected_purchases:.0f} expected, "
+        f"{found.actual_purchases} actual ({found.expected_purchases / found.actual_purchases - 1:+.1%})"
+    )
+    if not found.holds:
         raise typer.Exit(1)
 
 

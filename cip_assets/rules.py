@@ -39,9 +39,25 @@ class CalendarRules(_Strict):
     first_month: Month
 
 
+class ChurnBands(_Strict):
+    medium: float = Field(gt=0, lt=1)
+    high: float = Field(gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def high_is_above_medium(self) -> Self:
+        if self.high <= self.medium:
+            raise ValueError("high must be above medium")
+        return self
+
+
 class ChurnRules(_Strict):
     risk_after_days: int = Field(ge=1)
     window_days: int = Field(ge=1)
+    bands: ChurnBands
+
+
+class ClvRules(_Strict):
+    annual_discount_rate: float = Field(ge=0)
 
 
 class ValueRule(_Strict):
@@ -94,6 +110,7 @@ class Rules(_Strict):
 
     calendar: CalendarRules
     churn: ChurnRules
+    clv: ClvRules
     value_segments: ValueRules
     rfm_segments: Sequence[RfmSegment]
     engagement: EngagementRules

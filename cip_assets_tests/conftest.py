@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 from pyspark.sql import SparkSession
 
+from cip_assets.conformance import download_cdnow
 from cip_assets.engines.resource import start_session
 from cip_assets.rules import Rules, load_rules
 from cip_assets.runner import Platform
@@ -60,3 +61,11 @@ def platform_on() -> Callable[[Path], Platform]:
         return Platform(Settings(data_dir, ENGINE), dg.DagsterInstance.ephemeral())
 
     return make
+
+
+@pytest.fixture(scope="session")
+def cdnow_wheel(pytestconfig: pytest.Config) -> Path:
+    """The wheel that holds the CDNOW files, downloaded once into pytest's cache; it is never installed."""
+    assert pytestconfig.cache is not None
+    folder = pytestconfig.cache.mkdir("cdnow")
+    return next(folder.glob("*.whl"), None) or download_cdnow(folder)

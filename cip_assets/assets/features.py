@@ -10,6 +10,7 @@ from cip_assets.automation.limits import FIRST
 from cip_assets.contracts import contract_of
 from cip_assets.rules import current_rules
 from cip_assets.transforms import features
+from cip_assets.transforms import purchase_model as models
 
 
 def _feature(table: str) -> dict[str, Any]:
@@ -69,14 +70,30 @@ def segments(context: dg.AssetExecutionContext, population: DataFrame, rfm: Data
     return features.segments(population, rfm, snapshot_day(context), current_rules())
 
 
-@dg.asset(**_feature("churn"))
-def churn(context: dg.AssetExecutionContext, purchases: DataFrame) -> DataFrame:
-    return features.churn(purchases, snapshot_day(context), current_rules())
+@dg.asset(**{**snapshot(contract_of("features", "purchase_model"), models), "op_tags": FIRST})
+def purchase_model(context: dg.AssetExecutionContext, purchases: DataFrame) -> DataFrame:
+    return models.purchase_model(purchases, snapshot_day(context), current_rules())
 
 
 @dg.asset(**_feature("clv"))
-def clv(context: dg.AssetExecutionContext, purchases: DataFrame, returns: DataFrame) -> DataFrame:
-    return features.clv(purchases, returns, snapshot_day(context))
+def clv(
+    context: dg.AssetExecutionContext, purchases: DataFrame, returns: DataFrame, purchase_model: DataFrame
+) -> DataFrame:
+    return features.clv(purchases, returns, purchase_model, snapshot_day(context))
+
+
+@dg.asset(**_feature("churn"))
+def churn(
+    context: dg.AssetExecutionContext,
+    purchases: DataFrame,
+    clv: DataFrame,
+    returns: DataFrame,
+    support: DataFrame,
+    engagement: DataFrame,
+) -> DataFrame:
+    return features.churn(
+        purchases, clv, returns, support, engagement, snapshot_day(context), current_rules()
+    )
 
 
 ASSETS = [
@@ -89,6 +106,7 @@ ASSETS = [
     rfm_cut_points,
     rfm,
     segments,
-    churn,
+    purchase_model,
     clv,
+    churn,
 ]

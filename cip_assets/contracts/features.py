@@ -89,6 +89,13 @@ class Purchases(_PerCustomer):
         required=True,
         unit="currency",
     )
+    mean_repeat_value: Ratio = column(
+        "Mean of the per-day totals after the first purchase day; empty without one",
+        "amount",
+        "transaction_date",
+        unit="currency per purchase day",
+        ge=0,
+    )
 
 
 @_feature(
@@ -177,6 +184,12 @@ class Engagement(_PerCustomer):
         "timestamp",
         required=True,
     )
+    recent_sessions: T.LongType = column(
+        "Sessions in the last 30 days", "session_id", "timestamp", required=True, ge=0
+    )
+    earlier_sessions: T.LongType = column(
+        "Sessions in the 90 days before those", "session_id", "timestamp", required=True, ge=0
+    )
     engagement_score: Ratio = column(
         "Share of the customers with sessions whose points are at or below these, times 100",
         "activity_type",
@@ -258,13 +271,85 @@ class Segments(_PerCustomer):
     )
 
 
-@_feature("churn", "one row per known buyer and as-of day", domain="customers", inputs=["features/purchases"])
+_PREDICTED = ("purchase_days", "first_purchase_date", "last_purchase_date", "model")
+_PREDICTED_VALUE = (*_PREDICTED, "mean_repeat_value")
+_HISTORY = ("first_purchase_date", "last_purchase_date", "purchase_days")
+_VALUES = (*_HISTORY, "mean_repeat_value")
+
+
+@_feature(
+    "purchase_model",
+    "one row per as-of day",
+    "purchase_model",
+    domain="customers",
+    inputs=["features/purchases"],
+)
+class PurchaseModel(_AsOf):
+    """The model of when customers buy and for how much, fitted on every buyer of the day.
+
+    BG/NBD and Gamma-Gamma; where one cannot be fitted, a pooled rate or mean speaks, and the notes say why.
+    """
+
+    purchase_model: T.StringType = column(
+        "Model of purchases", *_HISTORY, required=True, isin=["bg_nbd", "pooled_rate"]
+    )
+    value_model: T.StringType = column(
+        "Model of their value", *_VALUES, required=True, isin=["gamma_gamma", "pooled_mean"]
+    )
+    window_days: T.IntegerType = column(
+        "Days ahead over which a customer is active or churned", *_HISTORY, required=True, unit="days", ge=1
+    )
+    buyers: T.LongType = column("Buyers it was fitted on", "customer_id", required=True, ge=0)
+    repeat_buyers: T.LongType = column(
+        "Those with a second purchase day", "purchase_days", required=True, ge=0
+    )
+    r: T.DoubleType = column("BG/NBD r, or the pooled rate's", *_HISTORY)
+    alpha: T.DoubleType = column("BG/NBD alpha, or the pooled rate's", *_HISTORY, unit="days")
+    a: T.DoubleType = column("BG/NBD a", *_HISTORY)
+    b: T.DoubleType = column("BG/NBD b", *_HISTORY)
+    p: T.DoubleType = column("Gamma-Gamma p", *_VALUES)
+    q: T.DoubleType = column("Gamma-Gamma q", *_VALUES)
+    gamma: T.DoubleType = column("Gamma-Gamma gamma", *_VALUES, unit="currency per purchase day")
+    log_likelihood: T.DoubleType = column("BG/NBD log-likelihood", *_HISTORY)
+    value_log_likelihood: T.DoubleType = column("Gamma-Gamma log-likelihood", *_VALUES)
+    notes: T.StringType = column("What was chosen and why", *_VALUES, required=True)
+    model: T.StringType = column("The whole model, as JSON", *_VALUES, required=True)
+
+
+@_feature(
+    "churn",
+    "one row per known buyer and as-of day",
+    domain="customers",
+    inputs=[
+        "features/purchases",
+        "features/clv",
+        "features/returns",
+        "features/support",
+        "features/engagement",
+    ],
+)
 class Churn(_PerCustomer):
-    """The churn rule."""
+    """The churn rule, and how likely a buyer is not to buy again soon."""
 
     recency_days: T.IntegerType = column("D minus the last purchase day", required=True, unit="days", ge=0)
     is_churn_risk: T.BooleanType = column(
         "True where recency_days exceeds the rules' limit", "recency_days", required=True
+    )
+    churn_probability: Ratio = column(
+        "P(no purchase within the rules' churn window), 1 - p_active", "p_active", required=True, ge=0, le=1
+    )
+    churn_band: T.StringType = column(
+        "Band of the probability, by the rules", "p_active", required=True, isin=["Low", "Medium", "High"]
+    )
+    churn_reasons: T.StringType = column(
+        "What of the history speaks for churn, separated by '; '; empty text where nothing does",
+        "recency_days",
+        *_HISTORY,
+        "recent_sessions",
+        "earlier_sessions",
+        "open_tickets",
+        "returned_transactions",
+        required=True,
     )
 
 
@@ -272,10 +357,10 @@ class Churn(_PerCustomer):
     "clv",
     "one row per known buyer and as-of day",
     domain="customers",
-    inputs=["features/purchases", "features/returns"],
+    inputs=["features/purchases", "features/returns", "features/purchase_model"],
 )
 class Clv(_PerCustomer):
-    """Customer value so far."""
+    """Customer value: what was so far, and what the purchase model expects."""
 
     historic_value: Money = column(
         "Purchases minus returns, by D", "monetary_value", "returned_amount", required=True, unit="currency"
@@ -286,3 +371,30 @@ class Clv(_PerCustomer):
     repeat_purchase_days: T.LongType = column(
         "Distinct purchase days after the first", "purchase_days", required=True, ge=0
     )
+    p_alive: Ratio = column(
+        "P(alive at D); 1 for one-time buyers by BG/NBD's construction",
+        *_PREDICTED,
+        required=True,
+        ge=0,
+        le=1,
+    )
+    p_active: Ratio = column(
+        "P(a purchase within the rules' churn window)", *_PREDICTED, required=True, ge=0, le=1
+    )
+    expected_purchases_30: Ratio = column(
+        "Purchase days expected in the next 30 days", *_PREDICTED, required=True, ge=0
+    )
+    expected_purchases_90: Ratio = column("The same for 90 days", *_PREDICTED, required=True, ge=0)
+    expected_purchases_365: Ratio = column("The same for 365 days", *_PREDICTED, required=True, ge=0)
+    expected_value: Money = column(
+        "Expected value of a purchase day", *_PREDICTED_VALUE, required=True, unit="currency", ge=0
+    )
+    clv_12m: Money = column(
+        "Expected spend over the next 12 months, discounted",
+        *_PREDICTED_VALUE,
+        required=True,
+        unit="currency",
+        ge=0,
+    )
+    purchase_model: T.StringType = column("Which model of purchases speaks", "purchase_model", required=True)
+    value_model: T.StringType = column("Which model of value speaks", "value_model", required=True)

@@ -84,6 +84,15 @@ class Customer360(_AsOf):
     rfm_segment: T.StringType = column("Segment by R, F and M", required=True)
     value_segment: T.StringType = column("Segment by value rules", required=True)
     is_churn_risk: T.BooleanType = column("True where recency_days exceeds the rules' limit", required=True)
+    churn_probability: Ratio = column(
+        "P(no purchase within the rules' churn window); empty for who never bought", ge=0, le=1
+    )
+    churn_band: T.StringType = column("Low, Medium or High churn probability")
+    churn_reasons: T.StringType = column("What speaks for churn, separated by '; '")
+    p_alive: Ratio = column("P(still a customer at D); 1 for one-time buyers by construction", ge=0, le=1)
+    expected_purchases_90: Ratio = column("Purchase days expected in the next 90 days", ge=0)
+    clv_12m: Money = column("Expected spend over the next 12 months, discounted", unit="currency", ge=0)
+    purchase_model: T.StringType = column("Which model of purchases speaks", "clv.purchase_model")
     historic_value: Money = column(
         "Purchases minus returns",
         "historic_value",

@@ -39,8 +39,18 @@ class CdnowCases:
     holdout_purchases: Floats
 
 
-def cdnow_cases(archive: Path) -> CdnowCases:
-    """The sample's purchases, from a wheel or zip that holds `lifetimes/datasets/CDNOW_sample.txt`.
+@dataclass(frozen=True)
+class Purchase:
+    """One line of the sample."""
+
+    customer: int
+    day: date
+    discs: int
+    dollars: str
+
+
+def cdnow_purchases(archive: Path) -> list[Purchase]:
+    """The sample's lines, from a wheel or zip that holds `lifetimes/datasets/CDNOW_sample.txt`.
 
     Raises:
         ValueError: the archive does not hold the file.
@@ -50,13 +60,25 @@ def cdnow_cases(archive: Path) -> CdnowCases:
         if MEMBER not in opened.namelist():
             raise ValueError(f"{archive} does not hold {MEMBER}: download lifetimes 0.11.3")
         lines = opened.read(MEMBER).decode("ascii").splitlines()
-    totals: dict[int, dict[date, float]] = {}
+    purchases = []
     for line in lines:
         # Master id, id in the sample, YYYYMMDD, number of CDs, dollars.
-        _, customer, day, _, dollars = line.split()
-        days = totals.setdefault(int(customer), {})
-        purchase_day = date.fromisoformat(day)
-        days[purchase_day] = days.get(purchase_day, 0.0) + float(dollars)
+        _, customer, day, discs, dollars = line.split()
+        purchases.append(Purchase(int(customer), date.fromisoformat(day), int(discs), dollars))
+    return purchases
+
+
+def cdnow_cases(archive: Path) -> CdnowCases:
+    """The sample as the models need it.
+
+    Raises:
+        ValueError: the archive does not hold the file.
+
+    """
+    totals: dict[int, dict[date, float]] = {}
+    for purchase in cdnow_purchases(archive):
+        days = totals.setdefault(purchase.customer, {})
+        days[purchase.day] = days.get(purchase.day, 0.0) + float(purchase.dollars)
     return CdnowCases(*np.array([_case(totals[customer]) for customer in sorted(totals)]).T)
 
 

@@ -13,7 +13,8 @@ from pyspark.sql import Column, DataFrame
 from cip_assets.contracts import contract_of
 from cip_assets.rules import Rules, ValueRule
 from cip_assets.transforms.asof import days_since, stamped, until
-from cip_assets.transforms.exact import mean_money, ratio, total_money
+from cip_assets.transforms.exact import cents, mean_money, ratio, total_money
+from cip_assets.transforms.purchase_model import predicted
 from cip_assets.transforms.ranking import at_or_below, bin_number, first_by, nearest_rank
 
 NO_PURCHASE = "No purchase"
@@ -21,6 +22,7 @@ UNKNOWN = "Unknown"
 QUINTILES = (20, 40, 60, 80)
 RFM_METRICS = ("recency_days", "frequency", "monetary_value")
 POINT = 1_000_000_000
+RECENT_DAYS = 30
 """Engagement points are counted in billionths, so that their sum is exact."""
 
 
@@ -62,6 +64,7 @@ def purchases(transactions: DataFrame, customers: DataFrame, as_of: date) -> Dat
         F.sum("transactions").cast("bigint").alias("frequency"),
         F.count("*").alias("purchase_days"),
         total_money("amount").alias("monetary_value"),
+        F.min_by("amount", "transaction_date").alias("first_day_amount"),
     )
     known = customers.select("customer_id", F.lit(False).alias("is_orphan"))
     buyers = (
@@ -69,8 +72,15 @@ def purchases(transactions: DataFrame, customers: DataFrame, as_of: date) -> Dat
         .withColumn("is_orphan", F.coalesce("is_orphan", F.lit(True)))
         .withColumn("recency_days", days_since(as_of, "last_purchase_date"))
         .withColumn("avg_order_value", mean_money("monetary_value", "frequency"))
+        .withColumn("mean_repeat_value", _mean_repeat_value())
     )
     return stamped(buyers, as_of, _columns("purchases"))
+
+
+def _mean_repeat_value() -> Column:
+    """The mean of the per-day totals after the first day."""
+    later_cents = f"({cents('monetary_value')} - {cents('first_day_amount')})"
+    return ratio(later_cents, "(100 * (purchase_days - 1))")
 
 
 def preferences(transactions: DataFrame, products: DataFrame, as_of: date) -> DataFrame:
@@ -154,6 +164,8 @@ def engagement(web_activity: DataFrame, as_of: date, rules: Rules) -> DataFrame:
             F.count("*").alias("active_days"),
             F.max("day").alias("last_session_date"),
             F.sum("points").cast("bigint").alias("engagement_points"),
+            _sessions_between(0, RECENT_DAYS).alias("recent_sessions"),
+            _sessions_between(RECENT_DAYS, 4 * RECENT_DAYS).alias("earlier_sessions"),
         )
     )
     ranks = at_or_below(sessions, "engagement_points")
@@ -161,6 +173,11 @@ def engagement(web_activity: DataFrame, as_of: date, rules: Rules) -> DataFrame:
         "engagement_score", ratio("100 * at_or_below", "group_size")
     )
     return stamped(scored, as_of, _columns("engagement"))
+
+
+def _sessions_between(youngest: int, oldest: int) -> Column:
+    inside = (F.col("age_days") >= youngest) & (F.col("age_days") < oldest)
+    return F.coalesce(F.sum(F.when(inside, F.col("sessions"))), F.lit(0)).cast("bigint")
 
 
 def rfm_cut_points(purchases: DataFrame, as_of: date) -> DataFrame:
@@ -241,16 +258,55 @@ def segments(population: DataFrame, rfm: DataFrame, as_of: date, rules: Rules) -
     return stamped(both, as_of, _columns("segments"))
 
 
-def churn(purchases: DataFrame, as_of: date, rules: Rules) -> DataFrame:
-    """The churn rule for each known buyer."""
-    judged = purchases.where("NOT is_orphan").withColumn(
-        "is_churn_risk", F.col("recency_days") > rules.churn.risk_after_days
+def churn(
+    purchases: DataFrame,
+    clv: DataFrame,
+    returns: DataFrame,
+    support: DataFrame,
+    engagement: DataFrame,
+    as_of: date,
+    rules: Rules,
+) -> DataFrame:
+    """The churn rule and the churn probability of each known buyer, with what speaks for it."""
+    bands = rules.churn.bands
+    band = (
+        F.when(F.col("churn_probability") >= F.lit(bands.high).cast("decimal(18,6)"), F.lit("High"))
+        .when(F.col("churn_probability") >= F.lit(bands.medium).cast("decimal(18,6)"), F.lit("Medium"))
+        .otherwise(F.lit("Low"))
+    )
+    judged = (
+        purchases.where("NOT is_orphan")
+        .join(clv.select("customer_id", "p_active", "purchase_model"), "customer_id")
+        .join(returns.select("customer_id", "returned_transactions"), "customer_id", "left")
+        .join(support.select("customer_id", "open_tickets"), "customer_id", "left")
+        .join(engagement.select("customer_id", "recent_sessions", "earlier_sessions"), "customer_id", "left")
+        .withColumn("is_churn_risk", F.col("recency_days") > rules.churn.risk_after_days)
+        .withColumn("churn_probability", (F.lit(1) - F.col("p_active")).cast("decimal(18,6)"))
+        .withColumn("churn_band", band)
+        .withColumn("churn_reasons", F.concat_ws("; ", *_churn_reasons()))
     )
     return stamped(judged, as_of, _columns("churn"))
 
 
-def clv(purchases: DataFrame, returns: DataFrame, as_of: date) -> DataFrame:
-    """What each known buyer brought so far, net of returns."""
+def _churn_reasons() -> list[Column]:
+    """What of a customer's history speaks for churn, in words."""
+    # The usual pause is (last - first) / (purchase days - 1); twice as long is longer than usual.
+    usual = F.datediff("last_purchase_date", "first_purchase_date")
+    silent = (F.col("purchase_days") > 1) & (F.col("recency_days") * (F.col("purchase_days") - 1) > 2 * usual)
+    # The last month against a third of the three before it; half of it is fewer.
+    fewer = F.col("recent_sessions") * 6 < F.col("earlier_sessions")
+    return [
+        F.when(silent, F.lit("longer silence than usual")),
+        F.when(F.col("purchase_days") == 1, F.lit("bought on one day only")),
+        F.when(fewer, F.lit("fewer sessions")),
+        F.when(F.col("open_tickets") > 0, F.lit("an open complaint")),
+        F.when(F.col("returned_transactions") * 2 >= F.col("frequency"), F.lit("returns")),
+    ]
+
+
+def clv(purchases: DataFrame, returns: DataFrame, purchase_model: DataFrame, as_of: date) -> DataFrame:
+    """What each known buyer brought so far, net of returns, and what the purchase model expects."""
+    speaks = purchase_model.select("purchase_model", "value_model")
     paid_back = returns.select("customer_id", "returned_amount")
     valued = (
         purchases.where("NOT is_orphan")
@@ -261,6 +317,8 @@ def clv(purchases: DataFrame, returns: DataFrame, as_of: date) -> DataFrame:
         )
         .withColumn("tenure_days", days_since(as_of, "first_purchase_date"))
         .withColumn("repeat_purchase_days", F.col("purchase_days") - 1)
+        .join(predicted(purchases, purchase_model, as_of), "customer_id")
+        .crossJoin(F.broadcast(speaks))
     )
     return stamped(valued, as_of, _columns("clv"))
 

@@ -46,8 +46,8 @@ def customer_360(
         engagement.drop("as_of_date", "engagement_points"),
         rfm.select("customer_id", *scores),
         segments.drop("as_of_date"),
-        churn.select("customer_id", "is_churn_risk"),
-        clv.select("customer_id", "historic_value"),
+        churn.drop("as_of_date", "recency_days"),
+        clv.drop("as_of_date", "tenure_days", "repeat_purchase_days"),
     ]
     joined = reduce(
         lambda left, right: left.join(right, "customer_id", "left"), parts, population.drop("as_of_date")

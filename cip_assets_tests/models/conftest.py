@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,21 +12,6 @@ from cip_assets.models.cdnow import CdnowCases, cdnow_cases
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-HOLDER = "lifetimes==0.11.3"
-
-
-@pytest.fixture(scope="session")
-def cdnow_wheel(pytestconfig: pytest.Config) -> Path:
-    """The wheel that holds the CDNOW files, downloaded once into pytest's cache; it is never installed."""
-    assert pytestconfig.cache is not None
-    folder = pytestconfig.cache.mkdir("cdnow")
-    if not list(folder.glob("*.whl")):
-        command = [sys.executable, "-m", "pip", "download", HOLDER, "--no-deps", "--only-binary", ":all:"]
-        done = subprocess.run([*command, "--dest", str(folder)], capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.fail(f"The CDNOW data could not be had: pip download {HOLDER} failed.\n{done.stderr}")
-    return next(iter(sorted(folder.glob("*.whl"))))
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from cip_assets.contracts import SOURCE_TABLES, contract_of
 from cip_assets.rules import Rules
 from cip_assets.transforms import features, marts
+from cip_assets.transforms.purchase_model import purchase_model
 from cip_assets_tests.transforms.frames import Row, collected, frame_of, types_of
 
 Sources = Mapping[str, Sequence[Row]]
@@ -52,8 +53,9 @@ def snapshot(spark: SparkSession, sources: Sources, day: date, rules: Rules) -> 
     cut_points = feature("rfm_cut_points", features.rfm_cut_points(purchases, day))
     rfm = feature("rfm", features.rfm(purchases, cut_points, day, rules))
     segments = feature("segments", features.segments(population, rfm, day, rules))
-    churn = feature("churn", features.churn(purchases, day, rules))
-    clv = feature("clv", features.clv(purchases, returns, day))
+    model = feature("purchase_model", purchase_model(purchases, day, rules))
+    clv = feature("clv", features.clv(purchases, returns, model, day))
+    churn = feature("churn", features.churn(purchases, clv, returns, support, engagement, day, rules))
     customer_360 = mart(
         "customer_360",
         marts.customer_360(

@@ -50,7 +50,10 @@ def test_value_segment_and_churn_risk_at_their_limits(spark: SparkSession, rules
     segments = by_key(
         collected(features.segments(population, frame("rfm", buyers), D, rules)), ["customer_id"]
     )
-    churn = by_key(collected(features.churn(frame("purchases", buyers), D, rules)), ["customer_id"])
+    scored = [{**buyer, "p_active": Decimal("0.5"), "purchase_model": "bg_nbd"} for buyer in buyers]
+    nothing = [frame(table, []) for table in ("returns", "support", "engagement")]
+    judged = features.churn(frame("purchases", buyers), frame("clv", scored), *nothing, D, rules)
+    churn = by_key(collected(judged), ["customer_id"])
     nobody = segments.pop("nobody")
     assert (nobody["value_segment"], nobody["rfm_segment"]) == ("No purchase", "No purchase")
     found = {key: (segments[key]["value_segment"], churn[key]["is_churn_risk"]) for key in segments}
