@@ -9,7 +9,7 @@ from cip_assets.assets.declare import snapshot, snapshot_day
 from cip_assets.automation.limits import FIRST
 from cip_assets.contracts import contract_of
 from cip_assets.rules import current_rules
-from cip_assets.transforms import marts
+from cip_assets.transforms import backtest, marts
 
 
 def _mart(table: str) -> dict[str, Any]:
@@ -30,6 +30,7 @@ def customer_360(
     segments: DataFrame,
     churn: DataFrame,
     clv: DataFrame,
+    model_backtest: DataFrame,
 ) -> DataFrame:
     return marts.customer_360(
         population=population,
@@ -43,6 +44,7 @@ def customer_360(
         segments=segments,
         churn=churn,
         clv=clv,
+        model_backtest=model_backtest,
         as_of=snapshot_day(context),
     )
 
@@ -108,7 +110,27 @@ def kpi_trends(
     )
 
 
+def _judged(table: str) -> dict[str, Any]:
+    return {**snapshot(contract_of("marts", table), backtest), "op_tags": FIRST}
+
+
+@dg.asset(**_judged("model_backtest"))
+def model_backtest(
+    context: dg.AssetExecutionContext, transactions: DataFrame, customers: DataFrame
+) -> DataFrame:
+    return backtest.model_backtest(transactions, customers, snapshot_day(context), current_rules())
+
+
+@dg.asset(**_judged("model_calibration"))
+def model_calibration(
+    context: dg.AssetExecutionContext, transactions: DataFrame, customers: DataFrame
+) -> DataFrame:
+    return backtest.model_calibration(transactions, customers, snapshot_day(context), current_rules())
+
+
 ASSETS = [
+    model_backtest,
+    model_calibration,
     customer_360,
     cohort_retention,
     kpi_totals,

@@ -142,6 +142,20 @@ EXPORTS: Sequence[Export] = (
         ["cohort_month"],
         "Share of each cohort that bought k months later; empty while a month is not over",
     ),
+    Export(
+        "model_backtest",
+        "model_backtest",
+        _all("model_backtest"),
+        ["model"],
+        "How good the predictions of a window ago were, beside baselines",
+    ),
+    Export(
+        "model_calibration",
+        "model_calibration",
+        _all("model_calibration"),
+        ["decile"],
+        "How many customers were said to buy, and how many did, by tenth",
+    ),
     Export("kpi_trends", "kpi_trends", _months(_all("kpi_trends")), ["month"], "The four questions by month"),
 )
 """Every file of ``final``, in the order they are written."""

@@ -44,6 +44,7 @@ _CHURNED = ("transactions.customer_id", "month", "transaction_date", "session_id
         "features/rfm",
         "features/churn",
         "features/clv",
+        "marts/model_backtest",
         "cleaned/customers",
     ],
 )
@@ -92,7 +93,11 @@ class Customer360(_AsOf):
     p_alive: Ratio = column("P(still a customer at D); 1 for one-time buyers by construction", ge=0, le=1)
     expected_purchases_90: Ratio = column("Purchase days expected in the next 90 days", ge=0)
     clv_12m: Money = column("Expected spend over the next 12 months, discounted", unit="currency", ge=0)
-    purchase_model: T.StringType = column("Which model of purchases speaks", "clv.purchase_model")
+    purchase_model: T.StringType = column(
+        "Which model of purchases speaks; 'withheld' where it proved worse than the base rate, and is not shown",
+        "clv.purchase_model",
+        "brier",
+    )
     historic_value: Money = column(
         "Purchases minus returns",
         "historic_value",
@@ -326,3 +331,70 @@ class KpiTrends(_AsOf):
     churn_rate_q2: Ratio = column("The same for the second quarter", *_CHURNED, ge=0, le=1)
     churn_rate_q3: Ratio = column("The same for the third quarter", *_CHURNED, ge=0, le=1)
     churn_rate_q4: Ratio = column("The same for the most engaged quarter", *_CHURNED, ge=0, le=1)
+
+
+_BACKTESTED = ("transactions.customer_id", "transaction_date", "amount")
+
+
+@_mart(
+    "model_backtest",
+    "one row per model or baseline and as-of day",
+    "model",
+    domain="customers",
+    inputs=["cleaned/transactions", "cleaned/customers"],
+)
+class ModelBacktest(_AsOf):
+    """Predictions of the day one churn window before D, judged by what came until D.
+
+    Beside the purchase model stand three baselines: recency alone (the share that bought again last time, by how
+    long they had been silent), the last window carried forward, and the base rate. All know nothing of the window.
+    """
+
+    model: T.StringType = column(
+        "Who speaks",
+        *_BACKTESTED,
+        required=True,
+        isin=["purchase_model", "recency", "carry_forward", "base_rate"],
+    )
+    trained_as_of: T.DateType = column("The day of the predictions", *_BACKTESTED, required=True)
+    window_days: T.IntegerType = column("Days after it", *_BACKTESTED, required=True, unit="days", ge=1)
+    customers: T.LongType = column("Known buyers of that day", *_BACKTESTED, required=True, ge=1)
+    bought_share: Ratio = column(
+        "Share of them that bought in the window", *_BACKTESTED, required=True, ge=0, le=1
+    )
+    brier: Ratio = column(
+        "Mean squared error of the probability to buy; less is better",
+        *_BACKTESTED,
+        required=True,
+        ge=0,
+        le=1,
+    )
+    log_loss: Ratio = column("Mean log loss of it; less is better", *_BACKTESTED, required=True, ge=0)
+    auc: Ratio = column(
+        "P(who bought has a higher probability than who did not); 0.5 is a coin", *_BACKTESTED, ge=0, le=1
+    )
+    mae_purchases: Ratio = column(
+        "Mean error of the expected purchase days", *_BACKTESTED, required=True, ge=0
+    )
+    top_decile_spend_share: Ratio = column(
+        "Share of the window's spend by who was expected to spend most, the top tenth",
+        *_BACKTESTED,
+        ge=0,
+        le=1,
+    )
+
+
+@_mart(
+    "model_calibration",
+    "one row per tenth of the customers by probability and as-of day",
+    "decile",
+    domain="customers",
+    inputs=["cleaned/transactions", "cleaned/customers"],
+)
+class ModelCalibration(_AsOf):
+    """The purchase model's customers of the backtest in ten parts: how many it said would buy, and how many did."""
+
+    decile: T.IntegerType = column("1 is the least likely to buy", *_BACKTESTED, required=True, ge=1, le=10)
+    customers: T.LongType = column("Customers in it", *_BACKTESTED, required=True, ge=1)
+    predicted: Ratio = column("Mean probability to buy", *_BACKTESTED, required=True, ge=0, le=1)
+    actual: Ratio = column("Share that bought", *_BACKTESTED, required=True, ge=0, le=1)

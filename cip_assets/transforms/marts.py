@@ -8,7 +8,7 @@ from datetime import date
 from functools import reduce
 
 import pyspark.sql.functions as F
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 
 from cip_assets.contracts import contract_of
 from cip_assets.rules import Rules
@@ -16,6 +16,12 @@ from cip_assets.transforms.asof import month_frame, months_between, stamped, unt
 from cip_assets.transforms.exact import cents, mean_money, ratio, total_money
 from cip_assets.transforms.features import UNKNOWN
 from cip_assets.transforms.ranking import bin_number, nearest_rank
+
+WITHHELD = "withheld"
+"""Stands for the model whose predictions are not shown."""
+
+ENOUGH_TO_JUDGE = 200
+"""Customers in the backtest; with fewer it says little."""
 
 QUARTILES = (25, 50, 75)
 QUARTERS = (1, 2, 3, 4)
@@ -33,9 +39,10 @@ def customer_360(
     segments: DataFrame,
     churn: DataFrame,
     clv: DataFrame,
+    model_backtest: DataFrame,
     as_of: date,
 ) -> DataFrame:
-    """Everything known of each customer at D."""
+    """Everything known of each customer at D; predictions that proved worse than the base rate are withheld."""
     scores = ["r_score", "f_score", "m_score"]
     parts = [
         customers.drop("signup_date", "source_file", "source_version", "source_line", "delivery_date"),
@@ -73,7 +80,29 @@ def customer_360(
         .withColumn("historic_value", F.coalesce("historic_value", F.col("net_revenue")))
         .withColumn("return_rate", ratio("returned_transactions", "frequency"))
     )
-    return stamped(whole, as_of, _columns("customer_360"))
+    proved = whole.crossJoin(F.broadcast(_verdict(model_backtest)))
+    for name in ("churn_probability", "churn_band", "p_alive", "expected_purchases_90", "clv_12m"):
+        proved = proved.withColumn(name, F.when(~F.col("is_withheld"), F.col(name)))
+    spoke = F.col("purchase_model").isNotNull() & F.col("is_withheld")
+    proved = proved.withColumn(
+        "purchase_model", F.when(spoke, F.lit(WITHHELD)).otherwise(F.col("purchase_model"))
+    )
+    return stamped(proved, as_of, _columns("customer_360"))
+
+
+def _verdict(model_backtest: DataFrame) -> DataFrame:
+    """One row: whether the purchase model's probabilities were worse than the base rate, on enough customers."""
+
+    def of(model: str, name: str) -> Column:
+        return F.max(F.when(F.col("model") == model, F.col(name)))
+
+    figures = model_backtest.agg(
+        of("purchase_model", "brier").alias("said"),
+        of("base_rate", "brier").alias("base"),
+        of("purchase_model", "customers").alias("customers"),
+    )
+    is_worse = (F.col("customers") >= ENOUGH_TO_JUDGE) & (F.col("said") > F.col("base"))
+    return figures.select(F.coalesce(is_worse, F.lit(False)).alias("is_withheld"))
 
 
 def cohort_retention(transactions: DataFrame, purchases: DataFrame, as_of: date) -> DataFrame:

@@ -179,7 +179,9 @@ def test_an_asset_links_to_its_code(table: str) -> None:
     assert paths[-1] == package / "assets" / f"{'cleaned' if layer == 'quarantine' else layer}.py"
     if layer in {"features", "marts"}:
         lines = paths[0].read_text(encoding="utf-8").splitlines()
-        module = name if name == "purchase_model" else layer
+        module = {"purchase_model": name, "model_backtest": "backtest", "model_calibration": "backtest"}.get(
+            name, layer
+        )
         assert paths[0] == package / "transforms" / f"{module}.py"
         assert lines[references[0].line_number - 1].startswith(f"def {name}(")
 

@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.contracts import SOURCE_TABLES, contract_of
 from cip_assets.rules import Rules
-from cip_assets.transforms import features, marts
+from cip_assets.transforms import backtest, features, marts
 from cip_assets.transforms.purchase_model import purchase_model
 from cip_assets_tests.transforms.frames import Row, collected, frame_of, types_of
 
@@ -56,6 +56,7 @@ def snapshot(spark: SparkSession, sources: Sources, day: date, rules: Rules) -> 
     model = feature("purchase_model", purchase_model(purchases, day, rules))
     clv = feature("clv", features.clv(purchases, returns, model, day))
     churn = feature("churn", features.churn(purchases, clv, returns, support, engagement, day, rules))
+    judged = mart("model_backtest", backtest.model_backtest(transactions, customers, day, rules))
     customer_360 = mart(
         "customer_360",
         marts.customer_360(
@@ -70,9 +71,11 @@ def snapshot(spark: SparkSession, sources: Sources, day: date, rules: Rules) -> 
             segments=segments,
             churn=churn,
             clv=clv,
+            model_backtest=judged,
             as_of=day,
         ),
     )
+    mart("model_calibration", backtest.model_calibration(transactions, customers, day, rules))
     mart("cohort_retention", marts.cohort_retention(transactions, purchases, day))
     mart("kpi_totals", marts.kpi_totals(population, purchases, returns, day))
     mart("kpi_activity", marts.kpi_activity(sessions, day))
