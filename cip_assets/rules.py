@@ -10,6 +10,7 @@ from typing import Annotated, Self
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -19,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from cip_assets.contracts import LAYERS
+from cip_assets.contracts import LAYERS, SOURCE_TABLES
 from cip_assets.errors import PlatformError
 
 DEFAULT_RULES = Path(__file__).with_name("business_rules.yaml")
@@ -29,10 +30,27 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-Month = Annotated[date, BeforeValidator(lambda value: f"{value}-01" if len(str(value)) == 7 else value)]
+def _first_day(day: date) -> date:
+    if day.day != 1:
+        raise ValueError(f"write a month as YYYY-MM, not {day}")
+    return day
+
+
+def _in_order(scores: tuple[int, int]) -> tuple[int, int]:
+    if scores[0] > scores[1]:
+        raise ValueError(f"write the lower score first, not {list(scores)}")
+    return scores
+
+
+Month = Annotated[
+    date,
+    BeforeValidator(lambda value: f"{value}-01" if len(str(value)) == 7 else value),
+    AfterValidator(_first_day),
+]
 """A month, written YYYY-MM, as its first day."""
 
-ScoreRange = tuple[Annotated[int, Field(ge=1, le=5)], Annotated[int, Field(ge=1, le=5)]]
+Score = Annotated[int, Field(ge=1, le=5)]
+ScoreRange = Annotated[tuple[Score, Score], AfterValidator(_in_order)]
 
 
 class CalendarRules(_Strict):
@@ -125,6 +143,19 @@ class Rules(_Strict):
         for r, f, m in product(range(1, 6), repeat=3):
             if not any(segment.fits(r, f, m) for segment in self.rfm_segments):
                 raise ValueError(f"rfm_segments: no segment fits the scores {r} {f} {m}")
+        return self
+
+    @model_validator(mode="after")
+    def columns_and_activities_are_known(self) -> Self:
+        known = {f"{table}.{column}" for table, source in SOURCE_TABLES.items() for column in source.columns}
+        for section, keys in (("fill", self.fill), ("vocabulary", self.vocabulary)):
+            unknown = sorted(set(keys) - known)
+            if unknown:
+                raise ValueError(f"{section}.{unknown[0]}: no source table has this column")
+        activities = self.vocabulary.get("web_activity.activity_type", ())
+        strange = sorted(set(self.engagement.weights) - set(activities))
+        if strange:
+            raise ValueError(f"engagement.weights.{strange[0]}: not in vocabulary.web_activity.activity_type")
         return self
 
     @model_validator(mode="after")
