@@ -32,7 +32,7 @@ def killed_after(data_dir: Path, step: str) -> None:
     process.stderr.close()
 
 
-@pytest.mark.parametrize("step", ["clean_transactions", "marts/customer_360"])
+@pytest.mark.parametrize("step", ["clean_transactions", "features/rfm"])
 def test_begun_again_it_gives_the_same(data_dir: Path, healthy: Path, step: str) -> None:
     land_all(data_dir / "landing")
     killed_after(data_dir, step)
