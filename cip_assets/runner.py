@@ -133,7 +133,7 @@ class Platform:
         self, as_of: date | None, blocked: set[dg.AssetKey], report: Report, listener: Listener | None = None
     ) -> None:
         """The snapshot of a day, without what depends on assets that cannot be relied on."""
-        left = SNAPSHOT_ASSETS - self._downstream(blocked)
+        left = plan.without_downstream(SNAPSHOT_ASSETS, blocked)
         report.skipped += sorted(key.to_user_string() for key in SNAPSHOT_ASSETS - left)
         transactions = self.settings.table_uri("cleaned", "transactions")
         if left and (delta.exists(transactions) or not blocked):
@@ -207,11 +207,6 @@ class Platform:
 
     def _assets_of(self, job: str) -> set[dg.AssetKey]:
         return set(self.definitions.resolve_job_def(job).asset_layer.executable_asset_keys)
-
-    def _downstream(self, keys: set[dg.AssetKey]) -> set[dg.AssetKey]:
-        graph = self.definitions.resolve_asset_graph()
-        chosen = dg.AssetSelection.assets(*keys).downstream() if keys else None
-        return set(chosen.resolve(graph)) if chosen else set()
 
 
 def open_instance(home: Path) -> dg.DagsterInstance:

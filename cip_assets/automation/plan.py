@@ -11,7 +11,7 @@ from datetime import date
 import dagster as dg
 
 from cip_assets.assets import ASSETS
-from cip_assets.automation.partitions import FIRST_MONTH, MONTHS
+from cip_assets.automation.partitions import FIRST_MONTH, MONTHS, RANGE_END, RANGE_START
 from cip_assets.contracts import SOURCE_TABLES
 from cip_assets.errors import PlatformError
 from cip_assets.io import delta, in_step
@@ -19,7 +19,6 @@ from cip_assets.io.in_step import WHOLE
 from cip_assets.io.landing import ManifestEntry, files_to_read
 from cip_assets.settings import Settings
 
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 STAGES: Sequence[Sequence[str]] = (("raw",), ("cleaned", "quarantine"))
 """Layers that together hold every landed line."""
 
@@ -132,9 +131,14 @@ def _place_after(block: Block, calendar: Sequence[str]) -> int | None:
     return calendar.index(block.last) + 1 if block.last else None
 
 
-def without_downstream(assets: Collection[dg.AssetKey], blocked: Collection[str]) -> set[dg.AssetKey]:
-    """The assets that can be computed although some source tables could not be ingested."""
+def without_downstream(assets: Collection[dg.AssetKey], blocked: Collection[dg.AssetKey]) -> set[dg.AssetKey]:
+    """The assets that can be computed although some others cannot be relied on."""
     if not blocked:
         return set(assets)
-    sources = dg.AssetSelection.assets(*(dg.AssetKey(["cleaned", table]) for table in blocked))
-    return set(assets) - sources.downstream().resolve(ASSETS)
+    return set(assets) - dg.AssetSelection.assets(*blocked).downstream().resolve(ASSETS)
+
+
+def last_transaction_day(settings: Settings) -> date | None:
+    """The day of the last cleaned transaction; None where there is none."""
+    uri = settings.table_uri("cleaned", "transactions")
+    return delta.last_day(uri, "transaction_date") if delta.exists(uri) else None

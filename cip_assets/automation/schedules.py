@@ -11,7 +11,7 @@ from cip_assets.automation.freshness import about_to_go_stale
 from cip_assets.automation.jobs import INGEST, JOBS, SCAN, SNAPSHOT, SNAPSHOT_ASSETS
 from cip_assets.automation.recovery import MAINTENANCE
 from cip_assets.contracts import SOURCE_TABLES
-from cip_assets.io import delta, in_step
+from cip_assets.io import in_step
 from cip_assets.resources import LakeResource
 from cip_assets.settings import Settings
 
@@ -43,8 +43,7 @@ def _ingest(settings: Settings, stale: Stale) -> Iterator[dg.RunRequest]:
 
 def _snapshot(settings: Settings, stale: Stale) -> Iterator[dg.RunRequest]:
     """Of the last transaction day, just what is about to go stale."""
-    transactions = settings.table_uri("cleaned", "transactions")
-    day = delta.last_day(transactions, "transaction_date") if delta.exists(transactions) else None
+    day = plan.last_transaction_day(settings)
     if day:
         yield dg.RunRequest(run_key=_latch(stale), partition_key=str(day), asset_selection=sorted(stale))
 

@@ -219,9 +219,9 @@ class Stages:
         is there.
         """
         cleaned = [self._settings.table_uri("cleaned", table) for table in SOURCE_TABLES]
-        transactions = self._settings.table_uri("cleaned", "transactions")
-        day = delta.last_day(transactions, "transaction_date") if delta.exists(transactions) else None
-        assets = plan.without_downstream(SNAPSHOT_ASSETS, blocked)
+        day = plan.last_transaction_day(self._settings)
+        unreliable = {dg.AssetKey(["cleaned", table]) for table in blocked}
+        assets = plan.without_downstream(SNAPSHOT_ASSETS, unreliable)
         if day is None or not assets:
             return None
         written = [delta.open_table(uri) for uri in cleaned if delta.exists(uri)]

@@ -10,14 +10,13 @@ from datetime import date, timedelta
 import dagster as dg
 from pyspark.sql import DataFrame
 
-from cip_assets.automation.partitions import DAYS, MONTHS
+from cip_assets.automation.partitions import DAYS, MONTHS, RANGE_END, RANGE_START
 from cip_assets.contracts import TableContract
 from cip_assets.engines import EngineResource
 from cip_assets.io import delta
 from cip_assets.resources import LakeResource
 
 PARTITION = "dagster/partition"
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
 def partitions_of_check(contract: TableContract) -> dg.PartitionsDefinition | None:
