@@ -6,6 +6,7 @@ import dagster as dg
 from dagster_deltalake import LocalConfig
 
 from cip_assets.assets import ASSETS
+from cip_assets.automation import sqlite  # noqa: F401 -- listens to the connections of Dagster's storage
 from cip_assets.automation.freshness import with_policies
 from cip_assets.automation.jobs import JOBS
 from cip_assets.automation.recovery import IN_MEMORY

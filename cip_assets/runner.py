@@ -5,7 +5,6 @@ about the data: which months there are comes from the manifest, the day from the
 """
 
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -17,7 +16,6 @@ from uuid import uuid4
 import dagster as dg
 import duckdb
 import pyarrow.compute as pc
-import sqlalchemy
 
 from cip_assets.automation import plan
 from cip_assets.automation.failures import Failure, failures_of, root_of
@@ -216,13 +214,6 @@ def open_instance(home: Path) -> dg.DagsterInstance:
     if not settings.exists():
         shutil.copyfile(Path(__file__).with_name("dagster.yaml"), settings)
     return dg.DagsterInstance.from_config(str(home))
-
-
-@sqlalchemy.event.listens_for(sqlalchemy.Engine, "connect")
-def _sync_once_a_checkpoint(connection: Any, _record: object) -> None:
-    """Dagster opens its SQLite files in WAL mode, where this is safe and spares a disk sync per event."""
-    if isinstance(connection, sqlite3.Connection):
-        connection.execute("PRAGMA synchronous=NORMAL")
 
 
 def _collect(

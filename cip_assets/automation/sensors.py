@@ -25,7 +25,10 @@ from cip_assets.resources import LakeResource
 from cip_assets.settings import Settings
 
 SECONDS = 3
-"""How often sensors look at most; the daemon goes round every five seconds."""
+"""How often the landing folder is looked at, at most; the daemon goes round every five seconds."""
+
+ALERT_SECONDS = 15
+"""How often it is looked for what went wrong. A look costs Dagster some tenths of a second of work."""
 
 SETTLED_AFTER = 2.0
 """A file is whole when nobody has written to it for so many seconds."""
@@ -270,7 +273,7 @@ def _digest(*parts: object) -> str:
 
 
 @dg.run_failure_sensor(
-    minimum_interval_seconds=SECONDS,
+    minimum_interval_seconds=ALERT_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="An alert for every run that failed: the steps and the checks, and why.",
 )
@@ -290,7 +293,7 @@ def failed_runs(context: dg.RunFailureSensorContext) -> None:
 
 @dg.run_status_sensor(
     run_status=dg.DagsterRunStatus.SUCCESS,
-    minimum_interval_seconds=SECONDS,
+    minimum_interval_seconds=ALERT_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="An alert for every check that failed as an error without stopping its run.",
 )
@@ -313,7 +316,7 @@ AT_ONCE = 200
 
 
 @dg.sensor(
-    minimum_interval_seconds=SECONDS,
+    minimum_interval_seconds=ALERT_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="An alert for every table that was not refreshed within its freshness policy.",
 )

@@ -13,7 +13,6 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.interpolate import CubicSpline
 from scipy.special import betaln, digamma, expit, gammaln
 
 from cip_assets.models.maximum_likelihood import Floats, dot, maximise
@@ -349,6 +348,9 @@ def _purchases(s: float, a: float, c: float, z: Floats) -> Floats:
     knots = int(np.ceil((high - low) / TABLE_STEP)) + 5
     if len(values) > 2 * knots and high > low:
         grid = np.linspace(low, high, knots)
+        # Imported here: it takes half a second, which a process that only loads the graph need not wait for.
+        from scipy.interpolate import CubicSpline  # noqa: PLC0415
+
         spline = CubicSpline(grid, np.log(_integrate(s, a, c, np.exp(grid))))
         result[positive] = np.exp(spline(np.log(values)))
     else:
