@@ -71,6 +71,7 @@ class ChurnBands(_Strict):
 class ChurnRules(_Strict):
     risk_after_days: int = Field(ge=1)
     window_days: int = Field(ge=1)
+    max_calibration_error: float = Field(gt=0, le=1)
     bands: ChurnBands
 
 

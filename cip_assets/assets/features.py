@@ -9,12 +9,17 @@ from cip_assets.assets.declare import snapshot, snapshot_day
 from cip_assets.automation.limits import FIRST
 from cip_assets.contracts import contract_of
 from cip_assets.rules import current_rules
-from cip_assets.transforms import features
+from cip_assets.transforms import backtest, features
 from cip_assets.transforms import purchase_model as models
+from cip_assets.transforms.challenger import known
 
 
 def _feature(table: str) -> dict[str, Any]:
     return {**snapshot(contract_of("features", table), features), "op_tags": FIRST}
+
+
+def _judged(table: str) -> dict[str, Any]:
+    return {**snapshot(contract_of("features", table), backtest), "op_tags": FIRST}
 
 
 @dg.asset(**_feature("population"))
@@ -82,6 +87,38 @@ def clv(
     return features.clv(purchases, returns, purchase_model, snapshot_day(context))
 
 
+@dg.asset(**_judged("past_predictions"))
+def past_predictions(
+    context: dg.AssetExecutionContext,
+    transactions: DataFrame,
+    customers: DataFrame,
+    returns: DataFrame,
+    support_tickets: DataFrame,
+    web_activity: DataFrame,
+) -> DataFrame:
+    events = backtest.Events(transactions, customers, returns, support_tickets, web_activity)
+    return backtest.past_predictions(events, snapshot_day(context), current_rules())
+
+
+@dg.asset(**_judged("churn_model"))
+def churn_model(context: dg.AssetExecutionContext, past_predictions: DataFrame) -> DataFrame:
+    return backtest.churn_model(past_predictions, snapshot_day(context), current_rules())
+
+
+@dg.asset(**_feature("challenger"))
+def challenger(
+    context: dg.AssetExecutionContext,
+    purchases: DataFrame,
+    clv: DataFrame,
+    engagement: DataFrame,
+    support: DataFrame,
+    returns: DataFrame,
+    past_predictions: DataFrame,
+) -> DataFrame:
+    buyers = known(purchases, clv, engagement, support, returns)
+    return features.challenger(buyers, past_predictions, snapshot_day(context))
+
+
 @dg.asset(**_feature("churn"))
 def churn(
     context: dg.AssetExecutionContext,
@@ -90,9 +127,19 @@ def churn(
     returns: DataFrame,
     support: DataFrame,
     engagement: DataFrame,
+    challenger: DataFrame,
+    churn_model: DataFrame,
 ) -> DataFrame:
     return features.churn(
-        purchases, clv, returns, support, engagement, snapshot_day(context), current_rules()
+        purchases=purchases,
+        clv=clv,
+        returns=returns,
+        support=support,
+        engagement=engagement,
+        challenger=challenger,
+        churn_model=churn_model,
+        as_of=snapshot_day(context),
+        rules=current_rules(),
     )
 
 
@@ -108,5 +155,8 @@ ASSETS = [
     segments,
     purchase_model,
     clv,
+    past_predictions,
+    challenger,
+    churn_model,
     churn,
 ]

@@ -30,7 +30,7 @@ def customer_360(
     segments: DataFrame,
     churn: DataFrame,
     clv: DataFrame,
-    model_backtest: DataFrame,
+    churn_model: DataFrame,
 ) -> DataFrame:
     return marts.customer_360(
         population=population,
@@ -44,7 +44,7 @@ def customer_360(
         segments=segments,
         churn=churn,
         clv=clv,
-        model_backtest=model_backtest,
+        churn_model=churn_model,
         as_of=snapshot_day(context),
     )
 
@@ -110,27 +110,17 @@ def kpi_trends(
     )
 
 
-def _judged(table: str) -> dict[str, Any]:
-    return {**snapshot(contract_of("marts", table), backtest), "op_tags": FIRST}
+@dg.asset(**snapshot(contract_of("marts", "model_backtest"), backtest))
+def model_backtest(context: dg.AssetExecutionContext, past_predictions: DataFrame) -> DataFrame:
+    return backtest.model_backtest(past_predictions, snapshot_day(context))
 
 
-@dg.asset(**_judged("model_backtest"))
-def model_backtest(
-    context: dg.AssetExecutionContext, transactions: DataFrame, customers: DataFrame
-) -> DataFrame:
-    return backtest.model_backtest(transactions, customers, snapshot_day(context), current_rules())
-
-
-@dg.asset(**_judged("model_calibration"))
-def model_calibration(
-    context: dg.AssetExecutionContext, transactions: DataFrame, customers: DataFrame
-) -> DataFrame:
-    return backtest.model_calibration(transactions, customers, snapshot_day(context), current_rules())
+@dg.asset(**snapshot(contract_of("marts", "model_calibration"), backtest))
+def model_calibration(context: dg.AssetExecutionContext, past_predictions: DataFrame) -> DataFrame:
+    return backtest.model_calibration(past_predictions, snapshot_day(context))
 
 
 ASSETS = [
-    model_backtest,
-    model_calibration,
     customer_360,
     cohort_retention,
     kpi_totals,
@@ -140,4 +130,6 @@ ASSETS = [
     kpi_top_customers,
     kpi_top_products,
     kpi_trends,
+    model_backtest,
+    model_calibration,
 ]

@@ -1,4 +1,4 @@
-"""Predictions are shown while they are better than knowing nothing of the customer."""
+"""Predictions are shown while they hold: better than knowing nothing of the customer, and calibrated."""
 
 import dagster as dg
 
@@ -8,32 +8,33 @@ from cip_assets.checks.covered import covered_rows
 from cip_assets.contracts import contract_of
 from cip_assets.engines import EngineResource
 from cip_assets.resources import LakeResource
-from cip_assets.transforms.marts import ENOUGH_TO_JUDGE
+from cip_assets.transforms.backtest import WITHHELD
 
 
 @dg.asset_check(
     retry_policy=RETRIES,
-    asset=dg.AssetKey(["marts", "model_backtest"]),
-    name="better_than_base_rate",
+    asset=dg.AssetKey(["features", "churn_model"]),
+    name="predictions_held",
     partitions_def=DAYS,
-    description="The purchase model beats the base rate (Brier); where it does not, customer_360 withholds it.",
+    description="A model beat the base rate a window ago and was calibrated; one that did not is withheld.",
 )
-def better_than_base_rate(
+def predictions_held(
     context: dg.AssetCheckExecutionContext, engine: EngineResource, lake: LakeResource
 ) -> dg.AssetCheckResult:
-    """Judge the backtest of the day, where it has enough customers to judge by."""
-    backtest = contract_of("marts", "model_backtest")
-    rows = {row["model"]: row for row in covered_rows(context, engine, lake, backtest).collect()}
-    said, base = rows.get("purchase_model"), rows.get("base_rate")
-    if said is None or base is None or said["customers"] < ENOUGH_TO_JUDGE:
-        return dg.AssetCheckResult(passed=True, description="too few customers to judge by")
+    """Say which model speaks at the day, and what is not shown because it did not hold."""
+    (row,) = covered_rows(context, engine, lake, contract_of("features", "churn_model")).collect()
+    is_withheld = row["churn_model"] == WITHHELD or row["is_purchase_model_withheld"]
     return dg.AssetCheckResult(
-        passed=said["brier"] <= base["brier"],
-        description=f"Brier {said['brier']} against {base['brier']} of the base rate, on {said['customers']} customers",
+        passed=not is_withheld,
+        # A model that is withheld does no harm: its columns are empty and say so.
+        severity=dg.AssetCheckSeverity.WARN,
+        description=row["notes"],
         metadata={
-            name: {key: str(value) for key, value in row.asDict().items()} for name, row in rows.items()
+            "churn_model": row["churn_model"],
+            "is_purchase_model_withheld": row["is_purchase_model_withheld"],
+            "customers": row["customers"],
         },
     )
 
 
-CHECKS = [better_than_base_rate]
+CHECKS = [predictions_held]

@@ -310,10 +310,167 @@ class PurchaseModel(_AsOf):
     p: T.DoubleType = column("Gamma-Gamma p", *_VALUES)
     q: T.DoubleType = column("Gamma-Gamma q", *_VALUES)
     gamma: T.DoubleType = column("Gamma-Gamma gamma", *_VALUES, unit="currency per purchase day")
+    r_se: T.DoubleType = column("Standard error of r; empty where the data does not tell", *_HISTORY)
+    alpha_se: T.DoubleType = column("Standard error of alpha", *_HISTORY, unit="days")
+    a_se: T.DoubleType = column("Standard error of a", *_HISTORY)
+    b_se: T.DoubleType = column("Standard error of b", *_HISTORY)
+    p_se: T.DoubleType = column("Standard error of p", *_VALUES)
+    q_se: T.DoubleType = column("Standard error of q", *_VALUES)
+    gamma_se: T.DoubleType = column("Standard error of gamma", *_VALUES, unit="currency per purchase day")
     log_likelihood: T.DoubleType = column("BG/NBD log-likelihood", *_HISTORY)
     value_log_likelihood: T.DoubleType = column("Gamma-Gamma log-likelihood", *_VALUES)
     notes: T.StringType = column("What was chosen and why", *_VALUES, required=True)
     model: T.StringType = column("The whole model, as JSON", *_VALUES, required=True)
+
+
+_SEEN = ("transactions.customer_id", "transaction_date", "amount")
+_JUDGED = (*_SEEN, "session_id", "ticket_id", "return_id")
+
+
+@_feature(
+    "past_predictions",
+    "one row per buyer that was known one churn window before D, and as-of day",
+    domain="customers",
+    inputs=[
+        "cleaned/transactions",
+        "cleaned/customers",
+        "cleaned/returns",
+        "cleaned/support_tickets",
+        "cleaned/web_activity",
+    ],
+)
+class PastPredictions(_PerCustomer):
+    """What was known of a buyer one churn window before D, what each model would have said then, and what came by D.
+
+    The models are fitted as of that day, the challenger on the window before it. Models are judged by this table,
+    and the challenger that speaks at D learns from it.
+    """
+
+    predicted_on: T.DateType = column("The day of the predictions, D minus the window", *_SEEN, required=True)
+    window_days: T.IntegerType = column("Days from it to D", *_SEEN, required=True, unit="days", ge=1)
+    recency_days: T.IntegerType = column("Days since the last purchase, then", *_SEEN, required=True, ge=0)
+    tenure_days: T.IntegerType = column("Days since the first purchase, then", *_SEEN, required=True, ge=0)
+    purchase_days: T.LongType = column("Distinct days with a purchase by then", *_SEEN, required=True, ge=1)
+    monetary_value: Money = column("Spend by then", *_SEEN, required=True, unit="currency", ge=0)
+    mean_repeat_value: Ratio = column(
+        "Mean spend of a purchase day after the first, by then", *_SEEN, unit="currency", ge=0
+    )
+    recent_sessions: T.LongType = column(
+        "Sessions of the last 30 days, then", "session_id", required=True, ge=0
+    )
+    earlier_sessions: T.LongType = column(
+        "Sessions of the 90 days before those", "session_id", required=True, ge=0
+    )
+    total_tickets: T.LongType = column("Tickets opened by then", "ticket_id", required=True, ge=0)
+    open_tickets: T.LongType = column(
+        "Tickets open then", "ticket_id", "status", "resolved_date", required=True, ge=0
+    )
+    total_returns: T.LongType = column("Returns by then", "return_id", required=True, ge=0)
+    p_active: Ratio = column(
+        "P(a purchase in the window) by the purchase model", *_SEEN, required=True, ge=0, le=1
+    )
+    expected_purchases_90: Ratio = column(
+        "Purchase days it expected in 90 days", *_SEEN, required=True, unit="days", ge=0
+    )
+    expected_value: Money = column(
+        "Value it expected of a purchase day", *_SEEN, required=True, unit="currency", ge=0
+    )
+    past_days: T.LongType = column(
+        "Purchase days in the window before, carried forward as a baseline", *_SEEN, required=True, ge=0
+    )
+    past_spend: Money = column(
+        "Spend in the window before, carried forward", *_SEEN, required=True, unit="currency", ge=0
+    )
+    p_purchase_model: Ratio = column("P(a purchase) by the purchase model", *_SEEN, required=True, ge=0, le=1)
+    p_challenger: Ratio = column(
+        "P(a purchase) by gradient boosting; empty where it had too few to learn from", *_JUDGED, ge=0, le=1
+    )
+    p_recency: Ratio = column(
+        "P(a purchase) by recency alone: how many that had been silent so long bought again last time",
+        *_SEEN,
+        required=True,
+        ge=0,
+        le=1,
+    )
+    p_carry_forward: Ratio = column(
+        "P(a purchase) if the window before repeats", *_SEEN, required=True, ge=0, le=1
+    )
+    p_base_rate: Ratio = column(
+        "P(a purchase) knowing nothing of the customer: the share that bought again last time",
+        *_SEEN,
+        required=True,
+        ge=0,
+        le=1,
+    )
+    came_days: T.LongType = column("Purchase days that came in the window", *_SEEN, required=True, ge=0)
+    came_spend: Money = column("Spend that came in the window", *_SEEN, required=True, unit="currency", ge=0)
+
+
+_SAID = ("p_purchase_model", "p_challenger", "p_base_rate", "came_days")
+
+
+@_feature(
+    "churn_model",
+    "one row per as-of day",
+    "churn_model",
+    domain="customers",
+    inputs=["features/past_predictions"],
+)
+class ChurnModel(_AsOf):
+    """Which model speaks of churn at D, judged by its predictions of one churn window ago."""
+
+    churn_model: T.StringType = column(
+        "The model with the lower Brier score; 'withheld' where none held",
+        *_SAID,
+        required=True,
+        isin=["purchase_model", "challenger", "withheld"],
+    )
+    is_purchase_model_withheld: T.BooleanType = column(
+        "True where the purchase model did worse than the base rate, or its calibration broke",
+        "p_purchase_model",
+        "p_base_rate",
+        "came_days",
+        required=True,
+    )
+    customers: T.LongType = column("Buyers it was judged by", "customer_id", required=True, ge=0)
+    notes: T.StringType = column("What was chosen and why", *_SAID, required=True)
+
+
+@_feature(
+    "challenger",
+    "one row per known buyer and as-of day",
+    domain="customers",
+    inputs=[
+        "features/purchases",
+        "features/clv",
+        "features/engagement",
+        "features/support",
+        "features/returns",
+        "features/past_predictions",
+    ],
+)
+class Challenger(_PerCustomer):
+    """What gradient boosting says of a buyer, after learning from the churn window that ended at D."""
+
+    p_active: Ratio = column(
+        "P(a purchase within the rules' churn window); empty where there was too little to learn from",
+        "recency_days",
+        "first_purchase_date",
+        "last_purchase_date",
+        "purchases.purchase_days",
+        "purchases.monetary_value",
+        "purchases.mean_repeat_value",
+        "clv.p_active",
+        "clv.expected_purchases_90",
+        "engagement.recent_sessions",
+        "engagement.earlier_sessions",
+        "support.total_tickets",
+        "support.open_tickets",
+        "returns.total_returns",
+        "past_predictions.came_days",
+        ge=0,
+        le=1,
+    )
 
 
 @_feature(
@@ -326,6 +483,8 @@ class PurchaseModel(_AsOf):
         "features/returns",
         "features/support",
         "features/engagement",
+        "features/challenger",
+        "features/churn_model",
     ],
 )
 class Churn(_PerCustomer):
@@ -336,10 +495,24 @@ class Churn(_PerCustomer):
         "True where recency_days exceeds the rules' limit", "recency_days", required=True
     )
     churn_probability: Ratio = column(
-        "P(no purchase within the rules' churn window), 1 - p_active", "p_active", required=True, ge=0, le=1
+        "P(no purchase within the rules' churn window), by the model that speaks; empty where it is withheld",
+        "clv.p_active",
+        "challenger.p_active",
+        "churn_model",
+        ge=0,
+        le=1,
     )
     churn_band: T.StringType = column(
-        "Band of the probability, by the rules", "p_active", required=True, isin=["Low", "Medium", "High"]
+        "Band of the probability, by the rules",
+        "clv.p_active",
+        "challenger.p_active",
+        "churn_model",
+        isin=["Low", "Medium", "High"],
+    )
+    churn_model: T.StringType = column(
+        "Which model speaks of churn; 'withheld' where none held in the backtest",
+        required=True,
+        isin=["purchase_model", "challenger", "withheld"],
     )
     churn_reasons: T.StringType = column(
         "What of the history speaks for churn, separated by '; '; empty text where nothing does",

@@ -44,7 +44,7 @@ _CHURNED = ("transactions.customer_id", "month", "transaction_date", "session_id
         "features/rfm",
         "features/churn",
         "features/clv",
-        "marts/model_backtest",
+        "features/churn_model",
         "cleaned/customers",
     ],
 )
@@ -89,14 +89,17 @@ class Customer360(_AsOf):
         "P(no purchase within the rules' churn window); empty for who never bought", ge=0, le=1
     )
     churn_band: T.StringType = column("Low, Medium or High churn probability")
+    churn_model: T.StringType = column(
+        "Which model speaks of churn; 'withheld' where none held a window ago", "churn.churn_model"
+    )
     churn_reasons: T.StringType = column("What speaks for churn, separated by '; '")
     p_alive: Ratio = column("P(still a customer at D); 1 for one-time buyers by construction", ge=0, le=1)
     expected_purchases_90: Ratio = column("Purchase days expected in the next 90 days", ge=0)
     clv_12m: Money = column("Expected spend over the next 12 months, discounted", unit="currency", ge=0)
     purchase_model: T.StringType = column(
-        "Which model of purchases speaks; 'withheld' where it proved worse than the base rate, and is not shown",
+        "Which model of purchases speaks; 'withheld' where its predictions of a window ago did not hold",
         "clv.purchase_model",
-        "brier",
+        "is_purchase_model_withheld",
     )
     historic_value: Money = column(
         "Purchases minus returns",
@@ -333,7 +336,8 @@ class KpiTrends(_AsOf):
     churn_rate_q4: Ratio = column("The same for the most engaged quarter", *_CHURNED, ge=0, le=1)
 
 
-_BACKTESTED = ("transactions.customer_id", "transaction_date", "amount")
+_PREDICTED = ("p_purchase_model", "p_challenger", "p_recency", "p_carry_forward", "p_base_rate")
+_BACKTESTED = (*_PREDICTED, "came_days")
 
 
 @_mart(
@@ -341,26 +345,27 @@ _BACKTESTED = ("transactions.customer_id", "transaction_date", "amount")
     "one row per model or baseline and as-of day",
     "model",
     domain="customers",
-    inputs=["cleaned/transactions", "cleaned/customers"],
+    inputs=["features/past_predictions"],
 )
 class ModelBacktest(_AsOf):
     """Predictions of the day one churn window before D, judged by what came until D.
 
-    Beside the purchase model stand three baselines: recency alone (the share that bought again last time, by how
-    long they had been silent), the last window carried forward, and the base rate. All know nothing of the window.
+    Beside the purchase model and the challenger stand three baselines: recency alone (the share that bought again
+    last time, by how long they had been silent), the last window carried forward, and the base rate. None knows
+    anything of the window.
     """
 
     model: T.StringType = column(
         "Who speaks",
-        *_BACKTESTED,
+        *_PREDICTED,
         required=True,
-        isin=["purchase_model", "recency", "carry_forward", "base_rate"],
+        isin=["purchase_model", "challenger", "recency", "carry_forward", "base_rate"],
     )
-    trained_as_of: T.DateType = column("The day of the predictions", *_BACKTESTED, required=True)
-    window_days: T.IntegerType = column("Days after it", *_BACKTESTED, required=True, unit="days", ge=1)
-    customers: T.LongType = column("Known buyers of that day", *_BACKTESTED, required=True, ge=1)
+    predicted_on: T.DateType = column("The day of the predictions", required=True)
+    window_days: T.IntegerType = column("Days after it", required=True, unit="days", ge=1)
+    customers: T.LongType = column("Known buyers of that day", "customer_id", required=True, ge=1)
     bought_share: Ratio = column(
-        "Share of them that bought in the window", *_BACKTESTED, required=True, ge=0, le=1
+        "Share of them that bought in the window", "came_days", required=True, ge=0, le=1
     )
     brier: Ratio = column(
         "Mean squared error of the probability to buy; less is better",
@@ -373,12 +378,29 @@ class ModelBacktest(_AsOf):
     auc: Ratio = column(
         "P(who bought has a higher probability than who did not); 0.5 is a coin", *_BACKTESTED, ge=0, le=1
     )
+    spearman: Ratio = column(
+        "Rank correlation of the probability and the purchase days that came", *_BACKTESTED, ge=-1, le=1
+    )
+    calibration_error: Ratio = column(
+        "How far what was said of a tenth is from what came, on average over the customers",
+        *_BACKTESTED,
+        required=True,
+        ge=0,
+        le=1,
+    )
     mae_purchases: Ratio = column(
-        "Mean error of the expected purchase days", *_BACKTESTED, required=True, ge=0
+        "Mean error of the expected purchase days; empty where a model expects none",
+        "expected_purchases_90",
+        "past_days",
+        *_BACKTESTED,
+        ge=0,
     )
     top_decile_spend_share: Ratio = column(
         "Share of the window's spend by who was expected to spend most, the top tenth",
-        *_BACKTESTED,
+        "expected_purchases_90",
+        "expected_value",
+        "past_spend",
+        "came_spend",
         ge=0,
         le=1,
     )
@@ -386,15 +408,25 @@ class ModelBacktest(_AsOf):
 
 @_mart(
     "model_calibration",
-    "one row per tenth of the customers by probability and as-of day",
+    "one row per model, tenth of the customers by probability, and as-of day",
+    "model",
     "decile",
     domain="customers",
-    inputs=["cleaned/transactions", "cleaned/customers"],
+    inputs=["features/past_predictions"],
 )
 class ModelCalibration(_AsOf):
-    """The purchase model's customers of the backtest in ten parts: how many it said would buy, and how many did."""
+    """The customers of the backtest in ten parts by probability: how many were said to buy, and how many did."""
 
-    decile: T.IntegerType = column("1 is the least likely to buy", *_BACKTESTED, required=True, ge=1, le=10)
-    customers: T.LongType = column("Customers in it", *_BACKTESTED, required=True, ge=1)
-    predicted: Ratio = column("Mean probability to buy", *_BACKTESTED, required=True, ge=0, le=1)
-    actual: Ratio = column("Share that bought", *_BACKTESTED, required=True, ge=0, le=1)
+    model: T.StringType = column(
+        "Who speaks",
+        "p_purchase_model",
+        "p_challenger",
+        required=True,
+        isin=["purchase_model", "challenger"],
+    )
+    decile: T.IntegerType = column(
+        "1 is the least likely to buy", *_BACKTESTED[:2], required=True, ge=1, le=10
+    )
+    customers: T.LongType = column("Customers in it", "customer_id", required=True, ge=1)
+    predicted: Ratio = column("Mean probability to buy", *_BACKTESTED[:2], required=True, ge=0, le=1)
+    actual: Ratio = column("Share that bought", "came_days", required=True, ge=0, le=1)

@@ -1,27 +1,36 @@
 """How good the predictions were: those of a past day, against what came after it, beside simple baselines.
 
-For the snapshot of D the model is fitted as of D - window and judged on (D - window, D]; it sees nothing of the
-window. The engine counts customers by prediction and outcome; the figures are computed from the counts, so they
-are the same on every engine.
+For the snapshot of D every model is fitted as of D - window and judged on (D - window, D]; none sees anything of
+that window. What was said and what came is kept per customer in ``features/past_predictions``; the figures are
+computed from counts of it, so they are the same on every engine.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import reduce
-from math import log
+from itertools import groupby
+from math import log, sqrt
 
 import pyspark.sql.functions as F
 from pyspark.sql import Column, DataFrame
 
 from cip_assets.contracts import contract_of
 from cip_assets.rules import Rules
+from cip_assets.transforms import features
 from cip_assets.transforms.asof import stamped, until
-from cip_assets.transforms.exact import total_money
-from cip_assets.transforms.features import purchases
+from cip_assets.transforms.challenger import known, trained, with_challenger
+from cip_assets.transforms.exact import MONEY, RATIO, cents, ratio, total_money
 from cip_assets.transforms.purchase_model import predicted, purchase_model
 from cip_assets.transforms.ranking import nearest_rank
 
-MODEL, RECENCY, CARRY_FORWARD, BASE_RATE = "purchase_model", "recency", "carry_forward", "base_rate"
+PURCHASE_MODEL, CHALLENGER = "purchase_model", "challenger"
+RECENCY, CARRY_FORWARD, BASE_RATE = "recency", "carry_forward", "base_rate"
+MODELS = (PURCHASE_MODEL, CHALLENGER)
+SPEAKERS = (*MODELS, RECENCY, CARRY_FORWARD, BASE_RATE)
+WITHHELD = "withheld"
+"""Stands for the model whose predictions are not shown."""
+
 PLACES = 10_000
 """Probabilities are counted to four places."""
 
@@ -29,140 +38,194 @@ CERTAIN = 0.999
 """Carry-forward is sure of itself; a log loss needs less."""
 
 DECILES = 10
+ENOUGH_TO_JUDGE = 200
+"""Customers in the backtest; with fewer it says little."""
+
+FIGURES = ("bought_share", "brier", "log_loss", "auc", "spearman", "calibration_error")
 
 Counts = Sequence[tuple[float, int, int]]
 """Of customers with one probability: the probability, how many, and how many of them bought."""
 
-
-def model_backtest(transactions: DataFrame, customers: DataFrame, as_of: date, rules: Rules) -> DataFrame:
-    """One row per model and baseline; none where nobody had bought by the day that is looked back to."""
-    judged, trained = _judged(transactions, customers, as_of, rules)
-    names = contract_of("marts", "model_backtest").spark_schema.names
-    rows = []
-    if judged is not None:
-        errors = {row["model"]: row for row in _errors(judged).collect()}
-        for model, counts in _counts(judged).items():
-            people = sum(n for _, n, _ in counts)
-            error = errors[model]
-            spent = float(error["spent"])
-            rows.append(
-                (
-                    model,
-                    trained,
-                    rules.churn.window_days,
-                    people,
-                    sum(bought for _, _, bought in counts) / people,
-                    _brier(counts),
-                    _log_loss(counts),
-                    _auc(counts),
-                    float(error["off"]) / people,
-                    float(error["top_spent"]) / spent if spent else None,
-                )
-            )
-    types = (
-        "model string, trained_as_of date, window_days int, customers bigint, bought_share double, brier double, "
-        "log_loss double, auc double, mae_purchases double, top_decile_spend_share double"
-    )
-    frame = transactions.sparkSession.createDataFrame(sorted(rows), types)
-    for name in ("bought_share", "brier", "log_loss", "auc", "mae_purchases", "top_decile_spend_share"):
-        frame = frame.withColumn(name, F.round(F.col(name), 6).cast("decimal(18,6)"))
-    return stamped(frame, as_of, names)
+Outcomes = Sequence[tuple[float, int, int]]
+"""Of customers with one probability and one number of purchase days that came: both, and how many customers."""
 
 
-def model_calibration(transactions: DataFrame, customers: DataFrame, as_of: date, rules: Rules) -> DataFrame:
-    """The purchase model's customers in ten parts by probability: how many were said to buy, and how many did."""
-    judged, _ = _judged(transactions, customers, as_of, rules)
-    rows = []
-    if judged is not None:
-        rows = list(_deciles(_counts(judged.where(F.col("model") == MODEL))[MODEL]))
-    types = "decile int, customers bigint, predicted double, actual double"
-    frame = transactions.sparkSession.createDataFrame(rows, types)
-    for name in ("predicted", "actual"):
-        frame = frame.withColumn(name, F.round(F.col(name), 6).cast("decimal(18,6)"))
-    return stamped(frame, as_of, contract_of("marts", "model_calibration").spark_schema.names)
+@dataclass(frozen=True)
+class Events:
+    """The cleaned tables that predictions are made from and judged by."""
+
+    transactions: DataFrame
+    customers: DataFrame
+    returns: DataFrame
+    support_tickets: DataFrame
+    web_activity: DataFrame
 
 
-def _judged(
-    transactions: DataFrame, customers: DataFrame, as_of: date, rules: Rules
-) -> tuple[DataFrame | None, date]:
-    """Known buyers of the day looked back to, with what each model said and what came.
+def past_predictions(events: Events, as_of: date, rules: Rules) -> DataFrame:
+    """What each model said of the known buyers of D - window, and what came by D.
 
-    Grain: one row per model and customer: ``p`` in ten-thousandths, ``expected`` purchase days and spend,
-    ``bought``, ``days`` and ``spend`` of the window.
+    No row where nobody had bought by then; no probability of the challenger where a window earlier too few had.
     """
     window = timedelta(days=rules.churn.window_days)
-    trained, before = as_of - window, as_of - 2 * window
-    then = purchases(transactions, customers, trained).where("NOT is_orphan")
-    if then.limit(1).count() == 0:
-        return None, trained
-    came = _within(transactions, trained, as_of)
-    past = _within(transactions, before, trained).withColumnsRenamed(
-        {"days": "past_days", "spend": "past_spend"}
+    day, before = as_of - window, as_of - 2 * window
+    names = contract_of("features", "past_predictions").spark_schema.names
+    buyers = _buyers(events, day, as_of, rules)
+    earlier = _buyers(events, before, day, rules)
+    classes = _by_recency(events, before, day)
+    past = _came(events, before, day).withColumnsRenamed(
+        {"came_days": "past_days", "came_spend": "past_spend"}
     )
-    earlier = purchases(transactions, customers, before).where("NOT is_orphan")
-    rates = (
-        earlier.join(past, "customer_id", "left")
-        .groupBy(_recency_class().alias("class"))
-        .agg(F.count("*").alias("n"), F.count("past_days").alias("k"))
-        .collect()
-    )
-    people, returned = sum(row["n"] for row in rates), sum(row["k"] for row in rates)
-    base = returned / people if people else 0.5
-    of_class = {row["class"]: row["k"] / row["n"] for row in rates}
-    by_recency = reduce(
-        lambda c, pair: c.when(_recency_class() == pair[0], F.lit(round(pair[1] * PLACES))),
-        sorted(of_class.items()),
-        F.when(F.lit(False), F.lit(0)),
-    ).otherwise(F.lit(round(base * PLACES)))
-    model = purchase_model(purchases(transactions, customers, trained), trained, rules)
-    said = predicted(then, model, trained)
-    whole = (
-        then.select("customer_id", "recency_days", "purchase_days", "monetary_value")
-        .join(said, "customer_id")
-        .join(past, "customer_id", "left")
-        .join(came, "customer_id", "left")
-        .fillna({"past_days": 0, "days": 0})
-        .withColumn("spend", F.coalesce("spend", F.lit(0)).cast("decimal(18,2)"))
-        .withColumn("past_spend", F.coalesce("past_spend", F.lit(0)).cast("decimal(18,2)"))
-        .withColumn("bought", (F.col("days") > 0).cast("int"))
-    )
-    past_p = F.when(F.col("past_days") > 0, F.lit(round(CERTAIN * PLACES))).otherwise(
-        F.lit(round((1 - CERTAIN) * PLACES))
-    )
-    worth = (F.col("expected_purchases_90") * F.col("expected_value")).cast("decimal(18,2)")
-    per_model = {
-        MODEL: ((F.col("p_active") * PLACES).cast("int"), F.col("expected_purchases_90"), worth),
-        RECENCY: (by_recency, _share_of(by_recency), (-F.col("recency_days")).cast("decimal(18,2)")),
-        CARRY_FORWARD: (past_p, F.col("past_days").cast("decimal(18,6)"), F.col("past_spend")),
-        BASE_RATE: (
-            F.lit(round(base * PLACES)),
-            _share_of(F.lit(round(base * PLACES))),
-            F.lit(0).cast("decimal(18,2)"),
+    judged = with_challenger(buyers, trained(earlier), f"p_{CHALLENGER}").join(past, "customer_id", "left")
+    base, of_class = _rates(classes)
+    said = {
+        PURCHASE_MODEL: F.col("p_active"),
+        RECENCY: reduce(
+            lambda other, pair: F.when(_recency_class() == pair[0], _probability(pair[1])).otherwise(other),
+            sorted(of_class.items()),
+            _probability(base),
         ),
+        CARRY_FORWARD: F.when(F.col("past_days") > 0, _probability(CERTAIN)).otherwise(
+            _probability(1 - CERTAIN)
+        ),
+        BASE_RATE: _probability(base),
     }
-    # One row becomes four by a join, so that the customers are scored once and not once for each model.
-    models = transactions.sparkSession.createDataFrame([(name,) for name in per_model], "model string")
-
-    def by_model(place: int) -> Column:
-        cases = F.when(F.lit(False), F.lit(None))
-        for name, values in per_model.items():
-            cases = cases.when(F.col("model") == name, values[place])
-        return cases
-
-    long = whole.crossJoin(F.broadcast(models)).select(
-        "model",
-        by_model(0).cast("int").alias("p"),
-        by_model(1).cast("decimal(18,6)").alias("expected"),
-        by_model(2).cast("decimal(18,2)").alias("expected_spend"),
-        "bought",
-        "days",
-        "spend",
+    for name, probability in said.items():
+        judged = judged.withColumn(f"p_{name}", probability)
+    nothing = {"past_days": 0, "came_days": 0}
+    whole = (
+        judged.fillna(nothing)
+        .withColumn("came_spend", F.coalesce("came_spend", F.lit(0)).cast(MONEY))
+        .withColumn("past_spend", F.coalesce("past_spend", F.lit(0)).cast(MONEY))
+        .withColumn("predicted_on", F.lit(day))
+        .withColumn("window_days", F.lit(rules.churn.window_days))
     )
-    return long, trained
+    return stamped(whole, as_of, names)
 
 
-def _share_of(ten_thousandths: Column) -> Column:
-    return (ten_thousandths * F.lit("0.0001").cast("decimal(5,4)")).cast("decimal(18,6)")
+def churn_model(past_predictions: DataFrame, as_of: date, rules: Rules) -> DataFrame:
+    """Who speaks of churn at D, by how they did on the window before: the model with the lower Brier score.
+
+    A model is withheld that did worse than the base rate, or whose deciles are too far from what came; where there
+    are too few customers to judge by, the purchase model speaks.
+    """
+    counts = _counts(past_predictions)
+    brier = {name: _brier(found) for name, found in counts.items()}
+    error = {name: _calibration_error(found) for name, found in counts.items()}
+    people = sum(n for _, n, _ in counts.get(PURCHASE_MODEL, []))
+    limit = rules.churn.max_calibration_error
+
+    def fault(name: str) -> str | None:
+        if people < ENOUGH_TO_JUDGE or name not in brier:
+            return None
+        if brier[name] > brier[BASE_RATE]:
+            return f"{name} did worse than the base rate (Brier {brier[name]:.4f} against {brier[BASE_RATE]:.4f})"
+        if error[name] > limit:
+            return f"{name} is off by {error[name]:.3f} on average over its deciles (limit {limit})"
+        return None
+
+    faults = {name: why for name in MODELS if (why := fault(name))}
+    able = [name for name in MODELS if name in brier and name not in faults]
+    if people < ENOUGH_TO_JUDGE:
+        speaks, why = (
+            PURCHASE_MODEL,
+            f"{people} customers are too few to judge by ({ENOUGH_TO_JUDGE} are needed)",
+        )
+    elif able:
+        speaks = min(able, key=lambda name: brier[name])
+        why = f"Brier {', '.join(f'{name} {brier[name]:.4f}' for name in able)}, base rate {brier[BASE_RATE]:.4f}"
+    else:
+        speaks, why = WITHHELD, "no model held"
+    row = (speaks, PURCHASE_MODEL in faults, people, "; ".join([why, *faults.values()]))
+    types = "churn_model string, is_purchase_model_withheld boolean, customers bigint, notes string"
+    frame = past_predictions.sparkSession.createDataFrame([row], types)
+    return stamped(frame, as_of, contract_of("features", "churn_model").spark_schema.names)
+
+
+def model_backtest(past_predictions: DataFrame, as_of: date) -> DataFrame:
+    """One row per model and baseline that said something; none where nobody had bought by the day looked back to."""
+    names = contract_of("marts", "model_backtest").spark_schema.names
+    outcomes = _outcomes(past_predictions)
+    errors = {row["model"]: row for row in _errors(past_predictions).collect()} if outcomes else {}
+    rows = [
+        (
+            name,
+            errors[name]["predicted_on"],
+            errors[name]["window_days"],
+            sum(n for _, _, n in found),
+            *_figures(found),
+            errors[name]["mae_purchases"],
+            errors[name]["top_decile_spend_share"],
+        )
+        for name, found in sorted(outcomes.items())
+    ]
+    types = ", ".join(
+        [
+            "model string, predicted_on date, window_days int, customers bigint",
+            *(f"{name} double" for name in FIGURES),
+            "mae_purchases decimal(18,6), top_decile_spend_share decimal(18,6)",
+        ]
+    )
+    frame = past_predictions.sparkSession.createDataFrame(rows, types)
+    return stamped(_to_six_places(frame, FIGURES), as_of, names)
+
+
+def model_calibration(past_predictions: DataFrame, as_of: date) -> DataFrame:
+    """The customers of each model in ten parts by probability: how many were said to buy, and how many did."""
+    counts = _counts(past_predictions)
+    rows = [(name, *part) for name in MODELS if name in counts for part in _deciles(counts[name])]
+    types = "model string, decile int, customers bigint, predicted double, actual double"
+    frame = past_predictions.sparkSession.createDataFrame(rows, types)
+    names = contract_of("marts", "model_calibration").spark_schema.names
+    return stamped(_to_six_places(frame, ["predicted", "actual"]), as_of, names)
+
+
+# --- what was said, and what came ---------------------------------------------------------------------------
+
+
+def _buyers(events: Events, day: date, until_day: date, rules: Rules) -> DataFrame:
+    """The known buyers of a day with what was known of them, what the purchase model said, and what came.
+
+    Grain: one row per buyer that customers knows.
+    """
+    bought = features.purchases(events.transactions, events.customers, day)
+    model = purchase_model(bought, day, rules)
+    buyers = known(
+        purchases=bought,
+        predictions=predicted(bought, model, day),
+        engagement=features.sessions(events.web_activity, day, rules),
+        support=features.support(events.support_tickets, day),
+        returns=features.returns(events.returns, events.transactions, day),
+    )
+    return buyers.join(_came(events, day, until_day), "customer_id", "left").fillna({"came_days": 0})
+
+
+def _came(events: Events, after: date, until_day: date) -> DataFrame:
+    """Purchase days and spend of each customer after one day and by another."""
+    return (
+        until(events.transactions, "transaction_date", until_day)
+        .where(F.col("transaction_date") > F.lit(after))
+        .groupBy("customer_id", "transaction_date")
+        .agg(total_money("amount").alias("amount"))
+        .groupBy("customer_id")
+        .agg(F.count("*").alias("came_days"), total_money("amount").alias("came_spend"))
+    )
+
+
+def _by_recency(events: Events, day: date, until_day: date) -> DataFrame:
+    """The known buyers of a day and those of them that bought again by another, by how long they had been silent."""
+    buyers = features.purchases(events.transactions, events.customers, day).where("NOT is_orphan")
+    return (
+        buyers.join(_came(events, day, until_day), "customer_id", "left")
+        .groupBy(_recency_class().alias("class"))
+        .agg(F.count("*").alias("n"), F.count("came_days").alias("k"))
+    )
+
+
+def _rates(classes: DataFrame) -> tuple[float, Mapping[int, float]]:
+    """The share that bought again: of all, and by class of recency; a half where nobody had bought."""
+    rows = classes.collect()
+    people, returned = sum(row["n"] for row in rows), sum(row["k"] for row in rows)
+    return (returned / people if people else 0.5), {row["class"]: row["k"] / row["n"] for row in rows}
 
 
 def _recency_class() -> Column:
@@ -170,40 +233,111 @@ def _recency_class() -> Column:
     return F.length(F.bin(F.col("recency_days") + 1))
 
 
-def _within(transactions: DataFrame, after: date, until_day: date) -> DataFrame:
-    """Purchase days and spend of each customer after one day and by another."""
-    return (
-        until(transactions, "transaction_date", until_day)
-        .where(F.col("transaction_date") > F.lit(after))
-        .groupBy("customer_id", "transaction_date")
-        .agg(total_money("amount").alias("amount"))
-        .groupBy("customer_id")
-        .agg(F.count("*").alias("days"), total_money("amount").alias("spend"))
+def _probability(value: float) -> Column:
+    return F.lit(f"{value:.6f}").cast(RATIO)
+
+
+# --- counted ------------------------------------------------------------------------------------------------
+
+
+def _long(past_predictions: DataFrame) -> DataFrame:
+    """One row per model and customer of which it said something.
+
+    ``p`` in ten-thousandths, the purchase days and the spend ``expected``, and what came.
+    """
+    worth = (F.col("expected_purchases_90") * F.col("expected_value")).cast(MONEY)
+    challenger_worth = (F.col(f"p_{CHALLENGER}") * F.col("expected_value")).cast(MONEY)
+    share = {name: F.col(f"p_{name}") for name in SPEAKERS}
+    expected = {
+        PURCHASE_MODEL: (F.col("expected_purchases_90"), worth),
+        CHALLENGER: (F.lit(None), challenger_worth),
+        RECENCY: (share[RECENCY], (-F.col("recency_days")).cast(MONEY)),
+        CARRY_FORWARD: (F.col("past_days"), F.col("past_spend")),
+        BASE_RATE: (share[BASE_RATE], F.lit(0).cast(MONEY)),
+    }
+    # One row becomes five by a join: a union would read the table for each model.
+    models = past_predictions.sparkSession.createDataFrame([(name,) for name in SPEAKERS], "model string")
+
+    def by_model(values: Mapping[str, Column]) -> Column:
+        return reduce(
+            lambda other, pair: F.when(F.col("model") == pair[0], pair[1]).otherwise(other),
+            values.items(),
+            F.lit(None),
+        )
+
+    long = past_predictions.crossJoin(F.broadcast(models)).select(
+        "model",
+        "predicted_on",
+        "window_days",
+        by_model({name: (p * PLACES).cast("int") for name, p in share.items()}).cast("int").alias("p"),
+        by_model({name: days for name, (days, _) in expected.items()}).cast(RATIO).alias("expected"),
+        by_model({name: spend for name, (_, spend) in expected.items()}).cast(MONEY).alias("expected_spend"),
+        "came_days",
+        "came_spend",
     )
+    return long.where("p IS NOT NULL")
 
 
-def _counts(judged: DataFrame) -> Mapping[str, Counts]:
+def _outcomes(past_predictions: DataFrame) -> Mapping[str, Outcomes]:
+    rows = _long(past_predictions).groupBy("model", "p", "came_days").agg(F.count("*").alias("n")).collect()
     found: dict[str, list[tuple[float, int, int]]] = {}
-    rows = judged.groupBy("model", "p").agg(F.count("*").alias("n"), F.sum("bought").alias("k")).collect()
-    for row in sorted(rows, key=lambda row: (row["model"], row["p"])):
-        found.setdefault(row["model"], []).append((row["p"] / PLACES, row["n"], row["k"]))
+    for row in sorted(rows, key=lambda row: (row["model"], row["p"], row["came_days"])):
+        found.setdefault(row["model"], []).append((row["p"] / PLACES, row["came_days"], row["n"]))
     return found
 
 
-def _errors(judged: DataFrame) -> DataFrame:
+def _counts(past_predictions: DataFrame) -> Mapping[str, Counts]:
+    return {name: _of_probabilities(found) for name, found in _outcomes(past_predictions).items()}
+
+
+def _of_probabilities(outcomes: Outcomes) -> Counts:
+    """Outcomes, sorted by probability, as counts of who bought."""
+    counts = []
+    for p, found in groupby(outcomes, key=lambda outcome: outcome[0]):
+        rows = list(found)
+        counts.append((p, sum(n for _, _, n in rows), sum(n for _, days, n in rows if days)))
+    return counts
+
+
+def _errors(past_predictions: DataFrame) -> DataFrame:
     """For each model: how far the expected purchase days are off, and what the predicted best tenth spent."""
-    limits = nearest_rank(judged, "expected_spend", [90], by=["model"]).select("model", "p90")
-    off = F.abs(F.col("expected") - F.col("days"))
-    return (
-        judged.join(F.broadcast(limits), "model")
-        .groupBy("model")
+    long = _long(past_predictions)
+    limits = nearest_rank(long, "expected_spend", [90], by=["model"]).select("model", "p90")
+    off = F.abs(F.col("expected") - F.col("came_days")).cast("decimal(28,6)")
+    best = F.coalesce(F.sum(F.when(F.col("expected_spend") > F.col("p90"), F.col("came_spend"))), F.lit(0))
+    figures = (
+        long.join(F.broadcast(limits), "model")
+        .groupBy("model", "predicted_on", "window_days")
         .agg(
-            F.sum(off.cast("decimal(28,6)")).alias("off"),
-            total_money("spend").alias("spent"),
-            F.coalesce(F.sum(F.when(F.col("expected_spend") > F.col("p90"), F.col("spend"))), F.lit(0)).alias(
-                "top_spent"
-            ),
+            F.sum(off).alias("off"),
+            F.count("expected").alias("people"),
+            total_money("came_spend").alias("spent"),
+            best.alias("best"),
         )
+    )
+    return figures.select(
+        "model",
+        "predicted_on",
+        "window_days",
+        ratio("CAST(off * 1000000 AS DECIMAL(20, 0))", "1000000 * people").alias("mae_purchases"),
+        ratio(cents("best"), cents("spent")).alias("top_decile_spend_share"),
+    )
+
+
+# --- figures ------------------------------------------------------------------------------------------------
+
+
+def _figures(outcomes: Outcomes) -> tuple[float | None, ...]:
+    """Those named in ``FIGURES``."""
+    counts = _of_probabilities(outcomes)
+    people, bought = sum(n for _, n, _ in counts), sum(k for _, _, k in counts)
+    return (
+        bought / people,
+        _brier(counts),
+        _log_loss(counts),
+        _auc(counts),
+        _spearman(outcomes),
+        _calibration_error(counts),
     )
 
 
@@ -231,6 +365,32 @@ def _auc(counts: Counts) -> float | None:
     return wins / (buyers * others)
 
 
+def _spearman(outcomes: Outcomes) -> float | None:
+    """Rank correlation of the probability and the purchase days that came; equal values share their mean rank."""
+
+    def ranks(place: int) -> Mapping[float, float]:
+        """The mean rank of each value, counted from the middle of all."""
+        sizes: dict[float, int] = {}
+        for outcome in outcomes:
+            sizes[outcome[place]] = sizes.get(outcome[place], 0) + outcome[2]
+        found, below, people = {}, 0, sum(sizes.values())
+        for value in sorted(sizes):
+            found[value] = below + sizes[value] / 2 - people / 2
+            below += sizes[value]
+        return found
+
+    of_p, of_days = ranks(0), ranks(1)
+    both = sum(n * of_p[p] * of_days[days] for p, days, n in outcomes)
+    spread = sum(n * of_p[p] ** 2 for p, _, n in outcomes) * sum(n * of_days[d] ** 2 for _, d, n in outcomes)
+    return both / sqrt(spread) if spread else None
+
+
+def _calibration_error(counts: Counts) -> float:
+    """How far what was said of a decile is from what came, on average over the customers."""
+    people = sum(n for _, n, _ in counts)
+    return sum(size * abs(said - came) for _, size, said, came in _deciles(counts)) / people
+
+
 def _deciles(counts: Counts) -> Iterable[tuple[int, int, float, float]]:
     """Customers in the order of their probability, in ten parts; equal probabilities stay together."""
     people = sum(n for _, n, _ in counts)
@@ -243,3 +403,9 @@ def _deciles(counts: Counts) -> Iterable[tuple[int, int, float, float]]:
     for decile, part in parts.items():
         size = sum(n for _, n, _ in part)
         yield decile, size, sum(p * n for p, n, _ in part) / size, sum(k for _, _, k in part) / size
+
+
+def _to_six_places(frame: DataFrame, names: Iterable[str]) -> DataFrame:
+    for name in names:
+        frame = frame.withColumn(name, F.round(F.col(name), 6).cast(RATIO))
+    return frame

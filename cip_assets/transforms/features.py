@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame
 from cip_assets.contracts import contract_of
 from cip_assets.rules import Rules, ValueRule
 from cip_assets.transforms.asof import days_since, stamped, until
+from cip_assets.transforms.challenger import trained, with_challenger
 from cip_assets.transforms.exact import cents, mean_money, ratio, total_money
 from cip_assets.transforms.purchase_model import predicted
 from cip_assets.transforms.ranking import at_or_below, bin_number, first_by, nearest_rank
@@ -142,6 +143,16 @@ def support(support_tickets: DataFrame, as_of: date) -> DataFrame:
 
 def engagement(web_activity: DataFrame, as_of: date, rules: Rules) -> DataFrame:
     """Sessions, active days, and the decayed score by rank among customers with sessions."""
+    found = sessions(web_activity, as_of, rules)
+    ranks = at_or_below(found, "engagement_points")
+    scored = found.join(ranks, "engagement_points").withColumn(
+        "engagement_score", ratio("100 * at_or_below", "group_size")
+    )
+    return stamped(scored, as_of, _columns("engagement"))
+
+
+def sessions(web_activity: DataFrame, as_of: date, rules: Rules) -> DataFrame:
+    """The columns of engagement that a customer's own sessions tell: all but the score, which compares customers."""
     half_life = rules.engagement.half_life_days
     ages: list[tuple[int, int]] = []
     while factor := round(POINT * 0.5 ** (len(ages) / half_life)):
@@ -150,7 +161,7 @@ def engagement(web_activity: DataFrame, as_of: date, rules: Rules) -> DataFrame:
     weight = F.lit(0)
     for activity, points in rules.engagement.weights.items():
         weight = F.when(F.col("activity_type") == activity, F.lit(points)).otherwise(weight)
-    sessions = (
+    return (
         until(web_activity, "timestamp", as_of)
         .withColumn("day", F.col("timestamp").cast("date"))
         .groupBy("customer_id", "day")
@@ -168,11 +179,6 @@ def engagement(web_activity: DataFrame, as_of: date, rules: Rules) -> DataFrame:
             _sessions_between(RECENT_DAYS, 4 * RECENT_DAYS).alias("earlier_sessions"),
         )
     )
-    ranks = at_or_below(sessions, "engagement_points")
-    scored = sessions.join(ranks, "engagement_points").withColumn(
-        "engagement_score", ratio("100 * at_or_below", "group_size")
-    )
-    return stamped(scored, as_of, _columns("engagement"))
 
 
 def _sessions_between(youngest: int, oldest: int) -> Column:
@@ -264,28 +270,45 @@ def churn(
     returns: DataFrame,
     support: DataFrame,
     engagement: DataFrame,
+    challenger: DataFrame,
+    churn_model: DataFrame,
     as_of: date,
     rules: Rules,
 ) -> DataFrame:
-    """The churn rule and the churn probability of each known buyer, with what speaks for it."""
+    """The churn rule and the churn probability of each known buyer, by the model that speaks, with its reasons."""
     bands = rules.churn.bands
     band = (
         F.when(F.col("churn_probability") >= F.lit(bands.high).cast("decimal(18,6)"), F.lit("High"))
         .when(F.col("churn_probability") >= F.lit(bands.medium).cast("decimal(18,6)"), F.lit("Medium"))
-        .otherwise(F.lit("Low"))
+        .when(F.col("churn_probability").isNotNull(), F.lit("Low"))
     )
     judged = (
         purchases.where("NOT is_orphan")
-        .join(clv.select("customer_id", "p_active", "purchase_model"), "customer_id")
+        .join(clv.select("customer_id", F.col("p_active").alias("purchase_model")), "customer_id")
+        .join(challenger.select("customer_id", F.col("p_active").alias("challenger")), "customer_id", "left")
+        .crossJoin(F.broadcast(churn_model.select("churn_model")))
         .join(returns.select("customer_id", "returned_transactions"), "customer_id", "left")
         .join(support.select("customer_id", "open_tickets"), "customer_id", "left")
         .join(engagement.select("customer_id", "recent_sessions", "earlier_sessions"), "customer_id", "left")
         .withColumn("is_churn_risk", F.col("recency_days") > rules.churn.risk_after_days)
-        .withColumn("churn_probability", (F.lit(1) - F.col("p_active")).cast("decimal(18,6)"))
+        .withColumn("churn_probability", (F.lit(1) - _of_speaker()).cast("decimal(18,6)"))
         .withColumn("churn_band", band)
         .withColumn("churn_reasons", F.concat_ws("; ", *_churn_reasons()))
     )
     return stamped(judged, as_of, _columns("churn"))
+
+
+def _of_speaker() -> Column:
+    """What the model that speaks says; nothing where all are withheld."""
+    return F.when(F.col("churn_model") == "purchase_model", F.col("purchase_model")).when(
+        F.col("churn_model") == "challenger", F.col("challenger")
+    )
+
+
+def challenger(buyers: DataFrame, past_predictions: DataFrame, as_of: date) -> DataFrame:
+    """What the challenger says of each known buyer, after learning from the window that ended at D."""
+    said = with_challenger(buyers, trained(past_predictions), "p_active")
+    return stamped(said, as_of, _columns("challenger"))
 
 
 def _churn_reasons() -> list[Column]:

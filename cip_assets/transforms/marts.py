@@ -8,20 +8,15 @@ from datetime import date
 from functools import reduce
 
 import pyspark.sql.functions as F
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 
 from cip_assets.contracts import contract_of
 from cip_assets.rules import Rules
 from cip_assets.transforms.asof import month_frame, months_between, stamped, until
+from cip_assets.transforms.backtest import WITHHELD
 from cip_assets.transforms.exact import cents, mean_money, ratio, total_money
 from cip_assets.transforms.features import UNKNOWN
 from cip_assets.transforms.ranking import bin_number, nearest_rank
-
-WITHHELD = "withheld"
-"""Stands for the model whose predictions are not shown."""
-
-ENOUGH_TO_JUDGE = 200
-"""Customers in the backtest; with fewer it says little."""
 
 QUARTILES = (25, 50, 75)
 QUARTERS = (1, 2, 3, 4)
@@ -39,7 +34,7 @@ def customer_360(
     segments: DataFrame,
     churn: DataFrame,
     clv: DataFrame,
-    model_backtest: DataFrame,
+    churn_model: DataFrame,
     as_of: date,
 ) -> DataFrame:
     """Everything known of each customer at D; predictions that proved worse than the base rate are withheld."""
@@ -80,29 +75,15 @@ def customer_360(
         .withColumn("historic_value", F.coalesce("historic_value", F.col("net_revenue")))
         .withColumn("return_rate", ratio("returned_transactions", "frequency"))
     )
-    proved = whole.crossJoin(F.broadcast(_verdict(model_backtest)))
-    for name in ("churn_probability", "churn_band", "p_alive", "expected_purchases_90", "clv_12m"):
-        proved = proved.withColumn(name, F.when(~F.col("is_withheld"), F.col(name)))
-    spoke = F.col("purchase_model").isNotNull() & F.col("is_withheld")
+    proved = whole.crossJoin(F.broadcast(churn_model.select("is_purchase_model_withheld")))
+    is_withheld = F.col("is_purchase_model_withheld")
+    for name in ("p_alive", "expected_purchases_90", "clv_12m"):
+        proved = proved.withColumn(name, F.when(~is_withheld, F.col(name)))
+    spoke = F.col("purchase_model").isNotNull() & is_withheld
     proved = proved.withColumn(
         "purchase_model", F.when(spoke, F.lit(WITHHELD)).otherwise(F.col("purchase_model"))
     )
     return stamped(proved, as_of, _columns("customer_360"))
-
-
-def _verdict(model_backtest: DataFrame) -> DataFrame:
-    """One row: whether the purchase model's probabilities were worse than the base rate, on enough customers."""
-
-    def of(model: str, name: str) -> Column:
-        return F.max(F.when(F.col("model") == model, F.col(name)))
-
-    figures = model_backtest.agg(
-        of("purchase_model", "brier").alias("said"),
-        of("base_rate", "brier").alias("base"),
-        of("purchase_model", "customers").alias("customers"),
-    )
-    is_worse = (F.col("customers") >= ENOUGH_TO_JUDGE) & (F.col("said") > F.col("base"))
-    return figures.select(F.coalesce(is_worse, F.lit(False)).alias("is_withheld"))
 
 
 def cohort_retention(transactions: DataFrame, purchases: DataFrame, as_of: date) -> DataFrame:

@@ -5,7 +5,7 @@ tables. The driver sees distinct histories with their counts, which days bound a
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
 import numpy as np
@@ -47,6 +47,8 @@ def purchase_model(purchases: DataFrame, as_of: date, rules: Rules) -> DataFrame
         "repeat_buyers": process.repeat_customers,
         **{name: float(getattr(process, name, np.nan)) for name in ("r", "alpha", "a", "b")},
         **{name: float(getattr(values, name, np.nan)) for name in ("p", "q", "gamma")},
+        **_errors_of(process, ("r", "alpha", "a", "b")),
+        **_errors_of(values, ("p", "q", "gamma")),
         "log_likelihood": process.log_likelihood if isinstance(process, BgNbdFit) else np.nan,
         "value_log_likelihood": values.log_likelihood if isinstance(values, GammaGammaFit) else np.nan,
         "notes": " ".join(model.notes),
@@ -59,6 +61,14 @@ def purchase_model(purchases: DataFrame, as_of: date, rules: Rules) -> DataFrame
     )
     row = purchases.sparkSession.createDataFrame([tuple(values[0] for values in columns.values())], types)
     return stamped(row, as_of, schema.names)
+
+
+def _errors_of(fit: object, names: Sequence[str]) -> dict[str, float]:
+    """The standard errors of a fit's parameters; NaN where it has none."""
+    errors = getattr(fit, "standard_errors", (None,) * len(names))
+    return {
+        f"{name}_se": np.nan if error is None else error for name, error in zip(names, errors, strict=True)
+    }
 
 
 def predicted(purchases: DataFrame, model: DataFrame, as_of: date) -> DataFrame:

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from cip_assets.contracts import SOURCE_TABLES, contract_of
 from cip_assets.rules import Rules
 from cip_assets.transforms import backtest, features, marts
+from cip_assets.transforms.challenger import known
 from cip_assets.transforms.purchase_model import purchase_model
 from cip_assets_tests.transforms.frames import Row, collected, frame_of, types_of
 
@@ -32,7 +33,7 @@ def snapshot(spark: SparkSession, sources: Sources, day: date, rules: Rules) -> 
 
     def keep(name: str, frame: DataFrame) -> DataFrame:
         schema = contract_of(*name.split("/")).spark_schema
-        assert types_of(frame.schema) == types_of(schema), f"{name} is not what its contract says"
+        assert types_of(frame.schema) == types_of(schema), f"{name}: {set(types_of(frame.schema)) ^ set(types_of(schema))}"
         tables[name] = collected(frame)
         return frame_of(spark, schema, tables[name])
 
@@ -55,8 +56,25 @@ def snapshot(spark: SparkSession, sources: Sources, day: date, rules: Rules) -> 
     segments = feature("segments", features.segments(population, rfm, day, rules))
     model = feature("purchase_model", purchase_model(purchases, day, rules))
     clv = feature("clv", features.clv(purchases, returns, model, day))
-    churn = feature("churn", features.churn(purchases, clv, returns, support, engagement, day, rules))
-    judged = mart("model_backtest", backtest.model_backtest(transactions, customers, day, rules))
+    events = backtest.Events(transactions, customers, returned, tickets, sessions)
+    past = feature("past_predictions", backtest.past_predictions(events, day, rules))
+    churn_model = feature("churn_model", backtest.churn_model(past, day, rules))
+    buyers = known(purchases, clv, engagement, support, returns)
+    challenger = feature("challenger", features.challenger(buyers, past, day))
+    churn = feature(
+        "churn",
+        features.churn(
+            purchases=purchases,
+            clv=clv,
+            returns=returns,
+            support=support,
+            engagement=engagement,
+            challenger=challenger,
+            churn_model=churn_model,
+            as_of=day,
+            rules=rules,
+        ),
+    )
     customer_360 = mart(
         "customer_360",
         marts.customer_360(
@@ -71,11 +89,12 @@ def snapshot(spark: SparkSession, sources: Sources, day: date, rules: Rules) -> 
             segments=segments,
             churn=churn,
             clv=clv,
-            model_backtest=judged,
+            churn_model=churn_model,
             as_of=day,
         ),
     )
-    mart("model_calibration", backtest.model_calibration(transactions, customers, day, rules))
+    mart("model_backtest", backtest.model_backtest(past, day))
+    mart("model_calibration", backtest.model_calibration(past, day))
     mart("cohort_retention", marts.cohort_retention(transactions, purchases, day))
     mart("kpi_totals", marts.kpi_totals(population, purchases, returns, day))
     mart("kpi_activity", marts.kpi_activity(sessions, day))
