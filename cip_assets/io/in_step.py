@@ -65,7 +65,7 @@ def held_by_tables(uris: Sequence[str], *, by_month: bool) -> Holdings:
     """What some tables hold together, such as cleaned and quarantine; nothing where one is not written."""
     if not all(delta.exists(uri) for uri in uris):
         return {}
-    month = "strftime(month, '%Y-%m-%d')" if by_month else f"'{WHOLE}'"
+    month = "month" if by_month else f"'{WHOLE}'"
     found: dict[str, dict[tuple[str, str], int]] = {}
     with duckdb.connect() as connection:
         parts = []
@@ -76,7 +76,7 @@ def held_by_tables(uris: Sequence[str], *, by_month: bool) -> Holdings:
             f"SELECT *, count(*) FROM ({' UNION ALL '.join(parts)}) GROUP BY ALL"
         ).fetchall()
     for in_month, file, version, count in rows:
-        found.setdefault(in_month, {})[file, version] = count
+        found.setdefault(str(in_month), {})[file, version] = count
     return found
 
 
