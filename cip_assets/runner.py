@@ -19,9 +19,10 @@ import pyarrow.compute as pc
 
 from cip_assets.automation import plan
 from cip_assets.automation.failures import Failure, failures_of, root_of
-from cip_assets.automation.jobs import INGEST, SCAN, SNAPSHOT, SNAPSHOT_ASSETS
+from cip_assets.automation.jobs import SCAN, SNAPSHOT_ASSETS
 from cip_assets.automation.plan import Block
 from cip_assets.automation.processes import end_dead_runs
+from cip_assets.automation.refresh import INGEST, SNAPSHOT
 from cip_assets.contracts import LAYERS, SOURCE_TABLES
 from cip_assets.definitions import build_definitions
 from cip_assets.errors import PlatformError
@@ -66,8 +67,15 @@ class Report:
 class Platform:
     """The platform on one data folder and engine, with Dagster's history in that folder."""
 
-    def __init__(self, settings: Settings, instance: dg.DagsterInstance | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        instance: dg.DagsterInstance | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take the settings, and the history and the tags of runs; the folder's own history by default."""
         self.settings = settings
+        self.tags = {**(tags or {}), plan.CODE_TAG: plan.CODE}
         self.definitions = build_definitions(settings)
         self.instance = instance or open_instance(settings.dagster_home)
 
@@ -101,7 +109,7 @@ class Platform:
         work = plan.due(self.settings, first, last, everything=everything)
         blocks = [*work.blocks, *map(plan.without_months, work.unreadable)]
         blocked = self._ingest(blocks, report, listener)
-        self._snapshot(as_of, blocked, report, listener)
+        self.snapshot(report, as_of, blocked, listener)
         return report
 
     def replay(self, tables: Sequence[str], report: Report) -> None:
@@ -111,7 +119,7 @@ class Platform:
             for month in months_with_quarantined_lines(self.settings, table):
                 by_month.setdefault(month, set()).add(table)
         blocked = self._ingest(plan.blocks_of(by_month), report, layers=("cleaned", "quarantine"))
-        self._snapshot(None, blocked, report)
+        self.snapshot(report, blocked=blocked)
 
     def _ingest(
         self,
@@ -127,10 +135,17 @@ class Platform:
             report.ingested.append(block)
         return blocked
 
-    def _snapshot(
-        self, as_of: date | None, blocked: set[dg.AssetKey], report: Report, listener: Listener | None = None
+    def snapshot(
+        self,
+        report: Report,
+        as_of: date | None = None,
+        blocked: AbstractSet[dg.AssetKey] = frozenset(),
+        listener: Listener | None = None,
     ) -> None:
-        """The snapshot of a day, without what depends on assets that cannot be relied on."""
+        """Compute the snapshot of a day, that of the last transaction unless given.
+
+        What depends on the assets that are ``blocked``, since they cannot be relied on, is left out.
+        """
         left = plan.without_downstream(SNAPSHOT_ASSETS, blocked)
         report.skipped += sorted(key.to_user_string() for key in SNAPSHOT_ASSETS - left)
         transactions = self.settings.table_uri("cleaned", "transactions")
@@ -154,7 +169,7 @@ class Platform:
             job,
             listener,
             partition_key=partition_key,
-            tags={**(tags or {}), plan.CODE_TAG: plan.CODE},
+            tags={**(tags or {}), **self.tags},
             run_config={**QUIET, **(run_config or {})},
             asset_selection=sorted(assets) if assets is not None else None,
         )

@@ -7,11 +7,10 @@ import dagster as dg
 
 from cip_assets.assets import ASSETS
 from cip_assets.automation.recovery import maintenance, replay_quarantine, restore_table
+from cip_assets.automation.refresh import INGEST, SNAPSHOT, refresh
 from cip_assets.contracts.exports import EXPORTS
 
 SCAN = "scan_landing"
-INGEST = "ingest"
-SNAPSHOT = "snapshot"
 VALIDATE = "validate_exports"
 
 SNAPSHOT_SELECTION = dg.AssetSelection.groups("features", "marts", "exports")
@@ -40,6 +39,7 @@ JOBS: Sequence[Any] = [
         ),
         description="Check the exported files against the marts and each other.",
     ),
+    refresh,
     restore_table,
     maintenance,
     replay_quarantine,

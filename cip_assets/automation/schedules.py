@@ -8,8 +8,9 @@ import dagster as dg
 from cip_assets.assets import ASSETS
 from cip_assets.automation import plan
 from cip_assets.automation.freshness import about_to_go_stale
-from cip_assets.automation.jobs import INGEST, JOBS, SCAN, SNAPSHOT, SNAPSHOT_ASSETS
+from cip_assets.automation.jobs import JOBS, SCAN, SNAPSHOT_ASSETS
 from cip_assets.automation.recovery import MAINTENANCE
+from cip_assets.automation.refresh import INGEST, SNAPSHOT
 from cip_assets.contracts import SOURCE_TABLES
 from cip_assets.io import in_step
 from cip_assets.resources import LakeResource

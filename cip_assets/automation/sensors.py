@@ -14,9 +14,10 @@ import dagster as dg
 from cip_assets.automation import plan
 from cip_assets.automation.alerts import Alert, send
 from cip_assets.automation.failures import failures_of
-from cip_assets.automation.jobs import INGEST, JOBS, SCAN, SNAPSHOT, SNAPSHOT_ASSETS
+from cip_assets.automation.jobs import JOBS, SCAN, SNAPSHOT_ASSETS
 from cip_assets.automation.partitions import calendar
 from cip_assets.automation.processes import end_dead_runs
+from cip_assets.automation.refresh import INGEST, MANIFEST, REFRESH, REFRESH_OP, SNAPSHOT, failed_parts
 from cip_assets.contracts import SOURCE_TABLES
 from cip_assets.io import csv_records, delta, in_step, landing
 from cip_assets.io.in_step import WHOLE
@@ -37,7 +38,6 @@ SCANNED_HERE = 64_000_000
 """Up to so many bytes of new files are scanned by the sensor, which spares a run; more by a run."""
 
 LANDING = "landing_files"
-MANIFEST = dg.AssetKey(["landing", "manifest"])
 
 
 @dataclass(frozen=True)
@@ -140,13 +140,13 @@ class Stages:
     def _wait(self) -> str | None:
         if not self._seen.files:
             return f"{self._settings.landing} holds no whole landing file"
-        if self._asked.in_progress(SCAN, INGEST):
+        if self._asked.in_progress(SCAN, INGEST, REFRESH):
             return "an ingest is running"
         rewritten = sorted(self._known.keys() & set(self._seen.being_written))
         return f"{', '.join(rewritten)}: being written" if rewritten else None
 
     def _changed_files(self) -> Outcome | None:
-        """The run of the manifest, and of the months that the changed files touch where that is soon known."""
+        """The run of the months that the changed files touch; of the manifest alone where that is not soon known."""
         landed = self._seen.landed
         changed = {
             path: sha256
@@ -160,15 +160,25 @@ class Stages:
         block = plan.Block(())
         if sum(self._seen.files[path][0] for path in changed) <= SCANNED_HERE:
             block = self._touched_by([*changed], gone)
+        leave_out = {"leave_out": list(self._seen.being_written)}
+        if not block.tables:
+            manifest = {"ops": {"landing__manifest": {"config": leave_out}}}
+            return [
+                dg.RunRequest(
+                    run_key=key,
+                    job_name=INGEST,
+                    asset_selection=[MANIFEST],
+                    run_config=manifest,
+                    tags={plan.CODE_TAG: plan.CODE},
+                )
+            ]
+        what = {"tables": list(block.tables), "first": block.first, "last": block.last, **leave_out}
         return [
             dg.RunRequest(
                 run_key=key,
-                job_name=INGEST,
-                asset_selection=[MANIFEST, *block.assets],
-                tags={**block.tags, plan.CODE_TAG: plan.CODE},
-                run_config={
-                    "ops": {"landing__manifest": {"config": {"leave_out": list(self._seen.being_written)}}}
-                },
+                job_name=REFRESH,
+                run_config={"ops": {REFRESH_OP: {"config": what}}},
+                tags={plan.CODE_TAG: plan.CODE},
             )
         ]
 
@@ -242,7 +252,7 @@ class Stages:
 
 @dg.sensor(
     name=LANDING,
-    jobs=[job for job in JOBS if job.name in (INGEST, SNAPSHOT)],
+    jobs=[job for job in JOBS if job.name in (INGEST, SNAPSHOT, REFRESH)],
     minimum_interval_seconds=SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Runs the months that new, changed or removed files touch, then the snapshot and the exports.",
@@ -280,6 +290,8 @@ def _digest(*parts: object) -> str:
 def failed_runs(context: dg.RunFailureSensorContext) -> None:
     """Tell what failed; a check that stopped its run is told as a check."""
     run = context.dagster_run
+    if failed_parts(context.instance, run.run_id):
+        return  # they tell by themselves
     events = context.get_step_failure_events()
     failures = [failure for event in events for failure in failures_of(event)]
     alerts = list(_failed_checks(context.instance, run.run_id))

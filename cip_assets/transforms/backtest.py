@@ -91,9 +91,8 @@ def past_predictions(events: Events, as_of: date, rules: Rules) -> DataFrame:
     }
     for name, probability in said.items():
         judged = judged.withColumn(f"p_{name}", probability)
-    nothing = {"past_days": 0, "came_days": 0}
     whole = (
-        judged.fillna(nothing)
+        judged.fillna(0, ["past_days", "came_days"])
         .withColumn("came_spend", F.coalesce("came_spend", F.lit(0)).cast(MONEY))
         .withColumn("past_spend", F.coalesce("past_spend", F.lit(0)).cast(MONEY))
         .withColumn("predicted_on", F.lit(day))

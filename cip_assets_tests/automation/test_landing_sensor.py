@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from cip_assets.automation.jobs import INGEST, SNAPSHOT
+from cip_assets.automation.refresh import INGEST, PART_OF, REFRESH, REFRESH_OP, SNAPSHOT
 from cip_assets.automation.sensors import LANDING, SETTLED_AFTER, Asked, Look, Stages, look
 from cip_assets.runner import Platform, Report, open_instance
 from cip_assets.settings import Settings
@@ -20,9 +20,14 @@ JANUARY, FEBRUARY = "2024-01-01", "2024-02-01"
 LATE = "T9,C2,P1,1,12.50,12.50,Cash,2024-01-31\n"
 
 
-REVENUE = {
+SNAPSHOT_OF_TESTS = {
     dg.AssetKey(name.split("/"))
-    for name in ("features/purchases", "marts/kpi_monthly_revenue", "exports/kpi_monthly_revenue")
+    for name in (
+        "features/purchases",
+        "features/support",
+        "marts/kpi_monthly_revenue",
+        "exports/kpi_monthly_revenue",
+    )
 }
 """What these tests compute of a snapshot: a whole one is run in test_dagster_page.py."""
 
@@ -61,14 +66,11 @@ class Sensor:
 
     def run(self, request: dg.RunRequest) -> None:
         """Run a request, with the tags that Dagster's daemon gives it."""
-        wanted = set(request.asset_selection or [])
-        if request.job_name == SNAPSHOT:
-            wanted &= REVENUE
         by_daemon = {"dagster/run_key": str(request.run_key), "dagster/sensor_name": LANDING}
         self.platform.execute(
             str(request.job_name),
             self.report,
-            assets=wanted,
+            assets=set(request.asset_selection) if request.asset_selection else None,
             partition_key=request.partition_key,
             run_config=request.run_config,
             tags={**request.tags, **by_daemon},
@@ -76,14 +78,19 @@ class Sensor:
 
 
 @pytest.fixture
-def sensor(healthy: Path) -> Iterator[Sensor]:
+def sensor(healthy: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sensor]:
     """A sensor on the small landing folder, which Dagster has ingested and exported."""
+    for module in ("runner", "automation.sensors"):
+        monkeypatch.setattr(f"cip_assets.{module}.SNAPSHOT_ASSETS", SNAPSHOT_OF_TESTS)
     with open_instance(healthy / ".dagster") as instance:
         yield Sensor(healthy, instance)
 
 
 def covered(request: dg.RunRequest) -> tuple[str | None, str | None, set[str]]:
     """The first and last month of a request, and its tables."""
+    if request.job_name == REFRESH:
+        what = request.run_config["ops"][REFRESH_OP]["config"]
+        return what["first"] or None, what["last"] or None, set(what["tables"])
     tables = {key.path[-1] for key in request.asset_selection or []} - {"manifest"}
     tags = request.tags
     start, end = (tags.get(f"dagster/asset_partition_range_{end}") for end in ("start", "end"))
@@ -93,11 +100,14 @@ def covered(request: dg.RunRequest) -> tuple[str | None, str | None, set[str]]:
 def test_a_new_file_runs_the_months_it_touches_then_the_snapshot(sensor: Sensor) -> None:
     settings = sensor.platform.settings
     land(settings.landing, "transactions/late.csv", LATE)
-    ingest, snapshot = sensor.runs()
-    assert ingest.job_name == INGEST
-    assert covered(ingest) == (JANUARY, JANUARY, {"transactions"})
-    assert (snapshot.job_name, snapshot.partition_key) == (SNAPSHOT, "2024-02-12")
+    (refresh,) = sensor.runs()
+    assert refresh.job_name == REFRESH
+    assert covered(refresh) == (JANUARY, JANUARY, {"transactions"})
     assert sensor.report.succeeded
+    snapshot, ingest, whole = sensor.platform.instance.get_runs(limit=3)
+    assert [run.job_name for run in (ingest, snapshot)] == [INGEST, SNAPSHOT]
+    assert {run.tags[PART_OF] for run in (ingest, snapshot)} == {whole.run_id}
+    assert snapshot.tags["dagster/partition"] == "2024-02-12"
     assert revenue(settings) == ["25.00", "37.50"]
 
 
@@ -170,8 +180,8 @@ def test_a_removed_file_takes_its_rows_along(sensor: Sensor) -> None:
     late = land(settings.landing, "transactions/late.csv", LATE)
     sensor.runs()
     late.unlink()
-    ingest, _ = sensor.runs()
-    assert covered(ingest) == (JANUARY, JANUARY, {"transactions"})
+    (refresh,) = sensor.runs()
+    assert covered(refresh) == (JANUARY, JANUARY, {"transactions"})
     assert revenue(settings) == ["12.50", "37.50"]
 
 
@@ -193,8 +203,8 @@ def test_a_new_delivery_of_customers_needs_no_month(sensor: Sensor) -> None:
     settings = sensor.platform.settings
     newer = "C1,Ada,King,ada@example.org,Female,1990-12-10,2024-01-02,West,Consumer\n"
     land(settings.landing, "customers/dt=2024-02-01/customers.csv", newer)
-    ingest, _ = sensor.runs()
-    assert covered(ingest) == (None, None, {"customers"})
+    (refresh,) = sensor.runs()
+    assert covered(refresh) == (None, None, {"customers"})
     assert [row["last_name"] for row in rows_of(settings, "cleaned/customers")] == ["King"]
 
 

@@ -33,7 +33,9 @@ def snapshot(spark: SparkSession, sources: Sources, day: date, rules: Rules) -> 
 
     def keep(name: str, frame: DataFrame) -> DataFrame:
         schema = contract_of(*name.split("/")).spark_schema
-        assert types_of(frame.schema) == types_of(schema), f"{name}: {set(types_of(frame.schema)) ^ set(types_of(schema))}"
+        assert types_of(frame.schema) == types_of(schema), (
+            f"{name}: {set(types_of(frame.schema)) ^ set(types_of(schema))}"
+        )
         tables[name] = collected(frame)
         return frame_of(spark, schema, tables[name])
 
