@@ -71,19 +71,25 @@ def due(
     manifest = in_step.read_manifest(settings.table_uri("landing", "manifest"))
     start = str(first.replace(day=1)) if first else str(FIRST_MONTH)
     end = str(last.replace(day=1)) if last else "9999"
-    unreadable: dict[str, str] = {}
+    unreadable = unreadable_tables(settings)
     by_month: dict[str, set[str]] = {}
-    for table, source in SOURCE_TABLES.items():
-        entries = manifest.get(table, [])
-        try:
-            files_to_read(source, entries, None)
-        except PlatformError as error:
-            unreadable[table] = str(error)
-            continue
-        for month in _months_due(settings, table, entries, everything=everything):
+    for table in SOURCE_TABLES.keys() - unreadable.keys():
+        for month in _months_due(settings, table, manifest.get(table, []), everything=everything):
             if month == WHOLE or start <= month <= end:
                 by_month.setdefault(month, set()).add(table)
     return Work(blocks_of(by_month), unreadable)
+
+
+def unreadable_tables(settings: Settings) -> dict[str, str]:
+    """The tables that cannot be read until a file is mended, and why."""
+    manifest = in_step.read_manifest(settings.table_uri("landing", "manifest"))
+    found: dict[str, str] = {}
+    for table, source in SOURCE_TABLES.items():
+        try:
+            files_to_read(source, manifest.get(table, []), None)
+        except PlatformError as error:
+            found[table] = str(error)
+    return found
 
 
 def _months_due(
