@@ -75,6 +75,10 @@ class ChurnRules(_Strict):
     bands: ChurnBands
 
 
+class RepeatRules(_Strict):
+    within_days: int = Field(ge=1)
+
+
 class ClvRules(_Strict):
     annual_discount_rate: float = Field(ge=0)
 
@@ -129,6 +133,7 @@ class Rules(_Strict):
 
     calendar: CalendarRules
     churn: ChurnRules
+    repeat: RepeatRules
     clv: ClvRules
     value_segments: ValueRules
     rfm_segments: Sequence[RfmSegment]

@@ -10,6 +10,7 @@ from cip_assets.automation.limits import FIRST
 from cip_assets.contracts import contract_of
 from cip_assets.rules import current_rules
 from cip_assets.transforms import backtest, marts
+from cip_assets.transforms import insights as insights_of
 
 
 def _mart(table: str) -> dict[str, Any]:
@@ -110,6 +111,29 @@ def kpi_trends(
     )
 
 
+@dg.asset(**snapshot(contract_of("marts", "insights"), insights_of))
+def insights(context: dg.AssetExecutionContext, kpi_trends: DataFrame) -> DataFrame:
+    return insights_of.insights(kpi_trends, snapshot_day(context))
+
+
+@dg.asset(**_mart("segment_migration"))
+def segment_migration(
+    context: dg.AssetExecutionContext,
+    segments: DataFrame,
+    population: DataFrame,
+    transactions: DataFrame,
+    customers: DataFrame,
+) -> DataFrame:
+    return marts.segment_migration(
+        segments=segments,
+        customers=customers,
+        transactions=transactions,
+        population=population,
+        as_of=snapshot_day(context),
+        rules=current_rules(),
+    )
+
+
 @dg.asset(**snapshot(contract_of("marts", "model_backtest"), backtest))
 def model_backtest(context: dg.AssetExecutionContext, past_predictions: DataFrame) -> DataFrame:
     return backtest.model_backtest(past_predictions, snapshot_day(context))
@@ -130,6 +154,8 @@ ASSETS = [
     kpi_top_customers,
     kpi_top_products,
     kpi_trends,
+    insights,
+    segment_migration,
     model_backtest,
     model_calibration,
 ]

@@ -157,6 +157,14 @@ EXPORTS: Sequence[Export] = (
         ["model", "decile"],
         "How many customers were said to buy, and how many did, by tenth",
     ),
+    Export("insights", "insights", _all("insights"), ["question"], "The four questions answered"),
+    Export(
+        "segment_migration",
+        "segment_migration",
+        _all("segment_migration"),
+        ["from_segment", "to_segment"],
+        "How customers moved between segments over the last churn window",
+    ),
     Export("kpi_trends", "kpi_trends", _months(_all("kpi_trends")), ["month"], "The four questions by month"),
 )
 """Every file of ``final``, in the order they are written."""

@@ -334,6 +334,91 @@ class KpiTrends(_AsOf):
     churn_rate_q2: Ratio = column("The same for the second quarter", *_CHURNED, ge=0, le=1)
     churn_rate_q3: Ratio = column("The same for the third quarter", *_CHURNED, ge=0, le=1)
     churn_rate_q4: Ratio = column("The same for the most engaged quarter", *_CHURNED, ge=0, le=1)
+    new_buyers: T.LongType = column(
+        "Customers whose first purchase was in the month; empty until all had the time for a second",
+        "first_purchase_date",
+        ge=0,
+    )
+    second_orders: T.LongType = column(
+        "Those that bought on another day within the rules' repeat.within_days",
+        "first_purchase_date",
+        "transaction_date",
+        ge=0,
+    )
+    second_order_rate: Ratio = column(
+        "second_orders / new_buyers", "first_purchase_date", "transaction_date", ge=0, le=1
+    )
+
+
+_MEASURED = (
+    "second_order_rate",
+    "return_ratio",
+    "complaints_per_100",
+    "churn_rate_q1",
+    "churn_rate_q4",
+    "is_complete",
+)
+
+
+@_mart(
+    "insights",
+    "one row per question and as-of day",
+    "question",
+    domain="customers",
+    inputs=["marts/kpi_trends"],
+)
+class Insights(_AsOf):
+    """The four questions answered: are repeat purchases declining, returns rising, complaints rising, and does
+    engagement foretell churn?
+    """
+
+    question: T.StringType = column(
+        "Which question",
+        *_MEASURED,
+        required=True,
+        isin=["repeat_purchases", "returns", "complaints", "engagement"],
+    )
+    measure: T.StringType = column("The columns of kpi_trends that answer it", *_MEASURED, required=True)
+    direction: T.StringType = column(
+        "What the interval says; for engagement, of the churn of the least engaged over that of the most engaged",
+        *_MEASURED,
+        required=True,
+        isin=["rising", "declining", "no change", "too early to say"],
+    )
+    answer: T.StringType = column("The answer in words, with its size", *_MEASURED, required=True)
+    before: Ratio = column("Mean of the months compared with, or of the most engaged", *_MEASURED)
+    now: Ratio = column("Mean of the months compared, or of the least engaged", *_MEASURED)
+    change: Ratio = column("now - before", *_MEASURED)
+    low: Ratio = column("Low end of the 95 % interval of the change, by Student's t over months", *_MEASURED)
+    high: Ratio = column("High end of it", *_MEASURED)
+    compared: T.IntegerType = column("Pairs of months compared", *_MEASURED, required=True, ge=0)
+    basis: T.StringType = column("What was compared with what", *_MEASURED, required=True)
+
+
+@_mart(
+    "segment_migration",
+    "one row per segment a churn window ago, segment at D, and as-of day",
+    "from_segment",
+    "to_segment",
+    domain="customers",
+    inputs=["features/segments", "features/population", "cleaned/transactions", "cleaned/customers"],
+)
+class SegmentMigration(_AsOf):
+    """How customers moved between RFM segments over the last churn window."""
+
+    from_segment: T.StringType = column(
+        "Segment at `since`; 'Not yet a customer' for who signed up later",
+        "transactions.customer_id",
+        "transaction_date",
+        "amount",
+        "population.signup_date",
+        required=True,
+    )
+    to_segment: T.StringType = column("Segment at D", "rfm_segment", required=True)
+    since: T.DateType = column("The earlier day, D minus the churn window", "transaction_date", required=True)
+    customers: T.LongType = column("Customers that made the move", "customer_id", required=True, ge=1)
+    from_customers: T.LongType = column("Customers in from_segment then", "customer_id", required=True, ge=1)
+    share: Ratio = column("customers / from_customers", "customer_id", required=True, ge=0, le=1)
 
 
 _PREDICTED = ("p_purchase_model", "p_challenger", "p_recency", "p_carry_forward", "p_base_rate")

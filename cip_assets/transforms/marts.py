@@ -4,7 +4,7 @@ Each function returns the table of the same name in ``contracts.marts``, which g
 units. ``as_of`` is the day D; rows dated after it are cut here.
 """
 
-from datetime import date
+from datetime import date, timedelta
 from functools import reduce
 
 import pyspark.sql.functions as F
@@ -12,11 +12,14 @@ from pyspark.sql import DataFrame, Window
 
 from cip_assets.contracts import contract_of
 from cip_assets.rules import Rules
+from cip_assets.transforms import features
 from cip_assets.transforms.asof import month_frame, months_between, stamped, until
 from cip_assets.transforms.backtest import WITHHELD
 from cip_assets.transforms.exact import cents, mean_money, ratio, total_money
 from cip_assets.transforms.features import UNKNOWN
 from cip_assets.transforms.ranking import bin_number, nearest_rank
+
+NOT_YET = "Not yet a customer"
 
 QUARTILES = (25, 50, 75)
 QUARTERS = (1, 2, 3, 4)
@@ -257,7 +260,8 @@ def kpi_trends(
     came_back = until(returns, "return_date", as_of).groupBy("month").agg(F.count("*").alias("returns"))
     asked = until(support_tickets, "opened_date", as_of).groupBy("month").agg(F.count("*").alias("tickets"))
     churned = _churn_by_engagement(bought, buyer_months, sessions, as_of, rules)
-    parts = [buyers, active, came_back, asked, churned]
+    again = _second_orders(bought, purchases, as_of, rules)
+    parts = [buyers, active, came_back, asked, churned, again]
     joined = reduce(lambda left, right: left.join(right, "month", "left"), parts, _month_grid(buyers, as_of))
     counts = ["buyers", "returning_buyers", "transactions", "returns", "active_customers", "tickets"]
     rated = (
@@ -268,6 +272,33 @@ def kpi_trends(
         .withColumn("complaints_per_100", ratio("100 * tickets", "active_customers"))
     )
     return stamped(rated, as_of, _columns("kpi_trends"))
+
+
+def _second_orders(bought: DataFrame, purchases: DataFrame, as_of: date, rules: Rules) -> DataFrame:
+    """Of who bought first in a month, the share that bought on another day soon after; of matured months alone.
+
+    Grain: one row per month of first purchases, of which every customer had the time of the rules by D.
+    """
+    within = rules.repeat.within_days
+    firsts = purchases.select("customer_id", "first_purchase_date").withColumn(
+        "month", F.trunc("first_purchase_date", "month").cast("date")
+    )
+    matured = firsts.where(F.date_add(F.last_day("month"), within) <= F.lit(as_of))
+    later = bought.select("customer_id", "transaction_date").distinct()
+    days = F.datediff("transaction_date", "first_purchase_date")
+    came_back = (
+        matured.join(later, "customer_id")
+        .where((days > 0) & (days <= within))
+        .select("customer_id")
+        .distinct()
+        .withColumn("again", F.lit(1))
+    )
+    counted = (
+        matured.join(came_back, "customer_id", "left")
+        .groupBy("month")
+        .agg(F.count("*").alias("new_buyers"), F.count("again").alias("second_orders"))
+    )
+    return counted.withColumn("second_order_rate", ratio("second_orders", "new_buyers"))
 
 
 def _churn_by_engagement(
@@ -306,6 +337,47 @@ def _churn_by_engagement(
     )
     rates = (ratio(f"churned_{q}", f"buyers_{q}").alias(f"churn_rate_q{q}") for q in QUARTERS)
     return counted.select("month", *rates)
+
+
+def segment_migration(
+    segments: DataFrame,
+    customers: DataFrame,
+    transactions: DataFrame,
+    population: DataFrame,
+    as_of: date,
+    rules: Rules,
+) -> DataFrame:
+    """How many customers moved from one segment to another in the last churn window."""
+    before = as_of - timedelta(days=rules.churn.window_days)
+    then = features.purchases(transactions, customers, before)
+    scored = features.rfm(then, features.rfm_cut_points(then, before), before, rules)
+    signed_up = F.col("signup_date").isNull() | (F.col("signup_date") <= F.lit(before))
+    was = (
+        population.select("customer_id", "signup_date")
+        .join(
+            scored.select("customer_id", F.col("rfm_segment").alias("scored_segment")), "customer_id", "left"
+        )
+        .withColumn(
+            "from_segment",
+            F.coalesce(
+                "scored_segment",
+                F.when(signed_up, F.lit(features.NO_PURCHASE)).otherwise(F.lit(NOT_YET)),
+            ),
+        )
+    )
+    moved = (
+        segments.select("customer_id", F.col("rfm_segment").alias("to_segment"))
+        .join(was.select("customer_id", "from_segment"), "customer_id")
+        .groupBy("from_segment", "to_segment")
+        .agg(F.count("*").alias("customers"))
+    )
+    sizes = moved.groupBy("from_segment").agg(F.sum("customers").cast("bigint").alias("from_customers"))
+    shared = (
+        moved.join(sizes, "from_segment")
+        .withColumn("share", ratio("customers", "from_customers"))
+        .withColumn("since", F.lit(before))
+    )
+    return stamped(shared, as_of, _columns("segment_migration"))
 
 
 def _month_grid(monthly: DataFrame, as_of: date) -> DataFrame:

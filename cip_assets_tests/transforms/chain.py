@@ -9,6 +9,7 @@ from cip_assets.contracts import SOURCE_TABLES, contract_of
 from cip_assets.rules import Rules
 from cip_assets.transforms import backtest, features, marts
 from cip_assets.transforms.challenger import known
+from cip_assets.transforms.insights import insights
 from cip_assets.transforms.purchase_model import purchase_model
 from cip_assets_tests.transforms.frames import Row, collected, frame_of, types_of
 
@@ -104,8 +105,20 @@ def snapshot(spark: SparkSession, sources: Sources, day: date, rules: Rules) -> 
     mart("kpi_monthly_revenue", marts.kpi_monthly_revenue(transactions, day))
     mart("kpi_top_customers", marts.kpi_top_customers(customer_360, day, rules))
     mart("kpi_top_products", marts.kpi_top_products(transactions, products, day, rules))
-    mart(
+    trends = mart(
         "kpi_trends",
         marts.kpi_trends(transactions, returned, tickets, sessions, purchases, day, rules),
+    )
+    mart("insights", insights(trends, day))
+    mart(
+        "segment_migration",
+        marts.segment_migration(
+            segments=segments,
+            customers=customers,
+            transactions=transactions,
+            population=population,
+            as_of=day,
+            rules=rules,
+        ),
     )
     return tables
