@@ -353,7 +353,10 @@ class PastPredictions(_PerCustomer):
     purchase_days: T.LongType = column("Distinct days with a purchase by then", *_SEEN, required=True, ge=1)
     monetary_value: Money = column("Spend by then", *_SEEN, required=True, unit="currency", ge=0)
     mean_repeat_value: Ratio = column(
-        "Mean spend of a purchase day after the first, by then", *_SEEN, unit="currency", ge=0
+        "Mean spend of a purchase day after the first, by then",
+        *_SEEN,
+        unit="currency per purchase day",
+        ge=0,
     )
     recent_sessions: T.LongType = column(
         "Sessions of the last 30 days, then", "session_id", required=True, ge=0

@@ -389,7 +389,7 @@ class Insights(_AsOf):
     before: Ratio = column("Mean of the months compared with, or of the most engaged", *_MEASURED)
     now: Ratio = column("Mean of the months compared, or of the least engaged", *_MEASURED)
     change: Ratio = column("now - before", *_MEASURED)
-    low: Ratio = column("Low end of the 95 % interval of the change, by Student's t over months", *_MEASURED)
+    low: Ratio = column("Low end of the 99 % interval of the change, by Student's t over months", *_MEASURED)
     high: Ratio = column("High end of it", *_MEASURED)
     compared: T.IntegerType = column("Pairs of months compared", *_MEASURED, required=True, ge=0)
     basis: T.StringType = column("What was compared with what", *_MEASURED, required=True)

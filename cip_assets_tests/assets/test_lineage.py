@@ -170,6 +170,14 @@ def test_tables_with_personal_data_are_tagged() -> None:
     }
 
 
+MODULES = {
+    "purchase_model": "purchase_model",
+    "insights": "insights",
+    **dict.fromkeys(["past_predictions", "churn_model", "model_backtest", "model_calibration"], "backtest"),
+}
+"""The module of the transforms that are not in the one of their layer."""
+
+
 @pytest.mark.parametrize("table", SPECS)
 def test_an_asset_links_to_its_code(table: str) -> None:
     references = SPECS[table].metadata["dagster/code_references"].code_references
@@ -179,9 +187,7 @@ def test_an_asset_links_to_its_code(table: str) -> None:
     assert paths[-1] == package / "assets" / f"{'cleaned' if layer == 'quarantine' else layer}.py"
     if layer in {"features", "marts"}:
         lines = paths[0].read_text(encoding="utf-8").splitlines()
-        module = {"purchase_model": name, "model_backtest": "backtest", "model_calibration": "backtest"}.get(
-            name, layer
-        )
+        module = MODULES.get(name, layer)
         assert paths[0] == package / "transforms" / f"{module}.py"
         assert lines[references[0].line_number - 1].startswith(f"def {name}(")
 

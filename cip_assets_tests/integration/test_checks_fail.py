@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,11 @@ JANUARY_ALONE = {
 DEFINED = {key for check in CHECKS for key in check.check_keys}
 
 
-TOO_EARLY = {"marts/model_backtest:contract", "marts/model_calibration:contract"}
+TOO_EARLY = {
+    "features/past_predictions:contract",
+    "marts/model_backtest:contract",
+    "marts/model_calibration:contract",
+}
 """Nobody had bought a churn window before the day of the small folder, so these have no rows."""
 
 
@@ -235,16 +238,15 @@ def test_a_newest_day_that_is_not_there_is_reported(healthy: Path) -> None:
     }
 
 
-def test_a_model_that_is_worse_than_the_base_rate_is_found(healthy: Path) -> None:
-    rows = [
-        {"as_of_date": date(2024, 2, 12), "model": model, "customers": 200, "brier": Decimal(brier)}
-        for model, brier in (("purchase_model", "0.200001"), ("base_rate", "0.200000"))
-    ]
-    table = table_at(healthy, "marts/model_backtest")
+def test_predictions_that_did_not_hold_are_reported(healthy: Path) -> None:
+    table = table_at(healthy, "features/churn_model")
+    rows = table.to_pyarrow_table().to_pylist()
+    for row in rows:
+        row |= {"is_purchase_model_withheld": True, "notes": "purchase_model did worse than the base rate"}
     schema = table.to_pyarrow_table().schema
-    write_deltalake(table, pa.Table.from_pylist(rows, schema), mode="append")
-    assert failed(healthy, {"better_than_base_rate"}) == {
-        "marts/model_backtest:better_than_base_rate": "Brier 0.200001 against 0.200000 of the base rate, on 200 customers"
+    write_deltalake(table, pa.Table.from_pylist(rows, schema), mode="overwrite")
+    assert failed(healthy, {"predictions_held"}) == {
+        "features/churn_model:predictions_held": "purchase_model did worse than the base rate"
     }
 
 
@@ -258,7 +260,7 @@ def test_every_check_is_made_to_fail_above() -> None:
         "one_month_per_id",
         "latest_month",
         "latest_day",
-        "better_than_base_rate",
+        "predictions_held",
         "adds_up",
         "file",
     }

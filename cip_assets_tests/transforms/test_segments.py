@@ -51,8 +51,15 @@ def test_value_segment_and_churn_risk_at_their_limits(spark: SparkSession, rules
         collected(features.segments(population, frame("rfm", buyers), D, rules)), ["customer_id"]
     )
     scored = [{**buyer, "p_active": Decimal("0.5"), "purchase_model": "bg_nbd"} for buyer in buyers]
-    nothing = [frame(table, []) for table in ("returns", "support", "engagement")]
-    judged = features.churn(frame("purchases", buyers), frame("clv", scored), *nothing, D, rules)
+    nothing = {table: frame(table, []) for table in ("returns", "support", "engagement", "challenger")}
+    judged = features.churn(
+        purchases=frame("purchases", buyers),
+        clv=frame("clv", scored),
+        churn_model=frame("churn_model", [{"churn_model": "purchase_model"}]),
+        as_of=D,
+        rules=rules,
+        **nothing,
+    )
     churn = by_key(collected(judged), ["customer_id"])
     nobody = segments.pop("nobody")
     assert (nobody["value_segment"], nobody["rfm_segment"]) == ("No purchase", "No purchase")

@@ -151,6 +151,7 @@ PARTS = {
 PREDICTED = {
     "churn_probability",
     "churn_band",
+    "churn_model",
     "churn_reasons",
     "p_alive",
     "expected_purchases_90",
