@@ -30,6 +30,7 @@ from cip_assets.automation.recovery import MAINTENANCE, REPLAY, RESTORE
 from cip_assets.conformance import cdnow_conformance
 from cip_assets.contracts import CONTRACTS, SOURCE_TABLES, contracts_in
 from cip_assets.errors import PlatformError
+from cip_assets.explain import explain
 from cip_assets.generate import GeneratorConfig, Scenario, generate
 from cip_assets.io import delta
 from cip_assets.io.landing import find_files
@@ -224,6 +225,30 @@ def quarantine(
         ).fetchall()
     for file, line, reasons, text in rows:
         out.print(f"{file}:{line}  [red]{reasons}[/]  {text!r}", soft_wrap=True, highlight=False)
+
+
+@app.command("explain")
+def explain_command(
+    customer: Annotated[str, typer.Argument(help="the id of a customer")],
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="day of a snapshot")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="day of a later snapshot")],
+) -> None:
+    """Why a customer's segment or churn band changed between two snapshots, by the source rows in between."""
+    found = explain(Settings.from_environment(), customer, first.date(), last.date())
+    changed = Table(title=f"Customer {customer}", title_justify="left")
+    for heading in ("", str(first.date()), str(last.date())):
+        changed.add_column(heading)
+    for name, then, now in found.changes:
+        changed.add_row(name, *("" if value is None else str(value) for value in (then, now)))
+    out.print(changed if found.changes else f"nothing of customer {customer} changed")
+    for reason in found.reasons:
+        out.print(reason, highlight=False, soft_wrap=True)
+    for event in found.events:
+        out.print(
+            f"{event.day}  {event.table}  {event.text}  [dim]{event.source}[/]",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 @app.command()

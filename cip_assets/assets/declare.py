@@ -2,8 +2,10 @@
 
 import hashlib
 import inspect
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +17,9 @@ from cip_assets.contracts import TableContract, contract_of
 from cip_assets.rules import current_rules
 
 KINDS = {"pyspark", "deltalake"}
+
+COMPUTING = ("cip_assets.transforms.", "cip_assets.models.")
+"""The packages whose code decides what stands in a table."""
 
 OWNER_OF = {
     **dict.fromkeys(["landing", "raw", "cleaned", "quarantine"], "team:data-engineering"),
@@ -100,9 +105,24 @@ def _pii(*, holds: bool) -> dict[str, str]:
 
 
 def code_version(module: ModuleType) -> str:
-    """Changes with the code that computes a table and with the business rules."""
-    content = inspect.getsource(module) + current_rules().model_dump_json(exclude={"operations"})
+    """Changes with the code that computes a table, with what that uses of ours, and with the business rules."""
+    rules = current_rules().model_dump_json(exclude={"operations"})
+    content = "".join(_code_of(module)) + rules
     return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+@cache
+def _code_of(module: ModuleType) -> Sequence[str]:
+    """The source of a module and of those that it uses, of the packages that compute tables."""
+    found, waiting = {module.__name__: inspect.getsource(module)}, [module]
+    while waiting:
+        for value in vars(waiting.pop()).values():
+            name = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None)
+            if str(name).startswith(COMPUTING) and name not in found:
+                used = sys.modules[str(name)]
+                found[str(name)] = inspect.getsource(used)
+                waiting.append(used)
+    return [found[name] for name in sorted(found)]
 
 
 def reads(**tables: str) -> Mapping[str, dg.AssetIn]:

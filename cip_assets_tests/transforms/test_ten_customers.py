@@ -397,8 +397,25 @@ month      | churn_rate_q1 | churn_rate_q2 | churn_rate_q3 | churn_rate_q4
 """
 
 
+# January's three, ann, bob and fay, bought again within 84 days; of February's, eve did and gus did not. The 84 days
+# after 31 March end on 23 June, after D.
+SECOND_ORDERS = """
+month      | new_buyers | second_orders | second_order_rate
+2024-01-01 | 3          | 3             | 1.000000
+2024-02-01 | 2          | 1             | 0.500000
+2024-03-01 |            |               |
+2024-04-01 |            |               |
+2024-05-01 |            |               |
+2024-06-01 |            |               |
+"""
+
+
 @pytest.mark.engine
-@pytest.mark.parametrize("text", [TRENDS, CHURN_BY_ENGAGEMENT], ids=["rates", "churn by engagement"])
+@pytest.mark.parametrize(
+    "text",
+    [TRENDS, CHURN_BY_ENGAGEMENT, SECOND_ORDERS],
+    ids=["rates", "churn by engagement", "second orders"],
+)
 def test_kpi_trends(tables: Tables, text: str) -> None:
     expected = by_key(rows_of(contract_of("marts", "kpi_trends"), text), ["month"])
     names = list(next(iter(expected.values())))
@@ -574,3 +591,28 @@ def test_midnight_divides_the_days(spark: SparkSession, rules: Rules) -> None:
     rows = [row for row in landed("web_activity", WEB_ACTIVITY) if row["session_id"] in {"s2", "s4"}]
     frame = frame_of(spark, contract_of("cleaned", "web_activity").spark_schema, rows)
     assert [row["total_sessions"] for row in collected(features.engagement(frame, D, rules))] == [1]
+
+
+# On 22 March, 90 days before D, five known customers had bought; each cut-point is the value of one of them, so
+# their scores are their places. Recency ann 7, bob 12, eve 8, fay 31, gus 30; frequency 5, 4, 3, 2, 1; monetary
+# 2450, 800, 250.01, 1000.01, 300.02. So ann 5 5 5, bob 3 4 3, eve 4 3 1, fay 1 2 4, gus 2 1 2. hal was known;
+# cat, dan and ivy came later.
+MIGRATION = """
+from_segment       | to_segment         | since      | customers | from_customers | share
+About To Sleep     | About To Sleep     | 2024-03-22 | 1         | 1              | 1.000000
+At Risk            | At Risk            | 2024-03-22 | 1         | 1              | 1.000000
+Champions          | Champions          | 2024-03-22 | 1         | 1              | 1.000000
+Loyal              | Loyal              | 2024-03-22 | 1         | 1              | 1.000000
+No purchase        | No purchase        | 2024-03-22 | 1         | 1              | 1.000000
+Not yet a customer | New                | 2024-03-22 | 1         | 3              | 0.333333
+Not yet a customer | No purchase        | 2024-03-22 | 2         | 3              | 0.666667
+Potential Loyalist | Potential Loyalist | 2024-03-22 | 1         | 1              | 1.000000
+"""
+
+
+@pytest.mark.engine
+def test_segment_migration(tables: Tables) -> None:
+    key = ["from_segment", "to_segment"]
+    expected = by_key(rows_of(contract_of("marts", "segment_migration"), MIGRATION), key)
+    actual = by_key(tables["marts/segment_migration"], key)
+    assert {k: {**row, "as_of_date": D} for k, row in expected.items()} == actual
