@@ -104,10 +104,10 @@ def _pii(*, holds: bool) -> dict[str, str]:
     return {"pii": ""} if holds else {}
 
 
-def code_version(module: ModuleType) -> str:
+def code_version(*modules: ModuleType) -> str:
     """Changes with the code that computes a table, with what that uses of ours, and with the business rules."""
     rules = current_rules().model_dump_json(exclude={"operations"})
-    content = "".join(_code_of(module)) + rules
+    content = "".join(source for module in modules for source in _code_of(module)) + rules
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
