@@ -90,7 +90,10 @@ def run(
         datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="last month to ingest")
     ] = None,
     as_of: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="day of the snapshot")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="also months that are up to date")] = False,
+    select: Annotated[
+        list[str] | None, typer.Option(help="only this asset and what it needs, such as exports/kpi_totals; repeat it")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="also what is up to date")] = False,
     sample: Annotated[bool, typer.Option(help="generate sample data where landing is empty")] = False,
 ) -> None:
     """Ingest all that landed, compute the snapshot of the last transaction day, export it."""
@@ -98,7 +101,7 @@ def run(
     if sample and not find_files(settings.landing)[0]:
         generate_command()
     began = time.monotonic()
-    platform = Platform(settings)
+    platform = Platform(settings, select=select or [])
     with _progress() as listener:
         report = platform.run(_day(first), _day(last), _day(as_of), everything=everything, listener=listener)
     _show(report, settings, time.monotonic() - began)
@@ -338,6 +341,8 @@ def _show(report: Report, settings: Settings, seconds: float) -> None:
         out.print(f"ingested {months}: {', '.join(block.tables)}", highlight=False)
     if report.as_of and not report.ingested:
         out.print("every source table was up to date: nothing to ingest")
+    if report.up_to_date:
+        out.print(f"{len(report.up_to_date)} assets of the snapshot were up to date ('cip run --all' runs them too)")
     for check in report.checks:
         if not check.passed:
             kind = "[yellow]warning[/]" if check.is_warning else "[bold red]failed check[/]"

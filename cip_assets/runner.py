@@ -23,6 +23,7 @@ from cip_assets.automation.jobs import SCAN, SNAPSHOT_ASSETS
 from cip_assets.automation.plan import Block
 from cip_assets.automation.processes import end_dead_runs
 from cip_assets.automation.refresh import INGEST, SNAPSHOT
+from cip_assets.automation.up_to_date import up_to_date
 from cip_assets.contracts import LAYERS, SOURCE_TABLES
 from cip_assets.definitions import build_definitions
 from cip_assets.errors import PlatformError
@@ -58,6 +59,7 @@ class Report:
     checks: list[CheckOutcome] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    up_to_date: list[str] = field(default_factory=list)
 
     @property
     def succeeded(self) -> bool:
@@ -72,9 +74,22 @@ class Platform:
         settings: Settings,
         instance: dg.DagsterInstance | None = None,
         tags: Mapping[str, str] | None = None,
+        select: Sequence[str] = (),
     ) -> None:
-        """Take the settings, and the history and the tags of runs; the folder's own history by default."""
+        """Set up; nothing runs yet.
+
+        Args:
+            settings: where the data lies and what computes.
+            instance: the history; the folder's own by default.
+            tags: of all runs.
+            select: snapshots are of these assets, such as ``exports/kpi_totals``, and what they are computed from.
+
+        Raises:
+            PlatformError: an asset is selected that no snapshot has.
+
+        """
         self.settings = settings
+        self.snapshot_assets = plan.selected(SNAPSHOT_ASSETS, select)
         self.tags = {**(tags or {}), plan.CODE_TAG: plan.CODE}
         self.definitions = build_definitions(settings)
         self.instance = instance or open_instance(settings.dagster_home)
@@ -94,7 +109,7 @@ class Platform:
             first: ingest only the months from this day's on.
             last: ingest only the months to this day's.
             as_of: the day of the snapshot; the day of the last transaction unless given.
-            everything: ingest every month, also those that are as landing and code would make them.
+            everything: run also what is as landing, tables and code would make it.
             listener: called with each Dagster event as it happens.
 
         Raises:
@@ -109,7 +124,7 @@ class Platform:
         work = plan.due(self.settings, first, last, everything=everything)
         blocks = [*work.blocks, *map(plan.without_months, work.unreadable)]
         blocked = self._ingest(blocks, report, listener)
-        self.snapshot(report, as_of, blocked, listener)
+        self.snapshot(report, as_of, blocked, listener, everything=everything)
         return report
 
     def replay(self, tables: Sequence[str], report: Report) -> None:
@@ -141,17 +156,31 @@ class Platform:
         as_of: date | None = None,
         blocked: AbstractSet[dg.AssetKey] = frozenset(),
         listener: Listener | None = None,
+        *,
+        everything: bool = False,
     ) -> None:
         """Compute the snapshot of a day, that of the last transaction unless given.
 
-        What depends on the assets that are ``blocked``, since they cannot be relied on, is left out.
+        What depends on the assets that are ``blocked``, since they cannot be relied on, is left out, and so is
+        what is up to date unless ``everything`` is wanted.
         """
-        left = plan.without_downstream(SNAPSHOT_ASSETS, blocked)
-        report.skipped += sorted(key.to_user_string() for key in SNAPSHOT_ASSETS - left)
+        left = plan.without_downstream(self.snapshot_assets, blocked)
+        report.skipped += sorted(key.to_user_string() for key in self.snapshot_assets - left)
         transactions = self.settings.table_uri("cleaned", "transactions")
-        if left and (delta.exists(transactions) or not blocked):
-            report.as_of = as_of or self.last_transaction_day()
-            self.execute(SNAPSHOT, report, listener, partition_key=report.as_of.isoformat(), assets=left)
+        if not left or (blocked and not delta.exists(transactions)):
+            return
+        report.as_of = as_of or self.last_transaction_day()
+        done = (
+            {} if everything else up_to_date(self.settings, self.definitions, self.instance, left, report.as_of)
+        )
+        for key, found in done.items():
+            report.up_to_date.append(key.to_user_string())
+            if found.row_count is not None:
+                report.rows[key.to_user_string()] = found.row_count
+            report.checks += map(_outcome, found.checks)
+        if left - done.keys():
+            day = report.as_of.isoformat()
+            self.execute(SNAPSHOT, report, listener, partition_key=day, assets=left - done.keys())
 
     def execute(
         self,
@@ -249,24 +278,26 @@ def _collect(
             if rows is not None:
                 report.rows[event.asset_key.to_user_string()] = int(str(rows.value))
     for evaluation in result.get_asset_check_evaluations():
-        is_warning = evaluation.severity == dg.AssetCheckSeverity.WARN
-        if not evaluation.passed and not is_warning:
+        outcome = _outcome(evaluation)
+        if not outcome.passed and not outcome.is_warning:
             bad.add(evaluation.asset_key)
-        report.checks.append(
-            CheckOutcome(
-                evaluation.asset_key.to_user_string(),
-                evaluation.check_name,
-                evaluation.passed,
-                is_warning,
-                evaluation.description or "",
-                {name: value.value for name, value in evaluation.metadata.items()},
-            )
-        )
+        report.checks.append(outcome)
     blocked = any(not check.passed and not check.is_warning for check in report.checks)
     if not result.success and not blocked and len(report.failures) == before:
         ended = next(event for event in reversed(result.all_events) if event.is_job_failure)
         report.failures += root_of(ended.job_failure_data.error, result.job_def.name)
     return bad | (planned - done)
+
+
+def _outcome(evaluation: dg.AssetCheckEvaluation) -> CheckOutcome:
+    return CheckOutcome(
+        evaluation.asset_key.to_user_string(),
+        evaluation.check_name,
+        evaluation.passed,
+        evaluation.severity == dg.AssetCheckSeverity.WARN,
+        evaluation.description or "",
+        {name: value.value for name, value in evaluation.metadata.items()},
+    )
 
 
 def tables_of_quarantine(settings: Settings, tables: Sequence[str]) -> Iterator[tuple[str, str, str, int]]:

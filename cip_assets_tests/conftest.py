@@ -54,11 +54,11 @@ def healthy(_small_run: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def platform_on() -> Callable[[Path], Platform]:
-    """A platform on a data folder, with a Dagster instance that leaves nothing behind."""
+def platform_on() -> Callable[..., Platform]:
+    """A platform on a data folder, for all of a snapshot or some assets, with a history that it leaves nowhere."""
 
-    def make(data_dir: Path) -> Platform:
-        return Platform(Settings(data_dir, ENGINE), dg.DagsterInstance.ephemeral())
+    def make(data_dir: Path, *select: str) -> Platform:
+        return Platform(Settings(data_dir, ENGINE), dg.DagsterInstance.ephemeral(), select=select)
 
     return make
 

@@ -40,13 +40,14 @@ def described(contract: TableContract, module: ModuleType) -> dict[str, Any]:
     }
     if contract.partition_column:
         metadata["partition_expr"] = contract.partition_column
+    promise = (contract.key, contract.partition_column, contract.inputs, contract.spark_schema, contract.rules)
     text = f"{contract.description}\n\n**Grain:** {contract.grain}. **Key:** {', '.join(contract.key)}."
     return {
         "key": dg.AssetKey([contract.layer, contract.table]),
         "description": text,
         "metadata": metadata,
         "kinds": KINDS,
-        "code_version": code_version(module),
+        "code_version": code_version(module, text=repr(promise)),
         **labels(contract.layer, contract.domain, pii=any(map(contract.is_pii, contract.columns))),
     }
 
@@ -104,10 +105,10 @@ def _pii(*, holds: bool) -> dict[str, str]:
     return {"pii": ""} if holds else {}
 
 
-def code_version(*modules: ModuleType) -> str:
-    """Changes with the code that computes a table, with what that uses of ours, and with the business rules."""
+def code_version(*modules: ModuleType, text: str = "") -> str:
+    """Changes with the code that computes an asset, with what that uses of ours, the business rules, and a text."""
     rules = current_rules().model_dump_json(exclude={"operations"})
-    content = "".join(source for module in modules for source in _code_of(module)) + rules
+    content = "".join(source for module in modules for source in _code_of(module)) + rules + text
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 

@@ -1,19 +1,22 @@
 """The CSV files and the page in ``final``: those of the day that was exported last."""
 
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
 import dagster as dg
 
 from cip_assets.assets.declare import code_version, column, columns, labels, limits, snapshot_day
 from cip_assets.automation.limits import FIRST
 from cip_assets.automation.partitions import DAYS, EVERY_MONTH_SO_FAR
-from cip_assets.contracts import EVENT_TABLES, TableContract, contract_of
+from cip_assets.contracts import SOURCE_TABLES, TableContract, contract_of
 from cip_assets.contracts import exports as declared
 from cip_assets.contracts.exports import EXPORTS, Export
 from cip_assets.dashboard import charts, figures, page
-from cip_assets.io.exports import export_csv
+from cip_assets.io import delta
+from cip_assets.io import exports as writer
 from cip_assets.io.manager import COLUMN_LINEAGE
 from cip_assets.resources import LakeResource
+from cip_assets.settings import Settings
 
 
 def _export_asset(export: Export) -> dg.AssetsDefinition:
@@ -30,21 +33,19 @@ def _export_asset(export: Export) -> dg.AssetsDefinition:
         kinds={"csv"},
         op_tags=FIRST if export.name == export.mart == "customer_360" else None,
         description=f"{export.description}: `final/{export.name}.csv`, sorted by {', '.join(export.order_by)}.",
-        code_version=code_version(declared),
+        code_version=code_version(declared, writer),
         metadata=metadata,
     )
     def write(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
         settings = lake.settings
-        done = export_csv(
-            export, settings.table_uri("marts", export.mart), snapshot_day(context), settings.final
-        )
+        computed_from = _versions(context, settings)
+        mart_uri = settings.table_uri("marts", export.mart)
+        done = writer.export_csv(export, mart_uri, snapshot_day(context), settings.final)
         return dg.MaterializeResult(
             metadata={
                 COLUMN_LINEAGE: metadata[COLUMN_LINEAGE],
                 "dagster/row_count": done.row_count,
-                "path": dg.MetadataValue.path(done.path),
-                "sha256": done.sha256,
-                "size_bytes": done.size_bytes,
+                **_about(done, computed_from),
             }
         )
 
@@ -60,39 +61,50 @@ def _column(mart: TableContract, expression: str) -> dg.TableColumn:
     return column(mart, name, [f"{mart.name}.{name}"])
 
 
+def _versions(context: dg.AssetExecutionContext, settings: Settings) -> Mapping[str, int]:
+    """The versions of the tables that an asset is made of."""
+    keys = context.assets_def.keys_by_input_name.values()
+    return {
+        key.to_user_string(): delta.open_table(settings.table_uri(*key.path)).version() for key in sorted(keys)
+    }
+
+
+def _about(done: writer.Exported, computed_from: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "path": dg.MetadataValue.path(done.path),
+        "sha256": done.sha256,
+        "size_bytes": done.size_bytes,
+        "computed_from": computed_from,
+    }
+
+
 @dg.asset(
     key=["exports", "dashboard"],
     **limits("exports", "dashboard"),
     deps=[
         *(dg.AssetKey(["marts", table]) for table in figures.MARTS),
         *(
-            dg.AssetDep(dg.AssetKey(["cleaned", table]), partition_mapping=EVERY_MONTH_SO_FAR)
-            for table in figures.CLEANED
-            if table in EVENT_TABLES
+            dg.AssetDep(
+                dg.AssetKey([layer, table]),
+                partition_mapping=EVERY_MONTH_SO_FAR if source.is_event else None,
+            )
+            for table, source in SOURCE_TABLES.items()
+            for layer in ("cleaned", "quarantine")
         ),
-        dg.AssetKey(["cleaned", "products"]),
     ],
     partitions_def=DAYS,
     **labels("exports", "customers", pii=False),
     kinds={"html"},
     description="The four questions and all that people look at: `final/dashboard.html`, one file that works offline.",
-    code_version=code_version(charts, page, figures),
+    code_version=code_version(charts, page, figures, text=page.TEMPLATE.read_text(encoding="utf-8")),
 )
 def dashboard(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
     """Read the figures and write the page, replaced in one step."""
     day = snapshot_day(context)
+    computed_from = _versions(context, lake.settings)
     text = page.page(figures.figures(lake.settings, day), day)
-    target = lake.settings.final / "dashboard.html"
-    return dg.MaterializeResult(
-        metadata={"path": dg.MetadataValue.path(_replaced(target, text)), "size_bytes": len(text.encode())}
-    )
-
-
-def _replaced(target: Path, text: str) -> Path:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = target.with_name(f".{target.name}.new")
-    scratch.write_text(text, encoding="utf-8")
-    return scratch.replace(target)
+    done = writer.replace_text(lake.settings.final / "dashboard.html", text)
+    return dg.MaterializeResult(metadata=_about(done, computed_from))
 
 
 ASSETS = [*(_export_asset(export) for export in EXPORTS), dashboard]

@@ -100,12 +100,13 @@ def _months_due(
     if everything:
         months = set(in_step.held_by_landing(source, entries))
     else:
-        stages = {
-            tuple(settings.table_uri(layer, table) for layer in layers): str(
-                CODE_VERSIONS[dg.AssetKey([layers[0], table])]
-            )
+        stages = [
+            {
+                settings.table_uri(layer, table): str(CODE_VERSIONS[dg.AssetKey([layer, table])])
+                for layer in layers
+            }
             for layers in STAGES
-        }
+        ]
         months = in_step.out_of_step(source, entries, stages)
     if never_written and not months:
         # Without rows there is no month to run: the first one makes the table.
@@ -142,6 +143,23 @@ def without_downstream(assets: Collection[dg.AssetKey], blocked: Collection[dg.A
     if not blocked:
         return set(assets)
     return set(assets) - dg.AssetSelection.assets(*blocked).downstream().resolve(ASSETS)
+
+
+def selected(assets: Collection[dg.AssetKey], names: Sequence[str]) -> set[dg.AssetKey]:
+    """Those of the assets that are named, and those that they are computed from; all where none is named.
+
+    Raises:
+        PlatformError: a name is of none of them.
+
+    """
+    known = {key.to_user_string(): key for key in assets}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise PlatformError(f"{unknown[0]!r} is no asset of a snapshot; take one of {', '.join(sorted(known))}")
+    if not names:
+        return set(assets)
+    wanted = dg.AssetSelection.assets(*(known[name] for name in names)).upstream()
+    return set(assets) & wanted.resolve(ASSETS)
 
 
 def last_transaction_day(settings: Settings) -> date | None:

@@ -14,6 +14,8 @@ from markupsafe import Markup
 from cip_assets.dashboard.charts import charts
 from cip_assets.dashboard.figures import Rows
 
+TEMPLATE = Path(__file__).with_name("page.html.jinja")
+
 QUESTIONS = {
     "repeat_purchases": "Are repeat purchases declining?",
     "returns": "Are returns rising?",
@@ -117,12 +119,11 @@ TOTALS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 def page(figures: Mapping[str, Rows], as_of: date) -> str:
     """The whole page; it loads nothing from anywhere."""
     drawn = charts()
-    folder = Path(__file__).parent
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder), autoescape=True, trim_blocks=True
+        loader=jinja2.FileSystemLoader(TEMPLATE.parent), autoescape=True, trim_blocks=True
     )
     (totals,) = figures["totals"]
-    return environment.get_template("page.html.jinja").render(
+    return environment.get_template(TEMPLATE.name).render(
         as_of=as_of,
         figures=figures,
         questions=QUESTIONS,

@@ -27,9 +27,9 @@ class Exported:
     """What an export wrote."""
 
     path: Path
-    row_count: int
     sha256: str
     size_bytes: int
+    row_count: int | None = None
 
 
 def export_csv(export: Export, mart_uri: str, as_of: date, folder: Path) -> Exported:
@@ -55,7 +55,17 @@ def export_csv(export: Export, mart_uri: str, as_of: date, folder: Path) -> Expo
             os.fsync(stream.fileno())
         size = written.stat().st_size
         written.replace(target)
-    return Exported(target, rows, digest, size)
+    return Exported(target, digest, size, rows)
+
+
+def replace_text(target: Path, text: str) -> Exported:
+    """Write a text as a file, replaced in one step."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = target.with_name(f".{target.name}.new")
+    content = text.encode()
+    scratch.write_bytes(content)
+    scratch.replace(target)
+    return Exported(target, hashlib.sha256(content).hexdigest(), len(content))
 
 
 def problems_of(export: Export, mart_uri: str, as_of: str, folder: Path) -> list[str]:

@@ -81,26 +81,30 @@ def held_by_tables(uris: Sequence[str], *, by_month: bool) -> Holdings:
 
 
 def out_of_step(
-    source: SourceTable, entries: Sequence[ManifestEntry], stages: Mapping[tuple[str, ...], str]
+    source: SourceTable, entries: Sequence[ManifestEntry], stages: Sequence[Mapping[str, str]]
 ) -> set[str]:
     """The months of a table that must be run again; ``WHOLE`` for a snapshot table.
 
     Args:
         source: the table.
         entries: its files, from the manifest.
-        stages: for each set of tables that together hold every line, the code version they should have.
+        stages: sets of tables that together hold every line, each table with the code version it should have.
 
     """
     landed = held_by_landing(source, entries)
     stale: set[str] = set()
-    for uris, code_version in stages.items():
-        held = held_by_tables(uris, by_month=source.is_event)
+    for codes in stages:
+        held = held_by_tables(list(codes), by_month=source.is_event)
         stale |= {month for month in landed.keys() | held.keys() if landed.get(month) != held.get(month)}
-        histories = [delta.history(delta.open_table(uri)) for uri in uris if delta.exists(uri)]
-        written_with = [code_by_month(commits, landed) for commits in histories]
-        # A table that never had a row in a month has no commit for it, and no say.
+        written_with = {
+            uri: code_by_month(delta.history(delta.open_table(uri)), landed)
+            for uri in codes
+            if delta.exists(uri)
+        }
         for month in landed:
-            if {codes[month] for codes in written_with if month in codes} != {code_version}:
+            # A table that never had a row in a month has no commit for it, and no say.
+            found = {uri: by_month[month] for uri, by_month in written_with.items() if month in by_month}
+            if not found or any(codes[uri] != code for uri, code in found.items()):
                 stale.add(month)
     return stale
 
@@ -113,9 +117,15 @@ def code_by_month(commits: Iterable[delta.Commit], months: Iterable[str]) -> dic
             return found | dict.fromkeys(undecided, "restored")
         if "code_version" not in commit.audit:
             continue
-        span = RANGE.match(str(commit.audit.get("partition", "")))
-        start, end = (span["start"], span["end"] or span["start"]) if span else (WHOLE, WHOLE)
-        for month in {month for month in undecided if start <= month <= end}:
+        partition = str(commit.audit.get("partition", ""))
+        for month in {month for month in undecided if covers(partition, month)}:
             undecided.remove(month)
             found[month] = str(commit.audit["code_version"])
     return found
+
+
+def covers(partition: str, key: str) -> bool:
+    """Whether a commit's partition, which may be a range, has a key; the partition of a whole table has ``WHOLE``."""
+    span = RANGE.match(partition)
+    start, end = (span["start"], span["end"] or span["start"]) if span else (WHOLE, WHOLE)
+    return start <= key <= end

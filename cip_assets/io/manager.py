@@ -35,6 +35,7 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
 
     def __init__(self, engine: LazyPySparkResource) -> None:
         self._engine = engine
+        self._read: dict[str, int] = {}
 
     @property
     def supported_types(self) -> Sequence[type[object]]:
@@ -50,7 +51,7 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
             schema=_declared(definition[COLUMN_SCHEMA]),
             replace=_slice(table_slice),
             partition_column=definition.get("partition_expr"),
-            audit=_audit(context),
+            audit={**_audit(context), "computed_from": self._inputs_of(context)},
         )
         metadata: dict[str, Any] = {
             "dagster/row_count": written.row_count,
@@ -74,12 +75,19 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
     def load_input(
         self, context: InputContext, table_slice: TableSlice, connection: TableConnection
     ) -> DataFrame:
+        version = delta.open_table(connection.table_uri).version()
+        self._read[context.asset_key.to_user_string()] = version
         return delta.read(
             self._engine.spark_session,
             connection.table_uri,
             only=_slice(table_slice),
             columns=table_slice.columns,
         )
+
+    def _inputs_of(self, context: OutputContext) -> Mapping[str, int]:
+        """The versions of the tables that this step, the last that read here, was computed from."""
+        names = sorted(dep.asset_key.to_user_string() for dep in context.asset_spec.deps)
+        return {name: self._read[name] for name in names if name in self._read}
 
 
 class SparkDeltaIOManager(DeltaLakeIOManager):

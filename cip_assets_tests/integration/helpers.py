@@ -48,10 +48,13 @@ def rows_of(settings: Settings, name: str) -> list[dict[str, Any]]:
 
 
 def every_table(settings: Settings) -> dict[str, pa.Table]:
-    """The content of every table, sorted by its key."""
+    """The content of every table that there is, sorted by its key."""
     content = {}
     for contract in contracts_in():
-        found = DeltaTable(settings.table_uri(contract.layer, contract.table)).to_pyarrow_table()
+        uri = settings.table_uri(contract.layer, contract.table)
+        if not DeltaTable.is_deltatable(uri):
+            continue
+        found = DeltaTable(uri).to_pyarrow_table()
         content[contract.name] = found.select(sorted(found.column_names)).sort_by(
             [(name, "ascending") for name in contract.key]
         )
