@@ -91,7 +91,8 @@ def run(
     ] = None,
     as_of: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="day of the snapshot")] = None,
     select: Annotated[
-        list[str] | None, typer.Option(help="only this asset and what it needs, such as exports/kpi_totals; repeat it")
+        list[str] | None,
+        typer.Option(help="only this asset and what it needs, such as exports/kpi_totals; repeat it"),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="also what is up to date")] = False,
     sample: Annotated[bool, typer.Option(help="generate sample data where landing is empty")] = False,
@@ -336,13 +337,8 @@ def _show(report: Report, settings: Settings, seconds: float) -> None:
         checks = _checks(report, {c.asset for c in report.checks if c.asset.startswith(f"{layer}/")})
         layers.add_row(layer, str(len(rows)), f"{sum(rows):,}", f"{spent:.1f}", checks)
     out.print(layers)
-    for block in report.ingested:
-        months = f"{block.first[:7]} to {block.last[:7]}" if block.first else "newest delivery"
-        out.print(f"ingested {months}: {', '.join(block.tables)}", highlight=False)
-    if report.as_of and not report.ingested:
-        out.print("every source table was up to date: nothing to ingest")
-    if report.up_to_date:
-        out.print(f"{len(report.up_to_date)} assets of the snapshot were up to date ('cip run --all' runs them too)")
+    for line in _what_ran(report):
+        out.print(line, highlight=False)
     for check in report.checks:
         if not check.passed:
             kind = "[yellow]warning[/]" if check.is_warning else "[bold red]failed check[/]"
@@ -360,6 +356,16 @@ def _show(report: Report, settings: Settings, seconds: float) -> None:
         )
     if report.succeeded:
         out.print(f"exports: {settings.final}\ntables:  {settings.lake}\npage:    make ui", soft_wrap=True)
+
+
+def _what_ran(report: Report) -> Iterator[str]:
+    for block in report.ingested:
+        months = f"{block.first[:7]} to {block.last[:7]}" if block.first else "newest delivery"
+        yield f"ingested {months}: {', '.join(block.tables)}"
+    if report.as_of and not report.ingested:
+        yield "every source table was up to date: nothing to ingest"
+    if report.up_to_date:
+        yield f"{len(report.up_to_date)} assets of the snapshot were up to date (--all computes them again)"
 
 
 def _findings(title: str, known: str, findings: Sequence[Finding]) -> bool:

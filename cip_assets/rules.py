@@ -6,7 +6,7 @@ from datetime import date
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import yaml
 from pydantic import (
@@ -115,6 +115,16 @@ class QualityRules(_Strict):
     max_quarantined_share: float = Field(ge=0, le=1)
 
 
+TextShown = Literal["shown", "masked", "hidden"]
+
+
+class PersonalData(_Strict):
+    first_name: TextShown
+    last_name: TextShown
+    email: TextShown
+    date_of_birth: Literal["shown", "hidden"]
+
+
 class OperationRules(_Strict):
     keep_versions_days: int = Field(ge=0)
     fresh_for_hours: Mapping[str, Annotated[float, Field(gt=0)]]
@@ -140,6 +150,7 @@ class Rules(_Strict):
     engagement: EngagementRules
     quality: QualityRules
     top_n: int = Field(ge=1)
+    personal_data: PersonalData
     fill: Mapping[str, str]
     vocabulary: Mapping[str, Sequence[str]]
     operations: OperationRules

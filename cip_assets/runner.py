@@ -171,7 +171,9 @@ class Platform:
             return
         report.as_of = as_of or self.last_transaction_day()
         done = (
-            {} if everything else up_to_date(self.settings, self.definitions, self.instance, left, report.as_of)
+            {}
+            if everything
+            else up_to_date(self.settings, self.definitions, self.instance, left, report.as_of)
         )
         for key, found in done.items():
             report.up_to_date.append(key.to_user_string())

@@ -40,7 +40,13 @@ def described(contract: TableContract, module: ModuleType) -> dict[str, Any]:
     }
     if contract.partition_column:
         metadata["partition_expr"] = contract.partition_column
-    promise = (contract.key, contract.partition_column, contract.inputs, contract.spark_schema, contract.rules)
+    promise = (
+        contract.key,
+        contract.partition_column,
+        contract.inputs,
+        contract.spark_schema,
+        contract.rules,
+    )
     text = f"{contract.description}\n\n**Grain:** {contract.grain}. **Key:** {', '.join(contract.key)}."
     return {
         "key": dg.AssetKey([contract.layer, contract.table]),

@@ -65,7 +65,8 @@ def _versions(context: dg.AssetExecutionContext, settings: Settings) -> Mapping[
     """The versions of the tables that an asset is made of."""
     keys = context.assets_def.keys_by_input_name.values()
     return {
-        key.to_user_string(): delta.open_table(settings.table_uri(*key.path)).version() for key in sorted(keys)
+        key.to_user_string(): delta.open_table(settings.table_uri(*key.path)).version()
+        for key in sorted(keys)
     }
 
 

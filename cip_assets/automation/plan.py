@@ -155,7 +155,9 @@ def selected(assets: Collection[dg.AssetKey], names: Sequence[str]) -> set[dg.As
     known = {key.to_user_string(): key for key in assets}
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise PlatformError(f"{unknown[0]!r} is no asset of a snapshot; take one of {', '.join(sorted(known))}")
+        raise PlatformError(
+            f"{unknown[0]!r} is no asset of a snapshot; take one of {', '.join(sorted(known))}"
+        )
     if not names:
         return set(assets)
     wanted = dg.AssetSelection.assets(*(known[name] for name in names)).upstream()

@@ -1,6 +1,6 @@
 """The CSV files that people take away, each a projection of one mart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -9,6 +9,13 @@ from cip_assets.contracts.base import contract_of
 
 AS_MONTH = "strftime({0}, '%Y-%m') AS {0}"
 """A month as YYYY-MM."""
+
+AS_FAR_AS_ALLOWED: Mapping[str, str] = {
+    "shown": "{0}",
+    "masked": "regexp_replace({0}, '^(.)[^@]*', '\\1***') AS {0}",
+    "hidden": "NULL AS {0}",
+}
+"""A column that identifies a person, by what the rules say of it; masked, an e-mail keeps a letter and its domain."""
 
 
 @dataclass(frozen=True)
@@ -24,15 +31,28 @@ class Export:
     order_by: Sequence[str]
     description: str
 
-    def query(self, connection: duckdb.DuckDBPyConnection) -> str:
-        """The file's SQL over a view ``mart`` that holds one as-of day."""
-        return f"SELECT {', '.join(self.columns)} FROM mart"
+    def query(self, connection: duckdb.DuckDBPyConnection, personal_data: Mapping[str, str]) -> str:
+        """The file's SQL over a view ``mart`` that holds one as-of day.
+
+        Args:
+            connection: has the view.
+            personal_data: for each column that identifies a person whether it is shown, masked or hidden.
+
+        """
+        mart = contract_of("marts", self.mart)
+        chosen = [
+            AS_FAR_AS_ALLOWED[personal_data[name]].format(name)
+            if name in mart.columns and mart.is_pii(name)
+            else name
+            for name in self.columns
+        ]
+        return f"SELECT {', '.join(chosen)} FROM mart"
 
 
 class RetentionExport(Export):
     """Cohort retention, with a column for each month since the first purchase."""
 
-    def query(self, connection: duckdb.DuckDBPyConnection) -> str:
+    def query(self, connection: duckdb.DuckDBPyConnection, personal_data: Mapping[str, str]) -> str:
         (last,) = connection.execute("SELECT max(month_number) FROM mart").fetchone() or (None,)
         months = range(0 if last is None else last + 1)
         rates = [f"max(CASE WHEN month_number = {k} THEN retention_rate END) AS month_{k}" for k in months]

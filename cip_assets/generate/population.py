@@ -4,7 +4,8 @@ The purchase process is BG/NBD (Fader, Hardie, Lee 2005, "Counting Your Customer
 while active, customer i buys at rate lambda_i ~ Gamma(r, alpha); after each repeat purchase the
 customer drops out with probability p_i ~ Beta(a, b). The first purchase starts the clock and is
 not followed by a drop-out. Times are continuous, in days since the start of the window; the tables
-hold their floor, so that two purchases may fall on the same day.
+hold their floor. The models count the days with a purchase, so a purchase on a day that already has
+one is moved to the next: otherwise r and alpha would not be found again.
 """
 
 from __future__ import annotations
@@ -217,8 +218,22 @@ def make_population(
     buyer = np.concatenate([np.flatnonzero(buys), owner[kept]])
     bought = np.concatenate([first[buys], time[kept]])
     order = np.argsort(buyer, kind="stable")
+    buyer, bought = _one_a_day(buyer[order], bought[order])
+    inside = bought < config.days
     number = np.arange(first_number, first_number + size)
-    return Population(number, signup, rate, dropout, buyer[order], bought[order])
+    return Population(number, signup, rate, dropout, buyer[inside], bought[inside])
+
+
+def _one_a_day(buyer: Ints, bought: Floats) -> tuple[Ints, Floats]:
+    """Purchases in the order of customer and time, each at least a day after the customer's one before it."""
+    if not len(buyer):
+        return buyer, bought
+    rank = np.arange(len(buyer)) - np.searchsorted(buyer, buyer)
+    day = np.floor(bought)
+    # The latest day less rank so far; a later customer starts above all of the earlier ones.
+    ahead = buyer * (day.max() + rank.max() + 1)
+    moved = np.maximum.accumulate(ahead + day - rank) - ahead + rank
+    return buyer, moved + (bought - day)
 
 
 def customer_columns(

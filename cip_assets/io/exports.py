@@ -18,6 +18,7 @@ import pyarrow.dataset
 
 from cip_assets.contracts.exports import Export
 from cip_assets.io import delta
+from cip_assets.rules import current_rules
 
 MEMORY_LIMIT = "1GB"
 
@@ -46,7 +47,7 @@ def export_csv(export: Export, mart_uri: str, as_of: date, folder: Path) -> Expo
         written = Path(scratch) / target.name
         with duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": scratch}) as connection:
             connection.register("mart", day)
-            query = export.query(connection)
+            query = export.query(connection, current_rules().personal_data.model_dump())
             (rows,) = connection.execute(
                 f"COPY ({query} ORDER BY {', '.join(export.order_by)}) TO '{_quoted(written)}' (HEADER, DELIMITER ',')"
             ).fetchone() or (0,)
@@ -76,7 +77,7 @@ def problems_of(export: Export, mart_uri: str, as_of: str, folder: Path) -> list
     problems = []
     with duckdb.connect() as connection:
         connection.register("mart", _day_of(mart_uri, as_of))
-        expected = connection.sql(export.query(connection))
+        expected = connection.sql(export.query(connection, current_rules().personal_data.model_dump()))
         file = connection.read_csv(str(path), header=True, all_varchar=True)
         if file.columns != expected.columns:
             problems.append(f"{path.name}: header {file.columns}, expected {expected.columns}")

@@ -206,3 +206,13 @@ def test_impossible_knobs_are_refused_by_name(knob: str, value: object) -> None:
     knobs: dict[str, object] = {"end": date(2025, 1, 1)} | {knob: value}
     with pytest.raises(ValueError, match=knob):
         GeneratorConfig(**knobs)  # type: ignore[arg-type]
+
+
+def test_a_customer_buys_once_a_day_at_most_as_the_purchase_model_counts() -> None:
+    config = GeneratorConfig(end=date(2025, 11, 21), bgnbd_r=50.0, bgnbd_alpha=20.0)
+    people = make_population(config, 500, 1, np.random.default_rng(7))
+    day = np.floor(people.bought).astype(int)
+    same = people.buyer[1:] == people.buyer[:-1]
+    assert (day[1:][same] > day[:-1][same]).all()
+    assert same.sum() > 1_000
+    assert 0 <= day.min() <= day.max() < config.days

@@ -14,11 +14,12 @@ import pytest
 from deltalake import write_deltalake
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from cip_assets.contracts import contract_of
+from cip_assets.contracts import contract_of, contracts_in
 from cip_assets.contracts.exports import EXPORTS
 from cip_assets.errors import PlatformError
 from cip_assets.io import exports
 from cip_assets.io.exports import Exported, export_csv
+from cip_assets.rules import PersonalData, Rules
 
 BY_NAME = {export.name: export for export in EXPORTS}
 DAY = date(2024, 3, 31)
@@ -330,3 +331,49 @@ def test_the_revenue_of_the_files_is_added_up(final: Final) -> None:
         "kpi_monthly_revenue": Decimal("30.10"),
         "customer_360_and_orphans": Decimal("30.10"),
     }
+
+
+# --- personal data --------------------------------------------------------------------------------------------
+
+ADA = {
+    "customer_id": "C1",
+    "first_name": "Ada",
+    "last_name": "Lovelace",
+    "email": "ada@example.org",
+    "date_of_birth": date(1990, 12, 10),
+}
+
+
+def personal(row: Mapping[str, str]) -> list[str]:
+    return [row[name] for name in ("first_name", "last_name", "email", "date_of_birth")]
+
+
+def test_names_and_birth_dates_are_hidden_and_e_mails_masked_unless_the_rules_say_otherwise(
+    final: Final,
+) -> None:
+    final.mart("customer_360", ADA, {"customer_id": "C2", "email": "no address"}, {"customer_id": "C3"})
+    final.export("customer_360")
+    assert [personal(row) for row in final.rows("customer_360")] == [
+        ["", "", "a***@example.org", ""],
+        ["", "", "n***", ""],
+        ["", "", "", ""],
+    ]
+    assert final.problems("customer_360") == []
+
+
+def test_they_are_shown_where_the_rules_allow(
+    final: Final, rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowed = PersonalData(first_name="shown", last_name="masked", email="shown", date_of_birth="shown")
+    monkeypatch.setattr(exports, "current_rules", lambda: rules.model_copy(update={"personal_data": allowed}))
+    final.mart("customer_360", ADA)
+    final.export("customer_360")
+    assert [personal(row) for row in final.rows("customer_360")] == [
+        ["Ada", "L***", "ada@example.org", "1990-12-10"]
+    ]
+    assert final.problems("customer_360") == []
+
+
+def test_the_rules_name_every_column_that_identifies_a_person() -> None:
+    identifying = {name for mart in contracts_in("marts") for name in mart.columns if mart.is_pii(name)}
+    assert set(PersonalData.model_fields) == identifying
