@@ -1,4 +1,4 @@
-"""How the figures are drawn: Altair charts over named data, which the page hands them."""
+"""How the facts of the cube are drawn: Altair charts over named data, which the page hands them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -44,8 +44,8 @@ def charts() -> Sequence[Chart]:
                 "months",
                 base.mark_bar().encode(
                     month,
-                    alt.Y("monthly_revenue:Q", title="revenue"),
-                    tooltip=["month:T", "monthly_revenue:Q", "orders:Q", "buyers:Q"],
+                    alt.Y("revenue:Q", title="revenue"),
+                    tooltip=["month:T", "revenue:Q", "orders:Q", "buyers:Q"],
                 ),
             ),
         ),
@@ -72,6 +72,12 @@ def charts() -> Sequence[Chart]:
             "Complaints",
             "Support tickets per 100 active customers, by month.",
             drawn("trends", line("complaints_per_100:Q", "tickets", ".1f")),
+        ),
+        Chart(
+            "tickets",
+            "Support load",
+            "Support tickets opened in each month.",
+            drawn("months", line("tickets:Q", "tickets", ",.0f")),
         ),
         Chart(
             "engagement",
@@ -136,25 +142,6 @@ def charts() -> Sequence[Chart]:
             ),
         ),
         Chart(
-            "migration",
-            "Moves between segments",
-            "Of the customers in a segment 90 days ago (rows), the share in each segment now (columns).",
-            drawn(
-                "migration",
-                base.mark_rect().encode(
-                    alt.X("to_segment:N", title="now"),
-                    alt.Y("from_segment:N", title="90 days ago"),
-                    alt.Color("share:Q", legend=alt.Legend(format=".0%"), scale=alt.Scale(scheme="viridis")),
-                    tooltip=[
-                        "from_segment:N",
-                        "to_segment:N",
-                        "customers:Q",
-                        alt.Tooltip("share:Q", format=".1%"),
-                    ],
-                ),
-            ),
-        ),
-        Chart(
             "churn",
             "Churn probability",
             "Buyers by their probability not to buy in the next 90 days.",
@@ -209,6 +196,19 @@ def charts() -> Sequence[Chart]:
                         alt.Tooltip("actual:Q", format=".1%"),
                         "customers:Q",
                     ],
+                ),
+            ),
+        ),
+        Chart(
+            "products",
+            "Top products",
+            "Revenue of the ten products that sold best.",
+            drawn(
+                "products",
+                base.mark_bar().encode(
+                    alt.X("revenue:Q"),
+                    alt.Y("product:N", sort="-x", title=None),
+                    tooltip=["product:N", alt.Tooltip("revenue:Q", format=",.2f"), "orders:Q"],
                 ),
             ),
         ),

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import jinja2
 from markupsafe import Markup
 
 from cip_assets.dashboard.charts import charts
-from cip_assets.dashboard.figures import Rows
+from cip_assets.dashboard.figures import Figures, Rows
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
 
@@ -50,6 +50,22 @@ class Table:
     columns: Sequence[Column]
 
 
+CUSTOMERS = Table(
+    "customers",
+    "Top customers",
+    [
+        Column("rank", "rank", "d"),
+        Column("customer_id", "customer"),
+        Column("rfm_segment", "segment"),
+        Column("region", "region"),
+        Column("monetary_value", "spent", ",.2f"),
+        Column("frequency", "purchases", ",d"),
+        Column("clv_12m", "expected in 12 months", ",.2f"),
+        Column("churn_band", "churn"),
+    ],
+)
+"""The table that the filters and the look-up act on."""
+
 TABLES = (
     Table(
         "backtest",
@@ -61,27 +77,6 @@ TABLES = (
             Column("spearman", "Spearman", ".3f"),
             Column("calibration_error", "calibration error", ".3f"),
             Column("top_decile_spend_share", "spend in the top tenth", ".0%"),
-        ],
-    ),
-    Table(
-        "products",
-        "Top products",
-        [
-            Column("rank", "", "d"),
-            Column("product_name", "product"),
-            Column("category", "category"),
-            Column("revenue", "revenue", ",.2f"),
-            Column("orders", "orders", ",d"),
-        ],
-    ),
-    Table(
-        "customers",
-        "Top customers",
-        [
-            Column("rank", "", "d"),
-            Column("customer_id", "customer"),
-            Column("rfm_segment", "segment"),
-            Column("monetary_value", "spent", ",.2f"),
         ],
     ),
     Table(
@@ -116,24 +111,52 @@ TOTALS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 }
 
 
-def page(figures: Mapping[str, Rows], as_of: date) -> str:
+@dataclass(frozen=True)
+class Moves:
+    """The moves between segments as a matrix: for each segment of before the share that is in each one now."""
+
+    before: Sequence[str]
+    now: Sequence[str]
+    share: Mapping[tuple[str, str], float]
+
+    @classmethod
+    def of(cls, rows: Rows) -> Self:
+        return cls(
+            sorted({row["from_segment"] for row in rows}),
+            sorted({row["to_segment"] for row in rows}),
+            {(row["from_segment"], row["to_segment"]): row["share"] for row in rows},
+        )
+
+
+def page(figures: Figures, as_of: date) -> str:
     """The whole page; it loads nothing from anywhere."""
     drawn = charts()
+    tables, cube = figures.tables, figures.cube
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATE.parent), autoescape=True, trim_blocks=True
     )
-    (totals,) = figures["totals"]
+    (totals,) = tables["totals"]
     return environment.get_template(TEMPLATE.name).render(
         as_of=as_of,
-        figures=figures,
+        figures=tables,
         questions=QUESTIONS,
         totals={name: text(totals) for name, text in TOTALS.items()},
         charts=drawn,
+        customers=CUSTOMERS,
         tables=TABLES,
-        figures_json=_as_script(figures),
+        moves=Moves.of(tables["migration"]),
+        filters={
+            name: sorted({cell[place] for cell in cube["cells"]}) for place, name in enumerate(cube["by"])
+        },
+        cube_json=_as_script(cube),
         specs_json=_as_script({chart.name: chart.spec for chart in drawn}),
         runtime=_runtime(),
     )
+
+
+def source() -> str:
+    """The page's own text and code."""
+    return "".join(path.read_text(encoding="utf-8") for path in (TEMPLATE, TEMPLATE.with_name("page.js")))
 
 
 def _as_script(value: object) -> Markup:

@@ -1,0 +1,73 @@
+"use strict";
+const read = (id) => JSON.parse(document.getElementById(id).textContent);
+const cube = read("cube"), specs = read("specs");
+const form = document.querySelector(".filters"), lookUp = document.getElementById("look-up");
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+let views = {};
+
+// Whether each cell is shown: it is what every filter that is set asks for.
+function shownCells() {
+  const wanted = cube.by.map((name) => form.elements[name].value);
+  return cube.cells.map((cell) => wanted.every((value, i) => !value || cell[i] === value));
+}
+
+// The rows of a fact: the sums of the cells that are shown for each combination of its keys, then what is divided.
+function rowsOf(fact, shown) {
+  const rows = new Map(), keys = Object.entries(fact.keys), sums = Object.entries(fact.sums);
+  fact.cell.forEach((cell, i) => {
+    const id = keys.map(([, key]) => key.codes[i]).join();
+    if (!rows.has(id)) {
+      rows.set(id, Object.fromEntries([...keys.map(([name, key]) => [name, key.values[key.codes[i]]]),
+                                       ...sums.map(([name]) => [name, 0])]));
+    }
+    if (shown[cell]) for (const [name, values] of sums) rows.get(id)[name] += values[i];
+  });
+  const found = [...rows.values()];
+  for (const [name, [over, under, times]] of Object.entries(fact.ratios)) {
+    for (const row of found) row[name] = row[under] ? times * row[over] / row[under] : null;
+  }
+  if (fact.share) {
+    const all = found.reduce((sum, row) => sum + row[fact.share], 0);
+    for (const row of found) row[fact.share + "_share"] = all ? row[fact.share] / all : null;
+  }
+  return found;
+}
+
+async function draw() {
+  const shown = shownCells(), style = { background: "transparent" };
+  const drawn = Object.entries(specs).map(async ([name, spec]) => {
+    const data = { [spec.data.name]: rowsOf(cube.facts[spec.data.name], shown) };
+    const options = { actions: false, renderer: "svg", theme: dark.matches ? "dark" : undefined, config: style };
+    views[name] = (await window.vegaEmbed("#chart-" + name, { ...spec, datasets: data }, options)).view;
+  });
+  await Promise.all(drawn);
+  document.body.dataset.drawn = drawn.length;
+}
+
+function listCustomers(shown) {
+  const wanted = lookUp.value.trim().toLowerCase();
+  for (const row of document.querySelectorAll("#table-customers tbody tr")) {
+    const id = row.cells[1].textContent.toLowerCase();
+    row.hidden = !shown[row.dataset.cell] || !id.includes(wanted);
+  }
+}
+
+async function filter() {
+  const shown = shownCells();
+  const [of_shown] = rowsOf(cube.facts.customers, shown), [all] = rowsOf(cube.facts.customers, shown.map(() => true));
+  form.querySelector("output").textContent =
+    `${of_shown.customers.toLocaleString("en")} of ${all.customers.toLocaleString("en")} customers`;
+  listCustomers(shown);
+  await Promise.all(Object.entries(views).map(([name, view]) => {
+    const source = specs[name].data.name;
+    return view.data(source, rowsOf(cube.facts[source], shown)).runAsync();
+  }));
+  document.body.dataset.filtered = JSON.stringify(cube.by.map((name) => form.elements[name].value));
+}
+
+form.addEventListener("change", filter);
+form.addEventListener("reset", () => setTimeout(filter));  // the fields are empty after the event
+form.addEventListener("submit", (event) => event.preventDefault());
+lookUp.addEventListener("input", () => listCustomers(shownCells()));
+dark.addEventListener("change", draw);
+draw().then(filter);

@@ -1,0 +1,131 @@
+"""The page in a real browser: it draws, filters, looks customers up, and keeps nobody out."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from cip_assets.dashboard.charts import charts
+from cip_assets_tests.integration.browser import chromium
+from cip_assets_tests.integration.conftest import Sample
+from cip_assets_tests.integration.helpers import rows_of
+
+MARKS = "svg :is(.mark-rect, .mark-symbol, .mark-line) path"
+CHARTS = [chart.name for chart in charts()]
+
+
+class Opened:
+    """The page in a window of the browser, with what it said and asked for."""
+
+    def __init__(self, browser: Browser, sample: Sample, **window: Any) -> None:
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.address = (sample.settings.final / "dashboard.html").as_uri()
+        self.tab: Page = browser.new_context(**window).new_page()
+        self.tab.on("console", lambda message: self.said.append(message.text))
+        self.tab.on("pageerror", lambda error: self.said.append(str(error)))
+        self.tab.on("request", lambda request: self.asked.append(request.url))
+        self.tab.goto(self.address)
+        self.tab.wait_for_selector("body[data-filtered]")
+
+    def drawn(self) -> dict[str, str]:
+        return {name: self.tab.inner_html(f"#chart-{name}") for name in CHARTS}
+
+    def choose(self, name: str, value: str) -> None:
+        self.tab.select_option(f"select[name={name}]", value)
+        self.tab.wait_for_function(
+            "value => JSON.parse(document.body.dataset.filtered).includes(value)", arg=value
+        )
+
+    def customers(self) -> list[str]:
+        """The ids in the table of the top customers, of the rows that are not hidden."""
+        cells = self.tab.locator("#table-customers tbody tr:not([hidden]) td:nth-child(2)")
+        return cells.all_inner_texts()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+def opened(browser: Browser, sample: Sample) -> Opened:
+    return Opened(browser, sample)
+
+
+def test_every_chart_has_marks_and_nothing_is_asked_for_or_complained_of(opened: Opened) -> None:
+    assert [name for name in CHARTS if not opened.tab.locator(f"#chart-{name} {MARKS}").count()] == []
+    assert opened.said == []
+    assert opened.asked == [opened.address]
+
+
+@pytest.mark.parametrize("name", ["region", "segment", "cohort"])
+def test_a_filter_changes_every_chart_and_showing_all_brings_them_back(opened: Opened, name: str) -> None:
+    before = opened.drawn()
+    values = opened.tab.locator(f"select[name={name}] option").all_inner_texts()
+    unchanged = set(CHARTS)
+    for value in values[1:]:
+        opened.choose(name, value)
+        after = opened.drawn()
+        unchanged &= {chart for chart in CHARTS if after[chart] == before[chart]}
+    assert unchanged == set()
+    opened.tab.click("button[type=reset]")
+    opened.tab.wait_for_function('document.body.dataset.filtered === \'["","",""]\'')
+    marks = [opened.tab.locator(f"#chart-{chart} {MARKS}").count() for chart in CHARTS]
+    assert all(marks)
+
+
+def test_a_filter_shows_the_numbers_of_its_customers(opened: Opened, sample: Sample) -> None:
+    customers = rows_of(sample.settings, "marts/customer_360")
+    northern = [row for row in customers if row["region"] == "North"]
+    opened.choose("region", "North")
+    assert opened.tab.inner_text("output") == f"{len(northern)} of {len(customers)} customers"
+    shown = opened.tab.evaluate("rowsOf(cube.facts.segments, shownCells())")
+    revenue = {row["segment"]: row["revenue"] for row in shown if row["customers"]}
+    spent: dict[str, float] = {}
+    for row in northern:
+        spent[row["rfm_segment"]] = spent.get(row["rfm_segment"], 0) + float(row["monetary_value"])
+    assert revenue == pytest.approx(spent)
+    regions = {row["customer_id"]: row["region"] for row in customers}
+    assert {regions[customer] for customer in opened.customers()} == {"North"}
+
+
+def test_a_customer_is_found_by_a_part_of_the_id(opened: Opened) -> None:
+    everybody = opened.customers()
+    wanted = everybody[7]
+    opened.tab.fill("#look-up", f" {wanted[1:].lower()} ")
+    assert opened.customers() == [wanted]
+    opened.tab.fill("#look-up", "nobody")
+    assert opened.customers() == []
+    opened.tab.fill("#look-up", "")
+    assert opened.customers() == everybody
+
+
+def test_the_filters_are_reached_and_changed_by_keyboard(opened: Opened) -> None:
+    opened.tab.focus("select[name=region]")
+    opened.tab.keyboard.press("ArrowDown")
+    opened.tab.keyboard.press("Tab")
+    opened.tab.wait_for_function('document.body.dataset.filtered !== \'["","",""]\'')
+    assert opened.tab.evaluate("document.activeElement.name") == "segment"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_keeps_people_from_using_it(browser: Browser, sample: Sample, scheme: str) -> None:
+    opened = Opened(browser, sample, color_scheme=scheme)
+    found = Axe().run(opened.tab).response["violations"]
+    serious = [fault for fault in found if fault["impact"] in {"serious", "critical"}]
+    assert [(fault["id"], fault["nodes"][0]["html"]) for fault in serious] == []
+
+
+def test_a_phone_shows_it_without_scrolling_sideways(browser: Browser, sample: Sample) -> None:
+    opened = Opened(browser, sample, viewport={"width": 390, "height": 800})
+    assert opened.tab.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_on_paper_there_is_nothing_to_press(opened: Opened) -> None:
+    opened.tab.emulate_media(media="print")
+    assert not opened.tab.is_visible(".filters")
+    assert opened.tab.is_visible("#chart-months svg")
