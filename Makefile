@@ -11,17 +11,20 @@ export DAGSTER_DISABLE_TELEMETRY = 1
 # A test process ends before the JVM would have earned its optimising compiler back.
 SHORT_JVM := -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
 
-.PHONY: run test test-sail test-spark check ui bench screenshots clean
+.PHONY: run test test-sail test-page test-spark check ui bench screenshots clean
 
 run: $(STAMP)
 	$(BIN)/cip run --sample
 
-# Both engines at once: each waits a good deal, and what each says is printed together.
+# All at once: each waits a good deal, Dagster's page most, and what each says is printed together.
 test: $(STAMP)
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-sail test-spark
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-page test-sail test-spark
 
 test-sail: $(STAMP)
-	CIP_ENGINE=sail $(BIN)/pytest
+	CIP_ENGINE=sail $(BIN)/pytest -m "not page"
+
+test-page: $(STAMP)
+	CIP_ENGINE=sail $(BIN)/pytest -m page
 
 test-spark: $(STAMP)
 	@if command -v java >/dev/null 2>&1; then \

@@ -181,8 +181,14 @@ class Platform:
                 report.rows[key.to_user_string()] = found.row_count
             report.checks += map(_outcome, found.checks)
         if left - done.keys():
-            day = report.as_of.isoformat()
-            self.execute(SNAPSHOT, report, listener, partition_key=day, assets=left - done.keys())
+            self.execute(
+                SNAPSHOT,
+                report,
+                listener,
+                assets=left - done.keys(),
+                partition_key=report.as_of.isoformat(),
+                tags={plan.COVERS_TAG: plan.covering(left)},
+            )
 
     def execute(
         self,

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from cip_assets.__main__ import main
 from cip_assets.errors import PlatformError
 from cip_assets.explain import explain
 from cip_assets.settings import Settings
@@ -87,3 +88,18 @@ def test_what_cannot_be_compared_says_what_to_do(
 ) -> None:
     with pytest.raises(PlatformError, match=message):
         explain(settings, customer, first, last)
+
+
+def test_the_command_shows_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CIP_DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("CIP_ENGINE", ENGINE)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("sys.argv", ["cip", "explain", "C1", "--from", str(FIRST), "--to", str(LAST)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    shown = capsys.readouterr().out
+    assert "rfm_segment" in shown
+    assert "transactions.csv:3" in shown

@@ -4,6 +4,7 @@ The command line and the sensor of the landing folder both ask here, so they agr
 """
 
 import hashlib
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -22,11 +23,20 @@ from cip_assets.settings import Settings
 STAGES: Sequence[Sequence[str]] = (("raw",), ("cleaned", "quarantine"))
 """Layers that together hold every landed line."""
 
+
+def digest(*parts: object) -> str:
+    """A short text that is the same for the same parts: for tags and run keys."""
+    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:24]
+
+
 CODE_VERSIONS = {spec.key: spec.code_version for asset in ASSETS for spec in asset.specs}
 
 CODE_TAG = "cip/code"
-CODE = hashlib.sha256(repr(sorted(CODE_VERSIONS.items())).encode()).hexdigest()[:12]
+CODE = digest(sorted((key.to_user_string(), version) for key, version in CODE_VERSIONS.items()))
 """Changes with the code or the rules of any table; every run carries it in its tag."""
+
+COVERS_TAG = "cip/covers"
+"""The tag of a snapshot's run that leaves out what is up to date: the digest of all that it was to see to."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +146,11 @@ def blocks_of(by_month: Mapping[str, Collection[str]]) -> list[Block]:
 
 def _place_after(block: Block, calendar: Sequence[str]) -> int | None:
     return calendar.index(block.last) + 1 if block.last else None
+
+
+def covering(assets: Collection[dg.AssetKey]) -> str:
+    """The value of ``COVERS_TAG`` for these assets."""
+    return digest(sorted(key.to_user_string() for key in assets))
 
 
 def without_downstream(assets: Collection[dg.AssetKey], blocked: Collection[dg.AssetKey]) -> set[dg.AssetKey]:

@@ -1,6 +1,5 @@
 """What starts by the clock: the refresh of what is about to go stale, and the upkeep of the tables."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 
 import dagster as dg
@@ -51,8 +50,7 @@ def _snapshot(settings: Settings, stale: Stale) -> Iterator[dg.RunRequest]:
 
 def _latch(stale: Stale) -> str:
     """The same until one of the assets was refreshed, so that a refresh is asked for once."""
-    text = repr(sorted((key.to_user_string(), ran) for key, ran in stale.items()))
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
+    return plan.digest(sorted((key.to_user_string(), ran) for key, ran in stale.items()))
 
 
 def _refresh(

@@ -1,6 +1,5 @@
 """What starts by itself: runs for files that landed, and alerts for what went wrong."""
 
-import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -103,9 +102,11 @@ class Asked:
             ),
             limit=10,
         )
+        runs = [record.dagster_run for record in found if (record.start_time or 0) > changed]
+        wanted = plan.covering(assets)
         return any(
-            (record.start_time or 0) > changed and assets <= (record.dagster_run.asset_selection or assets)
-            for record in found
+            run.tags.get(plan.COVERS_TAG) == wanted or assets <= (run.asset_selection or assets)
+            for run in runs
         )
 
 
@@ -127,7 +128,7 @@ class Stages:
         self._seen = seen
         self._manifest = in_step.read_manifest(settings.table_uri("landing", "manifest"))
         self._known = {entry.path: entry for entries in self._manifest.values() for entry in entries}
-        self._state = _digest({path: entry.sha256 for path, entry in self._known.items()}, plan.CODE)
+        self._state = plan.digest({path: entry.sha256 for path, entry in self._known.items()}, plan.CODE)
 
     def next(self) -> Outcome:
         return (
@@ -154,7 +155,7 @@ class Stages:
             if path not in self._known or self._known[path].sha256 != sha256
         }
         gone = sorted(self._known.keys() - landed.keys())
-        key = _digest("files", changed, gone)
+        key = plan.digest("files", changed, gone)
         if not (changed or gone) or self._asked.before(key):
             return None
         block = plan.Block(())
@@ -204,9 +205,10 @@ class Stages:
         if self._state == self.settled:
             return None
         work = plan.due(self._settings)
-        keys = {block: _digest("months", str(block), self._state) for block in work.blocks}
+        keys = {block: plan.digest("months", str(block), self._state) for block in work.blocks}
         keys |= {
-            plan.without_months(table): _digest("unreadable", why) for table, why in work.unreadable.items()
+            plan.without_months(table): plan.digest("unreadable", why)
+            for table, why in work.unreadable.items()
         }
         fresh = {block: key for block, key in keys.items() if not self._asked.before(key)}
         if fresh:
@@ -242,7 +244,7 @@ class Stages:
         if self._asked.snapshot_since(str(day), changed, assets):
             return None
         return dg.RunRequest(
-            run_key=_digest("snapshot", str(day), self._state, sorted(blocked)),
+            run_key=plan.digest("snapshot", str(day), self._state, sorted(blocked)),
             job_name=SNAPSHOT,
             partition_key=str(day),
             asset_selection=sorted(assets),
@@ -273,10 +275,6 @@ def landing_files(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg
 
 def _scanned(settings: Settings, path: str) -> ManifestEntry:
     return in_step.manifest_entry(landing.scan_file(settings.landing, landing.landed_file(path), calendar()))
-
-
-def _digest(*parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:24]
 
 
 # --- alerts -----------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyspark.sql.functions as F
 import pyspark.sql.types as T
-from deltalake import DeltaTable, Schema
+from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 from filelock import FileLock
 from pyspark.sql import DataFrame, SparkSession
@@ -94,6 +94,7 @@ def write(
     table = table_name(uri)
     check_schema(frame.schema, schema, table)
     token = str(uuid4())
+    message = json.dumps({**(audit or {}), "write_id": token}, default=str)
     with one_writer(uri):
         existing = _create_or_load(uri, frame.schema, partition_column)
         added = _add_columns(existing, frame.schema, table)
@@ -101,7 +102,7 @@ def write(
             _complete(frame, existing, replace, table)
             .write.format("delta")
             .mode("overwrite")
-            .option("userMetadata", json.dumps({**(audit or {}), "write_id": token}, default=str))
+            .option("userMetadata", message)
         )
         if replace is not None:
             writer = writer.option("replaceWhere", replace.predicate)
@@ -109,8 +110,9 @@ def write(
         writer.save(uri)
         existing.update_incremental()
         if existing.version() == before:
-            # The engines commit nothing where no row comes and none was there.
-            return Written(before, 0, added)
+            # The engines commit nothing where no row comes and none was there; that it was looked at counts too.
+            _commit_nothing(existing, message)
+            return Written(existing.version(), 0, added)
     commit = next(commit for commit in history(existing, RECENT) if commit.audit.get("write_id") == token)
     return Written(commit.version, commit.row_count or 0, added)
 
@@ -190,7 +192,7 @@ def history(table: DeltaTable, limit: int | None = None) -> Iterator[Commit]:
 
 
 def restore(uri: str, version: int) -> int:
-    """Make a table again what it was at a version, as a new commit; returns the new version.
+    """Make a table again what it was at a version, as a new commit where that was replaced; returns the version.
 
     Raises:
         PlatformError: there is no such table or version.
@@ -201,6 +203,8 @@ def restore(uri: str, version: int) -> int:
         raise PlatformError(
             f"{table_name(uri)}: no version {version}; it has 0 to {table.version()} (see 'cip history')"
         )
+    if version == table.version():
+        return version
     with one_writer(uri):
         table.restore(version)
     return table.version()
@@ -273,6 +277,14 @@ def one_writer(uri: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.parent / f".{path.name}.lock"):
         yield
+
+
+def _commit_nothing(table: DeltaTable, message: str) -> None:
+    """A commit without rows, for its audit."""
+    rows = table.to_pyarrow_dataset().schema.empty_table()
+    properties = CommitProperties(custom_metadata={"userMetadata": message})
+    write_deltalake(table, rows, mode="append", commit_properties=properties)
+    table.update_incremental()
 
 
 def _create_or_load(uri: str, schema: T.StructType, partition_column: str | None) -> DeltaTable:

@@ -26,6 +26,8 @@ from cip_assets_tests.integration.helpers import (
     land,
 )
 
+pytestmark = pytest.mark.page
+
 JANUARY, FEBRUARY, MARCH = "2024-01-01", "2024-02-01", "2024-03-01"
 OLD_DAY = "2024-01-15"
 MONTHLY_REVENUE = ["features/purchases", "marts/kpi_monthly_revenue", "exports/kpi_monthly_revenue"]

@@ -24,7 +24,7 @@ from cip_assets_tests.integration.helpers import (
 )
 
 MakePlatform = Callable[..., Platform]
-TOTALS = "exports/kpi_totals"
+MONTHLY = "exports/kpi_monthly_revenue"
 
 
 @pytest.mark.engine
@@ -89,7 +89,7 @@ def test_a_late_row_runs_its_own_month_again_and_leaves_the_others_byte_for_byte
     healthy: Path, platform_on: MakePlatform
 ) -> None:
     landing = healthy / "landing"
-    platform = platform_on(healthy, TOTALS)
+    platform = platform_on(healthy, MONTHLY)
     before = data_files(platform.settings, "cleaned/transactions")
     land(landing, "transactions/dt=2024-02-28/late.csv", "T9,C2,P1,1,12.50,12.50,Cash,2024-01-31\n")
 
@@ -100,7 +100,8 @@ def test_a_late_row_runs_its_own_month_again_and_leaves_the_others_byte_for_byte
     after = data_files(platform.settings, "cleaned/transactions")
     assert after["2024-02-01"] == before["2024-02-01"]
     assert after["2024-01-01"] != before["2024-01-01"]
-    assert [row["total_revenue"] for row in exported(platform.settings, "kpi_totals")] == ["62.50"]
+    months = exported(platform.settings, "kpi_monthly_revenue")
+    assert [row["monthly_revenue"] for row in months] == ["25.00", "37.50"]
 
 
 def test_a_correction_delivered_later_wins_and_the_old_row_is_superseded(
@@ -111,7 +112,7 @@ def test_a_correction_delivered_later_wins_and_the_old_row_is_superseded(
         "transactions/dt=2024-03-01/fix.csv",
         "T1,C1,P1,1,10.00,10.00,PayPal,2024-01-10\n",
     )
-    platform = platform_on(healthy, TOTALS)
+    platform = platform_on(healthy, MONTHLY)
     assert platform.run().succeeded
     amounts = {
         row["transaction_id"]: row["amount"] for row in rows_of(platform.settings, "cleaned/transactions")
@@ -135,7 +136,7 @@ def test_the_same_id_in_two_months_is_reported_and_both_rows_stay(
 ) -> None:
     twice = "T1,C1,P1,1,12.50,12.50,PayPal,2024-01-10\nT1,C1,P1,1,12.50,12.50,PayPal,2024-02-10\n"
     land_all(data_dir / "landing", transactions=twice)
-    platform = platform_on(data_dir, TOTALS)
+    platform = platform_on(data_dir, MONTHLY)
     report = platform.run()
     *_, check = [
         c for c in report.checks if (c.asset, c.name) == ("cleaned/transactions", "one_month_per_id")
@@ -148,14 +149,14 @@ def test_the_same_id_in_two_months_is_reported_and_both_rows_stay(
 def test_only_the_newest_customer_snapshot_counts(healthy: Path, platform_on: MakePlatform) -> None:
     newer = "C1,Ada,King,ada@example.org,Female,1990-12-10,2024-01-02,West,Consumer\n"
     land(healthy / "landing", "customers/dt=2024-02-01/customers.csv", newer)
-    platform = platform_on(healthy, TOTALS)
+    platform = platform_on(healthy, MONTHLY)
     assert platform.run().succeeded
     assert [row["last_name"] for row in rows_of(platform.settings, "cleaned/customers")] == ["King"]
 
 
 def test_a_column_that_no_contract_knows_is_kept_in_raw(healthy: Path, platform_on: MakePlatform) -> None:
     landing = healthy / "landing"
-    platform = platform_on(healthy, TOTALS)
+    platform = platform_on(healthy, MONTHLY)
     land(
         landing,
         "products.csv",
@@ -170,7 +171,9 @@ def test_a_column_that_no_contract_knows_is_kept_in_raw(healthy: Path, platform_
 def test_an_older_day_can_be_computed_and_knows_nothing_of_what_came_later(
     healthy: Path, platform_on: MakePlatform
 ) -> None:
-    platform = platform_on(healthy, TOTALS, "exports/customer_360")
+    platform = platform_on(
+        healthy, "exports/kpi_totals", "exports/customer_360", "exports/kpi_monthly_revenue"
+    )
     assert platform.run(as_of=date(2024, 1, 31)).succeeded
     assert [row["total_revenue"] for row in exported(platform.settings, "kpi_totals")] == ["12.50"]
     assert [row["frequency"] for row in exported(platform.settings, "customer_360")] == ["1", "0"]

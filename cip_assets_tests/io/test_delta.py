@@ -131,9 +131,17 @@ def test_no_rows_empty_a_slice_and_nothing_else(filled: Table) -> None:
     assert (filled.rows(), written.row_count, written.version) == ([A, C], 0, filled.version)
 
 
-def test_no_rows_leave_an_empty_slice_empty(filled: Table) -> None:
-    written = filled.write(replace=Slice("month", APRIL, date(2024, 5, 1)))
-    assert (filled.rows(), written.row_count, written.version) == ([A, B, C], 0, filled.version)
+@pytest.mark.engine
+def test_no_rows_leave_an_empty_slice_empty_and_the_log_says_that_it_was_written(filled: Table) -> None:
+    before = filled.version
+    audit = {"partition": str(APRIL)}
+    april = Slice("month", APRIL, date(2024, 5, 1))
+    written = delta.write(
+        filled.frame(()), filled.uri, schema=SCHEMA, replace=april, partition_column="month", audit=audit
+    )
+    assert (filled.rows(), written.row_count) == ([A, B, C], 0)
+    assert written.version == filled.version == before + 1
+    assert next(delta.history(DeltaTable(filled.uri))).audit["partition"] == str(APRIL)
 
 
 @pytest.mark.engine
@@ -274,6 +282,11 @@ def test_a_restored_version_is_a_new_commit_and_can_be_written_on(filled: Table)
     assert next(delta.history(delta.open_table(filled.uri))).operation == "RESTORE"
     filled.write(("b3", "2.00", FEBRUARY), replace=IN_FEBRUARY)
     assert filled.rows() == [A, ("b3", "2.00", FEBRUARY), C]
+
+
+def test_the_present_version_is_restored_without_a_commit(filled: Table) -> None:
+    before = filled.version
+    assert delta.restore(filled.uri, before) == before == filled.version
 
 
 @pytest.mark.parametrize("version", [-1, 99])

@@ -1,0 +1,89 @@
+"""The commands in the documents are ones that work, as they stand there."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from cip_assets.__main__ import main
+from cip_assets_tests.conftest import ENGINE
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = [ROOT / "README.md", ROOT / "data" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+STANDS_FOR: Mapping[str, str] = {
+    "TABLE": "quarantine/returns",
+    "ASSET": "exports/kpi_totals",
+    "CUSTOMER": "C1",
+    "DAY": "2024-02-12",
+    "D": "2024-02-12",
+    "N": "1",
+    "S": "7",
+    "TIME": "2999-01-01",
+    "DIR": "generated",
+}
+"""What a word in capitals is in these tests."""
+
+ELSEWHERE = {
+    "cip ui": "test_dagster_page",
+    "cip conformance": "test_conformance",
+    "cip explain": "test_explain",
+}
+"""Commands that other tests run, since they serve a page, take their time, or need two days."""
+
+
+def documented(pattern: str) -> list[str]:
+    texts = [path.read_text(encoding="utf-8") for path in DOCUMENTS]
+    return sorted({found for text in texts for found in re.findall(pattern, text)})
+
+
+def written_out(command: str) -> list[str]:
+    """Its words, with all that may be left out, and with something for each word in capitals."""
+    words = re.sub(r"[\[\]]", "", command).split()[1:]
+    chosen = [STANDS_FOR.get(word, word) for word in words]
+    if words[0] in {"quarantine", "replay"}:
+        chosen = [word.removeprefix("quarantine/") for word in chosen]
+    return chosen
+
+
+COMMANDS = documented(r"`(?:\.venv/bin/)?(cip [a-z][^`]*)`")
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if " ".join(c.split()[:2]) not in ELSEWHERE])
+def test_a_command_does_what_it_is_said_to(
+    healthy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    monkeypatch.setenv("CIP_DATA_DIR", str(healthy))
+    monkeypatch.setenv("CIP_ENGINE", ENGINE)
+    monkeypatch.chdir(healthy)
+    monkeypatch.setattr(sys, "argv", ["cip", *_possible(written_out(command), healthy)])
+    code = 0
+    try:
+        main()
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    assert code == 0, capsys.readouterr()
+
+
+def _possible(words: list[str], data_dir: Path) -> list[str]:
+    """On the small folder, in which nothing is of 2026 and only a version that was replaced can come back."""
+    if words[0] == "generate" and "--out" not in words:
+        return [*words, "--out", str(data_dir / "generated"), "--customers", "5"]
+    return [word.replace("2026-03", "2024-01") for word in words]
+
+
+def test_the_commands_that_other_tests_run_are_run_there() -> None:
+    tests = {path.stem: path.read_text("utf-8") for path in Path(__file__).parent.rglob("*.py")}
+    for command, test in ELSEWHERE.items():
+        assert any(name.startswith(command) for name in COMMANDS)
+        assert test in tests
+    assert '"ui", "--port"' in tests["dagster_page"]
+
+
+@pytest.mark.parametrize("target", documented(r"\bmake ([a-z-]+)(?=`|\s*#|\n)"))
+def test_a_target_of_make_is_there(target: str) -> None:
+    done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
