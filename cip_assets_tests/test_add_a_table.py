@@ -37,9 +37,13 @@ def test_the_guide_leads_to_a_table_with_checks_and_a_file(healthy: Path, tmp_pa
     contract, transform, asset, export = blocks()
     edit(package / "contracts" / "marts.py", "", contract)
     edit(package / "transforms" / "marts.py", "", transform)
-    edit(package / "assets" / "marts.py", "ASSETS = [\n", asset)
+    edit(package / "assets" / "marts.py", "ASSETS = [\n", f"{asset}\n\n")
     edit(package / "assets" / "marts.py", "    customer_360,\n    cohort_retention,\n", "    kpi_payment,\n")
-    edit(package / "contracts" / "exports.py", '    Export(\n        "customer_360",\n', export)
+    edit(
+        package / "contracts" / "exports.py",
+        '    Export(\n        "customer_360",\n',
+        f"{export.rstrip()},\n",
+    )
     lines = [line for block in blocks() for line in block.splitlines() if line.strip()]
     assert f"in {len(lines) + 1} lines" in GUIDE  # and the one in the list
 
