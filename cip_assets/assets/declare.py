@@ -18,8 +18,8 @@ from cip_assets.rules import current_rules
 
 KINDS = {"pyspark", "deltalake"}
 
-COMPUTING = ("cip_assets.transforms.", "cip_assets.models.")
-"""The packages whose code decides what stands in a table."""
+COMPUTING = ("cip_assets.transforms.", "cip_assets.models.", "cip_assets.dashboard.")
+"""The packages whose code decides what stands in a table or on the page."""
 
 OWNER_OF = {
     **dict.fromkeys(["landing", "raw", "cleaned", "quarantine"], "team:data-engineering"),

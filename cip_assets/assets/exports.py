@@ -11,7 +11,7 @@ from cip_assets.automation.partitions import DAYS, EVERY_MONTH_SO_FAR
 from cip_assets.contracts import SOURCE_TABLES, TableContract, contract_of
 from cip_assets.contracts import exports as declared
 from cip_assets.contracts.exports import EXPORTS, Export
-from cip_assets.dashboard import charts, cube, figures, page
+from cip_assets.dashboard import figures, page
 from cip_assets.io import delta
 from cip_assets.io import exports as writer
 from cip_assets.io.manager import COLUMN_LINEAGE
@@ -83,6 +83,7 @@ def _about(done: writer.Exported, computed_from: Mapping[str, int]) -> dict[str,
     key=["exports", "dashboard"],
     **limits("exports", "dashboard"),
     deps=[
+        *(dg.AssetKey(["features", table]) for table in figures.FEATURES),
         *(dg.AssetKey(["marts", table]) for table in figures.MARTS),
         *(
             dg.AssetDep(
@@ -97,7 +98,7 @@ def _about(done: writer.Exported, computed_from: Mapping[str, int]) -> dict[str,
     **labels("exports", "customers", pii=False),
     kinds={"html"},
     description="The four questions and all that people look at: `final/dashboard.html`, one file that works offline.",
-    code_version=code_version(charts, page, figures, cube, text=page.source()),
+    code_version=code_version(page, figures, text=page.source()),
 )
 def dashboard(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
     """Read the figures and write the page, replaced in one step."""
