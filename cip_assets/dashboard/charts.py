@@ -35,6 +35,11 @@ def charts() -> Sequence[Chart]:
             month, alt.Y(measure, title=title, axis=alt.Axis(format=form)), tooltip=tips
         )
 
+    def bars(length: Any, name: str, *tips: Any, **more: Any) -> Any:
+        """A bar for each name, the longest first."""
+        names = alt.Y(f"{name}:N", sort="-x", title=None)
+        return base.mark_bar().encode(length, names, tooltip=[f"{name}:N", *tips], **more)
+
     return [
         Chart(
             "months",
@@ -128,16 +133,13 @@ def charts() -> Sequence[Chart]:
             "Customers in each segment, coloured by its share of revenue.",
             drawn(
                 "segments",
-                base.mark_bar().encode(
+                bars(
                     alt.X("customers:Q"),
-                    alt.Y("segment:N", sort="-x", title=None),
-                    alt.Color("revenue_share:Q", title="of revenue", legend=alt.Legend(format=".0%")),
-                    tooltip=[
-                        "segment:N",
-                        "customers:Q",
-                        "revenue:Q",
-                        alt.Tooltip("revenue_share:Q", format=".1%"),
-                    ],
+                    "segment",
+                    "customers:Q",
+                    "revenue:Q",
+                    alt.Tooltip("revenue_share:Q", format=".1%"),
+                    color=alt.Color("revenue_share:Q", title="of revenue", legend=alt.Legend(format=".0%")),
                 ),
             ),
         ),
@@ -205,11 +207,7 @@ def charts() -> Sequence[Chart]:
             "Revenue of the ten products that sold best.",
             drawn(
                 "products",
-                base.mark_bar().encode(
-                    alt.X("revenue:Q"),
-                    alt.Y("product:N", sort="-x", title=None),
-                    tooltip=["product:N", alt.Tooltip("revenue:Q", format=",.2f"), "orders:Q"],
-                ),
+                bars(alt.X("revenue:Q"), "product", alt.Tooltip("revenue:Q", format=",.2f"), "orders:Q"),
             ),
         ),
         Chart(
@@ -218,10 +216,12 @@ def charts() -> Sequence[Chart]:
             "Share of the transactions of a category that came back.",
             drawn(
                 "categories",
-                base.mark_bar().encode(
+                bars(
                     alt.X("share:Q", title="came back", axis=alt.Axis(format=".0%")),
-                    alt.Y("category:N", sort="-x", title=None),
-                    tooltip=["category:N", "sold:Q", "returned:Q", alt.Tooltip("share:Q", format=".1%")],
+                    "category",
+                    "sold:Q",
+                    "returned:Q",
+                    alt.Tooltip("share:Q", format=".1%"),
                 ),
             ),
         ),

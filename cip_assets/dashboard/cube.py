@@ -29,6 +29,15 @@ CREATE TEMP TABLE visits AS
   SELECT customer_id, month, count(*) AS sessions FROM web_activity WHERE timestamp::DATE <= $day GROUP BY ALL;
 """
 
+STRANGERS = """
+CREATE TEMP TABLE strangers AS
+  SELECT DISTINCT customer_id FROM (
+    SELECT customer_id FROM returns UNION ALL SELECT customer_id FROM support_tickets
+    UNION ALL SELECT customer_id FROM visits)
+  WHERE customer_id NOT IN (SELECT customer_id FROM customer_360)
+    AND customer_id NOT IN (SELECT customer_id FROM starts);
+"""
+
 PEOPLE = """
 CREATE TEMP TABLE people AS
   SELECT customer_id, coalesce(region, 'Unknown') AS region, coalesce(rfm_segment, 'Unknown') AS segment,
@@ -43,14 +52,22 @@ CREATE TEMP TABLE cell_of AS
 """
 """Who is in which cell: customers, buyers that customers does not know, and other strangers that came back or asked."""
 
-STRANGERS = """
-CREATE TEMP TABLE strangers AS
-  SELECT DISTINCT customer_id FROM (
-    SELECT customer_id FROM returns UNION ALL SELECT customer_id FROM support_tickets
-    UNION ALL SELECT customer_id FROM visits)
-  WHERE customer_id NOT IN (SELECT customer_id FROM customer_360)
-    AND customer_id NOT IN (SELECT customer_id FROM starts);
+MONTHLY = """
+CREATE TEMP TABLE monthly AS
+  SELECT cell, month, sum(amount) AS revenue, count(*) AS orders, count(DISTINCT customer_id) AS buyers
+  FROM bought JOIN cell_of USING (customer_id) GROUP BY ALL
+  UNION ALL BY NAME SELECT cell, month, count(*) AS tickets
+  FROM support_tickets JOIN cell_of USING (customer_id) WHERE opened_date <= $day GROUP BY ALL
+  UNION ALL BY NAME SELECT cell, month, count(*) AS returned
+  FROM returns JOIN cell_of USING (customer_id) WHERE return_date <= $day GROUP BY ALL
+  UNION ALL BY NAME SELECT cell, month, count(*) AS active
+  FROM (SELECT customer_id, month FROM bought UNION SELECT customer_id, month FROM visits)
+    JOIN cell_of USING (customer_id) GROUP BY ALL
+  UNION ALL BY NAME SELECT cell, month, count(*) AS new_buyers,
+    count(*) FILTER (WHERE second - first <= $within) AS second_orders
+  FROM starts JOIN cell_of USING (customer_id) WHERE last_day(month) + $within::INT <= $day GROUP BY ALL;
 """
+"""What is counted by month, in rows of their own, which two facts add up."""
 
 
 @dataclass(frozen=True)
@@ -66,21 +83,6 @@ class Fact:
     ratios: Mapping[str, tuple[str, str, int]] = field(default_factory=dict)
     share: str | None = None
 
-
-MONTHLY = """
-  SELECT cell, month, sum(amount) AS revenue, count(*) AS orders, count(DISTINCT customer_id) AS buyers
-  FROM bought JOIN cell_of USING (customer_id) GROUP BY ALL
-  UNION ALL BY NAME SELECT cell, month, count(*) AS tickets
-  FROM support_tickets JOIN cell_of USING (customer_id) WHERE opened_date <= $day GROUP BY ALL
-  UNION ALL BY NAME SELECT cell, month, count(*) AS returned
-  FROM returns JOIN cell_of USING (customer_id) WHERE return_date <= $day GROUP BY ALL
-  UNION ALL BY NAME SELECT cell, month, count(*) AS active
-  FROM (SELECT customer_id, month FROM bought UNION SELECT customer_id, month FROM visits)
-    JOIN cell_of USING (customer_id) GROUP BY ALL
-  UNION ALL BY NAME SELECT cell, month, count(*) AS new_buyers,
-    count(*) FILTER (WHERE second - first <= $within) AS second_orders
-  FROM starts JOIN cell_of USING (customer_id) WHERE last_day(month) + $within::INT <= $day GROUP BY ALL
-"""
 
 QUARTERS = """
   WITH judged AS (
@@ -131,12 +133,12 @@ FACTS: Mapping[str, Fact] = {
     "months": Fact(
         ("month",),
         ("revenue", "orders", "buyers", "tickets"),
-        f"FROM ({MONTHLY}) WHERE month IN (SELECT month FROM kpi_monthly_revenue)",
+        "FROM monthly WHERE month IN (SELECT month FROM kpi_monthly_revenue)",
     ),
     "trends": Fact(
         ("month",),
         ("orders", "returned", "tickets", "active", "new_buyers", "second_orders"),
-        f"FROM ({MONTHLY}) WHERE month IN (SELECT month FROM kpi_trends WHERE is_complete)",
+        "FROM monthly WHERE month IN (SELECT month FROM kpi_trends WHERE is_complete)",
         {
             "second_order_rate": ("second_orders", "new_buyers", 1),
             "return_ratio": ("returned", "orders", 1),
@@ -233,7 +235,7 @@ def cube(connection: duckdb.DuckDBPyConnection, as_of: date, rules: Rules) -> Ma
             query, {name: value for name, value in given.items() if f"${name}" in query}
         )
 
-    for statement in f"{EVENTS}{STRANGERS}{PEOPLE}".split(";")[:-1]:
+    for statement in f"{EVENTS}{STRANGERS}{PEOPLE}{MONTHLY}".split(";")[:-1]:
         run(statement)
     cells = run(f"SELECT {', '.join(CELL)} FROM cells ORDER BY cell").fetchall()
     return {

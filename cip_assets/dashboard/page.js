@@ -3,7 +3,7 @@ const read = (id) => JSON.parse(document.getElementById(id).textContent);
 const cube = read("cube"), specs = read("specs");
 const form = document.querySelector(".filters"), lookUp = document.getElementById("look-up");
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
-let views = {};
+const views = {};
 
 // Whether each cell is shown: it is what every filter that is set asks for.
 function shownCells() {
@@ -41,7 +41,6 @@ async function draw() {
     views[name] = (await window.vegaEmbed("#chart-" + name, { ...spec, datasets: data }, options)).view;
   });
   await Promise.all(drawn);
-  document.body.dataset.drawn = drawn.length;
 }
 
 function listCustomers(shown) {
@@ -52,17 +51,23 @@ function listCustomers(shown) {
   }
 }
 
-async function filter() {
+// What stands beside the charts: how many customers they show, and which of the top ones.
+function tell() {
   const shown = shownCells();
   const [of_shown] = rowsOf(cube.facts.customers, shown), [all] = rowsOf(cube.facts.customers, shown.map(() => true));
   form.querySelector("output").textContent =
     `${of_shown.customers.toLocaleString("en")} of ${all.customers.toLocaleString("en")} customers`;
   listCustomers(shown);
+  document.body.dataset.filtered = JSON.stringify(cube.by.map((name) => form.elements[name].value));
+}
+
+async function filter() {
+  const shown = shownCells();
   await Promise.all(Object.entries(views).map(([name, view]) => {
     const source = specs[name].data.name;
     return view.data(source, rowsOf(cube.facts[source], shown)).runAsync();
   }));
-  document.body.dataset.filtered = JSON.stringify(cube.by.map((name) => form.elements[name].value));
+  tell();
 }
 
 form.addEventListener("change", filter);
@@ -70,4 +75,4 @@ form.addEventListener("reset", () => setTimeout(filter));  // the fields are emp
 form.addEventListener("submit", (event) => event.preventDefault());
 lookUp.addEventListener("input", () => listCustomers(shownCells()));
 dark.addEventListener("change", draw);
-draw().then(filter);
+draw().then(tell);

@@ -126,7 +126,8 @@ def read(
         PlatformError: the table does not exist yet.
 
     """
-    open_table(uri)
+    if not exists(uri):
+        raise _not_written(uri)
     frame = spark.read.format("delta").load(uri)
     if only is not None:
         day = F.col(only.column)
@@ -144,9 +145,11 @@ def open_table(uri: str) -> DeltaTable:
     try:
         return DeltaTable(uri)
     except TableNotFoundError as error:
-        raise PlatformError(
-            f"{table_name(uri)}: not written yet; materialize it first ('cip run' does all)"
-        ) from error
+        raise _not_written(uri) from error
+
+
+def _not_written(uri: str) -> PlatformError:
+    return PlatformError(f"{table_name(uri)}: not written yet; materialize it first ('cip run' does all)")
 
 
 def row_count(table: DeltaTable) -> int:

@@ -6,6 +6,7 @@ from datetime import date
 import dagster as dg
 import pytest
 
+from cip_assets.dashboard.figures import Figures, figures
 from cip_assets.generate import GeneratorConfig, Truth, generate
 from cip_assets.runner import Platform, Report
 from cip_assets.settings import Settings
@@ -30,3 +31,10 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
     truth = generate(SAMPLE, settings.landing)
     platform = Platform(settings, dg.DagsterInstance.ephemeral())
     return Sample(settings, truth, platform, platform.run())
+
+
+@pytest.fixture(scope="session")
+def found(sample: Sample) -> Figures:
+    """The figures of the sample's page."""
+    assert sample.report.as_of is not None
+    return figures(sample.settings, sample.report.as_of)

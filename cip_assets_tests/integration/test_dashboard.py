@@ -11,18 +11,12 @@ import pytest
 
 from cip_assets.dashboard.charts import charts
 from cip_assets.dashboard.cube import FACTS
-from cip_assets.dashboard.figures import Figures, figures
+from cip_assets.dashboard.figures import Figures
 from cip_assets.dashboard.page import QUESTIONS, TABLES, page
 from cip_assets_tests.integration.conftest import Sample
 from cip_assets_tests.integration.helpers import exported, rows_of
 
 Row = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def found(sample: Sample) -> Figures:
-    assert sample.report.as_of is not None
-    return figures(sample.settings, sample.report.as_of)
 
 
 def of_page(text: str, name: str) -> Any:

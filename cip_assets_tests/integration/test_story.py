@@ -6,31 +6,23 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from cip_assets.dashboard.figures import Figures, figures
+from cip_assets.dashboard.figures import Figures
 from cip_assets.dashboard.page import QUESTIONS, page
 from cip_assets.generate import GeneratorConfig, Scenario, generate
 from cip_assets.runner import Platform
 from cip_assets.settings import Settings
 from cip_assets_tests.conftest import ENGINE
-from cip_assets_tests.integration.conftest import Sample
 from cip_assets_tests.integration.helpers import rows_of
 
 DAY = date(2026, 6, 30)
 TOLD = {"repeat_purchases": "declining", "returns": "rising", "complaints": "rising", "engagement": "rising"}
 
 
-@pytest.fixture(scope="module")
-def others(sample: Sample) -> Figures:
-    """The figures of a page of other data, in which the answers are put."""
-    assert sample.report.as_of is not None
-    return figures(sample.settings, sample.report.as_of)
-
-
 @pytest.mark.parametrize(
     ("scenario", "directions"), [("story", TOLD), ("steady", dict.fromkeys(TOLD, "no change"))]
 )
 def test_the_page_says_what_was_planted(
-    tmp_path: Path, others: Figures, scenario: Scenario, directions: dict[str, str]
+    tmp_path: Path, found: Figures, scenario: Scenario, directions: dict[str, str]
 ) -> None:
     settings = Settings(tmp_path, ENGINE)
     generate(GeneratorConfig(customers=4_000, end=DAY, scenario=scenario, seed=5), settings.landing)
@@ -38,7 +30,8 @@ def test_the_page_says_what_was_planted(
     assert platform.run(as_of=DAY).succeeded
     answers = rows_of(settings, "marts/insights")
     assert {row["question"]: row["direction"] for row in answers} == directions
-    text = page(Figures({**others.tables, "insights": answers}, others.cube), DAY)
+    # A page of other data, in which the answers are put.
+    text = page(Figures({**found.tables, "insights": answers}, found.cube), DAY)
     for row in answers:
         card = text.partition(f'data-question="{row["question"]}"')[2].partition("</section>")[0]
         assert QUESTIONS[row["question"]] in card
