@@ -260,8 +260,11 @@ def validate() -> None:
     """Check the exported files against the marts and each other."""
     settings = Settings.from_environment()
     report = Report()
-    day = delta.last_day(settings.table_uri("marts", "kpi_totals"), "as_of_date")
-    Platform(settings).execute(VALIDATE, report, tags={"dagster/partition": str(day)})
+    totals = settings.table_uri("marts", "kpi_totals")
+    day = max(delta.slices(totals, "as_of_date"), default=None) if delta.exists(totals) else None
+    if day is None:
+        raise PlatformError("marts/kpi_totals has no rows, so there is nothing to check: run `cip run` first")
+    Platform(settings).execute(VALIDATE, report, tags={"dagster/partition": day.isoformat()})
     _raise_first(report)
     for check in report.checks:
         mark = "[green]ok[/]" if check.passed else "[red]failed[/]"

@@ -97,6 +97,14 @@ def test_an_empty_landing_folder_is_one_line_and_exit_1(cip: Cip) -> None:
     assert [line for line in errors.splitlines() if "holds no landing files" in line]
 
 
+def test_nothing_to_validate_is_one_line_and_exit_1(cip: Cip) -> None:
+    code, _, errors = cip("validate")
+    assert code == 1
+    assert errors.splitlines() == [
+        "error marts/kpi_totals has no rows, so there is nothing to check: run `cip run` first"
+    ]
+
+
 def test_generate_does_not_overwrite_data(cip: Cip, data_dir: Path) -> None:
     land_all(data_dir / "landing")
     code, _, errors = cip("generate", "--customers", "10")
