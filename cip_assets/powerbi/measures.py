@@ -1,199 +1,209 @@
-"""The measures: what each is in DAX, and the same in SQL over the files, by which it is checked.
+"""The measures. Their definitions are those of docs/metrics.md.
 
-The definitions are those of docs/metrics.md: money and counts are added up, and rates are quotients of sums, so that
-they hold for any filter.
+Money and counts are added up, and rates are quotients of sums, so that they hold for any filter. A few have only
+what is already averaged to go by; their descriptions say so.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+COUNT, MONEY, SHARE, PLAIN, DAY = "#,0", "#,0.00", "0.0%", "0.0", "yyyy-mm-dd"
+
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure of a table: its DAX, how it is shown, what it means, and its value by SQL over the files."""
+    """A measure of a table: its DAX, how it is shown, and what it means."""
 
     table: str
     name: str
     dax: str
     form: str
     description: str
-    sql: str
 
 
-COUNT, MONEY, SHARE, PLAIN = "#,0", "#,0.00", "0.0%", "0.0"
+def _total(table: str, column: str) -> str:
+    return f"SUM ( {table}[{column}] )"
+
+
+def _quotient(table: str, above: str, below: str) -> str:
+    return f"DIVIDE ( {_total(table, above)}, {_total(table, below)} )"
+
+
+def _weighted(table: str, value: str, weight: str) -> str:
+    return f"DIVIDE ( SUMX ( {table}, {table}[{value}] * {table}[{weight}] ), {_total(table, weight)} )"
+
+
+def _customers(condition: str) -> str:
+    # What the reader filters by stays in force.
+    return f"CALCULATE ( COUNTROWS ( customer_360 ), KEEPFILTERS ( customer_360[{condition} ) )"
+
 
 MEASURES: Sequence[Measure] = (
     Measure(
-        "customer_360",
-        "Customers",
-        "COUNTROWS ( customer_360 )",
-        COUNT,
-        "Known customers",
-        "SELECT count(*) FROM customer_360",
+        "customer_360", "As of", "MAX ( customer_360[as_of_date] )", DAY, "The day that everything is as of"
     ),
-    Measure(
-        "customer_360",
-        "Buyers",
-        "CALCULATE ( COUNTROWS ( customer_360 ), KEEPFILTERS ( customer_360[frequency] > 0 ) )",
-        COUNT,
-        "Known customers with a purchase",
-        "SELECT count(*) FROM customer_360 WHERE frequency > 0",
-    ),
+    Measure("customer_360", "Customers", "COUNTROWS ( customer_360 )", COUNT, "Known customers"),
+    Measure("customer_360", "Buyers", _customers("frequency] > 0"), COUNT, "Known customers with a purchase"),
     Measure(
         "customer_360",
         "Spend",
-        "SUM ( customer_360[monetary_value] )",
+        _total("customer_360", "monetary_value"),
         MONEY,
-        "What the customers spent; purchases of unknown customers are in kpi_totals[orphan_revenue]",
-        "SELECT sum(monetary_value) FROM customer_360",
+        "What known customers spent; what others spent is the orphan revenue",
     ),
     Measure(
         "customer_360",
-        "Net revenue",
-        "SUM ( customer_360[net_revenue] )",
+        "Spend after returns",
+        _total("customer_360", "net_revenue"),
         MONEY,
-        "What the customers spent less what they were given back",
-        "SELECT sum(net_revenue) FROM customer_360",
+        "What known customers spent less what they were paid back",
     ),
     Measure(
         "customer_360",
-        "Mean order value",
-        "DIVIDE ( SUM ( customer_360[monetary_value] ), SUM ( customer_360[frequency] ) )",
+        "Share of spend",
+        "DIVIDE ( [Spend], CALCULATE ( [Spend], REMOVEFILTERS ( customer_360[rfm_segment] ) ) )",
+        SHARE,
+        "Of the spend of the customers of all RFM segments",
+    ),
+    Measure(
+        "customer_360",
+        "Spend per order",
+        _quotient("customer_360", "monetary_value", "frequency"),
         MONEY,
-        "Spend per purchase",
-        "SELECT sum(monetary_value) / nullif(sum(frequency), 0) FROM customer_360",
+        "Spend / transactions, of known customers",
     ),
     Measure(
         "customer_360",
         "Customers at risk",
-        "CALCULATE ( COUNTROWS ( customer_360 ), KEEPFILTERS ( customer_360[is_churn_risk] = TRUE () ) )",
+        _customers("is_churn_risk] = TRUE ()"),
         COUNT,
         "Buyers that have been silent for longer than the rules allow",
-        "SELECT count(*) FROM customer_360 WHERE is_churn_risk",
-    ),
-    Measure(
-        "customer_360",
-        "Expected value of 12 months",
-        "SUM ( customer_360[clv_12m] )",
-        MONEY,
-        "What the purchase model expects the customers to spend, discounted",
-        "SELECT sum(clv_12m) FROM customer_360",
     ),
     Measure(
         "customer_360",
         "Mean churn probability",
         "AVERAGE ( customer_360[churn_probability] )",
         SHARE,
-        "Of buyers whose probability is not withheld",
-        "SELECT avg(churn_probability) FROM customer_360",
+        "Of the buyers that have one; empty where it is withheld",
+    ),
+    Measure(
+        "customer_360",
+        "Expected value of 12 months",
+        _total("customer_360", "clv_12m"),
+        MONEY,
+        "What the customers are expected to spend over the next 12 months, discounted",
+    ),
+    Measure(
+        "customer_360",
+        "Open tickets",
+        _total("customer_360", "open_tickets"),
+        COUNT,
+        "Support tickets of known customers that are not resolved",
+    ),
+    Measure(
+        "customer_360",
+        "Implausible e-mails",
+        # == since to =, an e-mail that is not there would be FALSE.
+        _customers("is_email_plausible] == FALSE ()"),
+        COUNT,
+        "Customers whose e-mail cannot be one",
     ),
     Measure(
         "kpi_monthly_revenue",
         "Revenue",
-        "SUM ( kpi_monthly_revenue[monthly_revenue] )",
+        _total("kpi_monthly_revenue", "monthly_revenue"),
         MONEY,
-        "Sum of the amounts, of unknown customers too",
-        "SELECT sum(monthly_revenue) FROM kpi_monthly_revenue",
+        "Sum of the amounts, orphans included",
     ),
     Measure(
         "kpi_monthly_revenue",
-        "Total orders",
-        "SUM ( kpi_monthly_revenue[orders] )",
+        "Order count",
+        _total("kpi_monthly_revenue", "orders"),
         COUNT,
-        "Transactions",
-        "SELECT sum(orders) FROM kpi_monthly_revenue",
+        "Transactions, orphans included",
+    ),
+    Measure(
+        "kpi_monthly_revenue",
+        "Mean order",
+        "DIVIDE ( [Revenue], [Order count] )",
+        MONEY,
+        "Revenue / transactions, orphans included",
+    ),
+    Measure(
+        "kpi_totals",
+        "Revenue after returns",
+        _total("kpi_totals", "net_revenue"),
+        MONEY,
+        "Sum of the amounts less what was paid back, orphans included",
+    ),
+    Measure(
+        "kpi_totals",
+        "Orphan revenue",
+        _total("kpi_totals", "orphan_revenue"),
+        MONEY,
+        "Revenue of buyers that customers lacks",
     ),
     Measure(
         "kpi_trends",
         "Second order rate",
-        "DIVIDE ( SUM ( kpi_trends[second_orders] ), SUM ( kpi_trends[new_buyers] ) )",
+        _quotient("kpi_trends", "second_orders", "new_buyers"),
         SHARE,
-        "Of who first bought, the share that bought again soon; of months whose time is over",
-        "SELECT sum(second_orders) / nullif(sum(new_buyers), 0) FROM kpi_trends",
+        "Of who first bought in a month, the share that soon bought again; of months whose time for it is over",
     ),
     Measure(
         "kpi_trends",
         "Return ratio",
-        "DIVIDE ( SUM ( kpi_trends[returns] ), SUM ( kpi_trends[transactions] ) )",
+        _quotient("kpi_trends", "returns", "transactions"),
         SHARE,
-        "Returns per transaction",
-        "SELECT sum(returns) / nullif(sum(transactions), 0) FROM kpi_trends",
+        "Returns / transactions",
     ),
-    Measure(
-        "kpi_trends",
-        "Total tickets",
-        "SUM ( kpi_trends[tickets] )",
-        COUNT,
-        "Support tickets",
-        "SELECT sum(tickets) FROM kpi_trends",
-    ),
+    Measure("kpi_trends", "Tickets opened", _total("kpi_trends", "tickets"), COUNT, "Support tickets opened"),
     Measure(
         "kpi_trends",
         "Complaints per 100",
-        "DIVIDE ( 100 * SUM ( kpi_trends[tickets] ), SUM ( kpi_trends[active_customers] ) )",
+        f"100 * {_quotient('kpi_trends', 'tickets', 'active_customers')}",
         PLAIN,
-        "Support tickets per 100 customers that were active in a month",
-        "SELECT 100 * sum(tickets) / nullif(sum(active_customers), 0) FROM kpi_trends",
+        "Support tickets per 100 customers active in a month",
+    ),
+    *(
+        Measure(
+            "kpi_trends",
+            f"Churn, {which} engaged",
+            f"AVERAGE ( kpi_trends[churn_rate_q{quarter}] )",
+            SHARE,
+            f"Of a month's buyers in the {which} engaged quarter, the share that then stayed away; "
+            "of several months the mean",
+        )
+        for quarter, which in enumerate(("least", "less", "more", "most"), 1)
     ),
     Measure(
         "kpi_retention",
         "Retention",
-        "DIVIDE ( SUMX ( kpi_retention, kpi_retention[retention_rate] * kpi_retention[cohort_size] ), "
-        "SUM ( kpi_retention[cohort_size] ) )",
+        _weighted("kpi_retention", "retention_rate", "cohort_size"),
         SHARE,
-        "Of the cohorts, the share that bought so many months later",
-        "SELECT sum(retention_rate * cohort_size) / nullif(sum(cohort_size), 0) FROM kpi_retention "
-        "WHERE retention_rate IS NOT NULL",
-    ),
-    Measure(
-        "kpi_trends",
-        "Churn, least engaged",
-        "AVERAGE ( kpi_trends[churn_rate_q1] )",
-        SHARE,
-        "Of the quarter of a month's buyers with the fewest sessions, the share that did not buy within the churn "
-        "window; the mean of the months",
-        "SELECT avg(churn_rate_q1) FROM kpi_trends",
-    ),
-    Measure(
-        "kpi_trends",
-        "Churn, most engaged",
-        "AVERAGE ( kpi_trends[churn_rate_q4] )",
-        SHARE,
-        "The same of the quarter with the most sessions",
-        "SELECT avg(churn_rate_q4) FROM kpi_trends",
-    ),
-    Measure(
-        "kpi_activity",
-        "Total sessions",
-        "SUM ( kpi_activity[sessions] )",
-        COUNT,
-        "Sessions on the web",
-        "SELECT sum(sessions) FROM kpi_activity",
-    ),
-    Measure(
-        "segment_migration",
-        "Customers moved",
-        "SUM ( segment_migration[customers] )",
-        COUNT,
-        "Customers that were in one segment a churn window ago and are in another, or the same, now",
-        "SELECT sum(customers) FROM segment_migration",
+        "Of cohorts, the share that bought so many months later; of cohorts whose month is over",
     ),
     Measure(
         "model_calibration",
         "Said to buy",
-        "DIVIDE ( SUMX ( model_calibration, model_calibration[predicted] * model_calibration[customers] ), "
-        "SUM ( model_calibration[customers] ) )",
+        _weighted("model_calibration", "predicted", "customers"),
         SHARE,
-        "Of the customers of a tenth, the share that a model said would buy",
-        "SELECT sum(predicted * customers) / nullif(sum(customers), 0) FROM model_calibration",
+        "Mean probability to buy, as said one churn window ago",
     ),
     Measure(
         "model_calibration",
         "Bought",
-        "DIVIDE ( SUMX ( model_calibration, model_calibration[actual] * model_calibration[customers] ), "
-        "SUM ( model_calibration[customers] ) )",
+        _weighted("model_calibration", "actual", "customers"),
         SHARE,
-        "Of the customers of a tenth, the share that did buy",
-        "SELECT sum(actual * customers) / nullif(sum(customers), 0) FROM model_calibration",
+        "Share that bought in that window",
     ),
+    Measure(
+        "segment_migration",
+        "Share moved",
+        "DIVIDE ( SUM ( segment_migration[customers] ), "
+        "CALCULATE ( SUM ( segment_migration[customers] ), REMOVEFILTERS ( segment_migration[to_segment] ) ) )",
+        SHARE,
+        "Of the customers in a segment one churn window ago, the share that is in the other now",
+    ),
+    Measure("kpi_activity", "Web sessions", _total("kpi_activity", "sessions"), COUNT, "Web sessions"),
 )

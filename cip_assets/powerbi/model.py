@@ -9,26 +9,39 @@ from cip_assets.contracts.exports import EXPORTS, Export, RetentionExport
 from cip_assets.powerbi.measures import MEASURES
 
 CALENDAR = "Calendar"
-TYPES: Mapping[str, tuple[str, str]] = {
-    "string": ("string", "type text"),
-    "int": ("int64", "Int64.Type"),
-    "bigint": ("int64", "Int64.Type"),
-    "boolean": ("boolean", "type logical"),
-    "date": ("dateTime", "type date"),
-    "decimal(18,2)": ("decimal", "Currency.Type"),
-    "decimal(18,6)": ("double", "type number"),
+TYPES: Mapping[str, tuple[str, str, str | None]] = {
+    "string": ("string", "type text", None),
+    "int": ("int64", "Int64.Type", "0"),
+    "bigint": ("int64", "Int64.Type", "#,0"),
+    "boolean": ("boolean", "type logical", None),
+    "date": ("dateTime", "type date", "yyyy-mm-dd"),
+    "decimal(18,2)": ("decimal", "Currency.Type", "#,0.00"),
+    "decimal(18,6)": ("double", "type number", "0.000"),
 }
-"""For the type of a contract's column: the one in the model, and the one that Power Query reads it as."""
+"""For the type of a contract's column: the one in the model, the one that Power Query reads it as, and its format."""
+
+FOLDER_PARAMETER = (
+    "/// The folder of the exported files; set it to yours\n"
+    'expression Folder = "C:\\final" meta [IsParameterQuery=true, Type="Text", IsParameterQueryRequired=true]\n'
+    "\n\tannotation PBI_ResultType = Text\n"
+)
+
+MONTH = "yyyy-mm"
+AS_WRITTEN = '[Delimiter = ",", Encoding = 65001, QuoteStyle = QuoteStyle.Csv]'
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table of the model; ``type`` is that of the contract, and a month is its first day."""
+    """A column of a table of the model; ``type`` is that of the contract, and a month is its first day.
+
+    One with ``dax`` is not in the file but computed from it.
+    """
 
     name: str
     type: str
     description: str
     is_month: bool = False
+    dax: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +61,23 @@ class Relationship:
 TABLES: Sequence[Export] = tuple(e for e in EXPORTS if e.mart != "customer_360" or e.name == e.mart)
 """The files of the model; the other files of customer_360 hold nothing that it does not have."""
 
+CLASSES: Sequence[Column] = (
+    Column(
+        "churn_from",
+        "int",
+        "Churn probability in steps of 5 %, by the lower end",
+        dax="IF ( NOT ISBLANK ( customer_360[churn_probability] ), "
+        "5 * MIN ( INT ( customer_360[churn_probability] * 20 ), 19 ) )",
+    ),
+    Column(
+        "clv_from",
+        "int",
+        "Expected value of 12 months in steps of 50, by the lower end; 1,000 is that and more",
+        dax="IF ( NOT ISBLANK ( customer_360[clv_12m] ), 50 * MIN ( INT ( customer_360[clv_12m] / 50 ), 20 ) )",
+    ),
+)
+"""Columns of customer_360 that the distributions are drawn by; the classes are those of the page."""
+
 
 def columns_of(export: Export) -> Sequence[Column]:
     """The columns of a file's table, as its contract has them."""
@@ -61,13 +91,17 @@ def columns_of(export: Export) -> Sequence[Column]:
             is_month,
         )
 
-    found = [
-        column(expression.rpartition(" AS ")[2], is_month=" AS " in expression)
-        for expression in export.columns
-    ]
+    found = [column(_name(expression), is_month=" AS " in expression) for expression in export.columns]
     if isinstance(export, RetentionExport):
         found += [column("month_number"), column("retention_rate")]
+    if export.name == "customer_360":
+        found += CLASSES
     return found
+
+
+def _name(expression: str) -> str:
+    """The name that an export's expression gives its column."""
+    return expression.rpartition(" AS ")[2]
 
 
 def relationships() -> Sequence[Relationship]:
@@ -84,28 +118,28 @@ def relationships() -> Sequence[Relationship]:
 
 def model_files() -> Mapping[str, str]:
     """The files of the model's definition, by path."""
-    names = [CALENDAR, *(export.name for export in TABLES)]
-    model = [
-        "model Model",
-        "\tculture: en-US",
-        "\tdefaultPowerBIDataSourceVersion: powerBI_V3",
-        "\tdiscourageImplicitMeasures",
-        "",
-        *(f"ref table {name}" for name in names),
-        "",
-    ]
-    folder = (
-        '/// The folder of the exported files; set it to yours.\nexpression Folder = "C:\\cip\\data\\final" meta '
-        '[IsParameterQuery=true, Type="Text", IsParameterQueryRequired=true]\n'
-    )
     files = {
         "database.tmdl": "database CustomerIntelligence\n\tcompatibilityLevel: 1567\n",
-        "model.tmdl": "\n".join(model),
-        "expressions.tmdl": folder,
+        "model.tmdl": _model(),
+        "expressions.tmdl": FOLDER_PARAMETER,
         "relationships.tmdl": "\n".join(_relationship(found) for found in relationships()),
-        f"tables/{CALENDAR}.tmdl": "\n".join(_calendar()),
+        f"tables/{CALENDAR}.tmdl": _lines(_calendar()),
     }
-    return files | {f"tables/{export.name}.tmdl": "\n".join(_table(export)) for export in TABLES}
+    return files | {f"tables/{export.name}.tmdl": _lines(_table(export)) for export in TABLES}
+
+
+def _lines(lines: Iterator[str]) -> str:
+    return "\n".join(lines) + "\n"
+
+
+def _model() -> str:
+    tables = "\n".join(f"ref table {name}" for name in [CALENDAR, *(export.name for export in TABLES)])
+    # Without the annotation Power BI would make a hidden calendar of its own for every date.
+    return (
+        "model Model\n\tculture: en-US\n\tdefaultPowerBIDataSourceVersion: powerBI_V3\n"
+        "\tdiscourageImplicitMeasures\n\tsourceQueryCulture: en-US\n\n"
+        f"annotation __PBI_TimeIntelligenceEnabled = 0\n\n{tables}\n"
+    )
 
 
 def _relationship(found: Relationship) -> str:
@@ -127,81 +161,93 @@ def _table(export: Export) -> Iterator[str]:
             yield ""
     for column in columns_of(export):
         yield from _column(column)
-    yield from _partition(export.name, list(_steps(export)))
+    yield f"\tpartition {export.name} = m"
+    yield "\t\tmode: import"
+    yield "\t\tsource ="
+    yield indent(_query(export), "\t\t\t\t")
 
 
-def _column(column: Column, *, is_key: bool = False) -> Iterator[str]:
+def _column(column: Column) -> Iterator[str]:
+    data_type, _, form = TYPES[column.type]
     yield f"\t/// {column.description}"
-    yield f"\tcolumn {column.name}"
-    yield f"\t\tdataType: {TYPES[column.type][0]}"
-    if is_key:
-        yield "\t\tisKey"
-    if column.type == "date":
-        yield "\t\tformatString: yyyy-mm-dd"
+    yield f"\tcolumn {column.name}" + (f" = {column.dax}" if column.dax else "")
+    yield f"\t\tdataType: {data_type}"
+    if form:
+        yield f"\t\tformatString: {MONTH if column.is_month else form}"
     yield "\t\tsummarizeBy: none"
-    yield f"\t\tsourceColumn: {column.name}"
+    if not column.dax:
+        yield f"\t\tsourceColumn: {column.name}"
     yield ""
 
 
-def _steps(export: Export) -> Iterator[tuple[str, str]]:
+def _query(export: Export) -> str:
     """Power Query: the file, an empty field as nothing, a month as its first day, and the types of the contract."""
-    columns = columns_of(export)
-    file = f'File.Contents(Folder & "\\{export.name}.csv")'
-    form = '[Delimiter = ",", Encoding = 65001, QuoteStyle = QuoteStyle.Csv]'
-    yield "Source", f"Csv.Document({file}, {form})"
-    yield "Named", "Table.PromoteHeaders(Source, [PromoteAllScalars = true])"
-    last = "Emptied"
-    yield last, 'Table.ReplaceValue(Named, "", null, Replacer.ReplaceValue, Table.ColumnNames(Named))'
+    columns = [column for column in columns_of(export) if not column.dax]
+    steps = [
+        (
+            "Source",
+            f'Csv.Document(File.Contents(Folder & "\\{export.name}.csv"), {AS_WRITTEN})',
+        ),
+        ("Named", "Table.PromoteHeaders(Source, [PromoteAllScalars = true])"),
+        ("Emptied", 'Table.ReplaceValue(Named, "", null, Replacer.ReplaceValue, Table.ColumnNames(Named))'),
+    ]
     if isinstance(export, RetentionExport):
-        kept = ", ".join(f'"{expression.rpartition(" AS ")[2]}"' for expression in export.columns)
-        yield "Long", f'Table.UnpivotOtherColumns({last}, {{{kept}}}, "month_number", "retention_rate")'
-        last = "Numbered"
-        yield (
-            last,
-            'Table.TransformColumns(Long, {{"month_number", each Text.AfterDelimiter(_, "_"), type text}})',
-        )
-    first_day = 'each if _ = null then null else _ & "-01", type text'
-    if months := [f'{{"{column.name}", {first_day}}}' for column in columns if column.is_month]:
-        yield "Dated", f"Table.TransformColumns({last}, {{{', '.join(months)}}})"
-        last = "Dated"
+        kept = ", ".join(f'"{_name(expression)}"' for expression in export.columns)
+        steps += [
+            # What is null is left out: months that are not over.
+            ("Long", f'Table.UnpivotOtherColumns(Emptied, {{{kept}}}, "month_number", "retention_rate")'),
+            (
+                "Numbered",
+                'Table.TransformColumns(Long, {{"month_number", each Text.AfterDelimiter(_, "_"), type text}})',
+            ),
+        ]
+    months = ", ".join(
+        f'{{"{column.name}", each if _ = null then null else _ & "-01", type text}}'
+        for column in columns
+        if column.is_month
+    )
+    if months:
+        steps.append(("Dated", f"Table.TransformColumns({steps[-1][0]}, {{{months}}})"))
     types = ", ".join(f'{{"{column.name}", {TYPES[column.type][1]}}}' for column in columns)
-    yield "Typed", f'Table.TransformColumnTypes({last}, {{{types}}}, "en-US")'
-
-
-CALENDAR_COLUMNS = (
-    Column("Date", "date", "Day"),
-    Column("Year", "int", "Year of the day"),
-    Column("Month", "date", "First day of the day's month"),
-)
+    steps.append(("Typed", f'Table.TransformColumnTypes({steps[-1][0]}, {{{types}}}, "en-US")'))
+    lines = ",\n".join(f"    {name} = {step}" for name, step in steps)
+    return f"let\n{lines}\nin\n    {steps[-1][0]}"
 
 
 def _calendar() -> Iterator[str]:
-    """Every day of the months with figures; a date table of its own, so that each month is there once."""
-    yield "/// Every day from the first month with a purchase to the last"
+    """A table of days over all months that are related to it, marked as the model's date table."""
+
+    def ends(function: str) -> str:
+        months = [
+            f"{function} ( {found.table}[{found.column}] )"
+            for found in relationships()
+            if found.to_table == CALENDAR
+        ]
+        return f"{function}X ( {{ {', '.join(months)} }}, [Value] )"
+
+    yield "/// Every day of the months that other tables have; for a month its first"
     yield f"table {CALENDAR}"
     yield "\tdataCategory: Time"
     yield ""
-    for column in CALENDAR_COLUMNS:
-        yield from _column(column, is_key=column.name == "Date")
-    yield from _partition(
-        CALENDAR,
-        [
-            ("First", "List.Min(kpi_monthly_revenue[month])"),
-            ("Last", "Date.EndOfMonth(List.Max(kpi_monthly_revenue[month]))"),
-            ("Days", "List.Dates(First, Duration.Days(Last - First) + 1, #duration(1, 0, 0, 0))"),
-            ("Listed", 'Table.FromList(Days, Splitter.SplitByNothing(), {"Date"})'),
-            ("Dated", 'Table.TransformColumnTypes(Listed, {{"Date", type date}})'),
-            ("WithYear", 'Table.AddColumn(Dated, "Year", each Date.Year([Date]), Int64.Type)'),
-            ("WithMonth", 'Table.AddColumn(WithYear, "Month", each Date.StartOfMonth([Date]), type date)'),
-        ],
-    )
-
-
-def _partition(table: str, steps: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """The table's rows by Power Query, each step from the one before."""
-    lines = ",\n".join(f"    {name} = {step}" for name, step in steps)
-    yield f"\tpartition {table} = m"
-    yield "\t\tmode: import"
-    yield "\t\tsource ="
-    yield indent(f"let\n{lines}\nin\n    {steps[-1][0]}", "\t\t\t\t")
+    yield "\t/// Day"
+    yield "\tcolumn Date"
+    yield "\t\tdataType: dateTime"
+    yield "\t\tisKey"
+    yield "\t\tformatString: yyyy-mm-dd"
+    yield "\t\tsummarizeBy: none"
+    yield "\t\tisNameInferred"
+    yield "\t\tsourceColumn: [Date]"
     yield ""
+    yield from _column(
+        Column(
+            "Month",
+            "date",
+            "Month, as its first day",
+            is_month=True,
+            dax=f"EOMONTH ( '{CALENDAR}'[Date], -1 ) + 1",
+        )
+    )
+    yield from _column(Column("Year", "int", "Year", dax=f"YEAR ( '{CALENDAR}'[Date] )"))
+    yield f"\tpartition {CALENDAR} = calculated"
+    yield "\t\tmode: import"
+    yield f"\t\tsource = CALENDAR ( {ends('MIN')}, EOMONTH ( {ends('MAX')}, 0 ) )"

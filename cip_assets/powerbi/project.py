@@ -1,41 +1,54 @@
-"""All files of the Power BI project (PBIP)."""
+"""The files of the project: the model, the report, and what holds them together."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from cip_assets.powerbi.model import model_files
-from cip_assets.powerbi.report import report_files
-
-FOLDER = Path(__file__).resolve().parents[2] / "powerbi"
-"""Where the project lies in the repository."""
+from cip_assets.powerbi.report import SCHEMAS, report_files
 
 NAME = "CustomerIntelligence"
-MODEL, REPORT = f"{NAME}.SemanticModel", f"{NAME}.Report"
-SCHEMAS = "https://developer.microsoft.com/json-schemas/fabric"
+FOLDER = Path(__file__).parents[2] / "powerbi"
 
 
 def files() -> Mapping[str, str]:
-    """The text of each file, by its path in the folder."""
-    settings: dict[str, dict[str, Any]] = {
+    """The text of every file by its path in ``powerbi/``."""
+    model, report = f"{NAME}.SemanticModel", f"{NAME}.Report"
+    content: dict[str, str | Mapping[str, Any]] = {
         f"{NAME}.pbip": {
             "$schema": f"{SCHEMAS}/pbip/pbipProperties/1.0.0/schema.json",
             "version": "1.0",
-            "artifacts": [{"report": {"path": REPORT}}],
+            "artifacts": [{"report": {"path": report}}],
             "settings": {"enableAutoRecovery": True},
         },
-        f"{MODEL}/definition.pbism": {
+        f"{model}/.platform": _platform("SemanticModel"),
+        f"{model}/definition.pbism": {
             "$schema": f"{SCHEMAS}/item/semanticModel/definitionProperties/1.0.0/schema.json",
-            "version": "4.0",
+            "version": "4.2",
             "settings": {},
         },
-        f"{REPORT}/definition.pbir": {
+        f"{report}/.platform": _platform("Report"),
+        f"{report}/definition.pbir": {
             "$schema": f"{SCHEMAS}/item/report/definitionProperties/2.0.0/schema.json",
             "version": "4.0",
-            "datasetReference": {"byPath": {"path": f"../{MODEL}"}},
+            "datasetReference": {"byPath": {"path": f"../{model}"}},
         },
     }
-    settings |= {f"{REPORT}/definition/{path}": content for path, content in report_files().items()}
-    written = {path: json.dumps(content, indent=2) + "\n" for path, content in settings.items()}
-    return written | {f"{MODEL}/definition/{path}": text for path, text in model_files().items()}
+    content |= {f"{model}/definition/{path}": text for path, text in model_files().items()}
+    content |= {f"{report}/{path}": value for path, value in report_files().items()}
+    return {path: value if isinstance(value, str) else _json(value) for path, value in content.items()}
+
+
+def _platform(kind: str) -> Mapping[str, Any]:
+    return {
+        "$schema": f"{SCHEMAS}/gitIntegration/platformProperties/2.0.0/schema.json",
+        "metadata": {"type": kind, "displayName": NAME},
+        # Fabric knows an item by it, so it must not change when the files are written again.
+        "config": {"version": "2.0", "logicalId": str(uuid5(NAMESPACE_URL, f"{NAME}.{kind}"))},
+    }
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
