@@ -3,7 +3,7 @@
 import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,15 @@ class Model:
         content = self.rows[table]
         place = content["columns"].index(name)
         return [row[place] for row in content["rows"]]
+
+    def with_first(self, table: str, column: str, value: Any) -> "Model":
+        """The same with another value in the first row of a table."""
+        content = self.rows[table]
+        first, *others = content["rows"]
+        changed = [
+            value if name == column else own for name, own in zip(content["columns"], first, strict=True)
+        ]
+        return replace(self, rows={**self.rows, table: {**content, "rows": [changed, *others]}})
 
     def value(self, measure: str, where: Mapping[str, Any]) -> Any:
         """A measure by its DAX, where ``table.column`` has a value."""

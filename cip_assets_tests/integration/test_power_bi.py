@@ -318,6 +318,25 @@ def test_a_measure_is_what_the_marts_say(
         assert model.value(measure, where) == expected, where
 
 
+@pytest.mark.parametrize(("quarter", "which"), list(enumerate(("least", "less", "more", "most"), 1)))
+def test_each_quarter_of_engagement_has_its_own_column(model: Model, quarter: int, which: str) -> None:
+    """The marts of a short history leave the middle ones empty."""
+    (first, *_) = model.column("kpi_trends", "month")
+    changed = model.with_first("kpi_trends", f"churn_rate_q{quarter}", quarter / 10)
+    assert changed.value(f"Churn, {which} engaged", {MONTH: first}) == pytest.approx(quarter / 10)
+
+
+def test_a_customer_without_an_e_mail_has_no_implausible_one(model: Model) -> None:
+    """BLANK is equal to FALSE in DAX, but not strictly."""
+    before = model.value("Implausible e-mails", {})
+    assert before == model.column("customer_360", "is_email_plausible").count(False)
+    assert model.column("customer_360", "is_email_plausible")[0] is True
+    assert (
+        model.with_first("customer_360", "is_email_plausible", None).value("Implausible e-mails", {})
+        == before
+    )
+
+
 def test_every_measure_is_held_against_the_marts_and_shown() -> None:
     measures = {measure["name"] for table in TABLES.values() for measure in table["measures"]}
     assert {measure for measure, _, _ in SAME} == measures
