@@ -327,7 +327,9 @@ def _show(report: Report, settings: Settings, seconds: float) -> None:
         if not check.passed:
             kind = "[yellow]warning[/]" if check.is_warning else "[bold red]failed check[/]"
             out.print(
-                f"{kind} {check.asset} {check.name}: {check.description}", highlight=False, soft_wrap=True
+                f"{kind} {check.asset} {check.name}: {escape(check.description)}",
+                highlight=False,
+                soft_wrap=True,
             )
     for failure in report.failures:
         err.print(f"[bold red]error[/] {escape(failure.message)}", highlight=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from cip_assets.automation import plan
 from cip_assets.automation.limits import RETRIES
 from cip_assets.contracts import EVENT_TABLES, SOURCE_TABLES, SourceTable
 from cip_assets.io import delta, in_step
@@ -46,7 +47,7 @@ def _latest_month_check(source: SourceTable) -> dg.AssetChecksDefinition:
 def latest_day(lake: LakeResource) -> dg.AssetCheckResult:
     """The last day that something was bought has its customers."""
     settings = lake.settings
-    day = delta.last_day(settings.table_uri("cleaned", "transactions"), "transaction_date")
+    day = plan.last_transaction_day(settings)
     newest = max(delta.slices(settings.table_uri("marts", "customer_360"), "as_of_date"), default=None)
     return dg.AssetCheckResult(
         passed=day is None or (newest is not None and newest >= day),
