@@ -23,8 +23,8 @@ NO_PURCHASE = "No purchase"
 UNKNOWN = "Unknown"
 QUINTILES = (20, 40, 60, 80)
 RFM_METRICS = ("recency_days", "frequency", "monetary_value")
-POINT = 1_000_000_000
 RECENT_DAYS = 30
+POINT = 1_000_000_000
 """Engagement points are counted in billionths, so that their sum is exact."""
 
 
