@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -260,8 +260,11 @@ def validate() -> None:
     """Check the exported files against the marts and each other."""
     settings = Settings.from_environment()
     report = Report()
-    day = delta.last_day(settings.table_uri("marts", "kpi_totals"), "as_of_date")
-    Platform(settings).execute(VALIDATE, report, tags={"dagster/partition": str(day)})
+    totals = settings.table_uri("marts", "kpi_totals")
+    day = max(delta.slices(totals, "as_of_date"), default=None) if delta.exists(totals) else None
+    if day is None:
+        raise PlatformError("marts/kpi_totals has no rows, so there is nothing to check: run `cip run` first")
+    Platform(settings).execute(VALIDATE, report, tags={"dagster/partition": day.isoformat()})
     _raise_first(report)
     for check in report.checks:
         mark = "[green]ok[/]" if check.passed else "[red]failed[/]"
@@ -311,34 +314,12 @@ def ui(port: Annotated[int, typer.Option(help="port on 127.0.0.1")] = 3000) -> N
 
 
 def _show(report: Report, settings: Settings, seconds: float) -> None:
-    sources = Table(title="Sources", title_justify="left")
-    for heading in ("table", "landed", "cleaned", "quarantined", "superseded", "checks"):
-        sources.add_column(heading, justify="left" if heading in ("table", "checks") else "right")
-    for name in SOURCE_TABLES:
-        found = next(
-            (c.metadata for c in report.checks if c.name == "conservation" and c.asset == f"cleaned/{name}"),
-            None,
-        )
-        numbers = (
-            [f"{found[key]:,}" for key in ("landed", "cleaned", "quarantined", "superseded")]
-            if found
-            else ["up to date", "", "", ""]
-        )
-        sources.add_row(
-            name, *numbers, _checks(report, {f"{layer}/{name}" for layer in ("raw", "cleaned", "quarantine")})
-        )
-    out.print(sources)
-    layers = Table(title="Layers", title_justify="left")
-    for heading in ("layer", "tables", "rows", "seconds", "checks"):
-        layers.add_column(heading, justify="left" if heading in ("layer", "checks") else "right")
-    for layer in ("landing", "raw", "cleaned", "quarantine", "features", "marts", "exports"):
-        rows = [count for asset, count in report.rows.items() if asset.startswith(f"{layer}/")]
-        spent = sum(s for step, s in report.seconds.items() if _layer_of(step) == layer)
-        checks = _checks(report, {c.asset for c in report.checks if c.asset.startswith(f"{layer}/")})
-        layers.add_row(layer, str(len(rows)), f"{sum(rows):,}", f"{spent:.1f}", checks)
-    out.print(layers)
+    out.print(_sources(report))
+    out.print(_layers(report))
     for line in _what_ran(report):
         out.print(line, highlight=False)
+    for line in _not_read(settings):
+        out.print(f"[yellow]warning[/] {line}", highlight=False, soft_wrap=True)
     for check in report.checks:
         if not check.passed:
             kind = "[yellow]warning[/]" if check.is_warning else "[bold red]failed check[/]"
@@ -358,10 +339,46 @@ def _show(report: Report, settings: Settings, seconds: float) -> None:
         out.print(f"exports: {settings.final}\ntables:  {settings.lake}\npage:    make ui", soft_wrap=True)
 
 
+def _sources(report: Report) -> Table:
+    sources = Table(title="Sources", title_justify="left")
+    for heading in ("table", "landed", "cleaned", "quarantined", "superseded", "checks"):
+        sources.add_column(heading, justify="left" if heading in ("table", "checks") else "right")
+    counted = _counted(report)
+    tried = {name for block in report.ingested for name in block.tables}
+    for name in SOURCE_TABLES:
+        if found := counted.get(name):
+            numbers = [f"{found[key]:,}" for key in ("landed", "cleaned", "quarantined", "superseded")]
+        else:
+            numbers = ["not ingested" if name in tried else "up to date", "", "", ""]
+        sources.add_row(
+            name, *numbers, _checks(report, {f"{layer}/{name}" for layer in ("raw", "cleaned", "quarantine")})
+        )
+    return sources
+
+
+def _layers(report: Report) -> Table:
+    layers = Table(title="Layers", title_justify="left")
+    for heading in ("layer", "tables", "rows", "seconds", "checks"):
+        layers.add_column(heading, justify="left" if heading in ("layer", "checks") else "right")
+    for layer in ("landing", "raw", "cleaned", "quarantine", "features", "marts", "exports"):
+        rows = [count for asset, count in report.rows.items() if asset.startswith(f"{layer}/")]
+        spent = sum(s for step, s in report.seconds.items() if _layer_of(step) == layer)
+        checks = _checks(report, {c.asset for c in report.checks if c.asset.startswith(f"{layer}/")})
+        layers.add_row(layer, str(len(rows)), f"{sum(rows):,}", f"{spent:.1f}", checks)
+    return layers
+
+
+def _counted(report: Report) -> Mapping[str, Mapping[str, object]]:
+    """For each source table that was ingested, what its check of conservation counted."""
+    return {c.asset.split("/")[1]: c.metadata for c in report.checks if c.name == "conservation"}
+
+
 def _what_ran(report: Report) -> Iterator[str]:
+    counted = _counted(report)
     for block in report.ingested:
         months = f"{block.first[:7]} to {block.last[:7]}" if block.first else "newest delivery"
-        yield f"ingested {months}: {', '.join(block.tables)}"
+        if done := [name for name in block.tables if name in counted]:
+            yield f"ingested {months}: {', '.join(done)}"
     if report.as_of and not report.ingested:
         yield "every source table was up to date: nothing to ingest"
     if report.up_to_date:
@@ -427,7 +444,7 @@ def _progress() -> Iterator[Listener]:
 
 
 def _landing_news(settings: Settings) -> Iterator[str]:
-    files, unknown = find_files(settings.landing) if settings.landing.is_dir() else ([], [])
+    files = find_files(settings.landing)[0] if settings.landing.is_dir() else []
     uri = settings.table_uri("landing", "manifest")
     known = (
         set(delta.open_table(uri).to_pyarrow_table(columns=["path"])["path"].to_pylist())
@@ -437,8 +454,13 @@ def _landing_news(settings: Settings) -> Iterator[str]:
     fresh = sorted({file.path for file in files} - known)
     gone = sorted(known - {file.path for file in files})
     yield f"landing: {len(files)} files, {len(fresh)} new since the last run, {len(gone)} gone"
+    yield from _not_read(settings)
+
+
+def _not_read(settings: Settings) -> Iterator[str]:
+    unknown = find_files(settings.landing)[1] if settings.landing.is_dir() else []
     if unknown:
-        yield f"of no known table, and not read: {', '.join(unknown)}"
+        yield f"not read, being of no known table: {', '.join(unknown)}; name them <table>.csv or <table>/<any>.csv"
 
 
 def _uri(table: str) -> str:

@@ -248,7 +248,7 @@ class Platform:
             PlatformError: there is none.
 
         """
-        day = delta.last_day(self.settings.table_uri("cleaned", "transactions"), "transaction_date")
+        day = plan.last_transaction_day(self.settings)
         if day is None:
             raise PlatformError(
                 "cleaned/transactions has no rows, so there is no day to compute: give --as-of"

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import dagster as dg
 import pytest
 from pyspark.sql import SparkSession
 
+from cip_assets.__main__ import main
 from cip_assets.conformance import download_cdnow
 from cip_assets.engines.resource import start_session
 from cip_assets.rules import Rules, load_rules
@@ -17,6 +19,8 @@ from cip_assets.settings import Settings
 from cip_assets_tests.integration.helpers import land_all
 
 ENGINE = os.environ.get("CIP_ENGINE") or "sail"
+
+Cip = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +39,26 @@ def data_dir(tmp_path: Path) -> Path:
     """An empty data folder with a landing folder in it."""
     (tmp_path / "landing").mkdir()
     return tmp_path
+
+
+@pytest.fixture
+def cip(data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cip:
+    """Run `cip` in this process on an empty data folder; returns exit code, output and errors."""
+    monkeypatch.setenv("CIP_DATA_DIR", str(data_dir))
+    monkeypatch.setenv("CIP_ENGINE", ENGINE)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["cip", *arguments])
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run
 
 
 @pytest.fixture(scope="session")

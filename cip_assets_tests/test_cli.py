@@ -3,35 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from cip_assets.__main__ import main
+from cip_assets_tests.conftest import Cip
 from cip_assets_tests.integration.helpers import land_all
-
-Cip = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def cip(data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cip:
-    """Run `cip` in this process on an empty data folder; returns exit code, output and errors."""
-    monkeypatch.setenv("CIP_DATA_DIR", str(data_dir))
-    monkeypatch.setenv("CIP_ENGINE", "sail")
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["cip", *arguments])
-        try:
-            main()
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return run
 
 
 def test_a_run_and_what_can_be_asked_after_it(cip: Cip, data_dir: Path) -> None:
@@ -95,6 +72,35 @@ def test_an_empty_landing_folder_is_one_line_and_exit_1(cip: Cip) -> None:
     code, _, errors = cip("run")
     assert code == 1
     assert [line for line in errors.splitlines() if "holds no landing files" in line]
+
+
+def test_a_run_tells_what_it_did_not_ingest_and_what_it_did_not_read(cip: Cip, data_dir: Path) -> None:
+    land_all(data_dir / "landing")
+    (data_dir / "landing" / "returns.csv").write_text("return_id;amount\n", encoding="utf-8")
+    (data_dir / "landing" / "orders.csv").write_text("order_id\n", encoding="utf-8")
+
+    code, shown, errors = cip("run")
+
+    assert code == 1
+    told = {row.split()[1]: row for row in shown.splitlines() if row.startswith("│")}
+    assert "not ingested" in told["returns"]
+    assert "3" in told["transactions"]
+    ingested = " ".join(line for line in shown.splitlines() if line.startswith("ingested"))
+    assert "transactions" in ingested
+    assert "returns" not in ingested
+    assert (
+        "warning not read, being of no known table: orders.csv; name them <table>.csv or <table>/<any>.csv"
+        in shown
+    )
+    assert "error returns: returns.csv: its fields are separated by ';'; separate them by commas" in errors
+
+
+def test_nothing_to_validate_is_one_line_and_exit_1(cip: Cip) -> None:
+    code, _, errors = cip("validate")
+    assert code == 1
+    assert errors.splitlines() == [
+        "error marts/kpi_totals has no rows, so there is nothing to check: run `cip run` first"
+    ]
 
 
 def test_generate_does_not_overwrite_data(cip: Cip, data_dir: Path) -> None:

@@ -26,7 +26,7 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         settings = Settings(Path(scratch), "sail")
-        generate(GeneratorConfig(customers=4000, end=date(2026, 6, 30), seed=1), settings.landing)
+        generate(GeneratorConfig(customers=10_000, end=date(2026, 6, 30), seed=1), settings.landing)
         platform = Platform(settings)
         with platform.instance:
             platform.run()
@@ -56,8 +56,6 @@ def _take_dashboard(browser: Browser, path: Path) -> None:
             tab = context.new_page()
             tab.goto(path.as_uri())
             tab.wait_for_selector("body[data-filtered]")
-            if name == "dashboard-phone":
-                tab.locator("#charts").scroll_into_view_if_needed()
             tab.screenshot(path=IMAGES / f"{name}.png")
 
 

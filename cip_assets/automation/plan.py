@@ -181,5 +181,4 @@ def selected(assets: Collection[dg.AssetKey], names: Sequence[str]) -> set[dg.As
 
 def last_transaction_day(settings: Settings) -> date | None:
     """The day of the last cleaned transaction; None where there is none."""
-    uri = settings.table_uri("cleaned", "transactions")
-    return delta.last_day(uri, "transaction_date") if delta.exists(uri) else None
+    return delta.last_day(settings.table_uri("cleaned", "transactions"), "transaction_date")

@@ -171,7 +171,10 @@ def _derive(source: SourceTable) -> None:
     }
     base: type[DataFrameModel] = _Event if source.is_event else _Provenance
     extras = {
-        "ragged_text": (T.StringType, column("The whole line, where it has too few or too many fields")),
+        "ragged_text": (
+            T.StringType,
+            column("The whole line, where it has too few or too many fields", pii=True),
+        ),
         "field_count": (T.IntegerType, column("Fields of that line", unit="fields")),
         "header_field_count": (T.IntegerType, column("Fields of its file's header", unit="fields")),
     }

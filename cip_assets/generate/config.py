@@ -123,7 +123,7 @@ class GeneratorConfig:
     cohort_decline: float = 0.5
     """Story: share by which the repeat rate of the last sign-up cohort is below the first's."""
     return_rise: float = 2.0
-    """Story: rise of the return probability of Electronics over the last 9 months, as a share."""
+    """Story: rise of the return probability of Electronics, over 3 months from 9 months before the end, as a share."""
     complaint_rise: float = 0.9
     """Story: rise of the ticket rate from 180 days before the end, as a share."""
     fade_days: float = 60.0

@@ -130,13 +130,14 @@ def make_returns(
 ) -> Returns:
     """Draw the returns, 1 to 45 days after the purchase; those after the end are not known yet.
 
-    In the story the return probability of Electronics rises with the purchase day.
+    In the story the return probability of Electronics rises with the purchase day, for 3 months, and stays.
     """
     category = catalogue.category[lines.product]
     probability = np.array([c.return_probability for c in CATEGORIES])[category]
     if config.story:
         rising = [c.name for c in CATEGORIES].index(RISING_CATEGORY)
-        rise = 1 + config.return_rise * ramp(config, lines.day.astype(np.float64))
+        risen = np.minimum(3 * ramp(config, lines.day.astype(np.float64)), 1)
+        rise = 1 + config.return_rise * risen
         probability = np.where(category == rising, np.minimum(probability * rise, 0.9), probability)
     count = len(lines.day)
     delay = np.minimum(1 + _days(rng.gamma(2.0, 5.0, count)), LONGEST_RETURN_DAYS)

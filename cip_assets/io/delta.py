@@ -159,8 +159,12 @@ def row_count(table: DeltaTable) -> int:
 
 
 def last_day(uri: str, column: str) -> date | None:
-    """The latest value of a date column; None where there are no rows."""
-    days = open_table(uri).to_pyarrow_dataset().to_table(columns=[column])[column]
+    """The latest value of the date column that gives a table its months; None where there are no rows."""
+    newest = max(slices(uri, "month"), default=None) if exists(uri) else None
+    if newest is None:
+        return None
+    rows = open_table(uri).to_pyarrow_dataset().to_table([column], filter=pc.field("month") == newest)
+    days = rows[column]
     latest = pc.max(days).as_py()
     return latest if isinstance(latest, date) else None
 

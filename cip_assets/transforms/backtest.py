@@ -23,6 +23,7 @@ from cip_assets.transforms.challenger import known, trained, with_challenger
 from cip_assets.transforms.exact import MONEY, RATIO, cents, ratio, total_money
 from cip_assets.transforms.purchase_model import predicted, purchase_model
 from cip_assets.transforms.ranking import nearest_rank
+from cip_assets.transforms.small import for_each
 
 PURCHASE_MODEL, CHALLENGER = "purchase_model", "challenger"
 RECENCY, CARRY_FORWARD, BASE_RATE = "recency", "carry_forward", "base_rate"
@@ -254,8 +255,6 @@ def _long(past_predictions: DataFrame) -> DataFrame:
         CARRY_FORWARD: (F.col("past_days"), F.col("past_spend")),
         BASE_RATE: (share[BASE_RATE], F.lit(0).cast(MONEY)),
     }
-    # One row becomes five by a join: a union would read the table for each model.
-    models = past_predictions.sparkSession.createDataFrame([(name,) for name in SPEAKERS], "model string")
 
     def by_model(values: Mapping[str, Column]) -> Column:
         return reduce(
@@ -264,7 +263,7 @@ def _long(past_predictions: DataFrame) -> DataFrame:
             F.lit(None),
         )
 
-    long = past_predictions.crossJoin(F.broadcast(models)).select(
+    long = for_each(past_predictions, "model", SPEAKERS).select(
         "model",
         "predicted_on",
         "window_days",

@@ -17,6 +17,7 @@ from cip_assets.transforms.challenger import trained, with_challenger
 from cip_assets.transforms.exact import cents, mean_money, ratio, total_money
 from cip_assets.transforms.purchase_model import predicted
 from cip_assets.transforms.ranking import at_or_below, bin_number, first_by, nearest_rank
+from cip_assets.transforms.small import for_each, with_row
 
 NO_PURCHASE = "No purchase"
 UNKNOWN = "Unknown"
@@ -188,14 +189,9 @@ def _sessions_between(youngest: int, oldest: int) -> Column:
 
 def rfm_cut_points(purchases: DataFrame, as_of: date) -> DataFrame:
     """Quintile limits of recency, frequency and monetary value, over the buyers that customers knows."""
-    known = purchases.where("NOT is_orphan")
-    long = reduce(
-        DataFrame.union,
-        (
-            known.select(F.lit(metric).alias("metric"), F.col(metric).cast("decimal(18,2)").alias("value"))
-            for metric in RFM_METRICS
-        ),
-    )
+    known = for_each(purchases.where("NOT is_orphan"), "metric", RFM_METRICS)
+    of_metric = [F.when(F.col("metric") == name, F.col(name).cast("decimal(18,2)")) for name in RFM_METRICS]
+    long = known.select("metric", F.coalesce(*of_metric).alias("value"))
     cuts = nearest_rank(long, "value", QUINTILES, by=["metric"]).withColumnRenamed("group_size", "buyers")
     return stamped(cuts, as_of, _columns("rfm_cut_points"))
 
@@ -214,8 +210,7 @@ def rfm(purchases: DataFrame, rfm_cut_points: DataFrame, as_of: date, rules: Rul
         return bin_number(metric, [f"{metric}_p{p}" for p in QUINTILES])
 
     scored = (
-        purchases.where("NOT is_orphan")
-        .crossJoin(F.broadcast(limits))
+        with_row(purchases.where("NOT is_orphan"), limits)
         .withColumn("r_score", (F.lit(6) - bins("recency_days")).cast("int"))
         .withColumn("f_score", bins("frequency"))
         .withColumn("m_score", bins("monetary_value"))
@@ -283,10 +278,9 @@ def churn(
         .when(F.col("churn_probability").isNotNull(), F.lit("Low"))
     )
     judged = (
-        purchases.where("NOT is_orphan")
+        with_row(purchases.where("NOT is_orphan"), churn_model.select("churn_model"))
         .join(clv.select("customer_id", F.col("p_active").alias("purchase_model")), "customer_id")
         .join(challenger.select("customer_id", F.col("p_active").alias("challenger")), "customer_id", "left")
-        .crossJoin(F.broadcast(churn_model.select("churn_model")))
         .join(returns.select("customer_id", "returned_transactions"), "customer_id", "left")
         .join(support.select("customer_id", "open_tickets"), "customer_id", "left")
         .join(engagement.select("customer_id", "recent_sessions", "earlier_sessions"), "customer_id", "left")
@@ -329,10 +323,9 @@ def _churn_reasons() -> list[Column]:
 
 def clv(purchases: DataFrame, returns: DataFrame, purchase_model: DataFrame, as_of: date) -> DataFrame:
     """What each known buyer brought so far, net of returns, and what the purchase model expects."""
-    speaks = purchase_model.select("purchase_model", "value_model")
     paid_back = returns.select("customer_id", "returned_amount")
     valued = (
-        purchases.where("NOT is_orphan")
+        with_row(purchases.where("NOT is_orphan"), purchase_model.select("purchase_model", "value_model"))
         .join(paid_back, "customer_id", "left")
         .withColumn(
             "historic_value",
@@ -341,7 +334,6 @@ def clv(purchases: DataFrame, returns: DataFrame, purchase_model: DataFrame, as_
         .withColumn("tenure_days", days_since(as_of, "first_purchase_date"))
         .withColumn("repeat_purchase_days", F.col("purchase_days") - 1)
         .join(predicted(purchases, purchase_model, as_of), "customer_id")
-        .crossJoin(F.broadcast(speaks))
     )
     return stamped(valued, as_of, _columns("clv"))
 

@@ -18,6 +18,7 @@ from cip_assets.transforms.backtest import WITHHELD
 from cip_assets.transforms.exact import cents, mean_money, ratio, total_money
 from cip_assets.transforms.features import UNKNOWN
 from cip_assets.transforms.ranking import bin_number, nearest_rank
+from cip_assets.transforms.small import with_row
 
 NOT_YET = "Not yet a customer"
 
@@ -78,7 +79,7 @@ def customer_360(
         .withColumn("historic_value", F.coalesce("historic_value", F.col("net_revenue")))
         .withColumn("return_rate", ratio("returned_transactions", "frequency"))
     )
-    proved = whole.crossJoin(F.broadcast(churn_model.select("is_purchase_model_withheld")))
+    proved = with_row(whole, churn_model.select("is_purchase_model_withheld"))
     is_withheld = F.col("is_purchase_model_withheld")
     for name in ("p_alive", "expected_purchases_90", "clv_12m"):
         proved = proved.withColumn(name, F.when(~is_withheld, F.col(name)))
@@ -371,9 +372,9 @@ def segment_migration(
         .groupBy("from_segment", "to_segment")
         .agg(F.count("*").alias("customers"))
     )
-    sizes = moved.groupBy("from_segment").agg(F.sum("customers").cast("bigint").alias("from_customers"))
+    whole = Window.partitionBy("from_segment")
     shared = (
-        moved.join(sizes, "from_segment")
+        moved.withColumn("from_customers", F.sum("customers").over(whole).cast("bigint"))
         .withColumn("share", ratio("customers", "from_customers"))
         .withColumn("since", F.lit(before))
     )

@@ -16,6 +16,7 @@ from pyspark.sql import Column, DataFrame
 from cip_assets.contracts import contract_of
 from cip_assets.models.bgnbd import BgNbdFit, Statistics
 from cip_assets.models.gamma_gamma import GammaGammaFit, ValueStatistics
+from cip_assets.models.maximum_likelihood import Floats
 from cip_assets.models.purchase import HORIZONS_DAYS, PurchaseModel, fit_purchase_model
 from cip_assets.rules import Rules
 from cip_assets.transforms.asof import days_since, stamped
@@ -121,9 +122,7 @@ def _histories(purchases: DataFrame, as_of: date) -> DataFrame:
 
 def _statistics(purchases: DataFrame, as_of: date) -> Statistics:
     rows = _histories(purchases, as_of).groupBy("x", "t_x", "age").agg(F.count("*").alias("customers"))
-    found = sorted(tuple(row) for row in rows.collect())
-    x, t_x, age, count = np.array(found, dtype=float).reshape(-1, 4).T
-    return Statistics(x, t_x, age, count)
+    return Statistics(*_in_order(rows))
 
 
 def _value_statistics(purchases: DataFrame) -> ValueStatistics:
@@ -138,9 +137,16 @@ def _value_statistics(purchases: DataFrame) -> ValueStatistics:
         .groupBy("x", "digits", "bin")
         .agg(F.sum(F.col(v).cast("decimal(38,0)")).alias("total"), F.count("*").alias("customers"))
     )
-    found = sorted((row["x"], float(row["total"]), row["customers"]) for row in rows.collect())
-    x, total, count = np.array(found, dtype=float).reshape(-1, 3).T
+    x, total, count = _in_order(rows.select("x", "total", "customers"))
     return ValueStatistics(x, total / count / MILLIONTHS, count)
+
+
+def _in_order(rows: DataFrame) -> Sequence[Floats]:
+    """The columns, rows sorted by the first, then the second, and so on: so their sums are equal on every engine."""
+    table = rows.toArrow()
+    columns = [column.cast(pa.float64()).to_numpy() for column in table.columns]
+    order = np.lexsort(columns[::-1])
+    return [column[order] for column in columns]
 
 
 def _overall_mean(purchases: DataFrame) -> float:

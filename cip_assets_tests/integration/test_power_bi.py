@@ -1,0 +1,422 @@
+"""The Power BI project: what can be known of it without Power BI."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from itertools import combinations, pairwise
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from cip_assets.contracts import contracts_in
+from cip_assets.io import delta
+from cip_assets.powerbi.project import FOLDER, files
+from cip_assets_tests.integration.conftest import Sample
+from cip_assets_tests.integration.power_bi import READ_AS, Model, Query, filled, parsed
+
+REPORT = FOLDER / "CustomerIntelligence.Report" / "definition"
+MODEL = parsed(FOLDER)
+TABLES: Mapping[str, Mapping[str, Any]] = {table["name"]: table for table in MODEL["tables"]}
+
+MONTH, COHORT, SINCE = "Calendar.Month", "kpi_retention.cohort_month", "kpi_retention.month_number"
+SEGMENT, REGION = "customer_360.rfm_segment", "customer_360.region"
+TENTH = ["model_calibration.model", "model_calibration.decile"]
+MOVE = ["segment_migration.from_segment", "segment_migration.to_segment"]
+
+BY_SEGMENT = "SELECT segment, {} FROM kpi_revenue_segment WHERE segmentation = '{}' AND segment <> 'Unknown'"
+BY_MONTH = "SELECT month, {} FROM kpi_trends"
+OF_CUSTOMERS = "SELECT rfm_segment, {} FROM customer_360 GROUP BY rfm_segment"
+
+SAME: Sequence[tuple[str, Sequence[str], str]] = (
+    ("As of", [], "SELECT max(as_of_date) FROM kpi_totals"),
+    ("Customers", [], "SELECT total_customers FROM kpi_totals"),
+    ("Customers", [SEGMENT], BY_SEGMENT.format("customers", "rfm_segment")),
+    ("Customers", [REGION], BY_SEGMENT.format("customers", "region")),
+    (
+        "Customers",
+        ["customer_360.churn_from", "customer_360.churn_band"],
+        (
+            "SELECT 5 * least(floor(churn_probability * 20), 19)::INT, churn_band, count(churn_probability) "
+            "FROM customer_360 WHERE churn_band IS NOT NULL GROUP BY ALL"
+        ),
+    ),
+    (
+        "Customers",
+        ["customer_360.clv_from"],
+        "SELECT 50 * least(floor(clv_12m / 50), 20)::INT, count(*) FROM customer_360 WHERE clv_12m IS NOT NULL GROUP BY ALL",
+    ),
+    ("Buyers", [SEGMENT], BY_SEGMENT.format("nullif(buyers, 0)", "rfm_segment")),
+    ("Spend", [], "SELECT total_revenue - orphan_revenue FROM kpi_totals"),
+    ("Spend", [SEGMENT], BY_SEGMENT.format("revenue", "rfm_segment")),
+    ("Spend", ["customer_360.value_segment"], BY_SEGMENT.format("revenue", "value_segment")),
+    ("Spend after returns", [REGION], BY_SEGMENT.format("net_revenue", "region")),
+    ("Share of spend", [SEGMENT], BY_SEGMENT.format("revenue_share", "rfm_segment")),
+    ("Spend per order", [], "SELECT sum(monetary_value) / sum(frequency) FROM customer_360"),
+    ("Spend per order", [SEGMENT], OF_CUSTOMERS.format("sum(monetary_value) / nullif(sum(frequency), 0)")),
+    ("Customers at risk", [SEGMENT], OF_CUSTOMERS.format("nullif(count(*) FILTER (is_churn_risk), 0)")),
+    ("Mean churn probability", [SEGMENT], OF_CUSTOMERS.format("avg(churn_probability)")),
+    ("Expected value of 12 months", [SEGMENT], OF_CUSTOMERS.format("sum(clv_12m)")),
+    ("Open tickets", [SEGMENT], OF_CUSTOMERS.format("sum(open_tickets)")),
+    (
+        "Implausible e-mails",
+        [],
+        "SELECT nullif(count(*) FILTER (NOT is_email_plausible), 0) FROM customer_360",
+    ),
+    ("Revenue", [], "SELECT total_revenue FROM kpi_totals"),
+    ("Revenue", [MONTH], "SELECT month, monthly_revenue FROM kpi_monthly_revenue"),
+    ("Order count", [MONTH], "SELECT month, orders FROM kpi_monthly_revenue"),
+    ("Mean order", [MONTH], "SELECT month, monthly_revenue / orders FROM kpi_monthly_revenue"),
+    ("Revenue after returns", [], "SELECT net_revenue FROM kpi_totals"),
+    ("Orphan revenue", [], "SELECT orphan_revenue FROM kpi_totals"),
+    ("Second order rate", [MONTH], BY_MONTH.format("second_order_rate")),
+    ("Return ratio", [MONTH], BY_MONTH.format("return_ratio")),
+    ("Tickets opened", [MONTH], BY_MONTH.format("tickets")),
+    ("Complaints per 100", [MONTH], BY_MONTH.format("complaints_per_100")),
+    ("Churn, least engaged", [MONTH], BY_MONTH.format("churn_rate_q1")),
+    ("Churn, less engaged", [MONTH], BY_MONTH.format("churn_rate_q2")),
+    ("Churn, more engaged", [MONTH], BY_MONTH.format("churn_rate_q3")),
+    ("Churn, most engaged", [MONTH], BY_MONTH.format("churn_rate_q4")),
+    (
+        "Retention",
+        [COHORT, SINCE],
+        "SELECT cohort_month, month_number, retention_rate FROM cohort_retention WHERE retention_rate IS NOT NULL",
+    ),
+    (
+        "Retention",
+        [SINCE],
+        (
+            "SELECT month_number, sum(active_buyers) / sum(cohort_size) FROM cohort_retention "
+            "WHERE active_buyers IS NOT NULL GROUP BY ALL"
+        ),
+    ),
+    ("Said to buy", TENTH, "SELECT model, decile, predicted FROM model_calibration"),
+    ("Bought", TENTH, "SELECT model, decile, actual FROM model_calibration"),
+    ("Share moved", MOVE, "SELECT from_segment, to_segment, share FROM segment_migration"),
+    ("Web sessions", ["kpi_activity.activity_type"], "SELECT activity_type, sessions FROM kpi_activity"),
+)
+"""A measure, the columns that it is asked for by, and the same from the marts: those columns and the value."""
+
+ROLES: Mapping[str, tuple[set[str], set[str]]] = {
+    "clusteredBarChart": ({"Category", "Y"}, set()),
+    "columnChart": ({"Category", "Y"}, {"Series"}),
+    "lineChart": ({"Category", "Y"}, set()),
+    "lineClusteredColumnComboChart": ({"Category", "Y", "Y2"}, set()),
+    "multiRowCard": ({"Values"}, set()),
+    "pivotTable": ({"Rows", "Columns", "Values"}, set()),
+    "scatterChart": ({"Category", "X", "Y"}, {"Series"}),
+    "slicer": ({"Values"}, set()),
+    "tableEx": ({"Values"}, set()),
+    "textbox": (set(), set()),
+}
+"""The roles of each kind of visual that is used: those that it needs, and others that it may have."""
+
+
+@pytest.fixture(scope="module")
+def model(sample: Sample) -> Model:
+    return filled(MODEL, sample.settings.final)
+
+
+@pytest.fixture(scope="module")
+def marts(sample: Sample) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        for contract in contracts_in("marts"):
+            opened = delta.open_table(sample.settings.table_uri("marts", contract.table))
+            connection.register(contract.table, opened.to_pyarrow_dataset())
+        yield connection
+
+
+def visuals() -> list[Mapping[str, Any]]:
+    return [
+        json.loads(path.read_text("utf-8")) for path in sorted(REPORT.glob("pages/*/visuals/*/visual.json"))
+    ]
+
+
+VISUALS = visuals()
+
+
+def named(visual: Mapping[str, Any]) -> str:
+    return str(visual["name"])
+
+
+def fields_of(value: Any, aliases: Mapping[str, str] | None = None) -> Iterator[tuple[str, str, str]]:
+    """Every column and measure that a visual names, wherever it does: kind, table and name."""
+    if isinstance(value, list):
+        for item in value:
+            yield from fields_of(item, aliases)
+    elif isinstance(value, dict):
+        if "From" in value:
+            aliases = {source["Name"]: source["Entity"] for source in value["From"]}
+        for kind in {"Column", "Measure"} & set(value):
+            source = value[kind]["Expression"]["SourceRef"]
+            table = source["Entity"] if "Entity" in source else (aliases or {})[source["Source"]]
+            yield kind, table, value[kind]["Property"]
+        for item in value.values():
+            yield from fields_of(item, aliases)
+
+
+def expressions() -> Iterator[tuple[str, str]]:
+    """All DAX of the model, by what it is of."""
+    for table in TABLES.values():
+        yield from ((measure["name"], measure["expression"]) for measure in table["measures"])
+        yield from ((c["name"], c["expression"]) for c in table["columns"] if c["expression"])
+        yield from ((p["name"], p["source"]) for p in table["partitions"] if p["kind"] == "calculated")
+
+
+def filtered_by(table: str) -> Iterator[str]:
+    """The tables that a filter on a table reaches, once for each way."""
+    for found in MODEL["relationships"]:
+        if found["to_table"] == table:
+            yield found["from_table"]
+            yield from filtered_by(found["from_table"])
+
+
+def columns_of(table: str) -> set[str]:
+    return {column["name"] for column in TABLES[table]["columns"]}
+
+
+def as_the_model_has_it(value: Any) -> Any:
+    if isinstance(value, date):
+        return datetime.combine(value, time())
+    return value if value is None or isinstance(value, str) else float(value)
+
+
+def test_the_project_is_what_the_contracts_say() -> None:
+    there = {
+        str(path.relative_to(FOLDER)): path.read_text("utf-8")
+        for path in FOLDER.rglob("*")
+        if path.is_file() and ".pbi" not in path.parts
+    }
+    assert there == files(), "powerbi/ is out of date: run .venv/bin/python -m cip_assets.powerbi"
+
+
+def test_a_renamed_column_of_a_contract_makes_another_project(tmp_path: Path) -> None:
+    package = Path(shutil.copytree(FOLDER.parent / "cip_assets", tmp_path / "cip_assets"))
+    contract = package / "contracts" / "marts.py"
+    text = contract.read_text("utf-8")
+    contract.write_text(text.replace("monthly_revenue: Money", "money_of_month: Money"), "utf-8")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import json; from cip_assets.powerbi.project import files; print(json.dumps(files()))",
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    changed = {name for name, text in json.loads(done.stdout).items() if files()[name] != text}
+    assert changed == {"CustomerIntelligence.SemanticModel/definition/tables/kpi_monthly_revenue.tmdl"}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_query_reads_each_column_of_its_table_as_its_type(table: str) -> None:
+    (partition,) = TABLES[table]["partitions"]
+    if partition["kind"] == "m":
+        stated = {c["name"]: c["tmdl_data_type"] for c in TABLES[table]["columns"] if not c["expression"]}
+        assert {
+            name: READ_AS[kind][0] for name, kind in Query.of(partition["source"]).types.items()
+        } == stated
+        assert all(c["source_column"] == c["name"] for c in TABLES[table]["columns"] if not c["expression"])
+
+
+def test_the_files_have_these_columns_with_values_of_these_types(model: Model) -> None:
+    assert all(table["rows"] for table in model.rows.values())
+    assert {name: set(table["columns"]) for name, table in model.rows.items()} == {
+        name: columns_of(name) for name in TABLES
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda text: text.replace("monthly_revenue", "money_of_month"), KeyError),
+        (lambda text: text.replace("\n", "\n2025-13,much,1,1\n", 1), ValueError),
+    ],
+    ids=["a renamed column", "a text where a number should be"],
+)
+def test_another_file_cannot_be_read(
+    sample: Sample, tmp_path: Path, change: Any, problem: type[Exception]
+) -> None:
+    final = Path(shutil.copytree(sample.settings.final, tmp_path / "final"))
+    file = final / "kpi_monthly_revenue.csv"
+    file.write_text(change(file.read_text("utf-8")), "utf-8")
+    with pytest.raises(problem):
+        filled(MODEL, final)
+
+
+@pytest.mark.parametrize("relationship", MODEL["relationships"], ids=lambda found: found["name"])
+def test_a_relationship_has_each_of_its_many_rows_on_the_side_of_one(
+    model: Model, relationship: Mapping[str, Any]
+) -> None:
+    many = model.column(relationship["from_table"], relationship["from_column"])
+    one = model.column(relationship["to_table"], relationship["to_column"])
+    assert None not in one
+    assert len(set(one)) == len(one)
+    assert set(many) <= set(one)
+    assert many
+
+
+def test_the_ends_of_a_relationship_are_of_one_type() -> None:
+    types = {(t["name"], c["name"]): c["tmdl_data_type"] for t in TABLES.values() for c in t["columns"]}
+    for found in MODEL["relationships"]:
+        assert (
+            types[found["from_table"], found["from_column"]] == types[found["to_table"], found["to_column"]]
+        )
+
+
+def test_a_filter_reaches_a_table_on_one_way_only() -> None:
+    for table in TABLES:
+        reached = list(filtered_by(table))
+        assert len(reached) == len(set(reached))
+    assert all(found["cross_filtering_behavior"] == 1 for found in MODEL["relationships"])
+
+
+def test_the_calendar_has_every_day_and_is_the_date_table(model: Model) -> None:
+    days = model.column("Calendar", "Date")
+    assert all(after - before == timedelta(days=1) for before, after in pairwise(days))
+    assert {day.replace(day=1) for day in days} == set(model.column("Calendar", "Month"))
+    text = (FOLDER / "CustomerIntelligence.SemanticModel/definition/tables/Calendar.tmdl").read_text("utf-8")
+    assert "\tdataCategory: Time\n" in text
+    assert [column["name"] for column in TABLES["Calendar"]["columns"] if column["is_key"]] == ["Date"]
+
+
+@pytest.mark.parametrize(("of", "dax"), list(expressions()), ids=[of for of, _ in expressions()])
+def test_dax_names_only_what_the_model_has(of: str, dax: str) -> None:
+    for table, column in re.findall(r"'?(\w+)'?\[(.+?)\]", dax):
+        assert column in columns_of(table)
+    measures = {measure["name"] for table in TABLES.values() for measure in table["measures"]}
+    assert {name for name in re.findall(r"(?<![\w'])\[(.+?)\]", dax) if name != "Value"} <= measures
+    assert dax
+
+
+@pytest.mark.parametrize(
+    ("measure", "by", "query"),
+    SAME,
+    ids=[f"{measure} by {', '.join(by) or 'nothing'}" for measure, by, _ in SAME],
+)
+def test_a_measure_is_what_the_marts_say(
+    model: Model, marts: duckdb.DuckDBPyConnection, measure: str, by: Sequence[str], query: str
+) -> None:
+    promised = marts.execute(query).fetchall()
+    assert promised
+    for *keys, value in promised:
+        where = {column: as_the_model_has_it(key) for column, key in zip(by, keys, strict=True)}
+        expected = as_the_model_has_it(value)
+        if isinstance(expected, float):
+            # Money that is divided keeps four places in Power BI; rates have six in the marts.
+            expected = pytest.approx(expected, abs=5e-5 if "order" in measure else 1e-6)
+        assert model.value(measure, where) == expected, where
+
+
+def test_every_measure_is_held_against_the_marts_and_shown() -> None:
+    measures = {measure["name"] for table in TABLES.values() for measure in table["measures"]}
+    assert {measure for measure, _, _ in SAME} == measures
+    assert {
+        name for visual in VISUALS for kind, _, name in fields_of(visual) if kind == "Measure"
+    } == measures
+
+
+@pytest.mark.parametrize("visual", VISUALS, ids=named)
+def test_a_visual_names_only_what_the_model_has(visual: Mapping[str, Any]) -> None:
+    for kind, table, name in fields_of(visual):
+        if kind == "Column":
+            assert name in columns_of(table)
+        else:
+            assert name in {measure["name"] for measure in TABLES[table]["measures"]}
+    for role in visual["visual"].get("query", {}).get("queryState", {}).values():
+        for projection in role["projections"]:
+            ((_, table, name),) = fields_of(projection["field"])
+            assert projection["queryRef"] == f"{table}.{name}"
+
+
+@pytest.mark.parametrize("visual", VISUALS, ids=named)
+def test_what_a_visual_groups_and_filters_by_reaches_its_measures(visual: Mapping[str, Any]) -> None:
+    measured = {table for kind, table, _ in fields_of(visual) if kind == "Measure"}
+    for column_of in {table for kind, table, _ in fields_of(visual) if kind == "Column"}:
+        assert measured <= {column_of, *filtered_by(column_of)}
+
+
+@pytest.mark.parametrize("visual", VISUALS, ids=named)
+def test_a_visual_is_sorted_by_what_it_shows(visual: Mapping[str, Any]) -> None:
+    query = visual["visual"].get("query", {})
+    shown = set(fields_of(query.get("queryState")))
+    assert set(fields_of(query.get("sortDefinition"))) <= shown
+
+
+@pytest.mark.parametrize("visual", VISUALS, ids=named)
+def test_a_visual_has_the_roles_of_its_kind_and_a_text_for_who_cannot_see_it(
+    visual: Mapping[str, Any],
+) -> None:
+    needed, possible = ROLES[visual["visual"]["visualType"]]
+    roles = visual["visual"].get("query", {}).get("queryState", {})
+    assert needed <= set(roles) <= needed | possible
+    (general,) = visual["visual"]["visualContainerObjects"]["general"]
+    assert len(general["properties"]["altText"]["expr"]["Literal"]["Value"]) > len("''")
+
+
+def test_pages_and_visuals_are_where_their_names_say_and_beside_each_other() -> None:
+    order = json.loads((REPORT / "pages" / "pages.json").read_text("utf-8"))
+    pages = {
+        path.parent.name: json.loads(path.read_text("utf-8")) for path in REPORT.glob("pages/*/page.json")
+    }
+    assert set(order["pageOrder"]) == set(pages)
+    assert order["activePageName"] in pages
+    assert len({visual["name"] for visual in VISUALS}) == len(VISUALS)
+    filters = [f["name"] for visual in VISUALS for f in visual.get("filterConfig", {}).get("filters", [])]
+    assert len(set(filters)) == len(filters)
+    for name, page in pages.items():
+        assert page["name"] == name
+        found = [
+            (path.parent.name, json.loads(path.read_text("utf-8")))
+            for path in sorted(REPORT.glob(f"pages/{name}/visuals/*/visual.json"))
+        ]
+        assert all(folder == visual["name"] and len(folder) <= 50 for folder, visual in found)
+        places = [visual["position"] for _, visual in found]
+        assert sorted(place["tabOrder"] for place in places) == list(range(len(found)))
+        for place in places:
+            assert place["x"] + place["width"] <= page["width"]
+            assert place["y"] + place["height"] <= page["height"]
+        for one, other in combinations(places, 2):
+            assert (
+                one["x"] + one["width"] <= other["x"]
+                or other["x"] + other["width"] <= one["x"]
+                or one["y"] + one["height"] <= other["y"]
+                or other["y"] + other["height"] <= one["y"]
+            )
+
+
+def test_files_that_are_pointed_to_are_there() -> None:
+    report = json.loads((REPORT / "report.json").read_text("utf-8"))
+    (package,) = report["resourcePackages"]
+    assert {item["name"] for item in package["items"]} == {report["themeCollection"]["baseTheme"]["name"]}
+    for item in package["items"]:
+        assert (REPORT.parent / "StaticResources" / package["name"] / item["path"]).is_file()
+    reference = json.loads((REPORT.parent / "definition.pbir").read_text("utf-8"))["datasetReference"][
+        "byPath"
+    ]["path"]
+    assert (REPORT.parent / reference / "definition.pbism").is_file()
+    (artifact,) = json.loads((FOLDER / "CustomerIntelligence.pbip").read_text("utf-8"))["artifacts"]
+    assert FOLDER / artifact["report"]["path"] == REPORT.parent
+
+
+def test_the_project_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pbix_mcp.server import pbix_close, pbix_open_pbip, pbix_save
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # it leaves a file
+    opened = json.loads(pbix_open_pbip(str(FOLDER / "CustomerIntelligence.pbip"), "project"))
+    assert opened["success"], opened
+    assert f"{len(TABLES)} tables" in opened["message"]
+    assert opened["warnings"] == []
+    saved = json.loads(pbix_save("project", str(tmp_path / "project.pbix")))
+    assert saved["success"], saved
+    pbix_close("project", force=True)
