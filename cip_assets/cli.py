@@ -14,6 +14,7 @@ import dagster as dg
 import duckdb
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
@@ -228,7 +229,9 @@ def quarantine(
             [limit],
         ).fetchall()
     for file, line, reasons, text in rows:
-        out.print(f"{file}:{line}  [red]{reasons}[/]  {text!r}", soft_wrap=True, highlight=False)
+        out.print(
+            f"{escape(file)}:{line}  [red]{reasons}[/]  {escape(repr(text))}", soft_wrap=True, highlight=False
+        )
 
 
 @app.command("explain")
@@ -249,7 +252,7 @@ def explain_command(
         out.print(reason, highlight=False, soft_wrap=True)
     for event in found.events:
         out.print(
-            f"{event.day}  {event.table}  {event.text}  [dim]{event.source}[/]",
+            f"{event.day}  {event.table}  {escape(event.text)}  [dim]{escape(event.source)}[/]",
             highlight=False,
             soft_wrap=True,
         )
@@ -327,7 +330,7 @@ def _show(report: Report, settings: Settings, seconds: float) -> None:
                 f"{kind} {check.asset} {check.name}: {check.description}", highlight=False, soft_wrap=True
             )
     for failure in report.failures:
-        err.print(f"[bold red]error[/] {failure.message}", highlight=False, soft_wrap=True)
+        err.print(f"[bold red]error[/] {escape(failure.message)}", highlight=False, soft_wrap=True)
     if report.skipped:
         err.print(f"not computed, since they depend on it: {', '.join(report.skipped)}", soft_wrap=True)
     passed = sum(check.passed for check in report.checks)
@@ -460,7 +463,8 @@ def _landing_news(settings: Settings) -> Iterator[str]:
 def _not_read(settings: Settings) -> Iterator[str]:
     unknown = find_files(settings.landing)[1] if settings.landing.is_dir() else []
     if unknown:
-        yield f"not read, being of no known table: {', '.join(unknown)}; name them <table>.csv or <table>/<any>.csv"
+        names = escape(", ".join(unknown))
+        yield f"not read, being of no known table: {names}; name them <table>.csv or <table>/<any>.csv"
 
 
 def _uri(table: str) -> str:

@@ -12,7 +12,7 @@ from cip_assets_tests.integration.helpers import land_all
 
 
 def test_a_run_and_what_can_be_asked_after_it(cip: Cip, data_dir: Path) -> None:
-    land_all(data_dir / "landing", returns="R1,T3,C2,P1,oops,Damaged,2024-02-20\n")
+    land_all(data_dir / "landing", returns="R1,T3,C2,P1,oops,[/b] [red],2024-02-20\n")
 
     code, shown, _ = cip("status")
     assert code == 1
@@ -33,7 +33,7 @@ def test_a_run_and_what_can_be_asked_after_it(cip: Cip, data_dir: Path) -> None:
 
     code, shown, _ = cip("quarantine", "returns")
     assert code == 0
-    assert "returns.csv:2  amount:not_a_number  'R1,T3,C2,P1,oops,Damaged,2024-02-20'" in shown
+    assert "returns.csv:2  amount:not_a_number  'R1,T3,C2,P1,oops,[/b] [red],2024-02-20'" in shown
 
     assert cip("validate")[0] == 0
     totals = data_dir / "final" / "kpi_totals.csv"
@@ -60,6 +60,13 @@ def test_a_table_that_is_none_is_named(cip: Cip) -> None:
     code, _, errors = cip("history", "nonsense")
     assert code == 1
     assert errors.startswith("error 'nonsense' is no table; take one of ")
+
+
+def test_brackets_in_what_was_given_are_shown_as_they_are(cip: Cip, data_dir: Path) -> None:
+    (data_dir / "landing" / "notes [draft].csv").touch()
+    assert "of no known table: notes [draft].csv" in cip("status")[1]
+    assert "belong to no table: notes [draft].csv" in cip("run")[2]
+    assert cip("history", "[/b]")[2].startswith("error '[/b]' is no table")
 
 
 def test_a_name_in_several_layers_asks_which(cip: Cip) -> None:
