@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from cip_assets.automation import plan
 from cip_assets.automation.failures import Failure, failures_of, root_of
 from cip_assets.automation.jobs import SCAN, SNAPSHOT_ASSETS
+from cip_assets.automation.partitions import DAYS
 from cip_assets.automation.plan import Block
 from cip_assets.automation.processes import end_dead_runs
 from cip_assets.automation.refresh import INGEST, SNAPSHOT
@@ -113,9 +114,14 @@ class Platform:
             listener: called with each Dagster event as it happens.
 
         Raises:
-            PlatformError: there is nothing to compute a snapshot from.
+            PlatformError: there is nothing to compute a snapshot from, or no snapshot of that day.
 
         """
+        if as_of and not DAYS.has_partition_key(as_of.isoformat()):
+            raise PlatformError(
+                f"there is no snapshot of {as_of}: take a day from {DAYS.get_first_partition_key()} "
+                f"(calendar.first_month of the rules) to {DAYS.get_last_partition_key()}"
+            )
         end_dead_runs(self.instance)
         report = Report()
         self.execute(SCAN, report, listener)
@@ -242,7 +248,7 @@ class Platform:
         )
 
     def last_transaction_day(self) -> date:
-        """The day of the last cleaned transaction.
+        """The day of the last cleaned transaction, today at the latest.
 
         Raises:
             PlatformError: there is none.

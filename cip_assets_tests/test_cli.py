@@ -102,6 +102,13 @@ def test_a_run_tells_what_it_did_not_ingest_and_what_it_did_not_read(cip: Cip, d
     assert "error returns: returns.csv: its fields are separated by ';'; separate them by commas" in errors
 
 
+@pytest.mark.parametrize("day", ["2022-12-31", "2999-01-01"])
+def test_a_day_out_of_the_calendar_is_one_line_and_exit_1(cip: Cip, day: str) -> None:
+    code, _, errors = cip("run", "--as-of", day)
+    assert code == 1
+    assert f"error there is no snapshot of {day}: take a day from 2023-01-01 (" in errors
+
+
 def test_nothing_to_validate_is_one_line_and_exit_1(cip: Cip) -> None:
     code, _, errors = cip("validate")
     assert code == 1

@@ -12,7 +12,7 @@ from datetime import date
 import dagster as dg
 
 from cip_assets.assets import ASSETS
-from cip_assets.automation.partitions import FIRST_MONTH, MONTHS, RANGE_END, RANGE_START
+from cip_assets.automation.partitions import DAYS, FIRST_MONTH, MONTHS, RANGE_END, RANGE_START
 from cip_assets.contracts import SOURCE_TABLES
 from cip_assets.errors import PlatformError
 from cip_assets.io import delta, in_step
@@ -180,5 +180,10 @@ def selected(assets: Collection[dg.AssetKey], names: Sequence[str]) -> set[dg.As
 
 
 def last_transaction_day(settings: Settings) -> date | None:
-    """The day of the last cleaned transaction; None where there is none."""
-    return delta.last_day(settings.table_uri("cleaned", "transactions"), "transaction_date")
+    """The day of the last cleaned transaction, today at the latest; None where there is none.
+
+    A transaction may be dated later in the running month. It counts from its day on.
+    """
+    day = delta.last_day(settings.table_uri("cleaned", "transactions"), "transaction_date")
+    today = DAYS.get_last_partition_key()
+    return min(day, date.fromisoformat(today)) if day and today else day

@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,21 @@ def test_a_bad_row_is_kept_with_its_text_and_the_rest_goes_on(
         6: ("row:too_few_fields", "T5,C1"),
     }
     assert len(rows_of(platform.settings, "cleaned/transactions")) == 3
+
+
+def test_a_transaction_dated_after_today_does_not_keep_the_snapshot_from_being_made(
+    data_dir: Path, platform_on: MakePlatform
+) -> None:
+    today = datetime.now(tz=UTC).date()
+    last = (today.replace(day=1) + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    later = f"T9,C2,P1,1,1.00,1.00,Cash,{last}\n"
+    land_all(data_dir / "landing", transactions=LANDED["transactions"] + later)
+    platform = platform_on(data_dir, MONTHLY)
+    report = platform.run()
+    assert report.failures == []
+    assert report.as_of == today
+    counted = sum(int(row["orders"]) for row in exported(platform.settings, "kpi_monthly_revenue"))
+    assert counted == (4 if today == last else 3)
 
 
 def test_a_line_is_short_against_its_own_file_s_header(healthy: Path, platform_on: MakePlatform) -> None:
