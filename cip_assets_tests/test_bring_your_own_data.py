@@ -71,6 +71,8 @@ def test_the_example_gives_what_stands_in_the_guide(cip: Cip, data_dir: Path) ->
             assert [{name: row[name] for name in expected[0]} for row in actual] == expected
     assert [len([s for s in steps if s[kind]]) for kind in ("path", "command", "printed")] == [12, 3, 3]
 
+    (totals,) = exported(settings, "kpi_totals")
+    assert totals["total_revenue"] == "355.00"  # as it was before the file that cannot be read
     outcomes = [row["outcome"] for row in rows_of(settings, "quarantine/transactions")]
     assert sorted(outcomes) == ["quarantined", "superseded"]
     assert {row["channel"] for row in rows_of(settings, "raw/transactions")} == {"web", "shop", None}
