@@ -1,63 +1,230 @@
-"""Who follows docs/bring-your-own-data.md sees what it says."""
+"""Who follows docs/bring-your-own-data.md gets what stands there, and its tables are true of the code."""
 
 import csv
+import io
 import re
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
+import pyspark.sql.types as T
 import pytest
+from pyspark.sql import SparkSession
 
-from cip_assets_tests.conftest import Cip
-from cip_assets_tests.integration.helpers import land_all
+from cip_assets.contracts import SOURCE_TABLES, SourceTable
+from cip_assets.errors import PlatformError
+from cip_assets.io.landing import Calendar, files_to_read, find_files
+from cip_assets.rules import DEFAULT_RULES, Rules, load_rules
+from cip_assets.settings import Settings
+from cip_assets_tests.conftest import ENGINE, Cip
+from cip_assets_tests.integration.helpers import exported, rows_of
+from cip_assets_tests.transforms.frames import collected
+from cip_assets_tests.transforms.lines import entry_of, lines_of
 
 ROOT = Path(__file__).resolve().parent.parent
 GUIDE = (ROOT / "docs" / "bring-your-own-data.md").read_text(encoding="utf-8")
-FILES: Mapping[str, str] = dict(
-    re.findall(r"^`([^`\n]+)`\n\n```csv\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
+SECTIONS = {text.partition("\n")[0]: text for text in GUIDE.split("\n## ")}
+MAY = date(2024, 5, 1)
+
+
+def rows_in(section: str, heading: str) -> list[list[str]]:
+    """The rows of the table of a section whose first heading is this one."""
+    _, _, table = SECTIONS[section].partition(f"| {heading} |")
+    lines = table.partition("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def quoted(text: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", text)
+
+
+# --- the example ----------------------------------------------------------------------------------------------
+
+STEP = re.compile(
+    r"`(?P<path>(?:landing|final)/[^`]+[.]csv)`[^`]*\n\n```csv\n(?P<rows>.*?)^```"
+    r"|[.]venv/bin/cip (?P<command>[\w ]+)(?P<fails>` exits with 1)?"
+    r"|^```text\n(?P<printed>.*?)^```",
+    re.DOTALL | re.MULTILINE,
 )
-COUNTED, KEPT_OUT, CUSTOMERS = re.findall(r"^```text\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
+"""A file to land or to compare with, a command to run, or what it prints."""
 
 
-def test_the_example_gives_what_the_guide_shows(cip: Cip, data_dir: Path) -> None:
-    assert len(FILES) == 7
-    for name, text in FILES.items():
-        path = data_dir / "landing" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+def test_the_example_gives_what_stands_in_the_guide(cip: Cip, data_dir: Path) -> None:
+    settings = Settings(data_dir, ENGINE)
+    said: list[str] = []
+    steps = list(STEP.finditer(SECTIONS["An example"]))
+    for step in steps:
+        path, rows = step["path"], step["rows"]
+        if step["command"]:
+            code, out, errors = cip(*step["command"].split())
+            assert code == (1 if step["fails"] else 0), errors
+            said = [*out.splitlines(), *errors.splitlines()]
+        elif step["printed"]:
+            for line in step["printed"].splitlines():
+                assert any(shown.startswith(line) for shown in said), f"not printed: {line}"
+        elif path.startswith("landing/"):
+            (data_dir / path).parent.mkdir(parents=True, exist_ok=True)
+            (data_dir / path).write_text(rows, encoding="utf-8")
+        else:
+            expected = list(csv.DictReader(io.StringIO(rows)))
+            actual = exported(settings, Path(path).stem)
+            assert [{name: row[name] for name in expected[0]} for row in actual] == expected
+    assert [len([s for s in steps if s[kind]]) for kind in ("path", "command", "printed")] == [12, 3, 3]
 
-    code, shown, errors = cip("run")
-    assert code == 0, errors
-    table = next(row for row in shown.splitlines() if row.startswith("│ transactions"))
-    assert table.replace("│", " ").split()[:5] == COUNTED.split()
-
-    _, shown, _ = cip("quarantine", "transactions")
-    file, reason = KEPT_OUT.split()
-    assert f"{file}  {reason}" in shown
-
-    with (data_dir / "final" / "customer_360.csv").open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    expected = list(csv.DictReader(CUSTOMERS.splitlines()))
-    assert expected
-    assert [{name: row[name] for name in expected[0]} for row in rows] == expected
+    (totals,) = exported(settings, "kpi_totals")
+    assert totals["total_revenue"] == "355.00"  # as it was before the file that cannot be read
+    outcomes = [row["outcome"] for row in rows_of(settings, "quarantine/transactions")]
+    assert sorted(outcomes) == ["quarantined", "superseded"]
+    assert {row["channel"] for row in rows_of(settings, "raw/transactions")} == {"web", "shop", None}
+    assert {row["answer"].partition(":")[0] for row in exported(settings, "insights")} == {"Too early to say"}
+    assert {row["purchase_model"] for row in exported(settings, "customer_360")} == {"pooled_rate", ""}
 
 
-def test_files_that_cannot_be_read_are_told_in_the_words_of_the_guide(cip: Cip, data_dir: Path) -> None:
-    landing = data_dir / "landing"
-    land_all(landing)
-    (landing / "products.csv").write_text("product_id;product_name\nLAMP;Lamp\n", encoding="utf-8")
-    returns = FILES["returns.csv"].replace("amount,", "")
-    (landing / "returns.csv").write_text(returns, encoding="utf-8")
-    latin = landing / "customers" / "latin.csv"
-    latin.parent.mkdir()
-    latin.write_bytes((landing / "customers.csv").read_bytes().replace(b"Ada", b"Ren\xe9"))
+# --- files and columns ----------------------------------------------------------------------------------------
 
-    code, _, errors = cip("run")
 
-    assert code == 1
-    told = re.findall(r"`(error [^`]+)`", GUIDE)
-    assert len(told) == 3
-    for line in told:
-        assert line in errors.splitlines()
+def test_files_are_found_and_left_alone_as_is_said(tmp_path: Path) -> None:
+    taken = [path for cell, _ in rows_in("Files and folders", "path") for path in quoted(cell)]
+    (bullet,) = re.findall(r"\n- (`Customers.*?)belong to no table", GUIDE, re.DOTALL)
+    strange = quoted(bullet)
+    ignored = ["_notes.csv", "customers/.part.csv", "customers/list.xlsx", "customers.parquet"]
+    for path in [*taken, *strange, *ignored]:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    found, unknown = find_files(tmp_path)
+    assert sorted(file.path for file in found) == sorted(taken)
+    assert {file.table for file in found} == {"customers"}
+    assert sorted(unknown) == sorted(strange)
+    assert len(strange) == 5
+
+
+@pytest.mark.parametrize("source", SOURCE_TABLES.values(), ids=lambda source: source.name)
+def test_the_columns_are_those_of_the_contract(source: SourceTable, rules: Rules) -> None:
+    (cells,) = (row[1:] for row in rows_in("Columns", "table") if row[0] == source.name)
+    fill = {name: rules.fill.get(f"{source.name}.{name}") for name in source.columns}
+    required = [name for name in source.columns if not source.cleaned.columns[name].nullable]
+    assert cells == [
+        ", ".join(name for name in required if not fill[name]),
+        ", ".join(name for name in source.columns if name not in required and not fill[name]),
+        ", ".join(f"{name}: {word}" for name, word in fill.items() if word),
+    ]
+
+
+def test_no_source_column_is_a_boolean() -> None:
+    types = {
+        type(source.cleaned.columns[name].dtype.type)
+        for source in SOURCE_TABLES.values()
+        for name in source.columns
+    }
+    assert types == {T.StringType, T.DateType, T.TimestampType, T.IntegerType, T.DecimalType}
+
+
+HEADER = ",".join(SOURCE_TABLES["transactions"].columns)
+GOOD = f"{HEADER}\nT1,C1,P1,1,1.00,1.00,Cash,2024-05-01\n"
+COLUMN_OF = {"dates": "transaction_date", "quantity": "quantity", "amounts and prices": "amount"}
+
+
+@pytest.mark.engine
+def test_values_are_read_or_quarantined_as_is_said(spark: SparkSession, rules: Rules, tmp_path: Path) -> None:
+    cases = {
+        f"{COLUMN_OF[values]} {text}": (COLUMN_OF[values], text, fate)
+        for values, read, kept_out in rows_in("Columns", "values")
+        for fate, texts in (("read", read), ("quarantined", kept_out))
+        for text in quoted(texts)
+    }
+    assert len(cases) > 20
+    file = io.StringIO()
+    (good,) = csv.DictReader(io.StringIO(GOOD))
+    writer = csv.DictWriter(file, good)
+    writer.writeheader()
+    writer.writerows(
+        {**good, "transaction_id": case, column: text} for case, (column, text, _) in cases.items()
+    )
+    lines = lines_of(spark, rules, tmp_path, {"transactions/dt=2024-05-31/a.csv": file.getvalue()}, MAY)
+    fates = {row["transaction_id"]: "read" for row in collected(lines.cleaned)}
+    fates |= {row["transaction_id"]: row["outcome"] for row in collected(lines.kept_out)}
+    assert fates == {case: fate for case, (_, _, fate) in cases.items()}
+
+
+# --- duplicates -----------------------------------------------------------------------------------------------
+
+BEFORE = f"{GOOD}T2,C1,P1,1,1.00,1.00,Cash,2024-05-20\n"
+CORRECTION = f"{HEADER}\nT1,C1,P1,1,2.00,2.00,Cash,2024-05-01\n"
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    ("path", "wins"), [("transactions/dt=2024-05-21/fix.csv", "2.00"), ("transactions/fix.csv", "1.00")]
+)
+def test_a_correction_wins_by_its_folder_and_can_lose_without_one(
+    spark: SparkSession, rules: Rules, tmp_path: Path, path: str, wins: str
+) -> None:
+    lines = lines_of(spark, rules, tmp_path, {"transactions.csv": BEFORE, path: CORRECTION}, MAY)
+    amounts = {row["transaction_id"]: str(row["amount"]) for row in collected(lines.cleaned)}
+    assert amounts == {"T1": wins, "T2": "1.00"}
+
+
+# --- bad files ------------------------------------------------------------------------------------------------
+
+RETURNS = ",".join(SOURCE_TABLES["returns"].columns)
+ROW = "R1,T1,C1,P1,1.00,Other,2024-05-01"
+LATIN = ROW.replace("Other", "Caf\u00e9")
+QUOTE = ROW.replace("Other", '"Other')
+BAD_FILES: Mapping[str, bytes | None] = {
+    "has no content": b"",
+    "lacks columns": RETURNS.replace(",return_reason", "").encode(),
+    "has semicolons or tabs": RETURNS.replace(",", ";").encode(),
+    "names a column twice": f"{RETURNS},amount".encode(),
+    "has a column named like one of the platform's": f"{RETURNS},month".encode(),
+    "begins with a blank line": f"\n{RETURNS}\n".encode(),
+    "is Latin-1 or Windows-1252": f"{RETURNS}\n{LATIN}\n".encode("latin-1"),
+    "is UTF-16": RETURNS.encode("utf-16"),
+    "has a quote that is not closed": f"{RETURNS}\n{QUOTE}\n{ROW}\n".encode(),
+    "is no gzip, or half of one": RETURNS.encode(),
+    "is not there": None,
+}
+
+
+@pytest.mark.parametrize(("what", "line"), rows_in("Bad files", "the file"))
+def test_a_bad_file_gives_the_line_in_the_guide(what: str, line: str, tmp_path: Path, rules: Rules) -> None:
+    content = BAD_FILES[what]
+    path = "returns.csv.gz" if "gzip" in what else "returns.csv"
+    entries = []
+    if content is not None:
+        (tmp_path / path).write_bytes(content)
+        entries = [entry_of(tmp_path, path, Calendar(rules.calendar.first_month, MAY))]
+    with pytest.raises(PlatformError) as refused:
+        files_to_read(SOURCE_TABLES["returns"], entries, None)
+    assert f"`error {refused.value}`" == line
+
+
+# --- thresholds -----------------------------------------------------------------------------------------------
+
+BROKEN_RULES: Mapping[str, str] = {
+    "has `window_days: ninety`": "window_days: ninety",
+    "has no `window_days`": "",
+    "has `window_day: 90` beside it": "window_days: 90\n  window_day: 90",
+}
+
+
+@pytest.mark.parametrize(("what", "line"), rows_in("Thresholds", "the file"))
+def test_a_wrong_rule_gives_the_line_in_the_guide(
+    what: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = DEFAULT_RULES.read_text(encoding="utf-8")
+    assert text.count("window_days: 90") == 1
+    Path("my-rules.yaml").write_text(text.replace("window_days: 90", BROKEN_RULES[what]), encoding="utf-8")
+    with pytest.raises(PlatformError) as refused:
+        load_rules(Path("my-rules.yaml"))
+    assert f"`error {refused.value}`" == line
+
+
+def test_limits_are_those_of_the_rules(rules: Rules) -> None:
+    orphans, quarantined = rules.quality.max_orphan_share, rules.quality.max_quarantined_share
+    assert f"`calendar.first_month` of the rules ({rules.calendar.first_month:%Y-%m})" in GUIDE
+    assert f"above {100 * orphans:.0f} % the check `orphans` warns" in GUIDE
+    assert f"Above {100 * quarantined:.0f} % of a table's lines the check `share` warns" in GUIDE
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)", GUIDE))

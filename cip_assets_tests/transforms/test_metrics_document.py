@@ -13,11 +13,11 @@ import pytest
 from pyspark.sql import SparkSession
 
 from cip_assets.contracts import CONTRACTS, SOURCE_TABLES
-from cip_assets.io.landing import Calendar, ManifestEntry, landed_file, read_landing, scan_file
 from cip_assets.rules import Rules
-from cip_assets.transforms import cleaning, quality
+from cip_assets.transforms import quality
 from cip_assets_tests.transforms.chain import snapshot
 from cip_assets_tests.transforms.frames import Row, by_key, collected, landed, rows_of
+from cip_assets_tests.transforms.lines import lines_of
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 EXAMPLES = DOCUMENT.read_text(encoding="utf-8").split("## Worked examples\n")[1]
@@ -147,26 +147,20 @@ def test_each_line_of_the_file_becomes_what_is_said_and_nothing_is_lost(
     spark: SparkSession, rules: Rules, tmp_path: Path
 ) -> None:
     ((path, content),) = re.findall(r"land as `([\w.]+)`:\n\n```csv\n(.*?)```", EXAMPLES, re.DOTALL)
-    (tmp_path / path).write_text(content, encoding="utf-8")
-    source = SOURCE_TABLES["transactions"]
-    calendar = Calendar(rules.calendar.first_month, date(2024, 6, 1))
-    scanned = scan_file(tmp_path, landed_file(path), calendar)
-    entry = ManifestEntry(**{name: scanned[name] for name in ManifestEntry.__dataclass_fields__})
-    raw = read_landing(spark, tmp_path, source, [entry], calendar, [date(2024, 1, 1)])
-    judged = cleaning.judge(raw, source, rules)
-    cleaned, kept_out = cleaning.cleaned_rows(judged, source), cleaning.quarantine_rows(judged, source)
+    lines = lines_of(spark, rules, tmp_path, {path: content}, date(2024, 1, 1))
 
     fates = [
         (row["source_line"], row.get("outcome", "cleaned"), row.get("reasons", ""), row["amount"])
-        for row in collected(cleaned) + collected(kept_out)
+        for row in collected(lines.cleaned) + collected(lines.kept_out)
     ]
     said = zip(*(FATES.column(name) for name in ("line", "outcome", "reasons", "amount")), strict=True)
     assert [(str(line), *rest[:-1], as_money(rest[-1])) for line, *rest in sorted(fates)] == list(said)
 
-    found = quality.conservation(entry.row_count, raw, cleaned, kept_out, source)
+    source = SOURCE_TABLES["transactions"]
+    found = quality.conservation(lines.landed, lines.raw, lines.cleaned, lines.kept_out, source)
     assert found.holds
-    lines = f"`{found.cleaned} + {found.quarantined} + {found.superseded} = {found.landed}`"
-    assert f"Lines: {lines}" in EXAMPLES
+    counted = f"`{found.cleaned} + {found.quarantined} + {found.superseded} = {found.landed}`"
+    assert f"Lines: {counted}" in EXAMPLES
     for amount in (found.cleaned_amount, found.kept_out_amount, found.landed_amount):
         assert f"{amount}`" in EXAMPLES
 
