@@ -90,9 +90,10 @@ class Platform:
 
         """
         self.settings = settings
-        self.snapshot_assets = plan.selected(SNAPSHOT_ASSETS, select)
-        self.tags = {**(tags or {}), plan.CODE_TAG: plan.CODE}
         self.definitions = build_definitions(settings)
+        chosen = plan.selected(SNAPSHOT_ASSETS, select)
+        self.snapshot_assets = plan.with_what_checks_read(chosen, SNAPSHOT_ASSETS, self.definitions)
+        self.tags = {**(tags or {}), plan.CODE_TAG: plan.CODE}
         self.instance = instance or open_instance(settings.dagster_home)
 
     def run(

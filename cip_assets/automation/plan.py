@@ -179,6 +179,21 @@ def selected(assets: Collection[dg.AssetKey], names: Sequence[str]) -> set[dg.As
     return set(assets) & wanted.resolve(ASSETS)
 
 
+def with_what_checks_read(
+    chosen: Collection[dg.AssetKey], assets: Collection[dg.AssetKey], definitions: dg.Definitions
+) -> set[dg.AssetKey]:
+    """The chosen, and those of the assets that their checks hold them against, with what those are computed from."""
+    graph = definitions.resolve_asset_graph()
+    found = set(chosen)
+    while True:
+        checks = [check for key in found for check in graph.get(key).check_keys]
+        read = {key for check in checks for key in graph.get(check).parent_entity_keys}
+        wanted = {key for key in read if isinstance(key, dg.AssetKey) and key in assets} - found
+        if not wanted:
+            return found
+        found |= set(assets) & dg.AssetSelection.assets(*wanted).upstream().resolve(ASSETS)
+
+
 def last_transaction_day(settings: Settings) -> date | None:
     """The day of the last cleaned transaction, today at the latest; None where there is none.
 

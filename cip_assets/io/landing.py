@@ -169,12 +169,11 @@ def _scan_rows(path: Path, source: SourceTable, delivery: date | None, calendar:
     missing = [name for name in source.columns if name not in header]
     if missing:
         separator = next((s for s in ";\t|" if s in header[0]), None)
-        hint = (
-            f"its fields are separated by {separator!r}; separate them by commas"
-            if separator and len(header) == 1
-            else f"line 1 lacks column {', '.join(missing)}; it has {', '.join(header)}"
-        )
-        raise UnreadableFileError(hint)
+        if separator and len(header) == 1:
+            raise UnreadableFileError(f"its fields are separated by {separator!r}; separate them by commas")
+        # Without a header line 1 is a customer's, and an error goes to the log and to the webhook.
+        has = "none of them" if len(missing) == len(source.columns) else ", ".join(header)
+        raise UnreadableFileError(f"line 1 lacks column {', '.join(missing)}; it has {has}")
     taken = sorted((set(header) - set(source.columns)) & set(source.raw.columns))
     if taken:
         raise UnreadableFileError(

@@ -168,10 +168,10 @@ def test_an_asset_says_what_it_is_and_who_answers_for_it(table: str) -> None:
 
 
 def test_tables_with_personal_data_are_tagged() -> None:
+    """A line that could not be told apart may hold anything, so where such lines are kept it counts as personal."""
     assert {table for table, spec in SPECS.items() if "pii" in spec.tags} == {
-        "raw/customers",
         "cleaned/customers",
-        *(f"quarantine/{table}" for table in SOURCE_TABLES),
+        *(f"{layer}/{table}" for layer in ("raw", "quarantine") for table in SOURCE_TABLES),
         "marts/customer_360",
         "exports/customer_360",
     }

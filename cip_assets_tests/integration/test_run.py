@@ -85,6 +85,17 @@ def test_one_row_per_customer_sorted_by_id(sample: Sample) -> None:
     assert max(Counter(ids).values()) == 1
 
 
+def test_one_asset_brings_along_what_its_checks_hold_it_against(
+    data_dir: Path, platform_on: MakePlatform
+) -> None:
+    land_all(data_dir / "landing")
+    report = platform_on(data_dir, "exports/kpi_totals").run()
+    assert report.succeeded
+    assert "exports/kpi_totals" in report.rows
+    assert "marts/customer_360" in report.rows
+    assert "marts/segment_migration" not in report.rows
+
+
 def test_a_late_row_runs_its_own_month_again_and_leaves_the_others_byte_for_byte(
     healthy: Path, platform_on: MakePlatform
 ) -> None:
