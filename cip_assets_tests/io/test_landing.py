@@ -281,7 +281,7 @@ def test_a_record_without_a_date_counts_although_a_blank_line_stands_in_quotes_b
             id="missing columns",
         ),
         pytest.param(
-            "T1,C1,P1,1,9.00,9.00,Cash,2024-01-05\n",
+            "T1,C1,P1,2,9.00,18.00,Cash,2024-01-05\n",
             "line 1 lacks column transaction_id, customer_id, product_id, quantity, price, amount, payment_method, "
             "transaction_date; it has none of them",
             id="no header, whose place a customer's line takes",
