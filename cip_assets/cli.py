@@ -242,12 +242,12 @@ def explain_command(
 ) -> None:
     """Why a customer's segment or churn band changed between two snapshots, by the source rows in between."""
     found = explain(Settings.from_environment(), customer, first.date(), last.date())
-    changed = Table(title=f"Customer {customer}", title_justify="left")
+    changed = Table(title=f"Customer {escape(customer)}", title_justify="left")
     for heading in ("", str(first.date()), str(last.date())):
         changed.add_column(heading)
     for name, then, now in found.changes:
         changed.add_row(name, *("" if value is None else str(value) for value in (then, now)))
-    out.print(changed if found.changes else f"nothing of customer {customer} changed")
+    out.print(changed if found.changes else f"nothing of customer {escape(customer)} changed")
     for reason in found.reasons:
         out.print(reason, highlight=False, soft_wrap=True)
     for event in found.events:
@@ -263,15 +263,14 @@ def validate() -> None:
     """Check the exported files against the marts and each other."""
     settings = Settings.from_environment()
     report = Report()
-    totals = settings.table_uri("marts", "kpi_totals")
-    day = max(delta.slices(totals, "as_of_date"), default=None) if delta.exists(totals) else None
+    day = delta.newest_slice(settings.table_uri("marts", "kpi_totals"), "as_of_date")
     if day is None:
         raise PlatformError("marts/kpi_totals has no rows, so there is nothing to check: run `cip run` first")
     Platform(settings).execute(VALIDATE, report, tags={"dagster/partition": day.isoformat()})
     _raise_first(report)
     for check in report.checks:
         mark = "[green]ok[/]" if check.passed else "[red]failed[/]"
-        out.print(f"{mark} {check.asset} {check.name}: {check.description}", soft_wrap=True)
+        out.print(f"{mark} {check.asset} {check.name}: {escape(check.description)}", soft_wrap=True)
     if not report.succeeded:
         raise typer.Exit(1)
 

@@ -42,9 +42,14 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def cip(data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cip:
-    """Run `cip` in this process on an empty data folder; returns exit code, output and errors."""
-    monkeypatch.setenv("CIP_DATA_DIR", str(data_dir))
+def cip(data_dir: Path, cip_on: Callable[[Path], Cip]) -> Cip:
+    """Run `cip` on an empty data folder."""
+    return cip_on(data_dir)
+
+
+@pytest.fixture
+def cip_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[[Path], Cip]:
+    """Run `cip` in this process on a data folder; returns exit code, output and errors."""
     monkeypatch.setenv("CIP_ENGINE", ENGINE)
     monkeypatch.setenv("COLUMNS", "200")
 
@@ -58,7 +63,11 @@ def cip(data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         printed = capsys.readouterr()
         return code, printed.out, printed.err
 
-    return run
+    def on(data_dir: Path) -> Cip:
+        monkeypatch.setenv("CIP_DATA_DIR", str(data_dir))
+        return run
+
+    return on
 
 
 @pytest.fixture(scope="session")

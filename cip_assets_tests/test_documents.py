@@ -2,14 +2,12 @@
 
 import re
 import subprocess
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from cip_assets.__main__ import main
-from cip_assets_tests.conftest import ENGINE
+from cip_assets_tests.conftest import Cip
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "data" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -54,18 +52,11 @@ COMMANDS = documented(r"`(?:\.venv/bin/)?(cip [a-z][^`]*)`")
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if " ".join(c.split()[:2]) not in ELSEWHERE])
 def test_a_command_does_what_it_is_said_to(
-    healthy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+    healthy: Path, monkeypatch: pytest.MonkeyPatch, cip_on: Callable[[Path], Cip], command: str
 ) -> None:
-    monkeypatch.setenv("CIP_DATA_DIR", str(healthy))
-    monkeypatch.setenv("CIP_ENGINE", ENGINE)
     monkeypatch.chdir(healthy)
-    monkeypatch.setattr(sys, "argv", ["cip", *_possible(written_out(command), healthy)])
-    code = 0
-    try:
-        main()
-    except SystemExit as stop:
-        code = int(stop.code or 0)
-    assert code == 0, capsys.readouterr()
+    code, *printed = cip_on(healthy)(*_possible(written_out(command), healthy))
+    assert code == 0, printed
 
 
 def _possible(words: list[str], data_dir: Path) -> list[str]:

@@ -160,13 +160,18 @@ def row_count(table: DeltaTable) -> int:
 
 def last_day(uri: str, column: str) -> date | None:
     """The latest value of the date column that gives a table its months; None where there are no rows."""
-    newest = max(slices(uri, "month"), default=None) if exists(uri) else None
+    newest = newest_slice(uri, "month")
     if newest is None:
         return None
     rows = open_table(uri).to_pyarrow_dataset().to_table([column], filter=pc.field("month") == newest)
     days = rows[column]
     latest = pc.max(days).as_py()
     return latest if isinstance(latest, date) else None
+
+
+def newest_slice(uri: str, column: str) -> date | None:
+    """The latest value of the partition column that has rows; None where there are none, or no table."""
+    return max(slices(uri, column), default=None) if exists(uri) else None
 
 
 def slices(uri: str, column: str) -> set[date]:

@@ -35,7 +35,7 @@ def _weighted(table: str, value: str, weight: str) -> str:
 
 def _customers(condition: str) -> str:
     # What the reader filters by stays in force.
-    return f"CALCULATE ( COUNTROWS ( customer_360 ), KEEPFILTERS ( customer_360[{condition} ) )"
+    return f"CALCULATE ( COUNTROWS ( customer_360 ), KEEPFILTERS ( {condition} ) )"
 
 
 MEASURES: Sequence[Measure] = (
@@ -43,7 +43,13 @@ MEASURES: Sequence[Measure] = (
         "customer_360", "As of", "MAX ( customer_360[as_of_date] )", DAY, "The day that everything is as of"
     ),
     Measure("customer_360", "Customers", "COUNTROWS ( customer_360 )", COUNT, "Known customers"),
-    Measure("customer_360", "Buyers", _customers("frequency] > 0"), COUNT, "Known customers with a purchase"),
+    Measure(
+        "customer_360",
+        "Buyers",
+        _customers("customer_360[frequency] > 0"),
+        COUNT,
+        "Known customers with a purchase",
+    ),
     Measure(
         "customer_360",
         "Spend",
@@ -75,7 +81,7 @@ MEASURES: Sequence[Measure] = (
     Measure(
         "customer_360",
         "Customers at risk",
-        _customers("is_churn_risk] = TRUE ()"),
+        _customers("customer_360[is_churn_risk] = TRUE ()"),
         COUNT,
         "Buyers that have been silent for longer than the rules allow",
     ),
@@ -104,7 +110,7 @@ MEASURES: Sequence[Measure] = (
         "customer_360",
         "Implausible e-mails",
         # == since to =, an e-mail that is not there would be FALSE.
-        _customers("is_email_plausible] == FALSE ()"),
+        _customers("customer_360[is_email_plausible] == FALSE ()"),
         COUNT,
         "Customers whose e-mail cannot be one",
     ),

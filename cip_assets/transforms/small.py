@@ -1,7 +1,7 @@
 """What a few values say of every row, without a join.
 
-A cross join with a frame of one row is right, but where Sail swaps its sides it passes on one row at a time: at a
-million customers that took ten times as long as the rest of the query.
+A cross join with a frame of one row is right, but where Sail swaps its sides it passes on one row at a time: counting
+what was predicted of 860,000 customers took 0.7 seconds without one and 130 with it.
 """
 
 from collections.abc import Iterable

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from cip_assets.contracts import SOURCE_TABLES, contracts_in
+from cip_assets.dashboard.figures import Figures
 from cip_assets.settings import Settings
 
 LANDED: Mapping[str, str] = {
@@ -79,3 +81,18 @@ def data_files(settings: Settings, name: str) -> dict[str, set[str]]:
         month = next(part for part in Path(path).parts if part.startswith("month="))
         months.setdefault(month.removeprefix("month="), set()).add(path)
     return months
+
+
+def added_up(found: Figures, name: str) -> list[dict[str, Any]]:
+    """A fact over all cells, with what is divided: what the charts show before a filter is set."""
+    fact = found.cube["facts"][name]
+    rows: dict[tuple[Any, ...], dict[str, Any]] = defaultdict(lambda: dict.fromkeys(fact["sums"], 0))
+    for i in range(len(fact["cell"])):
+        key = tuple(column["values"][column["codes"][i]] for column in fact["keys"].values())
+        for measure, values in fact["sums"].items():
+            rows[key][measure] += values[i]
+    added = [{**dict(zip(fact["keys"], key, strict=True)), **sums} for key, sums in sorted(rows.items())]
+    for row in added:
+        for ratio, (over, under, times) in fact["ratios"].items():
+            row[ratio] = times * row[over] / row[under] if row[under] else None
+    return added

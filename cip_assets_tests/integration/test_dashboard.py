@@ -14,7 +14,7 @@ from cip_assets.dashboard.cube import FACTS
 from cip_assets.dashboard.figures import Figures
 from cip_assets.dashboard.page import QUESTIONS, TABLES, page
 from cip_assets_tests.integration.conftest import Sample
-from cip_assets_tests.integration.helpers import exported, rows_of
+from cip_assets_tests.integration.helpers import added_up, exported, rows_of
 
 Row = dict[str, Any]
 
@@ -24,21 +24,6 @@ def of_page(text: str, name: str) -> Any:
     match = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', text, re.DOTALL)
     assert match
     return json.loads(match[1])
-
-
-def added_up(found: Figures, name: str) -> list[Row]:
-    """A fact over all cells, with what is divided: what the charts show before a filter is set."""
-    fact = found.cube["facts"][name]
-    rows: dict[tuple[Any, ...], Row] = defaultdict(lambda: dict.fromkeys(fact["sums"], 0))
-    for i in range(len(fact["cell"])):
-        key = tuple(column["values"][column["codes"][i]] for column in fact["keys"].values())
-        for measure, values in fact["sums"].items():
-            rows[key][measure] += values[i]
-    added = [{**dict(zip(fact["keys"], key, strict=True)), **sums} for key, sums in sorted(rows.items())]
-    for row in added:
-        for ratio, (over, under, times) in fact["ratios"].items():
-            row[ratio] = times * row[over] / row[under] if row[under] else None
-    return added
 
 
 def mart(sample: Sample, name: str) -> list[Row]:

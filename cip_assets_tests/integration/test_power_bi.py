@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from itertools import combinations, pairwise
@@ -17,9 +18,11 @@ import duckdb
 import pytest
 
 from cip_assets.contracts import contracts_in
+from cip_assets.dashboard.figures import Figures
 from cip_assets.io import delta
 from cip_assets.powerbi.project import FOLDER, files
 from cip_assets_tests.integration.conftest import Sample
+from cip_assets_tests.integration.helpers import added_up
 from cip_assets_tests.integration.power_bi import READ_AS, Model, Query, filled, parsed
 
 REPORT = FOLDER / "CustomerIntelligence.Report" / "definition"
@@ -324,6 +327,18 @@ def test_each_quarter_of_engagement_has_its_own_column(model: Model, quarter: in
     (first, *_) = model.column("kpi_trends", "month")
     changed = model.with_first("kpi_trends", f"churn_rate_q{quarter}", quarter / 10)
     assert changed.value(f"Churn, {which} engaged", {MONTH: first}) == pytest.approx(quarter / 10)
+
+
+@pytest.mark.parametrize(
+    ("fact", "place", "column"), [("churn", "from_percent", "churn_from"), ("clv", "from_money", "clv_from")]
+)
+def test_the_classes_are_those_of_the_page(
+    model: Model, found: Figures, fact: str, place: str, column: str
+) -> None:
+    of_page: Counter[float] = Counter()
+    for row in added_up(found, fact):
+        of_page[row[place]] += row["customers"]
+    assert Counter(value for value in model.column("customer_360", column) if value is not None) == of_page
 
 
 def test_a_customer_without_an_e_mail_has_no_implausible_one(model: Model) -> None:
