@@ -20,5 +20,6 @@ WHOLE_NUMBER = r"^[+-]?\d{1,9}([.]0*)?$"
 PLAIN_NUMBER = r"^[+-]?(\d+([.]\d*)?|[.]\d+)$"
 """``12``, ``12.5``, ``.5``; no exponent and no thousands separator."""
 
-EMAIL = r"^[^@\s]+@[^@\s]+[.][^@\s.]+$"
-"""Just plausible: one @ with something before it and a dotted name after it."""
+EMAIL = r"^[\p{L}\p{M}\p{N}.!#$%&'*+/=?^_`{|}~-]+@[\p{L}\p{M}\p{N}_-]+([.][\p{L}\p{M}\p{N}_-]+)+$"
+"""Just plausible: exactly one plain address, a dotted name after its only @. No blanks, commas, semicolons, quotes or
+brackets: a second address or a name could stand beside them."""
