@@ -15,12 +15,13 @@ SIGNS = "=+@\uff1d\uff0b\uff0d\uff20-"
 """A spreadsheet takes a cell that begins with one of these for a formula, the full-width ones too."""
 
 AS_TEXT_CELL = (
-    f"regexp_replace(regexp_replace({{0}}, '(^|[;\\t\\r\\n])(''*[{SIGNS}])', '\\1''\\2', 'g'), "
-    "'^(''*[\\t\\r\\n])', '''\\1') AS {0}"
+    f"CASE WHEN regexp_matches({{0}}, '[\\t\\r\\n{SIGNS}]') THEN regexp_replace("
+    f"regexp_replace({{0}}, '(^|[;\\t\\r\\n])(''*[{SIGNS}])', '\\1''\\2', 'g'), "
+    "'^(''*[\\t\\r\\n])', '''\\1') ELSE {0} END AS {0}"
 )
 """A text with an apostrophe before what a spreadsheet would take for a formula: at its beginning, and where a
 semicolon or a line break begins a cell in countries that separate by semicolons. One more apostrophe where some are
-there already, so that texts that differ stay different."""
+there already, so that texts that differ stay different. The first look is for speed: few texts have a sign at all."""
 
 
 @dataclass(frozen=True)
