@@ -18,6 +18,7 @@ import pyarrow.dataset
 
 from cip_assets.contracts.exports import Export
 from cip_assets.io import delta
+from cip_assets.io.gate import require_written
 from cip_assets.rules import current_rules
 
 MEMORY_LIMIT = "1GB"
@@ -119,6 +120,13 @@ def sums_of(folder: Path) -> dict[str, Decimal]:
 
 
 def _day_of(mart_uri: str, as_of: str) -> pyarrow.dataset.Dataset:
+    """A day of a mart.
+
+    Raises:
+        PlatformError: it was never computed.
+
+    """
+    require_written(mart_uri, delta.Slice.of_day(date.fromisoformat(as_of)))
     return delta.open_table(mart_uri).to_pyarrow_dataset(file_pruning_predicate=[("as_of_date", "=", as_of)])
 
 

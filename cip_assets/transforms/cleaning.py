@@ -1,7 +1,7 @@
 """From raw lines to cleaned rows and quarantined lines.
 
 Every line is judged by the contract of its cleaned table: a line with a reason is quarantined; of the good
-lines of a month with the same id the one delivered last wins and the others are superseded. The three
+lines with the same id, in whatever month, the one delivered last wins and the others are superseded. The three
 outcomes together are every line, once.
 """
 
@@ -26,16 +26,29 @@ from cip_assets.rules import Rules, folded
 
 EARLIEST_BIRTH = "1900-01-01"
 REASON_SEPARATOR = "; "
+HERE = "_is_here"
+"""Tells the lines that are judged from those of other months."""
+
 PROVENANCE = ("source_file", "source_version", "source_line", "delivery_date", "month")
 
 
-def judge(raw: DataFrame, source: SourceTable, rules: Rules) -> DataFrame:
+def judge(raw: DataFrame, source: SourceTable, rules: Rules, elsewhere: DataFrame | None = None) -> DataFrame:
     """Every raw line with its cleaned values, its outcome and its reasons.
 
     Grain: one row per line. ``outcome`` is cleaned, quarantined or superseded; ``reasons`` names each
     thing wrong as ``column:problem``; the text is in a struct ``text``.
+
+    Args:
+        raw: the lines to judge.
+        source: the table.
+        rules: vocabulary and fill values.
+        elsewhere: lines of other months with an id of these (``rivals``). They can supersede, and are not judged.
+
     """
-    hashed, repeated = _by_id(raw, source)
+    here = raw.withColumn(HERE, F.lit(True))
+    if elsewhere is not None:
+        here = here.unionByName(elsewhere.withColumn(HERE, F.lit(False)))
+    hashed, repeated = _by_id(here, source)
     # Only lines whose id may stand on another line need a window, which sorts whole rows.
     alone = _with_reasons(hashed.join(F.broadcast(repeated), "_hash", "left_anti"), source, rules)
     rivals = _with_reasons(hashed.join(F.broadcast(repeated), "_hash", "left_semi"), source, rules)
@@ -46,9 +59,10 @@ def judge(raw: DataFrame, source: SourceTable, rules: Rules) -> DataFrame:
         F.col("source_line").desc(),
     ]
     # Broken lines have no say in which line wins, so they stand in groups of their own.
-    group = Window.partitionBy(*_rivalry(source), is_good).orderBy(*newest_first)
+    group = Window.partitionBy(source.id_column, is_good).orderBy(*newest_first)
     is_beaten = is_good & (F.row_number().over(group) > 1)
-    lines = alone.withColumn("is_beaten", F.lit(False)).unionByName(rivals.withColumn("is_beaten", is_beaten))
+    judged = rivals.withColumn("is_beaten", is_beaten).where(HERE)
+    lines = alone.withColumn("is_beaten", F.lit(False)).unionByName(judged).drop(HERE)
     outcome = F.when(~is_good, F.lit("quarantined")).when(F.col("is_beaten"), F.lit("superseded"))
     return lines.withColumn("outcome", outcome.otherwise(F.lit("cleaned"))).drop("is_beaten")
 
@@ -64,6 +78,7 @@ def _with_reasons(lines: DataFrame, source: SourceTable, rules: Rules) -> DataFr
         "ragged_text",
         "field_count",
         "header_field_count",
+        HERE,
         F.struct(*(F.col(name) for name in source.columns)).alias("text"),
         *(texts[name].isNotNull().alias(f"has_{name}") for name in source.columns),
         *(value.alias(name) for name, value in values.items()),
@@ -80,18 +95,30 @@ def _with_reasons(lines: DataFrame, source: SourceTable, rules: Rules) -> DataFr
     return typed.withColumn("reasons", F.concat_ws(REASON_SEPARATOR, *found))
 
 
-def _rivalry(source: SourceTable) -> list[str]:
-    """Lines alike in these columns compete. Months are kept apart: the outcome must not depend on how many
-    of them a run covers.
-    """
-    return [source.id_column, *(["month"] if source.is_event else [])]
-
-
-def _by_id(raw: DataFrame, source: SourceTable) -> tuple[DataFrame, DataFrame]:
+def _by_id(lines: DataFrame, source: SourceTable) -> tuple[DataFrame, DataFrame]:
     """The lines with the hash of their id, and the hashes that stand on more than one line."""
-    id_text, *others = _rivalry(source)
-    hashed = raw.withColumn("_hash", F.xxhash64(_text(id_text), *others))
+    hashed = lines.withColumn("_hash", F.xxhash64(_text(source.id_column)))
     return hashed, hashed.groupBy("_hash").count().where("count > 1").select("_hash")
+
+
+def rivals(raw: DataFrame, others: DataFrame, source: SourceTable) -> DataFrame | None:
+    """The lines of other months that have an id of these lines; None where there are none.
+
+    Args:
+        raw: the lines to judge.
+        others: the raw lines of all other months. Just their ids are read, and whole lines of months with a rival.
+        source: the table.
+
+    """
+    ids = raw.select(F.xxhash64(_text(source.id_column)).alias("_hash")).distinct()
+    hashed = others.withColumn("_hash", F.xxhash64(_text(source.id_column)))
+    months = (
+        hashed.select("month", "_hash").join(ids, "_hash", "left_semi").select("month").distinct().collect()
+    )
+    if not months:
+        return None
+    in_months = hashed.where(F.col("month").isin(*(row["month"] for row in months)))
+    return in_months.join(ids, "_hash", "left_semi").drop("_hash")
 
 
 def cleaned_rows(judged: DataFrame, source: SourceTable) -> DataFrame:

@@ -102,26 +102,6 @@ def _lines_and_money(frame: DataFrame, amount: Column) -> tuple[int, Decimal]:
     return row["lines"], Decimal(row["amount"])
 
 
-def ids_in_two_months(cleaned: DataFrame, source: SourceTable) -> list[tuple[str, list[str]]]:
-    """Ids that stand in more than one month, with those months: the source must say which is right."""
-    repeated = (
-        cleaned.groupBy(F.xxhash64(source.id_column).alias("_hash"))
-        .agg(F.min("month").alias("first"), F.max("month").alias("last"))
-        .where("first <> last")
-        .select("_hash")
-    )
-    rows = (
-        cleaned.withColumn("_hash", F.xxhash64(source.id_column))
-        .join(repeated, "_hash", "left_semi")
-        .select(source.id_column, F.col("month").cast("string").alias("month"))
-        .collect()
-    )
-    months: dict[str, set[str]] = {}
-    for row in rows:
-        months.setdefault(row[source.id_column], set()).add(row["month"])
-    return sorted((key, sorted(found)) for key, found in months.items() if len(found) > 1)
-
-
 def orphans(events: DataFrame, customers: DataFrame) -> tuple[int, int]:
     """Events whose customer is unknown, and all events."""
     known = customers.select("customer_id", F.lit(1).alias("known"))

@@ -20,10 +20,10 @@ from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.contracts import SOURCE_TABLES
 from cip_assets.rules import Rules
-from cip_assets.transforms.cleaning import cleaned_rows, judge, quarantine_rows, unknown_words
+from cip_assets.transforms.cleaning import cleaned_rows, judge, quarantine_rows, rivals, unknown_words
 from cip_assets_tests.transforms.frames import Row, collected, frame_of, types_of
 
-MARCH = date(2024, 3, 1)
+FEBRUARY, MARCH = date(2024, 2, 1), date(2024, 3, 1)
 NO_BREAK = "\u00a0"
 
 # A line of each table with nothing wrong. Each case changes some of its fields.
@@ -478,9 +478,14 @@ RIVALS = [
     (("blank", MARCH_3, "a.csv", 40, MARCH, "1"), "superseded"),
     ((" blank ", MARCH_3, "a.csv", 41, MARCH, "1"), "cleaned"),
     (("Blank", MARCH_3, "a.csv", 42, MARCH, "1"), "cleaned"),
-    # The same id in two months is a conflict for a check to report: both stay.
-    (("months", MARCH_3, "a.csv", 50, MARCH, "1"), "cleaned"),
-    (("months", JANUARY_3, "a.csv", 51, date(2024, 2, 1), "1"), "cleaned"),
+    # An id is in one month: a newer delivery moves it, forward or back.
+    (("forward", MARCH_3, "a.csv", 50, MARCH, "1"), "cleaned"),
+    (("forward", JANUARY_3, "a.csv", 51, FEBRUARY, "1"), "superseded"),
+    (("back", JANUARY_3, "a.csv", 52, MARCH, "1"), "superseded"),
+    (("back", MARCH_3, "a.csv", 53, FEBRUARY, "1"), "cleaned"),
+    # Not by a broken line.
+    (("stays", JANUARY_3, "a.csv", 54, FEBRUARY, "1"), "cleaned"),
+    (("stays", MARCH_3, "a.csv", 55, MARCH, "none"), "quarantined"),
 ]
 
 
@@ -502,16 +507,27 @@ def test_the_line_delivered_last_wins(spark: SparkSession, rules: Rules) -> None
     assert found == {(file, line): outcome for (_, _, file, line, _, _), outcome in RIVALS}
 
 
+@pytest.mark.engine
 def test_a_run_of_one_month_decides_like_a_run_of_all(spark: SparkSession, rules: Rules) -> None:
-    def decide(lines: Sequence[Row]) -> dict[tuple[str, int], str]:
-        rows = collected(judged(spark, rules, "transactions", lines))
-        return {(row["source_file"], row["source_line"]): row["outcome"] for row in rows}
+    source = SOURCE_TABLES["transactions"]
+    lines = rival_lines()
+    decided = {}
+    for month in (FEBRUARY, MARCH):
+        raw = frame_of(spark, source.raw.spark_schema, [row for row in lines if row["month"] == month])
+        others = frame_of(spark, source.raw.spark_schema, [row for row in lines if row["month"] != month])
+        rows = collected(judge(raw, source, rules, rivals(raw, others, source)))
+        assert {row["month"] for row in rows} == {month}
+        decided |= {(row["source_file"], row["source_line"]): row["outcome"] for row in rows}
+    assert decided == {(file, line): outcome for (_, _, file, line, _, _), outcome in RIVALS}
 
-    together = decide(rival_lines())
-    months = {row["month"] for row in rival_lines()}
-    apart = [decide([row for row in rival_lines() if row["month"] == month]) for month in sorted(months)]
-    assert together == {place: outcome for found in apart for place, outcome in found.items()}
-    assert len(months) == 2
+
+def test_months_without_an_id_in_common_are_not_read(spark: SparkSession, rules: Rules) -> None:
+    source = SOURCE_TABLES["transactions"]
+    raw, others = (
+        frame_of(spark, source.raw.spark_schema, [line_of("transactions", line, {"month": month})])
+        for line, month in ((2, MARCH), (3, FEBRUARY))
+    )
+    assert rivals(raw, others, source) is None
 
 
 def test_a_snapshot_keeps_one_row_per_id(spark: SparkSession, rules: Rules) -> None:
@@ -616,7 +632,7 @@ def raw_lines(draw: st.DrawFn) -> list[Row]:
         provenance = {
             "source_file": draw(st.sampled_from(["a.csv", "b.csv"])),
             "delivery_date": draw(st.sampled_from([None, JANUARY_3, MARCH_3])),
-            "month": draw(st.sampled_from([date(2024, 2, 1), MARCH])),
+            "month": draw(st.sampled_from([FEBRUARY, MARCH])),
         }
         lines.append(line_of("transactions", number + 2, change) | provenance)
     return lines
@@ -643,12 +659,10 @@ def test_every_line_has_one_outcome_whatever_the_order(
     assert {row["outcome"] for row in kept_out} <= {"quarantined", "superseded"}
     assert all(row["reasons"] for row in kept_out)
 
-    keys = [(row["transaction_id"], row["month"]) for row in cleaned]
+    keys = [row["transaction_id"] for row in cleaned]
     assert len(keys) == len(set(keys))
     # What is superseded gave way to a row that is there.
-    assert {
-        (row["transaction_id"].strip(), row["month"]) for row in kept_out if row["outcome"] == "superseded"
-    } <= set(keys)
+    assert {row["transaction_id"].strip() for row in kept_out if row["outcome"] == "superseded"} <= set(keys)
     # What is cleaned keeps the contract, by the contract's own word.
     for row in cleaned:
         assert row["quantity"] >= 1

@@ -1,0 +1,219 @@
+"""What a snapshot may be computed from: slices that were written, and tables that hold what landed.
+
+Dagster computes what it is asked for, whatever is missing upstream, and to a query a slice that was never written
+looks like one without rows. So every read of a slice asks here first; what is missing is one clear line.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import dagster as dg
+
+from cip_assets.contracts import SOURCE_TABLES
+from cip_assets.errors import PlatformError
+from cip_assets.io import delta, in_step, landing
+from cip_assets.io.csv_records import hash_file
+from cip_assets.io.in_step import WHOLE, covers
+from cip_assets.settings import Settings
+
+STARTED_BY_US = "cip/code"
+"""The tag of runs that the command line, a sensor or a schedule starts: they looked at the landing folder before."""
+
+PARTITION = "dagster/partition"
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+"""Tags of a run that covers one partition, or a range of them."""
+
+BLOCKING = ("contract", "conservation")
+"""The checks of a cleaned table that block what is downstream."""
+
+SNAPSHOTS = ("features", "marts")
+"""The layers whose tables are snapshots of days."""
+
+RECENT = 50
+"""So many evaluations of a check are looked through for one that failed."""
+
+NAMED = 12
+"""So many months, days or files a message names."""
+
+
+def require_written(uri: str, only: delta.Slice | None) -> None:
+    """Refuse to read a slice that was never written; one that was written without rows is a slice like any other.
+
+    Raises:
+        PlatformError: the table does not exist, or no commit that still counts wrote one of the slice's partitions.
+
+    """
+    never = sorted(_never_written(uri, only)) if only else []
+    if never and only:
+        name, is_month = delta.table_name(uri), only.column == "month"
+        keys = _listed([key[:7] for key in never] if is_month else never)
+        job = "ingest" if is_month else "snapshot"
+        command = "cip run" if is_month else f"cip run --as-of {never[-1]}"
+        raise PlatformError(
+            f"{name}: {keys} was never computed; materialize {name} for {keys} first "
+            f"(job {job}, or '{command}')"
+        )
+
+
+def _never_written(uri: str, only: delta.Slice) -> set[str]:
+    """The partitions of a slice of which the table holds no row and no commit tells."""
+    missing = set(_partitions(only)) - {str(day) for day in delta.slices(uri, only.column)}
+    commits = delta.standing(delta.open_table(uri)) if missing else iter(())
+    for commit in commits:
+        written = str(commit.audit.get("partition") or "")
+        missing = {key for key in missing if not (written and covers(written, key))}
+        if not missing:
+            break
+    return missing
+
+
+def _partitions(only: delta.Slice) -> Iterator[str]:
+    day = only.start
+    while day < only.end:
+        yield str(day)
+        day = _month_after(day) if only.column == "month" else day + timedelta(days=1)
+
+
+def _month_after(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=31)).replace(day=1)
+
+
+def require_current(settings: Settings, name: str, day: date) -> None:
+    """Refuse to read a table's snapshot of a day that is older than something it was computed from.
+
+    Raises:
+        PlatformError: one of its inputs, or one of theirs, was written since.
+
+    """
+    changed = _changed_since(settings, name, day)
+    if changed:
+        raise PlatformError(
+            f"{name}: its snapshot of {day} is older than {changed}, which it was computed from; "
+            f"materialize {name} for {day} again first (job snapshot, or 'cip run --as-of {day}')"
+        )
+
+
+def _changed_since(settings: Settings, name: str, day: date) -> str | None:
+    """A table that a snapshot was computed from, directly or not, and that was written since; None if none was."""
+    written = in_step.last_write(settings, name, day)
+    for parent, version in sorted(written.computed_from.items()) if written else ():
+        change = in_step.last_write(settings, parent, day)
+        if change and change.version > version:
+            return parent
+        if parent.split("/")[0] in SNAPSHOTS and (deeper := _changed_since(settings, parent, day)):
+            return deeper
+    return None
+
+
+def require_in_step(
+    settings: Settings, instance: dg.DagsterInstance, tags: Mapping[str, str], table: str, until: date
+) -> None:
+    """Refuse a snapshot of a day while a source table that it reads lacks something that landed up to then.
+
+    Args:
+        settings: where the data lies.
+        instance: the history of the checks.
+        tags: of the run.
+        table: the source table.
+        until: the day of the snapshot.
+
+    Raises:
+        PlatformError: months or a delivery are not in cleaned as they landed, or a line moved to another month; a
+            file cannot be read; landing holds files that nobody scanned; or a blocking check of the table failed.
+
+    """
+    name, source = f"cleaned/{table}", SOURCE_TABLES[table]
+    if STARTED_BY_US not in tags and (files := unscanned(settings)):
+        raise PlatformError(
+            f"the landing folder changed since it was last ingested ({_listed(files)}); "
+            "run the job refresh, or 'cip run', before a snapshot is computed"
+        )
+    entries = in_step.read_manifest(settings.table_uri("landing", "manifest")).get(table, [])
+    landing.files_to_read(source, entries, None)
+    stale = in_step.not_as_landed(settings, source, entries) | in_step.moved(settings, source)
+    months = [month[:7] for month in sorted(stale) if month <= str(until)]
+    if months and not source.is_event:
+        raise PlatformError(
+            f"{name}: the newest delivery is not ingested; run the job ingest for {table}, or 'cip run'"
+        )
+    if months:
+        raise PlatformError(
+            f"{name}: not ingested as landed: {_listed(months)}; a snapshot of {until} needs every month up to it: "
+            f"run the job ingest for {table} and these months, or 'cip run'"
+        )
+    for failed in failed_checks(instance, table):
+        if failed.first <= str(until):
+            raise PlatformError(
+                f"{name}: its check {failed.name} failed: {failed.description}; correct the cause and run "
+                f"the job ingest for {table} again, or 'cip run'"
+            )
+
+
+def unscanned(settings: Settings) -> list[str]:
+    """Landing files that the manifest does not have, or has otherwise, and files of the manifest that are gone."""
+    uri = settings.table_uri("landing", "manifest")
+    if not delta.exists(uri):
+        return []
+    manifest = delta.open_table(uri)
+    rows = manifest.to_pyarrow_table(columns=["path", "size_bytes", "sha256"]).to_pylist()
+    known = {row["path"]: row for row in rows}
+    scanned_at = next(delta.history(manifest, 1)).timestamp.timestamp()
+    here = {file.path for file in landing.find_files(settings.landing)[0]}
+
+    def is_another(path: str) -> bool:
+        stat = (settings.landing / path).stat()
+        if stat.st_size != known[path]["size_bytes"]:
+            return True
+        touched = max(stat.st_mtime, stat.st_ctime) >= scanned_at
+        return touched and hash_file(settings.landing / path)[1] != known[path]["sha256"]
+
+    return sorted((here ^ known.keys()) | {path for path in here & known.keys() if is_another(path)})
+
+
+@dataclass(frozen=True)
+class FailedCheck:
+    """A blocking check of a cleaned table that failed for some months, and did not pass for all of them since."""
+
+    name: str
+    first: str
+    last: str
+    description: str
+
+
+def failed_checks(instance: dg.DagsterInstance, table: str) -> list[FailedCheck]:
+    """The blocking checks of a cleaned table that failed, by their newest evaluations."""
+    return [found for name in BLOCKING for found in _failed(instance, table, name)]
+
+
+def _failed(instance: dg.DagsterInstance, table: str, name: str) -> Iterator[FailedCheck]:
+    key = dg.AssetCheckKey(dg.AssetKey(["cleaned", table]), name)
+    records = instance.event_log_storage.get_asset_check_execution_history(key, limit=RECENT)
+    evaluations = [
+        (r.run_id, r.evaluation) for r in records if isinstance(r.evaluation, dg.AssetCheckEvaluation)
+    ]
+    if all(found.passed for _, found in evaluations):
+        return
+    passed_since: list[tuple[str, str]] = []
+    for run_id, found in evaluations:
+        first, last = _months_of(instance, run_id)
+        if found.passed:
+            passed_since.append((first, last))
+        elif not any(start <= first and last <= end for start, end in passed_since):
+            yield FailedCheck(name, first, last, found.description or "")
+
+
+def _months_of(instance: dg.DagsterInstance, run_id: str) -> tuple[str, str]:
+    """The first and last month that a run covered; all of them where it had none."""
+    run = instance.get_run_by_id(run_id)
+    tags = run.tags if run else {}
+    return (
+        tags.get(RANGE_START, tags.get(PARTITION, WHOLE)),
+        tags.get(RANGE_END, tags.get(PARTITION, "9999")),
+    )
+
+
+def _listed(names: Collection[str]) -> str:
+    """The names, in order; beyond ``NAMED`` the first ones and the number of the others."""
+    shown: Sequence[str] = sorted(names)[:NAMED]
+    return ", ".join(shown) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
