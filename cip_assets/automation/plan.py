@@ -91,11 +91,11 @@ def due(
     unreadable = unreadable_tables(settings)
     by_month: dict[str, set[str]] = {}
     for table in SOURCE_TABLES.keys() - unreadable.keys():
-        entries = manifest.get(table, [])
+        source, entries = SOURCE_TABLES[table], manifest.get(table, [])
         months = {
             *_months_due(settings, table, entries, everything=everything),
-            *in_step.moved(settings, SOURCE_TABLES[table]),
-            *_failed(instance, table, entries),
+            *in_step.moved(settings, source),
+            *(month for *_, failed in gate.failed_checks(instance, source, entries) for month in failed),
         }
         for month in months:
             if month == WHOLE or start <= month <= end:
@@ -135,13 +135,6 @@ def _months_due(
         # Without rows there is no month to run: the first one makes the table.
         return {str(FIRST_MONTH) if source.is_event else WHOLE}
     return months
-
-
-def _failed(instance: dg.DagsterInstance, table: str, entries: Sequence[ManifestEntry]) -> set[str]:
-    """The months that failed a blocking check and did not pass it since."""
-    held = in_step.held_by_landing(SOURCE_TABLES[table], entries)
-    failed = gate.failed_checks(instance, table)
-    return {month for month in held for check in failed if check.first <= month <= check.last}
 
 
 def moved(settings: Settings) -> list[Block]:

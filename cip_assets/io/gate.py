@@ -5,16 +5,16 @@ looks like one without rows. So every read of a slice asks here first; what is m
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 
 import dagster as dg
 
-from cip_assets.contracts import SOURCE_TABLES
+from cip_assets.contracts import SOURCE_TABLES, SourceTable
 from cip_assets.errors import PlatformError
 from cip_assets.io import delta, in_step, landing
 from cip_assets.io.csv_records import hash_file
-from cip_assets.io.in_step import WHOLE, covers
+from cip_assets.io.in_step import covers
+from cip_assets.io.landing import ManifestEntry
 from cip_assets.settings import Settings
 
 STARTED_BY_US = "cip/code"
@@ -142,11 +142,11 @@ def require_in_step(
             f"{name}: not ingested as landed: {_listed(months)}; a snapshot of {until} needs every month up to it: "
             f"run the job ingest for {table} and these months, or 'cip run'"
         )
-    for failed in failed_checks(instance, table):
-        if failed.first <= str(until):
+    for name_of_check, why, failed in failed_checks(instance, source, entries):
+        if min(failed) <= str(until):
             raise PlatformError(
-                f"{name}: its check {failed.name} failed: {failed.description}; correct the cause and run "
-                f"the job ingest for {table} again, or 'cip run'"
+                f"{name}: its check {name_of_check} failed: {why}; correct the cause and run the job ingest for "
+                f"{table} again, or 'cip run'"
             )
 
 
@@ -171,46 +171,40 @@ def unscanned(settings: Settings) -> list[str]:
     return sorted((here ^ known.keys()) | {path for path in here & known.keys() if is_another(path)})
 
 
-@dataclass(frozen=True)
-class FailedCheck:
-    """A blocking check of a cleaned table that failed for some months, and did not pass for all of them since."""
+def failed_checks(
+    instance: dg.DagsterInstance, source: SourceTable, entries: Sequence[ManifestEntry]
+) -> Iterator[tuple[str, str, set[str]]]:
+    """The blocking checks of a cleaned table that failed for months which they did not pass since.
 
-    name: str
-    first: str
-    last: str
-    description: str
-
-
-def failed_checks(instance: dg.DagsterInstance, table: str) -> list[FailedCheck]:
-    """The blocking checks of a cleaned table that failed, by their newest evaluations."""
-    return [found for name in BLOCKING for found in _failed(instance, table, name)]
-
-
-def _failed(instance: dg.DagsterInstance, table: str, name: str) -> Iterator[FailedCheck]:
-    key = dg.AssetCheckKey(dg.AssetKey(["cleaned", table]), name)
-    records = instance.event_log_storage.get_asset_check_execution_history(key, limit=RECENT)
-    evaluations = [
-        (r.run_id, r.evaluation) for r in records if isinstance(r.evaluation, dg.AssetCheckEvaluation)
-    ]
-    if all(found.passed for _, found in evaluations):
-        return
-    passed_since: list[tuple[str, str]] = []
-    for run_id, found in evaluations:
-        first, last = _months_of(instance, run_id)
-        if found.passed:
-            passed_since.append((first, last))
-        elif not any(start <= first and last <= end for start, end in passed_since):
-            yield FailedCheck(name, first, last, found.description or "")
+    Each with its name, what it said, and the landed months; ``WHOLE`` for a snapshot table.
+    """
+    landed = set(in_step.held_by_landing(source, entries))
+    for name in BLOCKING:
+        key = dg.AssetCheckKey(dg.AssetKey(["cleaned", source.name]), name)
+        records = instance.event_log_storage.get_asset_check_execution_history(key, limit=RECENT)
+        history = [
+            (r.run_id, r.evaluation) for r in records if isinstance(r.evaluation, dg.AssetCheckEvaluation)
+        ]
+        if not any(_blocks(found) for _, found in history):
+            continue
+        decided: set[str] = set()
+        for run_id, found in history:  # newest first
+            months = _months_of(instance, run_id, landed) - decided
+            decided |= months
+            if months and _blocks(found):
+                yield name, found.description or "", months
 
 
-def _months_of(instance: dg.DagsterInstance, run_id: str) -> tuple[str, str]:
-    """The first and last month that a run covered; all of them where it had none."""
+def _blocks(found: dg.AssetCheckEvaluation) -> bool:
+    return not found.passed and found.severity == dg.AssetCheckSeverity.ERROR
+
+
+def _months_of(instance: dg.DagsterInstance, run_id: str, months: Collection[str]) -> set[str]:
+    """Those of some months that a run covered: all where it had no partition."""
     run = instance.get_run_by_id(run_id)
     tags = run.tags if run else {}
-    return (
-        tags.get(RANGE_START, tags.get(PARTITION, WHOLE)),
-        tags.get(RANGE_END, tags.get(PARTITION, "9999")),
-    )
+    first, last = tags.get(RANGE_START, tags.get(PARTITION)), tags.get(RANGE_END, tags.get(PARTITION))
+    return {month for month in months if not first or not last or first <= month <= last}
 
 
 def _listed(names: Collection[str]) -> str:

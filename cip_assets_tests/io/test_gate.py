@@ -130,7 +130,11 @@ def test_a_snapshot_needs_every_month_up_to_it_that_landed(data_dir: Path) -> No
     ("path", "rows", "says"),
     [
         ("transactions/late.csv", LATE, "cleaned/transactions: not ingested as landed: 2024-01;"),
-        ("transactions.csv", "", "cleaned/transactions: not ingested as landed: 2024-01, 2024-02;"),
+        (
+            "transactions.csv",
+            "T1,C1,P1,1,10.00,10.00,PayPal,2024-01-10\n",
+            "cleaned/transactions: not ingested as landed: 2024-01, 2024-02;",
+        ),
         (
             "customers/dt=2024-02-12/c.csv",
             "C1,Ada,King,,,,2024-01-02,,\nC2,Alan,Turing,,,,2024-01-02,,\n",
