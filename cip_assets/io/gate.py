@@ -124,9 +124,9 @@ def require_in_step(
 
     """
     name, source = f"cleaned/{table}", SOURCE_TABLES[table]
-    if STARTED_BY_US not in tags and (files := unscanned(settings)):
+    if STARTED_BY_US not in tags and (files := unscanned(settings, table)):
         raise PlatformError(
-            f"the landing folder changed since it was last ingested ({_listed(files)}); "
+            f"{table}: the landing folder changed since it was last scanned ({_listed(files)}); "
             "run the job refresh, or 'cip run', before a snapshot is computed"
         )
     entries = in_step.read_manifest(settings.table_uri("landing", "manifest")).get(table, [])
@@ -145,21 +145,21 @@ def require_in_step(
     for name_of_check, why, failed in failed_checks(instance, source, entries):
         if min(failed) <= str(until):
             raise PlatformError(
-                f"{name}: its check {name_of_check} failed: {why}; correct the cause and run the job ingest for "
+                f"{name}: its check {name_of_check} did not pass: {why}; correct the cause and run the job ingest for "
                 f"{table} again, or 'cip run'"
             )
 
 
-def unscanned(settings: Settings) -> list[str]:
-    """Landing files that the manifest does not have, or has otherwise, and files of the manifest that are gone."""
+def unscanned(settings: Settings, table: str) -> list[str]:
+    """A table's landing files that the manifest lacks, or has otherwise, and those of the manifest that are gone."""
     uri = settings.table_uri("landing", "manifest")
     if not delta.exists(uri):
         return []
     manifest = delta.open_table(uri)
-    rows = manifest.to_pyarrow_table(columns=["path", "size_bytes", "sha256"]).to_pylist()
-    known = {row["path"]: row for row in rows}
+    rows = manifest.to_pyarrow_table(columns=["table_name", "path", "size_bytes", "sha256"]).to_pylist()
+    known = {row["path"]: row for row in rows if row["table_name"] == table}
     scanned_at = next(delta.history(manifest, 1)).timestamp.timestamp()
-    here = {file.path for file in landing.find_files(settings.landing)[0]}
+    here = {file.path for file in landing.find_files(settings.landing)[0] if file.table == table}
 
     def is_another(path: str) -> bool:
         stat = (settings.landing / path).stat()
@@ -174,34 +174,40 @@ def unscanned(settings: Settings) -> list[str]:
 def failed_checks(
     instance: dg.DagsterInstance, source: SourceTable, entries: Sequence[ManifestEntry]
 ) -> Iterator[tuple[str, str, set[str]]]:
-    """The blocking checks of a cleaned table that failed for months which they did not pass since.
+    """The blocking checks of a cleaned table that failed, or whose run ended before they were evaluated.
 
-    Each with its name, what it said, and the landed months; ``WHOLE`` for a snapshot table.
+    Each with its name, what it said, and the landed months for which it did not pass since; ``WHOLE`` for a snapshot
+    table.
     """
     landed = set(in_step.held_by_landing(source, entries))
     for name in BLOCKING:
         key = dg.AssetCheckKey(dg.AssetKey(["cleaned", source.name]), name)
-        records = instance.event_log_storage.get_asset_check_execution_history(key, limit=RECENT)
-        history = [
-            (r.run_id, r.evaluation) for r in records if isinstance(r.evaluation, dg.AssetCheckEvaluation)
-        ]
-        if not any(_blocks(found) for _, found in history):
+        history = instance.event_log_storage.get_asset_check_execution_history(key, limit=RECENT)
+        if all(record.status.value == "SUCCEEDED" for record in history):
             continue
         decided: set[str] = set()
-        for run_id, found in history:  # newest first
-            months = _months_of(instance, run_id, landed) - decided
+        for record in history:  # newest first
+            run = instance.get_run_by_id(record.run_id)
+            if record.status.value == "PLANNED" and run and not run.is_finished:
+                continue
+            months = _months_of(run, landed) - decided
             decided |= months
-            if months and _blocks(found):
-                yield name, found.description or "", months
+            why = _why_not(record.evaluation)
+            if months and why:
+                yield name, why, months
 
 
-def _blocks(found: dg.AssetCheckEvaluation) -> bool:
-    return not found.passed and found.severity == dg.AssetCheckSeverity.ERROR
+def _why_not(evaluation: object) -> str | None:
+    """What keeps a check from having passed: what it said, or that it said nothing; None where it holds nobody up."""
+    if not isinstance(evaluation, dg.AssetCheckEvaluation):
+        return "its run ended before it was evaluated"
+    if evaluation.passed or evaluation.severity == dg.AssetCheckSeverity.WARN:
+        return None
+    return evaluation.description or "it did not pass"
 
 
-def _months_of(instance: dg.DagsterInstance, run_id: str, months: Collection[str]) -> set[str]:
+def _months_of(run: dg.DagsterRun | None, months: Collection[str]) -> set[str]:
     """Those of some months that a run covered: all where it had no partition."""
-    run = instance.get_run_by_id(run_id)
     tags = run.tags if run else {}
     first, last = tags.get(RANGE_START, tags.get(PARTITION)), tags.get(RANGE_END, tags.get(PARTITION))
     return {month for month in months if not first or not last or first <= month <= last}

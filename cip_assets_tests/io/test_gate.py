@@ -221,7 +221,9 @@ def test_a_table_that_failed_a_blocking_check_is_not_read_until_it_passes(dagste
         )
     )
     (refusal,) = dagster.materialize("features/purchases", day=DAY)
-    assert refusal.startswith("cleaned/transactions: its check conservation failed: 3 landed, 2 raw; correct")
+    assert refusal.startswith(
+        "cleaned/transactions: its check conservation did not pass: 3 landed, 2 raw; correct"
+    )
     # The other months' checks do not clear it.
     dagster.ingest("transactions", months=("2024-01-01", "2024-01-01"))
     assert dagster.materialize("features/purchases", day=DAY) == [refusal]
