@@ -23,6 +23,7 @@ from cip_assets.contracts.formats import (
     WHOLE_NUMBER,
 )
 from cip_assets.rules import Rules, folded
+from cip_assets.transforms.hashing import key_hash
 
 EARLIEST_BIRTH = "1900-01-01"
 REASON_SEPARATOR = "; "
@@ -90,7 +91,7 @@ def _rivalry(source: SourceTable) -> list[str]:
 def _by_id(raw: DataFrame, source: SourceTable) -> tuple[DataFrame, DataFrame]:
     """The lines with the hash of their id, and the hashes that stand on more than one line."""
     id_text, *others = _rivalry(source)
-    hashed = raw.withColumn("_hash", F.xxhash64(_text(id_text), *others))
+    hashed = raw.withColumn("_hash", key_hash(_text(id_text), *others))
     return hashed, hashed.groupBy("_hash").count().where("count > 1").select("_hash")
 
 

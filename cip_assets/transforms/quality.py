@@ -9,6 +9,7 @@ from pyspark.sql import Column, DataFrame
 
 from cip_assets.contracts import SourceTable, TableContract
 from cip_assets.contracts.formats import BLANKS_AROUND, PLAIN_NUMBER
+from cip_assets.transforms.hashing import key_hash
 
 
 def broken_rules(frame: DataFrame, contract: TableContract) -> dict[str, int]:
@@ -28,7 +29,7 @@ def repeated_keys(frame: DataFrame, key: Sequence[str]) -> int:
 
     Hashes are counted first: they are small, and as a rule none repeats.
     """
-    hashed = frame.select(*key, F.xxhash64(*key).alias("_hash"))
+    hashed = frame.select(*key, key_hash(*key).alias("_hash"))
     suspects = hashed.groupBy("_hash").count().where("count > 1").select("_hash")
     if suspects.limit(1).count() == 0:
         return 0
@@ -105,13 +106,13 @@ def _lines_and_money(frame: DataFrame, amount: Column) -> tuple[int, Decimal]:
 def ids_in_two_months(cleaned: DataFrame, source: SourceTable) -> list[tuple[str, list[str]]]:
     """Ids that stand in more than one month, with those months: the source must say which is right."""
     repeated = (
-        cleaned.groupBy(F.xxhash64(source.id_column).alias("_hash"))
+        cleaned.groupBy(key_hash(source.id_column).alias("_hash"))
         .agg(F.min("month").alias("first"), F.max("month").alias("last"))
         .where("first <> last")
         .select("_hash")
     )
     rows = (
-        cleaned.withColumn("_hash", F.xxhash64(source.id_column))
+        cleaned.withColumn("_hash", key_hash(source.id_column))
         .join(repeated, "_hash", "left_semi")
         .select(source.id_column, F.col("month").cast("string").alias("month"))
         .collect()
