@@ -23,6 +23,7 @@ from cip_assets.contracts.formats import (
     WHOLE_NUMBER,
 )
 from cip_assets.rules import Rules, folded
+from cip_assets.transforms.hashing import key_hash
 
 EARLIEST_BIRTH = "1900-01-01"
 REASON_SEPARATOR = "; "
@@ -97,7 +98,7 @@ def _with_reasons(lines: DataFrame, source: SourceTable, rules: Rules) -> DataFr
 
 def _by_id(lines: DataFrame, source: SourceTable) -> tuple[DataFrame, DataFrame]:
     """The lines with the hash of their id, and the hashes that stand on more than one line."""
-    hashed = lines.withColumn("_hash", F.xxhash64(_text(source.id_column)))
+    hashed = lines.withColumn("_hash", key_hash(_text(source.id_column)))
     return hashed, hashed.groupBy("_hash").count().where("count > 1").select("_hash")
 
 
@@ -110,8 +111,8 @@ def rivals(raw: DataFrame, others: DataFrame, source: SourceTable) -> DataFrame 
         source: the table.
 
     """
-    ids = raw.select(F.xxhash64(_text(source.id_column)).alias("_hash")).distinct()
-    hashed = others.withColumn("_hash", F.xxhash64(_text(source.id_column)))
+    ids = raw.select(key_hash(_text(source.id_column)).alias("_hash")).distinct()
+    hashed = others.withColumn("_hash", key_hash(_text(source.id_column)))
     months = (
         hashed.select("month", "_hash").join(ids, "_hash", "left_semi").select("month").distinct().collect()
     )

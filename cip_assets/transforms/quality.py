@@ -9,6 +9,7 @@ from pyspark.sql import Column, DataFrame
 
 from cip_assets.contracts import SourceTable, TableContract
 from cip_assets.contracts.formats import BLANKS_AROUND, PLAIN_NUMBER
+from cip_assets.transforms.hashing import key_hash
 
 
 def broken_rules(frame: DataFrame, contract: TableContract) -> dict[str, int]:
@@ -28,7 +29,7 @@ def repeated_keys(frame: DataFrame, key: Sequence[str]) -> int:
 
     Hashes are counted first: they are small, and as a rule none repeats.
     """
-    hashed = frame.select(*key, F.xxhash64(*key).alias("_hash"))
+    hashed = frame.select(*key, key_hash(*key).alias("_hash"))
     suspects = hashed.groupBy("_hash").count().where("count > 1").select("_hash")
     if suspects.limit(1).count() == 0:
         return 0
