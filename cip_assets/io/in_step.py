@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 
 from cip_assets.contracts import CONTRACTS, SourceTable
-from cip_assets.contracts.formats import BLANKS_AROUND
+from cip_assets.contracts.formats import BLANKS
 from cip_assets.io import delta
 from cip_assets.io.landing import ManifestEntry, newest_delivery
 from cip_assets.settings import Settings
@@ -131,7 +131,7 @@ def _moved(tables: Versions, key: str) -> frozenset[str]:
             SELECT {key} FROM part_0 WHERE hash({key}) IN (FROM hashes)
             GROUP BY {key} HAVING min(month) <> max(month)),
         beaten AS (
-            SELECT regexp_replace({key}, '{BLANKS_AROUND}', '', 'g') AS {key}, month
+            SELECT trim({key}, '{BLANKS}') AS {key}, month
             FROM part_1 WHERE outcome = 'superseded')
         SELECT month FROM part_0 SEMI JOIN twice USING ({key})
         UNION SELECT month FROM beaten ANTI JOIN part_0 USING ({key})

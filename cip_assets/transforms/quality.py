@@ -8,7 +8,7 @@ import pyspark.sql.functions as F
 from pyspark.sql import Column, DataFrame
 
 from cip_assets.contracts import SourceTable, TableContract
-from cip_assets.contracts.formats import BLANKS_AROUND, PLAIN_NUMBER
+from cip_assets.transforms.cleaning import money_of, text_of
 from cip_assets.transforms.hashing import key_hash
 
 
@@ -72,8 +72,7 @@ def conservation(
 
     """
     if "amount" in source.columns:
-        text = F.regexp_replace("amount", BLANKS_AROUND, "")
-        as_landed = F.when(text.rlike(PLAIN_NUMBER), text.try_cast("decimal(18,2)"))
+        as_landed = money_of(text_of("amount"))
         as_cleaned = F.col("amount")
     else:
         as_landed = as_cleaned = F.lit(0)
