@@ -125,6 +125,11 @@ class PersonalData(_Strict):
     date_of_birth: Literal["shown", "hidden"]
 
 
+class ExportRules(_Strict):
+    neutralize_formulas: bool
+    byte_order_mark: bool
+
+
 class OperationRules(_Strict):
     keep_versions_days: int = Field(ge=0)
     fresh_for_hours: Mapping[str, Annotated[float, Field(gt=0)]]
@@ -151,6 +156,7 @@ class Rules(_Strict):
     quality: QualityRules
     top_n: int = Field(ge=1)
     personal_data: PersonalData
+    exports: ExportRules
     fill: Mapping[str, str]
     vocabulary: Mapping[str, Sequence[str]]
     operations: OperationRules

@@ -19,6 +19,9 @@ from cip_assets.rules import current_rules
 
 KINDS = {"pyspark", "deltalake"}
 
+NOT_COMPUTED_WITH = {"operations", "exports", "personal_data"}
+"""Sections of the rules that change no table: they say how the platform runs, and what the files show."""
+
 COMPUTING = ("cip_assets.transforms.", "cip_assets.models.", "cip_assets.dashboard.")
 """The packages whose code decides what stands in a table or on the page."""
 
@@ -113,8 +116,8 @@ def _pii(*, holds: bool) -> dict[str, str]:
 
 
 def code_version(*modules: ModuleType, text: str = "") -> str:
-    """Changes with the code that computes an asset, with what that uses of ours, the business rules, and a text."""
-    rules = current_rules().model_dump_json(exclude={"operations"})
+    """Changes with the code that computes an asset, what that uses of ours, the rules of tables, and a text."""
+    rules = current_rules().model_dump_json(exclude=NOT_COMPUTED_WITH)
     content = "".join(source for module in modules for source in _code_of(module)) + rules + text
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 

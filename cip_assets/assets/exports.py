@@ -16,6 +16,7 @@ from cip_assets.io import delta, gate
 from cip_assets.io import exports as writer
 from cip_assets.io.manager import COLUMN_LINEAGE
 from cip_assets.resources import LakeResource
+from cip_assets.rules import current_rules
 from cip_assets.settings import Settings
 
 
@@ -33,7 +34,7 @@ def _export_asset(export: Export) -> dg.AssetsDefinition:
         kinds={"csv"},
         op_tags=FIRST if export.name == export.mart == "customer_360" else None,
         description=f"{export.description}: `final/{export.name}.csv`, sorted by {', '.join(export.order_by)}.",
-        code_version=code_version(declared, writer),
+        code_version=code_version(declared, writer, text=how_shown()),
         metadata=metadata,
     )
     def write(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
@@ -52,6 +53,11 @@ def _export_asset(export: Export) -> dg.AssetsDefinition:
 
     asset: dg.AssetsDefinition = write
     return asset
+
+
+def how_shown() -> str:
+    """The rules that change the files and no table."""
+    return current_rules().model_dump_json(include={"exports", "personal_data"})
 
 
 def _column(mart: TableContract, expression: str) -> dg.TableColumn:

@@ -44,5 +44,6 @@ NUMBER_TO_MILLS = r"^[+-]?[0-9]*([.][0-9]{0,3})?"
 NEGATIVE_NUMBER = r"^-.*[1-9]"
 """A plain number below zero, though it may be rounded to it."""
 
-EMAIL = r"^[^@\s\p{Z}\x{85}]+@[^@\s\p{Z}\x{85}]+[.][^@.\s\p{Z}\x{85}]+$"
-"""Just plausible: one @ with something before it and a dotted name after it."""
+EMAIL = r"^[\p{L}\p{M}\p{N}.!#$%&'*+/=?^_`{|}~-]+@[\p{L}\p{M}\p{N}._-]+[.][\p{L}\p{M}\p{N}_-]+$"
+"""Just plausible: exactly one plain address, a dotted name after its only @. No blanks, commas, semicolons, quotes or
+brackets: a second address or a name could stand beside them. No group is repeated: Java would run out of stack."""

@@ -387,6 +387,11 @@ VALUES: Mapping[str, Sequence[tuple[Change, Change]]] = {
         ({"email": f"a{NO_BREAK}nn@x.org"}, {"is_email_plausible": False}),
         ({"email": "@x.org"}, {"is_email_plausible": False}),
         ({"email": "ann@x.org."}, {"is_email_plausible": False}),
+        ({"email": "jürgen@müller.example"}, {"is_email_plausible": True}),
+        ({"email": "ann@x.org;bo@y.org"}, {"is_email_plausible": False}),
+        ({"email": "ann@x.org,bo"}, {"is_email_plausible": False}),
+        ({"email": "<ann@x.org>"}, {"is_email_plausible": False}),
+        ({"email": "ann@x.org\u200bbo"}, {"is_email_plausible": False}),
         ({"email": ""}, {"email": None, "is_email_plausible": None}),
         ({"date_of_birth": "1980-02-29"}, {"is_birth_date_plausible": True}),
         (
