@@ -4,6 +4,7 @@ DuckDB sorts (on disk where it must) and writes, whatever engine wrote the table
 gives the same file.
 """
 
+import glob
 import hashlib
 import os
 import tempfile
@@ -78,7 +79,7 @@ def problems_of(export: Export, mart_uri: str, as_of: str, folder: Path) -> list
     with duckdb.connect() as connection:
         connection.register("mart", _day_of(mart_uri, as_of))
         expected = connection.sql(export.query(connection, current_rules().personal_data.model_dump()))
-        file = connection.read_csv(str(path), header=True, all_varchar=True)
+        file = connection.read_csv(_only(path), header=True, all_varchar=True)
         if file.columns != expected.columns:
             problems.append(f"{path.name}: header {file.columns}, expected {expected.columns}")
             return problems
@@ -105,7 +106,7 @@ def sums_of(folder: Path) -> dict[str, Decimal]:
         def amount(file: str, expression: str) -> Decimal:
             row = connection.execute(
                 f"SELECT coalesce({expression}, 0) FROM read_csv(?, header=true, all_varchar=true)",
-                [str(folder / f"{file}.csv")],
+                [_only(folder / f"{file}.csv")],
             ).fetchone()
             return Decimal(row[0]) if row else Decimal(0)
 
@@ -129,6 +130,11 @@ def _names(columns: Sequence[str]) -> list[str]:
 def _as_text(columns: Sequence[str]) -> str:
     """SQL for the columns as a CSV file holds them."""
     return "SELECT " + ", ".join(f"nullif(CAST({name} AS VARCHAR), '') AS {name}" for name in _names(columns))
+
+
+def _only(path: Path) -> str:
+    """The pattern of file names that this file alone has; DuckDB reads patterns."""
+    return glob.escape(str(path))
 
 
 def _quoted(path: Path) -> str:
