@@ -83,7 +83,8 @@ def generate_command(
         numbers = (rows.landed, rows.clean, rows.quarantined, rows.superseded)
         table.add_row(name, *(f"{number:,}" for number in numbers))
     out.print(table)
-    out.print(f"landing files: {folder}\nwhat is true of them: {folder / '_truth.json'}", soft_wrap=True)
+    written = f"landing files: {folder}\nwhat is true of them: {folder / '_truth.json'}"
+    out.print(escape(written), soft_wrap=True)
 
 
 @app.command()
@@ -119,7 +120,7 @@ def run(
 def status() -> None:
     """What each table holds, and what landed since the last run."""
     settings = Settings.from_environment()
-    table = Table(title=f"{settings.data_dir}", title_justify="left")
+    table = Table(title=escape(str(settings.data_dir)), title_justify="left")
     for heading in ("table", "rows", "version", "written"):
         table.add_column(heading, justify="right" if heading in ("rows", "version") else "left")
     missing = []
@@ -307,8 +308,8 @@ def conformance(
 def ui(port: Annotated[int, typer.Option(help="port on 127.0.0.1")] = 3000) -> None:
     """Open Dagster's page on 127.0.0.1, with its daemon."""
     settings = Settings.from_environment()
-    with Platform(settings).instance:
-        environment = {**os.environ, "DAGSTER_HOME": str(settings.dagster_home)}
+    with Platform(settings).instance as instance:
+        environment = {**os.environ, "DAGSTER_HOME": str(instance.root_directory)}
     dagster = str(Path(sys.executable).with_name("dagster"))
     arguments = [dagster, "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
     # A shell that starts it in the background lets it ignore the interrupt that ends it.
@@ -344,7 +345,8 @@ def _show(report: Report, settings: Settings, seconds: float) -> None:
             f"snapshot of {report.as_of}, {passed} of {len(report.checks)} checks passed, {seconds:.1f} s in all"
         )
     if report.succeeded:
-        out.print(f"exports: {settings.final}\ntables:  {settings.lake}\npage:    make ui", soft_wrap=True)
+        where = f"exports: {settings.final}\ntables:  {settings.lake}\npage:    make ui"
+        out.print(escape(where), soft_wrap=True)
 
 
 def _sources(report: Report) -> Table:

@@ -28,9 +28,13 @@ from cip_assets.automation.up_to_date import up_to_date
 from cip_assets.contracts import LAYERS, SOURCE_TABLES
 from cip_assets.definitions import build_definitions
 from cip_assets.errors import PlatformError
+from cip_assets.folders import plain_path
 from cip_assets.io import delta
 from cip_assets.io.in_step import WHOLE
 from cip_assets.settings import Settings
+
+UNSAFE_FOR_SQLITE = frozenset("?*[")
+"""Dagster makes a URL of the path of its SQLite files without escaping it, and a pattern of file names."""
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -284,6 +288,8 @@ class Platform:
 def open_instance(home: Path) -> dg.DagsterInstance:
     """The Dagster instance of a data folder; a first use writes its settings file."""
     home.mkdir(parents=True, exist_ok=True)
+    if UNSAFE_FOR_SQLITE & set(str(home)):
+        home = plain_path(home)
     settings = home / "dagster.yaml"
     if not settings.exists():
         shutil.copyfile(Path(__file__).with_name("dagster.yaml"), settings)

@@ -5,6 +5,7 @@ gives the same file.
 """
 
 import codecs
+import glob
 import hashlib
 import os
 import shutil
@@ -88,7 +89,7 @@ def problems_of(export: Export, mart_uri: str, as_of: str, folder: Path) -> list
     with duckdb.connect() as connection:
         connection.register("mart", _day_of(mart_uri, as_of))
         expected = connection.sql(_query(export, connection))
-        file = connection.sql(f"FROM read_csv('{_quoted(path)}', {AS_WRITTEN})")
+        file = connection.sql(f"FROM read_csv('{_quoted(_only(path))}', {AS_WRITTEN})")
         if file.columns != expected.columns:
             problems.append(f"{path.name}: header {file.columns}, expected {expected.columns}")
             return problems
@@ -115,7 +116,7 @@ def sums_of(folder: Path) -> dict[str, Decimal]:
         def amount(file: str, expression: str) -> Decimal:
             row = connection.execute(
                 f"SELECT coalesce({expression}, 0) FROM read_csv(?, {AS_WRITTEN})",
-                [str(folder / f"{file}.csv")],
+                [_only(folder / f"{file}.csv")],
             ).fetchone()
             return Decimal(row[0]) if row else Decimal(0)
 
@@ -169,5 +170,10 @@ def _as_text(columns: Sequence[str]) -> str:
     return "SELECT " + ", ".join(f"nullif(CAST({name} AS VARCHAR), '') AS {name}" for name in _names(columns))
 
 
-def _quoted(path: Path) -> str:
+def _only(path: Path) -> str:
+    """The pattern of file names that this file alone has; DuckDB reads patterns."""
+    return glob.escape(str(path))
+
+
+def _quoted(path: Path | str) -> str:
     return str(path).replace("'", "''")
