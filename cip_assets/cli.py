@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -42,6 +43,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 out = Console()
 err = Console(stderr=True)
 
+COUNTED = ("landed", "cleaned", "quarantined", "superseded")
+"""What becomes of the lines of a source table."""
+
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
 
 
@@ -79,7 +83,8 @@ def generate_command(
         numbers = (rows.landed, rows.clean, rows.quarantined, rows.superseded)
         table.add_row(name, *(f"{number:,}" for number in numbers))
     out.print(table)
-    out.print(f"landing files: {folder}\nwhat is true of them: {folder / '_truth.json'}", soft_wrap=True)
+    written = f"landing files: {folder}\nwhat is true of them: {folder / '_truth.json'}"
+    out.print(escape(written), soft_wrap=True)
 
 
 @app.command()
@@ -115,7 +120,7 @@ def run(
 def status() -> None:
     """What each table holds, and what landed since the last run."""
     settings = Settings.from_environment()
-    table = Table(title=f"{settings.data_dir}", title_justify="left")
+    table = Table(title=escape(str(settings.data_dir)), title_justify="left")
     for heading in ("table", "rows", "version", "written"):
         table.add_column(heading, justify="right" if heading in ("rows", "version") else "left")
     missing = []
@@ -303,8 +308,8 @@ def conformance(
 def ui(port: Annotated[int, typer.Option(help="port on 127.0.0.1")] = 3000) -> None:
     """Open Dagster's page on 127.0.0.1, with its daemon."""
     settings = Settings.from_environment()
-    with Platform(settings).instance:
-        environment = {**os.environ, "DAGSTER_HOME": str(settings.dagster_home)}
+    with Platform(settings).instance as instance:
+        environment = {**os.environ, "DAGSTER_HOME": str(instance.root_directory)}
     dagster = str(Path(sys.executable).with_name("dagster"))
     arguments = [dagster, "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
     # A shell that starts it in the background lets it ignore the interrupt that ends it.
@@ -340,18 +345,19 @@ def _show(report: Report, settings: Settings, seconds: float) -> None:
             f"snapshot of {report.as_of}, {passed} of {len(report.checks)} checks passed, {seconds:.1f} s in all"
         )
     if report.succeeded:
-        out.print(f"exports: {settings.final}\ntables:  {settings.lake}\npage:    make ui", soft_wrap=True)
+        where = f"exports: {settings.final}\ntables:  {settings.lake}\npage:    make ui"
+        out.print(escape(where), soft_wrap=True)
 
 
 def _sources(report: Report) -> Table:
     sources = Table(title="Sources", title_justify="left")
-    for heading in ("table", "landed", "cleaned", "quarantined", "superseded", "checks"):
+    for heading in ("table", *COUNTED, "checks"):
         sources.add_column(heading, justify="left" if heading in ("table", "checks") else "right")
     counted = _counted(report)
     tried = {name for block in report.ingested for name in block.tables}
     for name in SOURCE_TABLES:
         if found := counted.get(name):
-            numbers = [f"{found[key]:,}" for key in ("landed", "cleaned", "quarantined", "superseded")]
+            numbers = [f"{found[key]:,}" for key in COUNTED]
         else:
             numbers = ["not ingested" if name in tried else "up to date", "", "", ""]
         sources.add_row(
@@ -372,9 +378,14 @@ def _layers(report: Report) -> Table:
     return layers
 
 
-def _counted(report: Report) -> Mapping[str, Mapping[str, object]]:
-    """For each source table that was ingested, what its check of conservation counted."""
-    return {c.asset.split("/")[1]: c.metadata for c in report.checks if c.name == "conservation"}
+def _counted(report: Report) -> Mapping[str, Mapping[str, int]]:
+    """For each source table that was ingested, the lines that its checks of conservation counted, over all its runs."""
+    counted: dict[str, Counter[str]] = {}
+    for check in report.checks:
+        if check.name == "conservation":
+            lines = {name: int(str(check.metadata[name])) for name in COUNTED}
+            counted.setdefault(check.asset.split("/")[1], Counter()).update(lines)
+    return counted
 
 
 def _what_ran(report: Report) -> Iterator[str]:

@@ -221,4 +221,5 @@ def load_rules(path: Path = DEFAULT_RULES) -> Rules:
 @cache
 def current_rules() -> Rules:
     """The rules of this process: the file CIP_RULES names, or the ones that come with the package."""
-    return load_rules(Path(os.environ.get("CIP_RULES") or DEFAULT_RULES))
+    named = os.environ.get("CIP_RULES")
+    return load_rules(Path(named).expanduser() if named else DEFAULT_RULES)

@@ -28,11 +28,18 @@ from cip_assets.automation.up_to_date import up_to_date
 from cip_assets.contracts import LAYERS, SOURCE_TABLES
 from cip_assets.definitions import build_definitions
 from cip_assets.errors import PlatformError
+from cip_assets.folders import plain_path
 from cip_assets.io import delta
 from cip_assets.io.in_step import WHOLE
 from cip_assets.settings import Settings
 
+UNSAFE_FOR_SQLITE = frozenset("?*[")
+"""Dagster makes a URL of the path of its SQLite files without escaping it, and a pattern of file names."""
+
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+ONE_MONTH = "one_month_per_id"
+"""The check that says which months are to be cleaned again."""
 
 Listener = Callable[[dg.DagsterEvent], None]
 
@@ -128,7 +135,7 @@ class Platform:
         self.execute(SCAN, report, listener)
         if report.failures:
             return report
-        work = plan.due(self.settings, first, last, everything=everything)
+        work = plan.due(self.settings, self.instance, first, last, everything=everything)
         blocks = [*work.blocks, *map(plan.without_months, work.unreadable)]
         blocked = self._ingest(blocks, report, listener)
         self.snapshot(report, as_of, blocked, listener, everything=everything)
@@ -154,6 +161,18 @@ class Platform:
         for block in blocks:
             assets = {key for key in block.assets if key.path[0] in layers}
             blocked |= self.execute(INGEST, report, listener, assets=assets, tags=block.tags)
+            report.ingested.append(block)
+        return blocked | self.settle(report, listener) if blocks else blocked
+
+    def settle(self, report: Report, listener: Listener | None = None) -> set[dg.AssetKey]:
+        """Clean the months again that lines came to or left; the assets that cannot be relied on."""
+        blocked: set[dg.AssetKey] = set()
+        blocks = plan.moved(self.settings)
+        again = {f"cleaned/{table}" for block in blocks for table in block.tables}
+        report.checks = [c for c in report.checks if c.name != ONE_MONTH or c.asset not in again]
+        for block in blocks:
+            judged = {key for key in block.assets if key.path[0] in ("cleaned", "quarantine")}
+            blocked |= self.execute(INGEST, report, listener, assets=judged, tags=block.tags)
             report.ingested.append(block)
         return blocked
 
@@ -269,6 +288,8 @@ class Platform:
 def open_instance(home: Path) -> dg.DagsterInstance:
     """The Dagster instance of a data folder; a first use writes its settings file."""
     home.mkdir(parents=True, exist_ok=True)
+    if UNSAFE_FOR_SQLITE & set(str(home)):
+        home = plain_path(home)
     settings = home / "dagster.yaml"
     if not settings.exists():
         shutil.copyfile(Path(__file__).with_name("dagster.yaml"), settings)

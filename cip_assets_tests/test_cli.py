@@ -3,15 +3,19 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from cip_assets_tests.conftest import Cip
+from cip_assets_tests.conftest import ODD_NAME, Cip
 from cip_assets_tests.integration.helpers import land_all
 
 
-def test_a_run_and_what_can_be_asked_after_it(cip: Cip, data_dir: Path) -> None:
+def test_a_run_and_what_can_be_asked_after_it(cip_on: Callable[[Path], Cip], tmp_path: Path) -> None:
+    """In a folder whose name the console, SQLite, DuckDB and the engine could take for something else."""
+    data_dir = tmp_path / ODD_NAME
+    cip = cip_on(data_dir)
     land_all(data_dir / "landing", returns="R1,T3,C2,P1,oops,[/b] [red],2024-02-20\n")
 
     code, shown, _ = cip("status")
@@ -36,6 +40,9 @@ def test_a_run_and_what_can_be_asked_after_it(cip: Cip, data_dir: Path) -> None:
     assert "returns.csv:2  amount:not_a_number  'R1,T3,C2,P1,oops,[/b] [red],2024-02-20'" in shown
 
     assert cip("validate")[0] == 0
+    code, shown, _ = cip("maintain", "marts/kpi_totals")
+    assert code == 0
+    assert shown.startswith("marts/kpi_totals: ")
     totals = data_dir / "final" / "kpi_totals.csv"
     totals.write_text(totals.read_text().replace("50.00", "51.00"))
     code, shown, _ = cip("validate")
@@ -54,6 +61,7 @@ def test_a_run_and_what_can_be_asked_after_it(cip: Cip, data_dir: Path) -> None:
         "",
         "error marts/kpi_totals: no version 99; it has 0 to 2 (see 'cip history')\n",
     )
+    assert [path.name for path in tmp_path.iterdir()] == [ODD_NAME]
 
 
 def test_a_table_that_is_none_is_named(cip: Cip) -> None:

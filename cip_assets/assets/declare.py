@@ -14,6 +14,7 @@ import dagster as dg
 from cip_assets.automation.limits import RETRIES, pool_of
 from cip_assets.automation.partitions import EVERY_MONTH_SO_FAR, partitions_of
 from cip_assets.contracts import TableContract, contract_of
+from cip_assets.io.manager import AS_LANDED
 from cip_assets.rules import current_rules
 
 KINDS = {"pyspark", "deltalake"}
@@ -141,7 +142,11 @@ def reads(**tables: str) -> Mapping[str, dg.AssetIn]:
     def asset_in(name: str) -> dg.AssetIn:
         contract = contract_of(*name.split("/"))
         mapping = EVERY_MONTH_SO_FAR if contract.partition_column == "month" else None
-        return dg.AssetIn(key=dg.AssetKey([contract.layer, contract.table]), partition_mapping=mapping)
+        return dg.AssetIn(
+            key=dg.AssetKey([contract.layer, contract.table]),
+            partition_mapping=mapping,
+            metadata={AS_LANDED: True} if contract.layer == "cleaned" else None,
+        )
 
     return {parameter: asset_in(name) for parameter, name in tables.items()}
 

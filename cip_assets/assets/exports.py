@@ -12,7 +12,7 @@ from cip_assets.contracts import SOURCE_TABLES, TableContract, contract_of
 from cip_assets.contracts import exports as declared
 from cip_assets.contracts.exports import EXPORTS, Export
 from cip_assets.dashboard import figures, page
-from cip_assets.io import delta
+from cip_assets.io import delta, gate
 from cip_assets.io import exports as writer
 from cip_assets.io.manager import COLUMN_LINEAGE
 from cip_assets.resources import LakeResource
@@ -39,6 +39,7 @@ def _export_asset(export: Export) -> dg.AssetsDefinition:
     )
     def write(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
         settings = lake.settings
+        gate.require_current(settings, mart.name, snapshot_day(context))
         computed_from = _versions(context, settings)
         mart_uri = settings.table_uri("marts", export.mart)
         done = writer.export_csv(export, mart_uri, snapshot_day(context), settings.final)
@@ -107,11 +108,22 @@ def _about(done: writer.Exported, computed_from: Mapping[str, int]) -> dict[str,
     code_version=code_version(page, figures, text=page.source()),
 )
 def dashboard(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
-    """Read the figures and write the page, replaced in one step."""
-    day = snapshot_day(context)
-    computed_from = _versions(context, lake.settings)
-    text = page.page(figures.figures(lake.settings, day), day)
-    done = writer.replace_text(lake.settings.final / "dashboard.html", text)
+    """Read the figures and write the page, replaced in one step.
+
+    Raises:
+        PlatformError: a table of the day was never computed, or a source table is not what landed.
+
+    """
+    day, settings = snapshot_day(context), lake.settings
+    for layer, tables in (("features", figures.FEATURES), ("marts", figures.MARTS)):
+        for table in tables:
+            gate.require_written(settings.table_uri(layer, table), delta.Slice.of_day(day))
+            gate.require_current(settings, f"{layer}/{table}", day)
+    for table in SOURCE_TABLES:
+        gate.require_in_step(settings, context.instance, context.run.tags, table, day)
+    computed_from = _versions(context, settings)
+    text = page.page(figures.figures(settings, day), day)
+    done = writer.replace_text(settings.final / "dashboard.html", text)
     return dg.MaterializeResult(metadata=_about(done, computed_from))
 
 

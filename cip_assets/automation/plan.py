@@ -12,10 +12,11 @@ from datetime import date
 import dagster as dg
 
 from cip_assets.assets import ASSETS
-from cip_assets.automation.partitions import DAYS, FIRST_MONTH, MONTHS, RANGE_END, RANGE_START
+from cip_assets.automation.partitions import DAYS, FIRST_MONTH, MONTHS
 from cip_assets.contracts import SOURCE_TABLES
 from cip_assets.errors import PlatformError
-from cip_assets.io import delta, in_step
+from cip_assets.io import delta, gate, in_step
+from cip_assets.io.gate import RANGE_END, RANGE_START
 from cip_assets.io.in_step import WHOLE
 from cip_assets.io.landing import ManifestEntry, files_to_read
 from cip_assets.settings import Settings
@@ -31,7 +32,7 @@ def digest(*parts: object) -> str:
 
 CODE_VERSIONS = {spec.key: spec.code_version for asset in ASSETS for spec in asset.specs}
 
-CODE_TAG = "cip/code"
+CODE_TAG = gate.STARTED_BY_US
 CODE = digest(sorted((key.to_user_string(), version) for key, version in CODE_VERSIONS.items()))
 """Changes with the code or the rules of any table; every run carries it in its tag."""
 
@@ -67,12 +68,18 @@ class Work:
 
 
 def due(
-    settings: Settings, first: date | None = None, last: date | None = None, *, everything: bool = False
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    first: date | None = None,
+    last: date | None = None,
+    *,
+    everything: bool = False,
 ) -> Work:
-    """The tables and months to ingest, as the manifest and the tables stand.
+    """The tables and months to ingest, as the manifest, the tables and the blocking checks stand.
 
     Args:
         settings: where the data lies.
+        instance: the history of the checks: what failed one is due until it passes.
         first: leave out months before this day's.
         last: leave out months after this day's.
         everything: also what is in step.
@@ -84,7 +91,13 @@ def due(
     unreadable = unreadable_tables(settings)
     by_month: dict[str, set[str]] = {}
     for table in SOURCE_TABLES.keys() - unreadable.keys():
-        for month in _months_due(settings, table, manifest.get(table, []), everything=everything):
+        source, entries = SOURCE_TABLES[table], manifest.get(table, [])
+        months = {
+            *_months_due(settings, table, entries, everything=everything),
+            *in_step.moved(settings, source),
+            *(month for *_, failed in gate.failed_checks(instance, source, entries) for month in failed),
+        }
+        for month in months:
             if month == WHOLE or start <= month <= end:
                 by_month.setdefault(month, set()).add(table)
     return Work(blocks_of(by_month), unreadable)
@@ -122,6 +135,15 @@ def _months_due(
         # Without rows there is no month to run: the first one makes the table.
         return {str(FIRST_MONTH) if source.is_event else WHOLE}
     return months
+
+
+def moved(settings: Settings) -> list[Block]:
+    """What must be cleaned again since lines moved between months."""
+    by_month: dict[str, set[str]] = {}
+    for table, source in SOURCE_TABLES.items():
+        for month in in_step.moved(settings, source):
+            by_month.setdefault(month, set()).add(table)
+    return blocks_of(by_month)
 
 
 def without_months(table: str) -> Block:

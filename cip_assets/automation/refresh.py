@@ -49,6 +49,7 @@ def ingest_then_snapshot(context: dg.OpExecutionContext, config: Landed, lake: L
         tags=config.block.tags,
         run_config=left_out,
     )
+    blocked |= platform.settle(report)
     unreadable = plan.unreadable_tables(lake.settings)
     platform.snapshot(report, blocked={*blocked, *(dg.AssetKey(["cleaned", table]) for table in unreadable)})
     failed = failed_parts(context.instance, context.run_id)

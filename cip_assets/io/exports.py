@@ -5,6 +5,7 @@ gives the same file.
 """
 
 import codecs
+import glob
 import hashlib
 import os
 import shutil
@@ -20,6 +21,7 @@ import pyarrow.dataset
 
 from cip_assets.contracts.exports import AS_TEXT_CELL, Export
 from cip_assets.io import delta
+from cip_assets.io.gate import require_written
 from cip_assets.rules import current_rules
 
 MEMORY_LIMIT = "1GB"
@@ -97,7 +99,7 @@ def problems_of(export: Export, mart_uri: str, as_of: str, folder: Path) -> list
 def _difference(export: Export, path: Path, connection: duckdb.DuckDBPyConnection) -> str | None:
     """How a file differs from the view ``mart``."""
     expected = connection.sql(_query(export, connection))
-    file = connection.sql(f"FROM read_csv('{_quoted(path)}', {AS_WRITTEN})")
+    file = connection.sql(f"FROM read_csv('{_quoted(_only(path))}', {AS_WRITTEN})")
     if file.columns != expected.columns:
         return f"header {file.columns}, expected {expected.columns}"
     as_text = f"({_as_text(expected.columns)} FROM expected)"
@@ -145,7 +147,7 @@ def sums_of(folder: Path) -> dict[str, Decimal]:
         def amount(file: str, expression: str) -> Decimal:
             row = connection.execute(
                 f"SELECT coalesce({expression}, 0) FROM read_csv(?, {AS_WRITTEN})",
-                [str(folder / f"{file}.csv")],
+                [_only(folder / f"{file}.csv")],
             ).fetchone()
             return Decimal(row[0]) if row else Decimal(0)
 
@@ -180,6 +182,13 @@ def _with_byte_order_mark(written: Path) -> Path:
 
 
 def _day_of(mart_uri: str, as_of: str) -> pyarrow.dataset.Dataset:
+    """A day of a mart.
+
+    Raises:
+        PlatformError: it was never computed.
+
+    """
+    require_written(mart_uri, delta.Slice.of_day(date.fromisoformat(as_of)))
     return delta.open_table(mart_uri).to_pyarrow_dataset(file_pruning_predicate=[("as_of_date", "=", as_of)])
 
 
@@ -192,5 +201,10 @@ def _as_text(columns: Sequence[str]) -> str:
     return "SELECT " + ", ".join(f"nullif(CAST({name} AS VARCHAR), '') AS {name}" for name in _names(columns))
 
 
-def _quoted(path: Path) -> str:
+def _only(path: Path) -> str:
+    """The pattern of file names that this file alone has; DuckDB reads patterns."""
+    return glob.escape(str(path))
+
+
+def _quoted(path: Path | str) -> str:
     return str(path).replace("'", "''")
