@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from deltalake import CommitProperties, DeltaTable, Schema
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 from filelock import FileLock
 from pyspark.sql import DataFrame, SparkSession
 
@@ -270,7 +270,7 @@ def restore(uri: str, version: int) -> int:
     """Make a table again what it was at a version, as a new commit where that was replaced; returns the version.
 
     Raises:
-        PlatformError: there is no such table or version.
+        PlatformError: there is no such table or version, or maintenance has deleted files of it.
 
     """
     table = open_table(uri)
@@ -281,7 +281,12 @@ def restore(uri: str, version: int) -> int:
     if version == table.version():
         return version
     with one_writer(uri):
-        table.restore(version)
+        try:
+            table.restore(version)
+        except DeltaError as error:
+            raise PlatformError(
+                f"{table_name(uri)}: version {version} cannot come back: maintenance deleted files that it needs"
+            ) from error
     return table.version()
 
 

@@ -141,6 +141,8 @@ def test_what_identifies_a_person_stays_out_of_the_log_and_rows_are_counted_all_
     opened = delta.open_table(table.uri)
     assert pa.table(opened.get_add_actions(flatten=True))["num_records"].to_pylist() == [2]
     assert delta.slices(table.uri, "month") == {JANUARY}
+    with pytest.raises(PlatformError, match="version 1 cannot come back: maintenance deleted files"):
+        delta.restore(table.uri, 1)
     assert table.rows() == [("ann.aster", "1.10", JANUARY), ("bob.birch", "2.00", JANUARY)]
 
 
