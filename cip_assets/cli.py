@@ -101,6 +101,12 @@ def run(
         typer.Option(help="only this asset and what it needs, such as exports/kpi_totals; repeat it"),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="also what is up to date")] = False,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="customers or products: take the newest delivery although it is unlikely small or large"
+        ),
+    ] = None,
     sample: Annotated[bool, typer.Option(help="generate sample data where landing is empty")] = False,
 ) -> None:
     """Ingest all that landed, compute the snapshot of the last transaction day, export it."""
@@ -110,7 +116,14 @@ def run(
     began = time.monotonic()
     platform = Platform(settings, select=select or [])
     with _progress() as listener:
-        report = platform.run(_day(first), _day(last), _day(as_of), everything=everything, listener=listener)
+        report = platform.run(
+            _day(first),
+            _day(last),
+            _day(as_of),
+            everything=everything,
+            accept=accept or [],
+            listener=listener,
+        )
     _show(report, settings, time.monotonic() - began)
     if not report.succeeded:
         raise typer.Exit(1)

@@ -24,7 +24,7 @@ PARTITION = "dagster/partition"
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 """Tags of a run that covers one partition, or a range of them."""
 
-BLOCKING = ("contract", "conservation")
+BLOCKING = ("contract", "conservation", "one_line_per_id")
 """The checks of a cleaned table that block what is downstream."""
 
 SNAPSHOTS = ("features", "marts")
