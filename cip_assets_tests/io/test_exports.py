@@ -440,6 +440,8 @@ def test_a_file_as_it_was_exported_has_no_problems(final: Final) -> None:
         ),
         pytest.param("C2,,,,North,", "C2,,,,South,", "2 rows differ", id="a value is another"),
         pytest.param("region", "area", "header", id="a column is another"),
+        pytest.param("customer_id,", "no,customer_id,", "not those of a CSV file", id="a column more"),
+        pytest.param("C2,,,,North,", "C2,,,,North,,x", "not those of a CSV file", id="a field more"),
     ],
 )
 def test_a_file_that_is_not_the_marts_is_noticed(final: Final, before: str, after: str, problem: str) -> None:
