@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -41,6 +42,9 @@ from cip_assets.settings import PROJECT, Settings
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 out = Console()
 err = Console(stderr=True)
+
+COUNTED = ("landed", "cleaned", "quarantined", "superseded")
+"""What becomes of the lines of a source table."""
 
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
 
@@ -345,13 +349,13 @@ def _show(report: Report, settings: Settings, seconds: float) -> None:
 
 def _sources(report: Report) -> Table:
     sources = Table(title="Sources", title_justify="left")
-    for heading in ("table", "landed", "cleaned", "quarantined", "superseded", "checks"):
+    for heading in ("table", *COUNTED, "checks"):
         sources.add_column(heading, justify="left" if heading in ("table", "checks") else "right")
     counted = _counted(report)
     tried = {name for block in report.ingested for name in block.tables}
     for name in SOURCE_TABLES:
         if found := counted.get(name):
-            numbers = [f"{found[key]:,}" for key in ("landed", "cleaned", "quarantined", "superseded")]
+            numbers = [f"{found[key]:,}" for key in COUNTED]
         else:
             numbers = ["not ingested" if name in tried else "up to date", "", "", ""]
         sources.add_row(
@@ -372,9 +376,14 @@ def _layers(report: Report) -> Table:
     return layers
 
 
-def _counted(report: Report) -> Mapping[str, Mapping[str, object]]:
-    """For each source table that was ingested, what its check of conservation counted."""
-    return {c.asset.split("/")[1]: c.metadata for c in report.checks if c.name == "conservation"}
+def _counted(report: Report) -> Mapping[str, Mapping[str, int]]:
+    """For each source table that was ingested, the lines that its checks of conservation counted, over all its runs."""
+    counted: dict[str, Counter[str]] = {}
+    for check in report.checks:
+        if check.name == "conservation":
+            lines = {name: int(str(check.metadata[name])) for name in COUNTED}
+            counted.setdefault(check.asset.split("/")[1], Counter()).update(lines)
+    return counted
 
 
 def _what_ran(report: Report) -> Iterator[str]:

@@ -28,11 +28,12 @@ def build_definitions(settings: Settings, overrides: Mapping[str, object] | None
 
     """
     engine = RunEngine(engine=settings.engine)
+    lake = LakeResource(data_dir=str(settings.data_dir), engine_name=settings.engine)
     resources: dict[str, object] = {
         "engine": engine,
-        "lake": LakeResource(data_dir=str(settings.data_dir), engine_name=settings.engine),
+        "lake": lake,
         "io_manager": SparkDeltaIOManager(
-            root_uri=str(settings.lake), storage_options=LocalConfig(), engine=engine
+            root_uri=str(settings.lake), storage_options=LocalConfig(), engine=engine, lake=lake
         ),
         IN_MEMORY: dg.mem_io_manager,
         **(overrides or {}),

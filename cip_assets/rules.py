@@ -125,6 +125,11 @@ class PersonalData(_Strict):
     date_of_birth: Literal["shown", "hidden"]
 
 
+class ExportRules(_Strict):
+    neutralize_formulas: bool
+    byte_order_mark: bool
+
+
 class OperationRules(_Strict):
     keep_versions_days: int = Field(ge=0)
     max_days_at_once: int = Field(ge=1)
@@ -152,6 +157,7 @@ class Rules(_Strict):
     quality: QualityRules
     top_n: int = Field(ge=1)
     personal_data: PersonalData
+    exports: ExportRules
     fill: Mapping[str, str]
     vocabulary: Mapping[str, Sequence[str]]
     operations: OperationRules

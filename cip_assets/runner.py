@@ -34,6 +34,9 @@ from cip_assets.settings import Settings
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
+ONE_MONTH = "one_month_per_id"
+"""The check that says which months are to be cleaned again."""
+
 Listener = Callable[[dg.DagsterEvent], None]
 
 
@@ -128,7 +131,7 @@ class Platform:
         self.execute(SCAN, report, listener)
         if report.failures:
             return report
-        work = plan.due(self.settings, first, last, everything=everything)
+        work = plan.due(self.settings, self.instance, first, last, everything=everything)
         blocks = [*work.blocks, *map(plan.without_months, work.unreadable)]
         blocked = self._ingest(blocks, report, listener)
         self.snapshot(report, as_of, blocked, listener, everything=everything)
@@ -154,6 +157,18 @@ class Platform:
         for block in blocks:
             assets = {key for key in block.assets if key.path[0] in layers}
             blocked |= self.execute(INGEST, report, listener, assets=assets, tags=block.tags)
+            report.ingested.append(block)
+        return blocked | self.settle(report, listener) if blocks else blocked
+
+    def settle(self, report: Report, listener: Listener | None = None) -> set[dg.AssetKey]:
+        """Clean the months again that lines came to or left; the assets that cannot be relied on."""
+        blocked: set[dg.AssetKey] = set()
+        blocks = plan.moved(self.settings)
+        again = {f"cleaned/{table}" for block in blocks for table in block.tables}
+        report.checks = [c for c in report.checks if c.name != ONE_MONTH or c.asset not in again]
+        for block in blocks:
+            judged = {key for key in block.assets if key.path[0] in ("cleaned", "quarantine")}
+            blocked |= self.execute(INGEST, report, listener, assets=judged, tags=block.tags)
             report.ingested.append(block)
         return blocked
 

@@ -78,6 +78,12 @@ def test_the_default_file_speaks_of_columns_that_exist_and_words_it_knows(rules:
     assert set(rules.engagement.weights) == set(rules.vocabulary["web_activity.activity_type"])
 
 
+def test_files_are_safe_in_spreadsheets_and_have_no_byte_order_mark_unless_the_rules_say_otherwise(
+    rules: Rules,
+) -> None:
+    assert (rules.exports.neutralize_formulas, rules.exports.byte_order_mark) == (True, False)
+
+
 def test_an_environment_variable_names_another_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CIP_RULES", str(written(tmp_path, default_content() | {"top_n": 7})))
     current_rules.cache_clear()
@@ -172,6 +178,11 @@ BROKEN = {
         _set("vocabulary", "support_tickets.status", to=["Open", "Closed", " OPEN "]),
         "vocabulary.support_tickets.status: 'Open' stands twice",
     ),
+    "switch that is none": (
+        _set("exports", "byte_order_mark", to="perhaps"),
+        "exports.byte_order_mark: Input should be a valid boolean",
+    ),
+    "unknown switch": (_set("exports", "bom", to=True), "exports.bom: Extra inputs are not permitted"),
     "share above one": (
         _set("quality", "max_orphan_share", to=1.5),
         "quality.max_orphan_share: Input should be less",

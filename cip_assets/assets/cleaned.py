@@ -1,35 +1,70 @@
 """Checked rows, and beside them the lines that did not get in. Both come from one judgement."""
 
+from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import dagster as dg
+import pyspark.sql.functions as F
 from pyspark.sql import DataFrame
 
 from cip_assets.assets.declare import described, limits
 from cip_assets.automation.partitions import partitions_of
 from cip_assets.contracts import SOURCE_TABLES, SourceTable
+from cip_assets.engines import EngineResource
+from cip_assets.io import delta
+from cip_assets.resources import LakeResource
 from cip_assets.rules import current_rules
 from cip_assets.transforms import cleaning
 
 
 def _cleaned_asset(source: SourceTable) -> dg.AssetsDefinition:
+    raw_key = dg.AssetKey(["raw", source.name])
+
     @dg.multi_asset(
         name=f"clean_{source.name}",
         **limits("cleaned", source.name),
-        outs={"cleaned": _out(source.cleaned), "quarantine": _out(source.quarantine)},
-        ins={"raw": dg.AssetIn(key=["raw", source.name])},
+        outs={"quarantine": _out(source.quarantine), "cleaned": _out(source.cleaned)},
+        ins={"raw": dg.AssetIn(key=raw_key)},
+        # Cleaned names quarantine as an input, so that a selection of what cleaned needs brings it along.
+        internal_asset_deps={
+            "quarantine": {raw_key},
+            "cleaned": {raw_key, dg.AssetKey(["quarantine", source.name])},
+        },
+        can_subset=True,
         partitions_def=partitions_of(source.cleaned),
         backfill_policy=dg.BackfillPolicy.single_run() if source.is_event else None,
     )
-    def clean(raw: DataFrame) -> tuple[DataFrame, DataFrame]:
-        judged = cleaning.judge(raw, source, current_rules())
-        return cleaning.cleaned_rows(judged, source), cleaning.quarantine_rows(judged, source)
+    def clean(
+        context: dg.AssetExecutionContext, engine: EngineResource, lake: LakeResource, raw: DataFrame
+    ) -> Iterator[dg.Output[DataFrame]]:
+        elsewhere = _elsewhere(context, engine, lake, raw, source) if source.is_event else None
+        judged = cleaning.judge(raw, source, current_rules(), elsewhere)
+        for name, rows in (("quarantine", cleaning.quarantine_rows), ("cleaned", cleaning.cleaned_rows)):
+            if name in context.op_execution_context.selected_output_names:
+                yield dg.Output(rows(judged, source), output_name=name)
 
     return clean
 
 
+def _elsewhere(
+    context: dg.AssetExecutionContext,
+    engine: EngineResource,
+    lake: LakeResource,
+    raw: DataFrame,
+    source: SourceTable,
+) -> DataFrame | None:
+    """The lines of months that this run leaves alone which have an id of its own lines."""
+    uri = lake.settings.table_uri("raw", source.name)
+    here = [date.fromisoformat(key) for key in context.partition_keys]
+    if delta.slices(uri, "month") <= set(here):
+        return None
+    others = delta.read(engine.spark_session, uri)
+    return cleaning.rivals(raw, others.where(~F.col("month").isin(here)), source)
+
+
 def _out(contract: Any) -> dg.AssetOut:
-    return dg.AssetOut(dagster_type=DataFrame, **described(contract, cleaning))
+    return dg.AssetOut(dagster_type=DataFrame, is_required=False, **described(contract, cleaning))
 
 
 ASSETS = [_cleaned_asset(source) for source in SOURCE_TABLES.values()]

@@ -14,9 +14,13 @@ import dagster as dg
 from cip_assets.automation.limits import RETRIES, pool_of
 from cip_assets.automation.partitions import EVERY_MONTH_SO_FAR, partitions_of
 from cip_assets.contracts import TableContract, contract_of
+from cip_assets.io.manager import AS_LANDED
 from cip_assets.rules import current_rules
 
 KINDS = {"pyspark", "deltalake"}
+
+NOT_COMPUTED_WITH = {"operations", "exports", "personal_data"}
+"""Sections of the rules that change no table: they say how the platform runs, and what the files show."""
 
 COMPUTING = ("cip_assets.transforms.", "cip_assets.models.", "cip_assets.dashboard.")
 """The packages whose code decides what stands in a table or on the page."""
@@ -112,8 +116,8 @@ def _pii(*, holds: bool) -> dict[str, str]:
 
 
 def code_version(*modules: ModuleType, text: str = "") -> str:
-    """Changes with the code that computes an asset, with what that uses of ours, the business rules, and a text."""
-    rules = current_rules().model_dump_json(exclude={"operations"})
+    """Changes with the code that computes an asset, what that uses of ours, the rules of tables, and a text."""
+    rules = current_rules().model_dump_json(exclude=NOT_COMPUTED_WITH)
     content = "".join(source for module in modules for source in _code_of(module)) + rules + text
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
@@ -138,7 +142,11 @@ def reads(**tables: str) -> Mapping[str, dg.AssetIn]:
     def asset_in(name: str) -> dg.AssetIn:
         contract = contract_of(*name.split("/"))
         mapping = EVERY_MONTH_SO_FAR if contract.partition_column == "month" else None
-        return dg.AssetIn(key=dg.AssetKey([contract.layer, contract.table]), partition_mapping=mapping)
+        return dg.AssetIn(
+            key=dg.AssetKey([contract.layer, contract.table]),
+            partition_mapping=mapping,
+            metadata={AS_LANDED: True} if contract.layer == "cleaned" else None,
+        )
 
     return {parameter: asset_in(name) for parameter, name in tables.items()}
 

@@ -12,10 +12,11 @@ from cip_assets.contracts import SOURCE_TABLES, TableContract, contract_of
 from cip_assets.contracts import exports as declared
 from cip_assets.contracts.exports import EXPORTS, Export
 from cip_assets.dashboard import figures, page
-from cip_assets.io import delta
+from cip_assets.io import delta, gate
 from cip_assets.io import exports as writer
 from cip_assets.io.manager import COLUMN_LINEAGE
 from cip_assets.resources import LakeResource
+from cip_assets.rules import current_rules
 from cip_assets.settings import Settings
 
 
@@ -33,11 +34,12 @@ def _export_asset(export: Export) -> dg.AssetsDefinition:
         kinds={"csv"},
         op_tags=FIRST if export.name == export.mart == "customer_360" else None,
         description=f"{export.description}: `final/{export.name}.csv`, sorted by {', '.join(export.order_by)}.",
-        code_version=code_version(declared, writer),
+        code_version=code_version(declared, writer, text=how_shown()),
         metadata=metadata,
     )
     def write(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
         settings = lake.settings
+        gate.require_current(settings, mart.name, snapshot_day(context))
         computed_from = _versions(context, settings)
         mart_uri = settings.table_uri("marts", export.mart)
         done = writer.export_csv(export, mart_uri, snapshot_day(context), settings.final)
@@ -51,6 +53,11 @@ def _export_asset(export: Export) -> dg.AssetsDefinition:
 
     asset: dg.AssetsDefinition = write
     return asset
+
+
+def how_shown() -> str:
+    """The rules that change the files and no table."""
+    return current_rules().model_dump_json(include={"exports", "personal_data"})
 
 
 def _column(mart: TableContract, expression: str) -> dg.TableColumn:
@@ -101,11 +108,22 @@ def _about(done: writer.Exported, computed_from: Mapping[str, int]) -> dict[str,
     code_version=code_version(page, figures, text=page.source()),
 )
 def dashboard(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
-    """Read the figures and write the page, replaced in one step."""
-    day = snapshot_day(context)
-    computed_from = _versions(context, lake.settings)
-    text = page.page(figures.figures(lake.settings, day), day)
-    done = writer.replace_text(lake.settings.final / "dashboard.html", text)
+    """Read the figures and write the page, replaced in one step.
+
+    Raises:
+        PlatformError: a table of the day was never computed, or a source table is not what landed.
+
+    """
+    day, settings = snapshot_day(context), lake.settings
+    for layer, tables in (("features", figures.FEATURES), ("marts", figures.MARTS)):
+        for table in tables:
+            gate.require_written(settings.table_uri(layer, table), delta.Slice.of_day(day))
+            gate.require_current(settings, f"{layer}/{table}", day)
+    for table in SOURCE_TABLES:
+        gate.require_in_step(settings, context.instance, context.run.tags, table, day)
+    computed_from = _versions(context, settings)
+    text = page.page(figures.figures(settings, day), day)
+    done = writer.replace_text(settings.final / "dashboard.html", text)
     return dg.MaterializeResult(metadata=_about(done, computed_from))
 
 

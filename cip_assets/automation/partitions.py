@@ -21,9 +21,6 @@ EVERY_MONTH_SO_FAR = dg.TimeWindowPartitionMapping(
 )
 """From a day to its own month and all before it (a hundred years reach beyond any calendar)."""
 
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-"""Tags of a run that covers a range of partitions."""
-
 PARTITIONS_OF: dict[str | None, dg.PartitionsDefinition | None] = {
     "month": MONTHS,
     "as_of_date": DAYS,

@@ -12,10 +12,11 @@ from datetime import date
 import dagster as dg
 
 from cip_assets.assets import ASSETS
-from cip_assets.automation.partitions import DAYS, FIRST_MONTH, MONTHS, RANGE_END, RANGE_START
+from cip_assets.automation.partitions import DAYS, FIRST_MONTH, MONTHS
 from cip_assets.contracts import SOURCE_TABLES
 from cip_assets.errors import PlatformError
-from cip_assets.io import delta, in_step
+from cip_assets.io import delta, gate, in_step
+from cip_assets.io.gate import RANGE_END, RANGE_START
 from cip_assets.io.in_step import WHOLE
 from cip_assets.io.landing import ManifestEntry, files_to_read
 from cip_assets.settings import Settings
@@ -31,7 +32,7 @@ def digest(*parts: object) -> str:
 
 CODE_VERSIONS = {spec.key: spec.code_version for asset in ASSETS for spec in asset.specs}
 
-CODE_TAG = "cip/code"
+CODE_TAG = gate.STARTED_BY_US
 CODE = digest(sorted((key.to_user_string(), version) for key, version in CODE_VERSIONS.items()))
 """Changes with the code or the rules of any table; every run carries it in its tag."""
 
@@ -67,12 +68,18 @@ class Work:
 
 
 def due(
-    settings: Settings, first: date | None = None, last: date | None = None, *, everything: bool = False
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    first: date | None = None,
+    last: date | None = None,
+    *,
+    everything: bool = False,
 ) -> Work:
-    """The tables and months to ingest, as the manifest and the tables stand.
+    """The tables and months to ingest, as the manifest, the tables and the blocking checks stand.
 
     Args:
         settings: where the data lies.
+        instance: the history of the checks: what failed one is due until it passes.
         first: leave out months before this day's.
         last: leave out months after this day's.
         everything: also what is in step.
@@ -84,7 +91,13 @@ def due(
     unreadable = unreadable_tables(settings)
     by_month: dict[str, set[str]] = {}
     for table in SOURCE_TABLES.keys() - unreadable.keys():
-        for month in _months_due(settings, table, manifest.get(table, []), everything=everything):
+        source, entries = SOURCE_TABLES[table], manifest.get(table, [])
+        months = {
+            *_months_due(settings, table, entries, everything=everything),
+            *in_step.moved(settings, source),
+            *(month for *_, failed in gate.failed_checks(instance, source, entries) for month in failed),
+        }
+        for month in months:
             if month == WHOLE or start <= month <= end:
                 by_month.setdefault(month, set()).add(table)
     return Work(blocks_of(by_month), unreadable)
@@ -124,6 +137,15 @@ def _months_due(
     return months
 
 
+def moved(settings: Settings) -> list[Block]:
+    """What must be cleaned again since lines moved between months."""
+    by_month: dict[str, set[str]] = {}
+    for table, source in SOURCE_TABLES.items():
+        for month in in_step.moved(settings, source):
+            by_month.setdefault(month, set()).add(table)
+    return blocks_of(by_month)
+
+
 def without_months(table: str) -> Block:
     """The run of a table whose months are unknown, since a file of it cannot be read."""
     month = str(FIRST_MONTH) if SOURCE_TABLES[table].is_event else WHOLE
@@ -160,23 +182,35 @@ def without_downstream(assets: Collection[dg.AssetKey], blocked: Collection[dg.A
     return set(assets) - dg.AssetSelection.assets(*blocked).downstream().resolve(ASSETS)
 
 
-def selected(assets: Collection[dg.AssetKey], names: Sequence[str]) -> set[dg.AssetKey]:
-    """Those of the assets that are named, and those that they are computed from; all where none is named.
+def selected(assets: Collection[dg.AssetKey], selections: Sequence[str]) -> set[dg.AssetKey]:
+    """Those of the assets that are selected, and those that they are computed from; all where nothing is.
+
+    Args:
+        assets: of a snapshot.
+        selections: names, or Dagster's syntax for more than one: ``+marts/customer_360``, ``group:marts``,
+            ``key:"marts/kpi_*"``, ``tag:domain=sales``, ``kind:csv``, and several separated by commas.
 
     Raises:
-        PlatformError: a name is of none of them.
+        PlatformError: a selection cannot be read, or selects none of them.
 
     """
-    known = {key.to_user_string(): key for key in assets}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise PlatformError(
-            f"{unknown[0]!r} is no asset of a snapshot; take one of {', '.join(sorted(known))}"
-        )
-    if not names:
+    if not selections:
         return set(assets)
-    wanted = dg.AssetSelection.assets(*(known[name] for name in names)).upstream()
-    return set(assets) & wanted.resolve(ASSETS)
+    found: set[dg.AssetKey] = set()
+    for text in (part for selection in selections for part in selection.split(",")):
+        try:
+            wanted = dg.AssetSelection.from_string(text.strip())
+            mine = set(assets) & wanted.resolve(ASSETS)
+            found |= set(assets) & wanted.upstream().resolve(ASSETS) if mine else set()
+        except dg.DagsterError:
+            mine = set()
+        if not mine:
+            raise PlatformError(
+                f"{text!r} selects no asset of a snapshot; take one of "
+                f"{', '.join(sorted(key.to_user_string() for key in assets))}, or several by Dagster's syntax, such as "
+                "+marts/customer_360, group:marts or kind:csv"
+            )
+    return found
 
 
 def with_what_checks_read(

@@ -67,6 +67,7 @@ def _ingest_what_landed(platform: "Platform", config: Landed) -> None:
         tags=config.block.tags,
         run_config=left_out,
     )
+    blocked |= platform.settle(report)
     unreadable = plan.unreadable_tables(platform.settings)
     platform.snapshot(report, blocked={*blocked, *(dg.AssetKey(["cleaned", table]) for table in unreadable)})
 

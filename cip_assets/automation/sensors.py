@@ -14,7 +14,7 @@ from cip_assets.automation import plan
 from cip_assets.automation.alerts import Alert, send
 from cip_assets.automation.failures import failures_of
 from cip_assets.automation.jobs import JOBS, SCAN, SNAPSHOT_ASSETS
-from cip_assets.automation.partitions import calendar
+from cip_assets.automation.partitions import FIRST_MONTH, calendar
 from cip_assets.automation.processes import end_dead_runs
 from cip_assets.automation.refresh import INGEST, MANIFEST, REFRESH, REFRESH_OP, SNAPSHOT, failed_parts
 from cip_assets.contracts import SOURCE_TABLES
@@ -72,7 +72,7 @@ class Asked:
     """What Dagster knows of runs: those in progress, those asked for, those that succeeded."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
-        self._instance = instance
+        self.instance = instance
 
     def in_progress(self, *jobs: str) -> bool:
         running = [
@@ -83,18 +83,18 @@ class Asked:
             dg.DagsterRunStatus.CANCELING,
         ]
         return any(
-            self._instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=running)) for job in jobs
+            self.instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=running)) for job in jobs
         )
 
     def before(self, key: str | None) -> bool:
         tags = {"dagster/run_key": str(key), "dagster/sensor_name": LANDING}
-        return self._instance.get_runs_count(dg.RunsFilter(tags=tags)) > 0
+        return self.instance.get_runs_count(dg.RunsFilter(tags=tags)) > 0
 
     def snapshot_since(self, day: str, changed: float, assets: AbstractSet[dg.AssetKey]) -> bool:
         """Whether a snapshot of a day succeeded that began after a moment, of some assets, with the present
         code.
         """
-        found = self._instance.get_run_records(
+        found = self.instance.get_run_records(
             dg.RunsFilter(
                 job_name=SNAPSHOT,
                 statuses=[dg.DagsterRunStatus.SUCCESS],
@@ -117,8 +117,9 @@ Outcome = Sequence[dg.RunRequest] | str
 class Stages:
     """The next runs that are due: the manifest with the months it touches, further months, the snapshot.
 
-    Each request carries a key made of what it is for, so that it is made once, also when its run failed.
-    ``settled`` is the state of landing and code in which nothing more was due.
+    Each request carries a key made of what it is for and of the manifest that it follows on, so that it is made once,
+    also when its run failed, and once more when the same files come again. ``settled`` is the state of manifest and
+    code in which nothing more was due.
     """
 
     def __init__(self, settings: Settings, asked: Asked, seen: Look, settled: str | None) -> None:
@@ -126,9 +127,10 @@ class Stages:
         self._settings = settings
         self._asked = asked
         self._seen = seen
-        self._manifest = in_step.read_manifest(settings.table_uri("landing", "manifest"))
-        self._known = {entry.path: entry for entries in self._manifest.values() for entry in entries}
-        self._state = plan.digest({path: entry.sha256 for path, entry in self._known.items()}, plan.CODE)
+        uri = settings.table_uri("landing", "manifest")
+        manifest = in_step.read_manifest(uri)
+        self._known = {entry.path: entry for entries in manifest.values() for entry in entries}
+        self._state = plan.digest(delta.open_table(uri).version() if manifest else None, plan.CODE)
 
     def next(self) -> Outcome:
         return (
@@ -155,7 +157,7 @@ class Stages:
             if path not in self._known or self._known[path].sha256 != sha256
         }
         gone = sorted(self._known.keys() - landed.keys())
-        key = plan.digest("files", changed, gone)
+        key = plan.digest("files", changed, gone, self._state)
         if not (changed or gone) or self._asked.before(key):
             return None
         block = plan.Block(())
@@ -192,22 +194,34 @@ class Stages:
             table = landing.landed_file(entry.path).table
             for month in entry.month_rows if SOURCE_TABLES[table].is_event else [WHOLE]:
                 by_month.setdefault(month, set()).add(table)
-        broken = {landing.landed_file(entry.path).table for entry in entries if entry.problem}
+        broken = {
+            landing.landed_file(entry.path).table
+            for entry in (*self._known.values(), *entries)
+            if entry.problem
+        }
         readable = {month: found - broken for month, found in by_month.items() if found - broken}
         whole = readable.pop(WHOLE, set())
         blocks = plan.blocks_of(readable)
         if len(blocks) > 1:
             return plan.Block(())
         (block,) = blocks or [plan.Block(())]
-        return plan.Block(tuple(sorted({*whole, *block.tables})), block.first, block.last)
+        # A file without rows touches no month, and any month makes its table.
+        first_ever = {landing.landed_file(path).table for path in self._seen.files} - broken - self._written()
+        by_default = FIRST_MONTH if any(SOURCE_TABLES[table].is_event for table in first_ever) else WHOLE
+        months = (block.first, block.last) if block.first else (str(by_default), str(by_default))
+        return plan.Block(tuple(sorted({*whole, *block.tables, *first_ever})), *months)
+
+    def _written(self) -> set[str]:
+        return {t for t in SOURCE_TABLES if delta.exists(self._settings.table_uri("cleaned", t))}
 
     def _work(self) -> Outcome | None:
         if self._state == self.settled:
             return None
-        work = plan.due(self._settings)
+        work = plan.due(self._settings, self._asked.instance)
         keys = {block: plan.digest("months", str(block), self._state) for block in work.blocks}
         keys |= {
-            plan.without_months(table): plan.digest("unreadable", why)
+            # A bad file is told of once, however many good ones come after it.
+            plan.without_months(table): plan.digest("unreadable", why, self._modified(table))
             for table, why in work.unreadable.items()
         }
         fresh = {block: key for block, key in keys.items() if not self._asked.before(key)}
@@ -228,6 +242,11 @@ class Stages:
             self.settled = self._state
             return None
         return [snapshot]
+
+    def _modified(self, table: str) -> list[int]:
+        """When the files of a table that cannot be read were written."""
+        files = self._seen.files
+        return [files[path][1] for path, entry in self._known.items() if entry.problem and path in files]
 
     def _snapshot(self, blocked: set[str]) -> dg.RunRequest | None:
         """The last transaction day, without what depends on tables that could not be ingested; None where it

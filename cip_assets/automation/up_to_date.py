@@ -14,28 +14,9 @@ from typing import Any
 
 import dagster as dg
 
-from cip_assets.contracts import CONTRACTS
-from cip_assets.io import delta
 from cip_assets.io.csv_records import hash_file
-from cip_assets.io.in_step import covers
+from cip_assets.io.in_step import Written, last_write
 from cip_assets.settings import Settings
-
-RECENT = 50
-"""So many commits of a table are read; a day that was written before them is computed again."""
-
-KEEPS_ROWS = {"CREATE TABLE", "ADD COLUMN", "OPTIMIZE", "VACUUM START", "VACUUM END"}
-"""The operations after which a table holds the rows that it held before."""
-
-
-@dataclass(frozen=True)
-class Written:
-    """The newest write of a table, of its day, or of a file: when, by which code, from which versions of what."""
-
-    version: int
-    timestamp: float
-    row_count: int | None
-    code_version: str | None
-    computed_from: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -71,7 +52,7 @@ def up_to_date(
     def written(key: dg.AssetKey) -> Written | None:
         if key.path[0] == "exports":
             return _file_written(settings, instance, key, day)
-        return _table_written(settings, key.to_user_string(), day)
+        return last_write(settings, key.to_user_string(), day)
 
     @cache
     def evaluation(check: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
@@ -109,29 +90,6 @@ def up_to_date(
         for key in assets
         if key not in due and (last := written(key))
     }
-
-
-def _table_written(settings: Settings, name: str, day: date) -> Written | None:
-    """The newest write of a table, or of its day where it has days; None where there is none that we know."""
-    contract = CONTRACTS[name]
-    uri = settings.table_uri(contract.layer, contract.table)
-    if not delta.exists(uri):
-        return None
-    for commit in delta.history(delta.open_table(uri), RECENT):
-        audit = commit.audit
-        partition = str(audit.get("partition", ""))
-        of_other_day = contract.partition_column == "as_of_date" and not covers(partition, day.isoformat())
-        if commit.operation in KEEPS_ROWS or ("code_version" in audit and of_other_day):
-            continue
-        return Written(
-            commit.version,
-            commit.timestamp.timestamp(),
-            commit.row_count,
-            # A restored version was not computed from what is there now.
-            None if commit.operation == "RESTORE" else audit.get("code_version"),
-            audit.get("computed_from", {}),
-        )
-    return None
 
 
 def _file_written(

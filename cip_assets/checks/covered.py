@@ -5,18 +5,17 @@ page then shows the check as skipped. So the checks of monthly tables have no pa
 the months of their run here, or the whole table where they are run by themselves.
 """
 
-from datetime import date, timedelta
+from datetime import date
 
 import dagster as dg
 from pyspark.sql import DataFrame
 
-from cip_assets.automation.partitions import DAYS, MONTHS, RANGE_END, RANGE_START
+from cip_assets.automation.partitions import DAYS, MONTHS
 from cip_assets.contracts import TableContract
 from cip_assets.engines import EngineResource
 from cip_assets.io import delta
+from cip_assets.io.gate import PARTITION, RANGE_END, RANGE_START, require_written
 from cip_assets.resources import LakeResource
-
-PARTITION = "dagster/partition"
 
 
 def partitions_of_check(contract: TableContract) -> dg.PartitionsDefinition | None:
@@ -27,8 +26,7 @@ def partitions_of_check(contract: TableContract) -> dg.PartitionsDefinition | No
 def covered_slice(context: dg.AssetCheckExecutionContext, contract: TableContract) -> delta.Slice | None:
     """The part of a table that the run covers; None for all of it."""
     if contract.partition_column == "as_of_date":
-        day = date.fromisoformat(context.partition_key)
-        return delta.Slice("as_of_date", day, day + timedelta(days=1))
+        return delta.Slice.of_day(date.fromisoformat(context.partition_key))
     tags = context.run.tags
     first, last = tags.get(RANGE_START, tags.get(PARTITION)), tags.get(RANGE_END, tags.get(PARTITION))
     if contract.partition_column is None or first is None or last is None:
@@ -43,6 +41,12 @@ def covered_rows(
     lake: LakeResource,
     contract: TableContract,
 ) -> DataFrame:
-    """The rows of a table that the run covers."""
-    uri = lake.settings.table_uri(contract.layer, contract.table)
-    return delta.read(engine.spark_session, uri, only=covered_slice(context, contract))
+    """The rows of a table that the run covers.
+
+    Raises:
+        PlatformError: the table, or a part of it that the run covers, was never written.
+
+    """
+    uri, only = lake.settings.table_uri(contract.layer, contract.table), covered_slice(context, contract)
+    require_written(uri, only)
+    return delta.read(engine.spark_session, uri, only=only)

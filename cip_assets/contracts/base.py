@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -135,6 +136,8 @@ class TableContract:
 
 def _literal(value: object) -> str:
     """A value in SQL. Backslashes, since Sail reads a doubled quote as the end of one text and another."""
+    if isinstance(value, date):
+        return f"DATE '{value}'"
     if not isinstance(value, str):
         return str(value)
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -2,12 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import pyspark.sql.types as T
 from pandera.pyspark import DataFrameModel
 
 from cip_assets.contracts.base import Declare, Money, TableContract, column, contract, contract_of
+from cip_assets.contracts.formats import EARLIEST_DAY, LATEST_DAY
+
+LARGEST_AMOUNT = Decimal("999999999.99")
+"""Of one line: ten million of them still add up exactly in ``decimal(18,2)``, whatever table they are summed in."""
+
+LARGEST_QUANTITY = 999_999_999
 
 
 @dataclass(frozen=True)
@@ -64,14 +71,17 @@ class Customers(_Provenance):
     email: T.StringType = column("E-mail address, as delivered", pii=True)
     gender: T.StringType = column("Gender")
     date_of_birth: T.DateType = column("Date of birth; empty where it is no date", pii=True)
-    signup_date: T.DateType = column("Day the customer signed up; empty where unknown")
+    signup_date: T.DateType = column(
+        "Day the customer signed up; empty where unknown", ge=EARLIEST_DAY, le=LATEST_DAY
+    )
     region: T.StringType = column("Sales region")
     customer_segment: T.StringType = column("Kind of customer, as the source says")
     is_email_plausible: T.BooleanType = column("False where the e-mail is present and cannot be one", "email")
     is_birth_date_plausible: T.BooleanType = column(
-        "False where the date of birth is no date, before 1900, or after the sign-up",
+        "False if the date of birth cannot be read, is before 1900 or after the sign-up (without one, the delivery)",
         "date_of_birth",
         "signup_date",
+        "delivery_date",
     )
 
 
@@ -83,8 +93,8 @@ class Products(_Provenance):
     product_name: T.StringType = column("Name", required=True)
     category: T.StringType = column("Category", required=True)
     brand: T.StringType = column("Brand", required=True)
-    cost_price: Money = column("Cost of one unit", ge=0, unit="currency")
-    selling_price: Money = column("List price of one unit", ge=0, unit="currency")
+    cost_price: Money = column("Cost of one unit", ge=0, le=LARGEST_AMOUNT, unit="currency")
+    selling_price: Money = column("List price of one unit", ge=0, le=LARGEST_AMOUNT, unit="currency")
 
 
 @_cleaned(
@@ -100,9 +110,9 @@ class Transactions(_Event):
     transaction_id: T.StringType = column("Transaction, an opaque id", required=True)
     customer_id: T.StringType = column("Customer who bought", required=True)
     product_id: T.StringType = column("Product bought")
-    quantity: T.IntegerType = column("Units bought", required=True, ge=1, unit="units")
-    price: Money = column("Price of one unit", ge=0, unit="currency")
-    amount: Money = column("What was paid", required=True, ge=0, unit="currency")
+    quantity: T.IntegerType = column("Units bought", required=True, ge=1, le=LARGEST_QUANTITY, unit="units")
+    price: Money = column("Price of one unit", ge=0, le=LARGEST_AMOUNT, unit="currency")
+    amount: Money = column("What was paid", required=True, ge=0, le=LARGEST_AMOUNT, unit="currency")
     payment_method: T.StringType = column("How it was paid", required=True)
     transaction_date: T.DateType = column("Day of the purchase", required=True)
 
@@ -117,7 +127,7 @@ class Returns(_Event):
     transaction_id: T.StringType = column("Transaction that is returned")
     customer_id: T.StringType = column("Customer who returned", required=True)
     product_id: T.StringType = column("Product returned")
-    amount: Money = column("What was paid back", required=True, ge=0, unit="currency")
+    amount: Money = column("What was paid back", required=True, ge=0, le=LARGEST_AMOUNT, unit="currency")
     return_reason: T.StringType = column("Reason given", required=True)
     return_date: T.DateType = column("Day of the return", required=True)
 
@@ -139,7 +149,7 @@ class SupportTickets(_Event):
     priority: T.StringType = column("Priority", required=True)
     status: T.StringType = column("Status at delivery", required=True)
     opened_date: T.DateType = column("Day the ticket was opened", required=True)
-    resolved_date: T.DateType = column("Day the ticket was resolved; empty while it is not")
+    resolved_date: T.DateType = column("Day the ticket was resolved; empty while it is not", le=LATEST_DAY)
 
 
 @_cleaned(

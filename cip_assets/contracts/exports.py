@@ -6,16 +6,22 @@ from dataclasses import dataclass
 import duckdb
 
 from cip_assets.contracts.base import contract_of
+from cip_assets.contracts.formats import EMAIL
 
 AS_MONTH = "strftime({0}, '%Y-%m') AS {0}"
 """A month as YYYY-MM."""
 
-AS_FAR_AS_ALLOWED: Mapping[str, str] = {
-    "shown": "{0}",
-    "masked": "regexp_replace({0}, '^(.)[^@]*', '\\1***') AS {0}",
-    "hidden": "NULL AS {0}",
-}
-"""A column that identifies a person, by what the rules say of it; masked, an e-mail keeps a letter and its domain."""
+SIGNS = "=+@\uff1d\uff0b\uff0d\uff20-"
+"""A spreadsheet takes a cell that begins with one of these for a formula, the full-width ones too."""
+
+AS_TEXT_CELL = (
+    f"CASE WHEN regexp_matches({{0}}, '[\\t\\r\\n{SIGNS}]') THEN regexp_replace("
+    f"regexp_replace({{0}}, '(^|[;\\t\\r\\n])(''*[{SIGNS}])', '\\1''\\2', 'g'), "
+    "'^(''*[\\t\\r\\n])', '''\\1') ELSE {0} END AS {0}"
+)
+"""A text with an apostrophe before what a spreadsheet would take for a formula: at its beginning, and where a
+semicolon or a line break begins a cell in countries that separate by semicolons. One more apostrophe where some are
+there already, so that texts that differ stay different. The first look is for speed: few texts have a sign at all."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +47,29 @@ class Export:
         """
         mart = contract_of("marts", self.mart)
         chosen = [
-            AS_FAR_AS_ALLOWED[personal_data[name]].format(name)
+            _as_far_as_allowed(name, personal_data[name])
             if name in mart.columns and mart.is_pii(name)
             else name
             for name in self.columns
         ]
         return f"SELECT {', '.join(chosen)} FROM mart"
+
+
+def _as_far_as_allowed(name: str, shown: str) -> str:
+    """The SQL of a column that identifies a person."""
+    if shown == "shown":
+        return name
+    if shown == "hidden":
+        return f"NULL AS {name}"
+    if name != "email":
+        return f"regexp_replace({name}, '(?s)^(.).*', '\\1***') AS {name}"
+    # Of anything but exactly one plain address, such as two of them or a name before one, nothing is known of what
+    # stands where, so nothing is kept.
+    plain = EMAIL.replace("'", "''")
+    kept = f"regexp_replace({name}, '^(.)[^@]*', '\\1***')"
+    return (
+        f"CASE WHEN regexp_matches({name}, '{plain}') THEN {kept} WHEN {name} <> '' THEN '***' END AS {name}"
+    )
 
 
 class RetentionExport(Export):

@@ -81,6 +81,12 @@ class Purchases(_PerCustomer):
     purchase_days: T.LongType = column(
         "Distinct days with a purchase", "transaction_date", required=True, ge=1
     )
+    paid_days: T.LongType = column(
+        "Purchase days whose amounts add up to more than 0", "amount", "transaction_date", required=True, ge=0
+    )
+    paid_repeat_days: T.LongType = column(
+        "Those of them after the first purchase day", "amount", "transaction_date", required=True, ge=0
+    )
     monetary_value: Money = column("Sum of the amounts", "amount", required=True, ge=0, unit="currency")
     avg_order_value: Money = column(
         "monetary_value / frequency, rounded half up",
@@ -90,7 +96,7 @@ class Purchases(_PerCustomer):
         unit="currency",
     )
     mean_repeat_value: Ratio = column(
-        "Mean of the per-day totals after the first purchase day; empty without one",
+        "Mean of the per-day totals of the paid days after the first purchase day; empty without one",
         "amount",
         "transaction_date",
         unit="currency per purchase day",
@@ -272,9 +278,9 @@ class Segments(_PerCustomer):
 
 
 _PREDICTED = ("purchase_days", "first_purchase_date", "last_purchase_date", "model")
-_PREDICTED_VALUE = (*_PREDICTED, "mean_repeat_value")
+_PREDICTED_VALUE = (*_PREDICTED, "paid_days", "paid_repeat_days", "mean_repeat_value")
 _HISTORY = ("first_purchase_date", "last_purchase_date", "purchase_days")
-_VALUES = (*_HISTORY, "mean_repeat_value")
+_VALUES = (*_HISTORY, "paid_days", "paid_repeat_days", "mean_repeat_value")
 
 
 @_feature(
@@ -353,7 +359,7 @@ class PastPredictions(_PerCustomer):
     purchase_days: T.LongType = column("Distinct days with a purchase by then", *_SEEN, required=True, ge=1)
     monetary_value: Money = column("Spend by then", *_SEEN, required=True, unit="currency", ge=0)
     mean_repeat_value: Ratio = column(
-        "Mean spend of a purchase day after the first, by then",
+        "Mean spend of a paid purchase day after the first, by then",
         *_SEEN,
         unit="currency per purchase day",
         ge=0,
@@ -563,7 +569,11 @@ class Clv(_PerCustomer):
     expected_purchases_90: Ratio = column("The same for 90 days", *_PREDICTED, required=True, ge=0)
     expected_purchases_365: Ratio = column("The same for 365 days", *_PREDICTED, required=True, ge=0)
     expected_value: Money = column(
-        "Expected value of a purchase day", *_PREDICTED_VALUE, required=True, unit="currency", ge=0
+        "Expected value of a purchase day, paid or not",
+        *_PREDICTED_VALUE,
+        required=True,
+        unit="currency",
+        ge=0,
     )
     clv_12m: Money = column(
         "Expected spend over the next 12 months, discounted",

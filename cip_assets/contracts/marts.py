@@ -248,6 +248,9 @@ class KpiMonthlyRevenue(_AsOf):
     monthly_revenue: Money = column("Sum of the amounts", "amount", required=True, ge=0, unit="currency")
     orders: T.LongType = column("Transactions", "transaction_id", required=True, ge=0)
     buyers: T.LongType = column("Distinct buyers", "customer_id", required=True, ge=0)
+    is_complete: T.BooleanType = column(
+        "False for the month that D cuts: its figures are of a part of it", "month", required=True
+    )
 
 
 @_mart(

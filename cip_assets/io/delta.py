@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 import pyarrow as pa
@@ -41,6 +41,11 @@ class Slice:
     start: date
     end: date
 
+    @classmethod
+    def of_day(cls, day: date) -> Self:
+        """A snapshot."""
+        return cls("as_of_date", day, day + timedelta(days=1))
+
     @property
     def predicate(self) -> str:
         return f"{self.column} >= '{self.start}' AND {self.column} < '{self.end}'"
@@ -64,6 +69,8 @@ class Commit:
     operation: str
     row_count: int | None
     audit: Mapping[str, Any]
+    restored: int | None = None
+    """The version that a restore went back to."""
 
 
 def write(
@@ -135,15 +142,15 @@ def read(
     return frame.select(*columns) if columns else frame
 
 
-def open_table(uri: str) -> DeltaTable:
-    """The table as delta-rs sees it.
+def open_table(uri: str, version: int | None = None) -> DeltaTable:
+    """The table as delta-rs sees it, at its current version unless another is given.
 
     Raises:
         PlatformError: it does not exist yet.
 
     """
     try:
-        return DeltaTable(uri)
+        return DeltaTable(uri, version=version)
     except TableNotFoundError as error:
         raise _not_written(uri) from error
 
@@ -200,7 +207,23 @@ def history(table: DeltaTable, limit: int | None = None) -> Iterator[Commit]:
             operation=entry["operation"],
             row_count=None if rows is None else int(rows),
             audit=audit,
+            restored=_restored(entry),
         )
+
+
+def standing(table: DeltaTable) -> Iterator[Commit]:
+    """The commits that made the current version, newest first: not those that a restore took back."""
+    below = table.version() + 1
+    for commit in history(table):
+        if commit.version < below:
+            yield commit
+            if commit.restored is not None:
+                below = commit.restored + 1
+
+
+def _restored(entry: Mapping[str, Any]) -> int | None:
+    version = (entry.get("operationParameters") or {}).get("version")
+    return int(version) if entry["operation"] == "RESTORE" and version is not None else None
 
 
 def restore(uri: str, version: int) -> int:

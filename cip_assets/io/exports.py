@@ -4,8 +4,10 @@ DuckDB sorts (on disk where it must) and writes, whatever engine wrote the table
 gives the same file.
 """
 
+import codecs
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +18,15 @@ from pathlib import Path
 import duckdb
 import pyarrow.dataset
 
-from cip_assets.contracts.exports import Export
+from cip_assets.contracts.exports import AS_TEXT_CELL, Export
 from cip_assets.io import delta
+from cip_assets.io.gate import require_written
 from cip_assets.rules import current_rules
 
 MEMORY_LIMIT = "1GB"
+
+AS_WRITTEN = "header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"'"
+"""How a file is read again; a byte order mark is left out. Left to itself, DuckDB would guess from the content."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,8 @@ class Exported:
 def export_csv(export: Export, mart_uri: str, as_of: date, folder: Path) -> Exported:
     """Write one day of a mart as ``folder/<name>.csv``: UTF-8, with a header, sorted.
 
+    The rules' section ``exports`` says whether formulas are neutralized and whether a byte order mark comes first.
+
     Raises:
         PlatformError: the mart is not written yet.
 
@@ -47,10 +55,12 @@ def export_csv(export: Export, mart_uri: str, as_of: date, folder: Path) -> Expo
         written = Path(scratch) / target.name
         with duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": scratch}) as connection:
             connection.register("mart", day)
-            query = export.query(connection, current_rules().personal_data.model_dump())
+            query = _query(export, connection)
             (rows,) = connection.execute(
                 f"COPY ({query} ORDER BY {', '.join(export.order_by)}) TO '{_quoted(written)}' (HEADER, DELIMITER ',')"
             ).fetchone() or (0,)
+        if current_rules().exports.byte_order_mark:
+            written = _with_byte_order_mark(written)
         with written.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
             os.fsync(stream.fileno())
@@ -77,8 +87,8 @@ def problems_of(export: Export, mart_uri: str, as_of: str, folder: Path) -> list
     problems = []
     with duckdb.connect() as connection:
         connection.register("mart", _day_of(mart_uri, as_of))
-        expected = connection.sql(export.query(connection, current_rules().personal_data.model_dump()))
-        file = connection.read_csv(str(path), header=True, all_varchar=True)
+        expected = connection.sql(_query(export, connection))
+        file = connection.sql(f"FROM read_csv('{_quoted(path)}', {AS_WRITTEN})")
         if file.columns != expected.columns:
             problems.append(f"{path.name}: header {file.columns}, expected {expected.columns}")
             return problems
@@ -104,7 +114,7 @@ def sums_of(folder: Path) -> dict[str, Decimal]:
 
         def amount(file: str, expression: str) -> Decimal:
             row = connection.execute(
-                f"SELECT coalesce({expression}, 0) FROM read_csv(?, header=true, all_varchar=true)",
+                f"SELECT coalesce({expression}, 0) FROM read_csv(?, {AS_WRITTEN})",
                 [str(folder / f"{file}.csv")],
             ).fetchone()
             return Decimal(row[0]) if row else Decimal(0)
@@ -118,7 +128,35 @@ def sums_of(folder: Path) -> dict[str, Decimal]:
     return sums
 
 
+def _query(export: Export, connection: duckdb.DuckDBPyConnection) -> str:
+    """The SQL of a file's rows as the rules want them, over the view ``mart``."""
+    rules = current_rules()
+    query = export.query(connection, rules.personal_data.model_dump())
+    if not rules.exports.neutralize_formulas:
+        return query
+    described = connection.execute(f"DESCRIBE {query}").fetchall()
+    cells = [
+        AS_TEXT_CELL.format(f'"{name}"') if kind == "VARCHAR" else f'"{name}"' for name, kind, *_ in described
+    ]
+    return f"SELECT {', '.join(cells)} FROM ({query})"
+
+
+def _with_byte_order_mark(written: Path) -> Path:
+    marked = written.with_suffix(".marked")
+    with written.open("rb") as source, marked.open("wb") as target:
+        target.write(codecs.BOM_UTF8)
+        shutil.copyfileobj(source, target)
+    return marked
+
+
 def _day_of(mart_uri: str, as_of: str) -> pyarrow.dataset.Dataset:
+    """A day of a mart.
+
+    Raises:
+        PlatformError: it was never computed.
+
+    """
+    require_written(mart_uri, delta.Slice.of_day(date.fromisoformat(as_of)))
     return delta.open_table(mart_uri).to_pyarrow_dataset(file_pruning_predicate=[("as_of_date", "=", as_of)])
 
 

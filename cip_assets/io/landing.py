@@ -19,7 +19,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from cip_assets.contracts import SOURCE_TABLES, SourceTable, contract_of
-from cip_assets.contracts.formats import ISO_DATE
+from cip_assets.contracts.formats import BLANKS, ISO_DATE
 from cip_assets.errors import PlatformError
 from cip_assets.io import csv_records
 from cip_assets.io.csv_records import RecordBlock, UnreadableFileError
@@ -218,7 +218,7 @@ def delivery_month(delivery: date | None, calendar: Calendar) -> date:
 
 def event_dates(text: pa.Array, calendar: Calendar) -> pa.Array:
     """The date each text begins with; null where it is no ISO 8601 date of a calendar month."""
-    encoded = pc.dictionary_encode(pc.utf8_trim_whitespace(text))
+    encoded = pc.dictionary_encode(pc.utf8_trim(text, characters=BLANKS))
     values = encoded.dictionary
     valid = pc.match_substring_regex(values, ISO_DATE)
     day_text = pc.if_else(valid, pc.utf8_slice_codeunits(values, 0, 10), None)

@@ -6,6 +6,7 @@ class does.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import pyspark.sql.types as T
@@ -24,18 +25,24 @@ from dagster_deltalake.io_manager import DeltaLakeDbClient, TableConnection
 from dagster_pyspark import LazyPySparkResource
 from pyspark.sql import DataFrame
 
-from cip_assets.io import delta
+from cip_assets.io import delta, gate
+from cip_assets.resources import LakeResource
 
 COLUMN_SCHEMA = "dagster/column_schema"
 COLUMN_LINEAGE = "dagster/column_lineage"
+
+AS_LANDED = "cip/as_landed"
+"""Metadata of an input: a source table that must hold what landed, up to the day of the step's partition."""
 
 
 class SparkDeltaHandler(DbTypeHandler[DataFrame]):
     """Writes and reads PySpark frames, classic or Connect."""
 
-    def __init__(self, engine: LazyPySparkResource) -> None:
+    def __init__(self, engine: LazyPySparkResource, lake: LakeResource) -> None:
         self._engine = engine
+        self._lake = lake
         self._read: dict[str, int] = {}
+        self._looked_at: set[tuple[str, str]] = set()
 
     @property
     def supported_types(self) -> Sequence[type[object]]:
@@ -53,6 +60,7 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
             partition_column=definition.get("partition_expr"),
             audit={**_audit(context), "computed_from": self._inputs_of(context)},
         )
+        self._looked_at.add((context.asset_key.to_user_string(), str(_slice(table_slice))))
         metadata: dict[str, Any] = {
             "dagster/row_count": written.row_count,
             "dagster/uri": connection.table_uri,
@@ -75,14 +83,34 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
     def load_input(
         self, context: InputContext, table_slice: TableSlice, connection: TableConnection
     ) -> DataFrame:
+        """The rows of a slice.
+
+        Raises:
+            PlatformError: the slice was never written, or a source table is not what landed.
+
+        """
+        only, name = _slice(table_slice), context.asset_key.to_user_string()
         version = delta.open_table(connection.table_uri).version()
-        self._read[context.asset_key.to_user_string()] = version
+        looked_at = (name, str(only))
+        if looked_at not in self._looked_at:
+            self._look_at(context, connection.table_uri, only)
+            self._looked_at.add(looked_at)
+        self._read[name] = version
         return delta.read(
-            self._engine.spark_session,
-            connection.table_uri,
-            only=_slice(table_slice),
-            columns=table_slice.columns,
+            self._engine.spark_session, connection.table_uri, only=only, columns=table_slice.columns
         )
+
+    def _look_at(self, context: InputContext, uri: str, only: delta.Slice | None) -> None:
+        """Refuse what may not be read: once a run, since a dozen steps read the same tables."""
+        settings, name = self._lake.settings, context.asset_key.to_user_string()
+        if (context.definition_metadata or {}).get(AS_LANDED):
+            day = date.fromisoformat(context.partition_key)
+            tags = context.step_context.run_tags
+            gate.require_in_step(settings, context.instance, tags, context.asset_key.path[-1], day)
+            return
+        gate.require_written(uri, only)
+        if only and only.column == "as_of_date":
+            gate.require_current(settings, name, only.start)
 
     def _inputs_of(self, context: OutputContext) -> Mapping[str, int]:
         """The versions of the tables that this step, the last that read here, was computed from."""
@@ -94,6 +122,7 @@ class SparkDeltaIOManager(DeltaLakeIOManager):
     """Delta tables at ``<root_uri>/<layer>/<table>``, written and read by the engine."""
 
     engine: ResourceDependency[LazyPySparkResource]
+    lake: ResourceDependency[LakeResource]
 
     @staticmethod
     def type_handlers() -> Sequence[DbTypeHandler]:
@@ -105,7 +134,7 @@ class SparkDeltaIOManager(DeltaLakeIOManager):
             db_client=DeltaLakeDbClient(),
             database="deltalake",
             schema=self.schema_,
-            type_handlers=[SparkDeltaHandler(self.engine)],
+            type_handlers=[SparkDeltaHandler(self.engine, self.lake)],
             io_manager_name="SparkDeltaIOManager",
         )
 

@@ -13,6 +13,7 @@ from cip_assets.models.bgnbd import BgNbdFit, Statistics, customer_arrays
 from cip_assets.models.fallback import PooledMean, PooledRate, pooled_mean, pooled_rate
 from cip_assets.models.gamma_gamma import GammaGammaFit, ValueStatistics
 from cip_assets.models.maximum_likelihood import Floats, dot
+from cip_assets.models.paid import EVERY_DAY, PaidShare, PaidStatistics, expected_paid, fit_paid_shares
 from cip_assets.models.value import discounted_purchases
 
 MIN_REPEAT_CUSTOMERS = 50
@@ -33,7 +34,9 @@ class PurchaseModel:
 
     Attributes:
         purchases: when customers buy.
-        values: what a purchase day is worth.
+        values: what a paid purchase day is worth.
+        after_paid: which share of their days is paid by buyers whose first purchase day was paid.
+        after_unpaid: the same of the others.
         annual_rate: the yearly discount rate, as a share.
         window_days: the period ahead over which "active" is judged.
         notes: sentences on what was chosen and why, for people.
@@ -42,6 +45,8 @@ class PurchaseModel:
 
     purchases: BgNbdFit | PooledRate
     values: GammaGammaFit | PooledMean
+    after_paid: PaidShare = EVERY_DAY
+    after_unpaid: PaidShare = EVERY_DAY
     annual_rate: float = 0.1
     window_days: int = 90
     notes: tuple[str, ...] = ()
@@ -56,20 +61,32 @@ class PurchaseModel:
         """'gamma_gamma' or 'pooled_mean'."""
         return "gamma_gamma" if isinstance(self.values, GammaGammaFit) else "pooled_mean"
 
-    def score(self, x: ArrayLike, t_x: ArrayLike, age: ArrayLike, mean_value: ArrayLike) -> dict[str, Floats]:
+    def score(
+        self,
+        x: ArrayLike,
+        t_x: ArrayLike,
+        age: ArrayLike,
+        mean_value: ArrayLike,
+        *,
+        paid_x: ArrayLike | None = None,
+        is_first_paid: ArrayLike = True,
+    ) -> dict[str, Floats]:
         """What the model expects of each customer; every array has the shape (n,) and is finite.
 
         Args:
             x: distinct purchase days - 1.
             t_x: days from the first to the last purchase day.
             age: days from the first purchase day to the snapshot day.
-            mean_value: mean of the per-day totals without the first; nan where unknown, unused where x = 0.
+            mean_value: mean of the paid per-day totals without the first; nan where unknown, unused where
+                there is none.
+            paid_x: of the purchase days after the first, those that were paid; all unless given.
+            is_first_paid: whether the first purchase day was paid.
 
         Returns:
             expected_purchases_30, expected_purchases_90, expected_purchases_365: purchase days in the days
             ahead; p_alive; p_active_<window_days>: P(at least one purchase within the window);
-            expected_value: of a purchase day, in currency; clv_12m: discounted expected spend over the next
-            12 months, in currency.
+            expected_value: of a purchase day, paid or not, in currency; clv_12m: discounted expected spend over
+            the next 12 months, in currency.
 
         Raises:
             ValueError: a statistic is missing, negative or infinite, or t_x exceeds age.
@@ -77,7 +94,9 @@ class PurchaseModel:
         """
         x, t_x, age = customer_arrays(x, t_x, age)
         alive = self.purchases.probability_alive(x, t_x, age)
-        value = np.broadcast_to(self.values.expected_value(x, mean_value), x.shape)
+        paid_x = x if paid_x is None else np.asarray(paid_x, dtype=float)
+        value = np.broadcast_to(self.values.expected_value(paid_x, mean_value), x.shape)
+        value = value * expected_paid(self.after_paid, self.after_unpaid, is_first_paid, x, paid_x)
 
         # The rest depends on x and age alone, and ages are whole days: many customers share both.
         pair_x, pair_age, pair = _distinct_pairs(x, age)
@@ -90,7 +109,7 @@ class PurchaseModel:
             },
             "p_alive": alive,
             f"p_active_{self.window_days}": alive * active[pair],
-            "expected_value": np.array(value),
+            "expected_value": value,
             "clv_12m": alive * discounted[pair] * value,
         }
 
@@ -101,6 +120,8 @@ class PurchaseModel:
             "value_model": self.value_model,
             "purchases": asdict(self.purchases),
             "values": asdict(self.values),
+            "after_paid": asdict(self.after_paid),
+            "after_unpaid": asdict(self.after_unpaid),
             "annual_rate": self.annual_rate,
             "window_days": self.window_days,
             "notes": list(self.notes),
@@ -123,6 +144,8 @@ class PurchaseModel:
             return cls(
                 purchases=_build(process, plain["purchases"]),
                 values=_build(values, plain["values"]),
+                after_paid=_build(PaidShare, plain["after_paid"]),
+                after_unpaid=_build(PaidShare, plain["after_unpaid"]),
                 annual_rate=float(plain["annual_rate"]),
                 window_days=int(plain["window_days"]),
                 notes=tuple(plain["notes"]),
@@ -153,6 +176,7 @@ def fit_purchase_model(
     value_statistics: ValueStatistics,
     *,
     overall_mean_value: float = 0.0,
+    paid_statistics: PaidStatistics | None = None,
     annual_rate: float = 0.1,
     window_days: int = 90,
     min_repeat_customers: int = MIN_REPEAT_CUSTOMERS,
@@ -161,8 +185,10 @@ def fit_purchase_model(
 
     Args:
         statistics: every buyer, x = 0 included.
-        value_statistics: buyers with x > 0 and a mean value above 0, as from `gamma_gamma.bin_statistics`.
-        overall_mean_value: mean of all per-day totals; used only where nobody bought on a second day.
+        value_statistics: buyers with a paid purchase day after the first, by the number of such days and their
+            mean value, as from `gamma_gamma.bin_statistics`.
+        overall_mean_value: mean of all paid per-day totals; used only where nobody paid on a second day.
+        paid_statistics: every buyer; None where every purchase day was paid.
         annual_rate: the yearly discount rate, as a share.
         window_days: the period ahead over which "active" is judged.
         min_repeat_customers: with fewer, no parameters are estimated.
@@ -171,7 +197,25 @@ def fit_purchase_model(
     notes: list[str] = []
     purchases = _fit_purchases(statistics, min_repeat_customers, notes)
     values = _fit_values(value_statistics, overall_mean_value, min_repeat_customers, notes)
-    return PurchaseModel(purchases, values, annual_rate, window_days, tuple(notes))
+    shares = (EVERY_DAY, EVERY_DAY)
+    if paid_statistics is not None:
+        shares = fit_paid_shares(paid_statistics)
+        notes.append(_about_unpaid(*shares))
+    return PurchaseModel(purchases, values, *shares, annual_rate, window_days, tuple(notes))
+
+
+def _about_unpaid(after_paid: PaidShare, after_unpaid: PaidShare) -> str:
+    def told(share: PaidShare) -> str:
+        return (
+            f"{share.mean:.3g} of all purchase days, as too few of them bought again"
+            if share.counts_first_day
+            else f"{share.mean:.3g} of the days after the first"
+        )
+
+    return (
+        "Some purchase days cost nothing. Expected to be paid: by buyers whose first day was paid, "
+        f"{told(after_paid)}; by the others, {told(after_unpaid)}."
+    )
 
 
 def _fit_purchases(statistics: Statistics, minimum: int, notes: list[str]) -> BgNbdFit | PooledRate:

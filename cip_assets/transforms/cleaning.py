@@ -1,8 +1,11 @@
 """From raw lines to cleaned rows and quarantined lines.
 
 Every line is judged by the contract of its cleaned table: a line with a reason is quarantined; of the good
-lines of a month with the same id the one delivered last wins and the others are superseded. The three
+lines with the same id, in whatever month, the one delivered last wins and the others are superseded. The three
 outcomes together are every line, once.
+
+A text may hold anything, so only functions that cannot raise see it, or a value that was read from it:
+``ON_ANY_TEXT`` names them.
 """
 
 from collections.abc import Sequence
@@ -15,27 +18,63 @@ from pyspark.sql import Column, DataFrame, Window
 from cip_assets.contracts import SourceTable
 from cip_assets.contracts.formats import (
     BLANK,
-    BLANKS_AROUND,
+    BLANKS,
+    EARLIEST_DAY,
     EMAIL,
     ISO_DATE,
     ISO_TIME_TO_SECONDS,
+    LATEST_DAY,
+    NEGATIVE_NUMBER,
+    NO_DATE,
+    NO_YEAR,
+    NUMBER_TO_MILLS,
     PLAIN_NUMBER,
     WHOLE_NUMBER,
 )
 from cip_assets.rules import Rules, folded
+from cip_assets.transforms.exact import MONEY
+from cip_assets.transforms.hashing import key_hash
 
-EARLIEST_BIRTH = "1900-01-01"
 REASON_SEPARATOR = "; "
+HERE = "_is_here"
+"""Tells the lines that are judged from those of other months."""
+
 PROVENANCE = ("source_file", "source_version", "source_line", "delivery_date", "month")
 
 
-def judge(raw: DataFrame, source: SourceTable, rules: Rules) -> DataFrame:
+ON_ANY_TEXT = {
+    "btrim": "blanks at the ends; a pattern for them takes Java minutes where many stand inside",
+    "nullif, coalesce, isnull, isnotnull, case, in": "no text, and choices",
+    "rlike, regexp_replace, regexp_extract": "patterns without a repeated group, anchored where they can be",
+    "lower, length, substring, startswith, concat, concat_ws": "parts of texts and reasons",
+    "try_cast": "text to a number, a date or a time; null where it is none",
+    "hash": "which lines share an id",
+    "cast": "a time as its date",
+    "<, <=, >, >=, =, <>": "values against bounds, and dates against each other and their month's ends",
+    "last_day": "of the month that the reader gave the line, never of a date that was read",
+}
+"""Every engine function that sees what landed, and why it is safe. ``trunc``, ``date_trunc``, ``cast`` of a text,
+``to_date`` and ``add_months`` are not: each raises, on one engine, on a date or a text that may stand in a file.
+"""
+
+
+def judge(raw: DataFrame, source: SourceTable, rules: Rules, elsewhere: DataFrame | None = None) -> DataFrame:
     """Every raw line with its cleaned values, its outcome and its reasons.
 
     Grain: one row per line. ``outcome`` is cleaned, quarantined or superseded; ``reasons`` names each
     thing wrong as ``column:problem``; the text is in a struct ``text``.
+
+    Args:
+        raw: the lines to judge.
+        source: the table.
+        rules: vocabulary and fill values.
+        elsewhere: lines of other months with an id of these (``rivals``). They can supersede, and are not judged.
+
     """
-    hashed, repeated = _by_id(raw, source)
+    here = raw.withColumn(HERE, F.lit(True))
+    if elsewhere is not None:
+        here = here.unionByName(elsewhere.withColumn(HERE, F.lit(False)))
+    hashed, repeated = _by_id(here, source)
     # Only lines whose id may stand on another line need a window, which sorts whole rows.
     alone = _with_reasons(hashed.join(F.broadcast(repeated), "_hash", "left_anti"), source, rules)
     rivals = _with_reasons(hashed.join(F.broadcast(repeated), "_hash", "left_semi"), source, rules)
@@ -46,9 +85,10 @@ def judge(raw: DataFrame, source: SourceTable, rules: Rules) -> DataFrame:
         F.col("source_line").desc(),
     ]
     # Broken lines have no say in which line wins, so they stand in groups of their own.
-    group = Window.partitionBy(*_rivalry(source), is_good).orderBy(*newest_first)
+    group = Window.partitionBy(source.id_column, is_good).orderBy(*newest_first)
     is_beaten = is_good & (F.row_number().over(group) > 1)
-    lines = alone.withColumn("is_beaten", F.lit(False)).unionByName(rivals.withColumn("is_beaten", is_beaten))
+    judged = rivals.withColumn("is_beaten", is_beaten).where(HERE)
+    lines = alone.withColumn("is_beaten", F.lit(False)).unionByName(judged).drop(HERE)
     outcome = F.when(~is_good, F.lit("quarantined")).when(F.col("is_beaten"), F.lit("superseded"))
     return lines.withColumn("outcome", outcome.otherwise(F.lit("cleaned"))).drop("is_beaten")
 
@@ -57,13 +97,14 @@ def _with_reasons(lines: DataFrame, source: SourceTable, rules: Rules) -> DataFr
     """The lines with their values in the contract's types, and everything that is wrong with them."""
     cleaned = source.cleaned
     derived = {name for name in cleaned.columns if name not in source.columns and name not in PROVENANCE}
-    texts = {name: _text(name) for name in source.columns}
+    texts = {name: _said(name, source) for name in source.columns}
     values = {name: _typed(texts[name], name, source, rules) for name in source.columns}
     typed = lines.select(
         *(name for name in PROVENANCE if name in lines.columns),
         "ragged_text",
         "field_count",
         "header_field_count",
+        HERE,
         F.struct(*(F.col(name) for name in source.columns)).alias("text"),
         *(texts[name].isNotNull().alias(f"has_{name}") for name in source.columns),
         *(value.alias(name) for name, value in values.items()),
@@ -80,18 +121,30 @@ def _with_reasons(lines: DataFrame, source: SourceTable, rules: Rules) -> DataFr
     return typed.withColumn("reasons", F.concat_ws(REASON_SEPARATOR, *found))
 
 
-def _rivalry(source: SourceTable) -> list[str]:
-    """Lines alike in these columns compete. Months are kept apart: the outcome must not depend on how many
-    of them a run covers.
-    """
-    return [source.id_column, *(["month"] if source.is_event else [])]
-
-
-def _by_id(raw: DataFrame, source: SourceTable) -> tuple[DataFrame, DataFrame]:
+def _by_id(lines: DataFrame, source: SourceTable) -> tuple[DataFrame, DataFrame]:
     """The lines with the hash of their id, and the hashes that stand on more than one line."""
-    id_text, *others = _rivalry(source)
-    hashed = raw.withColumn("_hash", F.xxhash64(_text(id_text), *others))
+    hashed = lines.withColumn("_hash", key_hash(text_of(source.id_column)))
     return hashed, hashed.groupBy("_hash").count().where("count > 1").select("_hash")
+
+
+def rivals(raw: DataFrame, others: DataFrame, source: SourceTable) -> DataFrame | None:
+    """The lines of other months that have an id of these lines; None where there are none.
+
+    Args:
+        raw: the lines to judge.
+        others: the raw lines of all other months. Just their ids are read, and whole lines of months with a rival.
+        source: the table.
+
+    """
+    ids = raw.select(key_hash(text_of(source.id_column)).alias("_hash")).distinct()
+    hashed = others.withColumn("_hash", key_hash(text_of(source.id_column)))
+    months = (
+        hashed.select("month", "_hash").join(ids, "_hash", "left_semi").select("month").distinct().collect()
+    )
+    if not months:
+        return None
+    in_months = hashed.where(F.col("month").isin(*(row["month"] for row in months)))
+    return in_months.join(ids, "_hash", "left_semi").drop("_hash")
 
 
 def cleaned_rows(judged: DataFrame, source: SourceTable) -> DataFrame:
@@ -135,7 +188,8 @@ def _reasons(source: SourceTable) -> list[Column]:
         found.append(F.when(broken, F.lit(rule.name)))
     if source.event_date:
         # The reader puts a row into the month of its event date, unless that is no month of the calendar.
-        off = F.trunc(F.col(source.event_date).cast("date"), "month") != F.col("month")
+        day, month = F.col(source.event_date).cast("date"), F.col("month")
+        off = (day < month) | (day > F.last_day(month))
         found.append(F.when(off, F.lit(f"{source.event_date}:outside_calendar")))
     return found
 
@@ -150,9 +204,8 @@ def _derived(name: str) -> Column:
         return F.col("email").rlike(EMAIL)
     if name == "is_birth_date_plausible":
         born = F.col("date_of_birth")
-        in_life = (born >= F.lit(EARLIEST_BIRTH).cast("date")) & (
-            F.col("signup_date").isNull() | (born <= F.col("signup_date"))
-        )
+        there = F.coalesce("signup_date", "delivery_date", F.lit(LATEST_DAY))
+        in_life = (born >= F.lit(EARLIEST_DAY)) & (born <= there)
         return F.when(F.col("has_date_of_birth"), F.coalesce(in_life, F.lit(False)))
     raise KeyError(name)
 
@@ -161,9 +214,23 @@ def _problem_of_type(data_type: T.DataType) -> str:
     return "not_a_date" if isinstance(data_type, T.DateType | T.TimestampType) else "not_a_number"
 
 
-def _text(name: str) -> Column:
-    """The text without blanks around it; null where nothing is left."""
-    return F.nullif(F.regexp_replace(F.col(name), BLANKS_AROUND, ""), F.lit(""))
+def text_of(name: str) -> Column:
+    """The text of a column without blanks around it; null where nothing is left."""
+    return F.nullif(F.btrim(F.col(name), F.lit(BLANKS)), F.lit(""))
+
+
+def money_of(text: Column) -> Column:
+    """What a text says as money; null where it is no plain number."""
+    return _number(text, PLAIN_NUMBER, F.regexp_extract(text, NUMBER_TO_MILLS, 0), MONEY)
+
+
+def _said(name: str, source: SourceTable) -> Column:
+    """The text of a column; null also where it stands for no date, in a column that may be without one."""
+    text = text_of(name)
+    declared = source.cleaned.columns[name]
+    if declared.nullable and isinstance(declared.dtype.type, T.DateType):
+        return F.when(~F.substring(text, 1, 10).isin(*NO_DATE), text)
+    return text
 
 
 def _typed(text: Column, name: str, source: SourceTable, rules: Rules) -> Column:
@@ -172,16 +239,36 @@ def _typed(text: Column, name: str, source: SourceTable, rules: Rules) -> Column
     if isinstance(data_type, T.StringType):
         return _word(text, f"{source.name}.{name}", rules)
     if isinstance(data_type, T.IntegerType):
-        whole = F.regexp_replace(text, "[.]0*$", "")
-        return F.when(text.rlike(WHOLE_NUMBER), whole.try_cast("int"))
-    if isinstance(data_type, T.DecimalType):
-        return F.when(text.rlike(PLAIN_NUMBER), text.try_cast(data_type))
+        return _number(text, WHOLE_NUMBER, F.regexp_replace(text, "[.]0*$", ""), data_type)
+    if data_type == MONEY:
+        return money_of(text)
+    is_date = text.rlike(ISO_DATE) & ~text.startswith(NO_YEAR)
     if isinstance(data_type, T.DateType):
-        return F.when(text.rlike(ISO_DATE), F.substring(text, 1, 10).try_cast("date"))
+        return F.when(is_date, F.substring(text, 1, 10).try_cast("date"))
     if isinstance(data_type, T.TimestampType):
         moment = F.regexp_replace(F.regexp_extract(text, ISO_TIME_TO_SECONDS, 0), "T", " ")
-        return F.when(text.rlike(ISO_DATE), moment.try_cast("timestamp"))
+        return F.when(is_date, moment.try_cast("timestamp"))
     raise TypeError(f"{source.name}.{name}: no rule to read {data_type.simpleString()} from text")
+
+
+def _number(text: Column, pattern: str, digits: Column, data_type: T.NumericType) -> Column:
+    """The digits of a text as a number; null where the text does not match the pattern.
+
+    One that is too large for the type is the type's outermost value, and one below zero stays below it: the
+    contracts forbid both, so the reason says which bound is broken, and not that it were no number.
+    """
+    smallest, largest = _EXTENT[data_type]
+    number, is_negative = digits.try_cast(data_type), text.rlike(NEGATIVE_NUMBER)
+    kept = (
+        F.when(number.isNull(), F.when(is_negative, F.lit(f"-{largest}")).otherwise(F.lit(largest)))
+        .when(is_negative & (number == 0), F.lit(f"-{smallest}"))
+        .cast(data_type)
+    )
+    return F.when(text.rlike(pattern), F.coalesce(kept, number))
+
+
+_EXTENT = {T.IntegerType(): ("1", "2147483647"), MONEY: ("0.01", "9999999999999999.99")}
+"""The smallest and the largest number above zero of each type that a source column has."""
 
 
 def _word(text: Column, key: str, rules: Rules) -> Column:

@@ -65,6 +65,7 @@ def purchases(transactions: DataFrame, customers: DataFrame, as_of: date) -> Dat
         F.max("transaction_date").alias("last_purchase_date"),
         F.sum("transactions").cast("bigint").alias("frequency"),
         F.count("*").alias("purchase_days"),
+        F.count(F.when(F.col("amount") > 0, 1)).alias("paid_days"),
         total_money("amount").alias("monetary_value"),
         F.min_by("amount", "transaction_date").alias("first_day_amount"),
     )
@@ -74,15 +75,16 @@ def purchases(transactions: DataFrame, customers: DataFrame, as_of: date) -> Dat
         .withColumn("is_orphan", F.coalesce("is_orphan", F.lit(True)))
         .withColumn("recency_days", days_since(as_of, "last_purchase_date"))
         .withColumn("avg_order_value", mean_money("monetary_value", "frequency"))
+        .withColumn("paid_repeat_days", F.col("paid_days") - (F.col("first_day_amount") > 0).cast("bigint"))
         .withColumn("mean_repeat_value", _mean_repeat_value())
     )
     return stamped(buyers, as_of, _columns("purchases"))
 
 
 def _mean_repeat_value() -> Column:
-    """The mean of the per-day totals after the first day."""
+    """The mean of the per-day totals after the first day, of the days that were paid."""
     later_cents = f"({cents('monetary_value')} - {cents('first_day_amount')})"
-    return ratio(later_cents, "(100 * (purchase_days - 1))")
+    return ratio(later_cents, "(100 * paid_repeat_days)")
 
 
 def preferences(transactions: DataFrame, products: DataFrame, as_of: date) -> DataFrame:

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from functools import reduce
 
 import pyspark.sql.functions as F
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 
 from cip_assets.contracts import contract_of
 from cip_assets.rules import Rules
@@ -105,12 +105,11 @@ def cohort_retention(transactions: DataFrame, purchases: DataFrame, as_of: date)
         .agg(F.count("*").alias("active"))
     )
     months = _month_grid(starts.withColumnRenamed("cohort_month", "month"), as_of)
-    is_over = F.last_day("month") <= F.lit(as_of)
     grid = (
         sizes.join(months, F.col("month") >= F.col("cohort_month"))
         .join(active, ["cohort_month", "month"], "left")
         .withColumn("month_number", F.months_between("month", "cohort_month").cast("int"))
-        .withColumn("active_buyers", F.when(is_over, F.coalesce("active", F.lit(0))).cast("bigint"))
+        .withColumn("active_buyers", F.when(_is_over(as_of), F.coalesce("active", F.lit(0))).cast("bigint"))
         .withColumn("retention_rate", ratio("active_buyers", "cohort_size"))
     )
     return stamped(grid, as_of, _columns("cohort_retention"))
@@ -193,7 +192,8 @@ def kpi_monthly_revenue(transactions: DataFrame, as_of: date) -> DataFrame:
     filled = dense.withColumn(
         "monthly_revenue", F.coalesce("monthly_revenue", F.lit(0)).cast("decimal(18,2)")
     )
-    return stamped(filled, as_of, _columns("kpi_monthly_revenue"))
+    judged = filled.withColumn("is_complete", _is_over(as_of))
+    return stamped(judged, as_of, _columns("kpi_monthly_revenue"))
 
 
 def kpi_top_customers(customer_360: DataFrame, as_of: date, rules: Rules) -> DataFrame:
@@ -267,7 +267,7 @@ def kpi_trends(
     counts = ["buyers", "returning_buyers", "transactions", "returns", "active_customers", "tickets"]
     rated = (
         joined.fillna(0, counts)
-        .withColumn("is_complete", F.last_day("month") <= F.lit(as_of))
+        .withColumn("is_complete", _is_over(as_of))
         .withColumn("repeat_rate", ratio("returning_buyers", "buyers"))
         .withColumn("return_ratio", ratio("returns", "transactions"))
         .withColumn("complaints_per_100", ratio("100 * tickets", "active_customers"))
@@ -379,6 +379,11 @@ def segment_migration(
         .withColumn("since", F.lit(before))
     )
     return stamped(shared, as_of, _columns("segment_migration"))
+
+
+def _is_over(as_of: date) -> Column:
+    """Whether the last day of ``month`` has come by D."""
+    return F.last_day("month") <= F.lit(as_of)
 
 
 def _month_grid(monthly: DataFrame, as_of: date) -> DataFrame:

@@ -17,6 +17,7 @@ from cip_assets.contracts import contract_of
 from cip_assets.models.bgnbd import BgNbdFit, Statistics
 from cip_assets.models.gamma_gamma import GammaGammaFit, ValueStatistics
 from cip_assets.models.maximum_likelihood import Floats
+from cip_assets.models.paid import PaidStatistics
 from cip_assets.models.purchase import HORIZONS_DAYS, PurchaseModel, fit_purchase_model
 from cip_assets.rules import Rules
 from cip_assets.transforms.asof import days_since, stamped
@@ -32,10 +33,12 @@ AMOUNTS = ("expected_value", "clv_12m")
 
 def purchase_model(purchases: DataFrame, as_of: date, rules: Rules) -> DataFrame:
     """Fit the model on every buyer, orphans and one-time buyers too; where it cannot be, its stated fallback."""
+    money, days, paid_days = _totals(purchases)
     model = fit_purchase_model(
         _statistics(purchases, as_of),
         _value_statistics(purchases),
-        overall_mean_value=_overall_mean(purchases),
+        overall_mean_value=money / paid_days if paid_days else 0.0,
+        paid_statistics=_paid_statistics(purchases) if paid_days < days else None,
         annual_rate=rules.clv.annual_discount_rate,
         window_days=rules.churn.window_days,
     )
@@ -84,8 +87,15 @@ def predicted(purchases: DataFrame, model: DataFrame, as_of: date) -> DataFrame:
 
     def score(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for table in _large(batches):
-            x, t_x, age, mean = (table[name].to_numpy().astype(float) for name in HISTORY)
-            found = chosen.score(x, t_x, age, np.where(x > 0, mean / MILLIONTHS, np.nan))
+            x, t_x, age, first, paid_x, mean = (table[name].to_numpy().astype(float) for name in HISTORY)
+            found = chosen.score(
+                x,
+                t_x,
+                age,
+                np.where(paid_x > 0, mean / MILLIONTHS, np.nan),
+                paid_x=paid_x,
+                is_first_paid=first > 0,
+            )
             found["p_active"] = found[active]
             whole = {
                 name: np.rint(found[name] * (CENTS if name in AMOUNTS else MILLIONTHS)).astype(np.int64)
@@ -102,18 +112,20 @@ def predicted(purchases: DataFrame, model: DataFrame, as_of: date) -> DataFrame:
     )
 
 
-HISTORY = ("x", "t_x", "age", "mean_millionths")
+HISTORY = ("x", "t_x", "age", "is_first_paid", "paid_x", "mean_millionths")
 
 
 def _histories(purchases: DataFrame, as_of: date) -> DataFrame:
     """X = purchase days after the first, t_x = days from the first to the last, age = days from the first to D,
-    and the mean value of the purchase days after the first.
+    whether the first was paid (1 or 0), paid_x = paid days after the first, and their mean value.
     """
     return purchases.select(
         "customer_id",
         (F.col("purchase_days") - 1).alias("x"),
         F.datediff("last_purchase_date", "first_purchase_date").cast("bigint").alias("t_x"),
         days_since(as_of, "first_purchase_date").cast("bigint").alias("age"),
+        (F.col("paid_days") - F.col("paid_repeat_days")).alias("is_first_paid"),
+        F.col("paid_repeat_days").alias("paid_x"),
         F.coalesce(F.expr(f"CAST(mean_repeat_value * {MILLIONTHS} AS BIGINT)"), F.lit(0)).alias(
             "mean_millionths"
         ),
@@ -126,19 +138,27 @@ def _statistics(purchases: DataFrame, as_of: date) -> Statistics:
 
 
 def _value_statistics(purchases: DataFrame) -> ValueStatistics:
-    """Repeat buyers by x and mean value, in bins of three digits: whole numbers, so that the sums are exact."""
+    """Buyers that paid on a day after the first, by the number of such days and their mean value, in bins of three
+    digits: whole numbers, so that the sums are exact.
+    """
     v = "mean_millionths"
     digits = f"length(CAST({v} AS STRING))"
     rows = (
         _histories(purchases, date.max)
-        .where(f"x > 0 AND {v} > 0")
+        .where(f"paid_x > 0 AND {v} > 0")
         .withColumn("digits", F.expr(digits))
         .withColumn("bin", F.expr(f"{v} div CAST(rpad('1', greatest({digits} - 2, 1), '0') AS BIGINT)"))
-        .groupBy("x", "digits", "bin")
+        .groupBy("paid_x", "digits", "bin")
         .agg(F.sum(F.col(v).cast("decimal(38,0)")).alias("total"), F.count("*").alias("customers"))
     )
-    x, total, count = _in_order(rows.select("x", "total", "customers"))
+    x, total, count = _in_order(rows.select("paid_x", "total", "customers"))
     return ValueStatistics(x, total / count / MILLIONTHS, count)
+
+
+def _paid_statistics(purchases: DataFrame) -> PaidStatistics:
+    kinds = ["is_first_paid", "x", "paid_x"]
+    rows = _histories(purchases, date.max).groupBy(*kinds).agg(F.count("*").alias("customers"))
+    return PaidStatistics(*_in_order(rows))
 
 
 def _in_order(rows: DataFrame) -> Sequence[Floats]:
@@ -149,11 +169,11 @@ def _in_order(rows: DataFrame) -> Sequence[Floats]:
     return [column[order] for column in columns]
 
 
-def _overall_mean(purchases: DataFrame) -> float:
-    row = purchases.agg(
-        F.sum("monetary_value").alias("money"), F.sum("purchase_days").alias("days")
-    ).collect()[0]
-    return float(row["money"]) / row["days"] if row["days"] else 0.0
+def _totals(purchases: DataFrame) -> tuple[float, int, int]:
+    """The money, the purchase days, and the paid ones of all buyers."""
+    sums = [F.sum(name) for name in ("monetary_value", "purchase_days", "paid_days")]
+    money, days, paid_days = purchases.agg(*sums).collect()[0]
+    return float(money or 0), days or 0, paid_days or 0
 
 
 def _large(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:

@@ -8,7 +8,8 @@ import pyspark.sql.functions as F
 from pyspark.sql import Column, DataFrame
 
 from cip_assets.contracts import SourceTable, TableContract
-from cip_assets.contracts.formats import BLANKS_AROUND, PLAIN_NUMBER
+from cip_assets.transforms.cleaning import money_of, text_of
+from cip_assets.transforms.hashing import key_hash
 
 
 def broken_rules(frame: DataFrame, contract: TableContract) -> dict[str, int]:
@@ -28,7 +29,7 @@ def repeated_keys(frame: DataFrame, key: Sequence[str]) -> int:
 
     Hashes are counted first: they are small, and as a rule none repeats.
     """
-    hashed = frame.select(*key, F.xxhash64(*key).alias("_hash"))
+    hashed = frame.select(*key, key_hash(*key).alias("_hash"))
     suspects = hashed.groupBy("_hash").count().where("count > 1").select("_hash")
     if suspects.limit(1).count() == 0:
         return 0
@@ -71,8 +72,7 @@ def conservation(
 
     """
     if "amount" in source.columns:
-        text = F.regexp_replace("amount", BLANKS_AROUND, "")
-        as_landed = F.when(text.rlike(PLAIN_NUMBER), text.try_cast("decimal(18,2)"))
+        as_landed = money_of(text_of("amount"))
         as_cleaned = F.col("amount")
     else:
         as_landed = as_cleaned = F.lit(0)
@@ -100,26 +100,6 @@ def _lines_and_money(frame: DataFrame, amount: Column) -> tuple[int, Decimal]:
         F.coalesce(F.sum(amount), F.lit(0)).cast("decimal(38,2)").alias("amount"),
     ).collect()[0]
     return row["lines"], Decimal(row["amount"])
-
-
-def ids_in_two_months(cleaned: DataFrame, source: SourceTable) -> list[tuple[str, list[str]]]:
-    """Ids that stand in more than one month, with those months: the source must say which is right."""
-    repeated = (
-        cleaned.groupBy(F.xxhash64(source.id_column).alias("_hash"))
-        .agg(F.min("month").alias("first"), F.max("month").alias("last"))
-        .where("first <> last")
-        .select("_hash")
-    )
-    rows = (
-        cleaned.withColumn("_hash", F.xxhash64(source.id_column))
-        .join(repeated, "_hash", "left_semi")
-        .select(source.id_column, F.col("month").cast("string").alias("month"))
-        .collect()
-    )
-    months: dict[str, set[str]] = {}
-    for row in rows:
-        months.setdefault(row[source.id_column], set()).add(row["month"])
-    return sorted((key, sorted(found)) for key, found in months.items() if len(found) > 1)
 
 
 def orphans(events: DataFrame, customers: DataFrame) -> tuple[int, int]:

@@ -11,10 +11,11 @@ import pytest
 
 from cip_assets.automation.refresh import INGEST, PART_OF, REFRESH, REFRESH_OP, SNAPSHOT
 from cip_assets.automation.sensors import LANDING, SETTLED_AFTER, Asked, Look, Stages, look
+from cip_assets.contracts import SOURCE_TABLES
 from cip_assets.runner import Platform, Report, open_instance
 from cip_assets.settings import Settings
 from cip_assets_tests.conftest import ENGINE
-from cip_assets_tests.integration.helpers import exported, files_of, land, rows_of
+from cip_assets_tests.integration.helpers import exported, files_of, land, land_all, rows_of
 
 JANUARY, FEBRUARY = "2024-01-01", "2024-02-01"
 LATE = "T9,C2,P1,1,12.50,12.50,Cash,2024-01-31\n"
@@ -246,3 +247,58 @@ def test_a_tick_of_dagster_s_sensor_remembers_the_hashes(
     }
     assert result.skip_message == "everything that landed is in the exports"
     assert files_of(settings)
+
+
+def test_a_file_that_comes_goes_and_comes_again_is_followed_each_time(sensor: Sensor) -> None:
+    settings = sensor.platform.settings
+    for _ in range(2):
+        late = land(settings.landing, "transactions/late.csv", LATE)
+        sensor.runs()
+        assert revenue(settings) == ["25.00", "37.50"]
+        late.unlink()
+        sensor.runs()
+        assert revenue(settings) == ["12.50", "37.50"]
+    assert sensor.report.failures == []
+
+
+def test_a_bad_file_that_comes_again_is_told_again(sensor: Sensor) -> None:
+    bad = sensor.platform.settings.landing / "support_tickets" / "bad.csv"
+    bad.parent.mkdir()
+    for times in (1, 2):
+        bad.write_text("nonsense", encoding="utf-8")
+        os.utime(bad, (times, times))
+        sensor.runs()
+        assert len(sensor.report.failures) == times
+        bad.unlink()
+        sensor.runs()
+
+
+@pytest.fixture
+def fresh_sensor(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sensor]:
+    """A sensor on an empty folder, in which nothing ever ran."""
+    for module in ("runner", "automation.sensors"):
+        monkeypatch.setattr(f"cip_assets.{module}.SNAPSHOT_ASSETS", SNAPSHOT_OF_TESTS)
+    with open_instance(data_dir / ".dagster") as instance:
+        yield Sensor(data_dir, instance)
+
+
+def test_a_first_start_with_tables_without_rows_succeeds_in_one_run(fresh_sensor: Sensor) -> None:
+    settings = fresh_sensor.platform.settings
+    land_all(settings.landing, returns="", support_tickets="", web_activity="")
+    (refresh,) = fresh_sensor.runs()
+    assert (fresh_sensor.report.failures, fresh_sensor.report.skipped) == ([], [])
+    assert covered(refresh) == (JANUARY, FEBRUARY, set(SOURCE_TABLES))
+    assert revenue(settings) == ["12.50", "37.50"]
+
+
+def test_a_correction_that_moves_to_another_month_runs_the_month_it_left(sensor: Sensor) -> None:
+    settings = sensor.platform.settings
+    moved = "T2,C1,P1,2,12.50,25.00,PayPal,2024-01-31\n"
+    land(settings.landing, "transactions/dt=2024-03-10/fix.csv", moved)
+    sensor.runs()
+    assert revenue(settings) == ["37.50", "12.50"]
+    (kept_out,) = rows_of(settings, "quarantine/transactions")
+    assert (kept_out["month"].isoformat(), kept_out["outcome"]) == (FEBRUARY, "superseded")
+    (settings.landing / "transactions/dt=2024-03-10/fix.csv").unlink()
+    sensor.runs()
+    assert revenue(settings) == ["12.50", "37.50"]

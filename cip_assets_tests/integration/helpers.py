@@ -69,7 +69,7 @@ def files_of(settings: Settings) -> dict[str, str]:
 
 
 def exported(settings: Settings, name: str) -> list[dict[str, str]]:
-    with (settings.final / f"{name}.csv").open(encoding="utf-8", newline="") as stream:
+    with (settings.final / f"{name}.csv").open(encoding="utf-8-sig", newline="") as stream:
         return list(csv.DictReader(stream))
 
 

@@ -45,7 +45,7 @@ class Query:
 
     def rows(self, folder: Path) -> list[dict[str, str]]:
         """The file as text, unpivoted where the query says so, months as first days."""
-        with (folder / self.file).open(encoding="utf-8", newline="") as stream:
+        with (folder / self.file).open(encoding="utf-8-sig", newline="") as stream:
             rows = list(csv.DictReader(stream))
         if self.kept:
             rows = [

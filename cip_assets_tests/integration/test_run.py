@@ -142,19 +142,29 @@ def test_a_withdrawn_file_takes_its_rows_along(healthy: Path, platform_on: MakeP
     assert rows_of(platform.settings, "features/support") == []
 
 
-def test_the_same_id_in_two_months_is_reported_and_both_rows_stay(
-    data_dir: Path, platform_on: MakePlatform
-) -> None:
-    twice = "T1,C1,P1,1,12.50,12.50,PayPal,2024-01-10\nT1,C1,P1,1,12.50,12.50,PayPal,2024-02-10\n"
-    land_all(data_dir / "landing", transactions=twice)
-    platform = platform_on(data_dir, MONTHLY)
-    report = platform.run()
-    *_, check = [
-        c for c in report.checks if (c.asset, c.name) == ("cleaned/transactions", "one_month_per_id")
-    ]
-    assert not check.passed
-    assert check.metadata["examples"] == {"T1": ["2024-01-01", "2024-02-01"]}
-    assert len(rows_of(platform.settings, "cleaned/transactions")) == 2
+@pytest.mark.engine
+def test_a_correction_may_move_to_another_month_and_back(healthy: Path, platform_on: MakePlatform) -> None:
+    """However the files come, one after the other or at once: each id counts once, in the month of its newest line."""
+    platform = platform_on(healthy, MONTHLY)
+    fix = land(
+        healthy / "landing",
+        "transactions/dt=2024-03-10/fix.csv",
+        "T2,C1,P1,2,12.50,25.00,PayPal,2024-01-31\n",
+    )
+
+    def revenue(*, everything: bool = False) -> list[str]:
+        report = platform.run(everything=everything)
+        assert report.failures == []
+        assert [check for check in report.checks if not check.passed] == []
+        return [row["monthly_revenue"] for row in exported(platform.settings, "kpi_monthly_revenue")]
+
+    assert revenue() == ["37.50", "12.50"]
+    one_after_the_other = every_table(platform.settings)
+    assert revenue(everything=True) == ["37.50", "12.50"]
+    at_once = every_table(platform.settings)
+    assert [name for name in at_once if not at_once[name].equals(one_after_the_other[name])] == []
+    fix.unlink()
+    assert revenue() == ["12.50", "37.50"]
 
 
 def test_only_the_newest_customer_snapshot_counts(healthy: Path, platform_on: MakePlatform) -> None:

@@ -2,7 +2,8 @@
 
 import csv
 import hashlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from itertools import product
@@ -14,12 +15,15 @@ import pytest
 from deltalake import write_deltalake
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from cip_assets.assets import declare
+from cip_assets.assets import exports as assets
 from cip_assets.contracts import contract_of, contracts_in
 from cip_assets.contracts.exports import EXPORTS
 from cip_assets.errors import PlatformError
 from cip_assets.io import exports
 from cip_assets.io.exports import Exported, export_csv
 from cip_assets.rules import PersonalData, Rules
+from cip_assets.transforms import marts
 
 BY_NAME = {export.name: export for export in EXPORTS}
 DAY = date(2024, 3, 31)
@@ -124,14 +128,12 @@ def test_money_keeps_its_two_places_ratios_their_six_and_days_are_iso_8601(final
 
 
 def test_months_are_written_as_year_and_month(final: Final) -> None:
-    for month in (date(2024, 2, 1), date(2023, 12, 1)):
-        final.mart(
-            "kpi_monthly_revenue",
-            {"month": month, "monthly_revenue": Decimal("10.00"), "orders": 2, "buyers": 1},
-        )
+    figures = {"monthly_revenue": Decimal("10.00"), "orders": 2, "buyers": 1}
+    for month, is_complete in ((date(2024, 2, 1), False), (date(2023, 12, 1), True)):
+        final.mart("kpi_monthly_revenue", {"month": month, **figures, "is_complete": is_complete})
     final.export("kpi_monthly_revenue")
     assert final.text("kpi_monthly_revenue") == (
-        "month,monthly_revenue,orders,buyers\n2023-12,10.00,2,1\n2024-02,10.00,2,1\n"
+        "month,monthly_revenue,orders,buyers,is_complete\n2023-12,10.00,2,1,true\n2024-02,10.00,2,1,false\n"
     )
 
 
@@ -142,17 +144,145 @@ def test_only_the_day_asked_for_is_exported(final: Final) -> None:
     assert final.export("customer_segments", date(2024, 4, 1)).row_count == 2
 
 
-def test_any_text_comes_back_as_it_was(final: Final) -> None:
-    """All texts of up to three characters that mean something in some dialect of CSV, as key and as value."""
-    pieces = ['"', ",", "\n", "\r", ";", "'", "\\", "\t", " ", "#", "ü", "null"]
-    texts = ["".join(text) for length in (1, 2, 3) for text in product(pieces, repeat=length)]
-    final.mart("customer_360", *({"customer_id": text, "region": text[::-1]} for text in texts))
+PIECES = ['"', ",", "\n", "\r", ";", "'", "\\", "\t", " ", "#", "ü", "null", "=", "-"]
+TEXTS = ["".join(text) for length in (1, 2, 3) for text in product(PIECES, repeat=length)]
+"""All texts of up to three pieces that mean something in some dialect of CSV, or to a spreadsheet."""
+
+
+def test_any_text_comes_back_as_it_was_where_formulas_are_not_neutralized(
+    final: Final, written: Callable[..., None]
+) -> None:
+    written(neutralize_formulas=False)
+    final.mart("customer_360", *({"customer_id": text, "region": text[::-1]} for text in TEXTS))
     final.mart("customer_360", {"customer_id": "x", "region": ""}, {"customer_id": "y", "region": None})
     final.export("customer_segments")
-    expected = {**{text: text[::-1] for text in texts}, "x": "", "y": ""}
+    expected = {**{text: text[::-1] for text in TEXTS}, "x": "", "y": ""}
     assert [(row["customer_id"], row["region"]) for row in final.rows("customer_segments")] == sorted(
         expected.items()
     )
+    assert final.problems("customer_segments") == []
+
+
+# --- spreadsheets -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def written(rules: Rules, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Set switches of the rules' section ``exports``."""
+
+    def set_to(**switches: bool) -> None:
+        changed = rules.model_copy(update={"exports": rules.exports.model_copy(update=switches)})
+        monkeypatch.setattr(exports, "current_rules", lambda: changed)
+
+    return set_to
+
+
+CELLS = {
+    "=1+1": "'=1+1",
+    "+1": "'+1",
+    "-1": "'-1",
+    "@SUM(1)": "'@SUM(1)",
+    "\uff1d1": "'\uff1d1",
+    "\uff0b1": "'\uff0b1",
+    "\uff0d1": "'\uff0d1",
+    "\uff201": "'\uff201",
+    "\tx": "'\tx",
+    "\rx": "'\rx",
+    "\nx": "'\nx",
+    # Countries that separate by semicolons: a cell begins after each, and after a line break.
+    "North;=1+1": "North;'=1+1",
+    "North\n=1+1;-2": "North\n'=1+1;'-2",
+    # So that what differs stays different.
+    "'=1+1": "''=1+1",
+    "1-1=0": "1-1=0",
+    "O'Hara @ home": "O'Hara @ home",
+    "'quoted'": "'quoted'",
+    "2024-01": "2024-01",
+    "": "",
+}
+"""A text, and the cell that it becomes."""
+
+
+def test_text_that_a_spreadsheet_would_take_for_a_formula_gets_an_apostrophe(final: Final) -> None:
+    texts = [{"customer_id": f"{place:03}", "region": text} for place, text in enumerate(CELLS)]
+    final.mart("customer_360", *({**row, "net_revenue": Decimal("-5.00")} for row in texts))
+    for name in ("customer_segments", "customer_kpis"):
+        final.export(name)
+        assert final.problems(name) == []
+    shown = [row["region"] for row in final.rows("customer_segments")]
+    assert dict(zip(CELLS, shown, strict=True)) == CELLS
+    assert {row["net_revenue"] for row in final.rows("customer_kpis")} == {"-5.00"}
+
+
+def test_no_cell_begins_with_a_formula_and_ids_stay_distinct_and_join(final: Final) -> None:
+    final.mart("customer_360", *({"customer_id": text, "region": text} for text in TEXTS))
+    for name in ("customer_segments", "customer_kpis", "customer_360"):
+        final.export(name)
+        assert final.problems(name) == []
+    shown = [row["customer_id"] for row in final.rows("customer_segments")]
+    assert shown == sorted(set(shown))
+    assert len(shown) == len(TEXTS)
+    assert shown == [row["customer_id"] for row in final.rows("customer_kpis")]
+    cells = [cell for row in final.rows("customer_360") for cell in row.values() if cell]
+    assert not [cell for cell in cells if cell[0] in "=-\t\r\n"]
+    # Neither where lines and semicolons, but no quotes, part the cells.
+    split = re.split(r"[;\r\n]", (final.folder / "customer_segments.csv").read_bytes().decode())
+    assert not [cell for cell in split if cell[:1] in {"=", "-"}]
+
+
+def test_a_name_that_is_shown_and_an_e_mail_that_is_masked_are_no_formulas_either(
+    final: Final, rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowed = rules.personal_data.model_copy(update={"first_name": "shown", "last_name": "masked"})
+    monkeypatch.setattr(exports, "current_rules", lambda: rules.model_copy(update={"personal_data": allowed}))
+    formulas = {"first_name": "=1+1", "last_name": "@SUM(1)", "email": "=cmd@x.test"}
+    final.mart("customer_360", {"customer_id": "C1", **formulas})
+    final.export("customer_360")
+    (row,) = final.rows("customer_360")
+    assert [row[name] for name in formulas] == ["'=1+1", "'@***", "'=***@x.test"]
+
+
+def test_with_a_byte_order_mark_every_reader_of_ours_reads_the_same(
+    final: Final, written: Callable[..., None]
+) -> None:
+    final.mart("kpi_totals", {"total_revenue": Decimal("30.10"), "orphan_revenue": Decimal("30.10")})
+    final.mart("kpi_monthly_revenue", {"month": DAY.replace(day=1), "monthly_revenue": Decimal("30.10")})
+    final.mart("customer_360", {"customer_id": "Zoë", "region": "Österreich"})
+    names = ("kpi_totals", "kpi_monthly_revenue", "customer_360")
+    for name in names:
+        final.export(name)
+    sums, without = exports.sums_of(final.folder), {name: final.text(name) for name in names}
+
+    written(byte_order_mark=True)
+    for name in names:
+        exported = final.export(name)
+        content = exported.path.read_bytes()
+        assert content == b"\xef\xbb\xbf" + without[name].encode()
+        assert exported.sha256 == hashlib.sha256(content).hexdigest()
+        assert exported.size_bytes == len(content)
+        assert final.problems(name) == []
+    assert exports.sums_of(final.folder) == sums
+    assert sorted(path.name for path in final.folder.iterdir()) == sorted(f"{name}.csv" for name in names)
+
+
+def test_how_files_are_written_changes_no_table(rules: Rules, monkeypatch: pytest.MonkeyPatch) -> None:
+    def versions() -> tuple[str, str]:
+        return declare.code_version(marts), assets.how_shown()
+
+    before = versions()
+    for changed in (
+        {"exports": rules.exports.model_copy(update={"byte_order_mark": True})},
+        {"personal_data": rules.personal_data.model_copy(update={"email": "hidden"})},
+    ):
+        for module in (declare, assets):
+            monkeypatch.setattr(
+                module, "current_rules", lambda changed=changed: rules.model_copy(update=changed)
+            )
+        table, files = versions()
+        assert table == before[0]
+        assert files != before[1]
+    monkeypatch.setattr(declare, "current_rules", lambda: rules.model_copy(update={"top_n": 7}))
+    assert versions()[0] != before[0]
 
 
 # --- cohort retention -------------------------------------------------------------------------------------
@@ -196,7 +326,7 @@ def test_a_month_that_no_cohort_has_a_row_for_still_has_its_column(final: Final)
     ("name", "header"),
     [
         ("kpi_retention", "cohort_month,cohort_size"),
-        ("kpi_monthly_revenue", "month,monthly_revenue,orders,buyers"),
+        ("kpi_monthly_revenue", "month,monthly_revenue,orders,buyers,is_complete"),
         ("customer_segments", "customer_id,rfm_segment,value_segment,customer_segment,region,is_churn_risk"),
     ],
 )
@@ -355,10 +485,59 @@ def test_names_and_birth_dates_are_hidden_and_e_mails_masked_unless_the_rules_sa
     final.export("customer_360")
     assert [personal(row) for row in final.rows("customer_360")] == [
         ["", "", "a***@example.org", ""],
-        ["", "", "n***", ""],
+        ["", "", "***", ""],
         ["", "", "", ""],
     ]
     assert final.problems("customer_360") == []
+
+
+E_MAILS = {
+    "ann.aster@shop.test": "a***@shop.test",
+    "jürgen+news@müller.example": "j***@müller.example",
+    "o'brien@shop.test": "o***@shop.test",
+    "a@b.c": "a***@b.c",
+    "ann@shop.test; private.ann@home.test": "***",
+    "ann@shop.test,private.ann@home.test": "***",
+    "ann@shop.test private.ann": "***",
+    "ann@shop.test\nprivate.ann": "***",
+    "ann@shop.test\u00a0private.ann": "***",
+    "ann@shop.test\u200bprivate.ann": "***",
+    "ann@shop.test|private.ann": "***",
+    "ann@shop.test/private.ann": "***",
+    "ann@shop.test(Ann Aster)": "***",
+    "Bo Birch <bo.birch@shop.test>": "***",
+    "<bo.birch@shop.test>": "***",
+    "mailto:bo.birch@shop.test": "***",
+    '"bo birch"@shop.test': "***",
+    "bo.birch@[192.0.2.1]": "***",
+    "bo@birch@shop.test": "***",
+    "bo.birch@localhost": "***",
+    "cy.cedar(at)shop.test": "***",
+    "cy.cedar": "***",
+    "@shop.test": "***",
+    "@": "***",
+    " ": "***",
+    "": "",
+}
+"""An e-mail, and what is shown of it."""
+
+
+def test_of_an_e_mail_only_exactly_one_plain_address_keeps_a_letter_and_its_domain(final: Final) -> None:
+    rows = [{"customer_id": f"{place:03}", "email": email} for place, email in enumerate(E_MAILS)]
+    final.mart("customer_360", *rows)
+    final.export("customer_360")
+    shown = [row["email"] for row in final.rows("customer_360")]
+    assert dict(zip(E_MAILS, shown, strict=True)) == E_MAILS
+
+
+def test_a_masked_name_keeps_its_first_letter_whatever_stands_in_it(
+    final: Final, rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowed = PersonalData(first_name="masked", last_name="masked", email="hidden", date_of_birth="hidden")
+    monkeypatch.setattr(exports, "current_rules", lambda: rules.model_copy(update={"personal_data": allowed}))
+    final.mart("customer_360", {**ADA, "first_name": "ada@example.org", "last_name": "Love\nlace"})
+    final.export("customer_360")
+    assert personal(final.rows("customer_360")[0])[:2] == ["a***", "L***"]
 
 
 def test_they_are_shown_where_the_rules_allow(

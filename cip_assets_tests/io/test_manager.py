@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame
 from cip_assets.engines import EngineResource
 from cip_assets.io import delta
 from cip_assets.io.manager import SparkDeltaIOManager
+from cip_assets.resources import LakeResource
 from cip_assets_tests.conftest import ENGINE
 
 MONTHS = dg.MonthlyPartitionsDefinition(start_date="2024-01-01", end_date="2024-07-01")
@@ -101,7 +102,10 @@ class Lake:
             resources={
                 "engine": engine,
                 "io_manager": SparkDeltaIOManager(
-                    root_uri=str(root), storage_options=LocalConfig(), engine=engine
+                    root_uri=str(root),
+                    storage_options=LocalConfig(),
+                    engine=engine,
+                    lake=LakeResource(data_dir=str(root.parent)),
                 ),
             },
             executor=dg.in_process_executor,

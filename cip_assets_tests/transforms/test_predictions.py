@@ -148,8 +148,10 @@ def bought(customer: str, age: int, days: Sequence[int], value: float) -> Row:
         "first_purchase_date": first,
         "last_purchase_date": first + timedelta(days=days[-1]),
         "purchase_days": len(days),
+        "paid_days": len(days) if value else 0,
+        "paid_repeat_days": len(days) - 1 if value else 0,
         "monetary_value": Decimal(f"{value * len(days):.2f}"),
-        "mean_repeat_value": Decimal(f"{value:.6f}") if len(days) > 1 else None,
+        "mean_repeat_value": Decimal(f"{value:.6f}") if len(days) > 1 and value else None,
     }
 
 
