@@ -11,10 +11,7 @@ from typing import Any
 import dagster as dg
 
 from cip_assets.errors import PlatformError
-
-PARTITION = "dagster/partition"
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-"""Tags of a run that covers a range of partitions."""
+from cip_assets.run_tags import PARTITION, RANGE_END, RANGE_START
 
 BY_DAY = ("features", "marts", "exports")
 """The layers whose assets are computed as of a day."""
@@ -64,7 +61,7 @@ def _refuse_days(name: str, days: Any, first: str | None, last: str | None) -> N
 def _refuse_months(name: str, months: Any, first: str | None, last: str | None) -> None:
     if first is None or last is None:
         raise PlatformError(
-            f"{name}: no month is chosen; choose one or a range, or start the job refresh, which ingests all that is due"
+            f"{name}: no month is chosen; choose some, or start the job refresh, which ingests all that is due"
         )
     for month in (first, last):
         if not _has(months, month):

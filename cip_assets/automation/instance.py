@@ -12,8 +12,9 @@ import dagster as dg
 # Dagster asks a subclass for its defaults, and has no public name for its own.
 from dagster._core.instance.ref import InstanceRef
 
-from cip_assets.automation.asked import BY_DAY, PARTITION, refuse_partitions, refuse_too_many_days
+from cip_assets.automation.asked import BY_DAY, refuse_partitions, refuse_too_many_days
 from cip_assets.errors import PlatformError
+from cip_assets.run_tags import PARTITION, RANGE_START
 
 SETTING = """
 instance_class:                   # refuses runs without a day or a month, and backfills of too many days
@@ -27,7 +28,7 @@ class Instance(dg.DagsterInstance):
     """Dagster's own, but for what it refuses.
 
     Raises:
-        PlatformError: by ``add_backfill``, ``create_run`` and ``create_run_for_job``; the message says what to start instead.
+        PlatformError: by ``add_backfill``, ``create_run`` and ``create_run_for_job``; it says what to start instead.
 
     """
 
@@ -57,12 +58,12 @@ class Instance(dg.DagsterInstance):
         tags = self._tags_of_run(made, options["asset_graph"], options["tags"] or {})
         return super().create_run(**{**options, "tags": tags})
 
-    def create_run_for_job(self, job_def: dg.JobDefinition, **options: Any) -> dg.DagsterRun:
+    def create_run_for_job(self, job_def: dg.JobDefinition, *args: Any, **options: Any) -> dg.DagsterRun:
         """Store a run that is executed in this process, as by `dagster job execute`."""
         layer = job_def.asset_layer
         made = {key for part in layer.data for key in part.assets_def.asset_and_check_keys}
         tags = self._tags_of_run(made, layer.asset_graph, options.get("tags") or {})
-        return super().create_run_for_job(job_def, **{**options, "tags": tags})
+        return super().create_run_for_job(job_def, *args, **{**options, "tags": tags})
 
     def _tags_of_run(self, made: Collection[Any], graph: Any, tags: Mapping[str, str]) -> dict[str, str]:
         """The tags of a run that makes these assets and checks.
@@ -72,9 +73,10 @@ class Instance(dg.DagsterInstance):
         assets = {key for key in made if isinstance(key, dg.AssetKey)}
         checked = {key.asset_key for key in made if isinstance(key, dg.AssetCheckKey)}
         by_day = {key for key in checked if key.path[0] in BY_DAY}
-        if by_day and not assets and PARTITION not in tags:
+        if by_day and not assets and not tags.keys() & {PARTITION, RANGE_START}:
             return {**tags, PARTITION: self._computed_last(by_day)}
-        refuse_partitions({key: graph.get(key).partitions_def for key in assets | by_day}, tags)
+        known = {key for key in assets | by_day if graph.has(key)}
+        refuse_partitions({key: graph.get(key).partitions_def for key in known}, tags)
         return dict(tags)
 
     def _computed_last(self, assets: Collection[dg.AssetKey]) -> str:
@@ -84,7 +86,9 @@ class Instance(dg.DagsterInstance):
             event = self.get_latest_materialization_event(key)
             made = event.asset_materialization if event else None
             if made is None or made.partition is None:
-                raise PlatformError(f"{key.to_user_string()} was not computed yet, so there is nothing to check")
+                raise PlatformError(
+                    f"{key.to_user_string()} was not computed yet, so there is nothing to check"
+                )
             days.setdefault(made.partition, key.to_user_string())
         if len(days) > 1:
             told = " and ".join(f"{name} for {day}" for day, name in sorted(days.items()))

@@ -16,9 +16,9 @@ from cip_assets.automation.partitions import DAYS, FIRST_MONTH, MONTHS
 from cip_assets.contracts import SOURCE_TABLES
 from cip_assets.errors import PlatformError
 from cip_assets.io import delta, gate, in_step
-from cip_assets.io.gate import RANGE_END, RANGE_START
 from cip_assets.io.in_step import WHOLE
 from cip_assets.io.landing import ManifestEntry, files_to_read
+from cip_assets.run_tags import RANGE_END, RANGE_START
 from cip_assets.settings import Settings
 
 STAGES: Sequence[Sequence[str]] = (("raw",), ("cleaned", "quarantine"))
@@ -202,7 +202,7 @@ def selected(assets: Collection[dg.AssetKey], selections: Sequence[str]) -> set[
             wanted = dg.AssetSelection.from_string(text.strip())
             mine = set(assets) & wanted.resolve(ASSETS)
             found |= set(assets) & wanted.upstream().resolve(ASSETS) if mine else set()
-        except dg.DagsterError:
+        except Exception:  # noqa: BLE001 -- of several kinds, for what Dagster cannot read or does not support here
             mine = set()
         if not mine:
             raise PlatformError(
