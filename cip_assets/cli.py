@@ -27,6 +27,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from cip_assets.automation.instance import add_setting
 from cip_assets.automation.jobs import VALIDATE
 from cip_assets.automation.recovery import MAINTENANCE, REPLAY, RESTORE
 from cip_assets.conformance import Finding, cdnow_conformance, generated_conformance
@@ -98,7 +99,9 @@ def run(
     as_of: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="day of the snapshot")] = None,
     select: Annotated[
         list[str] | None,
-        typer.Option(help="only this asset and what it needs, such as exports/kpi_totals; repeat it"),
+        typer.Option(
+            help="only these assets and what they need, such as exports/kpi_totals or group:marts; repeat it"
+        ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="also what is up to date")] = False,
     accept: Annotated[
@@ -321,6 +324,8 @@ def conformance(
 def ui(port: Annotated[int, typer.Option(help="port on 127.0.0.1")] = 3000) -> None:
     """Open Dagster's page on 127.0.0.1, with its daemon."""
     settings = Settings.from_environment()
+    if add_setting(settings.dagster_home):
+        out.print(f"{settings.dagster_home / 'dagster.yaml'}: added instance_class", soft_wrap=True)
     with Platform(settings).instance as instance:
         environment = {**os.environ, "DAGSTER_HOME": str(instance.root_directory)}
     dagster = str(Path(sys.executable).with_name("dagster"))

@@ -143,6 +143,7 @@ class ExportRules(_Strict):
 
 class OperationRules(_Strict):
     keep_versions_days: int = Field(ge=0)
+    max_days_at_once: int = Field(ge=1)
     fresh_for_hours: Mapping[str, Annotated[float, Field(gt=0)]]
 
     @field_validator("fresh_for_hours")

@@ -3,13 +3,11 @@
 from datetime import date
 
 import dagster as dg
-from pyspark.sql import DataFrame
 
-from cip_assets.assets.declare import reads
 from cip_assets.automation.limits import RETRIES
 from cip_assets.automation.partitions import DAYS
 from cip_assets.checks.covered import covered_rows, covered_slice
-from cip_assets.contracts import EVENT_TABLES, SOURCE_TABLES, SourceTable
+from cip_assets.contracts import EVENT_TABLES, SOURCE_TABLES, SourceTable, contract_of
 from cip_assets.engines import EngineResource
 from cip_assets.io import delta, in_step
 from cip_assets.io.conflicts import conflicting_ids
@@ -154,21 +152,29 @@ def _orphan_check(source: SourceTable) -> dg.AssetChecksDefinition:
     name="adds_up",
     blocking=True,
     partitions_def=DAYS,
-    additional_ins=reads(customer_360="marts/customer_360", monthly="marts/kpi_monthly_revenue"),
-    additional_deps=[dg.AssetKey(["cleaned", "transactions"]), dg.AssetKey(["cleaned", "returns"])],
+    additional_deps=[
+        dg.AssetKey(name.split("/"))
+        for name in (
+            "marts/customer_360",
+            "marts/kpi_monthly_revenue",
+            "cleaned/transactions",
+            "cleaned/returns",
+        )
+    ],
     description="Cleaned amounts = customer_360 + orphans = months = total, to the cent; one row per customer.",
 )
 def adds_up(
     context: dg.AssetCheckExecutionContext,
     engine: EngineResource,
     lake: LakeResource,
-    totals: DataFrame,
-    customer_360: DataFrame,
-    monthly: DataFrame,
 ) -> dg.AssetCheckResult:
     """The money of a snapshot is the money of its transactions."""
     day = date.fromisoformat(context.partition_key)
-    # Read here and not as an input: Dagster ignores the partition mapping of a check's further inputs.
+    # Read here and not as inputs: a check looks at a snapshot also when it is out of date.
+    totals, customer_360, monthly = (
+        covered_rows(context, engine, lake, contract_of("marts", table))
+        for table in ("kpi_totals", "customer_360", "kpi_monthly_revenue")
+    )
     transactions, returns = (
         delta.read(engine.spark_session, lake.settings.table_uri("cleaned", table))
         for table in ("transactions", "returns")

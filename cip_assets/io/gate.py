@@ -15,14 +15,11 @@ from cip_assets.io import delta, in_step, landing
 from cip_assets.io.csv_records import hash_file
 from cip_assets.io.in_step import covers
 from cip_assets.io.landing import ManifestEntry
+from cip_assets.run_tags import PARTITION, RANGE_END, RANGE_START
 from cip_assets.settings import Settings
 
 STARTED_BY_US = "cip/code"
 """The tag of runs that the command line, a sensor or a schedule starts: they looked at the landing folder before."""
-
-PARTITION = "dagster/partition"
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-"""Tags of a run that covers one partition, or a range of them."""
 
 BLOCKING = ("contract", "conservation", "one_line_per_id")
 """The checks of a cleaned table that block what is downstream."""
