@@ -84,7 +84,8 @@ def generate_command(
         numbers = (rows.landed, rows.clean, rows.quarantined, rows.superseded)
         table.add_row(name, *(f"{number:,}" for number in numbers))
     out.print(table)
-    out.print(f"landing files: {folder}\nwhat is true of them: {folder / '_truth.json'}", soft_wrap=True)
+    written = f"landing files: {folder}\nwhat is true of them: {folder / '_truth.json'}"
+    out.print(escape(written), soft_wrap=True)
 
 
 @app.command()
@@ -103,6 +104,12 @@ def run(
         ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="also what is up to date")] = False,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="customers or products: take the newest delivery although it is unlikely small or large"
+        ),
+    ] = None,
     sample: Annotated[bool, typer.Option(help="generate sample data where landing is empty")] = False,
 ) -> None:
     """Ingest all that landed, compute the snapshot of the last transaction day, export it."""
@@ -112,7 +119,14 @@ def run(
     began = time.monotonic()
     platform = Platform(settings, select=select or [])
     with _progress() as listener:
-        report = platform.run(_day(first), _day(last), _day(as_of), everything=everything, listener=listener)
+        report = platform.run(
+            _day(first),
+            _day(last),
+            _day(as_of),
+            everything=everything,
+            accept=accept or [],
+            listener=listener,
+        )
     _show(report, settings, time.monotonic() - began)
     if not report.succeeded:
         raise typer.Exit(1)
@@ -122,7 +136,7 @@ def run(
 def status() -> None:
     """What each table holds, and what landed since the last run."""
     settings = Settings.from_environment()
-    table = Table(title=f"{settings.data_dir}", title_justify="left")
+    table = Table(title=escape(str(settings.data_dir)), title_justify="left")
     for heading in ("table", "rows", "version", "written"):
         table.add_column(heading, justify="right" if heading in ("rows", "version") else "left")
     missing = []
@@ -312,8 +326,8 @@ def ui(port: Annotated[int, typer.Option(help="port on 127.0.0.1")] = 3000) -> N
     settings = Settings.from_environment()
     if add_setting(settings.dagster_home):
         out.print(f"{settings.dagster_home / 'dagster.yaml'}: added instance_class", soft_wrap=True)
-    with Platform(settings).instance:
-        environment = {**os.environ, "DAGSTER_HOME": str(settings.dagster_home)}
+    with Platform(settings).instance as instance:
+        environment = {**os.environ, "DAGSTER_HOME": str(instance.root_directory)}
     dagster = str(Path(sys.executable).with_name("dagster"))
     arguments = [dagster, "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
     # A shell that starts it in the background lets it ignore the interrupt that ends it.
@@ -349,7 +363,8 @@ def _show(report: Report, settings: Settings, seconds: float) -> None:
             f"snapshot of {report.as_of}, {passed} of {len(report.checks)} checks passed, {seconds:.1f} s in all"
         )
     if report.succeeded:
-        out.print(f"exports: {settings.final}\ntables:  {settings.lake}\npage:    make ui", soft_wrap=True)
+        where = f"exports: {settings.final}\ntables:  {settings.lake}\npage:    make ui"
+        out.print(escape(where), soft_wrap=True)
 
 
 def _sources(report: Report) -> Table:

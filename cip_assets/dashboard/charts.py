@@ -4,7 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cip_assets.dashboard.cube import NOT_OVER, OVER
+
 HEIGHT = 240
+BLUE = "#4c78a8"
+"""Vega's own colour of marks, said for those that have an outline too."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,30 @@ def charts() -> Sequence[Chart]:
             month, alt.Y(measure, title=title, axis=alt.Axis(format=form)), tooltip=tips
         )
 
+    # A month that is not over must not look like a fall: its mark is hollow, and the line to it is dashed.
+    state = alt.Fill(
+        "state:N",
+        scale=alt.Scale(domain=[OVER, NOT_OVER], range=[BLUE, "transparent"]),
+        title=None,
+        legend=alt.Legend(orient="top", symbolStrokeColor=BLUE, symbolStrokeWidth=1),
+    )
+
+    place: Any = {"as": "place"}  # no name that Python takes
+
+    def so_far(measure: str, title: str, form: str) -> Any:
+        """A line by month, of every month."""
+        tips = [alt.Tooltip("month:T", format="%B %Y"), alt.Tooltip(measure, format=form), "state:N"]
+        drawn_by = base.encode(month, alt.Y(measure, title=title, axis=alt.Axis(format=form)))
+        last_two = drawn_by.transform_window(
+            window=[alt.WindowFieldDef(op="row_number", **place)],
+            sort=[alt.SortField("month", order="descending")],
+        ).transform_filter("datum.place <= 2")
+        return alt.layer(
+            drawn_by.transform_filter(f"datum.state == '{OVER}'").mark_line(),
+            last_two.mark_line(strokeDash=[4, 4]),
+            drawn_by.mark_point(stroke=BLUE, size=40).encode(state, tooltip=tips),
+        )
+
     def bars(length: Any, name: str, *tips: Any, **more: Any) -> Any:
         """A bar for each name, the longest first."""
         names = alt.Y(f"{name}:N", sort="-x", title=None)
@@ -44,21 +72,28 @@ def charts() -> Sequence[Chart]:
         Chart(
             "months",
             "Revenue by month",
-            "Sum of the amounts bought in each month.",
+            "Sum of the amounts bought in each month. A month that is not over is hollow.",
             drawn(
                 "months",
-                base.mark_bar().encode(
+                base.mark_bar(stroke=BLUE, strokeWidth=1).encode(
                     month,
                     alt.Y("revenue:Q", title="revenue"),
-                    tooltip=["month:T", "revenue:Q", "orders:Q", "buyers:Q"],
+                    state,
+                    tooltip=[
+                        alt.Tooltip("month:T", format="%B %Y"),
+                        alt.Tooltip("revenue:Q", format=",.2f"),
+                        "orders:Q",
+                        "buyers:Q",
+                        "state:N",
+                    ],
                 ),
             ),
         ),
         Chart(
             "orders",
             "Orders by month",
-            "Transactions of each month.",
-            drawn("months", line("orders:Q", "orders", ",.0f")),
+            "Transactions of each month. The line to a month that is not over is dashed.",
+            drawn("months", so_far("orders:Q", "orders", ",.0f")),
         ),
         Chart(
             "repeat",
@@ -81,8 +116,8 @@ def charts() -> Sequence[Chart]:
         Chart(
             "tickets",
             "Support load",
-            "Support tickets opened in each month.",
-            drawn("months", line("tickets:Q", "tickets", ",.0f")),
+            "Support tickets opened in each month. The line to a month that is not over is dashed.",
+            drawn("months", so_far("tickets:Q", "tickets", ",.0f")),
         ),
         Chart(
             "engagement",

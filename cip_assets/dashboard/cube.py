@@ -13,6 +13,9 @@ import duckdb
 
 from cip_assets.rules import Rules
 
+OVER, NOT_OVER = "month over", "month not over"
+"""What the page says of a month: what it counts of one that is not over is of a part of it."""
+
 CELL = ("region", "segment", "cohort")
 """What the page filters by: region, RFM segment, and quarter of the first purchase."""
 
@@ -131,9 +134,12 @@ FACTS: Mapping[str, Fact] = {
         "SELECT cell, count(*) AS customers FROM customer_360 JOIN cell_of USING (customer_id) GROUP BY ALL",
     ),
     "months": Fact(
-        ("month",),
+        ("month", "state"),
         ("revenue", "orders", "buyers", "tickets"),
-        "FROM monthly WHERE month IN (SELECT month FROM kpi_monthly_revenue)",
+        f"""
+        SELECT monthly.*, CASE WHEN is_complete THEN '{OVER}' ELSE '{NOT_OVER}' END AS state
+        FROM monthly JOIN kpi_monthly_revenue USING (month)
+        """,
     ),
     "trends": Fact(
         ("month",),
@@ -191,7 +197,7 @@ FACTS: Mapping[str, Fact] = {
         ("from_money",),
         ("customers",),
         """
-        SELECT cell, least(floor(clv_12m / 50)::INT, 20) * 50 AS from_money, count(*) AS customers
+        SELECT cell, least(floor(clv_12m / 50), 20)::INT * 50 AS from_money, count(*) AS customers
         FROM customer_360 JOIN cell_of USING (customer_id) WHERE clv_12m IS NOT NULL GROUP BY ALL
         """,
     ),

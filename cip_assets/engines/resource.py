@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
 
 from dagster_pyspark import LazyPySparkResource
 from pydantic import Field, PrivateAttr
@@ -9,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from cip_assets.engines import connect, sail, spark
 from cip_assets.errors import PlatformError
+from cip_assets.folders import plain_path
 
 ENGINES: Mapping[str, Callable[[Mapping[str, str]], Mapping[str, str]]] = {
     "sail": sail.prepare,
@@ -60,3 +63,31 @@ def start_session(engine: str, overrides: Mapping[str, str] | None = None) -> Sp
     for key, value in SESSION_CONFIG.items():
         session.conf.set(key, value)
     return session
+
+
+def address_of(session: SparkSession, path: Path) -> str:
+    """The address by which an engine finds a folder of this machine.
+
+    Apache Spark takes any path as it is. Sail 0.7.2 makes a URL of it and takes the URL for the path: it would
+    write into a folder named ``my%20shop``. So it is given a path that is its own URL.
+
+    Raises:
+        PlatformError: the engine is a Sail elsewhere, where there is no such path.
+
+    """
+    plain = plain_path(path)
+    if plain == path or _is_apache_spark(session):
+        return str(path)
+    if not sail.is_running():
+        raise PlatformError(
+            f"{str(path)!r} cannot be written by the endpoint of CIP_SPARK_REMOTE, which is not Apache Spark: "
+            "take a folder whose path has only letters from a to z, digits, '.', '_', '-' and '='"
+        )
+    return str(plain)
+
+
+@cache
+def _is_apache_spark(session: SparkSession) -> bool:
+    """Other engines behind Spark Connect name Spark's version as the session's, and have another of their own."""
+    (row,) = session.sql("SELECT version()").collect()
+    return str(row[0]).startswith(session.version)

@@ -29,6 +29,11 @@ def _pool_bytes(environment: Mapping[str, str]) -> int:
         ) from error
 
 
+def is_running() -> bool:
+    """Whether this process has a server."""
+    return bool(_RUNNING)
+
+
 @cache
 def _serve(pool_bytes: int) -> int:
     # Sail reads its settings from the environment when the server is made; its own default is no bound at all.

@@ -14,20 +14,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyspark.sql.functions as F
 import pyspark.sql.types as T
-from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import TableNotFoundError
 from filelock import FileLock
 from pyspark.sql import DataFrame, SparkSession
 
+from cip_assets import engines
 from cip_assets.errors import PlatformError
+from cip_assets.folders import check_folder
 
 RECENT = 100
 """Commits to look through for one just made; others come between only on object stores, without the lock."""
@@ -101,7 +106,7 @@ def write(
     table = table_name(uri)
     check_schema(frame.schema, schema, table)
     token = str(uuid4())
-    message = json.dumps({**(audit or {}), "write_id": token}, default=str)
+    told = {**(audit or {}), "write_id": token}
     with one_writer(uri):
         existing = _create_or_load(uri, frame.schema, partition_column)
         added = _add_columns(existing, frame.schema, table)
@@ -109,16 +114,16 @@ def write(
             _complete(frame, existing, replace, table)
             .write.format("delta")
             .mode("overwrite")
-            .option("userMetadata", message)
+            .option("userMetadata", json.dumps(told, default=str))
         )
         if replace is not None:
             writer = writer.option("replaceWhere", replace.predicate)
         before = existing.version()
-        writer.save(uri)
+        writer.save(_for_engine(frame.sparkSession, uri))
         existing.update_incremental()
         if existing.version() == before:
             # The engines commit nothing where no row comes and none was there; that it was looked at counts too.
-            _commit_nothing(existing, message)
+            _commit_nothing(existing, told)
             return Written(existing.version(), 0, added)
     commit = next(commit for commit in history(existing, RECENT) if commit.audit.get("write_id") == token)
     return Written(commit.version, commit.row_count or 0, added)
@@ -135,7 +140,7 @@ def read(
     """
     if not exists(uri):
         raise _not_written(uri)
-    frame = spark.read.format("delta").load(uri)
+    frame = spark.read.format("delta").load(_for_engine(spark, uri))
     if only is not None:
         day = F.col(only.column)
         frame = frame.where((day >= F.lit(only.start)) & (day < F.lit(only.end)))
@@ -150,13 +155,30 @@ def open_table(uri: str, version: int | None = None) -> DeltaTable:
 
     """
     try:
-        return DeltaTable(uri, version=version)
+        return DeltaTable(_for_delta_rs(uri), version=version)
     except TableNotFoundError as error:
         raise _not_written(uri) from error
 
 
 def _not_written(uri: str) -> PlatformError:
     return PlatformError(f"{table_name(uri)}: not written yet; materialize it first ('cip run' does all)")
+
+
+def _for_engine(spark: SparkSession, uri: str) -> str:
+    """A table's address as the engine takes it; one with a scheme stays as it is."""
+    return uri if "://" in uri else engines.address_of(spark, Path(uri))
+
+
+def _for_delta_rs(uri: str) -> str:
+    """A table's address as delta-rs takes it: a path as it is, since it makes a URL of that itself.
+
+    Raises:
+        PlatformError: it would look for the table in another folder.
+
+    """
+    if "://" not in uri:
+        check_folder(Path(uri))
+    return uri
 
 
 def row_count(table: DeltaTable) -> int:
@@ -189,18 +211,21 @@ def slices(uri: str, column: str) -> set[date]:
 
 
 def exists(uri: str) -> bool:
-    return DeltaTable.is_deltatable(uri)
+    return DeltaTable.is_deltatable(_for_delta_rs(uri))
 
 
 def history(table: DeltaTable, limit: int | None = None) -> Iterator[Commit]:
     """The table's commits, newest first."""
-    for entry in table.history(limit):
+    log = urlparse(table.table_uri)
+    entries = _log_on_disk(Path(url2pathname(log.path))) if log.scheme == "file" else table.history(limit)
+    for entry in islice(entries, limit):
         metrics = entry.get("operationMetrics") or {}
         rows = metrics.get("numOutputRows", metrics.get("num_added_rows"))
         try:
             audit = json.loads(entry.get("userMetadata") or "{}")
         except json.JSONDecodeError:
             audit = {"note": entry["userMetadata"]}
+        rows = audit.pop("row_count", rows)
         yield Commit(
             version=entry["version"],
             timestamp=datetime.fromtimestamp(entry["timestamp"] / 1000).astimezone(),
@@ -209,6 +234,17 @@ def history(table: DeltaTable, limit: int | None = None) -> Iterator[Commit]:
             audit=audit,
             restored=_restored(entry),
         )
+
+
+def _log_on_disk(folder: Path) -> Iterator[dict[str, Any]]:
+    """The information of each commit, newest first. delta-rs finds none below a folder with `?` or `#` in its name."""
+    for path in sorted((folder / "_delta_log").glob("[0-9]*[0-9].json"), reverse=True):
+        with path.open(encoding="utf-8") as lines:
+            actions = (json.loads(line) for line in lines)
+            info: dict[str, Any] = next(
+                (action["commitInfo"] for action in actions if "commitInfo" in action), {}
+            )
+        yield {"operation": "", "timestamp": path.stat().st_mtime * 1000, **info, "version": int(path.stem)}
 
 
 def standing(table: DeltaTable) -> Iterator[Commit]:
@@ -308,26 +344,27 @@ def one_writer(uri: str) -> Iterator[None]:
     if "://" in uri:
         yield
         return
-    path = Path(uri)
+    path = Path(_for_delta_rs(uri))
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.parent / f".{path.name}.lock"):
         yield
 
 
-def _commit_nothing(table: DeltaTable, message: str) -> None:
+def _commit_nothing(table: DeltaTable, audit: Mapping[str, Any]) -> None:
     """A commit without rows, for its audit."""
-    rows = table.to_pyarrow_dataset().schema.empty_table()
+    message = json.dumps({**audit, "row_count": 0}, default=str)
     properties = CommitProperties(custom_metadata={"userMetadata": message})
-    write_deltalake(table, rows, mode="append", commit_properties=properties)
+    # Not write_deltalake: it cannot append below a folder with `[`, `^` or `|` in its name.
+    table.create_write_transaction([], "append", table.schema(), commit_properties=properties)
     table.update_incremental()
 
 
 def _create_or_load(uri: str, schema: T.StructType, partition_column: str | None) -> DeltaTable:
     if exists(uri):
-        return DeltaTable(uri)
+        return open_table(uri)
     nullable = T.StructType([T.StructField(f.name, f.dataType, True) for f in schema])
     return DeltaTable.create(
-        uri,
+        _for_delta_rs(uri),
         Schema.from_json(nullable.json()),
         mode="ignore",
         partition_by=[partition_column] if partition_column else None,

@@ -5,6 +5,7 @@ gives the same file.
 """
 
 import codecs
+import glob
 import hashlib
 import os
 import shutil
@@ -25,7 +26,9 @@ from cip_assets.rules import current_rules
 
 MEMORY_LIMIT = "1GB"
 
-AS_WRITTEN = "header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"'"
+AS_WRITTEN = (
+    "header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"', comment = '', skip = 0"
+)
 """How a file is read again; a byte order mark is left out. Left to itself, DuckDB would guess from the content."""
 
 
@@ -84,27 +87,56 @@ def problems_of(export: Export, mart_uri: str, as_of: str, folder: Path) -> list
     path = folder / f"{export.name}.csv"
     if not path.exists():
         return [f"{path} is missing; export it again"]
-    problems = []
     with duckdb.connect() as connection:
         connection.register("mart", _day_of(mart_uri, as_of))
-        expected = connection.sql(_query(export, connection))
-        file = connection.sql(f"FROM read_csv('{_quoted(path)}', {AS_WRITTEN})")
-        if file.columns != expected.columns:
-            problems.append(f"{path.name}: header {file.columns}, expected {expected.columns}")
-            return problems
-        as_text = f"({_as_text(expected.columns)} FROM expected)"
-        # The sums of the rows' hashes first: they need no sorting, and as a rule they are equal.
-        fingerprint = f"SELECT count(*), sum(hash({', '.join(_names(expected.columns))})::HUGEINT) FROM "
-        promised = connection.execute(f"{fingerprint} {as_text}").fetchone()
-        if connection.execute(f"{fingerprint} file").fetchone() == promised:
-            return problems
-        differing = connection.execute(
-            f"SELECT count(*) FROM ((FROM {as_text} EXCEPT ALL FROM file) "
-            f"UNION ALL (FROM file EXCEPT ALL FROM {as_text}))"
-        ).fetchone()
-        if differing and differing[0]:
-            problems.append(f"{path.name}: {differing[0]} rows differ from {export.mart}; export it again")
-    return problems
+        try:
+            problem = _difference(export, path, connection)
+        except duckdb.InvalidInputException:
+            problem = "its lines are not those of a CSV file with its header; export it again"
+    return [f"{path.name}: {problem}"] if problem else []
+
+
+def _difference(export: Export, path: Path, connection: duckdb.DuckDBPyConnection) -> str | None:
+    """How a file differs from the view ``mart``."""
+    expected = connection.sql(_query(export, connection))
+    file = connection.sql(f"FROM read_csv('{_quoted(_only(path))}', {AS_WRITTEN})")
+    if file.columns != expected.columns:
+        return f"header {file.columns}, expected {expected.columns}"
+    as_text = f"({_as_text(expected.columns)} FROM expected)"
+    # The sums of the rows' hashes first: they need no sorting, and as a rule they are equal.
+    fingerprint = f"SELECT count(*), sum(hash({', '.join(_names(expected.columns))})::HUGEINT) FROM "
+    promised = connection.execute(f"{fingerprint} {as_text}").fetchone()
+    if connection.execute(f"{fingerprint} file").fetchone() == promised:
+        return None
+    (differing,) = connection.execute(
+        f"SELECT count(*) FROM ((FROM {as_text} EXCEPT ALL FROM file) "
+        f"UNION ALL (FROM file EXCEPT ALL FROM {as_text}))"
+    ).fetchone() or (0,)
+    return f"{differing} rows differ from {export.mart}; export it again" if differing else None
+
+
+def alike_ids(column: str, mart_uri: str, as_of: str) -> int:
+    """How many ids of a day differ from another one in nothing but case, or blanks at the end, as Power BI compares."""
+    return _count(
+        f"SELECT coalesce(sum(ids), 0) FROM (SELECT count(*) AS ids FROM "
+        f"(SELECT DISTINCT {column} AS id FROM mart) GROUP BY lower(rtrim(id)) HAVING count(*) > 1)",
+        mart_uri,
+        as_of,
+    )
+
+
+def addresses_as_ids(column: str, mart_uri: str, as_of: str) -> int:
+    """How many ids of a day have an e-mail address in them."""
+    return _count(
+        f"SELECT count(DISTINCT {column}) FROM mart WHERE {column} LIKE '%_@_%._%'", mart_uri, as_of
+    )
+
+
+def _count(query: str, mart_uri: str, as_of: str) -> int:
+    with duckdb.connect() as connection:
+        connection.register("mart", _day_of(mart_uri, as_of))
+        (count,) = connection.execute(query).fetchone() or (0,)
+    return int(count)
 
 
 def sums_of(folder: Path) -> dict[str, Decimal]:
@@ -115,7 +147,7 @@ def sums_of(folder: Path) -> dict[str, Decimal]:
         def amount(file: str, expression: str) -> Decimal:
             row = connection.execute(
                 f"SELECT coalesce({expression}, 0) FROM read_csv(?, {AS_WRITTEN})",
-                [str(folder / f"{file}.csv")],
+                [_only(folder / f"{file}.csv")],
             ).fetchone()
             return Decimal(row[0]) if row else Decimal(0)
 
@@ -169,5 +201,10 @@ def _as_text(columns: Sequence[str]) -> str:
     return "SELECT " + ", ".join(f"nullif(CAST({name} AS VARCHAR), '') AS {name}" for name in _names(columns))
 
 
-def _quoted(path: Path) -> str:
+def _only(path: Path) -> str:
+    """The pattern of file names that this file alone has; DuckDB reads patterns."""
+    return glob.escape(str(path))
+
+
+def _quoted(path: Path | str) -> str:
     return str(path).replace("'", "''")

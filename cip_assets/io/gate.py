@@ -21,7 +21,7 @@ from cip_assets.settings import Settings
 STARTED_BY_US = "cip/code"
 """The tag of runs that the command line, a sensor or a schedule starts: they looked at the landing folder before."""
 
-BLOCKING = ("contract", "conservation")
+BLOCKING = ("contract", "conservation", "one_line_per_id")
 """The checks of a cleaned table that block what is downstream."""
 
 SNAPSHOTS = ("features", "marts")

@@ -128,6 +128,20 @@ MEASURES: Sequence[Measure] = (
         COUNT,
         "Transactions, orphans included",
     ),
+    *(
+        Measure(
+            "kpi_monthly_revenue",
+            f"{name} of {months}",
+            f"CALCULATE ( [{name}], KEEPFILTERS ( kpi_monthly_revenue[is_complete] = {is_complete} ) )",
+            form,
+            f"{name} of {which}",
+        )
+        for name, form, months, is_complete, which in (
+            ("Revenue", MONEY, "complete months", "TRUE ()", "the months that are over"),
+            ("Revenue", MONEY, "the running month", "FALSE ()", "the month that is not over, so far"),
+            ("Order count", COUNT, "complete months", "TRUE ()", "the months that are over"),
+        )
+    ),
     Measure(
         "kpi_monthly_revenue",
         "Mean order",

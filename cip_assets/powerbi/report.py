@@ -132,14 +132,18 @@ PAGES: Sequence[Page] = (
     Page(
         "revenue",
         "Revenue",
-        "Revenue and orders by month, of unknown customers too. The last month ends with the day of the run.",
+        "Revenue and orders by month, of unknown customers too. A month that is not over has a colour of its own.",
         [
             Visual(
-                "lineClusteredColumnComboChart",
+                "lineStackedColumnComboChart",
                 "Revenue and orders by month",
-                {"Category": [MONTH], "Y": ["[Revenue]"], "Y2": ["[Order count]"]},
+                {
+                    "Category": [MONTH],
+                    "Y": ["[Revenue of complete months]", "[Revenue of the running month]"],
+                    "Y2": ["[Order count of complete months]"],
+                },
                 (0, 1, 12, 4),
-                "Columns of revenue and a line of orders, by month",
+                "Columns of revenue and a line of orders, by month; the month that is not over in another colour",
                 sort=(MONTH, "Ascending"),
             ),
             _by_month(

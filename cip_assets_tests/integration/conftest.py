@@ -1,4 +1,4 @@
-"""A whole run on generated data, on the engine under test, made once."""
+"""A whole run on generated data, on the engine under test, made once, in a folder with an odd name."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -10,7 +10,7 @@ from cip_assets.dashboard.figures import Figures, figures
 from cip_assets.generate import GeneratorConfig, Truth, generate
 from cip_assets.runner import Platform, Report
 from cip_assets.settings import Settings
-from cip_assets_tests.conftest import ENGINE
+from cip_assets_tests.conftest import ENGINE, ODD_NAME
 
 SAMPLE = GeneratorConfig(customers=400, seed=7, end=date(2025, 6, 20), months=4, defects=0.03)
 
@@ -27,7 +27,7 @@ class Sample:
 
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
-    settings = Settings(tmp_path_factory.mktemp("sample"), ENGINE)
+    settings = Settings(tmp_path_factory.mktemp("sample") / ODD_NAME, ENGINE)
     truth = generate(SAMPLE, settings.landing)
     platform = Platform(settings, dg.DagsterInstance.ephemeral())
     return Sample(settings, truth, platform, platform.run())

@@ -219,6 +219,23 @@ def test_files_that_are_not_their_marts_are_found(healthy: Path, fault: Callable
     assert set(failed(healthy, {"file"})) == all_named("file")
 
 
+def test_ids_that_power_bi_cannot_tell_apart_or_that_are_addresses_are_counted(healthy: Path) -> None:
+    append(healthy, "marts/customer_360", customer_id="c1")
+    append(healthy, "marts/kpi_top_products", product_id="p1")
+    table_at(healthy, "marts/customer_360").update(
+        {"customer_id": "'ada@example.org'"}, predicate="customer_id = 'C2'"
+    )
+    found = failed(healthy, {"ids_apart", "no_addresses"})
+    assert set(found) == all_named("ids_apart") | all_named("no_addresses")
+    assert found["exports/customer_360:ids_apart"].startswith(
+        "2 values of customer_id differ from another in case alone: Power BI takes them for one and refuses"
+    )
+    assert found["exports/customer_360:no_addresses"].startswith(
+        "1 values of customer_id are e-mail addresses"
+    )
+    assert "ada@" not in str(found)
+
+
 def test_files_that_do_not_add_up_are_found(healthy: Path) -> None:
     path = healthy / "final" / "kpi_totals.csv"
     path.write_text(path.read_text("utf-8").replace("50.00", "50.01"), "utf-8")
@@ -263,4 +280,6 @@ def test_every_check_is_made_to_fail_above() -> None:
         "predictions_held",
         "adds_up",
         "file",
+        "ids_apart",
+        "no_addresses",
     }

@@ -16,7 +16,7 @@ from cip_assets.automation.jobs import SNAPSHOT_ASSETS
 from cip_assets.runner import Platform
 from cip_assets.settings import Settings
 from cip_assets_tests.automation.test_alerts import webhook
-from cip_assets_tests.conftest import ENGINE
+from cip_assets_tests.conftest import ENGINE, ODD_NAME
 from cip_assets_tests.integration.dagster_page import Page, dagster_dev, wait_for
 from cip_assets_tests.integration.helpers import (
     data_files,
@@ -38,7 +38,7 @@ Alerts = list[dict[str, str]]
 def alerts_and_page(
     _small_run: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Alerts, Page]]:
-    data_dir = Path(shutil.copytree(_small_run, tmp_path_factory.mktemp("page") / "data"))
+    data_dir = Path(shutil.copytree(_small_run, tmp_path_factory.mktemp("page") / ODD_NAME))
     with webhook() as (url, received), dagster_dev(data_dir, CIP_ALERT_WEBHOOK=url) as page:
         yield received, page
 

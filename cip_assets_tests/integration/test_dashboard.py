@@ -5,6 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -55,6 +56,13 @@ def test_the_run_wrote_the_page_with_these_figures(sample: Sample, found: Figure
 def test_revenue_orders_and_buyers_are_those_of_the_mart(sample: Sample, found: Figures) -> None:
     columns = {"revenue": "monthly_revenue", "orders": "orders", "buyers": "buyers"}
     same(added_up(found, "months"), mart(sample, "kpi_monthly_revenue"), ("month",), columns)
+
+
+def test_the_month_that_the_day_cuts_is_drawn_as_not_over(sample: Sample, found: Figures) -> None:
+    assert sample.report.as_of == date(2025, 6, 20)
+    states = {row["month"]: row["state"] for row in added_up(found, "months")}
+    assert {month for month, state in states.items() if state == "month not over"} == {"2025-06-01"}
+    assert states["2025-05-01"] == "month over"
 
 
 def test_trends_are_those_of_the_mart(sample: Sample, found: Figures) -> None:

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from cip_assets.dashboard.charts import charts
+from cip_assets.dashboard.charts import BLUE, charts
 from cip_assets_tests.integration.browser import chromium
 from cip_assets_tests.integration.conftest import Sample
 from cip_assets_tests.integration.helpers import rows_of
@@ -76,6 +76,20 @@ def test_a_filter_changes_every_chart_and_showing_all_brings_them_back(opened: O
     opened.tab.wait_for_function('document.body.dataset.filtered === \'["","",""]\'')
     marks = [opened.tab.locator(f"#chart-{chart} {MARKS}").count() for chart in CHARTS]
     assert all(marks)
+
+
+@pytest.mark.parametrize("name", ["months", "orders", "tickets"])
+def test_marks_are_hollow_while_their_month_is_not_over_with_a_filter_too(opened: Opened, name: str) -> None:
+    for region in ("", "North"):
+        if region:
+            opened.choose("region", region)
+        marks = opened.tab.locator(f"#chart-{name} svg path[aria-label*='state: ']").all()
+        fills = {
+            ("not over" in (mark.get_attribute("aria-label") or ""), mark.get_attribute("fill"))
+            for mark in marks
+        }
+        assert fills == {(False, BLUE), (True, "transparent")}
+    assert "month not over" in opened.tab.inner_text(f"#chart-{name}")
 
 
 def test_a_filter_shows_the_numbers_of_its_customers(opened: Opened, sample: Sample) -> None:

@@ -8,20 +8,24 @@ from pathlib import Path
 import pytest
 
 from cip_assets.settings import Settings
-from cip_assets_tests.conftest import ENGINE
+from cip_assets_tests.conftest import ENGINE, ODD_NAME
 from cip_assets_tests.integration.conftest import Sample
 from cip_assets_tests.integration.helpers import every_table, files_of
 
 
 @pytest.mark.engine
 def test_the_default_engine_gives_the_same_tables_and_files(sample: Sample, tmp_path: Path) -> None:
-    """The other engine needs a process of its own: PySpark is either classic or Connect in one."""
+    """The other engine needs a process of its own: PySpark is either classic or Connect in one.
+
+    Its data folder has a plain name, and the sample's has not: that makes no difference either.
+    """
     other = Settings(tmp_path, "sail")
     (tmp_path / "landing").symlink_to(sample.settings.landing)
     environment = {**os.environ, "CIP_ENGINE": "sail", "CIP_DATA_DIR": str(tmp_path)}
     cip = Path(sys.executable).with_name("cip")
     done = subprocess.run([cip, "run"], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert [path.name for path in sample.settings.data_dir.parent.iterdir()] == [ODD_NAME]
     assert files_of(other) == files_of(sample.settings)
     mine, others = every_table(sample.settings), every_table(other)
     differing = {name for name in mine if not mine[name].equals(others[name])}

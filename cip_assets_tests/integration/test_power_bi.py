@@ -76,6 +76,14 @@ SAME: Sequence[tuple[str, Sequence[str], str]] = (
     ("Revenue", [], "SELECT total_revenue FROM kpi_totals"),
     ("Revenue", [MONTH], "SELECT month, monthly_revenue FROM kpi_monthly_revenue"),
     ("Order count", [MONTH], "SELECT month, orders FROM kpi_monthly_revenue"),
+    *(
+        (f"{name} of {which}", [MONTH], f"SELECT month, {column} FROM kpi_monthly_revenue WHERE {condition}")
+        for name, column, which, condition in (
+            ("Revenue", "monthly_revenue", "complete months", "is_complete"),
+            ("Revenue", "monthly_revenue", "the running month", "NOT is_complete"),
+            ("Order count", "orders", "complete months", "is_complete"),
+        )
+    ),
     ("Mean order", [MONTH], "SELECT month, monthly_revenue / orders FROM kpi_monthly_revenue"),
     ("Revenue after returns", [], "SELECT net_revenue FROM kpi_totals"),
     ("Orphan revenue", [], "SELECT orphan_revenue FROM kpi_totals"),
@@ -111,7 +119,7 @@ ROLES: Mapping[str, tuple[set[str], set[str]]] = {
     "clusteredBarChart": ({"Category", "Y"}, set()),
     "columnChart": ({"Category", "Y"}, {"Series"}),
     "lineChart": ({"Category", "Y"}, set()),
-    "lineClusteredColumnComboChart": ({"Category", "Y", "Y2"}, set()),
+    "lineStackedColumnComboChart": ({"Category", "Y", "Y2"}, set()),
     "multiRowCard": ({"Values"}, set()),
     "pivotTable": ({"Rows", "Columns", "Values"}, set()),
     "scatterChart": ({"Category", "X", "Y"}, {"Series"}),

@@ -2,9 +2,10 @@
 
 import csv
 import hashlib
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from itertools import product
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
+from deltalake import CommitProperties, write_deltalake
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from cip_assets.assets import declare
@@ -43,7 +44,10 @@ class Final:
         """Append rows to a day of a mart; what they do not name is null."""
         schema = to_arrow_schema(contract_of("marts", mart).spark_schema)
         table = pa.Table.from_pylist([{"as_of_date": day, **row} for row in rows], schema)
-        write_deltalake(self.uri(mart), table, partition_by=["as_of_date"], mode="append")
+        told = CommitProperties(custom_metadata={"userMetadata": json.dumps({"partition": str(day)})})
+        write_deltalake(
+            self.uri(mart), table, partition_by=["as_of_date"], mode="append", commit_properties=told
+        )
 
     def export(self, name: str, day: date = DAY) -> Exported:
         return export_csv(BY_NAME[name], self.uri(BY_NAME[name].mart), day, self.folder)
@@ -408,6 +412,14 @@ def test_a_mart_that_is_not_written_says_so_and_leaves_no_file(final: Final) -> 
     assert list(final.folder.iterdir()) == []
 
 
+def test_a_day_that_was_never_computed_is_refused_and_the_file_of_another_day_stays(final: Final) -> None:
+    final.mart("customer_360", *customers("C1"))
+    before = final.export("customer_segments").sha256
+    with pytest.raises(PlatformError, match="^marts/customer_360: 2024-04-01 was never computed"):
+        final.export("customer_segments", DAY + timedelta(days=1))
+    assert hashlib.sha256(final.text("customer_segments").encode()).hexdigest() == before
+
+
 # --- looking at a file again ------------------------------------------------------------------------------
 
 
@@ -428,6 +440,8 @@ def test_a_file_as_it_was_exported_has_no_problems(final: Final) -> None:
         ),
         pytest.param("C2,,,,North,", "C2,,,,South,", "2 rows differ", id="a value is another"),
         pytest.param("region", "area", "header", id="a column is another"),
+        pytest.param("customer_id,", "no,customer_id,", "not those of a CSV file", id="a column more"),
+        pytest.param("C2,,,,North,", "C2,,,,North,,x", "not those of a CSV file", id="a field more"),
     ],
 )
 def test_a_file_that_is_not_the_marts_is_noticed(final: Final, before: str, after: str, problem: str) -> None:

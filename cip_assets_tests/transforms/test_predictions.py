@@ -200,6 +200,23 @@ def test_odd_histories_have_an_answer_and_a_stated_model(
 
 
 @pytest.mark.engine
+def test_who_never_paid_is_worth_nothing_and_the_others_what_they_were(
+    spark: SparkSession, rules: Rules
+) -> None:
+    payers = [bought(f"p{n}", 100 + n, [0, 50, 60 + n % 9], 20.0 + n) for n in range(60)]
+    guests = [bought(f"g{n}", 100 + n, [0, 50, 60 + n % 9], 0.0) for n in range(60)]
+
+    def values(*rows: Row) -> dict[str, Decimal]:
+        frame = purchases(spark, list(rows))
+        model = purchase_model(frame, D, rules)
+        return {row["customer_id"]: row["expected_value"] for row in collected(predicted(frame, model, D))}
+
+    alone, together = values(*payers), values(*payers, *guests)
+    assert {together[row["customer_id"]] for row in guests} == {Decimal("0.00")}
+    assert {name: value for name, value in together.items() if name in alone} == alone
+
+
+@pytest.mark.engine
 def test_without_a_buyer_there_is_a_model_and_nothing_to_say(spark: SparkSession, rules: Rules) -> None:
     frame = purchases(spark, [])
     model = purchase_model(frame, D, rules)

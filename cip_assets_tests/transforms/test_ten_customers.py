@@ -289,13 +289,13 @@ region           | Unknown            | 1         | 1      | 300.02  | 300.00   
     # January 500.10+499.90+400+1000; February 700+300+100+150+100+50.01+0.01+300.02;
     # March 450+550+150+100+50.50+27.20; April 600+200+50.01; May 400+333.33+666.67.
     "marts/kpi_monthly_revenue": """
-month      | monthly_revenue | orders | buyers
-2024-01-01 | 2400.00         | 4      | 3
-2024-02-01 | 1700.04         | 8      | 5
-2024-03-01 | 1327.70         | 6      | 4
-2024-04-01 | 850.01          | 3      | 3
-2024-05-01 | 1400.00         | 3      | 1
-2024-06-01 | 19.99           | 1      | 1
+month      | monthly_revenue | orders | buyers | is_complete
+2024-01-01 | 2400.00         | 4      | 3      | true
+2024-02-01 | 1700.04         | 8      | 5      | true
+2024-03-01 | 1327.70         | 6      | 4      | true
+2024-04-01 | 850.01          | 3      | 3      | true
+2024-05-01 | 1400.00         | 3      | 1      | true
+2024-06-01 | 19.99           | 1      | 1      | false
 """,
     # January: ann, bob, fay; February: eve, gus; March: zoe; June: cat. June is not over at D.
     "marts/cohort_retention": """
@@ -519,6 +519,29 @@ def test_a_month_without_a_sale_is_a_row_of_zeros(spark: SparkSession) -> None:
     }
 
 
+@pytest.mark.engine
+def test_a_day_that_cost_nothing_is_a_purchase_day_and_no_paid_one(spark: SparkSession) -> None:
+    days = {
+        "ann": [(1, "0.00"), (2, "10.00"), (2, "0.00"), (3, "0.00"), (4, "20.01")],
+        "bob": [(1, "0.00"), (2, "0.00")],
+        "cat": [(1, "5.00")],
+    }
+    rows = [
+        {"customer_id": who, "transaction_date": date(2024, 3, day), "amount": Decimal(amount)}
+        for who, paid in days.items()
+        for day, amount in paid
+    ]
+    bought = frame_of(spark, contract_of("cleaned", "transactions").spark_schema, rows)
+    known = frame_of(spark, contract_of("cleaned", "customers").spark_schema, landed("customers", CUSTOMERS))
+    wanted = ("purchase_days", "paid_days", "paid_repeat_days", "mean_repeat_value")
+    found = {
+        row["customer_id"]: tuple(row[name] for name in wanted)
+        for row in collected(features.purchases(bought, known, D))
+    }
+    # ann's paid days after the first: (10 + 20.01) / 2
+    assert found == {"ann": (4, 2, 2, Decimal("15.005")), "bob": (2, 0, 0, None), "cat": (1, 1, 0, None)}
+
+
 def test_the_last_day_of_a_month_completes_it(spark: SparkSession) -> None:
     rows = [row for row in landed("transactions", TRANSACTIONS) if row["transaction_id"] == "g1"]
     bought = frame_of(spark, contract_of("cleaned", "transactions").spark_schema, rows)
@@ -528,8 +551,13 @@ def test_the_last_day_of_a_month_completes_it(spark: SparkSession) -> None:
         grid = collected(marts.cohort_retention(bought, features.purchases(bought, known, day), day))
         return {row["month_number"]: row["retention_rate"] for row in grid}
 
+    def complete(day: date) -> list[bool]:
+        months = collected(marts.kpi_monthly_revenue(bought, day))
+        return [row["is_complete"] for row in sorted(months, key=lambda row: row["month"])]
+
     assert cells(date(2024, 3, 30)) == {0: 1, 1: None}
     assert cells(date(2024, 3, 31)) == {0: 1, 1: 0}
+    assert (complete(date(2024, 3, 30)), complete(date(2024, 3, 31))) == ([True, False], [True, True])
 
 
 def test_a_tie_at_the_end_of_a_top_list_is_cut_by_id(

@@ -1,0 +1,143 @@
+"""Ids that stand on several lines of one delivery that differ: which of them is right, nobody can know.
+
+An export with a line for each position of an order has such ids; of each order the last position alone would count.
+Read from the superseded lines, which are few, and by DuckDB, whatever engine wrote the tables.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow.compute as pc
+
+from cip_assets.contracts import SourceTable
+from cip_assets.contracts.formats import BLANKS
+from cip_assets.io import delta
+from cip_assets.io.delta import Slice
+from cip_assets.settings import Settings
+
+SHOWN = 5
+"""Places that are named, and lines of each."""
+
+LAYERS = ("raw", "cleaned", "quarantine")
+NO_TEXT = {"source_file", "source_version", "source_line", "delivery_date", "month"} | {
+    "ragged_text",
+    "field_count",
+    "header_field_count",
+}
+"""Columns of raw that no file brings."""
+
+
+@dataclass(frozen=True)
+class Conflicts:
+    """How many ids there are, how many of them stand on lines that differ, and where some of those stand.
+
+    ``ids`` are those of the rows that were looked at, none if no line was superseded. ``in_one_file`` counts ids with
+    such lines in one file, ``across_files`` those with such lines in several files of one delivery alone. A place is
+    ``file:line, line``; no value of a line is in it.
+    """
+
+    ids: int
+    in_one_file: int
+    across_files: int
+    places: Sequence[str]
+
+
+def conflicting_ids(settings: Settings, source: SourceTable, only: Slice | None) -> Conflicts:
+    """Look for them among the lines that were superseded, of all months or those of a slice.
+
+    An id whose winner was delivered later, or stands in another file that says of no delivery, is none of them:
+    it was corrected.
+
+    Raises:
+        PlatformError: a table is not written yet.
+
+    """
+    if not _superseded(settings, source, only):
+        return Conflicts(0, 0, 0, ())
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        duckdb.connect(config={"memory_limit": "1GB", "temp_directory": scratch}) as connection,
+    ):
+        for layer in LAYERS:
+            table = delta.open_table(settings.table_uri(layer, source.name))
+            connection.register(layer, table.to_pyarrow_dataset())
+        covered = f"({only.predicate})" if only else "true"
+        ids = _count(connection, f"SELECT count(*) FROM cleaned WHERE {covered}")
+        connection.execute(
+            _PAIRS.format(id=source.id_column, covered=covered, shared=_shared(source)), [BLANKS]
+        )
+        if not _count(connection, "SELECT count(*) FROM pairs"):
+            return Conflicts(ids, 0, 0, ())
+        names = [row[0] for row in connection.execute("DESCRIBE raw").fetchall() if row[0] not in NO_TEXT]
+        text = ", ".join(f"coalesce(trim(\"{name}\", $1), '')" for name in names)
+        connection.execute(_CONFLICTS.format(text=f"concat_ws(chr(31), {text})"), [BLANKS])
+        in_one_file = _count(connection, "SELECT count(DISTINCT id) FROM conflicts WHERE file = kept_file")
+        every = _count(connection, "SELECT count(DISTINCT id) FROM conflicts")
+        return Conflicts(ids, in_one_file, every - in_one_file, _places(connection))
+
+
+_PAIRS = """
+CREATE TEMP TABLE pairs AS
+  WITH beaten AS (
+    SELECT trim({id}, $1) AS id, source_file AS file, source_line AS line, delivery_date AS delivered
+    FROM quarantine WHERE outcome = 'superseded' AND {covered})
+  SELECT beaten.id, file, line, source_file AS kept_file, source_line AS kept_line
+  FROM beaten JOIN cleaned ON cleaned.{id} = beaten.id
+  WHERE source_file = file OR (delivery_date IS NOT DISTINCT FROM delivered AND {shared})
+"""
+"""Superseded lines, each with the line that won, where both are of one delivery. The winner may be of another month."""
+
+_CONFLICTS = """
+CREATE TEMP TABLE conflicts AS
+  WITH texts AS (
+    SELECT source_file AS file, source_line AS line, {text} AS text FROM raw
+    WHERE source_file IN (SELECT file FROM pairs UNION SELECT kept_file FROM pairs))
+  SELECT id, pairs.file, pairs.line, kept_file, kept_line
+  FROM pairs JOIN texts AS lost ON lost.file = pairs.file AND lost.line = pairs.line
+    JOIN texts AS won ON won.file = kept_file AND won.line = kept_line
+  WHERE lost.text <> won.text
+"""
+
+_LINES = """
+WITH lines AS (
+  SELECT id, file, line FROM conflicts UNION SELECT id, kept_file, kept_line FROM conflicts),
+by_file AS (
+  SELECT id, file, min(line) AS first, list(line ORDER BY line)[1:$1 + 1] AS lines FROM lines GROUP BY id, file)
+SELECT list({'file': file, 'lines': lines} ORDER BY file) FROM by_file
+GROUP BY id ORDER BY min(file), min(first) LIMIT $1
+"""
+
+
+def _superseded(settings: Settings, source: SourceTable, only: Slice | None) -> int:
+    wanted = pc.field("outcome") == "superseded"
+    if only:
+        month = pc.field(only.column)
+        wanted &= (month >= only.start) & (month < only.end)
+    lines = delta.open_table(settings.table_uri("quarantine", source.name)).to_pyarrow_dataset()
+    return int(lines.count_rows(filter=wanted))
+
+
+def _shared(source: SourceTable) -> str:
+    """Whether the lines of two files with one delivery date are one delivery.
+
+    Those of a full snapshot always are. Files of events without a folder ``dt=`` have the date of their last event.
+    """
+    if not source.is_event:
+        return "true"
+    return " AND ".join(f"regexp_matches({file}, '(^|/)dt=[^/]+/')" for file in ("file", "source_file"))
+
+
+def _places(connection: duckdb.DuckDBPyConnection) -> Sequence[str]:
+    def place(file: str, lines: Sequence[int]) -> str:
+        more = ", ..." if len(lines) > SHOWN else ""
+        return f"{file}:{', '.join(map(str, lines[:SHOWN]))}{more}"
+
+    found = connection.execute(_LINES, [SHOWN]).fetchall()
+    return tuple(" and ".join(place(each["file"], each["lines"]) for each in files) for (files,) in found)
+
+
+def _count(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    row = connection.execute(query).fetchone()
+    return int(row[0]) if row else 0
