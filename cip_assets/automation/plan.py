@@ -5,6 +5,7 @@ The command line and the sensor of the landing folder both ask here, so they agr
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -23,6 +24,10 @@ from cip_assets.settings import Settings
 
 STAGES: Sequence[Sequence[str]] = (("raw",), ("cleaned", "quarantine"))
 """Layers that together hold every landed line."""
+
+
+PLAIN_NAME = re.compile(r'(?<![\w:"*/])\w+/\w+(?![\w"*/])')
+"""``layer/table`` in a selection, where it is not marked as a key."""
 
 
 def digest(*parts: object) -> str:
@@ -199,7 +204,8 @@ def selected(assets: Collection[dg.AssetKey], selections: Sequence[str]) -> set[
     found: set[dg.AssetKey] = set()
     for text in (part for selection in selections for part in selection.split(",")):
         try:
-            wanted = dg.AssetSelection.from_string(text.strip())
+            # A plain name has to be marked as a key, or Dagster goes but one step up or down from it.
+            wanted = dg.AssetSelection.from_string(PLAIN_NAME.sub(r'key:"\g<0>"', text.strip()))
             mine = set(assets) & wanted.resolve(ASSETS)
             found |= set(assets) & wanted.upstream().resolve(ASSETS) if mine else set()
         except Exception:  # noqa: BLE001 -- of several kinds, for what Dagster cannot read or does not support here
