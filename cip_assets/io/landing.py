@@ -22,7 +22,8 @@ from cip_assets.contracts import SOURCE_TABLES, SourceTable, contract_of
 from cip_assets.contracts.formats import BLANKS, ISO_DATE
 from cip_assets.errors import PlatformError
 from cip_assets.io import csv_records
-from cip_assets.io.csv_records import RecordBlock, UnreadableFileError
+from cip_assets.io.csv_lines import UnreadableFileError
+from cip_assets.io.csv_records import Header, RecordBlock
 
 CSV_NAME = re.compile(r"[.]csv([.]gz)?$", re.IGNORECASE)
 DELIVERY_FOLDER = "dt="
@@ -164,28 +165,14 @@ def scan_file(landing: Path, file: LandedFile, calendar: Calendar) -> dict[str, 
 
 
 def _scan_rows(path: Path, source: SourceTable, delivery: date | None, calendar: Calendar) -> dict[str, Any]:
-    line_count = csv_records.check_text(path)
     header = csv_records.read_header(path)
-    missing = [name for name in source.columns if name not in header]
-    if missing:
-        separator = next((s for s in ";\t|" if s in header[0]), None)
-        if separator and len(header) == 1:
-            raise UnreadableFileError(f"its fields are separated by {separator!r}; separate them by commas")
-        # Without a header line 1 is a customer's, and an error goes to the log and to the webhook.
-        has = "none of them" if len(missing) == len(source.columns) else ", ".join(header)
-        raise UnreadableFileError(f"line 1 lacks column {', '.join(missing)}; it has {has}")
-    taken = sorted((set(header) - set(source.columns)) & set(source.raw.columns))
-    if taken:
-        raise UnreadableFileError(
-            f"line 1 names column {taken[0]!r}, which the platform adds itself; rename it"
-        )
+    _check_columns(header, source)
     wanted = source.event_date or source.id_column
-    rows, last_line, undated = 0, 1, 0
+    rows, undated = 0, 0
     by_month: dict[date, int] = {}
     latest: date | None = None
-    for block in csv_records.read_records(path, header, [wanted]):
+    for block in csv_records.read_records(path, header.names, [wanted]):
         rows += len(block.lines) + len(block.ragged)
-        last_line = max([last_line, *block.lines[-1:].tolist(), *(r.line for r in block.ragged)])
         if not source.is_event:
             continue
         days = event_dates(block.columns.column(wanted), calendar)
@@ -193,22 +180,45 @@ def _scan_rows(path: Path, source: SourceTable, delivery: date | None, calendar:
         for day, count in _counts(days):
             by_month[day.replace(day=1)] = by_month.get(day.replace(day=1), 0) + count
             latest = max(latest or day, day)
-    if last_line < line_count and csv_records.ends_inside_quotes(path, last_line):
-        raise UnreadableFileError(
-            f"line {last_line}: a quote is opened and never closed; double the quotes inside a field"
-        )
     if not source.is_event:
-        return {"row_count": rows, "column_names": list(header)}
+        return {"row_count": rows, "column_names": list(header.names)}
     delivery = delivery or latest
     if undated:
         home = delivery_month(delivery, calendar)
         by_month[home] = by_month.get(home, 0) + undated
     return {
         "row_count": rows,
-        "column_names": list(header),
+        "column_names": list(header.names),
         "delivery_date": delivery,
         "month_rows": {str(month): by_month[month] for month in sorted(by_month)},
     }
+
+
+def _check_columns(header: Header, source: SourceTable) -> None:
+    names = header.names
+    missing = [name for name in source.columns if name not in names]
+    if missing:
+        separator = next((s for s in ";\t|" if s in names[0]), None)
+        if separator and len(names) == 1:
+            raise UnreadableFileError(f"its fields are separated by {separator!r}; separate them by commas")
+        # Without a header line 1 is a customer's, and an error goes to the log and to the webhook.
+        has = "none of them" if len(missing) == len(source.columns) else ", ".join(map(_visible, names))
+        raise UnreadableFileError(f"line {header.line} lacks column {', '.join(missing)}; it has {has}")
+    taken = sorted((set(names) - set(source.columns)) & set(source.raw.columns))
+    if taken:
+        raise UnreadableFileError(
+            f"line {header.line} names column {taken[0]!r}, which the platform adds itself; rename it"
+        )
+    hidden = [name for name in names if not name.isprintable()]
+    if hidden:
+        raise UnreadableFileError(
+            f"line {header.line} names column {hidden[0]!r}, which has an invisible character; take it out"
+        )
+
+
+def _visible(name: str) -> str:
+    """A column's name as it can be shown: what cannot be seen in it as an escape, in quotes."""
+    return name if name.isprintable() else repr(name)
 
 
 def delivery_month(delivery: date | None, calendar: Calendar) -> date:
