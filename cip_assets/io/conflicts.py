@@ -101,9 +101,10 @@ CREATE TEMP TABLE pairs AS
 
 _CONFLICTS = """
 CREATE TEMP TABLE conflicts AS
-  WITH texts AS (
-    SELECT source_file AS file, source_line AS line, {text} AS text FROM raw
-    WHERE source_file IN (SELECT file FROM pairs UNION SELECT kept_file FROM pairs))
+  WITH wanted AS (SELECT file, line FROM pairs UNION SELECT kept_file, kept_line FROM pairs),
+  texts AS MATERIALIZED (
+    SELECT wanted.file, wanted.line, {text} AS text
+    FROM raw JOIN wanted ON source_file = wanted.file AND source_line = wanted.line)
   SELECT id, month, pairs.file, pairs.line, kept_file, kept_line
   FROM pairs JOIN texts AS lost ON lost.file = pairs.file AND lost.line = pairs.line
     JOIN texts AS won ON won.file = kept_file AND won.line = kept_line
