@@ -225,6 +225,9 @@ def test_limits_are_those_of_the_rules(rules: Rules) -> None:
     assert f"`calendar.first_month` of the rules ({rules.calendar.first_month:%Y-%m})" in GUIDE
     assert f"above {100 * orphans:.0f} % the check `orphans` warns" in GUIDE
     assert f"Above {100 * quarantined:.0f} % of a table's lines the check `share` warns" in GUIDE
+    assert f"Above {100 * rules.quality.max_conflicting_ids_share:.0f} % of a month's ids it fails" in GUIDE
+    assert (rules.quality.max_delivery_drop, rules.quality.max_delivery_growth) == (0.5, 10)
+    assert "less than half of the rows of the one before, or more than ten times as\nmany" in GUIDE
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)", GUIDE))
