@@ -13,7 +13,8 @@ from pyspark.sql import SparkSession
 
 from cip_assets.contracts import SOURCE_TABLES, SourceTable
 from cip_assets.errors import PlatformError
-from cip_assets.io.landing import Calendar, files_to_read, find_files
+from cip_assets.io.landing import Calendar, files_to_read
+from cip_assets.io.landing_folder import find_files
 from cip_assets.rules import DEFAULT_RULES, Rules, load_rules
 from cip_assets.settings import Settings
 from cip_assets_tests.conftest import ENGINE, Cip

@@ -18,7 +18,8 @@ from cip_assets.contracts import SOURCE_TABLES, contract_of
 from cip_assets.errors import PlatformError
 from cip_assets.io import in_step, landing
 from cip_assets.io.delta import Slice
-from cip_assets.io.landing import Calendar, LandedFile, ManifestEntry
+from cip_assets.io.landing import Calendar, ManifestEntry
+from cip_assets.io.landing_folder import LandedFile, find_files
 
 TRANSACTIONS = SOURCE_TABLES["transactions"]
 PRODUCTS = SOURCE_TABLES["products"]
@@ -47,73 +48,6 @@ def scan(folder: Path, content: str | bytes, delivered: date | None = None) -> d
     """The manifest's row of a file of transactions."""
     put(folder, "transactions.csv", content)
     return landing.scan_file(folder, LandedFile("transactions", "transactions.csv", delivered), CALENDAR)
-
-
-# --- finding files ----------------------------------------------------------------------------------------
-
-
-def test_files_are_found_by_their_name_or_by_the_folder_of_their_table(tmp_path: Path) -> None:
-    for path in [
-        "customers.csv",
-        "products.csv.gz",
-        "Returns/returns.csv",
-        "returns/anything.CSV",
-        "transactions/dt=2024-02-29/part-0.csv",
-        "transactions/2024/dt=2024-03-31/shop/part-0.csv.gz",
-        "transactions/dt=2024-04-30/dt=2024-05-31/part-0.csv",
-    ]:
-        put(tmp_path, path, "a\n")
-    found, unknown = landing.find_files(tmp_path)
-    assert found == [
-        LandedFile("customers", "customers.csv", None),
-        LandedFile("products", "products.csv.gz", None),
-        LandedFile("returns", "returns/anything.CSV", None),
-        LandedFile("transactions", "transactions/2024/dt=2024-03-31/shop/part-0.csv.gz", date(2024, 3, 31)),
-        LandedFile("transactions", "transactions/dt=2024-02-29/part-0.csv", date(2024, 2, 29)),
-        LandedFile("transactions", "transactions/dt=2024-04-30/dt=2024-05-31/part-0.csv", date(2024, 5, 31)),
-    ]
-    assert unknown == ["Returns/returns.csv"]
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "_truth.csv",
-        ".transactions.csv",
-        "_generating/transactions.csv",
-        "transactions/.uploading.csv",
-        "transactions/_tmp/part-0.csv",
-        "transactions/README.md",
-        "transactions/part-0.csv.bak",
-        "transactions/csv",
-    ],
-)
-def test_what_is_hidden_or_no_csv_is_left_alone(tmp_path: Path, path: str) -> None:
-    put(tmp_path, path, "a\n")
-    assert landing.find_files(tmp_path) == ([], [])
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "orders.csv",
-        "orders/dt=2024-01-31/part-0.csv.gz",
-        "dt=2024-01-31/transactions.csv",
-        "transactions/dt=2024-02-30/part-0.csv",
-        "transactions/dt=2024-13-01/part-0.csv",
-        "transactions/dt=2024-1-5/part-0.csv",
-        "transactions/dt=/part-0.csv",
-    ],
-)
-def test_files_of_no_known_table_or_no_valid_delivery_day_are_reported(tmp_path: Path, path: str) -> None:
-    put(tmp_path, path, "a\n")
-    assert landing.find_files(tmp_path) == ([], [path])
-
-
-def test_a_folder_named_like_a_file_is_no_file(tmp_path: Path) -> None:
-    """Spark writes its CSV output as such a folder."""
-    put(tmp_path, "transactions.csv/part-0.csv", "a\n")
-    assert landing.find_files(tmp_path) == ([], ["transactions.csv/part-0.csv"])
 
 
 # --- dates ------------------------------------------------------------------------------------------------
@@ -476,7 +410,7 @@ def test_the_manifest_of_a_folder_is_that_of_its_files(
     folder: Path, manifest: DataFrame, entries: list[ManifestEntry]
 ) -> None:
     assert manifest.schema == contract_of("landing", "manifest").spark_schema
-    found, _ = landing.find_files(folder)
+    found, _ = find_files(folder)
     expected = {file.path: landing.scan_file(folder, file, CALENDAR) for file in found}
     assert {row["path"]: row.asDict() for row in manifest.collect()} == expected
     assert [entry.path for entry in entries] == [PLAIN, LATE, WIDE]
