@@ -72,8 +72,8 @@ def test_a_table_that_is_none_is_named(cip: Cip) -> None:
 
 def test_brackets_in_what_was_given_are_shown_as_they_are(cip: Cip, data_dir: Path) -> None:
     (data_dir / "landing" / "notes [draft].csv").touch()
-    assert "of no known table: notes [draft].csv" in cip("status")[1]
-    assert "belong to no table: notes [draft].csv" in cip("run")[2]
+    assert "warning not read: notes [draft].csv: no table has this name" in cip("status")[1]
+    assert "holds no landing files (not read: notes [draft].csv: no table" in cip("run")[2]
     assert cip("history", "[/b]")[2].startswith("error '[/b]' is no table")
 
 
@@ -93,6 +93,7 @@ def test_a_run_tells_what_it_did_not_ingest_and_what_it_did_not_read(cip: Cip, d
     land_all(data_dir / "landing")
     (data_dir / "landing" / "returns.csv").write_text("return_id;amount\n", encoding="utf-8")
     (data_dir / "landing" / "orders.csv").write_text("order_id\n", encoding="utf-8")
+    (data_dir / "landing" / "_notes.txt").touch()
 
     code, shown, errors = cip("run", "--select", "exports/kpi_totals")
 
@@ -103,10 +104,8 @@ def test_a_run_tells_what_it_did_not_ingest_and_what_it_did_not_read(cip: Cip, d
     ingested = " ".join(line for line in shown.splitlines() if line.startswith("ingested"))
     assert "transactions" in ingested
     assert "returns" not in ingested
-    assert (
-        "warning not read, being of no known table: orders.csv; name them <table>.csv or <table>/<any>.csv"
-        in shown
-    )
+    assert "warning not read: orders.csv: no table has this name; name it <table>.csv or" in shown
+    assert "\nnot read: _notes.txt: the name begins with _ or .\n" in shown
     assert "error returns: returns.csv: its fields are separated by ';'; separate them by commas" in errors
 
 

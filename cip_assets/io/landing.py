@@ -1,11 +1,10 @@
-"""Find, scan and read landing files, the same way on every engine.
+"""Scan and read landing files, the same way on every engine.
 
-The files are spread over the engine's tasks and parsed there by ``csv_records`` inside ``mapInArrow``.
-A scan (the manifest) tells what lies in the folder; a read turns chosen files into raw rows.
+``landing_folder`` finds them. They are spread over the engine's tasks and parsed there by ``csv_records`` inside
+``mapInArrow``. A scan (the manifest) tells what is in the folder; a read turns chosen files into raw rows.
 """
 
 import json
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -24,30 +23,24 @@ from cip_assets.errors import PlatformError
 from cip_assets.io import csv_records
 from cip_assets.io.csv_lines import UnreadableFileError
 from cip_assets.io.csv_records import Header, RecordBlock
+from cip_assets.io.landing_folder import LandedFile, find_files, lines_about
 
-CSV_NAME = re.compile(r"[.]csv([.]gz)?$", re.IGNORECASE)
-DELIVERY_FOLDER = "dt="
 FILES_PER_TASK = 8
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """The months that event rows may be dated in, both ends included, each as its first day."""
+    """The months that event rows may be dated in, both ends included, each as its first day.
+
+    ``last_delivery`` is the latest day that a folder may name as that of its delivery.
+    """
 
     first_month: date
     last_month: date
+    last_delivery: date = date.max
 
     def clip(self, month: date) -> date:
         return min(max(month, self.first_month), self.last_month)
-
-
-@dataclass(frozen=True)
-class LandedFile:
-    """A file of a landing folder and the table it belongs to."""
-
-    table: str
-    path: str
-    delivery_date: date | None
 
 
 @dataclass(frozen=True)
@@ -68,39 +61,6 @@ class ManifestEntry:
         return self.sha256[:16]
 
 
-def find_files(landing: Path) -> tuple[list[LandedFile], list[str]]:
-    """The CSV files of the known tables, and the paths of those of no known table or no valid ``dt=``.
-
-    Names that begin with ``_`` or ``.`` are left alone.
-    """
-    found, unknown = [], []
-    for path in sorted(landing.rglob("*")):
-        relative = path.relative_to(landing)
-        hidden = any(part.startswith(("_", ".")) for part in relative.parts)
-        if hidden or not CSV_NAME.search(path.name) or not path.is_file():
-            continue
-        try:
-            found.append(landed_file(str(relative)))
-        except ValueError:
-            unknown.append(str(relative))
-    return found, unknown
-
-
-def landed_file(path: str) -> LandedFile:
-    """What the path of a file below the landing folder says of it.
-
-    Raises:
-        ValueError: it names no table, or a ``dt=`` that is no day.
-
-    """
-    *folders, name = Path(path).parts
-    table = folders[0] if folders else CSV_NAME.sub("", name)
-    if table not in SOURCE_TABLES:
-        raise ValueError(path)
-    days = [folder.removeprefix(DELIVERY_FOLDER) for folder in folders if folder.startswith(DELIVERY_FOLDER)]
-    return LandedFile(table, path, date.fromisoformat(days[-1]) if days else None)
-
-
 # --- the manifest -----------------------------------------------------------------------------------------
 
 
@@ -119,10 +79,10 @@ def scan_landing(
         PlatformError: the folder holds no landing file.
 
     """
-    found, unknown = find_files(landing)
+    found, left_aside = find_files(landing)
     files = [file for file in found if file.path not in leave_out]
     if not files:
-        hint = f" ({len(unknown)} CSV files there belong to no table: {unknown[0]}, ...)" if unknown else ""
+        hint = "".join(f" ({line})" for line in lines_about(left_aside))
         raise PlatformError(
             f"{landing} holds no landing files{hint}: run 'cip generate' for sample data, or put your files "
             f"there as <table>.csv or <table>/**/*.csv[.gz], where <table> is one of {', '.join(SOURCE_TABLES)}"
@@ -132,12 +92,18 @@ def scan_landing(
 
     def scan(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for spec in _specs(batches):
-            file = LandedFile(spec["table"], spec["path"], _date(spec["delivery_date"]))
+            delivery = _date(spec["delivery_date"])
+            file = LandedFile(spec["table"], spec["path"], delivery, spec["problem"])
             yield pa.RecordBatch.from_pylist([scan_file(landing, file, calendar)], schema=arrow_schema)
 
     specs = [
-        {"table": f.table, "path": f.path, "delivery_date": f.delivery_date and str(f.delivery_date)}
-        for f in files
+        {
+            "table": file.table,
+            "path": file.path,
+            "delivery_date": file.delivery_date and str(file.delivery_date),
+            "problem": file.problem,
+        }
+        for file in files
     ]
     return _spread(spark, specs).mapInArrow(scan, schema)
 
@@ -145,23 +111,37 @@ def scan_landing(
 def scan_file(landing: Path, file: LandedFile, calendar: Calendar) -> dict[str, Any]:
     """Read one file in full: its hash, header, rows by month, or what is wrong with it."""
     path = landing / file.path
-    size, digest = csv_records.hash_file(path)
     entry: dict[str, Any] = {
         "table_name": file.table,
         "path": file.path,
-        "size_bytes": size,
-        "sha256": digest,
+        "size_bytes": 0,
+        "sha256": file.problem_hash,
         "delivery_date": file.delivery_date,
         "row_count": 0,
         "month_rows": {},
         "column_names": [],
-        "problem": None,
+        "problem": file.problem,
     }
+    if file.problem:
+        return entry
     try:
+        entry["size_bytes"], entry["sha256"] = csv_records.hash_file(path)
+        _check_delivery(file.delivery_date, calendar)
         entry |= _scan_rows(path, SOURCE_TABLES[file.table], file.delivery_date, calendar)
     except UnreadableFileError as error:
         entry["problem"] = str(error)
+    except FileNotFoundError:
+        entry["problem"] = "it was moved or deleted while it was read; run again"
+    except (PermissionError, IsADirectoryError) as error:
+        entry["problem"] = f"it cannot be opened: {error.strerror}"
     return entry
+
+
+def _check_delivery(delivery: date | None, calendar: Calendar) -> None:
+    if delivery and delivery > calendar.last_delivery:
+        raise UnreadableFileError(
+            f"its folder says that it was delivered on {delivery}, which is still to come; correct the folder's name"
+        )
 
 
 def _scan_rows(path: Path, source: SourceTable, delivery: date | None, calendar: Calendar) -> dict[str, Any]:
