@@ -1,4 +1,7 @@
-"""Data folders whose names mean something else in a URL or in a pattern: all works there, and nothing beside them."""
+"""Data folders whose names mean something else in a URL or in a pattern: all works there, and nothing beside them.
+
+On every engine the sample's run shows it (``integration/conftest.py``).
+"""
 
 import os
 from datetime import date, timedelta
@@ -21,14 +24,11 @@ from cip_assets.settings import PROJECT, Settings
 from cip_assets_tests.conftest import ODD_NAME, Cip
 from cip_assets_tests.io.test_delta import IN_FEBRUARY, IN_JANUARY, A, B, Table
 
-EVERYTHING = f'~ 店铺 {ODD_NAME} it\'s "a,b" {{c,d}} *&;:@=+$!^|`<>() 😀 a\u0308\u00a0 '
-POSSIBLE = [ODD_NAME, EVERYTHING, "店铺 магазин", "~x", " -- ", "month=2024-01-01"]
+POSSIBLE = [ODD_NAME, "my shop #1 [ä] 100%?", "магазин a\u0308\u00a0😀", "~x", " -- ", "month=2024-01-01"]
 IMPOSSIBLE = {"a%20b": "%20", "a\\b": "\\", "a\nb": "\n", "a\x7fb": "\x7f", "caf\udce9": "\udce9"}
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.engine] * (name == EVERYTHING)) for name in POSSIBLE]
-)
+@pytest.mark.parametrize("name", POSSIBLE)
 def test_a_table_is_written_read_restored_and_tidied_in_a_folder_of_any_name(
     spark: SparkSession, tmp_path: Path, name: str
 ) -> None:
