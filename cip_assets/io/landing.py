@@ -5,6 +5,7 @@ A scan (the manifest) tells what lies in the folder; a read turns chosen files i
 """
 
 import json
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ class ManifestEntry:
 
 
 def find_files(landing: Path) -> tuple[list[LandedFile], list[str]]:
-    """The CSV files of the known tables, and the paths of those of no known table or no valid ``dt=``.
+    """The CSV files of the known tables, and the paths of those of no known table, no valid ``dt=`` or no UTF-8.
 
     Names that begin with ``_`` or ``.`` are left alone.
     """
@@ -81,7 +82,7 @@ def find_files(landing: Path) -> tuple[list[LandedFile], list[str]]:
         try:
             found.append(landed_file(str(relative)))
         except ValueError:
-            unknown.append(str(relative))
+            unknown.append(os.fsencode(relative).decode(errors="backslashreplace"))
     return found, unknown
 
 
@@ -89,9 +90,10 @@ def landed_file(path: str) -> LandedFile:
     """What the path of a file below the landing folder says of it.
 
     Raises:
-        ValueError: it names no table, or a ``dt=`` that is no day.
+        ValueError: it names no table, or a ``dt=`` that is no day, or is not UTF-8.
 
     """
+    path.encode()
     *folders, name = Path(path).parts
     table = folders[0] if folders else CSV_NAME.sub("", name)
     if table not in SOURCE_TABLES:
