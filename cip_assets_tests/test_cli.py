@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 from cip_assets_tests.conftest import ODD_NAME, Cip
-from cip_assets_tests.integration.helpers import land_all
+from cip_assets_tests.integration.helpers import land, land_all
 
 
 def test_a_run_and_what_can_be_asked_after_it(cip_on: Callable[[Path], Cip], tmp_path: Path) -> None:
     """In a folder whose name the console, SQLite, DuckDB and the engine could take for something else."""
     data_dir = tmp_path / ODD_NAME
     cip = cip_on(data_dir)
-    land_all(data_dir / "landing", returns="R1,T3,C2,P1,oops,[/b] [red],2024-02-20\n")
+    land_all(data_dir / "landing", returns="")
+    returned = f"returns/100%20 {ODD_NAME}.csv"
+    land(data_dir / "landing", returned, "R1,T3,C2,P1,oops,[/b] [red],2024-02-20\n")
 
     code, shown, _ = cip("status")
     assert code == 1
@@ -29,7 +31,7 @@ def test_a_run_and_what_can_be_asked_after_it(cip_on: Callable[[Path], Cip], tmp
 
     code, shown, _ = cip("status")
     assert code == 0
-    assert "landing: 6 files, 0 new since the last run, 0 gone" in shown
+    assert "landing: 7 files, 0 new since the last run, 0 gone" in shown
 
     code, shown, _ = cip("history", "customer_360")
     assert code == 0
@@ -37,7 +39,7 @@ def test_a_run_and_what_can_be_asked_after_it(cip_on: Callable[[Path], Cip], tmp
 
     code, shown, _ = cip("quarantine", "returns")
     assert code == 0
-    assert "returns.csv:2  amount:not_a_number  'R1,T3,C2,P1,oops,[/b] [red],2024-02-20'" in shown
+    assert f"{returned}:2  amount:not_a_number  'R1,T3,C2,P1,oops,[/b] [red],2024-02-20'" in shown
 
     assert cip("validate")[0] == 0
     code, shown, _ = cip("maintain", "marts/kpi_totals")

@@ -155,18 +155,19 @@ def unscanned(settings: Settings, table: str) -> list[str]:
         return []
     manifest = delta.open_table(uri)
     rows = manifest.to_pyarrow_table(columns=["table_name", "path", "size_bytes", "sha256"]).to_pylist()
-    known = {row["path"]: row for row in rows if row["table_name"] == table}
+    known = {row["path"]: (row["size_bytes"], row["sha256"]) for row in rows if row["table_name"] == table}
     scanned_at = next(delta.history(manifest, 1)).timestamp.timestamp()
     here = {file.path: file for file in find_files(settings.landing)[0] if file.table == table}
 
     def is_another(path: str) -> bool:
+        size, known_hash = known[path]
         if here[path].problem:
-            return here[path].problem_hash != known[path]["sha256"]
+            return here[path].problem_hash != known_hash
         stat = (settings.landing / path).stat()
-        if stat.st_size != known[path]["size_bytes"]:
+        if stat.st_size != size:
             return True
         touched = max(stat.st_mtime, stat.st_ctime) >= scanned_at
-        return touched and hash_file(settings.landing / path)[1] != known[path]["sha256"]
+        return touched and hash_file(settings.landing / path)[1] != known_hash
 
     same = here.keys() & known.keys()
     return sorted((here.keys() ^ known.keys()) | {path for path in same if is_another(path)})
