@@ -155,7 +155,9 @@ def unscanned(settings: Settings, table: str) -> list[str]:
         return []
     manifest = delta.open_table(uri)
     rows = manifest.to_pyarrow_table(columns=["table_name", "path", "size_bytes", "sha256"]).to_pylist()
-    known = {row["path"]: (row["size_bytes"], row["sha256"]) for row in rows if row["table_name"] == table}
+    known: dict[str, tuple[int, str]] = {
+        row["path"]: (row["size_bytes"], row["sha256"]) for row in rows if row["table_name"] == table
+    }
     scanned_at = next(delta.history(manifest, 1)).timestamp.timestamp()
     here = {file.path: file for file in find_files(settings.landing)[0] if file.table == table}
 
