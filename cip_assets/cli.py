@@ -27,6 +27,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from cip_assets.automation.instance import add_setting
 from cip_assets.automation.jobs import VALIDATE
 from cip_assets.automation.recovery import MAINTENANCE, REPLAY, RESTORE
 from cip_assets.conformance import Finding, cdnow_conformance, generated_conformance
@@ -35,7 +36,7 @@ from cip_assets.errors import PlatformError
 from cip_assets.explain import explain
 from cip_assets.generate import GeneratorConfig, Scenario, generate
 from cip_assets.io import delta
-from cip_assets.io.landing import find_files
+from cip_assets.io.landing_folder import find_files, lines_about
 from cip_assets.runner import Listener, Platform, Report, tables_of_quarantine
 from cip_assets.settings import PROJECT, Settings
 
@@ -98,9 +99,17 @@ def run(
     as_of: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="day of the snapshot")] = None,
     select: Annotated[
         list[str] | None,
-        typer.Option(help="only this asset and what it needs, such as exports/kpi_totals; repeat it"),
+        typer.Option(
+            help="only these assets and what they need, such as exports/kpi_totals or group:marts; repeat it"
+        ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="also what is up to date")] = False,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="customers or products: take the newest delivery although it is unlikely small or large"
+        ),
+    ] = None,
     sample: Annotated[bool, typer.Option(help="generate sample data where landing is empty")] = False,
 ) -> None:
     """Ingest all that landed, compute the snapshot of the last transaction day, export it."""
@@ -110,7 +119,14 @@ def run(
     began = time.monotonic()
     platform = Platform(settings, select=select or [])
     with _progress() as listener:
-        report = platform.run(_day(first), _day(last), _day(as_of), everything=everything, listener=listener)
+        report = platform.run(
+            _day(first),
+            _day(last),
+            _day(as_of),
+            everything=everything,
+            accept=accept or [],
+            listener=listener,
+        )
     _show(report, settings, time.monotonic() - began)
     if not report.succeeded:
         raise typer.Exit(1)
@@ -137,7 +153,7 @@ def status() -> None:
         )
     out.print(table)
     for line in _landing_news(settings):
-        out.print(line, soft_wrap=True)
+        out.print(line, highlight=False, soft_wrap=True)
     if missing:
         out.print(f"{len(missing)} tables are not written yet: run 'cip run'")
         raise typer.Exit(1)
@@ -308,6 +324,8 @@ def conformance(
 def ui(port: Annotated[int, typer.Option(help="port on 127.0.0.1")] = 3000) -> None:
     """Open Dagster's page on 127.0.0.1, with its daemon."""
     settings = Settings.from_environment()
+    if add_setting(settings.dagster_home):
+        out.print(f"{settings.dagster_home / 'dagster.yaml'}: added instance_class", soft_wrap=True)
     with Platform(settings).instance as instance:
         environment = {**os.environ, "DAGSTER_HOME": str(instance.root_directory)}
     dagster = str(Path(sys.executable).with_name("dagster"))
@@ -326,7 +344,7 @@ def _show(report: Report, settings: Settings, seconds: float) -> None:
     for line in _what_ran(report):
         out.print(line, highlight=False)
     for line in _not_read(settings):
-        out.print(f"[yellow]warning[/] {line}", highlight=False, soft_wrap=True)
+        out.print(line, highlight=False, soft_wrap=True)
     for check in report.checks:
         if not check.passed:
             kind = "[yellow]warning[/]" if check.is_warning else "[bold red]failed check[/]"
@@ -459,7 +477,7 @@ def _progress() -> Iterator[Listener]:
 
 
 def _landing_news(settings: Settings) -> Iterator[str]:
-    files = find_files(settings.landing)[0] if settings.landing.is_dir() else []
+    files, _ = find_files(settings.landing)
     uri = settings.table_uri("landing", "manifest")
     known = (
         set(delta.open_table(uri).to_pyarrow_table(columns=["path"])["path"].to_pylist())
@@ -473,10 +491,12 @@ def _landing_news(settings: Settings) -> Iterator[str]:
 
 
 def _not_read(settings: Settings) -> Iterator[str]:
-    unknown = find_files(settings.landing)[1] if settings.landing.is_dir() else []
-    if unknown:
-        names = escape(", ".join(unknown))
-        yield f"not read, being of no known table: {names}; name them <table>.csv or <table>/<any>.csv"
+    """What is left aside in the landing folder, and why: first what its owner may not expect."""
+    _, left_aside = find_files(settings.landing)
+    for line in lines_about(left for left in left_aside if not left.is_on_purpose):
+        yield f"[yellow]warning[/] {escape(line)}"
+    for line in lines_about(left for left in left_aside if left.is_on_purpose):
+        yield escape(line)
 
 
 def _uri(table: str) -> str:

@@ -8,12 +8,12 @@ from dagster_deltalake import LocalConfig
 from cip_assets.assets import ASSETS
 from cip_assets.automation import sqlite  # noqa: F401 -- listens to the connections of Dagster's storage
 from cip_assets.automation.freshness import with_policies
+from cip_assets.automation.guard import RunEngine
 from cip_assets.automation.jobs import JOBS
 from cip_assets.automation.recovery import IN_MEMORY
 from cip_assets.automation.schedules import SCHEDULES
 from cip_assets.automation.sensors import SENSORS
 from cip_assets.checks import CHECKS
-from cip_assets.engines import EngineResource
 from cip_assets.io.manager import SparkDeltaIOManager
 from cip_assets.resources import LakeResource
 from cip_assets.settings import Settings
@@ -27,7 +27,7 @@ def build_definitions(settings: Settings, overrides: Mapping[str, object] | None
         overrides: resources to use instead of the usual ones, by name.
 
     """
-    engine = EngineResource(engine=settings.engine)
+    engine = RunEngine(engine=settings.engine)
     lake = LakeResource(data_dir=str(settings.data_dir), engine_name=settings.engine)
     resources: dict[str, object] = {
         "engine": engine,

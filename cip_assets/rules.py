@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from cip_assets.contracts import LAYERS, SOURCE_TABLES
+from cip_assets.contracts.formats import EARLIEST_DAY
 from cip_assets.errors import PlatformError
 
 DEFAULT_RULES = Path(__file__).with_name("business_rules.yaml")
@@ -34,6 +35,13 @@ def _first_day(day: date) -> date:
     if day.day != 1:
         raise ValueError(f"write a month as YYYY-MM, not {day}")
     return day
+
+
+def _in_reach(month: date) -> date:
+    # Sail's functions on months reach back to 1677.
+    if month < EARLIEST_DAY:
+        raise ValueError(f"take a month from {EARLIEST_DAY:%Y-%m} on, not {month:%Y-%m}")
+    return month
 
 
 def _in_order(scores: tuple[int, int]) -> tuple[int, int]:
@@ -54,7 +62,7 @@ ScoreRange = Annotated[tuple[Score, Score], AfterValidator(_in_order)]
 
 
 class CalendarRules(_Strict):
-    first_month: Month
+    first_month: Annotated[Month, AfterValidator(_in_reach)]
 
 
 class ChurnBands(_Strict):
@@ -113,6 +121,9 @@ class EngagementRules(_Strict):
 class QualityRules(_Strict):
     max_orphan_share: float = Field(ge=0, le=1)
     max_quarantined_share: float = Field(ge=0, le=1)
+    max_conflicting_ids_share: float = Field(ge=0, le=1)
+    max_delivery_drop: float = Field(ge=0, le=1)
+    max_delivery_growth: float = Field(ge=1)
 
 
 TextShown = Literal["shown", "masked", "hidden"]
@@ -132,6 +143,7 @@ class ExportRules(_Strict):
 
 class OperationRules(_Strict):
     keep_versions_days: int = Field(ge=0)
+    max_days_at_once: int = Field(ge=1)
     fresh_for_hours: Mapping[str, Annotated[float, Field(gt=0)]]
 
     @field_validator("fresh_for_hours")

@@ -18,6 +18,7 @@ import duckdb
 import pyarrow.compute as pc
 
 from cip_assets.automation import plan
+from cip_assets.automation.accept import check_accepted, config_to_accept
 from cip_assets.automation.failures import Failure, failures_of, root_of
 from cip_assets.automation.jobs import SCAN, SNAPSHOT_ASSETS
 from cip_assets.automation.partitions import DAYS
@@ -110,6 +111,7 @@ class Platform:
         as_of: date | None = None,
         *,
         everything: bool = False,
+        accept: Sequence[str] = (),
         listener: Listener | None = None,
     ) -> Report:
         """Ingest what landed and compute the snapshot of a day.
@@ -119,12 +121,15 @@ class Platform:
             last: ingest only the months to this day's.
             as_of: the day of the snapshot; the day of the last transaction unless given.
             everything: run also what is as landing, tables and code would make it.
+            accept: full snapshots whose newest delivery is taken whatever its size.
             listener: called with each Dagster event as it happens.
 
         Raises:
-            PlatformError: there is nothing to compute a snapshot from, or no snapshot of that day.
+            PlatformError: there is nothing to compute a snapshot from, or no snapshot of that day, or a table to
+                accept is no full snapshot.
 
         """
+        check_accepted(accept)
         if as_of and not DAYS.has_partition_key(as_of.isoformat()):
             raise PlatformError(
                 f"there is no snapshot of {as_of}: take a day from {DAYS.get_first_partition_key()} "
@@ -137,7 +142,7 @@ class Platform:
             return report
         work = plan.due(self.settings, self.instance, first, last, everything=everything)
         blocks = [*work.blocks, *map(plan.without_months, work.unreadable)]
-        blocked = self._ingest(blocks, report, listener)
+        blocked = self._ingest(blocks, report, listener, accept=accept)
         self.snapshot(report, as_of, blocked, listener, everything=everything)
         return report
 
@@ -156,11 +161,15 @@ class Platform:
         report: Report,
         listener: Listener | None = None,
         layers: Sequence[str] = LAYERS,
+        accept: Sequence[str] = (),
     ) -> set[dg.AssetKey]:
         blocked: set[dg.AssetKey] = set()
         for block in blocks:
             assets = {key for key in block.assets if key.path[0] in layers}
-            blocked |= self.execute(INGEST, report, listener, assets=assets, tags=block.tags)
+            config = config_to_accept(set(accept) & set(block.tables))
+            blocked |= self.execute(
+                INGEST, report, listener, assets=assets, tags=block.tags, run_config=config
+            )
             report.ingested.append(block)
         return blocked | self.settle(report, listener) if blocks else blocked
 
@@ -286,8 +295,18 @@ class Platform:
 
 
 def open_instance(home: Path) -> dg.DagsterInstance:
-    """The Dagster instance of a data folder; a first use writes its settings file."""
-    home.mkdir(parents=True, exist_ok=True)
+    """The Dagster instance of a data folder; a first use writes its settings file.
+
+    Raises:
+        PlatformError: the folder cannot be made.
+
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PlatformError(
+            f"{home.parent} cannot be the data folder ({error.strerror}): name another in CIP_DATA_DIR"
+        ) from error
     if UNSAFE_FOR_SQLITE & set(str(home)):
         home = plain_path(home)
     settings = home / "dagster.yaml"

@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 from cip_assets_tests.conftest import ODD_NAME, Cip
-from cip_assets_tests.integration.helpers import land_all
+from cip_assets_tests.integration.helpers import land, land_all
 
 
 def test_a_run_and_what_can_be_asked_after_it(cip_on: Callable[[Path], Cip], tmp_path: Path) -> None:
     """In a folder whose name the console, SQLite, DuckDB and the engine could take for something else."""
     data_dir = tmp_path / ODD_NAME
     cip = cip_on(data_dir)
-    land_all(data_dir / "landing", returns="R1,T3,C2,P1,oops,[/b] [red],2024-02-20\n")
+    land_all(data_dir / "landing", returns="")
+    returned = f"returns/100%20 {ODD_NAME}.csv"
+    land(data_dir / "landing", returned, "R1,T3,C2,P1,oops,[/b] [red],2024-02-20\n")
 
     code, shown, _ = cip("status")
     assert code == 1
@@ -29,7 +31,7 @@ def test_a_run_and_what_can_be_asked_after_it(cip_on: Callable[[Path], Cip], tmp
 
     code, shown, _ = cip("status")
     assert code == 0
-    assert "landing: 6 files, 0 new since the last run, 0 gone" in shown
+    assert "landing: 7 files, 0 new since the last run, 0 gone" in shown
 
     code, shown, _ = cip("history", "customer_360")
     assert code == 0
@@ -37,7 +39,7 @@ def test_a_run_and_what_can_be_asked_after_it(cip_on: Callable[[Path], Cip], tmp
 
     code, shown, _ = cip("quarantine", "returns")
     assert code == 0
-    assert "returns.csv:2  amount:not_a_number  'R1,T3,C2,P1,oops,[/b] [red],2024-02-20'" in shown
+    assert f"{returned}:2  amount:not_a_number  'R1,T3,C2,P1,oops,[/b] [red],2024-02-20'" in shown
 
     assert cip("validate")[0] == 0
     code, shown, _ = cip("maintain", "marts/kpi_totals")
@@ -72,8 +74,8 @@ def test_a_table_that_is_none_is_named(cip: Cip) -> None:
 
 def test_brackets_in_what_was_given_are_shown_as_they_are(cip: Cip, data_dir: Path) -> None:
     (data_dir / "landing" / "notes [draft].csv").touch()
-    assert "of no known table: notes [draft].csv" in cip("status")[1]
-    assert "belong to no table: notes [draft].csv" in cip("run")[2]
+    assert "warning not read: notes [draft].csv: no table has this name" in cip("status")[1]
+    assert "holds no landing files (not read: notes [draft].csv: no table" in cip("run")[2]
     assert cip("history", "[/b]")[2].startswith("error '[/b]' is no table")
 
 
@@ -93,8 +95,9 @@ def test_a_run_tells_what_it_did_not_ingest_and_what_it_did_not_read(cip: Cip, d
     land_all(data_dir / "landing")
     (data_dir / "landing" / "returns.csv").write_text("return_id;amount\n", encoding="utf-8")
     (data_dir / "landing" / "orders.csv").write_text("order_id\n", encoding="utf-8")
+    (data_dir / "landing" / "_notes.txt").touch()
 
-    code, shown, errors = cip("run")
+    code, shown, errors = cip("run", "--select", "exports/kpi_totals")
 
     assert code == 1
     told = {row.split()[1]: row for row in shown.splitlines() if row.startswith("│")}
@@ -103,10 +106,8 @@ def test_a_run_tells_what_it_did_not_ingest_and_what_it_did_not_read(cip: Cip, d
     ingested = " ".join(line for line in shown.splitlines() if line.startswith("ingested"))
     assert "transactions" in ingested
     assert "returns" not in ingested
-    assert (
-        "warning not read, being of no known table: orders.csv; name them <table>.csv or <table>/<any>.csv"
-        in shown
-    )
+    assert "warning not read: orders.csv: no table has this name; name it <table>.csv or" in shown
+    assert "\nnot read: _notes.txt: the name begins with _ or .\n" in shown
     assert "error returns: returns.csv: its fields are separated by ';'; separate them by commas" in errors
 
 
@@ -146,22 +147,30 @@ def test_generate_does_not_overwrite_data(cip: Cip, data_dir: Path) -> None:
         ),
         ({"CIP_ENGINE": "spark", "JAVA_HOME": "/nowhere"}, "CIP_ENGINE=spark needs Java, and none was found"),
         ({"CIP_SAIL_MEMORY_GB": "lots"}, "CIP_SAIL_MEMORY_GB='lots' is no number"),
-        ({"CIP_RULES": "/nowhere.yaml"}, "business rules /nowhere.yaml: cannot be read"),
     ],
-    ids=["unknown engine", "no remote", "dead remote", "no Java", "memory", "no rules"],
+    ids=["unknown engine", "no remote", "dead remote", "no Java", "memory"],
 )
 def test_a_wrong_setting_is_one_line_that_says_what_to_do(
-    data_dir: Path, environment: dict[str, str], says: str
+    cip: Cip, data_dir: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], says: str
 ) -> None:
     land_all(data_dir / "landing")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    code, _, errors = cip("run")
+    assert code == 1
+    assert says in errors
+    assert "Traceback" not in errors
+
+
+def test_rules_that_are_not_there_are_one_line_of_a_process_that_has_read_none(data_dir: Path) -> None:
     cip = Path(sys.executable).with_name("cip")
-    done = subprocess.run(
-        [cip, "run"],
-        env={**os.environ, "CIP_DATA_DIR": str(data_dir), "COLUMNS": "300", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {
+        **os.environ,
+        "CIP_DATA_DIR": str(data_dir),
+        "CIP_RULES": "/nowhere.yaml",
+        "COLUMNS": "300",
+    }
+    done = subprocess.run([cip, "run"], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert says in done.stderr
+    assert "business rules /nowhere.yaml: cannot be read" in done.stderr
     assert "Traceback" not in done.stderr

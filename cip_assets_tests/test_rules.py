@@ -43,6 +43,9 @@ def complaint(path: Path) -> str:
 def test_the_default_file_holds_the_definitions_of_the_design(rules: Rules) -> None:
     assert rules.calendar.first_month == date(2023, 1, 1)
     assert (rules.churn.risk_after_days, rules.churn.window_days) == (120, 90)
+    quality = rules.quality
+    assert (quality.max_conflicting_ids_share, quality.max_delivery_drop) == (0.01, 0.5)
+    assert quality.max_delivery_growth == 10
     high, loyal = rules.value_segments.high_value, rules.value_segments.loyal
     assert (high.max_recency_days, high.min_frequency, high.min_monetary) == (30, 10, 5000)
     assert (loyal.max_recency_days, loyal.min_frequency, loyal.min_monetary) == (60, 5, 1000)
@@ -159,6 +162,18 @@ BROKEN = {
     "weight that is no number": (
         _set("engagement", "weights", "Search", to="much"),
         "engagement.weights.Search: Input",
+    ),
+    "conflicting ids beyond all": (
+        _set("quality", "max_conflicting_ids_share", to=2),
+        "quality.max_conflicting_ids_share: Input should be less",
+    ),
+    "drop below none": (
+        _set("quality", "max_delivery_drop", to=-0.1),
+        "quality.max_delivery_drop: Input should be greater",
+    ),
+    "growth that is none": (
+        _set("quality", "max_delivery_growth", to=0.5),
+        "quality.max_delivery_growth: Input should be greater",
     ),
     "month that is none": (_set("calendar", "first_month", to="2023-13"), "calendar.first_month: Input"),
     "score above 5": (_set("rfm_segments", 0, "r", to=[4, 6]), "rfm_segments.0.r.1: Input should be less"),
@@ -283,6 +298,7 @@ def test_all_125_scores_have_the_segments_of_the_definition(rules: Rules, r: int
             lambda c: c["calendar"].update(first_month="2023-01-15"),
             "write a month as YYYY-MM, not 2023-01-15",
         ),
+        (lambda c: c["calendar"].update(first_month="1677-10"), "take a month from 1900-01 on, not 1677-10"),
         (lambda c: c["rfm_segments"][0].update(r=[5, 4]), "write the lower score first, not [5, 4]"),
         (lambda c: c["fill"].update({"products.colour": "Unknown"}), "fill.products.colour: no source table"),
         (lambda c: c["vocabulary"].update({"shops.name": ["A"]}), "vocabulary.shops.name: no source table"),

@@ -9,42 +9,62 @@ import pyspark.sql.functions as F
 from pyspark.sql import DataFrame
 
 from cip_assets.assets.declare import described, limits
+from cip_assets.automation.accept import AcceptConfig
 from cip_assets.automation.partitions import partitions_of
 from cip_assets.contracts import SOURCE_TABLES, SourceTable
 from cip_assets.engines import EngineResource
-from cip_assets.io import delta
+from cip_assets.io import deliveries, delta
 from cip_assets.resources import LakeResource
 from cip_assets.rules import current_rules
 from cip_assets.transforms import cleaning
 
 
-def _cleaned_asset(source: SourceTable) -> dg.AssetsDefinition:
-    raw_key = dg.AssetKey(["raw", source.name])
-
-    @dg.multi_asset(
-        name=f"clean_{source.name}",
+def _declared(source: SourceTable) -> dict[str, Any]:
+    raw, quarantine = (dg.AssetKey([layer, source.name]) for layer in ("raw", "quarantine"))
+    return {
+        "name": f"clean_{source.name}",
         **limits("cleaned", source.name),
-        outs={"quarantine": _out(source.quarantine), "cleaned": _out(source.cleaned)},
-        ins={"raw": dg.AssetIn(key=raw_key)},
+        "outs": {"quarantine": _out(source.quarantine), "cleaned": _out(source.cleaned)},
+        "ins": {"raw": dg.AssetIn(key=raw)},
         # Cleaned names quarantine as an input, so that a selection of what cleaned needs brings it along.
-        internal_asset_deps={
-            "quarantine": {raw_key},
-            "cleaned": {raw_key, dg.AssetKey(["quarantine", source.name])},
-        },
-        can_subset=True,
-        partitions_def=partitions_of(source.cleaned),
-        backfill_policy=dg.BackfillPolicy.single_run() if source.is_event else None,
-    )
+        "internal_asset_deps": {"quarantine": {raw}, "cleaned": {raw, quarantine}},
+        "can_subset": True,
+        "partitions_def": partitions_of(source.cleaned),
+        "backfill_policy": dg.BackfillPolicy.single_run() if source.is_event else None,
+    }
+
+
+def _event_asset(source: SourceTable) -> dg.AssetsDefinition:
+    @dg.multi_asset(**_declared(source))
     def clean(
         context: dg.AssetExecutionContext, engine: EngineResource, lake: LakeResource, raw: DataFrame
     ) -> Iterator[dg.Output[DataFrame]]:
-        elsewhere = _elsewhere(context, engine, lake, raw, source) if source.is_event else None
-        judged = cleaning.judge(raw, source, current_rules(), elsewhere)
-        for name, rows in (("quarantine", cleaning.quarantine_rows), ("cleaned", cleaning.cleaned_rows)):
-            if name in context.op_execution_context.selected_output_names:
-                yield dg.Output(rows(judged, source), output_name=name)
+        elsewhere = _elsewhere(context, engine, lake, raw, source)
+        yield from _outcomes(context, cleaning.judge(raw, source, current_rules(), elsewhere), source)
 
     return clean
+
+
+def _snapshot_asset(source: SourceTable) -> dg.AssetsDefinition:
+    @dg.multi_asset(**_declared(source))
+    def clean(
+        context: dg.AssetExecutionContext, config: AcceptConfig, lake: LakeResource, raw: DataFrame
+    ) -> Iterator[dg.Output[DataFrame]]:
+        judged = cleaning.judge(raw, source, current_rules())
+        if not config.accept:
+            deliveries.refuse_losses(lake.settings, source, raw, judged, current_rules().quality)
+        yield from _outcomes(context, judged, source)
+
+    return clean
+
+
+def _outcomes(
+    context: dg.AssetExecutionContext, judged: DataFrame, source: SourceTable
+) -> Iterator[dg.Output[DataFrame]]:
+    """The tables that the run asks for."""
+    for name, rows in (("quarantine", cleaning.quarantine_rows), ("cleaned", cleaning.cleaned_rows)):
+        if name in context.op_execution_context.selected_output_names:
+            yield dg.Output(rows(judged, source), output_name=name)
 
 
 def _elsewhere(
@@ -67,4 +87,6 @@ def _out(contract: Any) -> dg.AssetOut:
     return dg.AssetOut(dagster_type=DataFrame, is_required=False, **described(contract, cleaning))
 
 
-ASSETS = [_cleaned_asset(source) for source in SOURCE_TABLES.values()]
+ASSETS = [
+    _event_asset(source) if source.is_event else _snapshot_asset(source) for source in SOURCE_TABLES.values()
+]

@@ -5,6 +5,7 @@ The command line and the sensor of the landing folder both ask here, so they agr
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -16,13 +17,17 @@ from cip_assets.automation.partitions import DAYS, FIRST_MONTH, MONTHS
 from cip_assets.contracts import SOURCE_TABLES
 from cip_assets.errors import PlatformError
 from cip_assets.io import delta, gate, in_step
-from cip_assets.io.gate import RANGE_END, RANGE_START
 from cip_assets.io.in_step import WHOLE
 from cip_assets.io.landing import ManifestEntry, files_to_read
+from cip_assets.run_tags import RANGE_END, RANGE_START
 from cip_assets.settings import Settings
 
 STAGES: Sequence[Sequence[str]] = (("raw",), ("cleaned", "quarantine"))
 """Layers that together hold every landed line."""
+
+
+PLAIN_NAME = re.compile(r'(?<![\w:"*/])\w+/\w+(?![\w"*/])')
+"""``layer/table`` in a selection, where it is not marked as a key."""
 
 
 def digest(*parts: object) -> str:
@@ -182,23 +187,36 @@ def without_downstream(assets: Collection[dg.AssetKey], blocked: Collection[dg.A
     return set(assets) - dg.AssetSelection.assets(*blocked).downstream().resolve(ASSETS)
 
 
-def selected(assets: Collection[dg.AssetKey], names: Sequence[str]) -> set[dg.AssetKey]:
-    """Those of the assets that are named, and those that they are computed from; all where none is named.
+def selected(assets: Collection[dg.AssetKey], selections: Sequence[str]) -> set[dg.AssetKey]:
+    """Those of the assets that are selected, and those that they are computed from; all where nothing is.
+
+    Args:
+        assets: of a snapshot.
+        selections: names, or Dagster's syntax for more than one: ``+marts/customer_360``, ``group:marts``,
+            ``key:"marts/kpi_*"``, ``tag:domain=sales``, ``kind:csv``, and several separated by commas.
 
     Raises:
-        PlatformError: a name is of none of them.
+        PlatformError: a selection cannot be read, or selects none of them.
 
     """
-    known = {key.to_user_string(): key for key in assets}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise PlatformError(
-            f"{unknown[0]!r} is no asset of a snapshot; take one of {', '.join(sorted(known))}"
-        )
-    if not names:
+    if not selections:
         return set(assets)
-    wanted = dg.AssetSelection.assets(*(known[name] for name in names)).upstream()
-    return set(assets) & wanted.resolve(ASSETS)
+    found: set[dg.AssetKey] = set()
+    for text in (part for selection in selections for part in selection.split(",")):
+        try:
+            # A plain name has to be marked as a key, or Dagster goes but one step up or down from it.
+            wanted = dg.AssetSelection.from_string(PLAIN_NAME.sub(r'key:"\g<0>"', text.strip()))
+            mine = set(assets) & wanted.resolve(ASSETS)
+            found |= set(assets) & wanted.upstream().resolve(ASSETS) if mine else set()
+        except Exception:  # noqa: BLE001 -- of several kinds, for what Dagster cannot read or does not support here
+            mine = set()
+        if not mine:
+            raise PlatformError(
+                f"{text!r} selects no asset of a snapshot; take one of "
+                f"{', '.join(sorted(key.to_user_string() for key in assets))}, or several by Dagster's syntax, such as "
+                "+marts/customer_360, group:marts or kind:csv"
+            )
+    return found
 
 
 def with_what_checks_read(

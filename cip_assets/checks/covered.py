@@ -14,8 +14,9 @@ from cip_assets.automation.partitions import DAYS, MONTHS
 from cip_assets.contracts import TableContract
 from cip_assets.engines import EngineResource
 from cip_assets.io import delta
-from cip_assets.io.gate import PARTITION, RANGE_END, RANGE_START, require_written
+from cip_assets.io.gate import require_written
 from cip_assets.resources import LakeResource
+from cip_assets.run_tags import PARTITION, RANGE_END, RANGE_START
 
 
 def partitions_of_check(contract: TableContract) -> dg.PartitionsDefinition | None:

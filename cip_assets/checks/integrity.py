@@ -1,17 +1,16 @@
-"""Tables agree with each other: orphans, ids in two months, unknown words, and the sums of the marts."""
+"""Tables agree with each other: orphans, ids in two months or on lines that differ, unknown words, the marts' sums."""
 
 from datetime import date
 
 import dagster as dg
-from pyspark.sql import DataFrame
 
-from cip_assets.assets.declare import reads
 from cip_assets.automation.limits import RETRIES
 from cip_assets.automation.partitions import DAYS
-from cip_assets.checks.covered import covered_rows
-from cip_assets.contracts import EVENT_TABLES, SOURCE_TABLES, SourceTable
+from cip_assets.checks.covered import covered_rows, covered_slice
+from cip_assets.contracts import EVENT_TABLES, SOURCE_TABLES, SourceTable, contract_of
 from cip_assets.engines import EngineResource
 from cip_assets.io import delta, in_step
+from cip_assets.io.conflicts import conflicting_ids
 from cip_assets.resources import LakeResource
 from cip_assets.rules import current_rules
 from cip_assets.transforms import quality
@@ -69,6 +68,49 @@ def _one_month_check(source: SourceTable) -> dg.AssetChecksDefinition:
     return check
 
 
+REMEDY = (
+    "each line needs an id of its own, such as order id and line number; or deliver corrections in a later dt= "
+    "folder; or raise quality.max_conflicting_ids_share, if the last line of each id is right"
+)
+
+
+def _one_line_check(source: SourceTable) -> dg.AssetChecksDefinition:
+    limit = current_rules().quality.max_conflicting_ids_share
+
+    @dg.asset_check(
+        retry_policy=RETRIES,
+        asset=dg.AssetKey(["cleaned", source.name]),
+        name="one_line_per_id",
+        blocking=True,
+        additional_deps=[dg.AssetKey(["raw", source.name]), dg.AssetKey(["quarantine", source.name])],
+        description=(
+            "No id stands on lines of one file that differ: of those the last alone would count. Blocks above "
+            f"{limit:.1%} of a month's ids (quality.max_conflicting_ids_share); one alone only warns."
+        ),
+    )
+    def check(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
+        found = conflicting_ids(lake.settings, source, covered_slice(context, source.cleaned))
+        several = found.in_one_file + found.across_files
+        is_error = found.exceeds(limit)
+        return dg.AssetCheckResult(
+            passed=not several,
+            severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
+            description=(
+                f"{source.name}: {several} ids stand on several lines of one delivery that differ, and of each the "
+                f"last line alone counts ({'; '.join(found.places)}): {REMEDY}"
+                if several
+                else f"{source.name}: no id stands on lines of one delivery that differ"
+            ),
+            metadata={
+                "in_one_file": found.in_one_file,
+                "across_files": found.across_files,
+                "examples": list(found.places),
+            },
+        )
+
+    return check
+
+
 def _orphan_check(source: SourceTable) -> dg.AssetChecksDefinition:
     limit = current_rules().quality.max_orphan_share
 
@@ -82,6 +124,12 @@ def _orphan_check(source: SourceTable) -> dg.AssetChecksDefinition:
     def check(
         context: dg.AssetCheckExecutionContext, engine: EngineResource, lake: LakeResource
     ) -> dg.AssetCheckResult:
+        if not delta.exists(lake.settings.table_uri("cleaned", "customers")):
+            return dg.AssetCheckResult(
+                passed=False,
+                severity=dg.AssetCheckSeverity.WARN,
+                description=f"{source.name}: cleaned/customers is not written yet, so nobody is known",
+            )
         table, customers = (
             covered_rows(context, engine, lake, contract)
             for contract in (source.cleaned, SOURCE_TABLES["customers"].cleaned)
@@ -103,21 +151,29 @@ def _orphan_check(source: SourceTable) -> dg.AssetChecksDefinition:
     name="adds_up",
     blocking=True,
     partitions_def=DAYS,
-    additional_ins=reads(customer_360="marts/customer_360", monthly="marts/kpi_monthly_revenue"),
-    additional_deps=[dg.AssetKey(["cleaned", "transactions"]), dg.AssetKey(["cleaned", "returns"])],
+    additional_deps=[
+        dg.AssetKey(name.split("/"))
+        for name in (
+            "marts/customer_360",
+            "marts/kpi_monthly_revenue",
+            "cleaned/transactions",
+            "cleaned/returns",
+        )
+    ],
     description="Cleaned amounts = customer_360 + orphans = months = total, to the cent; one row per customer.",
 )
 def adds_up(
     context: dg.AssetCheckExecutionContext,
     engine: EngineResource,
     lake: LakeResource,
-    totals: DataFrame,
-    customer_360: DataFrame,
-    monthly: DataFrame,
 ) -> dg.AssetCheckResult:
     """The money of a snapshot is the money of its transactions."""
     day = date.fromisoformat(context.partition_key)
-    # Read here and not as an input: Dagster ignores the partition mapping of a check's further inputs.
+    # Read here and not as inputs: a check looks at a snapshot also when it is out of date.
+    totals, customer_360, monthly = (
+        covered_rows(context, engine, lake, contract_of("marts", table))
+        for table in ("kpi_totals", "customer_360", "kpi_monthly_revenue")
+    )
     transactions, returns = (
         delta.read(engine.spark_session, lake.settings.table_uri("cleaned", table))
         for table in ("transactions", "returns")
@@ -154,6 +210,7 @@ _WORDY = {key.split(".")[0] for key in current_rules().vocabulary}
 CHECKS = [
     *(_vocabulary_check(SOURCE_TABLES[name]) for name in SOURCE_TABLES if name in _WORDY),
     *(_one_month_check(source) for source in _EVENTS),
+    *(_one_line_check(source) for source in SOURCE_TABLES.values()),
     *(_orphan_check(source) for source in _EVENTS),
     adds_up,
 ]

@@ -174,7 +174,7 @@ def column_rules(name: str, declared: Column) -> list[ColumnRule]:
 
 Declare = Callable[[type[DataFrameModel]], type[DataFrameModel]]
 
-LAYERS = ("landing", "raw", "cleaned", "quarantine", "features", "marts")
+LAYERS = ("landing", "raw", "quarantine", "cleaned", "features", "marts")
 """The layers in the order in which data flows through them."""
 
 CONTRACTS: dict[str, TableContract] = {}

@@ -197,7 +197,7 @@ FACTS: Mapping[str, Fact] = {
         ("from_money",),
         ("customers",),
         """
-        SELECT cell, least(floor(clv_12m / 50)::INT, 20) * 50 AS from_money, count(*) AS customers
+        SELECT cell, least(floor(clv_12m / 50), 20)::INT * 50 AS from_money, count(*) AS customers
         FROM customer_360 JOIN cell_of USING (customer_id) WHERE clv_12m IS NOT NULL GROUP BY ALL
         """,
     ),

@@ -14,7 +14,7 @@ from cip_assets.contracts import contract_of
 from cip_assets.rules import Rules, ValueRule
 from cip_assets.transforms.asof import days_since, stamped, until
 from cip_assets.transforms.challenger import trained, with_challenger
-from cip_assets.transforms.exact import cents, mean_money, ratio, total_money
+from cip_assets.transforms.exact import RATIO, cents, mean_money, ratio, total_money
 from cip_assets.transforms.purchase_model import predicted
 from cip_assets.transforms.ranking import at_or_below, bin_number, first_by, nearest_rank
 from cip_assets.transforms.small import for_each, with_row
@@ -84,7 +84,11 @@ def purchases(transactions: DataFrame, customers: DataFrame, as_of: date) -> Dat
 def _mean_repeat_value() -> Column:
     """The mean of the per-day totals after the first day, of the days that were paid."""
     later_cents = f"({cents('monetary_value')} - {cents('first_day_amount')})"
-    return ratio(later_cents, "(100 * paid_repeat_days)")
+    hundred_times_days = "(100 * paid_repeat_days)"
+    # It takes a thousand lines a day at the largest amount to come to more than the type holds.
+    too_large = F.expr(f"paid_repeat_days > 0 AND {later_cents} >= 1000000000000 * {hundred_times_days}")
+    largest = F.lit("999999999999.999999").cast(RATIO)
+    return F.when(too_large, largest).otherwise(ratio(later_cents, hundred_times_days))
 
 
 def preferences(transactions: DataFrame, products: DataFrame, as_of: date) -> DataFrame:

@@ -126,5 +126,7 @@ def test_what_failed_its_check(platform: Platform, due: Due) -> None:
 
 
 def test_an_asset_that_no_snapshot_has_is_named(healthy: Path) -> None:
-    with pytest.raises(PlatformError, match="'marts/sales' is no asset of a snapshot; take one of exports/"):
+    with pytest.raises(
+        PlatformError, match="'marts/sales' selects no asset of a snapshot; take one of exports/"
+    ):
         Platform(Settings(healthy, ENGINE), select=["marts/sales"])

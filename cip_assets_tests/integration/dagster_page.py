@@ -38,16 +38,18 @@ class Page:
 
     def start_backfill(self, assets: list[str], partitions: list[str]) -> str:
         """Start a backfill of some partitions of assets; its id."""
-        started = self.ask(
-            """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
-                 __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }""",
-            params={
-                "assetSelection": [{"path": name.split("/")} for name in assets],
-                "partitionNames": partitions,
-            },
-        )["launchPartitionBackfill"]
+        started = self.ask_for_backfill(assets, partitionNames=partitions)
         assert started["__typename"] == "LaunchBackfillSuccess", started
         return str(started["backfillId"])
+
+    def ask_for_backfill(self, assets: list[str], **partitions: Any) -> dict[str, Any]:
+        """What *Launch backfill* is answered with."""
+        answer: dict[str, Any] = self.ask(
+            """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
+                 __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }""",
+            params={"assetSelection": [{"path": name.split("/")} for name in assets], **partitions},
+        )["launchPartitionBackfill"]
+        return answer
 
     def end_of_backfill(self, backfill_id: str) -> list[dict[str, Any]]:
         """Wait for the end of a backfill, which must be a good one; its runs."""
@@ -73,7 +75,32 @@ class Page:
         selector: dict[str, Any] = {**SELECTOR, "jobName": job}
         if assets:
             selector["assetSelection"] = [{"path": name.split("/")} for name in assets]
-        started = self.ask(
+        started = self.ask_for_run(selector, config, tags)
+        assert started["__typename"] == "LaunchRunSuccess", started
+        return str(started["run"]["runId"])
+
+    def execute_checks(self, asset: str, *checks: str) -> str:
+        """Press *Execute* on checks of an asset, which names no partition; the id of the run."""
+        path = asset.split("/")
+        selected = [{"assetKey": {"path": path}, "name": name} for name in checks]
+        selector = {
+            **SELECTOR,
+            "jobName": "__ASSET_JOB",
+            "assetSelection": [],
+            "assetCheckSelection": selected,
+        }
+        started = self.ask_for_run(selector)
+        assert started["__typename"] == "LaunchRunSuccess", started
+        return str(started["run"]["runId"])
+
+    def ask_for_run(
+        self,
+        selector: dict[str, Any],
+        config: dict[str, Any] | None = None,
+        tags: dict[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """What *Launch run* is answered with."""
+        answer: dict[str, Any] = self.ask(
             """mutation($params: ExecutionParams!) { launchRun(executionParams: $params) {
                  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
                  ... on RunConfigValidationInvalid { errors { message } } } }""",
@@ -83,8 +110,7 @@ class Page:
                 "executionMetadata": {"tags": [{"key": k, "value": v} for k, v in (tags or {}).items()]},
             },
         )["launchRun"]
-        assert started["__typename"] == "LaunchRunSuccess", started
-        return str(started["run"]["runId"])
+        return answer
 
     def runs(self, **filters: Any) -> list[dict[str, Any]]:
         """The runs, newest first."""

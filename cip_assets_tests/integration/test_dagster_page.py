@@ -17,7 +17,7 @@ from cip_assets.runner import Platform
 from cip_assets.settings import Settings
 from cip_assets_tests.automation.test_alerts import webhook
 from cip_assets_tests.conftest import ENGINE, ODD_NAME
-from cip_assets_tests.integration.dagster_page import Page, dagster_dev, wait_for
+from cip_assets_tests.integration.dagster_page import SELECTOR, Page, dagster_dev, wait_for
 from cip_assets_tests.integration.helpers import (
     data_files,
     every_table,
@@ -104,6 +104,24 @@ def test_months_are_backfilled_in_one_run_and_days_in_a_run_each_side_by_side(pa
     assert sorted(tags_of(run)["dagster/partition"] for run in runs) == [OLD_DAY, "2024-02-11"]
     found = DeltaTable(settings(page).table_uri("marts", "kpi_monthly_revenue")).to_pyarrow_table()
     assert {str(day) for day in found["as_of_date"].to_pylist()} == {OLD_DAY, "2024-02-11", "2024-02-12"}
+
+
+def test_everything_at_once_and_no_day_at_all_are_refused_and_a_check_takes_the_day_computed_last(
+    page: Page,
+) -> None:
+    nodes = page.ask("{ assetNodes { assetKey { path } } }")["assetNodes"]
+    before = len(page.runs())
+    refused = page.ask_for_backfill(
+        ["/".join(node["assetKey"]["path"]) for node in nodes], allPartitions=True
+    )
+    assert refused["__typename"] == "PythonError"
+    assert "start the job refresh, which computes the newest, or choose at most 31 days" in refused["message"]
+    refused = page.ask_for_run({**SELECTOR, "jobName": "snapshot"})
+    assert "no day is chosen; choose one, or start the job refresh" in refused["message"]
+    assert len(page.runs()) == before
+    run_id = page.execute_checks("features/rfm", "contract")
+    assert page.end_of(run_id) == "SUCCESS"
+    assert tags_of(page.runs(runIds=[run_id])[0])["dagster/partition"] == "2024-02-12"
 
 
 def test_an_old_day_again_gives_the_same_bytes(page: Page) -> None:
