@@ -36,7 +36,7 @@ from cip_assets.errors import PlatformError
 from cip_assets.explain import explain
 from cip_assets.generate import GeneratorConfig, Scenario, generate
 from cip_assets.io import delta
-from cip_assets.io.landing import find_files
+from cip_assets.io.landing_folder import find_files, lines_about
 from cip_assets.runner import Listener, Platform, Report, tables_of_quarantine
 from cip_assets.settings import PROJECT, Settings
 
@@ -153,7 +153,7 @@ def status() -> None:
         )
     out.print(table)
     for line in _landing_news(settings):
-        out.print(line, soft_wrap=True)
+        out.print(line, highlight=False, soft_wrap=True)
     if missing:
         out.print(f"{len(missing)} tables are not written yet: run 'cip run'")
         raise typer.Exit(1)
@@ -344,7 +344,7 @@ def _show(report: Report, settings: Settings, seconds: float) -> None:
     for line in _what_ran(report):
         out.print(line, highlight=False)
     for line in _not_read(settings):
-        out.print(f"[yellow]warning[/] {line}", highlight=False, soft_wrap=True)
+        out.print(line, highlight=False, soft_wrap=True)
     for check in report.checks:
         if not check.passed:
             kind = "[yellow]warning[/]" if check.is_warning else "[bold red]failed check[/]"
@@ -477,7 +477,7 @@ def _progress() -> Iterator[Listener]:
 
 
 def _landing_news(settings: Settings) -> Iterator[str]:
-    files = find_files(settings.landing)[0] if settings.landing.is_dir() else []
+    files, _ = find_files(settings.landing)
     uri = settings.table_uri("landing", "manifest")
     known = (
         set(delta.open_table(uri).to_pyarrow_table(columns=["path"])["path"].to_pylist())
@@ -491,10 +491,12 @@ def _landing_news(settings: Settings) -> Iterator[str]:
 
 
 def _not_read(settings: Settings) -> Iterator[str]:
-    unknown = find_files(settings.landing)[1] if settings.landing.is_dir() else []
-    if unknown:
-        names = escape(", ".join(unknown))
-        yield f"not read, being of no known table: {names}; name them <table>.csv or <table>/<any>.csv"
+    """What is left aside in the landing folder, and why: first what its owner may not expect."""
+    _, left_aside = find_files(settings.landing)
+    for line in lines_about(left for left in left_aside if not left.is_on_purpose):
+        yield f"[yellow]warning[/] {escape(line)}"
+    for line in lines_about(left for left in left_aside if left.is_on_purpose):
+        yield escape(line)
 
 
 def _uri(table: str) -> str:

@@ -295,8 +295,18 @@ class Platform:
 
 
 def open_instance(home: Path) -> dg.DagsterInstance:
-    """The Dagster instance of a data folder; a first use writes its settings file."""
-    home.mkdir(parents=True, exist_ok=True)
+    """The Dagster instance of a data folder; a first use writes its settings file.
+
+    Raises:
+        PlatformError: the folder cannot be made.
+
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PlatformError(
+            f"{home.parent} cannot be the data folder ({error.strerror}): name another in CIP_DATA_DIR"
+        ) from error
     if UNSAFE_FOR_SQLITE & set(str(home)):
         home = plain_path(home)
     settings = home / "dagster.yaml"

@@ -20,7 +20,7 @@ from cip_assets_tests.integration.helpers import land_all
 
 ENGINE = os.environ.get("CIP_ENGINE") or "sail"
 
-ODD_NAME = "my shop #1 [ä] 100%?"
+ODD_NAME = 'my shop #1 [ä] 100%? it\'s "a,b" {c,d} 店铺 *&;:@=+$!^|`<>()~'
 """A folder's name that is another one as a URL, as a pattern of file names, and in the console's markup."""
 
 Cip = Callable[..., tuple[int, str, str]]

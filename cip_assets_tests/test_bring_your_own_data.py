@@ -13,7 +13,8 @@ from pyspark.sql import SparkSession
 
 from cip_assets.contracts import SOURCE_TABLES, SourceTable
 from cip_assets.errors import PlatformError
-from cip_assets.io.landing import Calendar, files_to_read, find_files
+from cip_assets.io.landing import Calendar, files_to_read
+from cip_assets.io.landing_folder import find_files
 from cip_assets.rules import DEFAULT_RULES, Rules, load_rules
 from cip_assets.settings import Settings
 from cip_assets_tests.conftest import ENGINE, Cip
@@ -85,17 +86,25 @@ def test_the_example_gives_what_stands_in_the_guide(cip: Cip, data_dir: Path) ->
 
 def test_files_are_found_and_left_alone_as_is_said(tmp_path: Path) -> None:
     taken = [path for cell, _ in rows_in("Files and folders", "path") for path in quoted(cell)]
-    (bullet,) = re.findall(r"\n- (`Customers.*?)belong to no table", GUIDE, re.DOTALL)
-    strange = quoted(bullet)
-    ignored = ["_notes.csv", "customers/.part.csv", "customers/list.xlsx", "customers.parquet"]
-    for path in [*taken, *strange, *ignored]:
+    (strange,) = re.findall(r"\n- (`Customers.*?)belong to no table", GUIDE, re.DOTALL)
+    (refused,) = re.findall(r"`dt=YYYY-MM-DD`[.] (`customers.*?)stop their table", GUIDE, re.DOTALL)
+    not_read = [
+        *quoted(strange),
+        "_notes.csv",
+        "customers/.part.csv",
+        "customers/list.xlsx",
+        "customers.parquet",
+    ]
+    for path in [*taken, *not_read, *quoted(refused)]:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).touch()
-    found, unknown = find_files(tmp_path)
-    assert sorted(file.path for file in found) == sorted(taken)
+    found, left_aside = find_files(tmp_path)
+    assert sorted(file.path for file in found if not file.problem) == sorted(taken)
+    assert sorted(file.path for file in found if file.problem) == sorted(quoted(refused))
     assert {file.table for file in found} == {"customers"}
-    assert sorted(unknown) == sorted(strange)
-    assert len(strange) == 5
+    beside_a_day = [path for path in taken if "dt=" not in path]
+    assert sorted(left.path for left in left_aside) == sorted([*not_read, *beside_a_day])
+    assert (len(quoted(strange)), len(quoted(refused))) == (4, 3)
 
 
 @pytest.mark.parametrize("source", SOURCE_TABLES.values(), ids=lambda source: source.name)
@@ -170,6 +179,8 @@ RETURNS = ",".join(SOURCE_TABLES["returns"].columns)
 ROW = "R1,T1,C1,P1,1.00,Other,2024-05-01"
 LATIN = ROW.replace("Other", "Caf\u00e9")
 QUOTE = ROW.replace("Other", '"Other')
+NOT_DOUBLED = ROW.replace("Other", '"Screen 27" broken"')
+BACKSLASH = ROW.replace("Other", '"Screen 27\\""')
 BAD_FILES: Mapping[str, bytes | None] = {
     "has no content": b"",
     "lacks columns": RETURNS.replace(",return_reason", "").encode(),
@@ -180,6 +191,11 @@ BAD_FILES: Mapping[str, bytes | None] = {
     "is Latin-1 or Windows-1252": f"{RETURNS}\n{LATIN}\n".encode("latin-1"),
     "is UTF-16": RETURNS.encode("utf-16"),
     "has a quote that is not closed": f"{RETURNS}\n{QUOTE}\n{ROW}\n".encode(),
+    "has a quote that is not doubled": f"{RETURNS}\n{NOT_DOUBLED}\n{ROW}\n".encode(),
+    "has quotes escaped by backslashes": f"{RETURNS}\n{BACKSLASH}\n{BACKSLASH}\n{ROW}\n".encode(),
+    "has an invisible character in the header": f"\u200b{RETURNS}\n{ROW}\n".encode(),
+    "is in a folder that names no day": RETURNS.encode(),
+    "is delivered on a day to come": RETURNS.encode(),
     "is no gzip, or half of one": RETURNS.encode(),
     "is not there": None,
 }
@@ -188,11 +204,16 @@ BAD_FILES: Mapping[str, bytes | None] = {
 @pytest.mark.parametrize(("what", "line"), rows_in("Bad files", "the file"))
 def test_a_bad_file_gives_the_line_in_the_guide(what: str, line: str, tmp_path: Path, rules: Rules) -> None:
     content = BAD_FILES[what]
-    path = "returns.csv.gz" if "gzip" in what else "returns.csv"
+    path = quoted(line)[0].split(": ")[1] if content is not None else ""
     entries = []
     if content is not None:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(content)
-        entries = [entry_of(tmp_path, path, Calendar(rules.calendar.first_month, MAY))]
+        entries = [
+            entry_of(
+                tmp_path, path, Calendar(rules.calendar.first_month, MAY, last_delivery=date(2024, 6, 1))
+            )
+        ]
     with pytest.raises(PlatformError) as refused:
         files_to_read(SOURCE_TABLES["returns"], entries, None)
     assert f"`error {refused.value}`" == line
@@ -225,6 +246,9 @@ def test_limits_are_those_of_the_rules(rules: Rules) -> None:
     assert f"`calendar.first_month` of the rules ({rules.calendar.first_month:%Y-%m})" in GUIDE
     assert f"above {100 * orphans:.0f} % the check `orphans` warns" in GUIDE
     assert f"Above {100 * quarantined:.0f} % of a table's lines the check `share` warns" in GUIDE
+    assert f"Above {100 * rules.quality.max_conflicting_ids_share:.0f} % of a month's ids it fails" in GUIDE
+    assert (rules.quality.max_delivery_drop, rules.quality.max_delivery_growth) == (0.5, 10)
+    assert "less than half of the rows of the one before, or more than ten times as\nmany" in GUIDE
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)", GUIDE))

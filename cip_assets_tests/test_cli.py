@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 from cip_assets_tests.conftest import ODD_NAME, Cip
-from cip_assets_tests.integration.helpers import land_all
+from cip_assets_tests.integration.helpers import land, land_all
 
 
 def test_a_run_and_what_can_be_asked_after_it(cip_on: Callable[[Path], Cip], tmp_path: Path) -> None:
     """In a folder whose name the console, SQLite, DuckDB and the engine could take for something else."""
     data_dir = tmp_path / ODD_NAME
     cip = cip_on(data_dir)
-    land_all(data_dir / "landing", returns="R1,T3,C2,P1,oops,[/b] [red],2024-02-20\n")
+    land_all(data_dir / "landing", returns="")
+    returned = f"returns/100%20 {ODD_NAME}.csv"
+    land(data_dir / "landing", returned, "R1,T3,C2,P1,oops,[/b] [red],2024-02-20\n")
 
     code, shown, _ = cip("status")
     assert code == 1
@@ -29,7 +31,7 @@ def test_a_run_and_what_can_be_asked_after_it(cip_on: Callable[[Path], Cip], tmp
 
     code, shown, _ = cip("status")
     assert code == 0
-    assert "landing: 6 files, 0 new since the last run, 0 gone" in shown
+    assert "landing: 7 files, 0 new since the last run, 0 gone" in shown
 
     code, shown, _ = cip("history", "customer_360")
     assert code == 0
@@ -37,7 +39,7 @@ def test_a_run_and_what_can_be_asked_after_it(cip_on: Callable[[Path], Cip], tmp
 
     code, shown, _ = cip("quarantine", "returns")
     assert code == 0
-    assert "returns.csv:2  amount:not_a_number  'R1,T3,C2,P1,oops,[/b] [red],2024-02-20'" in shown
+    assert f"{returned}:2  amount:not_a_number  'R1,T3,C2,P1,oops,[/b] [red],2024-02-20'" in shown
 
     assert cip("validate")[0] == 0
     code, shown, _ = cip("maintain", "marts/kpi_totals")
@@ -72,8 +74,8 @@ def test_a_table_that_is_none_is_named(cip: Cip) -> None:
 
 def test_brackets_in_what_was_given_are_shown_as_they_are(cip: Cip, data_dir: Path) -> None:
     (data_dir / "landing" / "notes [draft].csv").touch()
-    assert "of no known table: notes [draft].csv" in cip("status")[1]
-    assert "belong to no table: notes [draft].csv" in cip("run")[2]
+    assert "warning not read: notes [draft].csv: no table has this name" in cip("status")[1]
+    assert "holds no landing files (not read: notes [draft].csv: no table" in cip("run")[2]
     assert cip("history", "[/b]")[2].startswith("error '[/b]' is no table")
 
 
@@ -93,6 +95,7 @@ def test_a_run_tells_what_it_did_not_ingest_and_what_it_did_not_read(cip: Cip, d
     land_all(data_dir / "landing")
     (data_dir / "landing" / "returns.csv").write_text("return_id;amount\n", encoding="utf-8")
     (data_dir / "landing" / "orders.csv").write_text("order_id\n", encoding="utf-8")
+    (data_dir / "landing" / "_notes.txt").touch()
 
     code, shown, errors = cip("run", "--select", "exports/kpi_totals")
 
@@ -103,10 +106,8 @@ def test_a_run_tells_what_it_did_not_ingest_and_what_it_did_not_read(cip: Cip, d
     ingested = " ".join(line for line in shown.splitlines() if line.startswith("ingested"))
     assert "transactions" in ingested
     assert "returns" not in ingested
-    assert (
-        "warning not read, being of no known table: orders.csv; name them <table>.csv or <table>/<any>.csv"
-        in shown
-    )
+    assert "warning not read: orders.csv: no table has this name; name it <table>.csv or" in shown
+    assert "\nnot read: _notes.txt: the name begins with _ or .\n" in shown
     assert "error returns: returns.csv: its fields are separated by ';'; separate them by commas" in errors
 
 

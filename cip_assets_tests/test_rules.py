@@ -44,7 +44,7 @@ def test_the_default_file_holds_the_definitions_of_the_design(rules: Rules) -> N
     assert rules.calendar.first_month == date(2023, 1, 1)
     assert (rules.churn.risk_after_days, rules.churn.window_days) == (120, 90)
     quality = rules.quality
-    assert (quality.max_conflicting_ids_share, quality.max_delivery_drop) == (0.005, 0.5)
+    assert (quality.max_conflicting_ids_share, quality.max_delivery_drop) == (0.01, 0.5)
     assert quality.max_delivery_growth == 10
     high, loyal = rules.value_segments.high_value, rules.value_segments.loyal
     assert (high.max_recency_days, high.min_frequency, high.min_monetary) == (30, 10, 5000)

@@ -9,6 +9,7 @@ from cip_assets.automation.partitions import calendar
 from cip_assets.contracts import contract_of
 from cip_assets.engines import EngineResource
 from cip_assets.io import landing
+from cip_assets.io.landing_folder import find_files, lines_about
 from cip_assets.resources import LakeResource
 
 
@@ -24,11 +25,14 @@ def manifest(
 ) -> DataFrame:
     """Every landing file: hash, rows by month, and what is wrong with it."""
     folder = lake.settings.landing
-    _, unknown = landing.find_files(folder) if folder.is_dir() else ([], [])
-    if unknown:
-        context.log.warning(f"{folder}: CSV files of no known table: {', '.join(unknown)}")
+    _, left_aside = find_files(folder)
+    for line in lines_about(left for left in left_aside if not left.is_on_purpose):
+        context.log.warning(f"{folder}: {line}")
     context.add_output_metadata(
-        {"landing_folder": dg.MetadataValue.path(folder), "files_of_no_table": unknown}
+        {
+            "landing_folder": dg.MetadataValue.path(folder),
+            "not_read": list(lines_about(left_aside)),
+        }
     )
     return landing.scan_landing(engine.spark_session, folder, calendar(), config.leave_out)
 

@@ -1,6 +1,6 @@
 """The calendar of the platform: months for events, days for snapshots."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import dagster as dg
 
@@ -34,6 +34,9 @@ def partitions_of(contract: TableContract) -> dg.PartitionsDefinition | None:
 
 
 def calendar() -> Calendar:
-    """The months that events may be dated in, at this moment."""
-    last = MONTHS.get_last_partition_key()
-    return Calendar(FIRST_MONTH, date.fromisoformat(last) if last else FIRST_MONTH)
+    """The months that events may be dated in, and the latest day of delivery, at this moment."""
+    month, day = MONTHS.get_last_partition_key(), DAYS.get_last_partition_key()
+    last_month = date.fromisoformat(month) if month else FIRST_MONTH
+    today = date.fromisoformat(day) if day else FIRST_MONTH
+    # The calendar is in UTC, and somewhere it is tomorrow already.
+    return Calendar(FIRST_MONTH, last_month, today + timedelta(days=1))

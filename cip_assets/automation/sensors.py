@@ -18,7 +18,7 @@ from cip_assets.automation.partitions import FIRST_MONTH, calendar
 from cip_assets.automation.processes import end_dead_runs
 from cip_assets.automation.refresh import INGEST, MANIFEST, REFRESH, REFRESH_OP, SNAPSHOT, failed_parts
 from cip_assets.contracts import SOURCE_TABLES
-from cip_assets.io import csv_records, delta, in_step, landing
+from cip_assets.io import csv_records, delta, in_step, landing, landing_folder
 from cip_assets.io.in_step import WHOLE
 from cip_assets.io.landing import ManifestEntry
 from cip_assets.resources import LakeResource
@@ -55,16 +55,23 @@ def look(folder: Path, known: Mapping[str, Sequence[object]], now: float) -> Loo
     """Hash the whole files of a landing folder; one whose size and time are known has its known hash."""
     files: dict[str, tuple[int, int, str]] = {}
     being_written = []
-    for file in landing.find_files(folder)[0] if folder.is_dir() else []:
-        stat = (folder / file.path).stat()
+    for file in landing_folder.find_files(folder)[0]:
+        if file.problem:
+            files[file.path] = (0, 0, file.problem_hash)
+            continue
         size, modified, sha256 = known.get(file.path, (None, None, ""))
-        if now - stat.st_ctime < SETTLED_AFTER:
-            being_written.append(file.path)
-        elif (size, modified) == (stat.st_size, stat.st_mtime_ns):
+        try:
+            stat = (folder / file.path).stat()
+            if now - stat.st_ctime < SETTLED_AFTER:
+                being_written.append(file.path)
+                continue
+            if (size, modified) != (stat.st_size, stat.st_mtime_ns):
+                _, sha256 = csv_records.hash_file(folder / file.path)
             files[file.path] = (stat.st_size, stat.st_mtime_ns, str(sha256))
-        else:
-            _, digest = csv_records.hash_file(folder / file.path)
-            files[file.path] = (stat.st_size, stat.st_mtime_ns, digest)
+        except FileNotFoundError:
+            continue  # gone since it was listed
+        except PermissionError:
+            files[file.path] = (0, 0, file.problem_hash)
     return Look(files, being_written)
 
 
@@ -191,11 +198,11 @@ class Stages:
         entries += [_scanned(self._settings, path) for path in changed]
         by_month: dict[str, set[str]] = {}
         for entry in entries:
-            table = landing.landed_file(entry.path).table
+            table = landing_folder.landed_file(entry.path).table
             for month in entry.month_rows if SOURCE_TABLES[table].is_event else [WHOLE]:
                 by_month.setdefault(month, set()).add(table)
         broken = {
-            landing.landed_file(entry.path).table
+            landing_folder.landed_file(entry.path).table
             for entry in (*self._known.values(), *entries)
             if entry.problem
         }
@@ -206,7 +213,9 @@ class Stages:
             return plan.Block(())
         (block,) = blocks or [plan.Block(())]
         # A file without rows touches no month, and any month makes its table.
-        first_ever = {landing.landed_file(path).table for path in self._seen.files} - broken - self._written()
+        first_ever = (
+            {landing_folder.landed_file(path).table for path in self._seen.files} - broken - self._written()
+        )
         by_default = FIRST_MONTH if any(SOURCE_TABLES[table].is_event for table in first_ever) else WHOLE
         months = (block.first, block.last) if block.first else (str(by_default), str(by_default))
         return plan.Block(tuple(sorted({*whole, *block.tables, *first_ever})), *months)
@@ -293,7 +302,9 @@ def landing_files(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg
 
 
 def _scanned(settings: Settings, path: str) -> ManifestEntry:
-    return in_step.manifest_entry(landing.scan_file(settings.landing, landing.landed_file(path), calendar()))
+    return in_step.manifest_entry(
+        landing.scan_file(settings.landing, landing_folder.landed_file(path), calendar())
+    )
 
 
 # --- alerts -----------------------------------------------------------------------------------------------

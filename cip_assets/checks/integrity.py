@@ -85,19 +85,18 @@ def _one_line_check(source: SourceTable) -> dg.AssetChecksDefinition:
         additional_deps=[dg.AssetKey(["raw", source.name]), dg.AssetKey(["quarantine", source.name])],
         description=(
             "No id stands on lines of one file that differ: of those the last alone would count. Blocks above "
-            f"{limit:.1%} of the ids (quality.max_conflicting_ids_share); one alone only warns."
+            f"{limit:.1%} of a month's ids (quality.max_conflicting_ids_share); one alone only warns."
         ),
     )
     def check(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
         found = conflicting_ids(lake.settings, source, covered_slice(context, source.cleaned))
         several = found.in_one_file + found.across_files
-        # A single id would be too large a share of any small table.
-        is_error = found.in_one_file > max(1, limit * found.ids)
+        is_error = found.exceeds(limit)
         return dg.AssetCheckResult(
             passed=not several,
             severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
             description=(
-                f"{source.name}: {several} of {found.ids} ids stand on lines of one delivery that differ, and the "
+                f"{source.name}: {several} ids stand on several lines of one delivery that differ, and of each the "
                 f"last line alone counts ({'; '.join(found.places)}): {REMEDY}"
                 if several
                 else f"{source.name}: no id stands on lines of one delivery that differ"

@@ -31,17 +31,25 @@ NO_TEXT = {"source_file", "source_version", "source_line", "delivery_date", "mon
 
 @dataclass(frozen=True)
 class Conflicts:
-    """How many ids there are, how many of them stand on lines that differ, and where some of those stand.
+    """How many ids stand on lines that differ, and where some of them do.
 
-    ``ids`` are those of the rows that were looked at, none if no line was superseded. ``in_one_file`` counts ids with
-    such lines in one file, ``across_files`` those with such lines in several files of one delivery alone. A place is
-    ``file:line, line``; no value of a line is in it.
+    ``in_one_file`` counts ids with such lines in one file, ``across_files`` those with such lines in several files of
+    one delivery alone. ``by_month`` has for each month with the former how many they are, and how many ids there are:
+    what is wrong with one month must not be thinned by others. A place is ``file:line, line``; no value of a line is
+    in it.
     """
 
-    ids: int
-    in_one_file: int
-    across_files: int
-    places: Sequence[str]
+    in_one_file: int = 0
+    across_files: int = 0
+    by_month: Sequence[tuple[int, int]] = ()
+    places: Sequence[str] = ()
+
+    def exceeds(self, share: float) -> bool:
+        """Whether they are more than a share of the ids of a month.
+
+        A single one is not: of a small table it would be too large a share whatever the limit.
+        """
+        return any(conflicts > max(1, share * ids) for conflicts, ids in self.by_month)
 
 
 def conflicting_ids(settings: Settings, source: SourceTable, only: Slice | None) -> Conflicts:
@@ -55,7 +63,7 @@ def conflicting_ids(settings: Settings, source: SourceTable, only: Slice | None)
 
     """
     if not _superseded(settings, source, only):
-        return Conflicts(0, 0, 0, ())
+        return Conflicts()
     with (
         tempfile.TemporaryDirectory() as scratch,
         duckdb.connect(config={"memory_limit": "1GB", "temp_directory": scratch}) as connection,
@@ -64,26 +72,28 @@ def conflicting_ids(settings: Settings, source: SourceTable, only: Slice | None)
             table = delta.open_table(settings.table_uri(layer, source.name))
             connection.register(layer, table.to_pyarrow_dataset())
         covered = f"({only.predicate})" if only else "true"
-        ids = _count(connection, f"SELECT count(*) FROM cleaned WHERE {covered}")
+        month = "month" if source.is_event else "NULL"
         connection.execute(
-            _PAIRS.format(id=source.id_column, covered=covered, shared=_shared(source)), [BLANKS]
+            _PAIRS.format(id=source.id_column, month=month, covered=covered, shared=_shared(source)), [BLANKS]
         )
         if not _count(connection, "SELECT count(*) FROM pairs"):
-            return Conflicts(ids, 0, 0, ())
+            return Conflicts()
         names = [row[0] for row in connection.execute("DESCRIBE raw").fetchall() if row[0] not in NO_TEXT]
         text = ", ".join(f"coalesce(trim(\"{name}\", $1), '')" for name in names)
         connection.execute(_CONFLICTS.format(text=f"concat_ws(chr(31), {text})"), [BLANKS])
         in_one_file = _count(connection, "SELECT count(DISTINCT id) FROM conflicts WHERE file = kept_file")
         every = _count(connection, "SELECT count(DISTINCT id) FROM conflicts")
-        return Conflicts(ids, in_one_file, every - in_one_file, _places(connection))
+        by_month = connection.execute(_BY_MONTH.format(month=month)).fetchall()
+        return Conflicts(in_one_file, every - in_one_file, by_month, _places(connection))
 
 
 _PAIRS = """
 CREATE TEMP TABLE pairs AS
   WITH beaten AS (
-    SELECT trim({id}, $1) AS id, source_file AS file, source_line AS line, delivery_date AS delivered
+    SELECT trim({id}, $1) AS id, {month} AS month, source_file AS file, source_line AS line,
+      delivery_date AS delivered
     FROM quarantine WHERE outcome = 'superseded' AND {covered})
-  SELECT beaten.id, file, line, source_file AS kept_file, source_line AS kept_line
+  SELECT beaten.id, beaten.month, file, line, source_file AS kept_file, source_line AS kept_line
   FROM beaten JOIN cleaned ON cleaned.{id} = beaten.id
   WHERE source_file = file OR (delivery_date IS NOT DISTINCT FROM delivered AND {shared})
 """
@@ -91,13 +101,21 @@ CREATE TEMP TABLE pairs AS
 
 _CONFLICTS = """
 CREATE TEMP TABLE conflicts AS
-  WITH texts AS (
-    SELECT source_file AS file, source_line AS line, {text} AS text FROM raw
-    WHERE source_file IN (SELECT file FROM pairs UNION SELECT kept_file FROM pairs))
-  SELECT id, pairs.file, pairs.line, kept_file, kept_line
+  WITH wanted AS (SELECT file, line FROM pairs UNION SELECT kept_file, kept_line FROM pairs),
+  texts AS MATERIALIZED (
+    SELECT wanted.file, wanted.line, {text} AS text
+    FROM raw JOIN wanted ON source_file = wanted.file AND source_line = wanted.line)
+  SELECT id, month, pairs.file, pairs.line, kept_file, kept_line
   FROM pairs JOIN texts AS lost ON lost.file = pairs.file AND lost.line = pairs.line
     JOIN texts AS won ON won.file = kept_file AND won.line = kept_line
   WHERE lost.text <> won.text
+"""
+
+_BY_MONTH = """
+WITH ids AS (SELECT {month} AS month, count(*) AS ids FROM cleaned GROUP BY ALL)
+SELECT count(DISTINCT id), coalesce(max(ids), 0)
+FROM conflicts LEFT JOIN ids ON ids.month IS NOT DISTINCT FROM conflicts.month
+WHERE file = kept_file GROUP BY conflicts.month
 """
 
 _LINES = """

@@ -10,7 +10,7 @@ columns, history, restore. So a silent difference between the engines cannot rea
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -86,6 +86,7 @@ def write(
     replace: Slice | None = None,
     partition_column: str | None = None,
     audit: Mapping[str, Any] | None = None,
+    unlogged: Collection[str] = (),
 ) -> Written:
     """Replace a whole table, or one slice of it, by the rows of a frame.
 
@@ -96,6 +97,7 @@ def write(
         replace: the slice to replace; None replaces everything.
         partition_column: the column that the files are split by.
         audit: what the commit should carry in the Delta log.
+        unlogged: columns whose lowest and highest values must not enter the log of a new table.
 
     Raises:
         PlatformError: the frame differs from the contract, or the table has another type for a column.
@@ -108,7 +110,9 @@ def write(
     token = str(uuid4())
     told = {**(audit or {}), "write_id": token}
     with one_writer(uri):
-        existing = _create_or_load(uri, frame.schema, partition_column)
+        existing = _create_or_load(
+            uri, frame.schema, partition_column, _statistics(schema, unlogged, partition_column)
+        )
         added = _add_columns(existing, frame.schema, table)
         writer = (
             _complete(frame, existing, replace, table)
@@ -359,7 +363,29 @@ def _commit_nothing(table: DeltaTable, audit: Mapping[str, Any]) -> None:
     table.update_incremental()
 
 
-def _create_or_load(uri: str, schema: T.StructType, partition_column: str | None) -> DeltaTable:
+def _statistics(
+    promised: T.StructType, unlogged: Collection[str], partition_column: str | None
+) -> Mapping[str, str | None] | None:
+    """The setting of a new table by which its log holds the lowest and highest values of some columns alone.
+
+    Those that a source adds later are not among them: nobody knows what is in them. Of a
+    partition column, and of true and false, Delta keeps none.
+    """
+    if not unlogged:
+        return None
+    left_out = {*unlogged, partition_column}
+    logged = [
+        f.name for f in promised if f.name not in left_out and not isinstance(f.dataType, T.BooleanType)
+    ]
+    return {"delta.dataSkippingStatsColumns": ",".join(logged)}
+
+
+def _create_or_load(
+    uri: str,
+    schema: T.StructType,
+    partition_column: str | None,
+    configuration: Mapping[str, str | None] | None = None,
+) -> DeltaTable:
     if exists(uri):
         return open_table(uri)
     nullable = T.StructType([T.StructField(f.name, f.dataType, True) for f in schema])
@@ -368,6 +394,7 @@ def _create_or_load(uri: str, schema: T.StructType, partition_column: str | None
         Schema.from_json(nullable.json()),
         mode="ignore",
         partition_by=[partition_column] if partition_column else None,
+        configuration=configuration,
     )
 
 

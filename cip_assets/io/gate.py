@@ -15,6 +15,7 @@ from cip_assets.io import delta, in_step, landing
 from cip_assets.io.csv_records import hash_file
 from cip_assets.io.in_step import covers
 from cip_assets.io.landing import ManifestEntry
+from cip_assets.io.landing_folder import find_files
 from cip_assets.run_tags import PARTITION, RANGE_END, RANGE_START
 from cip_assets.settings import Settings
 
@@ -154,18 +155,24 @@ def unscanned(settings: Settings, table: str) -> list[str]:
         return []
     manifest = delta.open_table(uri)
     rows = manifest.to_pyarrow_table(columns=["table_name", "path", "size_bytes", "sha256"]).to_pylist()
-    known = {row["path"]: row for row in rows if row["table_name"] == table}
+    known: dict[str, tuple[int, str]] = {
+        row["path"]: (row["size_bytes"], row["sha256"]) for row in rows if row["table_name"] == table
+    }
     scanned_at = next(delta.history(manifest, 1)).timestamp.timestamp()
-    here = {file.path for file in landing.find_files(settings.landing)[0] if file.table == table}
+    here = {file.path: file for file in find_files(settings.landing)[0] if file.table == table}
 
     def is_another(path: str) -> bool:
+        size, known_hash = known[path]
+        if here[path].problem:
+            return here[path].problem_hash != known_hash
         stat = (settings.landing / path).stat()
-        if stat.st_size != known[path]["size_bytes"]:
+        if stat.st_size != size:
             return True
         touched = max(stat.st_mtime, stat.st_ctime) >= scanned_at
-        return touched and hash_file(settings.landing / path)[1] != known[path]["sha256"]
+        return touched and hash_file(settings.landing / path)[1] != known_hash
 
-    return sorted((here ^ known.keys()) | {path for path in here & known.keys() if is_another(path)})
+    same = here.keys() & known.keys()
+    return sorted((here.keys() ^ known.keys()) | {path for path in same if is_another(path)})
 
 
 def failed_checks(

@@ -1,11 +1,10 @@
-"""Find, scan and read landing files, the same way on every engine.
+"""Scan and read landing files, the same way on every engine.
 
-The files are spread over the engine's tasks and parsed there by ``csv_records`` inside ``mapInArrow``.
-A scan (the manifest) tells what lies in the folder; a read turns chosen files into raw rows.
+``landing_folder`` finds them. They are spread over the engine's tasks and parsed there by ``csv_records`` inside
+``mapInArrow``. A scan (the manifest) tells what is in the folder; a read turns chosen files into raw rows.
 """
 
 import json
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -22,31 +21,26 @@ from cip_assets.contracts import SOURCE_TABLES, SourceTable, contract_of
 from cip_assets.contracts.formats import BLANKS, ISO_DATE
 from cip_assets.errors import PlatformError
 from cip_assets.io import csv_records
-from cip_assets.io.csv_records import RecordBlock, UnreadableFileError
+from cip_assets.io.csv_lines import UnreadableFileError
+from cip_assets.io.csv_records import Header, RecordBlock
+from cip_assets.io.landing_folder import LandedFile, find_files, lines_about
 
-CSV_NAME = re.compile(r"[.]csv([.]gz)?$", re.IGNORECASE)
-DELIVERY_FOLDER = "dt="
 FILES_PER_TASK = 8
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """The months that event rows may be dated in, both ends included, each as its first day."""
+    """The months that event rows may be dated in, both ends included, each as its first day.
+
+    ``last_delivery`` is the latest day that a folder may name as that of its delivery.
+    """
 
     first_month: date
     last_month: date
+    last_delivery: date = date.max
 
     def clip(self, month: date) -> date:
         return min(max(month, self.first_month), self.last_month)
-
-
-@dataclass(frozen=True)
-class LandedFile:
-    """A file of a landing folder and the table it belongs to."""
-
-    table: str
-    path: str
-    delivery_date: date | None
 
 
 @dataclass(frozen=True)
@@ -67,39 +61,6 @@ class ManifestEntry:
         return self.sha256[:16]
 
 
-def find_files(landing: Path) -> tuple[list[LandedFile], list[str]]:
-    """The CSV files of the known tables, and the paths of those of no known table or no valid ``dt=``.
-
-    Names that begin with ``_`` or ``.`` are left alone.
-    """
-    found, unknown = [], []
-    for path in sorted(landing.rglob("*")):
-        relative = path.relative_to(landing)
-        hidden = any(part.startswith(("_", ".")) for part in relative.parts)
-        if hidden or not CSV_NAME.search(path.name) or not path.is_file():
-            continue
-        try:
-            found.append(landed_file(str(relative)))
-        except ValueError:
-            unknown.append(str(relative))
-    return found, unknown
-
-
-def landed_file(path: str) -> LandedFile:
-    """What the path of a file below the landing folder says of it.
-
-    Raises:
-        ValueError: it names no table, or a ``dt=`` that is no day.
-
-    """
-    *folders, name = Path(path).parts
-    table = folders[0] if folders else CSV_NAME.sub("", name)
-    if table not in SOURCE_TABLES:
-        raise ValueError(path)
-    days = [folder.removeprefix(DELIVERY_FOLDER) for folder in folders if folder.startswith(DELIVERY_FOLDER)]
-    return LandedFile(table, path, date.fromisoformat(days[-1]) if days else None)
-
-
 # --- the manifest -----------------------------------------------------------------------------------------
 
 
@@ -118,10 +79,10 @@ def scan_landing(
         PlatformError: the folder holds no landing file.
 
     """
-    found, unknown = find_files(landing)
+    found, left_aside = find_files(landing)
     files = [file for file in found if file.path not in leave_out]
     if not files:
-        hint = f" ({len(unknown)} CSV files there belong to no table: {unknown[0]}, ...)" if unknown else ""
+        hint = "".join(f" ({line})" for line in lines_about(left_aside))
         raise PlatformError(
             f"{landing} holds no landing files{hint}: run 'cip generate' for sample data, or put your files "
             f"there as <table>.csv or <table>/**/*.csv[.gz], where <table> is one of {', '.join(SOURCE_TABLES)}"
@@ -131,12 +92,18 @@ def scan_landing(
 
     def scan(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for spec in _specs(batches):
-            file = LandedFile(spec["table"], spec["path"], _date(spec["delivery_date"]))
+            delivery = _date(spec["delivery_date"])
+            file = LandedFile(spec["table"], spec["path"], delivery, spec["problem"])
             yield pa.RecordBatch.from_pylist([scan_file(landing, file, calendar)], schema=arrow_schema)
 
     specs = [
-        {"table": f.table, "path": f.path, "delivery_date": f.delivery_date and str(f.delivery_date)}
-        for f in files
+        {
+            "table": file.table,
+            "path": file.path,
+            "delivery_date": file.delivery_date and str(file.delivery_date),
+            "problem": file.problem,
+        }
+        for file in files
     ]
     return _spread(spark, specs).mapInArrow(scan, schema)
 
@@ -144,48 +111,48 @@ def scan_landing(
 def scan_file(landing: Path, file: LandedFile, calendar: Calendar) -> dict[str, Any]:
     """Read one file in full: its hash, header, rows by month, or what is wrong with it."""
     path = landing / file.path
-    size, digest = csv_records.hash_file(path)
     entry: dict[str, Any] = {
         "table_name": file.table,
         "path": file.path,
-        "size_bytes": size,
-        "sha256": digest,
+        "size_bytes": 0,
+        "sha256": file.problem_hash,
         "delivery_date": file.delivery_date,
         "row_count": 0,
         "month_rows": {},
         "column_names": [],
-        "problem": None,
+        "problem": file.problem,
     }
+    if file.problem:
+        return entry
     try:
+        entry["size_bytes"], entry["sha256"] = csv_records.hash_file(path)
+        _check_delivery(file.delivery_date, calendar)
         entry |= _scan_rows(path, SOURCE_TABLES[file.table], file.delivery_date, calendar)
     except UnreadableFileError as error:
         entry["problem"] = str(error)
+    except FileNotFoundError:
+        entry["problem"] = "it was moved or deleted while it was read; run again"
+    except (PermissionError, IsADirectoryError) as error:
+        entry["problem"] = f"it cannot be opened: {error.strerror}"
     return entry
 
 
-def _scan_rows(path: Path, source: SourceTable, delivery: date | None, calendar: Calendar) -> dict[str, Any]:
-    line_count = csv_records.check_text(path)
-    header = csv_records.read_header(path)
-    missing = [name for name in source.columns if name not in header]
-    if missing:
-        separator = next((s for s in ";\t|" if s in header[0]), None)
-        if separator and len(header) == 1:
-            raise UnreadableFileError(f"its fields are separated by {separator!r}; separate them by commas")
-        # Without a header line 1 is a customer's, and an error goes to the log and to the webhook.
-        has = "none of them" if len(missing) == len(source.columns) else ", ".join(header)
-        raise UnreadableFileError(f"line 1 lacks column {', '.join(missing)}; it has {has}")
-    taken = sorted((set(header) - set(source.columns)) & set(source.raw.columns))
-    if taken:
+def _check_delivery(delivery: date | None, calendar: Calendar) -> None:
+    if delivery and delivery > calendar.last_delivery:
         raise UnreadableFileError(
-            f"line 1 names column {taken[0]!r}, which the platform adds itself; rename it"
+            f"its folder says that it was delivered on {delivery}, which is still to come; correct the folder's name"
         )
+
+
+def _scan_rows(path: Path, source: SourceTable, delivery: date | None, calendar: Calendar) -> dict[str, Any]:
+    header = csv_records.read_header(path)
+    _check_columns(header, source)
     wanted = source.event_date or source.id_column
-    rows, last_line, undated = 0, 1, 0
+    rows, undated = 0, 0
     by_month: dict[date, int] = {}
     latest: date | None = None
-    for block in csv_records.read_records(path, header, [wanted]):
+    for block in csv_records.read_records(path, header.names, [wanted]):
         rows += len(block.lines) + len(block.ragged)
-        last_line = max([last_line, *block.lines[-1:].tolist(), *(r.line for r in block.ragged)])
         if not source.is_event:
             continue
         days = event_dates(block.columns.column(wanted), calendar)
@@ -193,22 +160,45 @@ def _scan_rows(path: Path, source: SourceTable, delivery: date | None, calendar:
         for day, count in _counts(days):
             by_month[day.replace(day=1)] = by_month.get(day.replace(day=1), 0) + count
             latest = max(latest or day, day)
-    if last_line < line_count and csv_records.ends_inside_quotes(path, last_line):
-        raise UnreadableFileError(
-            f"line {last_line}: a quote is opened and never closed; double the quotes inside a field"
-        )
     if not source.is_event:
-        return {"row_count": rows, "column_names": list(header)}
+        return {"row_count": rows, "column_names": list(header.names)}
     delivery = delivery or latest
     if undated:
         home = delivery_month(delivery, calendar)
         by_month[home] = by_month.get(home, 0) + undated
     return {
         "row_count": rows,
-        "column_names": list(header),
+        "column_names": list(header.names),
         "delivery_date": delivery,
         "month_rows": {str(month): by_month[month] for month in sorted(by_month)},
     }
+
+
+def _check_columns(header: Header, source: SourceTable) -> None:
+    names = header.names
+    missing = [name for name in source.columns if name not in names]
+    if missing:
+        separator = next((s for s in ";\t|" if s in names[0]), None)
+        if separator and len(names) == 1:
+            raise UnreadableFileError(f"its fields are separated by {separator!r}; separate them by commas")
+        # Without a header line 1 is a customer's, and an error goes to the log and to the webhook.
+        has = "none of them" if len(missing) == len(source.columns) else ", ".join(map(_visible, names))
+        raise UnreadableFileError(f"line {header.line} lacks column {', '.join(missing)}; it has {has}")
+    taken = sorted((set(names) - set(source.columns)) & set(source.raw.columns))
+    if taken:
+        raise UnreadableFileError(
+            f"line {header.line} names column {taken[0]!r}, which the platform adds itself; rename it"
+        )
+    hidden = [name for name in names if not name.isprintable()]
+    if hidden:
+        raise UnreadableFileError(
+            f"line {header.line} names column {hidden[0]!r}, which has an invisible character; take it out"
+        )
+
+
+def _visible(name: str) -> str:
+    """A column's name as it can be shown: what cannot be seen in it as an escape, in quotes."""
+    return name if name.isprintable() else repr(name)
 
 
 def delivery_month(delivery: date | None, calendar: Calendar) -> date:

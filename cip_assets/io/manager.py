@@ -31,6 +31,9 @@ from cip_assets.resources import LakeResource
 COLUMN_SCHEMA = "dagster/column_schema"
 COLUMN_LINEAGE = "dagster/column_lineage"
 
+PERSONAL = "pii"
+"""The tag of a column that identifies a person."""
+
 AS_LANDED = "cip/as_landed"
 """Metadata of an input: a source table that must hold what landed, up to the day of the step's partition."""
 
@@ -59,6 +62,7 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
             replace=_slice(table_slice),
             partition_column=definition.get("partition_expr"),
             audit={**_audit(context), "computed_from": self._inputs_of(context)},
+            unlogged=[c.name for c in _columns(definition[COLUMN_SCHEMA]) if PERSONAL in c.tags],
         )
         self._looked_at.add((context.asset_key.to_user_string(), str(_slice(table_slice))))
         metadata: dict[str, Any] = {

@@ -82,7 +82,10 @@ def test_sources_are_columns_of_the_tables_an_asset_reads() -> None:
 @pytest.mark.parametrize(
     ("column", "expected"),
     [
-        ("cleaned/customers.is_birth_date_plausible", ["customers.date_of_birth", "customers.signup_date"]),
+        (
+            "cleaned/customers.is_birth_date_plausible",
+            ["customers.date_of_birth", "customers.delivery_date", "customers.signup_date"],
+        ),
         ("cleaned/returns.amount", ["returns.amount"]),
         ("quarantine/products.brand", ["products.brand"]),
         ("features/purchases.is_orphan", ["customers.customer_id", "transactions.customer_id"]),

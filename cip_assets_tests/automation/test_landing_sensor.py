@@ -9,9 +9,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from cip_assets.automation.partitions import calendar
 from cip_assets.automation.refresh import INGEST, PART_OF, REFRESH, REFRESH_OP, SNAPSHOT
 from cip_assets.automation.sensors import LANDING, SETTLED_AFTER, Asked, Look, Stages, look
 from cip_assets.contracts import SOURCE_TABLES
+from cip_assets.io import landing, landing_folder
+from cip_assets.io.landing_folder import LandedFile
 from cip_assets.runner import Platform, Report, open_instance
 from cip_assets.settings import Settings
 from cip_assets_tests.conftest import ENGINE
@@ -135,6 +138,23 @@ def test_a_file_is_whole_when_nobody_has_written_to_it_for_a_while(data_dir: Pat
     assert (early.landed, early.being_written) == ({}, ["transactions/late.csv"])
     later = look(data_dir / "landing", {}, written + SETTLED_AFTER)
     assert (later.landed.keys(), later.being_written) == ({"transactions/late.csv"}, [])
+
+
+def test_a_look_agrees_with_the_manifest_on_what_cannot_be_read(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the sensor would ask for it again and again. A file that goes while it looks is just not there."""
+    landed = data_dir / "landing"
+    (landed / "returns.csv").symlink_to("gone")
+    (landed / "customers" / "dt=31-01-2024").mkdir(parents=True)
+    (landed / "customers" / "dt=31-01-2024" / "a.csv").touch()
+    found, _ = landing_folder.find_files(landed)
+    scanned = {file.path: landing.scan_file(landed, file, calendar()) for file in found}
+    gone = LandedFile("products", "products.csv", None)
+    monkeypatch.setattr(landing_folder, "find_files", lambda _: ([*found, gone], []))
+    seen = look(landed, {}, time.time())
+    assert seen.landed == {path: entry["sha256"] for path, entry in scanned.items()}
+    assert len(seen.landed) == 2
 
 
 def test_a_file_that_is_still_being_written_is_left_until_it_is_whole(sensor: Sensor) -> None:

@@ -180,6 +180,26 @@ def test_an_id_in_two_months_is_reported(healthy: Path) -> None:
     assert set(failed(healthy, {"one_month_per_id"})) == all_named("one_month_per_id")
 
 
+def test_an_id_on_lines_of_one_file_that_differ_is_reported(healthy: Path) -> None:
+    for source in SOURCE_TABLES.values():
+        raw, kept_out = (table_at(healthy, contract.name) for contract in (source.raw, source.quarantine))
+        line = {**raw.to_pyarrow_table().to_pylist()[0], "source_line": 99, source.columns[-1]: "otherwise"}
+        write_deltalake(raw, pa.Table.from_pylist([line], raw.to_pyarrow_table().schema), mode="append")
+        line |= {"outcome": "superseded", "reasons": f"{source.id_column}:superseded"}
+        schema = pa.schema(kept_out.schema().to_arrow())
+        write_deltalake(
+            kept_out,
+            pa.Table.from_pylist([{name: line.get(name) for name in schema.names}], schema),
+            mode="append",
+        )
+    found = failed(healthy, {"one_line_per_id"})
+    assert set(found) == all_named("one_line_per_id")
+    assert found["cleaned/products:one_line_per_id"].startswith(
+        "products: 1 ids stand on several lines of one delivery that differ, and of each the last line alone counts "
+        "(products.csv:2, 99): each line needs an id of its own"
+    )
+
+
 MARTS_AND_FILES = "marts/kpi_totals:adds_up"
 
 
@@ -275,6 +295,7 @@ def test_every_check_is_made_to_fail_above() -> None:
         "vocabulary",
         "orphans",
         "one_month_per_id",
+        "one_line_per_id",
         "latest_month",
         "latest_day",
         "predictions_held",

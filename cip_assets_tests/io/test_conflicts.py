@@ -63,7 +63,7 @@ def test_an_export_with_a_line_for_each_position_is_found(find: Find) -> None:
             )
         }
     )
-    assert found == Conflicts(2, 1, 0, ("transactions.csv:2, 3, 5",))
+    assert found == Conflicts(1, 0, [(1, 2)], ("transactions.csv:2, 3, 5",))
 
 
 def test_a_repeated_line_is_no_conflict_whatever_blanks_are_around_its_values(find: Find) -> None:
@@ -102,7 +102,7 @@ def test_files_of_one_delivery_are_looked_at_together_but_told_apart(find: Find)
         }
     )
     assert found == Conflicts(
-        2, 0, 1, ("transactions/dt=2024-03-05/a.csv:2 and transactions/dt=2024-03-05/b.csv:2",)
+        0, 1, [], ("transactions/dt=2024-03-05/a.csv:2 and transactions/dt=2024-03-05/b.csv:2",)
     )
 
 
@@ -130,5 +130,15 @@ def test_sessions_with_a_line_for_each_event_are_named_shortly(find: Find) -> No
             )
         }
     )
-    assert (found.ids, found.in_one_file, len(found.places)) == (9, 9, 5)
+    assert (found.by_month, found.in_one_file, len(found.places)) == ([(9, 9)], 9, 5)
     assert found.places[0] == "web_activity.csv:2, 11, 20, 29, 38, ..."
+
+
+def test_more_than_a_share_of_a_month_is_too_much_but_a_single_one_is_not() -> None:
+    assert not Conflicts(1, 0, [(1, 1)]).exceeds(0.005)
+    assert Conflicts(2, 0, [(2, 399)]).exceeds(0.005)
+    assert not Conflicts(2, 0, [(2, 400)]).exceeds(0.005)
+    # A month of order lines among many good ones, and one in each of two months.
+    assert Conflicts(50, 0, [(1, 100_000), (49, 50)]).exceeds(0.005)
+    assert not Conflicts(2, 0, [(1, 1), (1, 1)]).exceeds(0.005)
+    assert not Conflicts(9, 0, [(9, 9)]).exceeds(1)

@@ -1,12 +1,13 @@
 """Delta tables: a write replaces what it names, proves that it does, and leaves all else as it was."""
 
 import hashlib
+import re
 import subprocess
 import sys
 import textwrap
 import threading
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -117,6 +118,30 @@ def test_a_range_a_rerun_and_month_by_month_give_the_same_table(spark: SparkSess
     for _ in range(2):
         again.write(A, B, C, replace=QUARTER)
     assert at_once.rows() == by_month.rows() == again.rows() == [A, B, C]
+
+
+@pytest.mark.engine
+def test_what_identifies_a_person_stays_out_of_the_log_and_rows_are_counted_all_the_same(
+    table: Table,
+) -> None:
+    rows = [("ann.aster", "1.10", JANUARY), ("bob.birch", "2.00", JANUARY)]
+    for replace in (IN_JANUARY, QUARTER):
+        delta.write(
+            table.frame(rows, "colour"),
+            table.uri,
+            schema=SCHEMA,
+            replace=replace,
+            partition_column="month",
+            unlogged=["id"],
+        )
+    delta.maintain(table.uri, keep=timedelta(0))
+    log = "".join(path.read_text("utf-8") for path in (Path(table.uri) / "_delta_log").glob("*.json"))
+    assert not re.findall(r"aster|birch|\bmore\b", log)
+    assert "1.1" in log
+    opened = delta.open_table(table.uri)
+    assert pa.table(opened.get_add_actions(flatten=True))["num_records"].to_pylist() == [2]
+    assert delta.slices(table.uri, "month") == {JANUARY}
+    assert table.rows() == [("ann.aster", "1.10", JANUARY), ("bob.birch", "2.00", JANUARY)]
 
 
 @pytest.mark.engine

@@ -147,8 +147,8 @@ def test_what_landed_since_is_ingested_first(dagster: Dagster, path: str, rows: 
     land(dagster.settings.landing, path, rows)
     name = f"features/{'population' if 'customers' in path else 'purchases'}"
     (unscanned,) = dagster.materialize(name, day=DAY)
-    assert unscanned.startswith(
-        f"the landing folder changed since it was last ingested ({path}); run the job"
+    assert (
+        f": the landing folder changed since it was last scanned ({path}); run the job refresh" in unscanned
     )
     dagster.scan()
     (scanned,) = dagster.materialize(name, day=DAY)

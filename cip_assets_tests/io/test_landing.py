@@ -16,9 +16,10 @@ from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.contracts import SOURCE_TABLES, contract_of
 from cip_assets.errors import PlatformError
-from cip_assets.io import in_step, landing
+from cip_assets.io import csv_records, in_step, landing
 from cip_assets.io.delta import Slice
-from cip_assets.io.landing import Calendar, LandedFile, ManifestEntry
+from cip_assets.io.landing import Calendar, ManifestEntry
+from cip_assets.io.landing_folder import LandedFile, find_files
 
 TRANSACTIONS = SOURCE_TABLES["transactions"]
 PRODUCTS = SOURCE_TABLES["products"]
@@ -47,73 +48,6 @@ def scan(folder: Path, content: str | bytes, delivered: date | None = None) -> d
     """The manifest's row of a file of transactions."""
     put(folder, "transactions.csv", content)
     return landing.scan_file(folder, LandedFile("transactions", "transactions.csv", delivered), CALENDAR)
-
-
-# --- finding files ----------------------------------------------------------------------------------------
-
-
-def test_files_are_found_by_their_name_or_by_the_folder_of_their_table(tmp_path: Path) -> None:
-    for path in [
-        "customers.csv",
-        "products.csv.gz",
-        "Returns/returns.csv",
-        "returns/anything.CSV",
-        "transactions/dt=2024-02-29/part-0.csv",
-        "transactions/2024/dt=2024-03-31/shop/part-0.csv.gz",
-        "transactions/dt=2024-04-30/dt=2024-05-31/part-0.csv",
-    ]:
-        put(tmp_path, path, "a\n")
-    found, unknown = landing.find_files(tmp_path)
-    assert found == [
-        LandedFile("customers", "customers.csv", None),
-        LandedFile("products", "products.csv.gz", None),
-        LandedFile("returns", "returns/anything.CSV", None),
-        LandedFile("transactions", "transactions/2024/dt=2024-03-31/shop/part-0.csv.gz", date(2024, 3, 31)),
-        LandedFile("transactions", "transactions/dt=2024-02-29/part-0.csv", date(2024, 2, 29)),
-        LandedFile("transactions", "transactions/dt=2024-04-30/dt=2024-05-31/part-0.csv", date(2024, 5, 31)),
-    ]
-    assert unknown == ["Returns/returns.csv"]
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "_truth.csv",
-        ".transactions.csv",
-        "_generating/transactions.csv",
-        "transactions/.uploading.csv",
-        "transactions/_tmp/part-0.csv",
-        "transactions/README.md",
-        "transactions/part-0.csv.bak",
-        "transactions/csv",
-    ],
-)
-def test_what_is_hidden_or_no_csv_is_left_alone(tmp_path: Path, path: str) -> None:
-    put(tmp_path, path, "a\n")
-    assert landing.find_files(tmp_path) == ([], [])
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "orders.csv",
-        "orders/dt=2024-01-31/part-0.csv.gz",
-        "dt=2024-01-31/transactions.csv",
-        "transactions/dt=2024-02-30/part-0.csv",
-        "transactions/dt=2024-13-01/part-0.csv",
-        "transactions/dt=2024-1-5/part-0.csv",
-        "transactions/dt=/part-0.csv",
-    ],
-)
-def test_files_of_no_known_table_or_no_valid_delivery_day_are_reported(tmp_path: Path, path: str) -> None:
-    put(tmp_path, path, "a\n")
-    assert landing.find_files(tmp_path) == ([], [path])
-
-
-def test_a_folder_named_like_a_file_is_no_file(tmp_path: Path) -> None:
-    """Spark writes its CSV output as such a folder."""
-    put(tmp_path, "transactions.csv/part-0.csv", "a\n")
-    assert landing.find_files(tmp_path) == ([], ["transactions.csv/part-0.csv"])
 
 
 # --- dates ------------------------------------------------------------------------------------------------
@@ -241,7 +175,16 @@ def test_a_file_without_any_date_belongs_to_the_first_month(tmp_path: Path) -> N
     assert (entry["delivery_date"], entry["month_rows"]) == (None, {"2024-01-01": 1})
 
 
-@pytest.mark.parametrize("content", [HEADER, HEADER + "\n", HEADER + "\r\n\r\n", "\ufeff" + HEADER.upper()])
+@pytest.mark.parametrize(
+    "content",
+    [
+        HEADER,
+        HEADER + "\n",
+        HEADER + "\r\n\r\n\n\n",
+        "\ufeff" + HEADER.upper(),
+        "\ufeff\ufeffsep=,\r\n" + HEADER,
+    ],
+)
 def test_a_header_alone_is_a_file_without_rows(tmp_path: Path, content: str) -> None:
     entry = scan(tmp_path, content)
     assert (entry["row_count"], entry["month_rows"], entry["problem"]) == (0, {}, None)
@@ -294,6 +237,28 @@ def test_a_record_without_a_date_counts_although_a_blank_line_stands_in_quotes_b
         pytest.param(
             HEADER.replace(",", "\t"), "its fields are separated by '\\t'; separate them", id="tabs"
         ),
+        pytest.param("sep=;\n" + HEADER.replace(",", ";"), "its fields are separated by ';'", id="sep=;"),
+        pytest.param(
+            "sep=,\n" + HEADER.replace("amount", "sum"),
+            "line 2 lacks column amount; it has",
+            id="after sep=,",
+        ),
+        pytest.param(
+            HEADER.replace("amount", "\u200bamount").replace("price", "unit\xa0price"),
+            "line 1 lacks column price, amount; it has transaction_id, customer_id, product_id, quantity, "
+            "'unit\\xa0price', '\\u200bamount', payment_method, transaction_date",
+            id="invisible characters",
+        ),
+        pytest.param(
+            HEADER + ",store\ufeff",
+            "line 1 names column 'store\\ufeff', which has an invisible character; take it out",
+            id="an invisible character in a further column",
+        ),
+        pytest.param(
+            transactions(transaction("T1", "2024-01-05", '"27\\""'), transaction("T2", "2024-01-05", '"P"')),
+            "line 2: a quote in a quoted field is escaped by a backslash",
+            id="quotes as MySQL writes them",
+        ),
         pytest.param("", "it is empty", id="empty"),
         pytest.param("\n" + HEADER, "line 1 is blank", id="blank first line"),
         pytest.param(HEADER + ",amount\n", "line 1 names column 'amount' twice", id="a name twice"),
@@ -325,6 +290,70 @@ def test_a_damaged_gzip_is_a_problem_of_that_file(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-4])
     entry = landing.scan_file(tmp_path, LandedFile("transactions", path.name, None), CALENDAR)
     assert entry["problem"].startswith("its gzip data is damaged or cut off")
+
+
+@pytest.mark.parametrize(
+    ("delivered", "problem"),
+    [
+        (date(2024, 6, 16), None),
+        (
+            date(2024, 6, 17),
+            "its folder says that it was delivered on 2024-06-17, which is still to come; correct the folder's name",
+        ),
+    ],
+)
+def test_a_delivery_that_is_still_to_come_is_refused(
+    tmp_path: Path, delivered: date, problem: str | None
+) -> None:
+    """It would count as the newest one until then."""
+    put(tmp_path, "products.csv", ",".join(PRODUCTS.columns) + "\nP1,Kettle,Home,Acme,1,2\n")
+    file = LandedFile("products", "products.csv", delivered)
+    entry = landing.scan_file(tmp_path, file, Calendar(JANUARY, JUNE, last_delivery=date(2024, 6, 16)))
+    assert (entry["problem"], entry["row_count"]) == (problem, 0 if problem else 1)
+
+
+def test_a_file_that_is_gone_when_it_is_read_is_a_problem_of_that_file(tmp_path: Path) -> None:
+    entry = landing.scan_file(tmp_path, LandedFile("products", "products.csv", None), CALENDAR)
+    assert entry["problem"] == "it was moved or deleted while it was read; run again"
+
+
+def test_a_file_that_may_not_be_opened_is_a_problem_of_that_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a refusal from the system, since a test that runs as root may open everything."""
+
+    def refuse(_: Path) -> tuple[int, str]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(csv_records, "hash_file", refuse)
+    entry = landing.scan_file(tmp_path, LandedFile("products", "products.csv", None), CALENDAR)
+    assert entry["problem"] == "it cannot be opened: Permission denied"
+
+
+def test_what_stands_in_the_way_of_a_table_is_a_problem_in_the_manifest(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    put(tmp_path, "transactions/dt=31-01-2024/a.csv", transactions(transaction("T1", "2024-01-05")))
+    put(tmp_path, "products/it's 100%, [new].csv", ",".join(PRODUCTS.columns) + "\nP1,Kettle,Home,Acme,1,2\n")
+    manifest = landing.scan_landing(spark, tmp_path, CALENDAR)
+    with pytest.raises(PlatformError) as stopped:
+        landing.files_to_read(TRANSACTIONS, landing.manifest_entries(manifest, "transactions"), [JANUARY])
+    assert str(stopped.value) == (
+        "transactions: transactions/dt=31-01-2024/a.csv: the folder 'dt=31-01-2024' names no day; "
+        "write it as dt=YYYY-MM-DD"
+    )
+    entries = landing.manifest_entries(manifest, "products")
+    (row,) = landing.read_landing(spark, tmp_path, PRODUCTS, entries, CALENDAR).collect()
+    assert (row["source_file"], row["product_id"]) == ("products/it's 100%, [new].csv", "P1")
+
+
+@pytest.mark.engine
+def test_a_field_of_millions_of_characters_arrives(spark: SparkSession, tmp_path: Path) -> None:
+    long = "x\n" * 2_000_000
+    put(tmp_path, "transactions.csv", transactions(transaction("T1", "2024-01-05", f'"{long}"')))
+    entries = landing.manifest_entries(landing.scan_landing(spark, tmp_path, CALENDAR), "transactions")
+    (row,) = landing.read_landing(spark, tmp_path, TRANSACTIONS, entries, CALENDAR).collect()
+    assert (row["transaction_id"], row["product_id"] == long) == ("T1", True)
 
 
 @pytest.mark.parametrize(
@@ -476,7 +505,7 @@ def test_the_manifest_of_a_folder_is_that_of_its_files(
     folder: Path, manifest: DataFrame, entries: list[ManifestEntry]
 ) -> None:
     assert manifest.schema == contract_of("landing", "manifest").spark_schema
-    found, _ = landing.find_files(folder)
+    found, _ = find_files(folder)
     expected = {file.path: landing.scan_file(folder, file, CALENDAR) for file in found}
     assert {row["path"]: row.asDict() for row in manifest.collect()} == expected
     assert [entry.path for entry in entries] == [PLAIN, LATE, WIDE]
@@ -531,7 +560,7 @@ def test_a_snapshot_is_read_from_all_its_parts(
 DAY_TEXT = st.sampled_from(["2024-01-31", "2024-02-01", "2024-06-30", "2024-07-01", "2024-02-30", "", "soon"])
 RECORD = st.one_of(
     st.builds(transaction, st.just("T1"), DAY_TEXT, st.sampled_from(["P1", '"P\n\n1"', '""'])),
-    st.sampled_from(["", "T1", ",,,,,,,", ",,,,,,,,", '"T\n1"']),
+    st.sampled_from(["", "\n", "\r", "\r\n", "T1", ",,,,,,,", ",,,,,,,,", '"T\n1"']),
 )
 DELIVERY = st.sampled_from(["a.csv", "dt=2024-02-29/b.csv", "dt=2023-01-01/c.csv.gz", "dt=2024-06-15/d.csv"])
 
@@ -552,7 +581,7 @@ def test_the_manifest_counts_what_a_read_gives(
     assert counted == Counter((row["source_file"], str(row["month"])) for row in lines.values())
     for entry in entries:
         assert entry.row_count == sum(entry.month_rows.values())
-    assert len(lines) == sum(1 for records in files.values() for record in records if record)
+    assert len(lines) == sum(1 for records in files.values() for record in records if record.strip("\r\n"))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The whole chain from cleaned rows to marts, each table computed from the stored ones before it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 from pyspark.sql import DataFrame, SparkSession
@@ -17,8 +17,18 @@ Sources = Mapping[str, Sequence[Row]]
 """The rows of the six cleaned tables."""
 
 
-def snapshot(spark: SparkSession, sources: Sources, day: date, rules: Rules) -> dict[str, list[Row]]:
-    """Every feature and mart as of a day, by ``layer/table``.
+NEEDED = {"marts/customer_360", "marts/kpi_trends"}
+"""Marts that others are computed from."""
+
+
+def snapshot(
+    spark: SparkSession,
+    sources: Sources,
+    day: date,
+    rules: Rules,
+    only: Collection[str] | None = None,
+) -> dict[str, list[Row]]:
+    """Every feature and mart as of a day, by ``layer/table``; of the marts only some and what they need, if wanted.
 
     Each result is collected and put back as a frame, as a Delta table would do between two assets; so its
     names and types must be those of its contract.
@@ -37,6 +47,8 @@ def snapshot(spark: SparkSession, sources: Sources, day: date, rules: Rules) -> 
         assert types_of(frame.schema) == types_of(schema), (
             f"{name}: {set(types_of(frame.schema)) ^ set(types_of(schema))}"
         )
+        if only is not None and name.startswith("marts/") and name not in NEEDED | {*only}:
+            return frame
         tables[name] = collected(frame)
         return frame_of(spark, schema, tables[name])
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.contracts import SOURCE_TABLES
-from cip_assets.io.landing import Calendar, ManifestEntry, landed_file, read_landing, scan_file
+from cip_assets.io.landing import Calendar, ManifestEntry, read_landing, scan_file
+from cip_assets.io.landing_folder import landed_file
 from cip_assets.rules import Rules
 from cip_assets.transforms import cleaning
 

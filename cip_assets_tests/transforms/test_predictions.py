@@ -12,16 +12,10 @@ from pyspark.sql import DataFrame, SparkSession
 from cip_assets.contracts import contract_of
 from cip_assets.rules import Rules
 from cip_assets.transforms.purchase_model import predicted, purchase_model
-from cip_assets_tests.transforms.chain import snapshot
 from cip_assets_tests.transforms.frames import Row, by_key, collected, frame_of, landed
-from cip_assets_tests.transforms.ten_customers import TRANSACTIONS, D, ten_customers
+from cip_assets_tests.transforms.ten_customers import TRANSACTIONS, D
 
 Tables = dict[str, list[Row]]
-
-
-@pytest.fixture(scope="module")
-def tables(spark: SparkSession, rules: Rules) -> Tables:
-    return snapshot(spark, ten_customers(), D, rules)
 
 
 def day_totals() -> dict[str, dict[date, float]]:
