@@ -28,6 +28,9 @@ def root_of(error: Any, step: str) -> Iterator[Failure]:
     message = (error.message if error else "").strip()
     if name == "DagsterAssetCheckFailedError":
         return
+    if name == "DagsterExecutionInterruptedError":
+        yield Failure(step, "stopped before it was done; run it again")
+        return
     first_line = (
         message.removeprefix(f"{name}: ").removeprefix("cip_assets.errors.PlatformError: ").splitlines()
     )

@@ -1,5 +1,8 @@
 """Steps are tried again for what can pass, never for what a person has to mend; tables have pools."""
 
+import os
+import signal
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -11,12 +14,13 @@ from dagster._core.instance.config import dagster_instance_config_schema
 
 import cip_assets
 from cip_assets.assets import ASSETS
-from cip_assets.automation.limits import RETRIES
+from cip_assets.automation.failures import failures_of
+from cip_assets.automation.limits import RETRIES, Retries
 from cip_assets.checks import CHECKS
 from cip_assets.errors import PlatformError
 from cip_assets.runner import open_instance
 
-AT_ONCE = dg.RetryPolicy(max_retries=RETRIES.max_retries)
+AT_ONCE = Retries(max_retries=RETRIES.max_retries)
 """The same policy without its pauses."""
 
 
@@ -50,11 +54,31 @@ def test_pauses_grow() -> None:
     assert all(pauses)
 
 
+def test_a_step_that_is_terminated_is_not_tried_again() -> None:
+    """As Dagster's own policy would: the run would go on, and succeed."""
+    tried: Counter[str] = Counter()
+
+    @dg.asset(retry_policy=AT_ONCE)
+    def table() -> None:
+        tried["times"] += 1
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        with pytest.raises(dg.DagsterExecutionInterruptedError):
+            dg.materialize([table], instance=instance)
+        (run,) = instance.get_runs()
+        (failed,) = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    (failure,) = failures_of(failed.get_dagster_event())
+    assert failure.message == "stopped before it was done; run it again"
+    assert (tried["times"], run.is_failure) == (1, True)  # CANCELED where the page asked for it
+
+
 def test_every_step_has_the_policy_and_every_table_a_pool_of_its_own() -> None:
     pools = []
     for definition in [*ASSETS, *CHECKS]:
         op = definition.op
-        assert op.retry_policy == RETRIES, op.name
+        assert op.retry_policy is RETRIES, op.name
         if definition in ASSETS:
             pools.append(op.pool)
     assert None not in pools
