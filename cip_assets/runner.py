@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from cip_assets.automation import plan
 from cip_assets.automation.accept import check_accepted, config_to_accept
+from cip_assets.automation.doubt import checks_in_doubt
 from cip_assets.automation.failures import Failure, failures_of, root_of
 from cip_assets.automation.jobs import SCAN, SNAPSHOT_ASSETS
 from cip_assets.automation.partitions import DAYS
@@ -180,6 +181,7 @@ class Platform:
         What depends on the assets that are ``blocked``, since they cannot be relied on, is left out, and so is
         what is up to date unless ``everything`` is wanted.
         """
+        blocked = {*blocked, *self._failing(report, blocked, listener)}
         left = plan.without_downstream(self.snapshot_assets, blocked)
         report.skipped += sorted(key.to_user_string() for key in self.snapshot_assets - left)
         transactions = self.settings.table_uri("cleaned", "transactions")
@@ -205,6 +207,17 @@ class Platform:
                 partition_key=report.as_of.isoformat(),
                 tags={plan.COVERS_TAG: plan.covering(left)},
             )
+
+    def _failing(
+        self, report: Report, blocked: AbstractSet[dg.AssetKey], listener: Listener | None
+    ) -> set[dg.AssetKey]:
+        """The cleaned tables that failed a blocking check in an earlier run, and still do."""
+        tables = {dg.AssetKey(["cleaned", table]) for table in SOURCE_TABLES} - blocked
+        checks = checks_in_doubt(self.instance, self.definitions, tables)
+        if not checks:
+            return set()
+        result = self._in_process(INGEST, listener, checks=checks, tags=self.tags, run_config=QUIET)
+        return _collect(result, report, planned=set())
 
     def execute(
         self,
@@ -245,14 +258,21 @@ class Platform:
         return result.output_for_node(op.name)
 
     def _in_process(
-        self, job: str, listener: Listener | None = None, **options: Any
+        self,
+        job: str,
+        listener: Listener | None = None,
+        checks: AbstractSet[dg.AssetCheckKey] | None = None,
+        **options: Any,
     ) -> dg.ExecuteInProcessResult:
+        """Run a job, or some checks of its assets alone."""
         run_id = str(uuid4())
         if listener is not None:
             self.instance.add_event_listener(
                 run_id, lambda entry: entry.dagster_event and listener(entry.dagster_event)
             )
         definition = self.definitions.resolve_job_def(job)
+        if checks is not None:
+            definition = definition.get_subset(asset_selection=set(), asset_check_selection=checks)
         return definition.execute_in_process(
             instance=self.instance, run_id=run_id, raise_on_error=False, **options
         )
