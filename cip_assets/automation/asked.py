@@ -31,8 +31,8 @@ def refuse_partitions(asked: Partitioned, tags: Mapping[str, str]) -> None:
     months = {key: found for key, found in asked.items() if found is not None and key not in days}
     if days and months:
         raise PlatformError(
-            f"{_named(months)} is ingested by month and {_named(days)} is computed for a day, and a run has one of "
-            "the two: start the job refresh, or run `cip run --select`, which make a run of each"
+            f"a run has months (of {_named(months)}) or a day (of {_named(days)}), not both: start the job refresh, or "
+            "use --select of `cip run`, which make a run of each"
         )
     first, last = tags.get(RANGE_START, tags.get(PARTITION)), tags.get(RANGE_END, tags.get(PARTITION))
     if days:

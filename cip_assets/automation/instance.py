@@ -62,6 +62,8 @@ class Instance(dg.DagsterInstance):
         """Store a run that is executed in this process, as by `dagster job execute`."""
         layer = job_def.asset_layer
         made = {key for part in layer.data for key in part.assets_def.asset_and_check_keys}
+        if chosen := options.get("asset_selection"):  # the definition may be that of the whole job
+            made = {key for key in made if getattr(key, "asset_key", key) in chosen}
         tags = self._tags_of_run(made, layer.asset_graph, options.get("tags") or {})
         return super().create_run_for_job(job_def, *args, **{**options, "tags": tags})
 

@@ -196,6 +196,17 @@ def test_a_run_without_its_partition_is_not_stored(
     assert platform.instance.get_runs_count() == 0
 
 
+def test_of_a_job_that_is_run_in_part_only_that_part_counts(instance: dg.DagsterInstance) -> None:
+    """`dagster asset materialize --select features/rfm` runs a part of the job of all assets."""
+    job = defs.resolve_implicit_global_asset_job_def()
+    run = instance.create_run_for_job(job, asset_selection={RFM}, tags={PARTITION: "2024-02-12"})
+    assert run.asset_selection == {RFM}
+    instance.create_run_for_job(job, asset_selection={RETURNS}, tags={PARTITION: "2024-02-01"})
+    instance.create_run_for_job(job, asset_selection={CUSTOMERS}, tags={})
+    with pytest.raises(PlatformError, match="^features/rfm: no day is chosen"):
+        instance.create_run_for_job(job, asset_selection={RFM, CUSTOMERS}, tags={})
+
+
 @pytest.mark.parametrize(
     ("job", "tags"), [("snapshot", {}), ("ingest", {PARTITION: "2024-02-17"}), ("validate_exports", {})]
 )
