@@ -8,7 +8,7 @@ doubled. A quote elsewhere is text, such as in ``27" monitor``.
 import gzip
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -28,8 +28,12 @@ SEPARATOR_LINE = re.compile(rb'"?sep=(?P<mark>[^"\r\n]?)"?,*', re.IGNORECASE)
 """What Excel understands as first line: ``sep=,``. It may come back quoted, and padded with commas."""
 
 QUOTED_FIELD = re.compile(rb'"(?<![^,\r\n]")[^"]*+(?:""[^"]*+)*+(?P<closing>"?)')
+BACKSLASH_FIELD = re.compile(rb'"(?<![^,\r\n]")[^"\\]*+(?:(?:\\.|"")[^"\\]*+)*+(?P<closing>"?)', re.DOTALL)
+"""The same, if a backslash too makes text of a quote."""
+
 FIELD_END = re.compile(rb"(?P<blanks>[ \t]*)(?:[,\r\n]|\Z)")
-ESCAPED_BEFORE_FIELD_END = re.compile(rb'\\""(?=[,\r\n])')
+ESCAPED = re.compile(rb'\\"(?:[^"\r\n]*,)?"(?=[,\r\n])')
+"""A quote after a backslash, if the next quote ends the field once the first one is taken for escaped."""
 
 COMMA, LF, CR, QUOTE, BACKSLASH = b',\n\r"\\'
 BEFORE_OPENING = np.isin(np.arange(256), [COMMA, LF, CR, QUOTE])
@@ -245,6 +249,10 @@ def quoted_fields(data: bytes, ends: Positions, line: int, *, is_end: bool) -> I
                 raise UnreadableFileError(_why_not_closed(data, start, stop - 1, ends, line))
         starts.append(start)
         stops.append(stop)
+    return _between(starts, stops)
+
+
+def _between(starts: Sequence[int], stops: Sequence[int]) -> Inside:
     begins, closes = np.array([-1, *starts]), np.array([-1, *stops])
     return lambda positions: positions < closes[np.searchsorted(begins, positions) - 1]
 
@@ -264,7 +272,7 @@ def _well_formed_quotes(data: bytes) -> Positions | None:
 
 def _why_not_closed(data: bytes, opened: int, closed: int, ends: Positions, line: int) -> str:
     first, last = _line_of(opened, ends, line), _line_of(closed, ends, line)
-    escaped = ESCAPED_BEFORE_FIELD_END.search(data, opened, closed)
+    escaped = ESCAPED.search(data, opened, closed)
     if escaped or _is_escape(data, closed - 1):
         where = _line_of(escaped.start(), ends, line) if escaped else last
         return f'line {where}: a quote in a quoted field is escaped by a backslash; write "" for it'
@@ -279,25 +287,43 @@ def _why_not_closed(data: bytes, opened: int, closed: int, ends: Positions, line
 def refuse_backslashes(
     data: bytes, ends: Positions, inside: Inside, is_inside: npt.NDArray[np.bool_], line: int
 ) -> None:
-    r"""Refuse lines that would become part of a field because its closing quote follows a backslash.
+    r"""Refuse lines that would become part of a field because quotes are escaped by backslashes, as MySQL does.
 
-    ``"27\""`` then a comma is, by RFC 4180, a field that goes on after the comma. If it goes on to the next line, it
-    was most likely meant to end there, as MySQL writes it.
+    ``"27\""`` then a comma is, by RFC 4180, a field that goes on after the comma. If it goes on to another line, it was
+    most likely meant to end before. The same if all the bytes make sense with backslashes and hold other lines then.
 
     Raises:
         UnreadableFileError: there is such a field.
 
     """
-    if b'\\""' not in data:
+    if b'\\"' not in data:
         return
-    for escaped in ESCAPED_BEFORE_FIELD_END.finditer(data):
-        place = escaped.start()
-        end = int(np.searchsorted(ends, place))
-        swallows = end < len(ends) and is_inside[end] and inside(np.array([place]))[0]
-        if swallows and _is_escape(data, place):
-            raise UnreadableFileError(
-                f'line {line + end}: a quote in a quoted field is escaped by a backslash; write "" for it'
-            )
+    hidden = [
+        int(np.searchsorted(ends, escaped.start()))
+        for escaped in ESCAPED.finditer(data)
+        if _is_escape(data, escaped.start()) and inside(np.array([escaped.start()]))[0]
+    ]
+    hidden = [end for end in hidden if end < len(ends) and is_inside[end]]
+    whole = data[: int(ends[~is_inside][-1]) + 1]
+    if not hidden and (inside_by_backslashes := _fields_by_backslashes(whole)):
+        within = ends[ends < len(whole)]
+        hidden = np.flatnonzero(inside_by_backslashes(within) != is_inside[: len(within)]).tolist()
+    if hidden:
+        raise UnreadableFileError(
+            f'line {line + hidden[0]}: a quote in a quoted field is escaped by a backslash; write "" for it'
+        )
+
+
+def _fields_by_backslashes(data: bytes) -> Inside | None:
+    """Where the quoted fields are if quotes are escaped by backslashes; None if that makes no sense."""
+    starts, stops = [], []
+    for field in BACKSLASH_FIELD.finditer(data):
+        start, stop = field.span()
+        if not field["closing"] or not FIELD_END.match(data, stop):
+            return None
+        starts.append(start)
+        stops.append(stop)
+    return _between(starts, stops)
 
 
 def _is_escape(data: bytes, place: int) -> bool:

@@ -91,8 +91,8 @@ def parsed(path: Path, columns: Sequence[str] | None = None) -> tuple[list[Recor
         ),
         pytest.param('a,b\n"1" ,"2"\t\n', [(2, ("1 ", "2\t"))], id="blanks after a closing quote"),
         pytest.param(
-            'a,b\n"C:\\dir\\",2\n"C:\\","\n"\n',
-            [(2, ("C:\\dir\\", "2")), (3, ("C:\\", "\n"))],
+            'a,b\n"C:\\dir\\",2\n"C:\\","x\n"\n',
+            [(2, ("C:\\dir\\", "2")), (3, ("C:\\", "x\n"))],
             id="a backslash before a closing quote",
         ),
         pytest.param(
@@ -466,6 +466,7 @@ BACKSLASH = 'a quote in a quoted field is escaped by a backslash; write "" for i
         pytest.param('1,"27\\\\\\""\r\n2,17"\r\n', f"line 2: {BACKSLASH}", id="three backslashes, CRLF"),
         pytest.param('"27\\"",""\n2,17"\n', f"line 2: {BACKSLASH}", id="an empty field after it"),
         pytest.param('"27\\"",","\n2,",3\n', f"line 2: {BACKSLASH}", id="swallowed by the next field"),
+        pytest.param('"\\","\n2,",3\n', f"line 2: {BACKSLASH}", id="a comma after it"),
     ],
 )
 def test_quotes_that_could_hide_lines_are_refused_with_their_line(
@@ -474,6 +475,13 @@ def test_quotes_that_could_hide_lines_are_refused_with_their_line(
     monkeypatch.setattr(csv_lines, "BLOCK_BYTES", block_bytes)
     path.write_bytes(f"a,b\n{content}".encode())
     with pytest.raises(UnreadableFileError, match=f"^{re.escape(problem)}"):
+        parsed(path)
+
+
+def test_lines_that_only_backslashes_bring_to_light_are_not_hidden(path: Path) -> None:
+    """By RFC 4180 the line of T2 is inside a field; if backslashes escape quotes, all fields are whole as well."""
+    path.write_text('a,b,c,d\nT1,"\\"","\n",""\nT2,"",",\n\\"",""\n')
+    with pytest.raises(UnreadableFileError, match=f"^line 2: {BACKSLASH}"):
         parsed(path)
 
 
