@@ -107,13 +107,17 @@ def test_a_file_in_the_folders_place_is_one_line(cip_on: Callable[[Path], Cip], 
     assert errors == f"error {tmp_path / 'shop [1]'} {told}\n"
 
 
-def test_a_file_whose_name_is_not_utf8_is_left_aside_and_named(data_dir: Path) -> None:
+def test_a_file_whose_name_is_not_utf8_stops_its_table_and_is_named(data_dir: Path) -> None:
     folder = data_dir / "landing" / "returns"
     folder.mkdir()
     for name in ("caf\udce9.csv", "café.csv"):
         (folder / name).touch()
-    found, unknown = find_files(data_dir / "landing")
-    assert ([file.path for file in found], unknown) == (["returns/café.csv"], ["returns/caf\\xe9.csv"])
+    found, left_aside = find_files(data_dir / "landing")
+    assert {file.path: file.problem for file in found} == {
+        "returns/café.csv": None,
+        "returns/caf\\udce9.csv": "its name has a character that is no text; rename it",
+    }
+    assert left_aside == []
 
 
 # --- what CIP_DATA_DIR names ------------------------------------------------------------------------------

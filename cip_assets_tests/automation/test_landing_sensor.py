@@ -233,7 +233,9 @@ def test_nothing_is_asked_for_while_an_ingest_runs(sensor: Sensor) -> None:
     instance = sensor.platform.instance
     land(sensor.platform.settings.landing, "transactions/late.csv", LATE)
     job = sensor.platform.definitions.resolve_job_def(INGEST)
-    run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    run = instance.create_run_for_job(
+        job, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": JANUARY}
+    )
     assert sensor.asks() == "an ingest is running"
     instance.report_run_failed(run)
     assert not isinstance(sensor.asks(), str)
