@@ -39,7 +39,7 @@ def _export_asset(export: Export) -> dg.AssetsDefinition:
     )
     def write(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
         settings = lake.settings
-        gate.require_current(settings, mart.name, snapshot_day(context))
+        gate.require_snapshot(settings, context.instance, mart.name, snapshot_day(context))
         computed_from = _versions(context, settings)
         mart_uri = settings.table_uri("marts", export.mart)
         done = writer.export_csv(export, mart_uri, snapshot_day(context), settings.final)
@@ -117,8 +117,7 @@ def dashboard(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Mater
     day, settings = snapshot_day(context), lake.settings
     for layer, tables in (("features", figures.FEATURES), ("marts", figures.MARTS)):
         for table in tables:
-            gate.require_written(settings.table_uri(layer, table), delta.Slice.of_day(day))
-            gate.require_current(settings, f"{layer}/{table}", day)
+            gate.require_snapshot(settings, context.instance, f"{layer}/{table}", day)
     for table in SOURCE_TABLES:
         gate.require_in_step(settings, context.instance, context.run.tags, table, day)
     computed_from = _versions(context, settings)

@@ -100,7 +100,11 @@ def due(
         months = {
             *_months_due(settings, table, entries, everything=everything),
             *in_step.moved(settings, source),
-            *(month for *_, failed in gate.failed_checks(instance, source, entries) for month in failed),
+            *(
+                month
+                for *_, failed in gate.failed_checks(settings, instance, source, entries)
+                for month in failed
+            ),
         }
         for month in months:
             if month == WHOLE or start <= month <= end:

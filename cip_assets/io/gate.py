@@ -6,6 +6,7 @@ looks like one without rows. So every read of a slice asks here first; what is m
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -24,6 +25,9 @@ STARTED_BY_US = "cip/code"
 
 BLOCKING = ("contract", "conservation", "one_line_per_id")
 """The checks of a cleaned table that block what is downstream."""
+
+BLOCKING_SNAPSHOTS = ("contract", "adds_up")
+"""The same of a snapshot."""
 
 SNAPSHOTS = ("features", "marts")
 """The layers whose tables are snapshots of days."""
@@ -77,19 +81,26 @@ def _month_after(day: date) -> date:
     return (day.replace(day=1) + timedelta(days=31)).replace(day=1)
 
 
-def require_current(settings: Settings, name: str, day: date) -> None:
-    """Refuse to read a table's snapshot of a day that is older than something it was computed from.
+def require_snapshot(settings: Settings, instance: dg.DagsterInstance, name: str, day: date) -> None:
+    """Refuse to read a table's snapshot of a day that is missing, out of date, or known to be wrong.
 
     Raises:
-        PlatformError: one of its inputs, or one of theirs, was written since.
+        PlatformError: it was never computed, one of its inputs, or one of theirs, was written since, or a blocking
+            check of it failed.
 
     """
-    changed = _changed_since(settings, name, day)
-    if changed:
+    require_written(settings.table_uri(*name.split("/")), delta.Slice.of_day(day))
+    again = f"materialize {name} for {day} again first (job snapshot, or 'cip run --as-of {day}')"
+    if changed := _changed_since(settings, name, day):
         raise PlatformError(
-            f"{name}: its snapshot of {day} is older than {changed}, which it was computed from; "
-            f"materialize {name} for {day} again first (job snapshot, or 'cip run --as-of {day}')"
+            f"{name}: its snapshot of {day} is older than {changed}, which it was computed from; {again}"
         )
+    for check in BLOCKING_SNAPSHOTS:
+        key = dg.AssetCheckKey(dg.AssetKey(name.split("/")), check)
+        history = instance.event_log_storage.get_asset_check_execution_history(key, limit=RECENT)
+        evaluated = (r.evaluation for r in history if r.partition == str(day) and not _is_planned(r))
+        if why := _why_not(next(evaluated, None)):
+            raise PlatformError(f"{name}: its check {check} did not pass for {day}: {why}; {again}")
 
 
 def _changed_since(settings: Settings, name: str, day: date) -> str | None:
@@ -140,7 +151,7 @@ def require_in_step(
             f"{name}: not ingested as landed: {_listed(months)}; a snapshot of {until} needs every month up to it: "
             f"run the job ingest for {table} and these months, or 'cip run'"
         )
-    for name_of_check, why, failed in failed_checks(instance, source, entries):
+    for name_of_check, why, failed in failed_checks(settings, instance, source, entries):
         if min(failed) <= str(until):
             raise PlatformError(
                 f"{name}: its check {name_of_check} did not pass: {why}; correct the cause and run the job ingest for "
@@ -176,7 +187,10 @@ def unscanned(settings: Settings, table: str) -> list[str]:
 
 
 def failed_checks(
-    instance: dg.DagsterInstance, source: SourceTable, entries: Sequence[ManifestEntry]
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    source: SourceTable,
+    entries: Sequence[ManifestEntry],
 ) -> Iterator[tuple[str, str, set[str]]]:
     """The blocking checks of a cleaned table that failed, or whose run ended before they were evaluated.
 
@@ -189,25 +203,36 @@ def failed_checks(
         history = instance.event_log_storage.get_asset_check_execution_history(key, limit=RECENT)
         if all(record.status.value == "SUCCEEDED" for record in history):
             continue
+        writers = {
+            commit.audit.get("run_id") for commit in _commits(settings.table_uri("cleaned", source.name))
+        }
         decided: set[str] = set()
         for record in history:  # newest first
             run = instance.get_run_by_id(record.run_id)
-            if record.status.value == "PLANNED" and run and not run.is_finished:
-                continue
+            is_planned = _is_planned(record)
+            if is_planned and (record.run_id not in writers or (run and not run.is_finished)):
+                continue  # there is nothing to look at, or not yet
             months = _months_of(run, landed) - decided
             decided |= months
-            why = _why_not(record.evaluation)
+            why = "its run ended before it was evaluated" if is_planned else _why_not(record.evaluation)
             if months and why:
                 yield name, why, months
 
 
-def _why_not(evaluation: object) -> str | None:
-    """What keeps a check from having passed: what it said, or that it said nothing; None where it holds nobody up."""
-    if not isinstance(evaluation, dg.AssetCheckEvaluation):
-        return "its run ended before it was evaluated"
-    if evaluation.passed or evaluation.severity == dg.AssetCheckSeverity.WARN:
+def _commits(uri: str) -> Iterator[delta.Commit]:
+    return delta.history(delta.open_table(uri), RECENT) if delta.exists(uri) else iter(())
+
+
+def _is_planned(record: Any) -> bool:
+    """Whether a check was not evaluated, in a record of Dagster's."""
+    return not isinstance(record.evaluation, dg.AssetCheckEvaluation)
+
+
+def _why_not(evaluation: dg.AssetCheckEvaluation | None) -> str | None:
+    """What keeps a check from having passed; None where it holds nobody up."""
+    if evaluation is None or evaluation.passed or evaluation.severity == dg.AssetCheckSeverity.WARN:
         return None
-    return evaluation.description or "it did not pass"
+    return evaluation.description or "it says no more"
 
 
 def _months_of(run: dg.DagsterRun | None, months: Collection[str]) -> set[str]:

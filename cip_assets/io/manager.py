@@ -112,9 +112,10 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
             tags = context.step_context.run_tags
             gate.require_in_step(settings, context.instance, tags, context.asset_key.path[-1], day)
             return
-        gate.require_written(uri, only)
         if only and only.column == "as_of_date":
-            gate.require_current(settings, name, only.start)
+            gate.require_snapshot(settings, context.instance, name, only.start)
+        else:
+            gate.require_written(uri, only)
 
     def _inputs_of(self, context: OutputContext) -> Mapping[str, int]:
         """The versions of the tables that this step, the last that read here, was computed from."""

@@ -14,7 +14,7 @@ from cip_assets.automation.failures import failures_of
 from cip_assets.automation.jobs import SCAN
 from cip_assets.checks import CHECKS
 from cip_assets.io import delta
-from cip_assets.io.gate import BLOCKING, RANGE_END, RANGE_START
+from cip_assets.io.gate import BLOCKING, BLOCKING_SNAPSHOTS, RANGE_END, RANGE_START
 from cip_assets.runner import Platform, Report
 from cip_assets.settings import Settings
 from cip_assets_tests.conftest import ENGINE
@@ -27,8 +27,10 @@ LATE = "T9,C2,P1,1,12.50,12.50,Cash,2024-01-31\n"
 class Dagster:
     """Dagster on a data folder, as a person at its page uses it."""
 
-    def __init__(self, data_dir: Path, instance: dg.DagsterInstance | None = None) -> None:
-        self.platform = Platform(Settings(data_dir, ENGINE), instance or dg.DagsterInstance.ephemeral())
+    def __init__(self, data_dir: Path) -> None:
+        self.platform = Platform(
+            Settings(data_dir, ENGINE), dg.DagsterInstance.ephemeral(), select=["features/population"]
+        )
         self.settings = self.platform.settings
 
     def materialize(
@@ -233,7 +235,26 @@ def test_a_table_that_failed_a_blocking_check_is_not_read_until_it_passes(dagste
     assert dagster.materialize("features/purchases", day=DAY) == []
 
 
-def test_the_blocking_checks_of_cleaned_tables_are_those_that_the_gate_knows() -> None:
-    specs = [spec for check in CHECKS for spec in check.check_specs]
-    blocking = {spec.name for spec in specs if spec.blocking and spec.asset_key.path[0] == "cleaned"}
-    assert blocking == set(BLOCKING)
+def test_a_snapshot_that_failed_a_blocking_check_is_not_exported(dagster: Dagster) -> None:
+    failed = dg.AssetCheckEvaluation(
+        dg.AssetKey(["marts", "kpi_totals"]),
+        "adds_up",
+        passed=False,
+        metadata={},
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="total_revenue is 1.00",
+        partition=DAY,
+    )
+    dagster.platform.instance.report_runless_asset_event(failed)
+    (refusal,) = dagster.materialize("exports/kpi_totals", day=DAY)
+    assert refusal.startswith(
+        "marts/kpi_totals: its check adds_up did not pass for 2024-02-12: total_revenue is 1.00; materialize"
+    )
+    assert dagster.materialize("marts/kpi_totals", "exports/kpi_totals", day=DAY) == []
+
+
+def test_the_blocking_checks_are_those_that_the_gate_knows() -> None:
+    specs = [spec for check in CHECKS for spec in check.check_specs if spec.blocking]
+    in_days = {"features", "marts"}
+    assert {spec.name for spec in specs if spec.asset_key.path[0] not in in_days} == set(BLOCKING)
+    assert {spec.name for spec in specs if spec.asset_key.path[0] in in_days} == set(BLOCKING_SNAPSHOTS)
