@@ -30,7 +30,7 @@ def _declared(source: SourceTable) -> dict[str, Any]:
         "internal_asset_deps": {"quarantine": {raw}, "cleaned": {raw, quarantine}},
         "can_subset": True,
         "partitions_def": partitions_of(source.cleaned),
-        "backfill_policy": dg.BackfillPolicy.single_run() if source.is_event else None,
+        "backfill_policy": dg.BackfillPolicy.single_run(),
     }
 
 

@@ -19,7 +19,12 @@ class ManifestConfig(dg.Config):
     leave_out: list[str] = Field(default=[], description="paths of files that are still being written")
 
 
-@dg.asset(**described(contract_of("landing", "manifest"), landing), **limits("landing", "manifest"))
+@dg.asset(
+    **described(contract_of("landing", "manifest"), landing),
+    **limits("landing", "manifest"),
+    # Dagster's command line takes a range of months only if every asset that it selects can be one run.
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
 def manifest(
     context: dg.AssetExecutionContext, engine: EngineResource, lake: LakeResource, config: ManifestConfig
 ) -> DataFrame:

@@ -24,7 +24,7 @@ def _declared(source: SourceTable) -> dict[str, Any]:
         **limits("raw", source.name),
         "ins": {"manifest": dg.AssetIn(key=["landing", "manifest"])},
         "partitions_def": partitions_of(source.raw),
-        "backfill_policy": dg.BackfillPolicy.single_run() if source.is_event else None,
+        "backfill_policy": dg.BackfillPolicy.single_run(),
     }
 
 

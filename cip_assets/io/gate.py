@@ -43,7 +43,7 @@ def require_written(uri: str, only: delta.Slice | None) -> None:
     """Refuse to read a slice that was never written; one that was written without rows is a slice like any other.
 
     Raises:
-        PlatformError: the table does not exist, or no commit that still counts wrote one of the slice's partitions.
+        PlatformError: no commit that still counts wrote one of the slice's partitions.
 
     """
     never = sorted(_never_written(uri, only)) if only else []
@@ -60,6 +60,8 @@ def require_written(uri: str, only: delta.Slice | None) -> None:
 
 def _never_written(uri: str, only: delta.Slice) -> set[str]:
     """The partitions of a slice of which the table holds no row and no commit tells."""
+    if not delta.exists(uri):
+        return set(_partitions(only))
     missing = set(_partitions(only)) - {str(day) for day in delta.slices(uri, only.column)}
     commits = delta.standing(delta.open_table(uri)) if missing else iter(())
     for commit in commits:

@@ -94,12 +94,11 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
 
         """
         only, name = _slice(table_slice), context.asset_key.to_user_string()
-        version = delta.open_table(connection.table_uri).version()
         looked_at = (name, str(only))
         if looked_at not in self._looked_at:
             self._look_at(context, connection.table_uri, only)
             self._looked_at.add(looked_at)
-        self._read[name] = version
+        self._read[name] = delta.open_table(connection.table_uri).version()
         return delta.read(
             self._engine.spark_session, connection.table_uri, only=only, columns=table_slice.columns
         )
