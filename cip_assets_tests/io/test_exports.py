@@ -407,7 +407,7 @@ def test_a_folder_with_a_quote_in_its_name_is_written_to(tmp_path: Path) -> None
 
 
 def test_a_mart_that_is_not_written_says_so_and_leaves_no_file(final: Final) -> None:
-    with pytest.raises(PlatformError, match="^marts/customer_360: not written yet"):
+    with pytest.raises(PlatformError, match="^marts/customer_360: 2024-03-31 was never computed"):
         final.export("customer_segments")
     assert list(final.folder.iterdir()) == []
 
