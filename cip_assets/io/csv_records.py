@@ -108,7 +108,7 @@ def read_records(path: Path, header: Sequence[str], columns: Sequence[str]) -> I
 
 
 def parse(
-    block: bytes, lines: npt.NDArray[np.int64], header: Sequence[str], columns: Sequence[str]
+    block: memoryview, lines: npt.NDArray[np.int64], header: Sequence[str], columns: Sequence[str]
 ) -> RecordBlock:
     """Split some whole records into their fields.
 
@@ -132,7 +132,7 @@ def parse(
         return "skip"
 
     # pyarrow takes a byte order mark away, and there may be one at the beginning of any line.
-    buffer = pa.py_buffer(UTF8_BOM + block if block.startswith(UTF8_BOM) else block)
+    buffer = pa.py_buffer(UTF8_BOM + bytes(block) if block[:3] == UTF8_BOM else block)
     try:
         table = pa.csv.read_csv(
             pa.BufferReader(buffer),

@@ -543,7 +543,7 @@ def test_a_record_that_is_too_long_is_refused_before_it_fills_the_memory(
 
 def test_records_that_are_not_as_many_as_were_counted_are_refused() -> None:
     with pytest.raises(UnreadableFileError, match="^lines 2 to 5 hold 3 records, and 2 were read"):
-        csv_records.parse(b"1,2\n3\n", np.array([2, 3, 5]), ["a", "b"], ["a"])
+        csv_records.parse(memoryview(b"1,2\n3\n"), np.array([2, 3, 5]), ["a", "b"], ["a"])
 
 
 # --- the file as it lies on disk --------------------------------------------------------------------------
