@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from cip_assets.errors import PlatformError
-from cip_assets.run_tags import PARTITION, RANGE_END, RANGE_START
+from cip_assets.run_tags import partitions_covered
 
 BY_DAY = ("features", "marts", "exports")
 """The layers whose assets are computed as of a day."""
@@ -34,7 +34,7 @@ def refuse_partitions(asked: Partitioned, tags: Mapping[str, str]) -> None:
             f"a run has months (of {_named(months)}) or a day (of {_named(days)}), not both: start the job refresh, or "
             "use --select of `cip run`, which make a run of each"
         )
-    first, last = tags.get(RANGE_START, tags.get(PARTITION)), tags.get(RANGE_END, tags.get(PARTITION))
+    first, last = partitions_covered(tags)
     if days:
         _refuse_days(_named(days), next(iter(days.values())), first, last)
     if months:

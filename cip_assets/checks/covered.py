@@ -16,7 +16,7 @@ from cip_assets.engines import EngineResource
 from cip_assets.io import delta
 from cip_assets.io.gate import require_written
 from cip_assets.resources import LakeResource
-from cip_assets.run_tags import PARTITION, RANGE_END, RANGE_START
+from cip_assets.run_tags import partitions_covered
 
 
 def partitions_of_check(contract: TableContract) -> dg.PartitionsDefinition | None:
@@ -28,8 +28,7 @@ def covered_slice(context: dg.AssetCheckExecutionContext, contract: TableContrac
     """The part of a table that the run covers; None for all of it."""
     if contract.partition_column == "as_of_date":
         return delta.Slice.of_day(date.fromisoformat(context.partition_key))
-    tags = context.run.tags
-    first, last = tags.get(RANGE_START, tags.get(PARTITION)), tags.get(RANGE_END, tags.get(PARTITION))
+    first, last = partitions_covered(context.run.tags)
     if contract.partition_column is None or first is None or last is None:
         return None
     end = MONTHS.time_window_for_partition_key(last).end.date()

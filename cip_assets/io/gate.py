@@ -17,11 +17,11 @@ from cip_assets.io.csv_records import hash_file
 from cip_assets.io.in_step import covers
 from cip_assets.io.landing import ManifestEntry
 from cip_assets.io.landing_folder import find_files
-from cip_assets.run_tags import PARTITION, RANGE_END, RANGE_START
+from cip_assets.run_tags import partitions_covered
 from cip_assets.settings import Settings
 
 STARTED_BY_US = "cip/code"
-"""The tag of runs that the command line, a sensor or a schedule starts: they looked at the landing folder before."""
+"""The tag of runs that the command line or the sensor of the landing folder starts: they looked at it before."""
 
 BLOCKING = ("contract", "conservation", "one_line_per_id")
 """The checks of a cleaned table that block what is downstream."""
@@ -105,15 +105,18 @@ def require_snapshot(settings: Settings, instance: dg.DagsterInstance, name: str
             raise PlatformError(f"{name}: its check {check} did not pass for {day}: {why}; {again}")
 
 
-def _changed_since(settings: Settings, name: str, day: date) -> str | None:
+def _changed_since(settings: Settings, name: str, day: date, current: set[str] | None = None) -> str | None:
     """A table that a snapshot was computed from, directly or not, and that was written since; None if none was."""
+    current = set() if current is None else current  # several tables are computed from the same ones
     written = in_step.last_write(settings, name, day)
     for parent, version in sorted(written.computed_from.items()) if written else ():
         change = in_step.last_write(settings, parent, day)
         if change and change.version > version:
             return parent
-        if parent.split("/")[0] in SNAPSHOTS and (deeper := _changed_since(settings, parent, day)):
-            return deeper
+        if parent.split("/")[0] in SNAPSHOTS and parent not in current:
+            if deeper := _changed_since(settings, parent, day, current):
+                return deeper
+            current.add(parent)
     return None
 
 
@@ -239,8 +242,7 @@ def _why_not(evaluation: dg.AssetCheckEvaluation | None) -> str | None:
 
 def _months_of(run: dg.DagsterRun | None, months: Collection[str]) -> set[str]:
     """Those of some months that a run covered: all where it had no partition."""
-    tags = run.tags if run else {}
-    first, last = tags.get(RANGE_START, tags.get(PARTITION)), tags.get(RANGE_END, tags.get(PARTITION))
+    first, last = partitions_covered(run.tags if run else {})
     return {month for month in months if not first or not last or first <= month <= last}
 
 

@@ -82,10 +82,14 @@ class Sensor:
 
 
 @pytest.fixture
-def sensor(healthy: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sensor]:
-    """A sensor on the small landing folder, which Dagster has ingested and exported."""
+def _small_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("runner", "automation.sensors"):
         monkeypatch.setattr(f"cip_assets.{module}.SNAPSHOT_ASSETS", SNAPSHOT_OF_TESTS)
+
+
+@pytest.fixture
+def sensor(healthy: Path, _small_snapshot: None) -> Iterator[Sensor]:
+    """A sensor on the small landing folder, which Dagster has ingested and exported."""
     with open_instance(healthy / ".dagster") as instance:
         yield Sensor(healthy, instance)
 
@@ -297,10 +301,8 @@ def test_a_bad_file_that_comes_again_is_told_again(sensor: Sensor) -> None:
 
 
 @pytest.fixture
-def fresh_sensor(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sensor]:
+def fresh_sensor(data_dir: Path, _small_snapshot: None) -> Iterator[Sensor]:
     """A sensor on an empty folder, in which nothing ever ran."""
-    for module in ("runner", "automation.sensors"):
-        monkeypatch.setattr(f"cip_assets.{module}.SNAPSHOT_ASSETS", SNAPSHOT_OF_TESTS)
     with open_instance(data_dir / ".dagster") as instance:
         yield Sensor(data_dir, instance)
 

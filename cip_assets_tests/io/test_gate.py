@@ -14,7 +14,8 @@ from cip_assets.automation.failures import failures_of
 from cip_assets.automation.jobs import SCAN
 from cip_assets.checks import CHECKS
 from cip_assets.io import delta
-from cip_assets.io.gate import BLOCKING, BLOCKING_SNAPSHOTS, RANGE_END, RANGE_START
+from cip_assets.io.gate import BLOCKING, BLOCKING_SNAPSHOTS
+from cip_assets.run_tags import RANGE_END, RANGE_START
 from cip_assets.runner import Platform, Report
 from cip_assets.settings import Settings
 from cip_assets_tests.conftest import ENGINE
