@@ -1,5 +1,6 @@
 # make run    everything, from an empty folder to data/final     make ui     Dagster's page
 # make test   the whole suite on both engines                    make check  lint, format, types
+# make golden the hashes of what is computed, made again, with what changed
 # make bench  the benchmark, written to docs/                make screenshots  Dagster's page, into docs/images
 # Only Python 3.11 and make are needed; .venv is made when it is missing or out of date.
 
@@ -11,7 +12,7 @@ export DAGSTER_DISABLE_TELEMETRY = 1
 # A test process ends before the JVM would have earned its optimising compiler back.
 SHORT_JVM := -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
 
-.PHONY: run test test-sail test-page test-spark check ui bench screenshots clean
+.PHONY: golden run test test-sail test-page test-spark check ui bench screenshots clean
 
 run: $(STAMP)
 	$(BIN)/cip run --sample
@@ -45,6 +46,9 @@ ui: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+golden: $(STAMP)
+	$(BIN)/python -m cip_assets_tests.golden
 
 screenshots: $(STAMP)
 	PYTHONPATH=. $(BIN)/python docs/screenshots.py
