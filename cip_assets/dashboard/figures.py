@@ -21,7 +21,7 @@ QUERIES: Mapping[str, str] = {
     "insights": "SELECT question, direction, answer, before, now, change, low, high, basis FROM insights",
     "migration": "SELECT from_segment, to_segment, customers, share FROM segment_migration ORDER BY ALL",
     "backtest": """SELECT model, brier, auc, spearman, calibration_error, top_decile_spend_share
-        FROM model_backtest ORDER BY brier""",
+        FROM model_backtest ORDER BY brier, model""",
     "customers": """SELECT rank, customer_id, top.rfm_segment, region, top.monetary_value, top.frequency, clv_12m,
           churn_band, cell
         FROM kpi_top_customers AS top JOIN customer_360 USING (customer_id) JOIN cell_of USING (customer_id)
