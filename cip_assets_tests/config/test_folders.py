@@ -162,7 +162,7 @@ def test_an_address_is_no_data_folder(monkeypatch: pytest.MonkeyPatch, named: st
 def test_the_rules_may_lie_in_such_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     rules = tmp_path / ODD_NAME / "my rules.yaml"
     rules.parent.mkdir()
-    rules.write_bytes((PROJECT / "cip_assets" / "business_rules.yaml").read_bytes())
+    rules.write_bytes((PROJECT / "cip_assets" / "config" / "business_rules.yaml").read_bytes())
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("CIP_RULES", f"~/{ODD_NAME}/my rules.yaml")
     assert current_rules.__wrapped__() == current_rules()
