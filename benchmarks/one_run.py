@@ -9,8 +9,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from cip_assets.runner import Platform, open_instance
-from cip_assets.settings import Settings
+from cip_assets.config.settings import Settings
+from cip_assets.orchestration.runs import Platform, open_instance
 
 
 class Bookkeeping:

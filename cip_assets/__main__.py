@@ -5,7 +5,7 @@ import sys
 from rich.console import Console
 from rich.markup import escape
 
-from cip_assets.errors import PlatformError
+from cip_assets.config.errors import PlatformError
 
 
 def main() -> None:

@@ -27,18 +27,18 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from cip_assets.automation.instance import add_setting
-from cip_assets.automation.jobs import VALIDATE
-from cip_assets.automation.recovery import MAINTENANCE, REPLAY, RESTORE
-from cip_assets.conformance import Finding, cdnow_conformance, generated_conformance
+from cip_assets.config.errors import PlatformError
+from cip_assets.config.settings import PROJECT, Settings
 from cip_assets.contracts import CONTRACTS, SOURCE_TABLES, contracts_in
-from cip_assets.errors import PlatformError
-from cip_assets.explain import explain
-from cip_assets.generate import GeneratorConfig, Scenario, generate
-from cip_assets.io import delta
-from cip_assets.io.landing_folder import find_files, lines_about
-from cip_assets.runner import Listener, Platform, Report, tables_of_quarantine
-from cip_assets.settings import PROJECT, Settings
+from cip_assets.ingest.discover import find_files, lines_about
+from cip_assets.orchestration.instance import add_setting
+from cip_assets.orchestration.jobs.all_jobs import VALIDATE
+from cip_assets.orchestration.jobs.recovery import MAINTENANCE, REPLAY, RESTORE
+from cip_assets.orchestration.runs import Listener, Platform, Report, tables_of_quarantine
+from cip_assets.reporting.explain import explain
+from cip_assets.storage import delta
+from cip_assets.synthetic import GeneratorConfig, Scenario, generate
+from cip_assets.synthetic.conformance import Finding, cdnow_conformance, generated_conformance
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 out = Console()

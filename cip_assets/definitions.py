@@ -5,18 +5,18 @@ from collections.abc import Mapping
 import dagster as dg
 from dagster_deltalake import LocalConfig
 
-from cip_assets.assets import ASSETS
-from cip_assets.automation import sqlite  # noqa: F401 -- listens to the connections of Dagster's storage
-from cip_assets.automation.freshness import with_policies
-from cip_assets.automation.guard import RunEngine
-from cip_assets.automation.jobs import JOBS
-from cip_assets.automation.recovery import IN_MEMORY
-from cip_assets.automation.schedules import SCHEDULES
-from cip_assets.automation.sensors import SENSORS
-from cip_assets.checks import CHECKS
-from cip_assets.io.manager import SparkDeltaIOManager
-from cip_assets.resources import LakeResource
-from cip_assets.settings import Settings
+from cip_assets.config.settings import Settings
+from cip_assets.orchestration import event_storage as sqlite  # noqa: F401 -- listens to the connections of Dagster's storage
+from cip_assets.orchestration.assets import ASSETS
+from cip_assets.orchestration.checks import CHECKS
+from cip_assets.orchestration.freshness import with_policies
+from cip_assets.orchestration.guard import RunEngine
+from cip_assets.orchestration.io_manager import SparkDeltaIOManager
+from cip_assets.orchestration.jobs.all_jobs import JOBS
+from cip_assets.orchestration.jobs.recovery import IN_MEMORY
+from cip_assets.orchestration.resources import LakeResource
+from cip_assets.orchestration.schedules import SCHEDULES
+from cip_assets.orchestration.sensors import SENSORS
 
 
 def build_definitions(settings: Settings, overrides: Mapping[str, object] | None = None) -> dg.Definitions:

@@ -11,11 +11,11 @@ import pytest
 from pyspark.sql import SparkSession
 
 from cip_assets.__main__ import main
-from cip_assets.conformance import download_cdnow
-from cip_assets.engines.resource import start_session
-from cip_assets.rules import Rules, load_rules
-from cip_assets.runner import Platform
-from cip_assets.settings import Settings
+from cip_assets.config.rules import Rules, load_rules
+from cip_assets.config.settings import Settings
+from cip_assets.engines.session import start_session
+from cip_assets.orchestration.runs import Platform
+from cip_assets.synthetic.conformance import download_cdnow
 from cip_assets_tests.integration.helpers import land_all
 
 ENGINE = os.environ.get("CIP_ENGINE") or "sail"

@@ -11,16 +11,16 @@ import pyspark.sql.types as T
 import pytest
 from pyspark.sql import SparkSession
 
+from cip_assets.config.errors import PlatformError
+from cip_assets.config.rules import DEFAULT_RULES, Rules, load_rules
+from cip_assets.config.settings import Settings
 from cip_assets.contracts import SOURCE_TABLES, SourceTable
-from cip_assets.errors import PlatformError
-from cip_assets.io.landing import Calendar, files_to_read
-from cip_assets.io.landing_folder import find_files
-from cip_assets.rules import DEFAULT_RULES, Rules, load_rules
-from cip_assets.settings import Settings
+from cip_assets.ingest.discover import find_files
+from cip_assets.ingest.landing import Calendar, files_to_read
 from cip_assets_tests.conftest import ENGINE, Cip
 from cip_assets_tests.integration.helpers import exported, rows_of
-from cip_assets_tests.transforms.frames import collected
-from cip_assets_tests.transforms.lines import entry_of, lines_of
+from cip_assets_tests.layers.frames import collected
+from cip_assets_tests.layers.lines import entry_of, lines_of
 
 ROOT = Path(__file__).resolve().parent.parent
 GUIDE = (ROOT / "docs" / "bring-your-own-data.md").read_text(encoding="utf-8")

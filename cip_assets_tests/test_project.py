@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cip_assets.contracts.dictionary import DOCUMENT, as_markdown
+from cip_assets.reporting.dictionary import DOCUMENT, as_markdown
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "cip_assets"
@@ -30,7 +30,9 @@ def named(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("path", modules("transforms", "contracts", "generate", "models"), ids=named)
+@pytest.mark.parametrize(
+    "path", modules("transforms", "layers", "calc", "contracts", "synthetic", "analytics"), ids=named
+)
 def test_tables_can_be_read_without_knowing_dagster(path: Path) -> None:
     assert not [name for name in imported_modules(path) if name.split(".")[0].startswith("dagster")]
 
@@ -38,16 +40,20 @@ def test_tables_can_be_read_without_knowing_dagster(path: Path) -> None:
 @pytest.mark.parametrize("path", modules("."), ids=named)
 def test_only_the_io_manager_and_the_instance_use_private_dagster_modules(path: Path) -> None:
     private = [name for name in imported_modules(path) if re.match(r"dagster[\w.]*[.]_", name)]
-    assert not private or path in {PACKAGE / "io" / "manager.py", PACKAGE / "automation" / "instance.py"}
+    assert not private or path in {
+        PACKAGE / "orchestration" / name for name in ("io_manager.py", "instance.py")
+    }
 
 
-@pytest.mark.parametrize("path", modules("transforms"), ids=named)
+@pytest.mark.parametrize("path", modules("transforms", "layers", "calc"), ids=named)
 def test_transforms_read_no_clock(path: Path) -> None:
     clocks = r"\b(now|today|utcnow|current_date|current_timestamp|time\.time|monotonic)\s*\("
     assert not re.search(clocks, path.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("path", modules("transforms", "assets", "checks", "contracts"), ids=named)
+@pytest.mark.parametrize(
+    "path", modules("transforms", "layers", "calc", "orchestration", "contracts"), ids=named
+)
 def test_only_engines_and_io_know_which_engine_runs(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert not re.search(r"CIP_ENGINE|pysail|sparkContext|\.rdd\b|_jvm", text)
@@ -55,7 +61,7 @@ def test_only_engines_and_io_know_which_engine_runs(path: Path) -> None:
 
 def test_the_data_dictionary_is_what_the_contracts_say() -> None:
     assert DOCUMENT.read_text(encoding="utf-8") == as_markdown(), (
-        "docs/data-dictionary.md is out of date: run .venv/bin/python -m cip_assets.contracts.dictionary"
+        "docs/data-dictionary.md is out of date: run .venv/bin/python -m cip_assets.reporting.dictionary"
     )
 
 

@@ -11,9 +11,9 @@ from typing import Any
 from playwright.sync_api import Browser
 from playwright.sync_api import Page as Tab
 
-from cip_assets.generate import GeneratorConfig, generate
-from cip_assets.runner import Platform
-from cip_assets.settings import Settings
+from cip_assets.config.settings import Settings
+from cip_assets.orchestration.runs import Platform
+from cip_assets.synthetic import GeneratorConfig, generate
 from cip_assets_tests.integration.browser import chromium
 from cip_assets_tests.integration.dagster_page import Page, dagster_dev
 

@@ -8,8 +8,8 @@ are derived from them), ``features`` and ``marts``. Nothing here computes, and n
 """
 
 from cip_assets.contracts import features, landing, marts
-from cip_assets.contracts.base import CONTRACTS, LAYERS, TableContract, contract_of, contracts_in
 from cip_assets.contracts.cleaned import EVENT_TABLES, SNAPSHOT_TABLES, SOURCE_TABLES, SourceTable
+from cip_assets.contracts.table import CONTRACTS, LAYERS, TableContract, contract_of, contracts_in
 
 __all__ = [
     "CONTRACTS",

@@ -8,8 +8,8 @@ from typing import Any
 import pyspark.sql.types as T
 from pandera.pyspark import DataFrameModel
 
-from cip_assets.contracts.base import Declare, Money, TableContract, column, contract, contract_of
-from cip_assets.contracts.formats import EARLIEST_DAY, LATEST_DAY
+from cip_assets.contracts.table import Declare, Money, TableContract, column, contract, contract_of
+from cip_assets.contracts.text_formats import EARLIEST_DAY, LATEST_DAY
 
 LARGEST_AMOUNT = Decimal("999999999.99")
 """Of one line: ten million of them still add up exactly in ``decimal(18,2)``, whatever table they are summed in."""

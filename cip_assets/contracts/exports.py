@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import duckdb
 
-from cip_assets.contracts.base import contract_of
-from cip_assets.contracts.formats import EMAIL
+from cip_assets.contracts.table import contract_of
+from cip_assets.contracts.text_formats import EMAIL
 
 AS_MONTH = "strftime({0}, '%Y-%m') AS {0}"
 """A month as YYYY-MM."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pyspark.sql.types as T
 from pandera.pyspark import DataFrameModel
 
-from cip_assets.contracts.base import AS_OF, Declare, Money, Ratio, column, contract
+from cip_assets.contracts.table import AS_OF, Declare, Money, Ratio, column, contract
 
 
 class _AsOf(DataFrameModel):

@@ -5,7 +5,7 @@ from typing import Annotated
 import pyspark.sql.types as T
 from pandera.pyspark import DataFrameModel
 
-from cip_assets.contracts.base import column, contract
+from cip_assets.contracts.table import column, contract
 
 
 @contract("landing/manifest", grain="one row per file of the landing folder", key=["path"], domain="platform")

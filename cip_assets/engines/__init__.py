@@ -4,6 +4,6 @@
 Whatever one engine needs and another does not stands here and nowhere else.
 """
 
-from cip_assets.engines.resource import ENGINES, EngineResource, address_of
+from cip_assets.engines.session import ENGINES, EngineResource, address_of
 
 __all__ = ["ENGINES", "EngineResource", "address_of"]

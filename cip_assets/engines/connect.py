@@ -4,7 +4,7 @@ import socket
 from collections.abc import Mapping
 from urllib.parse import urlparse
 
-from cip_assets.errors import PlatformError
+from cip_assets.config.errors import PlatformError
 
 DEFAULT_PORT = 15002
 CONNECT_SECONDS = 5

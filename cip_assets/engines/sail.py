@@ -6,7 +6,7 @@ from functools import cache
 
 from pysail.spark import SparkConnectServer
 
-from cip_assets.errors import PlatformError
+from cip_assets.config.errors import PlatformError
 
 MEMORY_SHARE = 0.25
 """Share of the machine's memory that queries may use before they spill to disk, unless CIP_SAIL_MEMORY_GB says."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-from cip_assets.errors import PlatformError
+from cip_assets.config.errors import PlatformError
 
 JAVA_AT_LEAST = 17
 SCALA = "2.13"

@@ -15,15 +15,15 @@ from math import log, sqrt
 import pyspark.sql.functions as F
 from pyspark.sql import Column, DataFrame
 
+from cip_assets.calc.as_of import stamped, until
+from cip_assets.calc.broadcast import for_each
+from cip_assets.calc.exact import MONEY, RATIO, cents, ratio, total_money
+from cip_assets.calc.ranking import nearest_rank
+from cip_assets.config.rules import Rules
 from cip_assets.contracts import contract_of
-from cip_assets.rules import Rules
 from cip_assets.transforms import features
-from cip_assets.transforms.asof import stamped, until
 from cip_assets.transforms.challenger import known, trained, with_challenger
-from cip_assets.transforms.exact import MONEY, RATIO, cents, ratio, total_money
 from cip_assets.transforms.purchase_model import predicted, purchase_model
-from cip_assets.transforms.ranking import nearest_rank
-from cip_assets.transforms.small import for_each
 
 PURCHASE_MODEL, CHALLENGER = "purchase_model", "challenger"
 RECENCY, CARRY_FORWARD, BASE_RATE = "recency", "carry_forward", "base_rate"

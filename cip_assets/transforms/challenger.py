@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyspark.sql.functions as F
 from pyspark.sql import DataFrame
 
-from cip_assets.models.maximum_likelihood import Floats
-from cip_assets.transforms.exact import RATIO
+from cip_assets.analytics.forecasting.maximum_likelihood import Floats
+from cip_assets.calc.exact import RATIO
 
 KNOWN = (
     "recency_days",

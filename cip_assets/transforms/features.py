@@ -10,14 +10,14 @@ from functools import reduce
 import pyspark.sql.functions as F
 from pyspark.sql import Column, DataFrame
 
+from cip_assets.calc.as_of import days_since, stamped, until
+from cip_assets.calc.broadcast import for_each, with_row
+from cip_assets.calc.exact import RATIO, cents, mean_money, ratio, total_money
+from cip_assets.calc.ranking import at_or_below, bin_number, first_by, nearest_rank
+from cip_assets.config.rules import Rules, ValueRule
 from cip_assets.contracts import contract_of
-from cip_assets.rules import Rules, ValueRule
-from cip_assets.transforms.asof import days_since, stamped, until
 from cip_assets.transforms.challenger import trained, with_challenger
-from cip_assets.transforms.exact import RATIO, cents, mean_money, ratio, total_money
 from cip_assets.transforms.purchase_model import predicted
-from cip_assets.transforms.ranking import at_or_below, bin_number, first_by, nearest_rank
-from cip_assets.transforms.small import for_each, with_row
 
 NO_PURCHASE = "No purchase"
 UNKNOWN = "Unknown"

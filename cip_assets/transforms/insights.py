@@ -15,9 +15,9 @@ import pyspark.sql.functions as F
 from pyspark.sql import DataFrame
 from scipy.special import stdtrit
 
+from cip_assets.calc.as_of import stamped
+from cip_assets.calc.exact import RATIO
 from cip_assets.contracts import contract_of
-from cip_assets.transforms.asof import stamped
-from cip_assets.transforms.exact import RATIO
 
 CONFIDENCE = 0.99
 """Four questions are asked of every snapshot: at 95 % one in five would show a change where there is none."""

@@ -10,15 +10,15 @@ from functools import reduce
 import pyspark.sql.functions as F
 from pyspark.sql import Column, DataFrame, Window
 
+from cip_assets.calc.as_of import month_frame, months_between, stamped, until
+from cip_assets.calc.broadcast import with_row
+from cip_assets.calc.exact import cents, mean_money, ratio, total_money
+from cip_assets.calc.ranking import bin_number, nearest_rank
+from cip_assets.config.rules import Rules
 from cip_assets.contracts import contract_of
-from cip_assets.rules import Rules
 from cip_assets.transforms import features
-from cip_assets.transforms.asof import month_frame, months_between, stamped, until
 from cip_assets.transforms.backtest import WITHHELD
-from cip_assets.transforms.exact import cents, mean_money, ratio, total_money
 from cip_assets.transforms.features import UNKNOWN
-from cip_assets.transforms.ranking import bin_number, nearest_rank
-from cip_assets.transforms.small import with_row
 
 NOT_YET = "Not yet a customer"
 

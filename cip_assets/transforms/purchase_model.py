@@ -13,15 +13,15 @@ import pyarrow as pa
 import pyspark.sql.functions as F
 from pyspark.sql import Column, DataFrame
 
+from cip_assets.analytics.forecasting.bg_nbd import BgNbdFit, Statistics
+from cip_assets.analytics.forecasting.gamma_gamma import GammaGammaFit, ValueStatistics
+from cip_assets.analytics.forecasting.maximum_likelihood import Floats
+from cip_assets.analytics.forecasting.paid import PaidStatistics
+from cip_assets.analytics.forecasting.purchase import HORIZONS_DAYS, PurchaseModel, fit_purchase_model
+from cip_assets.calc.as_of import days_since, stamped
+from cip_assets.calc.exact import MONEY, RATIO
+from cip_assets.config.rules import Rules
 from cip_assets.contracts import contract_of
-from cip_assets.models.bgnbd import BgNbdFit, Statistics
-from cip_assets.models.gamma_gamma import GammaGammaFit, ValueStatistics
-from cip_assets.models.maximum_likelihood import Floats
-from cip_assets.models.paid import PaidStatistics
-from cip_assets.models.purchase import HORIZONS_DAYS, PurchaseModel, fit_purchase_model
-from cip_assets.rules import Rules
-from cip_assets.transforms.asof import days_since, stamped
-from cip_assets.transforms.exact import MONEY, RATIO
 
 ROWS_AT_ONCE = 250_000
 """Scoring shares its work among customers with the same history, so it takes many at once."""

@@ -26,8 +26,8 @@ from cip_assets.contracts import (
     contract_of,
     contracts_in,
 )
-from cip_assets.contracts.base import Money, column, column_rules
-from cip_assets_tests.transforms.frames import Row, frame_of
+from cip_assets.contracts.table import Money, column, column_rules
+from cip_assets_tests.layers.frames import Row, frame_of
 
 ALL = contracts_in()
 SNAKE_CASE = re.compile(r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")

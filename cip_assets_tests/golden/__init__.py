@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cip_assets.dashboard.figures import Figures
-from cip_assets.settings import Settings
+from cip_assets.config.settings import Settings
+from cip_assets.reporting.dashboard.figures import Figures
 from cip_assets_tests.integration.helpers import every_table, files_of
 
 HASHES = Path(__file__).with_name("sample.json")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from cip_assets.dashboard.figures import figures
-from cip_assets.generate import generate
-from cip_assets.runner import Platform
-from cip_assets.settings import Settings
+from cip_assets.config.settings import Settings
+from cip_assets.orchestration.runs import Platform
+from cip_assets.reporting.dashboard.figures import figures
+from cip_assets.synthetic import generate
 from cip_assets_tests.golden import HASHES, changes, golden, keep, kept
 from cip_assets_tests.integration.conftest import SAMPLE
 

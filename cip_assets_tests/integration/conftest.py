@@ -6,10 +6,10 @@ from datetime import date
 import dagster as dg
 import pytest
 
-from cip_assets.dashboard.figures import Figures, figures
-from cip_assets.generate import GeneratorConfig, Truth, generate
-from cip_assets.runner import Platform, Report
-from cip_assets.settings import Settings
+from cip_assets.config.settings import Settings
+from cip_assets.orchestration.runs import Platform, Report
+from cip_assets.reporting.dashboard.figures import Figures, figures
+from cip_assets.synthetic import GeneratorConfig, Truth, generate
 from cip_assets_tests.conftest import ENGINE, ODD_NAME
 
 SAMPLE = GeneratorConfig(customers=400, seed=7, end=date(2025, 6, 20), months=4, defects=0.03)

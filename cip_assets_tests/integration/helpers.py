@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 from deltalake import DeltaTable
 
+from cip_assets.config.settings import Settings
 from cip_assets.contracts import SOURCE_TABLES, contracts_in
-from cip_assets.dashboard.figures import Figures
-from cip_assets.settings import Settings
+from cip_assets.reporting.dashboard.figures import Figures
 
 LANDED: Mapping[str, str] = {
     "customers": "C1,Ada,Lovelace,ada@example.org,Female,1990-12-10,2024-01-02,North,Consumer\n"

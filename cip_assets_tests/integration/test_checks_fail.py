@@ -10,14 +10,14 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from cip_assets.assets import ASSETS
-from cip_assets.checks import CHECKS
-from cip_assets.checks.contract import WITH_ROWS
+from cip_assets.config.settings import Settings
 from cip_assets.contracts import EVENT_TABLES, SOURCE_TABLES, contracts_in
 from cip_assets.contracts.exports import EXPORTS
 from cip_assets.definitions import build_definitions
-from cip_assets.runner import Platform
-from cip_assets.settings import Settings
+from cip_assets.orchestration.assets import ASSETS
+from cip_assets.orchestration.checks import CHECKS
+from cip_assets.orchestration.checks.contract import WITH_ROWS
+from cip_assets.orchestration.runs import Platform
 from cip_assets_tests.conftest import ENGINE
 from cip_assets_tests.integration.helpers import LANDED, land
 

@@ -11,11 +11,10 @@ import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
 
-from cip_assets.automation import plan
-from cip_assets.automation.jobs import SNAPSHOT_ASSETS
-from cip_assets.runner import Platform
-from cip_assets.settings import Settings
-from cip_assets_tests.automation.test_alerts import webhook
+from cip_assets.config.settings import Settings
+from cip_assets.orchestration.due import plan
+from cip_assets.orchestration.jobs.all_jobs import SNAPSHOT_ASSETS
+from cip_assets.orchestration.runs import Platform
 from cip_assets_tests.conftest import ENGINE, ODD_NAME
 from cip_assets_tests.integration.dagster_page import SELECTOR, Page, dagster_dev, wait_for
 from cip_assets_tests.integration.helpers import (
@@ -25,6 +24,7 @@ from cip_assets_tests.integration.helpers import (
     files_of,
     land,
 )
+from cip_assets_tests.orchestration.test_alerts import webhook
 
 pytestmark = pytest.mark.page
 

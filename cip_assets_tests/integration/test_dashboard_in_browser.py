@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from cip_assets.dashboard.charts import BLUE, charts
+from cip_assets.reporting.dashboard.charts import BLUE, charts
 from cip_assets_tests.integration.browser import chromium
 from cip_assets_tests.integration.conftest import Sample
 from cip_assets_tests.integration.helpers import rows_of

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from cip_assets.contracts import SOURCE_TABLES
-from cip_assets.runner import Platform
+from cip_assets.orchestration.runs import Platform
 from cip_assets_tests.integration.helpers import exported, rows_of
 
 MakePlatform = Callable[..., Platform]

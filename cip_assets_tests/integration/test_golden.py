@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from cip_assets.dashboard.figures import Figures
+from cip_assets.reporting.dashboard.figures import Figures
 from cip_assets_tests.golden import changes, golden, kept
 from cip_assets_tests.integration.conftest import Sample
 

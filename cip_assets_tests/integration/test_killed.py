@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cip_assets.runner import Platform
-from cip_assets.settings import Settings
+from cip_assets.config.settings import Settings
+from cip_assets.orchestration.runs import Platform
 from cip_assets_tests.conftest import ENGINE
 from cip_assets_tests.integration.helpers import every_table, files_of, land_all
 

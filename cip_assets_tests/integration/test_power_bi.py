@@ -18,9 +18,9 @@ import duckdb
 import pytest
 
 from cip_assets.contracts import contracts_in
-from cip_assets.dashboard.figures import Figures
-from cip_assets.io import delta
-from cip_assets.powerbi.project import FOLDER, files
+from cip_assets.reporting.dashboard.figures import Figures
+from cip_assets.reporting.powerbi.project import FOLDER, files
+from cip_assets.storage import delta
 from cip_assets_tests.integration.conftest import Sample
 from cip_assets_tests.integration.helpers import added_up
 from cip_assets_tests.integration.power_bi import READ_AS, Model, Query, filled, parsed
@@ -205,7 +205,7 @@ def test_the_project_is_what_the_contracts_say() -> None:
         for path in FOLDER.rglob("*")
         if path.is_file() and ".pbi" not in path.parts
     }
-    assert there == files(), "powerbi/ is out of date: run .venv/bin/python -m cip_assets.powerbi"
+    assert there == files(), "powerbi/ is out of date: run .venv/bin/python -m cip_assets.reporting.powerbi"
 
 
 def test_a_renamed_column_of_a_contract_makes_another_project(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_a_renamed_column_of_a_contract_makes_another_project(tmp_path: Path) ->
         [
             sys.executable,
             "-c",
-            "import json; from cip_assets.powerbi.project import files; print(json.dumps(files()))",
+            "import json; from cip_assets.reporting.powerbi.project import files; print(json.dumps(files()))",
         ],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},

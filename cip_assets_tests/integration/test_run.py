@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cip_assets.automation.plan import Block
 from cip_assets.contracts.exports import EXPORTS
-from cip_assets.runner import Platform
+from cip_assets.orchestration.due.plan import Block
+from cip_assets.orchestration.runs import Platform
 from cip_assets_tests.integration.conftest import Sample
 from cip_assets_tests.integration.helpers import (
     data_files,

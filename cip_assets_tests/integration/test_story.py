@@ -6,11 +6,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from cip_assets.dashboard.figures import Figures
-from cip_assets.dashboard.page import QUESTIONS, page
-from cip_assets.generate import GeneratorConfig, Scenario, generate
-from cip_assets.runner import Platform
-from cip_assets.settings import Settings
+from cip_assets.config.settings import Settings
+from cip_assets.orchestration.runs import Platform
+from cip_assets.reporting.dashboard.figures import Figures
+from cip_assets.reporting.dashboard.page import QUESTIONS, page
+from cip_assets.synthetic import GeneratorConfig, Scenario, generate
 from cip_assets_tests.conftest import ENGINE
 from cip_assets_tests.integration.helpers import rows_of
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cip_assets.errors import PlatformError
-from cip_assets.runner import Platform
+from cip_assets.config.errors import PlatformError
+from cip_assets.orchestration.runs import Platform
 from cip_assets_tests.integration.helpers import LANDED, land, rows_of
 
 MakePlatform = Callable[..., Platform]

@@ -1,0 +1,393 @@
+"""BG/NBD: when customers buy, and when they stop.
+
+While alive a customer buys at a rate lambda ~ Gamma(r, alpha); after each repeat purchase the customer stops
+for good with probability p ~ Beta(a, b). Fader, Hardie, Lee (2005), "Counting Your Customers the Easy Way: An
+Alternative to the Pareto/NBD Model", Marketing Science 24(2), cited below as FHL.
+
+All times are in days, alpha too: r / alpha is the mean number of purchases a day while alive.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import betaln, digamma, expit, gammaln
+
+from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot, maximise
+
+PARAMETERS = ("r", "alpha", "a", "b")
+
+STARTS = ((0.3, 0.8, 2.5), (1.0, 0.3, 3.0), (3.0, 1.0, 1.0), (0.1, 0.1, 5.0))
+"""Default starting points (r, a, b): few or many alike, early or late dropout."""
+
+TABLE_STEP = 0.04
+"""Grid of the table of purchases while alive, in log time: the spline's relative error stays below 1e-6."""
+
+SLOW_DECAY = 0.5
+"""Below this a, p^a decays so slowly towards p = 0 that the integrand's value there is taken out."""
+
+BLOCK = 1 << 20
+"""Largest number of integrand values held at once: 8 MB."""
+
+
+def customer_arrays(x: ArrayLike, t_x: ArrayLike, age: ArrayLike) -> tuple[Floats, Floats, Floats]:
+    """The three statistics as float arrays of one shape (n,), checked.
+
+    Raises:
+        ValueError: a value is missing, negative or infinite, or t_x exceeds age.
+
+    """
+    arrays = np.broadcast_arrays(*(np.atleast_1d(np.asarray(value, dtype=float)) for value in (x, t_x, age)))
+    for name, array in zip(("x", "t_x", "age"), arrays, strict=True):
+        if not (np.isfinite(array) & (array >= 0)).all():
+            raise ValueError(f"{name} must be a number of 0 or more for every customer")
+    if (arrays[1] > arrays[2]).any():
+        raise ValueError("t_x must not exceed age: the last purchase lies before the snapshot day")
+    return arrays[0], arrays[1], arrays[2]
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """What the likelihood needs of all customers: grain is one distinct (x, t_x, age).
+
+    Attributes:
+        x: distinct purchase days - 1, shape (k,).
+        t_x: days from the first to the last purchase day, shape (k,).
+        age: days from the first purchase day to the snapshot day (T in FHL), shape (k,).
+        count: the number of customers with these values, shape (k,).
+
+    """
+
+    x: Floats
+    t_x: Floats
+    age: Floats
+    count: Floats
+
+    def __post_init__(self) -> None:
+        x, t_x, age = customer_arrays(self.x, self.t_x, self.age)
+        count = np.atleast_1d(np.asarray(self.count, dtype=float))
+        if count.shape != x.shape or not (np.isfinite(count) & (count > 0)).all():
+            raise ValueError("count must be a positive number for every distinct (x, t_x, age)")
+        for name, array in (("x", x), ("t_x", t_x), ("age", age), ("count", count)):
+            object.__setattr__(self, name, array)
+
+    @classmethod
+    def grouped(cls, x: ArrayLike, t_x: ArrayLike, age: ArrayLike) -> Self:
+        """From one value per customer, shape (n,) each."""
+        rows = customer_arrays(x, t_x, age)
+        if len(rows[0]) == 0:
+            return cls(*rows, np.zeros(0))
+        order = np.lexsort(rows)
+        ordered = [row[order] for row in rows]
+        new = np.ones(len(order), dtype=bool)
+        new[1:] = np.logical_or.reduce([row[1:] != row[:-1] for row in ordered])
+        starts = np.flatnonzero(new)
+        counts = np.diff(np.append(starts, len(order)))
+        return cls(ordered[0][starts], ordered[1][starts], ordered[2][starts], counts.astype(float))
+
+    @property
+    def customers(self) -> int:
+        return round(float(self.count.sum()))
+
+    @property
+    def repeat_customers(self) -> int:
+        return round(float(self.count[self.x > 0].sum()))
+
+
+@dataclass(frozen=True)
+class BgNbdFit:
+    """The four parameters (alpha in days), and how far to trust them.
+
+    Attributes:
+        log_likelihood: the sum over customers of FHL equation (6), time in days.
+        standard_errors: of r, alpha, a, b, by the delta method; None where the data does not tell.
+        log_standard_errors: of their logs.
+        at_bound: the names of parameters that ran to the edge of the search (for example, no dropout seen).
+        starts: the number of starting points tried.
+
+    """
+
+    r: float
+    alpha: float
+    a: float
+    b: float
+    log_likelihood: float | None = None
+    standard_errors: tuple[float | None, ...] = (None, None, None, None)
+    log_standard_errors: tuple[float | None, ...] = (None, None, None, None)
+    at_bound: tuple[str, ...] = ()
+    converged: bool = False
+    customers: int = 0
+    repeat_customers: int = 0
+    starts: int = 0
+    message: str = ""
+
+    def probability_alive(self, x: ArrayLike, t_x: ArrayLike, age: ArrayLike) -> Floats:
+        """See `probability_alive`."""
+        return probability_alive(self, x, t_x, age)
+
+    def probability_active_if_alive(self, x: ArrayLike, age: ArrayLike, horizon_days: float) -> Floats:
+        """See `probability_active`."""
+        return poisson_gamma_active(self.r, self.alpha, x, age, horizon_days)
+
+    def purchases_if_alive(self, x: ArrayLike, age: ArrayLike, horizons_days: Sequence[float]) -> Floats:
+        """See `purchases_if_alive`."""
+        return purchases_if_alive(self, x, age, horizons_days)
+
+
+class _Likelihood:
+    """FHL equation (6) summed over grouped statistics, written as
+
+    log L = log(Gamma(r+x) alpha^r / Gamma(r)) + log(B(a, b+x) / B(a, b)) - (r+x) log(alpha+T)
+            + [x > 0] log(1 + e^d),
+    d = log(a / (b+x-1)) + (r+x) (log(alpha+T) - log(alpha+t_x)),
+
+    where 1 / (1 + e^d) is P(alive). Special functions and logs are taken of the distinct values of x, t_x and
+    T only; what is left per distinct triple is d.
+    """
+
+    def __init__(self, x: Floats, t_x: Floats, age: Floats, count: Floats) -> None:
+        self.customers = float(count.sum())
+        self.x, x_index = np.unique(x, return_inverse=True)
+        self.age, age_index = np.unique(age, return_inverse=True)
+        self.x_count = np.bincount(x_index, count)
+        self.age_count = np.bincount(age_index, count)
+        self.age_purchases = np.bincount(age_index, count * x)
+        repeat = x > 0
+        self.repeat_x_index = x_index[repeat]
+        self.repeat_age_index = age_index[repeat]
+        self.repeat_x = x[repeat]
+        self.repeat_count = count[repeat]
+        self.t_x, self.t_x_index = np.unique(t_x[repeat], return_inverse=True)
+
+    def __call__(self, parameters: Floats) -> tuple[float, Floats]:
+        """The log-likelihood and its gradient with respect to the logs of r, alpha, a, b."""
+        r, alpha, a, b = (float(value) for value in parameters)
+        x, n = self.x, self.customers
+        log_age = np.log(alpha + self.age)
+        log_t_x = np.log(alpha + self.t_x)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_odds_per_purchase = np.where(x > 0, np.log(a) - np.log(b + x - 1), 0.0)
+            inverse_c = np.where(x > 0, 1 / (b + x - 1), 0.0)
+        silence = log_age[self.repeat_age_index] - log_t_x[self.t_x_index]
+        shape = r + self.repeat_x
+        d = log_odds_per_purchase[self.repeat_x_index] + shape * silence
+        dead = self.repeat_count * expit(d)
+
+        value = (
+            dot(self.x_count, gammaln(r + x) + gammaln(b + x) - gammaln(a + b + x))
+            + n * float(r * np.log(alpha) - gammaln(r) + gammaln(a + b) - gammaln(b))
+            - dot(r * self.age_count + self.age_purchases, log_age)
+            + dot(self.repeat_count, np.logaddexp(0.0, d))
+        )
+        purchases = r * self.age_count + self.age_purchases
+        slope_r = (
+            dot(self.x_count, digamma(r + x))
+            + n * float(np.log(alpha) - digamma(r))
+            - dot(self.age_count, log_age)
+            + dot(dead, silence)
+        )
+        slope_alpha = (
+            n * r / alpha
+            - dot(purchases, 1 / (alpha + self.age))
+            + dot(
+                dead * shape,
+                1 / (alpha + self.age[self.repeat_age_index]) - 1 / (alpha + self.t_x[self.t_x_index]),
+            )
+        )
+        total = dot(self.x_count, digamma(a + b + x)) - n * float(digamma(a + b))
+        slope_a = -total + float(dead.sum()) / a
+        slope_b = (
+            dot(self.x_count, digamma(b + x))
+            - n * float(digamma(b))
+            - total
+            - dot(dead, inverse_c[self.repeat_x_index])
+        )
+        return value, np.array([r * slope_r, alpha * slope_alpha, a * slope_a, b * slope_b])
+
+
+def log_likelihood(statistics: Statistics, r: float, alpha: float, a: float, b: float) -> float:
+    """The sum over customers of FHL equation (6); alpha in days."""
+    likelihood = _Likelihood(statistics.x, statistics.t_x, statistics.age, statistics.count)
+    return likelihood(np.array([r, alpha, a, b]))[0]
+
+
+def fit(
+    statistics: Statistics, starts: Sequence[tuple[float, float, float, float]] | None = None
+) -> BgNbdFit:
+    """The maximum of the likelihood, FHL equation (6), over r, alpha, a, b.
+
+    Memory and time grow with the number of distinct (x, t_x, age), not with the number of customers.
+
+    Args:
+        statistics: every buyer, x = 0 included.
+        starts: starting points (r, alpha in days, a, b); by default four at the observed rate.
+
+    Raises:
+        ValueError: there is no repeat buyer, or not a day has passed: no parameter could be told.
+
+    """
+    scale = float(statistics.age.max(initial=0.0))
+    purchases = dot(statistics.count, statistics.x)
+    if scale < 1 or purchases <= 0:
+        raise ValueError("BG/NBD needs at least one repeat buyer and one day of observation")
+    rate = purchases / dot(statistics.count, statistics.age) * scale
+    scaled_starts = (
+        [(r, r / rate, a, b) for r, a, b in STARTS]
+        if starts is None
+        else [(r, alpha / scale, a, b) for r, alpha, a, b in starts]
+    )
+    best = maximise(
+        _Likelihood(statistics.x, statistics.t_x / scale, statistics.age / scale, statistics.count),
+        scaled_starts,
+        float(statistics.count.sum()),
+    )
+    r, alpha, a, b = (float(value) for value in best.parameters)
+    values = (r, alpha * scale, a, b)
+    # alpha^r / (alpha + T)^(r + x) has the dimension time^-x.
+    return BgNbdFit(
+        *values,
+        log_likelihood=best.log_likelihood - purchases * float(np.log(scale)),
+        standard_errors=tuple(
+            None if error is None else error * value
+            for error, value in zip(best.log_standard_errors, values, strict=True)
+        ),
+        log_standard_errors=best.log_standard_errors,
+        at_bound=tuple(name for name, at in zip(PARAMETERS, best.at_bound, strict=True) if at),
+        converged=best.converged,
+        customers=statistics.customers,
+        repeat_customers=statistics.repeat_customers,
+        starts=best.starts,
+        message=best.message,
+    )
+
+
+def probability_alive(fit: BgNbdFit, x: ArrayLike, t_x: ArrayLike, age: ArrayLike) -> Floats:
+    """P(alive at T | x, t_x, T) = 1 / (1 + [x > 0] a / (b+x-1) ((alpha+T) / (alpha+t_x))^(r+x)), shape (n,).
+
+    The ratio of the two terms of FHL equation (6); also Fader, Hardie (2008), "Computing P(alive) Using the
+    BG/NBD Model", equation (3). It is 1 for a one-time buyer, as only a repeat purchase can be the last.
+    """
+    x, t_x, age = customer_arrays(x, t_x, age)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_odds = (
+            np.log(fit.a)
+            - np.log(fit.b + x - 1)
+            + (fit.r + x) * (np.log(fit.alpha + age) - np.log(fit.alpha + t_x))
+        )
+    return np.asarray(np.where(x > 0, expit(-log_odds), 1.0))
+
+
+def poisson_gamma_active(r: float, alpha: float, x: ArrayLike, age: ArrayLike, horizon_days: float) -> Floats:
+    """P(at least one purchase in (T, T + h]) at a rate lambda ~ Gamma(r+x, alpha+T), shape (n,).
+
+    1 - E[e^(-lambda h)] = 1 - ((alpha+T) / (alpha+T+h))^(r+x).
+    """
+    log_ratio = np.log1p(_horizons([horizon_days])[0] / (alpha + np.asarray(age, dtype=float)))
+    return np.asarray(-np.expm1(-(r + np.asarray(x, dtype=float)) * log_ratio))
+
+
+def probability_active(
+    fit: BgNbdFit, x: ArrayLike, t_x: ArrayLike, age: ArrayLike, horizon_days: float
+) -> Floats:
+    """P(at least one purchase in (T, T + h] | x, t_x, T), shape (n,).
+
+    The term of FHL equation (6) that belongs to customers alive at T is, in lambda, proportional to
+    lambda^(r+x-1) e^(-lambda (alpha+T)): given alive, lambda ~ Gamma(r+x, alpha+T). Whoever is alive makes
+    the next purchase at that rate, whatever p, so P = P(alive) (1 - ((alpha+T) / (alpha+T+h))^(r+x)).
+    """
+    x, t_x, age = customer_arrays(x, t_x, age)
+    return probability_alive(fit, x, t_x, age) * poisson_gamma_active(fit.r, fit.alpha, x, age, horizon_days)
+
+
+def expected_purchases(
+    fit: BgNbdFit, x: ArrayLike, t_x: ArrayLike, age: ArrayLike, horizon_days: float
+) -> Floats:
+    """E[purchases in (T, T + h] | x, t_x, T], FHL equation (10), shape (n,)."""
+    x, t_x, age = customer_arrays(x, t_x, age)
+    purchases: Floats = purchases_if_alive(fit, x, age, [horizon_days])[0]
+    return probability_alive(fit, x, t_x, age) * purchases
+
+
+def purchases_if_alive(fit: BgNbdFit, x: ArrayLike, age: ArrayLike, horizons_days: Sequence[float]) -> Floats:
+    """E[purchases in (T, T + h] | x, T, alive at T] for each horizon h, shape (number of horizons, n).
+
+    The numerator of FHL equation (10). Its closed form subtracts a hypergeometric function from 1 and divides
+    by a - 1, which has no value at a = 1 and no digits near it, so the integral behind it is taken instead:
+    E over p ~ Beta(a, b+x) of (1 - (1 + p z)^-(r+x)) / p with z = h / (alpha+T); every factor is positive.
+
+    For one x it depends on z alone: where many z share an x it is read from a spline in log z.
+    """
+    x, _, age = customer_arrays(x, 0.0, age)
+    horizons = _horizons(horizons_days)
+    result = np.zeros((len(horizons), len(x)))
+    order = np.argsort(x, kind="stable")
+    for group in np.split(order, np.flatnonzero(np.diff(x[order])) + 1):
+        if len(group):
+            z = horizons[:, None] / (fit.alpha + age[group])
+            result[:, group] = _purchases(fit.r + x[group[0]], fit.a, fit.b + x[group[0]], z)
+    return result
+
+
+def _horizons(horizons_days: Sequence[float]) -> Floats:
+    horizons = np.asarray(horizons_days, dtype=float)
+    if not (np.isfinite(horizons) & (horizons >= 0)).all():
+        raise ValueError("a horizon must be a number of 0 or more days")
+    return horizons
+
+
+def _purchases(s: float, a: float, c: float, z: Floats) -> Floats:
+    """E over p ~ Beta(a, c) of (1 - (1 + p z)^-s) / p, in the shape of z; z >= 0."""
+    result = np.zeros_like(z)
+    positive = z > 0
+    values = z[positive]
+    if len(values) == 0:
+        return result
+    low, high = np.log(values.min()), np.log(values.max())
+    knots = int(np.ceil((high - low) / TABLE_STEP)) + 5
+    if len(values) > 2 * knots and high > low:
+        grid = np.linspace(low, high, knots)
+        # Imported here: it takes half a second, which a process that only loads the graph need not wait for.
+        from scipy.interpolate import CubicSpline  # noqa: PLC0415
+
+        spline = CubicSpline(grid, np.log(_integrate(s, a, c, np.exp(grid))))
+        result[positive] = np.exp(spline(np.log(values)))
+    else:
+        result[positive] = _integrate(s, a, c, values)
+    return result
+
+
+def _integrate(s: float, a: float, c: float, z: Floats) -> Floats:
+    """The same for z > 0 in one dimension, by the trapezoid rule in y = logit(p).
+
+    The rule converges exponentially, as the integrand is analytic for |Im y| < pi and decays at both ends: a
+    step of 0.3 leaves e^(-pi^2 / 0.3) = 5e-15 of its peak. Where the decay is slow (a or c small), the value
+    at that end is taken out first, times q = 1 - p or p, as its expectation is known.
+    """
+    first, last = s * z, -np.expm1(-s * np.log1p(z))  # the values at p = 0 and p = 1
+    slow = a < SLOW_DECAY
+    left, right = (a + 1 if slow else a), c + 1
+    centre = np.log(left / right)
+    width = np.sqrt(1 / left + 1 / right)
+    # Where s z is large, (1 - (1 + p z)^-s) / p is flat below p = 1 / (s z) only, and falls like 1 / p above.
+    shift = max(0.0, float(centre + np.log((s + 1) * z.max())))
+    if left > 1:
+        shift = min(shift, 30 / (left - 1))
+    low = centre - 9 * width - 30 / left - shift
+    high = centre + 9 * width + 30 / right
+    nodes = int(np.ceil((high - low) / min(0.3, 0.6 * width))) + 1
+    y = np.linspace(low, high, nodes)
+    p, q = expit(y), expit(-y)
+    weights = np.exp(a * np.log(p) + c * np.log(q) - betaln(a, c)) * (y[1] - y[0])
+    taken_out = first if slow else np.zeros_like(first)
+    result = np.empty_like(z)
+    rows = max(1, BLOCK // nodes)
+    for start in range(0, len(z), rows):
+        block = slice(start, start + rows)
+        integrand = -np.expm1(-s * np.log1p(np.outer(z[block], p))) / p
+        integrand -= np.outer(taken_out[block], q) + np.outer(last[block], p)
+        result[block] = np.einsum("ij,j->i", integrand, weights)
+    result += taken_out * (c / (a + c)) + last * (a / (a + c))
+    # The expectation lies between the integrand's values at p = 1 and p = 0.
+    return np.clip(result, last, first)

@@ -1,0 +1,286 @@
+"""The purchase model of a snapshot: which models speak, why, and what they say of each customer."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cip_assets.analytics.forecasting import bg_nbd as bgnbd
+from cip_assets.analytics.forecasting import gamma_gamma
+from cip_assets.analytics.forecasting.bg_nbd import BgNbdFit, Statistics, customer_arrays
+from cip_assets.analytics.forecasting.discounting import discounted_purchases
+from cip_assets.analytics.forecasting.gamma_gamma import GammaGammaFit, ValueStatistics
+from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot
+from cip_assets.analytics.forecasting.paid import (
+    EVERY_DAY,
+    PaidShare,
+    PaidStatistics,
+    expected_paid,
+    fit_paid_shares,
+)
+from cip_assets.analytics.forecasting.pooled import PooledMean, PooledRate, pooled_mean, pooled_rate
+
+MIN_REPEAT_CUSTOMERS = 50
+"""With fewer repeat buyers the standard error of b exceeds b: on CDNOW it is 0.29 b at 946 of them."""
+
+HORIZONS_DAYS = (30, 90, 365)
+
+_PROCESSES: Mapping[str, type[BgNbdFit] | type[PooledRate]] = {"bg_nbd": BgNbdFit, "pooled_rate": PooledRate}
+_VALUES: Mapping[str, type[GammaGammaFit] | type[PooledMean]] = {
+    "gamma_gamma": GammaGammaFit,
+    "pooled_mean": PooledMean,
+}
+
+
+@dataclass(frozen=True)
+class PurchaseModel:
+    """The models chosen for one snapshot. `to_dict` gives plain JSON values, so it travels to any task.
+
+    Attributes:
+        purchases: when customers buy.
+        values: what a paid purchase day is worth.
+        after_paid: which share of their days is paid by buyers whose first purchase day was paid.
+        after_unpaid: the same of the others.
+        annual_rate: the yearly discount rate, as a share.
+        window_days: the period ahead over which "active" is judged.
+        notes: sentences on what was chosen and why, for people.
+
+    """
+
+    purchases: BgNbdFit | PooledRate
+    values: GammaGammaFit | PooledMean
+    after_paid: PaidShare = EVERY_DAY
+    after_unpaid: PaidShare = EVERY_DAY
+    annual_rate: float = 0.1
+    window_days: int = 90
+    notes: tuple[str, ...] = ()
+
+    @property
+    def model(self) -> str:
+        """'bg_nbd' or 'pooled_rate'."""
+        return "bg_nbd" if isinstance(self.purchases, BgNbdFit) else "pooled_rate"
+
+    @property
+    def value_model(self) -> str:
+        """'gamma_gamma' or 'pooled_mean'."""
+        return "gamma_gamma" if isinstance(self.values, GammaGammaFit) else "pooled_mean"
+
+    def score(
+        self,
+        x: ArrayLike,
+        t_x: ArrayLike,
+        age: ArrayLike,
+        mean_value: ArrayLike,
+        *,
+        paid_x: ArrayLike | None = None,
+        is_first_paid: ArrayLike = True,
+    ) -> dict[str, Floats]:
+        """What the model expects of each customer; every array has the shape (n,) and is finite.
+
+        Args:
+            x: distinct purchase days - 1.
+            t_x: days from the first to the last purchase day.
+            age: days from the first purchase day to the snapshot day.
+            mean_value: mean of the paid per-day totals without the first; nan where unknown, unused where
+                there is none.
+            paid_x: of the purchase days after the first, those that were paid; all unless given.
+            is_first_paid: whether the first purchase day was paid.
+
+        Returns:
+            expected_purchases_30, expected_purchases_90, expected_purchases_365: purchase days in the days
+            ahead; p_alive; p_active_<window_days>: P(at least one purchase within the window);
+            expected_value: of a purchase day, paid or not, in currency; clv_12m: discounted expected spend over
+            the next 12 months, in currency.
+
+        Raises:
+            ValueError: a statistic is missing, negative or infinite, or t_x exceeds age.
+
+        """
+        x, t_x, age = customer_arrays(x, t_x, age)
+        alive = self.purchases.probability_alive(x, t_x, age)
+        paid_x = x if paid_x is None else np.asarray(paid_x, dtype=float)
+        value = np.broadcast_to(self.values.expected_value(paid_x, mean_value), x.shape)
+        value = value * expected_paid(self.after_paid, self.after_unpaid, is_first_paid, x, paid_x)
+
+        # The rest depends on x and age alone, and ages are whole days: many customers share both.
+        pair_x, pair_age, pair = _distinct_pairs(x, age)
+        ahead = self.purchases.purchases_if_alive(pair_x, pair_age, HORIZONS_DAYS)
+        active = self.purchases.probability_active_if_alive(pair_x, pair_age, self.window_days)
+        discounted = discounted_purchases(self.purchases, pair_x, pair_age, self.annual_rate)
+        return {
+            **{
+                f"expected_purchases_{h}": alive * ahead[index][pair] for index, h in enumerate(HORIZONS_DAYS)
+            },
+            "p_alive": alive,
+            f"p_active_{self.window_days}": alive * active[pair],
+            "expected_value": value,
+            "clv_12m": alive * discounted[pair] * value,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values only: strings, numbers, lists, None."""
+        plain = {
+            "model": self.model,
+            "value_model": self.value_model,
+            "purchases": asdict(self.purchases),
+            "values": asdict(self.values),
+            "after_paid": asdict(self.after_paid),
+            "after_unpaid": asdict(self.after_unpaid),
+            "annual_rate": self.annual_rate,
+            "window_days": self.window_days,
+            "notes": list(self.notes),
+        }
+        # One pass through JSON turns tuples into lists and refuses nan, which JSON does not have.
+        result: dict[str, Any] = json.loads(json.dumps(plain, allow_nan=False))
+        return result
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`.
+
+        Raises:
+            ValueError: a model's name is not known, or a key is missing or unknown.
+
+        """
+        try:
+            process = _PROCESSES[plain["model"]]
+            values = _VALUES[plain["value_model"]]
+            return cls(
+                purchases=_build(process, plain["purchases"]),
+                values=_build(values, plain["values"]),
+                after_paid=_build(PaidShare, plain["after_paid"]),
+                after_unpaid=_build(PaidShare, plain["after_unpaid"]),
+                annual_rate=float(plain["annual_rate"]),
+                window_days=int(plain["window_days"]),
+                notes=tuple(plain["notes"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a purchase model: {error}") from error
+
+
+def _build(kind: type[Any], plain: Mapping[str, Any]) -> Any:
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+    missing = {field.name for field in fields(kind)} - values.keys()
+    if missing:
+        raise ValueError(f"not a purchase model: {kind.__name__} lacks {', '.join(sorted(missing))}")
+    return kind(**values)
+
+
+def _distinct_pairs(x: Floats, age: Floats) -> tuple[Floats, Floats, NDArray[np.intp]]:
+    """The distinct (x, age), and for each customer the place of theirs."""
+    x_values, x_index = np.unique(x, return_inverse=True)
+    age_values, age_index = np.unique(age, return_inverse=True)
+    ages = max(len(age_values), 1)
+    codes, index = np.unique(x_index * ages + age_index, return_inverse=True)
+    return x_values[codes // ages], age_values[codes % ages], index
+
+
+def fit_purchase_model(
+    statistics: Statistics,
+    value_statistics: ValueStatistics,
+    *,
+    overall_mean_value: float = 0.0,
+    paid_statistics: PaidStatistics | None = None,
+    annual_rate: float = 0.1,
+    window_days: int = 90,
+    min_repeat_customers: int = MIN_REPEAT_CUSTOMERS,
+) -> PurchaseModel:
+    """Fit BG/NBD and Gamma-Gamma; where one cannot be had, its stated fallback. Never fails on valid input.
+
+    Args:
+        statistics: every buyer, x = 0 included.
+        value_statistics: buyers with a paid purchase day after the first, by the number of such days and their
+            mean value, as from `gamma_gamma.bin_statistics`.
+        overall_mean_value: mean of all paid per-day totals; used only where nobody paid on a second day.
+        paid_statistics: every buyer; None where every purchase day was paid.
+        annual_rate: the yearly discount rate, as a share.
+        window_days: the period ahead over which "active" is judged.
+        min_repeat_customers: with fewer, no parameters are estimated.
+
+    """
+    notes: list[str] = []
+    purchases = _fit_purchases(statistics, min_repeat_customers, notes)
+    values = _fit_values(value_statistics, overall_mean_value, min_repeat_customers, notes)
+    shares = (EVERY_DAY, EVERY_DAY)
+    if paid_statistics is not None:
+        shares = fit_paid_shares(paid_statistics)
+        notes.append(_about_unpaid(*shares))
+    return PurchaseModel(purchases, values, *shares, annual_rate, window_days, tuple(notes))
+
+
+def _about_unpaid(after_paid: PaidShare, after_unpaid: PaidShare) -> str:
+    def told(share: PaidShare) -> str:
+        return (
+            f"{share.mean:.3g} of all purchase days, as too few of them bought again"
+            if share.counts_first_day
+            else f"{share.mean:.3g} of the days after the first"
+        )
+
+    return (
+        "Some purchase days cost nothing. Expected to be paid: by buyers whose first day was paid, "
+        f"{told(after_paid)}; by the others, {told(after_unpaid)}."
+    )
+
+
+def _fit_purchases(statistics: Statistics, minimum: int, notes: list[str]) -> BgNbdFit | PooledRate:
+    if statistics.repeat_customers < minimum:
+        reason = f"{statistics.repeat_customers} customers bought on a second day, {minimum} are needed"
+    elif statistics.count.size == 1:
+        reason = "all customers have the same history, so nothing tells how they differ"
+    elif statistics.age.max() < 1:
+        reason = "no day has passed since the first purchases"
+    else:
+        fit = bgnbd.fit(statistics)
+        if fit.converged:
+            notes.append(
+                f"BG/NBD was fitted on {fit.customers} buyers, {fit.repeat_customers} of them repeat buyers: "
+                f"r {fit.r:.3g}, alpha {fit.alpha:.4g} days, a {fit.a:.3g}, b {fit.b:.3g}."
+            )
+            if fit.at_bound:
+                notes.append(
+                    f"BG/NBD: {' and '.join(fit.at_bound)} ran to the edge of the search: forecasts hold, "
+                    "but the data does not tell the value of the parameter."
+                )
+            return fit
+        reason = f"the fit has {fit.message}"
+    fallback = pooled_rate(statistics)
+    notes.append(
+        f"No BG/NBD: {reason}. A pooled rate of {365 * fallback.r / fallback.alpha:.3g} purchase days a year "
+        "speaks instead; it knows no dropout, so p_alive is 1."
+    )
+    return fallback
+
+
+def _fit_values(
+    statistics: ValueStatistics, overall_mean: float, minimum: int, notes: list[str]
+) -> GammaGammaFit | PooledMean:
+    if statistics.customers < minimum:
+        reason = f"{statistics.customers} repeat buyers have a mean value above 0, {minimum} are needed"
+    else:
+        fit = gamma_gamma.fit(statistics)
+        if fit.converged:
+            notes.append(
+                f"Gamma-Gamma was fitted on {fit.customers} repeat buyers: p {fit.p:.3g}, q {fit.q:.3g}, "
+                f"gamma {fit.gamma:.4g}; a purchase day is worth {fit.population_mean:.4g} on average."
+            )
+            notes.append(
+                "Gamma-Gamma takes how often and how much customers buy for independent; their correlation "
+                f"is {_correlation(statistics):.2f}."
+            )
+            return fit
+        reason = f"the fit has {fit.message}"
+    fallback = pooled_mean(statistics, overall_mean)
+    notes.append(f"No Gamma-Gamma: {reason}. The pooled mean of {fallback.mean:.4g} speaks instead.")
+    return fallback
+
+
+def _correlation(statistics: ValueStatistics) -> float:
+    """Of x and mean value over customers, 0 where one of them does not vary."""
+    share = statistics.count / statistics.count.sum()
+    x = statistics.x - dot(share, statistics.x)
+    value = statistics.mean_value / dot(share, statistics.mean_value) - 1
+    spread = float(np.sqrt(dot(share, x**2) * dot(share, value**2)))
+    return dot(share, x * value) / spread if spread > 0 else 0.0

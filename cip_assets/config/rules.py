@@ -1,0 +1,237 @@
+"""The business rules file: loaded once, checked in full, then plain values."""
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from cip_assets.config.errors import PlatformError
+from cip_assets.contracts import LAYERS, SOURCE_TABLES
+from cip_assets.contracts.text_formats import EARLIEST_DAY
+
+DEFAULT_RULES = Path(__file__).with_name("business_rules.yaml")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _first_day(day: date) -> date:
+    if day.day != 1:
+        raise ValueError(f"write a month as YYYY-MM, not {day}")
+    return day
+
+
+def _in_reach(month: date) -> date:
+    # Sail's functions on months reach back to 1677.
+    if month < EARLIEST_DAY:
+        raise ValueError(f"take a month from {EARLIEST_DAY:%Y-%m} on, not {month:%Y-%m}")
+    return month
+
+
+def _in_order(scores: tuple[int, int]) -> tuple[int, int]:
+    if scores[0] > scores[1]:
+        raise ValueError(f"write the lower score first, not {list(scores)}")
+    return scores
+
+
+Month = Annotated[
+    date,
+    BeforeValidator(lambda value: f"{value}-01" if len(str(value)) == 7 else value),
+    AfterValidator(_first_day),
+]
+"""A month, written YYYY-MM, as its first day."""
+
+Score = Annotated[int, Field(ge=1, le=5)]
+ScoreRange = Annotated[tuple[Score, Score], AfterValidator(_in_order)]
+
+
+class CalendarRules(_Strict):
+    first_month: Annotated[Month, AfterValidator(_in_reach)]
+
+
+class ChurnBands(_Strict):
+    medium: float = Field(gt=0, lt=1)
+    high: float = Field(gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def high_is_above_medium(self) -> Self:
+        if self.high <= self.medium:
+            raise ValueError("high must be above medium")
+        return self
+
+
+class ChurnRules(_Strict):
+    risk_after_days: int = Field(ge=1)
+    window_days: int = Field(ge=1)
+    max_calibration_error: float = Field(gt=0, le=1)
+    bands: ChurnBands
+
+
+class RepeatRules(_Strict):
+    within_days: int = Field(ge=1)
+
+
+class ClvRules(_Strict):
+    annual_discount_rate: float = Field(ge=0)
+
+
+class ValueRule(_Strict):
+    max_recency_days: int = Field(ge=0)
+    min_frequency: int = Field(ge=1)
+    min_monetary: int = Field(ge=0)
+
+
+class ValueRules(_Strict):
+    high_value: ValueRule
+    loyal: ValueRule
+
+
+class RfmSegment(_Strict):
+    name: str = Field(min_length=1)
+    r: ScoreRange
+    f: ScoreRange
+    m: ScoreRange
+
+    def fits(self, r: int, f: int, m: int) -> bool:
+        pairs = ((r, self.r), (f, self.f), (m, self.m))
+        return all(low <= score <= high for score, (low, high) in pairs)
+
+
+class EngagementRules(_Strict):
+    half_life_days: int = Field(ge=1)
+    weights: Mapping[str, int]
+
+
+class QualityRules(_Strict):
+    max_orphan_share: float = Field(ge=0, le=1)
+    max_quarantined_share: float = Field(ge=0, le=1)
+    max_conflicting_ids_share: float = Field(ge=0, le=1)
+    max_delivery_drop: float = Field(ge=0, le=1)
+    max_delivery_growth: float = Field(ge=1)
+
+
+TextShown = Literal["shown", "masked", "hidden"]
+
+
+class PersonalData(_Strict):
+    first_name: TextShown
+    last_name: TextShown
+    email: TextShown
+    date_of_birth: Literal["shown", "hidden"]
+
+
+class ExportRules(_Strict):
+    neutralize_formulas: bool
+    byte_order_mark: bool
+
+
+class OperationRules(_Strict):
+    keep_versions_days: int = Field(ge=0)
+    max_days_at_once: int = Field(ge=1)
+    fresh_for_hours: Mapping[str, Annotated[float, Field(gt=0)]]
+
+    @field_validator("fresh_for_hours")
+    @classmethod
+    def every_layer_is_named(cls, hours: Mapping[str, float]) -> Mapping[str, float]:
+        layers = (*LAYERS, "exports")
+        if hours.keys() != set(layers):
+            raise ValueError(f"name each of {', '.join(layers)}, and nothing else")
+        return hours
+
+
+class Rules(_Strict):
+    """Every threshold, weight, segment and spelling that the business decides."""
+
+    calendar: CalendarRules
+    churn: ChurnRules
+    repeat: RepeatRules
+    clv: ClvRules
+    value_segments: ValueRules
+    rfm_segments: Sequence[RfmSegment]
+    engagement: EngagementRules
+    quality: QualityRules
+    top_n: int = Field(ge=1)
+    personal_data: PersonalData
+    exports: ExportRules
+    fill: Mapping[str, str]
+    vocabulary: Mapping[str, Sequence[str]]
+    operations: OperationRules
+
+    @model_validator(mode="after")
+    def every_score_has_a_segment(self) -> Self:
+        for r, f, m in product(range(1, 6), repeat=3):
+            if not any(segment.fits(r, f, m) for segment in self.rfm_segments):
+                raise ValueError(f"rfm_segments: no segment fits the scores {r} {f} {m}")
+        return self
+
+    @model_validator(mode="after")
+    def columns_and_activities_are_known(self) -> Self:
+        known = {f"{table}.{column}" for table, source in SOURCE_TABLES.items() for column in source.columns}
+        for section, keys in (("fill", self.fill), ("vocabulary", self.vocabulary)):
+            unknown = sorted(set(keys) - known)
+            if unknown:
+                raise ValueError(f"{section}.{unknown[0]}: no source table has this column")
+        activities = self.vocabulary.get("web_activity.activity_type", ())
+        strange = sorted(set(self.engagement.weights) - set(activities))
+        if strange:
+            raise ValueError(f"engagement.weights.{strange[0]}: not in vocabulary.web_activity.activity_type")
+        return self
+
+    @model_validator(mode="after")
+    def spellings_are_distinct(self) -> Self:
+        for column, words in self.vocabulary.items():
+            keys = [folded(word) for word in words]
+            twice = next((word for word, key in zip(words, keys, strict=True) if keys.count(key) > 1), None)
+            if twice:
+                raise ValueError(f"vocabulary.{column}: {twice!r} stands twice")
+        return self
+
+
+def folded(word: str) -> str:
+    """A word as the vocabulary compares it: without blanks at the ends, double blanks, and case."""
+    return " ".join(word.split()).lower()
+
+
+def load_rules(path: Path = DEFAULT_RULES) -> Rules:
+    """Read and check a rules file.
+
+    Raises:
+        PlatformError: the file is missing or no YAML, or a key is wrong; the message names the key.
+
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise PlatformError(f"business rules {path}: cannot be read: {reason}") from error
+    try:
+        return Rules.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        problem = first["msg"].removeprefix("Value error, ")
+        where = f"{key}: {problem}" if key else problem
+        raise PlatformError(f"business rules {path}: {where}") from error
+
+
+@cache
+def current_rules() -> Rules:
+    """The rules of this process: the file CIP_RULES names, or the ones that come with the package."""
+    named = os.environ.get("CIP_RULES")
+    return load_rules(Path(named).expanduser() if named else DEFAULT_RULES)

@@ -1,0 +1,76 @@
+"""Where things lie and which engine computes, from the environment."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from cip_assets.config.errors import PlatformError
+from cip_assets.config.folders import check_folder
+
+PROJECT = Path(__file__).resolve().parents[2]
+"""The folder that the package lies in."""
+
+DAGSTER_SETTINGS = Path(__file__).with_name("dagster.yaml")
+"""The settings that a data folder's Dagster history begins with."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one process.
+
+    ``data_dir`` holds ``landing`` (input), ``lake`` (Delta tables) and ``final`` (exports).
+
+    Raises:
+        PlatformError: Delta tables cannot lie in that folder.
+
+    """
+
+    data_dir: Path
+    engine: str
+
+    def __post_init__(self) -> None:
+        check_folder(self.data_dir)
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """``CIP_DATA_DIR`` (default: the project's ``data``) and ``CIP_ENGINE`` (default: sail).
+
+        Raises:
+            PlatformError: ``CIP_DATA_DIR`` names no folder that the platform can work in.
+
+        """
+        named = os.environ.get("CIP_DATA_DIR")
+        return cls(
+            data_dir=_folder(named) if named else PROJECT / "data",
+            engine=os.environ.get("CIP_ENGINE") or "sail",
+        )
+
+    @property
+    def landing(self) -> Path:
+        return self.data_dir / "landing"
+
+    @property
+    def lake(self) -> Path:
+        return self.data_dir / "lake"
+
+    @property
+    def final(self) -> Path:
+        return self.data_dir / "final"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.data_dir / ".dagster"
+
+    def table_uri(self, layer: str, table: str) -> str:
+        return str(self.lake / layer / table)
+
+
+def _folder(named: str) -> Path:
+    if "://" in named:
+        raise PlatformError(
+            f"CIP_DATA_DIR={named!r} is an address; name a folder, such as /path/to/shop or ~/shop"
+        )
+    path = Path(os.path.expanduser(named)).absolute()  # noqa: PTH111 -- Path's own raises for ~ and a name
+    # Tools disagree on what '..' after a symbolic link means.
+    return path.resolve() if ".." in path.parts else path

@@ -1,0 +1,103 @@
+"""How much a delivery may change a full snapshot: the newest one replaces all that a table holds.
+
+A failed export is an empty file, or half of one; a file in the wrong folder has too many rows. Neither may replace a
+table by itself. What was accepted, or passed, is in the table; it is not asked about again.
+"""
+
+from collections.abc import Sequence
+
+from pyspark.sql import DataFrame
+
+from cip_assets.config.errors import PlatformError
+from cip_assets.config.rules import QualityRules
+from cip_assets.config.settings import Settings
+from cip_assets.contracts import SourceTable
+from cip_assets.ingest import in_step
+from cip_assets.ingest.in_step import WHOLE
+from cip_assets.ingest.landing import ManifestEntry, newest_delivery
+from cip_assets.storage import delta
+
+
+def refuse_unlikely(
+    settings: Settings, source: SourceTable, entries: Sequence[ManifestEntry], limits: QualityRules
+) -> None:
+    """Compare the rows of the newest delivery with those that raw holds, or else with the delivery before.
+
+    Args:
+        settings: where the tables lie.
+        source: a full snapshot.
+        entries: its part of the manifest.
+        limits: how much may change.
+
+    Raises:
+        PlatformError: it has too few or too many rows; nothing was written.
+
+    """
+    uri = settings.table_uri("raw", source.name)
+    landed = in_step.held_by_landing(source, entries).get(WHOLE, {})
+    held = in_step.held_by_tables([uri], by_month=False).get(WHOLE, {})
+    if delta.exists(uri) and held == landed:
+        return
+    newest = newest_delivery(entries)
+    rows, before = sum(landed.values()), sum(held.values())
+    compared = f"raw/{source.name} holds {before}"
+    if not delta.exists(uri):
+        older = _last_with_rows([entry for entry in entries if entry not in newest])
+        before = sum(entry.row_count for entry in older)
+        compared = f"the one {_of_day(older)} had {before}"
+    if exceeded := _exceeded(rows, before, limits):
+        raise PlatformError(
+            f"{source.name}: the delivery {_of_day(newest)} has {rows} rows, {compared} ({exceeded}); "
+            f"deliver it again, or accept it: {_how_to_accept(source, 'raw')}"
+        )
+
+
+def refuse_losses(
+    settings: Settings, source: SourceTable, raw: DataFrame, judged: DataFrame, limits: QualityRules
+) -> None:
+    """Compare the rows that would be cleaned with those that cleaned holds.
+
+    Raises:
+        PlatformError: too many of the delivery's lines are quarantined; nothing was written.
+
+    """
+    uri = settings.table_uri("cleaned", source.name)
+    held = delta.row_count(delta.open_table(uri)) if delta.exists(uri) else 0
+    # A delivery that is small itself was accepted when it was read.
+    before = min(held, raw.count()) if held else 0
+    rows = judged.where("outcome = 'cleaned'").count() if before else 0
+    if rows < (1 - limits.max_delivery_drop) * before:
+        raise PlatformError(
+            f"{source.name}: {rows} rows of the newest delivery can be cleaned, cleaned/{source.name} holds {held} "
+            f"(quality.max_delivery_drop is {limits.max_delivery_drop:.0%}); correct the delivery or the rules, or "
+            f"accept it: {_how_to_accept(source, 'cleaned')}"
+        )
+
+
+def _exceeded(rows: int, before: int, limits: QualityRules) -> str | None:
+    """The limit that a change of the rows exceeds; None where there was nothing before."""
+    if rows < (1 - limits.max_delivery_drop) * before:
+        return f"quality.max_delivery_drop is {limits.max_delivery_drop:.0%}"
+    if before and rows > limits.max_delivery_growth * before:
+        return f"quality.max_delivery_growth is {limits.max_delivery_growth:g} times"
+    return None
+
+
+def _last_with_rows(entries: Sequence[ManifestEntry]) -> Sequence[ManifestEntry]:
+    """The newest of some deliveries that has rows: one without says nothing of how many there should be."""
+    while entries:
+        newest = newest_delivery(entries)
+        if any(entry.row_count for entry in newest):
+            return newest
+        entries = [entry for entry in entries if entry not in newest]
+    return []
+
+
+def _of_day(delivery: Sequence[ManifestEntry]) -> str:
+    day = delivery[0].delivery_date if delivery else None
+    return f"of {day}" if day else "without a dt="
+
+
+def _how_to_accept(source: SourceTable, layer: str) -> str:
+    on_the_page = f"on Dagster's page: launch {layer}/{source.name} with the config accept: true"
+    return f"cip run --accept {source.name} ({on_the_page})"

@@ -1,0 +1,240 @@
+"""Which parts of a table are not what the landing folder and the present code would make them.
+
+The lake tells by itself: every row carries its file and that file's hash, and every commit the code
+version it was written with. So there is no ledger that could disagree with the tables.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+import duckdb
+
+from cip_assets.config.settings import Settings
+from cip_assets.contracts import CONTRACTS, SourceTable
+from cip_assets.contracts.text_formats import BLANKS
+from cip_assets.ingest.landing import ManifestEntry, newest_delivery
+from cip_assets.storage import delta
+
+Holdings = Mapping[str, Mapping[tuple[str, str], int]]
+"""For each month (its first day; ``WHOLE`` for a snapshot table) the rows of each file, by path and version."""
+
+WHOLE = ""
+"""Stands for the month of a table that has none."""
+
+RANGE = re.compile(r"^(?P<start>[\d-]{10})(?:[.]{3}(?P<end>[\d-]{10}))?$")
+
+
+def read_manifest(uri: str) -> dict[str, list[ManifestEntry]]:
+    """The files of each table, as they were scanned last; nothing before the first scan."""
+    if not delta.exists(uri):
+        return {}
+    found: dict[str, list[ManifestEntry]] = {}
+    rows = delta.open_table(uri).to_pyarrow_table().to_pylist()
+    for row in sorted(rows, key=lambda row: str(row["path"])):
+        found.setdefault(row["table_name"], []).append(manifest_entry(row))
+    return found
+
+
+def manifest_entry(row: Mapping[str, Any]) -> ManifestEntry:
+    """An entry from a row of the manifest, as it is read from the table or made by a scan."""
+    wanted = {field.name: row[field.name] for field in fields(ManifestEntry)}
+    return ManifestEntry(**{**wanted, "month_rows": dict(row["month_rows"])})
+
+
+def held_by_landing(source: SourceTable, entries: Sequence[ManifestEntry]) -> Holdings:
+    """What the readable files of a table hold."""
+    readable = [entry for entry in entries if entry.problem is None]
+    if not source.is_event:
+        rows = {(e.path, e.version): e.row_count for e in newest_delivery(readable) if e.row_count}
+        return {WHOLE: rows} if rows else {}
+    found: dict[str, dict[tuple[str, str], int]] = {}
+    for entry in readable:
+        for month, count in entry.month_rows.items():
+            found.setdefault(month, {})[entry.path, entry.version] = count
+    return found
+
+
+def landed_rows(source: SourceTable, entries: Sequence[ManifestEntry], only: delta.Slice | None) -> int:
+    """The lines that the manifest counted, of all months or those of a slice."""
+    held = held_by_landing(source, entries)
+    months = [m for m in held if only is None or str(only.start) <= m < str(only.end)]
+    return sum(rows for month in months for rows in held[month].values())
+
+
+def held_by_tables(uris: Sequence[str], *, by_month: bool) -> Holdings:
+    """What some tables hold together, such as cleaned and quarantine; nothing where one is not written."""
+    versions = _versions(uris)
+    return _held(versions, by_month=by_month) if versions else {}
+
+
+Versions = tuple[tuple[str, int], ...]
+"""Tables by their addresses, each at a version: what is read of them once need not be read again."""
+
+
+def _versions(uris: Sequence[str]) -> Versions:
+    """The current version of each table; nothing where one is not written."""
+    if not all(delta.exists(uri) for uri in uris):
+        return ()
+    return tuple((uri, delta.open_table(uri).version()) for uri in uris)
+
+
+@lru_cache(maxsize=64)
+def _held(tables: Versions, *, by_month: bool) -> Holdings:
+    month = "month" if by_month else f"'{WHOLE}'"
+    parts = [f"SELECT {month}, source_file, source_version FROM part_{n}" for n in range(len(tables))]
+    query = f"SELECT *, count(*) FROM ({' UNION ALL '.join(parts)}) GROUP BY ALL"
+    found: dict[str, dict[tuple[str, str], int]] = {}
+    for in_month, file, version, count in _ask(tables, query):
+        found.setdefault(str(in_month), {})[file, version] = count
+    return found
+
+
+def _ask(tables: Versions, query: str) -> list[tuple[Any, ...]]:
+    """The rows of a query over tables at some versions, by the names ``part_0``, ``part_1`` and so on."""
+    with duckdb.connect() as connection:
+        for number, (uri, version) in enumerate(tables):
+            connection.register(f"part_{number}", delta.open_table(uri, version).to_pyarrow_dataset())
+        return connection.execute(query).fetchall()
+
+
+def not_as_landed(settings: Settings, source: SourceTable, entries: Sequence[ManifestEntry]) -> set[str]:
+    """The months of which cleaned and quarantine do not hold the lines that landed; ``WHOLE`` for a snapshot table."""
+    landed = held_by_landing(source, entries)
+    held = held_by_tables(_judged(settings, source), by_month=source.is_event)
+    return {month for month in landed.keys() | held.keys() if landed.get(month) != held.get(month)}
+
+
+def _judged(settings: Settings, source: SourceTable) -> list[str]:
+    """The tables that together hold every line after it was judged."""
+    return [settings.table_uri(layer, source.name) for layer in ("cleaned", "quarantine")]
+
+
+def moved(settings: Settings, source: SourceTable) -> set[str]:
+    """The months to be cleaned again since a line with one of their ids came to, or left, another month.
+
+    An id is in one month only, that of its newest good line. So no id is in cleaned twice, and a superseded line has
+    a row that superseded it.
+    """
+    tables = _versions(_judged(settings, source)) if source.is_event else ()
+    return set(_moved(tables, source.id_column)) if tables else set()
+
+
+@lru_cache(maxsize=64)
+def _moved(tables: Versions, key: str) -> frozenset[str]:
+    query = f"""
+        WITH hashes AS (SELECT hash({key}) AS hash FROM part_0 GROUP BY hash HAVING min(month) <> max(month)),
+        twice AS (
+            SELECT {key} FROM part_0 WHERE hash({key}) IN (FROM hashes)
+            GROUP BY {key} HAVING min(month) <> max(month)),
+        beaten AS (
+            SELECT trim({key}, '{BLANKS}') AS {key}, month
+            FROM part_1 WHERE outcome = 'superseded')
+        SELECT month FROM part_0 SEMI JOIN twice USING ({key})
+        UNION SELECT month FROM beaten ANTI JOIN part_0 USING ({key})
+    """
+    return frozenset(str(month) for (month,) in _ask(tables, query))
+
+
+def out_of_step(
+    source: SourceTable, entries: Sequence[ManifestEntry], stages: Sequence[Mapping[str, str]]
+) -> set[str]:
+    """The months of a table that must be run again; ``WHOLE`` for a snapshot table.
+
+    Args:
+        source: the table.
+        entries: its files, from the manifest.
+        stages: sets of tables that together hold every line, each table with the code version it should have.
+
+    """
+    landed = held_by_landing(source, entries)
+    stale: set[str] = set()
+    for codes in stages:
+        held = held_by_tables(list(codes), by_month=source.is_event)
+        stale |= {month for month in landed.keys() | held.keys() if landed.get(month) != held.get(month)}
+        written_with = {
+            uri: code_by_month(delta.history(delta.open_table(uri)), landed)
+            for uri in codes
+            if delta.exists(uri)
+        }
+        for month in landed:
+            # A table that never had a row in a month has no commit for it, and no say.
+            found = {uri: by_month[month] for uri, by_month in written_with.items() if month in by_month}
+            if not found or any(codes[uri] != code for uri, code in found.items()):
+                stale.add(month)
+    return stale
+
+
+def code_by_month(commits: Iterable[delta.Commit], months: Iterable[str]) -> dict[str, str]:
+    """For each month that was written, the code version of its newest write; "restored" after a restore."""
+    undecided, found = set(months), dict[str, str]()
+    for commit in commits:
+        if commit.operation == "RESTORE":
+            return found | dict.fromkeys(undecided, "restored")
+        if "code_version" not in commit.audit:
+            continue
+        partition = str(commit.audit.get("partition", ""))
+        for month in {month for month in undecided if covers(partition, month)}:
+            undecided.remove(month)
+            found[month] = str(commit.audit["code_version"])
+    return found
+
+
+def covers(partition: str, key: str) -> bool:
+    """Whether a commit's partition, which may be a range, has a key; the partition of a whole table has ``WHOLE``."""
+    span = RANGE.match(partition)
+    start, end = (span["start"], span["end"] or span["start"]) if span else (WHOLE, WHOLE)
+    return start <= key <= end
+
+
+RECENT = 50
+"""So many commits of a table are read; a day that was written before them is computed again."""
+
+KEEPS_ROWS = {"CREATE TABLE", "ADD COLUMN", "OPTIMIZE", "VACUUM START", "VACUUM END"}
+"""The operations after which a table holds the rows that it held before."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """The newest write of a table, of its day, or of a file: when, by which code, from which versions of what."""
+
+    version: int
+    timestamp: float
+    row_count: int | None
+    code_version: str | None
+    computed_from: Mapping[str, int]
+
+
+def last_write(settings: Settings, name: str, day: date) -> Written | None:
+    """The newest write of a table that a snapshot of a day can see; None where there is none that we know.
+
+    Of a table of days that is the newest of the day, of a table of months the newest up to the day's month.
+    """
+    contract = CONTRACTS[name]
+    uri = settings.table_uri(contract.layer, contract.table)
+    if not delta.exists(uri):
+        return None
+
+    def is_seen(partition: str) -> bool:
+        if contract.partition_column == "as_of_date":
+            return covers(partition, str(day))
+        return contract.partition_column is None or partition[:10] <= str(day)
+
+    for commit in delta.history(delta.open_table(uri), RECENT):
+        audit = commit.audit
+        if commit.operation in KEEPS_ROWS or (
+            "code_version" in audit and not is_seen(str(audit.get("partition", "")))
+        ):
+            continue
+        return Written(
+            commit.version,
+            commit.timestamp.timestamp(),
+            commit.row_count,
+            # A restored version was not computed from what is there now.
+            None if commit.operation == "RESTORE" else audit.get("code_version"),
+            audit.get("computed_from", {}),
+        )
+    return None

@@ -1,0 +1,109 @@
+"""What a run or a backfill may be asked for: which days, which months, how many at once.
+
+Dagster's page and command line pass on whatever their buttons and options allow: no day at all, a day that is not a
+month, every day since the first month at once. Each is refused here, in one line that says what to start instead.
+Nothing of the tables is imported, so that the page's server and the daemon can ask here too.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import dagster as dg
+
+from cip_assets.config.errors import PlatformError
+from cip_assets.orchestration.run_tags import partitions_covered
+
+BY_DAY = ("features", "marts", "exports")
+"""The layers whose assets are computed as of a day."""
+
+Partitioned = Mapping[dg.AssetKey, Any]
+"""Assets with their partitions definitions: months, days or None."""
+
+
+def refuse_partitions(asked: Partitioned, tags: Mapping[str, str]) -> None:
+    """Refuse a run whose tags are not a day of its snapshots, or not months of its tables.
+
+    Raises:
+        PlatformError: no partition is named, or one too many, or one that there is not.
+
+    """
+    days = {key: found for key, found in asked.items() if found is not None and key.path[0] in BY_DAY}
+    months = {key: found for key, found in asked.items() if found is not None and key not in days}
+    if days and months:
+        raise PlatformError(
+            f"a run has months (of {_named(months)}) or a day (of {_named(days)}), not both: start the job refresh, or "
+            "use --select of `cip run`, which make a run of each"
+        )
+    first, last = partitions_covered(tags)
+    if days:
+        _refuse_days(_named(days), next(iter(days.values())), first, last)
+    if months:
+        _refuse_months(_named(months), next(iter(months.values())), first, last)
+
+
+def _refuse_days(name: str, days: Any, first: str | None, last: str | None) -> None:
+    if first is None or last is None:
+        raise PlatformError(
+            f"{name}: no day is chosen; choose one, or start the job refresh, which computes the newest"
+        )
+    if first != last:
+        raise PlatformError(
+            f"{name}: a run computes one day, not {first} to {last}; start a backfill of these days, which makes "
+            "a run of each"
+        )
+    if not _has(days, first):
+        raise PlatformError(
+            f"{name}: there is no snapshot of {first!r}: take a day from {days.get_first_partition_key()} "
+            f"(calendar.first_month of the rules) to {days.get_last_partition_key()}"
+        )
+
+
+def _refuse_months(name: str, months: Any, first: str | None, last: str | None) -> None:
+    if first is None or last is None:
+        raise PlatformError(
+            f"{name}: no month is chosen; choose some, or start the job refresh, which ingests all that is due"
+        )
+    for month in (first, last):
+        if not _has(months, month):
+            raise PlatformError(
+                f"{name}: {month!r} is not a month: write its first day, from {months.get_first_partition_key()} "
+                f"(calendar.first_month of the rules) to {months.get_last_partition_key()}"
+            )
+    if first > last:
+        raise PlatformError(f"{name}: the months go backwards, from {first} to {last}")
+
+
+def _has(definition: Any, key: str) -> bool:
+    try:
+        return bool(definition.has_partition_key(key))
+    except ValueError:  # a text that is not a date
+        return False
+
+
+def _named(keys: Collection[dg.AssetKey]) -> str:
+    first, *more = sorted(key.to_user_string() for key in keys)
+    return f"{first} and {len(more)} more" if more else first
+
+
+def refuse_too_many_days(backfill: Any, limit: int) -> None:
+    """Refuse a backfill of more days than may be computed at once: each is a run of its own.
+
+    Raises:
+        PlatformError: there are too many.
+
+    """
+    count = days_of(backfill)
+    if count > limit:
+        raise PlatformError(
+            f"this backfill would compute {count:,} days, a run for each: start the job refresh, which computes the "
+            f"newest, or choose at most {limit} days (operations.max_days_at_once of the rules)"
+        )
+
+
+def days_of(backfill: Any) -> int:
+    """How many days of features, marts and exports a backfill covers."""
+    if backfill.asset_backfill_data is None:
+        by_month = backfill.partition_set_name == "ingest_partition_set"
+        return 0 if by_month else len(backfill.partition_names or [])
+    by_asset = backfill.asset_backfill_data.target_subset.partitions_subsets_by_asset_key
+    return max((len(found) for key, found in by_asset.items() if key.path[0] in BY_DAY), default=0)

@@ -1,0 +1,116 @@
+"""What must hold of a table: counted, never listed, so that no personal data leaves the lake."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import pyspark.sql.functions as F
+from pyspark.sql import Column, DataFrame
+
+from cip_assets.calc.hashing import key_hash
+from cip_assets.contracts import SourceTable, TableContract
+from cip_assets.layers.cleaned.judge import money_of, text_of
+
+
+def broken_rules(frame: DataFrame, contract: TableContract) -> dict[str, int]:
+    """For each rule of the contract that rows break: how many; the key's uniqueness included."""
+    counts = frame.agg(
+        *(F.count(F.when(F.expr(rule.broken_when), 1)).alias(rule.name) for rule in contract.rules)
+    ).collect()[0]
+    broken = {name: count for name, count in counts.asDict().items() if count}
+    repeated = repeated_keys(frame, contract.key)
+    if repeated:
+        broken[f"{', '.join(contract.key)}:not_unique"] = repeated
+    return broken
+
+
+def repeated_keys(frame: DataFrame, key: Sequence[str]) -> int:
+    """How many keys stand on more than one row.
+
+    Hashes are counted first: they are small, and as a rule none repeats.
+    """
+    hashed = frame.select(*key, key_hash(*key).alias("_hash"))
+    suspects = hashed.groupBy("_hash").count().where("count > 1").select("_hash")
+    if suspects.limit(1).count() == 0:
+        return 0
+    return hashed.join(suspects, "_hash").groupBy(*key).count().where("count > 1").count()
+
+
+@dataclass(frozen=True)
+class Conservation:
+    """Where the landed lines of a slice went, and their money."""
+
+    landed: int
+    raw: int
+    cleaned: int
+    quarantined: int
+    superseded: int
+    landed_amount: Decimal
+    cleaned_amount: Decimal
+    kept_out_amount: Decimal
+
+    @property
+    def holds(self) -> bool:
+        """Every line is accounted for once, and the amounts agree to the cent."""
+        return (
+            self.landed == self.raw == self.cleaned + self.quarantined + self.superseded
+            and self.landed_amount == self.cleaned_amount + self.kept_out_amount
+        )
+
+
+def conservation(
+    landed: int, raw: DataFrame, cleaned: DataFrame, quarantine: DataFrame, source: SourceTable
+) -> Conservation:
+    """Follow the lines and the money of a slice from landing to cleaned and quarantine.
+
+    Args:
+        landed: the lines that the manifest counted in the files, by itself.
+        raw: the slice's raw lines.
+        cleaned: its cleaned rows.
+        quarantine: its lines that were kept out.
+        source: the table.
+
+    """
+    if "amount" in source.columns:
+        as_landed = money_of(text_of("amount"))
+        as_cleaned = F.col("amount")
+    else:
+        as_landed = as_cleaned = F.lit(0)
+    all_lines, landed_amount = _lines_and_money(raw, as_landed)
+    good, cleaned_amount = _lines_and_money(cleaned, as_cleaned)
+    by_outcome = {
+        outcome: _lines_and_money(quarantine.where(F.col("outcome") == outcome), as_landed)
+        for outcome in ("quarantined", "superseded")
+    }
+    return Conservation(
+        landed=landed,
+        raw=all_lines,
+        cleaned=good,
+        quarantined=by_outcome["quarantined"][0],
+        superseded=by_outcome["superseded"][0],
+        landed_amount=landed_amount,
+        cleaned_amount=cleaned_amount,
+        kept_out_amount=sum((amount for _, amount in by_outcome.values()), Decimal(0)),
+    )
+
+
+def _lines_and_money(frame: DataFrame, amount: Column) -> tuple[int, Decimal]:
+    row = frame.agg(
+        F.count("*").alias("lines"),
+        F.coalesce(F.sum(amount), F.lit(0)).cast("decimal(38,2)").alias("amount"),
+    ).collect()[0]
+    return row["lines"], Decimal(row["amount"])
+
+
+def orphans(events: DataFrame, customers: DataFrame) -> tuple[int, int]:
+    """Events whose customer is unknown, and all events."""
+    known = customers.select("customer_id", F.lit(1).alias("known"))
+    joined = events.select("customer_id").join(known, "customer_id", "left")
+    row = joined.agg(F.count("*").alias("events"), F.count("known").alias("known")).collect()[0]
+    return row["events"] - row["known"], row["events"]
+
+
+def total(frame: DataFrame, column: str) -> Decimal:
+    """The exact sum of a money column."""
+    row = frame.agg(F.coalesce(F.sum(column), F.lit(0)).cast("decimal(38,2)").alias("total")).collect()[0]
+    return Decimal(row["total"])

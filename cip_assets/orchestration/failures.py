@@ -1,0 +1,40 @@
+"""The one error of a failed step that a person needs to read."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A step that failed, with its root error in one line."""
+
+    step: str
+    message: str
+
+
+def failures_of(event: dg.DagsterEvent) -> Iterator[Failure]:
+    """The root error of a step's failure; a blocking check's failure is told by the check instead."""
+    return root_of(event.step_failure_data.error, str(event.step_key))
+
+
+def root_of(error: Any, step: str) -> Iterator[Failure]:
+    """Our own error where there is one in the chain, else the first cause."""
+    while error is not None and error.cause is not None and error.cls_name != "PlatformError":
+        error = error.cause
+    name = error.cls_name if error else "unknown error"
+    message = (error.message if error else "").strip()
+    if name == "DagsterAssetCheckFailedError":
+        return
+    if name == "DagsterExecutionInterruptedError":
+        yield Failure(step, "stopped before it was done; run it again")
+        return
+    first_line = (
+        message.removeprefix(f"{name}: ")
+        .removeprefix("cip_assets.config.errors.PlatformError: ")
+        .splitlines()
+    )
+    text = first_line[0] if first_line else ""
+    yield Failure(step, text if name == "PlatformError" else f"{name}: {text}")

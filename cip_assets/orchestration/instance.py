@@ -1,0 +1,113 @@
+"""Dagster's instance, which refuses before anything is stored or started, so that the page says so at once.
+
+``dagster.yaml`` names the class. Every process of Dagster's loads it: the page's server, the daemon, each run.
+"""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+# Dagster asks a subclass for its defaults, and has no public name for its own.
+from dagster._core.instance.ref import InstanceRef
+
+from cip_assets.config.errors import PlatformError
+from cip_assets.orchestration.asked import BY_DAY, refuse_partitions, refuse_too_many_days
+from cip_assets.orchestration.run_tags import PARTITION, RANGE_START
+
+SETTING = """
+instance_class:                   # refuses runs without a day or a month, and backfills of too many days
+  module: cip_assets.orchestration.instance
+  class: Instance
+"""
+"""What makes Dagster use the class, in ``dagster.yaml``."""
+
+
+class Instance(dg.DagsterInstance):
+    """Dagster's own, but for what it refuses.
+
+    Raises:
+        PlatformError: by ``add_backfill``, ``create_run`` and ``create_run_for_job``; it says what to start instead.
+
+    """
+
+    @staticmethod
+    def config_schema() -> Mapping[str, Any]:
+        """There is nothing to set."""
+        return {}
+
+    @staticmethod
+    def config_defaults(base_dir: str) -> Mapping[str, Any]:
+        """Dagster's own: where it keeps its history unless ``dagster.yaml`` says otherwise."""
+        return InstanceRef.config_defaults(base_dir)
+
+    def add_backfill(self, partition_backfill: Any) -> None:
+        """Store a backfill for the daemon, unless it is of too many days."""
+        # Imported here, since the rules know the tables, and those need not be known to each of Dagster's processes.
+        from cip_assets.config.rules import current_rules  # noqa: PLC0415
+
+        refuse_too_many_days(partition_backfill, current_rules().operations.max_days_at_once)
+        super().add_backfill(partition_backfill)
+
+    def create_run(self, **options: Any) -> dg.DagsterRun:
+        """Store a run that is started from the page, by the daemon or by `dagster job launch`."""
+        plan = options["execution_plan_snapshot"]
+        steps = [step for step in plan.steps if step.key in plan.step_keys_to_execute] if plan else []
+        made = {output.entity_key for step in steps for output in step.outputs} - {None}
+        tags = self._tags_of_run(made, options["asset_graph"], options["tags"] or {})
+        return super().create_run(**{**options, "tags": tags})
+
+    def create_run_for_job(self, job_def: dg.JobDefinition, *args: Any, **options: Any) -> dg.DagsterRun:
+        """Store a run that is executed in this process, as by `dagster job execute`."""
+        layer = job_def.asset_layer
+        made = {key for part in layer.data for key in part.assets_def.asset_and_check_keys}
+        if chosen := options.get("asset_selection"):  # the definition may be that of the whole job
+            made = {key for key in made if getattr(key, "asset_key", key) in chosen}
+        tags = self._tags_of_run(made, layer.asset_graph, options.get("tags") or {})
+        return super().create_run_for_job(job_def, *args, **{**options, "tags": tags})
+
+    def _tags_of_run(self, made: Collection[Any], graph: Any, tags: Mapping[str, str]) -> dict[str, str]:
+        """The tags of a run that makes these assets and checks.
+
+        The page executes checks without a day. They are given the day that their assets were computed for last.
+        """
+        assets = {key for key in made if isinstance(key, dg.AssetKey)}
+        checked = {key.asset_key for key in made if isinstance(key, dg.AssetCheckKey)}
+        by_day = {key for key in checked if key.path[0] in BY_DAY}
+        if by_day and not assets and not tags.keys() & {PARTITION, RANGE_START}:
+            return {**tags, PARTITION: self._computed_last(by_day)}
+        known = {key for key in assets | by_day if graph.has(key)}
+        refuse_partitions({key: graph.get(key).partitions_def for key in known}, tags)
+        return dict(tags)
+
+    def _computed_last(self, assets: Collection[dg.AssetKey]) -> str:
+        """The day that the assets were computed for last."""
+        days: dict[str, str] = {}
+        for key in sorted(assets):
+            event = self.get_latest_materialization_event(key)
+            made = event.asset_materialization if event else None
+            if made is None or made.partition is None:
+                raise PlatformError(
+                    f"{key.to_user_string()} was not computed yet, so there is nothing to check"
+                )
+            days.setdefault(made.partition, key.to_user_string())
+        if len(days) > 1:
+            told = " and ".join(f"{name} for {day}" for day, name in sorted(days.items()))
+            raise PlatformError(f"no day is chosen, and the last one differs: {told} was computed last")
+        return next(iter(days))
+
+
+def add_setting(home: Path) -> bool:
+    """Name the class in the settings of a data folder that were written before there was one.
+
+    Returns:
+        Whether it was added.
+
+    """
+    settings = home / "dagster.yaml"
+    if not settings.exists() or "instance_class:" in settings.read_text("utf-8"):
+        return False
+    with settings.open("a", encoding="utf-8") as stream:
+        stream.write(SETTING)
+    return True

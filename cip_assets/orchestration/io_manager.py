@@ -1,0 +1,188 @@
+"""Dagster's IO manager for PySpark frames in Delta Lake.
+
+Built on dagster-deltalake's ``DeltaLakeIOManager``, which maps asset keys and partitions to tables and
+slices. This is the only module that uses Dagster's private database IO manager classes, because that base
+class does.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import pyspark.sql.types as T
+from dagster import (
+    InitResourceContext,
+    InputContext,
+    MetadataValue,
+    OutputContext,
+    ResourceDependency,
+    TableColumn,
+    TableSchema,
+)
+from dagster._core.storage.db_io_manager import DbIOManager, DbTypeHandler, TableSlice
+from dagster_deltalake import DeltaLakeIOManager
+from dagster_deltalake.io_manager import DeltaLakeDbClient, TableConnection
+from dagster_pyspark import LazyPySparkResource
+from pyspark.sql import DataFrame
+
+from cip_assets.orchestration.due import gate
+from cip_assets.orchestration.resources import LakeResource
+from cip_assets.storage import delta
+
+COLUMN_SCHEMA = "dagster/column_schema"
+COLUMN_LINEAGE = "dagster/column_lineage"
+
+PERSONAL = "pii"
+"""The tag of a column that identifies a person."""
+
+AS_LANDED = "cip/as_landed"
+"""Metadata of an input: a source table that must hold what landed, up to the day of the step's partition."""
+
+
+class SparkDeltaHandler(DbTypeHandler[DataFrame]):
+    """Writes and reads PySpark frames, classic or Connect."""
+
+    def __init__(self, engine: LazyPySparkResource, lake: LakeResource) -> None:
+        self._engine = engine
+        self._lake = lake
+        self._read: dict[str, int] = {}
+        self._looked_at: set[tuple[str, str]] = set()
+
+    @property
+    def supported_types(self) -> Sequence[type[object]]:
+        return [DataFrame]
+
+    def handle_output(
+        self, context: OutputContext, table_slice: TableSlice, obj: DataFrame, connection: TableConnection
+    ) -> Mapping[str, Any]:
+        definition = context.definition_metadata or {}
+        written = delta.write(
+            obj,
+            connection.table_uri,
+            schema=_declared(definition[COLUMN_SCHEMA]),
+            replace=_slice(table_slice),
+            partition_column=definition.get("partition_expr"),
+            audit={**_audit(context), "computed_from": self._inputs_of(context)},
+            unlogged=[c.name for c in _columns(definition[COLUMN_SCHEMA]) if PERSONAL in c.tags],
+        )
+        self._looked_at.add((context.asset_key.to_user_string(), str(_slice(table_slice))))
+        metadata: dict[str, Any] = {
+            "dagster/row_count": written.row_count,
+            "dagster/uri": connection.table_uri,
+            "delta_version": written.version,
+        }
+        if COLUMN_LINEAGE in definition:
+            metadata[COLUMN_LINEAGE] = definition[COLUMN_LINEAGE]  # Dagster reads it from events alone
+        extras = [
+            f for f in obj.schema if f.name not in {c.name for c in _columns(definition[COLUMN_SCHEMA])}
+        ]
+        if extras:
+            metadata[COLUMN_SCHEMA] = _with_extras(definition[COLUMN_SCHEMA], extras)
+        if written.added_columns:
+            metadata["added_columns"] = MetadataValue.json(list(written.added_columns))
+            context.log.warning(
+                f"{delta.table_name(connection.table_uri)}: added columns {written.added_columns}"
+            )
+        return metadata
+
+    def load_input(
+        self, context: InputContext, table_slice: TableSlice, connection: TableConnection
+    ) -> DataFrame:
+        """The rows of a slice.
+
+        Raises:
+            PlatformError: the slice was never written, or a source table is not what landed.
+
+        """
+        only, name = _slice(table_slice), context.asset_key.to_user_string()
+        looked_at = (name, str(only))
+        if looked_at not in self._looked_at:
+            self._look_at(context, connection.table_uri, only)
+            self._looked_at.add(looked_at)
+        self._read[name] = delta.open_table(connection.table_uri).version()
+        return delta.read(
+            self._engine.spark_session, connection.table_uri, only=only, columns=table_slice.columns
+        )
+
+    def _look_at(self, context: InputContext, uri: str, only: delta.Slice | None) -> None:
+        """Refuse what may not be read: once a run, since a dozen steps read the same tables."""
+        settings, name = self._lake.settings, context.asset_key.to_user_string()
+        if (context.definition_metadata or {}).get(AS_LANDED):
+            day = date.fromisoformat(context.partition_key)
+            tags = context.step_context.run_tags
+            gate.require_in_step(settings, context.instance, tags, context.asset_key.path[-1], day)
+            return
+        if only and only.column == "as_of_date":
+            gate.require_snapshot(settings, context.instance, name, only.start)
+        else:
+            gate.require_written(uri, only)
+
+    def _inputs_of(self, context: OutputContext) -> Mapping[str, int]:
+        """The versions of the tables that this step, the last that read here, was computed from."""
+        names = sorted(dep.asset_key.to_user_string() for dep in context.asset_spec.deps)
+        return {name: self._read[name] for name in names if name in self._read}
+
+
+class SparkDeltaIOManager(DeltaLakeIOManager):
+    """Delta tables at ``<root_uri>/<layer>/<table>``, written and read by the engine."""
+
+    engine: ResourceDependency[LazyPySparkResource]
+    lake: ResourceDependency[LakeResource]
+
+    @staticmethod
+    def type_handlers() -> Sequence[DbTypeHandler]:
+        """None without an engine; ``create_io_manager`` hands the handler its own."""
+        return []
+
+    def create_io_manager(self, context: InitResourceContext) -> DbIOManager:
+        return DbIOManager(
+            db_client=DeltaLakeDbClient(),
+            database="deltalake",
+            schema=self.schema_,
+            type_handlers=[SparkDeltaHandler(self.engine, self.lake)],
+            io_manager_name="SparkDeltaIOManager",
+        )
+
+
+def _slice(table_slice: TableSlice) -> delta.Slice | None:
+    if not table_slice.partition_dimensions:
+        return None
+    (dimension,) = table_slice.partition_dimensions
+    window: Any = dimension.partitions
+    return delta.Slice(dimension.partition_expr, window.start.date(), window.end.date())
+
+
+def _columns(declared: Any) -> Sequence[TableColumn]:
+    schema: TableSchema = declared.value if hasattr(declared, "value") else declared
+    return schema.columns
+
+
+def _declared(declared: Any) -> T.StructType:
+    """The contract's columns, as the asset's definition shows them in Dagster."""
+    ddl = ", ".join(f"`{column.name}` {column.type}" for column in _columns(declared))
+    schema = T.StructType.fromDDL(ddl)
+    if not isinstance(schema, T.StructType):
+        raise TypeError(f"{ddl} is no row type")
+    return schema
+
+
+def _with_extras(declared: Any, extras: Sequence[T.StructField]) -> TableSchema:
+    added = [
+        TableColumn(f.name, f.dataType.simpleString(), "Not in the contract; kept as it was landed")
+        for f in extras
+    ]
+    return TableSchema(columns=[*_columns(declared), *added])
+
+
+def _audit(context: OutputContext) -> dict[str, Any]:
+    """What the Delta log should say of this commit."""
+    partitions = ""
+    if context.has_asset_partitions:
+        span = context.asset_partition_key_range
+        partitions = span.start if span.start == span.end else f"{span.start}...{span.end}"
+    return {
+        "run_id": context.run_id,
+        "asset": context.asset_key.to_user_string(),
+        "partition": partitions,
+        "code_version": context.asset_spec.code_version,
+    }

@@ -1,0 +1,390 @@
+"""Run the Dagster jobs in this process, and tell what came of them.
+
+The command line, the benchmark and the tests run the platform through this module; it decides nothing
+about the data: which months there are comes from the manifest, the day from the transactions.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import dagster as dg
+import duckdb
+import pyarrow.compute as pc
+
+from cip_assets.config.errors import PlatformError
+from cip_assets.config.folders import plain_path
+from cip_assets.config.settings import DAGSTER_SETTINGS, Settings
+from cip_assets.contracts import LAYERS, SOURCE_TABLES
+from cip_assets.definitions import build_definitions
+from cip_assets.ingest.in_step import WHOLE
+from cip_assets.orchestration.accept import check_accepted, config_to_accept
+from cip_assets.orchestration.dead_runs import end_dead_runs
+from cip_assets.orchestration.due import plan
+from cip_assets.orchestration.due.plan import Block
+from cip_assets.orchestration.due.up_to_date import up_to_date
+from cip_assets.orchestration.failures import Failure, failures_of, root_of
+from cip_assets.orchestration.jobs.all_jobs import SCAN, SNAPSHOT_ASSETS
+from cip_assets.orchestration.jobs.refresh import INGEST, SNAPSHOT
+from cip_assets.orchestration.partitions import DAYS
+from cip_assets.storage import delta
+
+UNSAFE_FOR_SQLITE = frozenset("?*[")
+"""Dagster makes a URL of the path of its SQLite files without escaping it, and a pattern of file names."""
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+ONE_MONTH = "one_month_per_id"
+"""The check that says which months are to be cleaned again."""
+
+Listener = Callable[[dg.DagsterEvent], None]
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """One evaluation of an asset check."""
+
+    asset: str
+    name: str
+    passed: bool
+    is_warning: bool
+    description: str
+    metadata: Mapping[str, object]
+
+
+@dataclass
+class Report:
+    """What a run did, stage by stage."""
+
+    as_of: date | None = None
+    ingested: list[Block] = field(default_factory=list)
+    rows: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    checks: list[CheckOutcome] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    up_to_date: list[str] = field(default_factory=list)
+
+    @property
+    def succeeded(self) -> bool:
+        return not self.failures and not self.skipped and all(c.passed or c.is_warning for c in self.checks)
+
+
+class Platform:
+    """The platform on one data folder and engine, with Dagster's history in that folder."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        instance: dg.DagsterInstance | None = None,
+        tags: Mapping[str, str] | None = None,
+        select: Sequence[str] = (),
+    ) -> None:
+        """Set up; nothing runs yet.
+
+        Args:
+            settings: where the data lies and what computes.
+            instance: the history; the folder's own by default.
+            tags: of all runs.
+            select: snapshots are of these assets, such as ``exports/kpi_totals``, and what they are computed from.
+
+        Raises:
+            PlatformError: an asset is selected that no snapshot has.
+
+        """
+        self.settings = settings
+        self.definitions = build_definitions(settings)
+        chosen = plan.selected(SNAPSHOT_ASSETS, select)
+        self.snapshot_assets = plan.with_what_checks_read(chosen, SNAPSHOT_ASSETS, self.definitions)
+        self.tags = {**(tags or {}), plan.CODE_TAG: plan.CODE}
+        self.instance = instance or open_instance(settings.dagster_home)
+
+    def run(
+        self,
+        first: date | None = None,
+        last: date | None = None,
+        as_of: date | None = None,
+        *,
+        everything: bool = False,
+        accept: Sequence[str] = (),
+        listener: Listener | None = None,
+    ) -> Report:
+        """Ingest what landed and compute the snapshot of a day.
+
+        Args:
+            first: ingest only the months from this day's on.
+            last: ingest only the months to this day's.
+            as_of: the day of the snapshot; the day of the last transaction unless given.
+            everything: run also what is as landing, tables and code would make it.
+            accept: full snapshots whose newest delivery is taken whatever its size.
+            listener: called with each Dagster event as it happens.
+
+        Raises:
+            PlatformError: there is nothing to compute a snapshot from, or no snapshot of that day, or a table to
+                accept is no full snapshot.
+
+        """
+        check_accepted(accept)
+        if as_of and not DAYS.has_partition_key(as_of.isoformat()):
+            raise PlatformError(
+                f"there is no snapshot of {as_of}: take a day from {DAYS.get_first_partition_key()} "
+                f"(calendar.first_month of the rules) to {DAYS.get_last_partition_key()}"
+            )
+        end_dead_runs(self.instance)
+        report = Report()
+        self.execute(SCAN, report, listener)
+        if report.failures:
+            return report
+        work = plan.due(self.settings, self.instance, first, last, everything=everything)
+        blocks = [*work.blocks, *map(plan.without_months, work.unreadable)]
+        blocked = self._ingest(blocks, report, listener, accept=accept)
+        self.snapshot(report, as_of, blocked, listener, everything=everything)
+        return report
+
+    def replay(self, tables: Sequence[str], report: Report) -> None:
+        """Clean the months that have quarantined lines again, from raw, and compute the snapshot."""
+        by_month: dict[str, set[str]] = {}
+        for table in tables:
+            for month in months_with_quarantined_lines(self.settings, table):
+                by_month.setdefault(month, set()).add(table)
+        blocked = self._ingest(plan.blocks_of(by_month), report, layers=("cleaned", "quarantine"))
+        self.snapshot(report, blocked=blocked)
+
+    def _ingest(
+        self,
+        blocks: Sequence[Block],
+        report: Report,
+        listener: Listener | None = None,
+        layers: Sequence[str] = LAYERS,
+        accept: Sequence[str] = (),
+    ) -> set[dg.AssetKey]:
+        blocked: set[dg.AssetKey] = set()
+        for block in blocks:
+            assets = {key for key in block.assets if key.path[0] in layers}
+            config = config_to_accept(set(accept) & set(block.tables))
+            blocked |= self.execute(
+                INGEST, report, listener, assets=assets, tags=block.tags, run_config=config
+            )
+            report.ingested.append(block)
+        return blocked | self.settle(report, listener) if blocks else blocked
+
+    def settle(self, report: Report, listener: Listener | None = None) -> set[dg.AssetKey]:
+        """Clean the months again that lines came to or left; the assets that cannot be relied on."""
+        blocked: set[dg.AssetKey] = set()
+        blocks = plan.moved(self.settings)
+        again = {f"cleaned/{table}" for block in blocks for table in block.tables}
+        report.checks = [c for c in report.checks if c.name != ONE_MONTH or c.asset not in again]
+        for block in blocks:
+            judged = {key for key in block.assets if key.path[0] in ("cleaned", "quarantine")}
+            blocked |= self.execute(INGEST, report, listener, assets=judged, tags=block.tags)
+            report.ingested.append(block)
+        return blocked
+
+    def snapshot(
+        self,
+        report: Report,
+        as_of: date | None = None,
+        blocked: AbstractSet[dg.AssetKey] = frozenset(),
+        listener: Listener | None = None,
+        *,
+        everything: bool = False,
+    ) -> None:
+        """Compute the snapshot of a day, that of the last transaction unless given.
+
+        What depends on the assets that are ``blocked``, since they cannot be relied on, is left out, and so is
+        what is up to date unless ``everything`` is wanted.
+        """
+        left = plan.without_downstream(self.snapshot_assets, blocked)
+        report.skipped += sorted(key.to_user_string() for key in self.snapshot_assets - left)
+        transactions = self.settings.table_uri("cleaned", "transactions")
+        if not left or (blocked and not delta.exists(transactions)):
+            return
+        report.as_of = as_of or self.last_transaction_day()
+        done = (
+            {}
+            if everything
+            else up_to_date(self.settings, self.definitions, self.instance, left, report.as_of)
+        )
+        for key, found in done.items():
+            report.up_to_date.append(key.to_user_string())
+            if found.row_count is not None:
+                report.rows[key.to_user_string()] = found.row_count
+            report.checks += map(_outcome, found.checks)
+        if left - done.keys():
+            self.execute(
+                SNAPSHOT,
+                report,
+                listener,
+                assets=left - done.keys(),
+                partition_key=report.as_of.isoformat(),
+                tags={plan.COVERS_TAG: plan.covering(left)},
+            )
+
+    def execute(
+        self,
+        job: str,
+        report: Report,
+        listener: Listener | None = None,
+        *,
+        assets: AbstractSet[dg.AssetKey] | None = None,
+        partition_key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        run_config: Mapping[str, object] | None = None,
+    ) -> set[dg.AssetKey]:
+        """Run one job, add what it did to the report, and return the assets that cannot be relied on."""
+        result = self._in_process(
+            job,
+            listener,
+            partition_key=partition_key,
+            tags={**(tags or {}), **self.tags},
+            run_config={**QUIET, **(run_config or {})},
+            asset_selection=sorted(assets) if assets is not None else None,
+        )
+        return _collect(result, report, planned=assets if assets is not None else self._assets_of(job))
+
+    def recover(self, job: str, config: Mapping[str, object]) -> Any:
+        """Run a job of recovery, which has one op; what the op returned.
+
+        Raises:
+            PlatformError: it was refused, or failed.
+
+        """
+        end_dead_runs(self.instance)
+        (op,) = self.definitions.resolve_job_def(job).nodes
+        result = self._in_process(job, run_config={**QUIET, "ops": {op.name: {"config": config}}})
+        report = Report()
+        _collect(result, report, planned=set())
+        if report.failures:
+            raise PlatformError(report.failures[0].message)
+        return result.output_for_node(op.name)
+
+    def _in_process(
+        self, job: str, listener: Listener | None = None, **options: Any
+    ) -> dg.ExecuteInProcessResult:
+        run_id = str(uuid4())
+        if listener is not None:
+            self.instance.add_event_listener(
+                run_id, lambda entry: entry.dagster_event and listener(entry.dagster_event)
+            )
+        definition = self.definitions.resolve_job_def(job)
+        return definition.execute_in_process(
+            instance=self.instance, run_id=run_id, raise_on_error=False, **options
+        )
+
+    def last_transaction_day(self) -> date:
+        """The day of the last cleaned transaction, today at the latest.
+
+        Raises:
+            PlatformError: there is none.
+
+        """
+        day = plan.last_transaction_day(self.settings)
+        if day is None:
+            raise PlatformError(
+                "cleaned/transactions has no rows, so there is no day to compute: give --as-of"
+            )
+        return day
+
+    def _assets_of(self, job: str) -> set[dg.AssetKey]:
+        return set(self.definitions.resolve_job_def(job).asset_layer.executable_asset_keys)
+
+
+def open_instance(home: Path) -> dg.DagsterInstance:
+    """The Dagster instance of a data folder; a first use writes its settings file.
+
+    Raises:
+        PlatformError: the folder cannot be made.
+
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PlatformError(
+            f"{home.parent} cannot be the data folder ({error.strerror}): name another in CIP_DATA_DIR"
+        ) from error
+    if UNSAFE_FOR_SQLITE & set(str(home)):
+        home = plain_path(home)
+    settings = home / "dagster.yaml"
+    if not settings.exists():
+        shutil.copyfile(DAGSTER_SETTINGS, settings)
+    return dg.DagsterInstance.from_config(str(home))
+
+
+def _collect(
+    result: dg.ExecuteInProcessResult, report: Report, planned: AbstractSet[dg.AssetKey]
+) -> set[dg.AssetKey]:
+    """Add what a run did to the report; return the assets that cannot be relied on after it."""
+    before = len(report.failures)
+    bad: set[dg.AssetKey] = set()
+    done: set[dg.AssetKey] = set()
+    for event in result.all_events:
+        if event.is_step_success:
+            report.seconds[str(event.step_key)] = event.step_success_data.duration_ms / 1000
+        elif event.is_step_failure:
+            report.failures += failures_of(event)
+        elif event.is_step_materialization and event.asset_key:
+            done.add(event.asset_key)
+            rows = event.materialization.metadata.get("dagster/row_count")
+            if rows is not None:
+                report.rows[event.asset_key.to_user_string()] = int(str(rows.value))
+    for evaluation in result.get_asset_check_evaluations():
+        outcome = _outcome(evaluation)
+        if not outcome.passed and not outcome.is_warning:
+            bad.add(evaluation.asset_key)
+        report.checks.append(outcome)
+    blocked = any(not check.passed and not check.is_warning for check in report.checks)
+    if not result.success and not blocked and len(report.failures) == before:
+        ended = next(event for event in reversed(result.all_events) if event.is_job_failure)
+        report.failures += root_of(ended.job_failure_data.error, result.job_def.name)
+    return bad | (planned - done)
+
+
+def _outcome(evaluation: dg.AssetCheckEvaluation) -> CheckOutcome:
+    return CheckOutcome(
+        evaluation.asset_key.to_user_string(),
+        evaluation.check_name,
+        evaluation.passed,
+        evaluation.severity == dg.AssetCheckSeverity.WARN,
+        evaluation.description or "",
+        {name: value.value for name, value in evaluation.metadata.items()},
+    )
+
+
+def tables_of_quarantine(settings: Settings, tables: Sequence[str]) -> Iterator[tuple[str, str, str, int]]:
+    """Lines kept out, counted: table, outcome, reasons, lines."""
+    for table in tables:
+        uri = settings.table_uri("quarantine", table)
+        if not delta.exists(uri):
+            continue
+        with duckdb.connect() as connection:
+            connection.register("lines", delta.open_table(uri).to_pyarrow_dataset())
+            rows = connection.execute(
+                "SELECT outcome, reasons, count(*) FROM lines GROUP BY ALL ORDER BY 1, 3 DESC, 2"
+            ).fetchall()
+        for outcome, reasons, count in rows:
+            yield table, outcome, reasons, count
+
+
+def quarantined_lines(settings: Settings, tables: Sequence[str]) -> dict[str, int]:
+    """How many lines of each table are in quarantine, those superseded not counted."""
+    counts = dict.fromkeys(tables, 0)
+    for table, outcome, _, count in tables_of_quarantine(settings, tables):
+        if outcome == "quarantined":
+            counts[table] += count
+    return counts
+
+
+def months_with_quarantined_lines(settings: Settings, table: str) -> list[str]:
+    """The months of a table with quarantined lines, by their first days; ``WHOLE`` for a snapshot table."""
+    if not quarantined_lines(settings, [table])[table]:
+        return []
+    if not SOURCE_TABLES[table].is_event:
+        return [WHOLE]
+    lines = delta.open_table(settings.table_uri("quarantine", table)).to_pyarrow_dataset()
+    months = lines.to_table(columns=["month"], filter=pc.field("outcome") == "quarantined")["month"]
+    return sorted(str(month) for month in set(months.to_pylist()))

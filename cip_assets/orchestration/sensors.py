@@ -1,0 +1,391 @@
+"""What starts by itself: runs for files that landed, and alerts for what went wrong."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from cip_assets.config.settings import Settings
+from cip_assets.contracts import SOURCE_TABLES
+from cip_assets.ingest import csv_records, in_step, landing
+from cip_assets.ingest import discover as landing_folder
+from cip_assets.ingest.in_step import WHOLE
+from cip_assets.ingest.landing import ManifestEntry
+from cip_assets.orchestration.alerts import Alert, send
+from cip_assets.orchestration.dead_runs import end_dead_runs
+from cip_assets.orchestration.due import plan
+from cip_assets.orchestration.failures import failures_of
+from cip_assets.orchestration.jobs.all_jobs import JOBS, SCAN, SNAPSHOT_ASSETS
+from cip_assets.orchestration.jobs.refresh import (
+    INGEST,
+    MANIFEST,
+    REFRESH,
+    REFRESH_OP,
+    SNAPSHOT,
+    failed_parts,
+)
+from cip_assets.orchestration.partitions import FIRST_MONTH, calendar
+from cip_assets.orchestration.resources import LakeResource
+from cip_assets.storage import delta
+
+SECONDS = 3
+"""How often the landing folder is looked at, at most; the daemon goes round every five seconds."""
+
+ALERT_SECONDS = 15
+"""How often it is looked for what went wrong. A look costs Dagster some tenths of a second of work."""
+
+SETTLED_AFTER = 2.0
+"""A file is whole when nobody has written to it for so many seconds."""
+
+SCANNED_HERE = 64_000_000
+"""Up to so many bytes of new files are scanned by the sensor, which spares a run; more by a run."""
+
+LANDING = "landing_files"
+
+
+@dataclass(frozen=True)
+class Look:
+    """The landing folder at a moment: the hash of each whole file, and the files still being written."""
+
+    files: Mapping[str, tuple[int, int, str]]
+    being_written: Sequence[str]
+
+    @property
+    def landed(self) -> dict[str, str]:
+        return {path: sha256 for path, (_, _, sha256) in self.files.items()}
+
+
+def look(folder: Path, known: Mapping[str, Sequence[object]], now: float) -> Look:
+    """Hash the whole files of a landing folder; one whose size and time are known has its known hash."""
+    files: dict[str, tuple[int, int, str]] = {}
+    being_written = []
+    for file in landing_folder.find_files(folder)[0]:
+        if file.problem:
+            files[file.path] = (0, 0, file.problem_hash)
+            continue
+        size, modified, sha256 = known.get(file.path, (None, None, ""))
+        try:
+            stat = (folder / file.path).stat()
+            if now - stat.st_ctime < SETTLED_AFTER:
+                being_written.append(file.path)
+                continue
+            if (size, modified) != (stat.st_size, stat.st_mtime_ns):
+                _, sha256 = csv_records.hash_file(folder / file.path)
+            files[file.path] = (stat.st_size, stat.st_mtime_ns, str(sha256))
+        except FileNotFoundError:
+            continue  # gone since it was listed
+        except PermissionError:
+            files[file.path] = (0, 0, file.problem_hash)
+    return Look(files, being_written)
+
+
+class Asked:
+    """What Dagster knows of runs: those in progress, those asked for, those that succeeded."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
+
+    def in_progress(self, *jobs: str) -> bool:
+        running = [
+            dg.DagsterRunStatus.QUEUED,
+            dg.DagsterRunStatus.NOT_STARTED,
+            dg.DagsterRunStatus.STARTING,
+            dg.DagsterRunStatus.STARTED,
+            dg.DagsterRunStatus.CANCELING,
+        ]
+        return any(
+            self.instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=running)) for job in jobs
+        )
+
+    def before(self, key: str | None) -> bool:
+        tags = {"dagster/run_key": str(key), "dagster/sensor_name": LANDING}
+        return self.instance.get_runs_count(dg.RunsFilter(tags=tags)) > 0
+
+    def snapshot_since(self, day: str, changed: float, assets: AbstractSet[dg.AssetKey]) -> bool:
+        """Whether a snapshot of a day succeeded that began after a moment, of some assets, with the present
+        code.
+        """
+        found = self.instance.get_run_records(
+            dg.RunsFilter(
+                job_name=SNAPSHOT,
+                statuses=[dg.DagsterRunStatus.SUCCESS],
+                tags={"dagster/partition": day, plan.CODE_TAG: plan.CODE},
+            ),
+            limit=10,
+        )
+        runs = [record.dagster_run for record in found if (record.start_time or 0) > changed]
+        wanted = plan.covering(assets)
+        return any(
+            run.tags.get(plan.COVERS_TAG) == wanted or assets <= (run.asset_selection or assets)
+            for run in runs
+        )
+
+
+Outcome = Sequence[dg.RunRequest] | str
+"""Runs to ask for, or why there are none."""
+
+
+class Stages:
+    """The next runs that are due: the manifest with the months it touches, further months, the snapshot.
+
+    Each request carries a key made of what it is for and of the manifest that it follows on, so that it is made once,
+    also when its run failed, and once more when the same files come again. ``settled`` is the state of manifest and
+    code in which nothing more was due.
+    """
+
+    def __init__(self, settings: Settings, asked: Asked, seen: Look, settled: str | None) -> None:
+        self.settled = settled
+        self._settings = settings
+        self._asked = asked
+        self._seen = seen
+        uri = settings.table_uri("landing", "manifest")
+        manifest = in_step.read_manifest(uri)
+        self._known = {entry.path: entry for entries in manifest.values() for entry in entries}
+        self._state = plan.digest(delta.open_table(uri).version() if manifest else None, plan.CODE)
+
+    def next(self) -> Outcome:
+        return (
+            self._wait()
+            or self._changed_files()
+            or self._work()
+            or "everything that landed is in the exports"
+        )
+
+    def _wait(self) -> str | None:
+        if not self._seen.files:
+            return f"{self._settings.landing} holds no whole landing file"
+        if self._asked.in_progress(SCAN, INGEST, REFRESH):
+            return "an ingest is running"
+        rewritten = sorted(self._known.keys() & set(self._seen.being_written))
+        return f"{', '.join(rewritten)}: being written" if rewritten else None
+
+    def _changed_files(self) -> Outcome | None:
+        """The run of the months that the changed files touch; of the manifest alone where that is not soon known."""
+        landed = self._seen.landed
+        changed = {
+            path: sha256
+            for path, sha256 in landed.items()
+            if path not in self._known or self._known[path].sha256 != sha256
+        }
+        gone = sorted(self._known.keys() - landed.keys())
+        key = plan.digest("files", changed, gone, self._state)
+        if not (changed or gone) or self._asked.before(key):
+            return None
+        block = plan.Block(())
+        if sum(self._seen.files[path][0] for path in changed) <= SCANNED_HERE:
+            block = self._touched_by([*changed], gone)
+        leave_out = {"leave_out": list(self._seen.being_written)}
+        if not block.tables:
+            manifest = {"ops": {"landing__manifest": {"config": leave_out}}}
+            return [
+                dg.RunRequest(
+                    run_key=key,
+                    job_name=INGEST,
+                    asset_selection=[MANIFEST],
+                    run_config=manifest,
+                    tags={plan.CODE_TAG: plan.CODE},
+                )
+            ]
+        what = {"tables": list(block.tables), "first": block.first, "last": block.last, **leave_out}
+        return [
+            dg.RunRequest(
+                run_key=key,
+                job_name=REFRESH,
+                run_config={"ops": {REFRESH_OP: {"config": what}}},
+                tags={plan.CODE_TAG: plan.CODE},
+            )
+        ]
+
+    def _touched_by(self, changed: Sequence[str], gone: Sequence[str]) -> plan.Block:
+        """What can be ingested in one run: nothing where the files touch months that are apart."""
+        entries = [self._known[path] for path in (*changed, *gone) if path in self._known]
+        entries += [_scanned(self._settings, path) for path in changed]
+        by_month: dict[str, set[str]] = {}
+        for entry in entries:
+            table = landing_folder.landed_file(entry.path).table
+            for month in entry.month_rows if SOURCE_TABLES[table].is_event else [WHOLE]:
+                by_month.setdefault(month, set()).add(table)
+        broken = {
+            landing_folder.landed_file(entry.path).table
+            for entry in (*self._known.values(), *entries)
+            if entry.problem
+        }
+        readable = {month: found - broken for month, found in by_month.items() if found - broken}
+        whole = readable.pop(WHOLE, set())
+        blocks = plan.blocks_of(readable)
+        if len(blocks) > 1:
+            return plan.Block(())
+        (block,) = blocks or [plan.Block(())]
+        # A file without rows touches no month, and any month makes its table.
+        first_ever = (
+            {landing_folder.landed_file(path).table for path in self._seen.files} - broken - self._written()
+        )
+        by_default = FIRST_MONTH if any(SOURCE_TABLES[table].is_event for table in first_ever) else WHOLE
+        months = (block.first, block.last) if block.first else (str(by_default), str(by_default))
+        return plan.Block(tuple(sorted({*whole, *block.tables, *first_ever})), *months)
+
+    def _written(self) -> set[str]:
+        return {t for t in SOURCE_TABLES if delta.exists(self._settings.table_uri("cleaned", t))}
+
+    def _work(self) -> Outcome | None:
+        if self._state == self.settled:
+            return None
+        work = plan.due(self._settings, self._asked.instance)
+        keys = {block: plan.digest("months", str(block), self._state) for block in work.blocks}
+        keys |= {
+            # A bad file is told of once, however many good ones come after it.
+            plan.without_months(table): plan.digest("unreadable", why, self._modified(table))
+            for table, why in work.unreadable.items()
+        }
+        fresh = {block: key for block, key in keys.items() if not self._asked.before(key)}
+        if fresh:
+            return [
+                dg.RunRequest(
+                    run_key=key,
+                    job_name=INGEST,
+                    asset_selection=block.assets,
+                    tags={**block.tags, plan.CODE_TAG: plan.CODE},
+                )
+                for block, key in fresh.items()
+            ]
+        if self._asked.in_progress(SNAPSHOT):
+            return "a snapshot is running"
+        snapshot = self._snapshot(blocked={table for block in keys for table in block.tables})
+        if snapshot is None or self._asked.before(snapshot.run_key):
+            self.settled = self._state
+            return None
+        return [snapshot]
+
+    def _modified(self, table: str) -> list[int]:
+        """When the files of a table that cannot be read were written."""
+        files = self._seen.files
+        return [files[path][1] for path, entry in self._known.items() if entry.problem and path in files]
+
+    def _snapshot(self, blocked: set[str]) -> dg.RunRequest | None:
+        """The last transaction day, without what depends on tables that could not be ingested; None where it
+        is there.
+        """
+        cleaned = [self._settings.table_uri("cleaned", table) for table in SOURCE_TABLES]
+        day = plan.last_transaction_day(self._settings)
+        unreliable = {dg.AssetKey(["cleaned", table]) for table in blocked}
+        assets = plan.without_downstream(SNAPSHOT_ASSETS, unreliable)
+        if day is None or not assets:
+            return None
+        written = [delta.open_table(uri) for uri in cleaned if delta.exists(uri)]
+        changed = max(next(delta.history(table, 1)).timestamp.timestamp() for table in written)
+        if self._asked.snapshot_since(str(day), changed, assets):
+            return None
+        return dg.RunRequest(
+            run_key=plan.digest("snapshot", str(day), self._state, sorted(blocked)),
+            job_name=SNAPSHOT,
+            partition_key=str(day),
+            asset_selection=sorted(assets),
+            tags={plan.CODE_TAG: plan.CODE},
+        )
+
+
+@dg.sensor(
+    name=LANDING,
+    jobs=[job for job in JOBS if job.name in (INGEST, SNAPSHOT, REFRESH)],
+    minimum_interval_seconds=SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Runs the months that new, changed or removed files touch, then the snapshot and the exports.",
+)
+def landing_files(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult:
+    """Ask for the next stage that the landing folder makes due; each is asked for once."""
+    for run_id in end_dead_runs(context.instance):
+        context.log.warning(f"run {run_id}: its process is gone")
+    memory = json.loads(context.cursor or "{}")
+    seen = look(lake.settings.landing, memory.get("files", {}), time.time())
+    stages = Stages(lake.settings, Asked(context.instance), seen, memory.get("settled"))
+    outcome = stages.next()
+    cursor = json.dumps({"files": seen.files, "settled": stages.settled})
+    if isinstance(outcome, str):
+        return dg.SensorResult(skip_reason=outcome, cursor=cursor)
+    return dg.SensorResult(run_requests=outcome, cursor=cursor)
+
+
+def _scanned(settings: Settings, path: str) -> ManifestEntry:
+    return in_step.manifest_entry(
+        landing.scan_file(settings.landing, landing_folder.landed_file(path), calendar())
+    )
+
+
+# --- alerts -----------------------------------------------------------------------------------------------
+
+
+@dg.run_failure_sensor(
+    minimum_interval_seconds=ALERT_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="An alert for every run that failed: the steps and the checks, and why.",
+)
+def failed_runs(context: dg.RunFailureSensorContext) -> None:
+    """Tell what failed; a check that stopped its run is told as a check."""
+    run = context.dagster_run
+    if failed_parts(context.instance, run.run_id):
+        return  # they tell by themselves
+    events = context.get_step_failure_events()
+    failures = [failure for event in events for failure in failures_of(event)]
+    alerts = list(_failed_checks(context.instance, run.run_id))
+    if failures or not alerts:
+        why = "; ".join(f"{failure.step.replace('__', '/')}: {failure.message}" for failure in failures)
+        why = why or context.failure_event.message or "its process ended"
+        alerts.append(Alert.of("run failed", run.job_name, why, f"runs/{run.run_id}"))
+    for alert in alerts:
+        send(alert, context.log)
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    minimum_interval_seconds=ALERT_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="An alert for every check that failed as an error without stopping its run.",
+)
+def failed_checks(context: dg.RunStatusSensorContext) -> None:
+    """Tell which checks failed in a run that went to its end."""
+    for alert in _failed_checks(context.instance, context.dagster_run.run_id):
+        send(alert, context.log)
+
+
+def _failed_checks(instance: dg.DagsterInstance, run_id: str) -> Iterator[Alert]:
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
+        check = entry.get_dagster_event().asset_check_evaluation_data
+        if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR:
+            asset = check.asset_key.to_user_string()
+            why = check.description or "the check did not pass"
+            yield Alert.of("check failed", f"{asset} {check.check_name}", why, f"assets/{asset}?view=checks")
+
+
+AT_ONCE = 200
+
+
+@dg.sensor(
+    minimum_interval_seconds=ALERT_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="An alert for every table that was not refreshed within its freshness policy.",
+)
+def stale_tables(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Read the changes of freshness since the last look; what came before the first look is history."""
+    after = int(context.cursor) if context.cursor else None
+    records = context.instance.event_log_storage.get_event_records(
+        dg.EventRecordsFilter(event_type=dg.DagsterEventType.FRESHNESS_STATE_CHANGE, after_cursor=after),
+        limit=AT_ONCE if after is not None else 1,
+        ascending=after is not None,
+    )
+    stale = []
+    for record in records if after is not None else []:
+        change: Any = record.event_log_entry.get_dagster_event().event_specific_data
+        if change.new_state.value == "FAIL":
+            stale.append(change.key.to_user_string())
+            why = "not refreshed within its freshness policy"
+            send(Alert.of("stale", stale[-1], why, f"assets/{stale[-1]}"), context.log)
+    cursor = max([after or 0, *(record.storage_id for record in records)])
+    return dg.SensorResult(skip_reason=f"{len(stale)} tables went stale", cursor=str(cursor))
+
+
+SENSORS = [landing_files, failed_runs, failed_checks, stale_tables]

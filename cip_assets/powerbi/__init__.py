@@ -1,5 +1,0 @@
-"""The Power BI project in ``powerbi/``, written from the contracts of the exports.
-
-``model`` makes the semantic model (TMDL) with the ``measures``, ``report`` the pages (PBIR), ``project`` all files.
-``python -m cip_assets.powerbi`` writes them again; a test keeps them in step.
-"""

@@ -1,0 +1,116 @@
+"""Every number of the page, read from the tables as of one day: aggregates, and of customers the top ones' ids."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import duckdb
+
+from cip_assets.config.rules import current_rules
+from cip_assets.config.settings import Settings
+from cip_assets.contracts import SOURCE_TABLES
+from cip_assets.reporting.dashboard.cube import cube
+from cip_assets.storage import delta
+
+Rows = Sequence[Mapping[str, Any]]
+
+QUERIES: Mapping[str, str] = {
+    "totals": "SELECT total_customers, buyers, total_revenue, net_revenue, avg_order_value FROM kpi_totals",
+    "insights": "SELECT question, direction, answer, before, now, change, low, high, basis FROM insights",
+    "migration": "SELECT from_segment, to_segment, customers, share FROM segment_migration ORDER BY ALL",
+    "backtest": """SELECT model, brier, auc, spearman, calibration_error, top_decile_spend_share
+        FROM model_backtest ORDER BY brier, model""",
+    "customers": """SELECT rank, customer_id, top.rfm_segment, region, top.monetary_value, top.frequency, clv_12m,
+          churn_band, cell
+        FROM kpi_top_customers AS top JOIN customer_360 USING (customer_id) JOIN cell_of USING (customer_id)
+        ORDER BY rank""",
+    "activity": "SELECT activity_type, sessions, session_share FROM kpi_activity ORDER BY sessions DESC, activity_type",
+}
+"""The tables of the page by name; a table of the lake stands for its rows of the day."""
+
+FEATURES = ("past_predictions",)
+MARTS = (
+    "cohort_retention",
+    "customer_360",
+    "insights",
+    "kpi_activity",
+    "kpi_monthly_revenue",
+    "kpi_top_customers",
+    "kpi_top_products",
+    "kpi_totals",
+    "kpi_trends",
+    "model_backtest",
+    "segment_migration",
+)
+CLEANED = ("transactions", "returns", "support_tickets", "web_activity", "products")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The rows of each table of the page, and what its charts draw, by region, segment and cohort."""
+
+    tables: Mapping[str, Rows]
+    cube: Mapping[str, Any]
+
+
+def figures(settings: Settings, as_of: date) -> Figures:
+    """Read the figures of a day: numbers as numbers, months as their first days.
+
+    Raises:
+        PlatformError: a table is not written yet.
+
+    """
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        duckdb.connect(config={"memory_limit": "1GB", "temp_directory": scratch}) as connection,
+    ):
+        for layer, tables in (("features", FEATURES), ("marts", MARTS)):
+            for table in tables:
+                day = delta.open_table(settings.table_uri(layer, table)).to_pyarrow_dataset(
+                    file_pruning_predicate=[("as_of_date", "=", as_of.isoformat())]
+                )
+                connection.register(table, day)
+        for table in CLEANED:
+            opened = delta.open_table(settings.table_uri("cleaned", table))
+            connection.register(table, opened.to_pyarrow_dataset())
+        drawn = cube(connection, as_of, current_rules())
+        found = {name: _rows(connection, query) for name, query in QUERIES.items()}
+        found["quality"] = [_quality(connection, settings, table) for table in SOURCE_TABLES]
+    return Figures(found, drawn)
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> Rows:
+    result = connection.execute(query)
+    columns = [column[0] for column in result.description or []]
+    return [
+        {column: _plain(value) for column, value in zip(columns, row, strict=True)}
+        for row in result.fetchall()
+    ]
+
+
+def _quality(connection: duckdb.DuckDBPyConnection, settings: Settings, table: str) -> Mapping[str, Any]:
+    """Of a source table: rows kept, kept out by reason, and the day of the newest event."""
+    cleaned = delta.open_table(settings.table_uri("cleaned", table))
+    connection.register(
+        "kept_out", delta.open_table(settings.table_uri("quarantine", table)).to_pyarrow_dataset()
+    )
+    counted = connection.execute(
+        "SELECT outcome, reasons, count(*) FROM kept_out GROUP BY ALL ORDER BY 3 DESC, 2"
+    ).fetchall()
+    event_date = SOURCE_TABLES[table].event_date
+    newest = delta.last_day(settings.table_uri("cleaned", table), event_date) if event_date else None
+    return {
+        "table": table,
+        "cleaned": delta.row_count(cleaned),
+        "quarantined": sum(count for outcome, _, count in counted if outcome == "quarantined"),
+        "superseded": sum(count for outcome, _, count in counted if outcome == "superseded"),
+        "reasons": ", ".join(f"{why} {count}" for outcome, why, count in counted if outcome == "quarantined"),
+        "newest": str(newest or ""),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    return value if value is None or isinstance(value, int | str | bool) else float(value)

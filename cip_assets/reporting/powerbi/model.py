@@ -1,0 +1,253 @@
+"""The semantic model: a table on each exported file, a calendar, relationships, and the measures."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from textwrap import indent
+
+from cip_assets.contracts import contract_of
+from cip_assets.contracts.exports import EXPORTS, Export, RetentionExport
+from cip_assets.reporting.powerbi.measures import MEASURES
+
+CALENDAR = "Calendar"
+TYPES: Mapping[str, tuple[str, str, str | None]] = {
+    "string": ("string", "type text", None),
+    "int": ("int64", "Int64.Type", "0"),
+    "bigint": ("int64", "Int64.Type", "#,0"),
+    "boolean": ("boolean", "type logical", None),
+    "date": ("dateTime", "type date", "yyyy-mm-dd"),
+    "decimal(18,2)": ("decimal", "Currency.Type", "#,0.00"),
+    "decimal(18,6)": ("double", "type number", "0.000"),
+}
+"""For the type of a contract's column: the one in the model, the one that Power Query reads it as, and its format."""
+
+FOLDER_PARAMETER = (
+    "/// The folder of the exported files; set it to yours\n"
+    'expression Folder = "C:\\final" meta [IsParameterQuery=true, Type="Text", IsParameterQueryRequired=true]\n'
+    "\n\tannotation PBI_ResultType = Text\n"
+)
+
+MONTH = "yyyy-mm"
+AS_WRITTEN = '[Delimiter = ",", Encoding = 65001, QuoteStyle = QuoteStyle.Csv]'
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table of the model; ``type`` is that of the contract, and a month is its first day.
+
+    One with ``dax`` is not in the file but computed from it.
+    """
+
+    name: str
+    type: str
+    description: str
+    is_month: bool = False
+    dax: str | None = None
+
+
+@dataclass(frozen=True)
+class Relationship:
+    """Many rows of one table belong to one of another."""
+
+    table: str
+    column: str
+    to_table: str
+    to_column: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.table}_{self.column}"
+
+
+TABLES: Sequence[Export] = tuple(e for e in EXPORTS if e.mart != "customer_360" or e.name == e.mart)
+"""The files of the model; the other files of customer_360 hold nothing that it does not have."""
+
+CLASSES: Sequence[Column] = (
+    Column(
+        "churn_from",
+        "int",
+        "Churn probability in steps of 5 %, by the lower end",
+        dax="IF ( NOT ISBLANK ( customer_360[churn_probability] ), "
+        "5 * MIN ( INT ( customer_360[churn_probability] * 20 ), 19 ) )",
+    ),
+    Column(
+        "clv_from",
+        "int",
+        "Expected value of 12 months in steps of 50, by the lower end; 1,000 is that and more",
+        dax="IF ( NOT ISBLANK ( customer_360[clv_12m] ), 50 * MIN ( INT ( customer_360[clv_12m] / 50 ), 20 ) )",
+    ),
+)
+"""Columns of customer_360 that the distributions are drawn by; the classes are those of the page."""
+
+
+def columns_of(export: Export) -> Sequence[Column]:
+    """The columns of a file's table, as its contract has them."""
+    mart = contract_of("marts", export.mart)
+
+    def column(name: str, *, is_month: bool = False) -> Column:
+        return Column(
+            name,
+            mart.spark_schema[name].dataType.simpleString(),
+            mart.columns[name].description or "",
+            is_month,
+        )
+
+    found = [column(_name(expression), is_month=" AS " in expression) for expression in export.columns]
+    if isinstance(export, RetentionExport):
+        found += [column("month_number"), column("retention_rate")]
+    if export.name == "customer_360":
+        found += CLASSES
+    return found
+
+
+def _name(expression: str) -> str:
+    """The name that an export's expression gives its column."""
+    return expression.rpartition(" AS ")[2]
+
+
+def relationships() -> Sequence[Relationship]:
+    """Months belong to the calendar, and rows of a customer to the customer."""
+    found = []
+    for export in TABLES:
+        for column in columns_of(export):
+            if column.is_month:
+                found.append(Relationship(export.name, column.name, CALENDAR, "Date"))
+            elif column.name == "customer_id" and export.name != "customer_360":
+                found.append(Relationship(export.name, "customer_id", "customer_360", "customer_id"))
+    return found
+
+
+def model_files() -> Mapping[str, str]:
+    """The files of the model's definition, by path."""
+    files = {
+        "database.tmdl": "database CustomerIntelligence\n\tcompatibilityLevel: 1567\n",
+        "model.tmdl": _model(),
+        "expressions.tmdl": FOLDER_PARAMETER,
+        "relationships.tmdl": "\n".join(_relationship(found) for found in relationships()),
+        f"tables/{CALENDAR}.tmdl": _lines(_calendar()),
+    }
+    return files | {f"tables/{export.name}.tmdl": _lines(_table(export)) for export in TABLES}
+
+
+def _lines(lines: Iterator[str]) -> str:
+    return "\n".join(lines) + "\n"
+
+
+def _model() -> str:
+    tables = "\n".join(f"ref table {name}" for name in [CALENDAR, *(export.name for export in TABLES)])
+    # Without the annotation Power BI would make a hidden calendar of its own for every date.
+    return (
+        "model Model\n\tculture: en-US\n\tdefaultPowerBIDataSourceVersion: powerBI_V3\n"
+        "\tdiscourageImplicitMeasures\n\tsourceQueryCulture: en-US\n\n"
+        f"annotation __PBI_TimeIntelligenceEnabled = 0\n\n{tables}\n"
+    )
+
+
+def _relationship(found: Relationship) -> str:
+    return (
+        f"relationship {found.name}\n\tfromColumn: {found.table}.{found.column}\n"
+        f"\ttoColumn: {found.to_table}.{found.to_column}\n"
+    )
+
+
+def _table(export: Export) -> Iterator[str]:
+    yield f"/// {export.description}"
+    yield f"table {export.name}"
+    yield ""
+    for measure in MEASURES:
+        if measure.table == export.name:
+            yield f"\t/// {measure.description}"
+            yield f"\tmeasure '{measure.name}' = {measure.dax}"
+            yield f"\t\tformatString: {measure.form}"
+            yield ""
+    for column in columns_of(export):
+        yield from _column(column)
+    yield f"\tpartition {export.name} = m"
+    yield "\t\tmode: import"
+    yield "\t\tsource ="
+    yield indent(_query(export), "\t\t\t\t")
+
+
+def _column(column: Column) -> Iterator[str]:
+    data_type, _, form = TYPES[column.type]
+    yield f"\t/// {column.description}"
+    yield f"\tcolumn {column.name}" + (f" = {column.dax}" if column.dax else "")
+    yield f"\t\tdataType: {data_type}"
+    if form:
+        yield f"\t\tformatString: {MONTH if column.is_month else form}"
+    yield "\t\tsummarizeBy: none"
+    if not column.dax:
+        yield f"\t\tsourceColumn: {column.name}"
+    yield ""
+
+
+def _query(export: Export) -> str:
+    """Power Query: the file, an empty field as nothing, a month as its first day, and the types of the contract."""
+    columns = [column for column in columns_of(export) if not column.dax]
+    steps = [
+        (
+            "Source",
+            f'Csv.Document(File.Contents(Folder & "\\{export.name}.csv"), {AS_WRITTEN})',
+        ),
+        ("Named", "Table.PromoteHeaders(Source, [PromoteAllScalars = true])"),
+        ("Emptied", 'Table.ReplaceValue(Named, "", null, Replacer.ReplaceValue, Table.ColumnNames(Named))'),
+    ]
+    if isinstance(export, RetentionExport):
+        kept = ", ".join(f'"{_name(expression)}"' for expression in export.columns)
+        steps += [
+            # What is null is left out: months that are not over.
+            ("Long", f'Table.UnpivotOtherColumns(Emptied, {{{kept}}}, "month_number", "retention_rate")'),
+            (
+                "Numbered",
+                'Table.TransformColumns(Long, {{"month_number", each Text.AfterDelimiter(_, "_"), type text}})',
+            ),
+        ]
+    months = ", ".join(
+        f'{{"{column.name}", each if _ = null then null else _ & "-01", type text}}'
+        for column in columns
+        if column.is_month
+    )
+    if months:
+        steps.append(("Dated", f"Table.TransformColumns({steps[-1][0]}, {{{months}}})"))
+    types = ", ".join(f'{{"{column.name}", {TYPES[column.type][1]}}}' for column in columns)
+    steps.append(("Typed", f'Table.TransformColumnTypes({steps[-1][0]}, {{{types}}}, "en-US")'))
+    lines = ",\n".join(f"    {name} = {step}" for name, step in steps)
+    return f"let\n{lines}\nin\n    {steps[-1][0]}"
+
+
+def _calendar() -> Iterator[str]:
+    """A table of days over all months that are related to it, marked as the model's date table."""
+
+    def ends(function: str) -> str:
+        months = [
+            f"{function} ( {found.table}[{found.column}] )"
+            for found in relationships()
+            if found.to_table == CALENDAR
+        ]
+        return f"{function}X ( {{ {', '.join(months)} }}, [Value] )"
+
+    yield "/// Every day of the months that other tables have; for a month its first"
+    yield f"table {CALENDAR}"
+    yield "\tdataCategory: Time"
+    yield ""
+    yield "\t/// Day"
+    yield "\tcolumn Date"
+    yield "\t\tdataType: dateTime"
+    yield "\t\tisKey"
+    yield "\t\tformatString: yyyy-mm-dd"
+    yield "\t\tsummarizeBy: none"
+    yield "\t\tisNameInferred"
+    yield "\t\tsourceColumn: [Date]"
+    yield ""
+    yield from _column(
+        Column(
+            "Month",
+            "date",
+            "Month, as its first day",
+            is_month=True,
+            dax=f"EOMONTH ( '{CALENDAR}'[Date], -1 ) + 1",
+        )
+    )
+    yield from _column(Column("Year", "int", "Year", dax=f"YEAR ( '{CALENDAR}'[Date] )"))
+    yield f"\tpartition {CALENDAR} = calculated"
+    yield "\t\tmode: import"
+    yield f"\t\tsource = CALENDAR ( {ends('MIN')}, EOMONTH ( {ends('MAX')}, 0 ) )"

@@ -1,0 +1,615 @@
+"""The report: its pages and visuals as data, and what PBIR makes of them.
+
+The pages are those of the dashboard as far as the exported files hold them. Places are on a grid of 12 columns and 8
+rows. A field is ``table[column]`` or ``[measure]``.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cip_assets.reporting.powerbi.measures import MEASURES
+
+SCHEMAS = "https://developer.microsoft.com/json-schemas/fabric"
+DEFINITION = f"{SCHEMAS}/item/report/definition"
+VERSIONS = {"report": "3.0.0", "page": "2.0.0", "visual": "2.0.0"}
+"""Of the schemas; a newer Power BI Desktop reads them and saves its own."""
+
+WIDTH, HEIGHT, COLUMNS, ROWS, GAP = 1280, 720, 12, 8, 12
+THEME = "CustomerIntelligence"
+PALE, DEEP = "#F7FBFF", "#6BAED6"
+"""The ends of the heat maps' colours; black text can be read on both."""
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Visual:
+    """A visual of a page.
+
+    ``fields`` are by role, ``place`` is column, row, width and height on the grid. ``only`` are the rows that count, by
+    column, operator and literal. ``heat`` is the measure that a matrix is coloured by.
+    """
+
+    kind: str
+    title: str
+    fields: Mapping[str, Sequence[str]]
+    place: tuple[int, int, int, int]
+    alt: str
+    sort: tuple[str, str] | None = None
+    only: Sequence[tuple[str, str, str]] = ()
+    heat: str | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page: its name in the files, its title, what is said on it, and its visuals in the order of the Tab key."""
+
+    name: str
+    title: str
+    text: str
+    visuals: Sequence[Visual] = field(default_factory=list)
+
+
+def _columns(table: str, *names: str) -> Sequence[str]:
+    return [f"{table}[{name}]" for name in names]
+
+
+def _table(
+    title: str, table: str, names: Sequence[str], place: tuple[int, int, int, int], **more: Any
+) -> Visual:
+    return Visual("tableEx", title, {"Values": _columns(table, *names)}, place, f"Table: {title}", **more)
+
+
+def _by_month(title: str, measures: Sequence[str], place: tuple[int, int, int, int], alt: str) -> Visual:
+    """A line by month, of the months that are over."""
+    return Visual(
+        "lineChart",
+        title,
+        {"Category": [MONTH], "Y": measures},
+        place,
+        alt,
+        sort=(MONTH, "Ascending"),
+        only=[("kpi_trends[is_complete]", "=", "true")],
+    )
+
+
+def _bars(title: str, by: str, measures: Sequence[str], place: tuple[int, int, int, int], alt: str) -> Visual:
+    """Bars, the longest first."""
+    return Visual(
+        "clusteredBarChart",
+        title,
+        {"Category": [by], "Y": measures},
+        place,
+        alt,
+        sort=(measures[0], "Descending"),
+    )
+
+
+def _slicers(*wanted: tuple[str, str], column: int = 8) -> Sequence[Visual]:
+    return [
+        Visual("slicer", title, {"Values": [by]}, (column + 2 * place, 0, 2, 1), f"Filter by {title.lower()}")
+        for place, (title, by) in enumerate(wanted)
+    ]
+
+
+MONTH = "Calendar[Month]"
+REGION = ("Region", "customer_360[region]")
+SEGMENT = ("RFM segment", "customer_360[rfm_segment]")
+
+PAGES: Sequence[Page] = (
+    Page(
+        "questions",
+        "Four questions",
+        "Are repeat purchases declining, are returns rising, are complaints rising, does engagement foretell churn?",
+        [
+            Visual(
+                "multiRowCard",
+                "Totals",
+                {
+                    "Values": [
+                        "[As of]",
+                        "[Customers]",
+                        "[Revenue]",
+                        "[Revenue after returns]",
+                        "[Order count]",
+                        "[Mean order]",
+                    ]
+                },
+                (0, 1, 12, 1),
+                "The day, customers, revenue, revenue after returns, orders and the mean order",
+            ),
+            _table(
+                "The four questions answered",
+                "insights",
+                ("question", "direction", "answer", "now", "before", "change", "low", "high", "basis"),
+                (0, 2, 12, 6),
+                sort=("insights[question]", "Ascending"),
+            ),
+        ],
+    ),
+    Page(
+        "revenue",
+        "Revenue",
+        "Revenue and orders by month, of unknown customers too. A month that is not over has a colour of its own.",
+        [
+            Visual(
+                "lineStackedColumnComboChart",
+                "Revenue and orders by month",
+                {
+                    "Category": [MONTH],
+                    "Y": ["[Revenue of complete months]", "[Revenue of the running month]"],
+                    "Y2": ["[Order count of complete months]"],
+                },
+                (0, 1, 12, 4),
+                "Columns of revenue and a line of orders, by month; the month that is not over in another colour",
+                sort=(MONTH, "Ascending"),
+            ),
+            _by_month(
+                "Second orders",
+                ["[Second order rate]"],
+                (0, 5, 6, 3),
+                "Of who first bought in a month, the share that soon bought again",
+            ),
+            _table(
+                "Revenue by segment",
+                "kpi_revenue_segment",
+                ("segmentation", "segment", "customers", "revenue", "net_revenue", "revenue_share"),
+                (6, 5, 6, 3),
+                sort=("kpi_revenue_segment[segmentation]", "Ascending"),
+            ),
+        ],
+    ),
+    Page(
+        "retention",
+        "Retention",
+        "Of the buyers that started in a month, the share that bought k months later.",
+        [
+            *_slicers(("Cohort", "kpi_retention[cohort_month]"), column=10),
+            Visual(
+                "pivotTable",
+                "Cohort retention",
+                {
+                    "Rows": ["kpi_retention[cohort_month]"],
+                    "Columns": ["kpi_retention[month_number]"],
+                    "Values": ["[Retention]"],
+                },
+                (0, 1, 12, 5),
+                "Heat map: cohorts by months after the first purchase; the deeper the colour, the more bought",
+                only=[("kpi_retention[month_number]", ">", "0L")],
+                heat="[Retention]",
+            ),
+            Visual(
+                "lineChart",
+                "All cohorts",
+                {"Category": ["kpi_retention[month_number]"], "Y": ["[Retention]"]},
+                (0, 6, 12, 2),
+                "Retention of all chosen cohorts, by months after the first purchase",
+                sort=("kpi_retention[month_number]", "Ascending"),
+                only=[("kpi_retention[month_number]", ">", "0L")],
+            ),
+        ],
+    ),
+    Page(
+        "segments",
+        "Segments",
+        "Region and segment filter customers, not the moves between segments.",
+        [
+            *_slicers(REGION, SEGMENT),
+            _bars(
+                "Customers by RFM segment",
+                "customer_360[rfm_segment]",
+                ["[Customers]"],
+                (0, 1, 4, 4),
+                "Bars of the number of customers in each RFM segment",
+            ),
+            _bars(
+                "Spend by RFM segment",
+                "customer_360[rfm_segment]",
+                ["[Spend]"],
+                (4, 1, 4, 4),
+                "Bars of what the customers of each RFM segment spent",
+            ),
+            Visual(
+                "tableEx",
+                "Value of the segments",
+                {
+                    "Values": [
+                        "customer_360[rfm_segment]",
+                        "[Share of spend]",
+                        "[Spend per order]",
+                        "[Spend after returns]",
+                    ]
+                },
+                (8, 1, 4, 4),
+                "Table of the RFM segments: share of spend, spend per order, spend after returns",
+                sort=("[Share of spend]", "Descending"),
+            ),
+            Visual(
+                "pivotTable",
+                "Moves between segments",
+                {
+                    "Rows": ["segment_migration[from_segment]"],
+                    "Columns": ["segment_migration[to_segment]"],
+                    "Values": ["[Share moved]"],
+                },
+                (0, 5, 12, 3),
+                "Heat map: from which segment to which customers moved over the last churn window",
+                heat="[Share moved]",
+            ),
+        ],
+    ),
+    Page(
+        "churn",
+        "Churn and value",
+        "Region and segment filter customers, not how good the predictions were.",
+        [
+            *_slicers(REGION, SEGMENT),
+            Visual(
+                "multiRowCard",
+                "Churn",
+                {
+                    "Values": [
+                        "[Buyers]",
+                        "[Customers at risk]",
+                        "[Mean churn probability]",
+                        "[Expected value of 12 months]",
+                    ]
+                },
+                (0, 1, 12, 1),
+                "Buyers, customers at risk, mean churn probability and expected value of 12 months",
+            ),
+            Visual(
+                "columnChart",
+                "Churn probability",
+                {
+                    "Category": ["customer_360[churn_from]"],
+                    "Y": ["[Customers]"],
+                    "Series": ["customer_360[churn_band]"],
+                },
+                (0, 2, 6, 3),
+                "Columns of customers by churn probability in steps of 5 %, coloured by band",
+                sort=("customer_360[churn_from]", "Ascending"),
+                only=[("customer_360[churn_from]", "<>", "null")],
+            ),
+            Visual(
+                "columnChart",
+                "Expected value of 12 months",
+                {"Category": ["customer_360[clv_from]"], "Y": ["[Customers]"]},
+                (6, 2, 6, 3),
+                "Columns of customers by what they are expected to spend; the last is 1,000 and more",
+                sort=("customer_360[clv_from]", "Ascending"),
+                only=[("customer_360[clv_from]", "<>", "null")],
+            ),
+            Visual(
+                "scatterChart",
+                "Were the predictions right?",
+                {
+                    "Category": ["model_calibration[decile]"],
+                    "Series": ["model_calibration[model]"],
+                    "X": ["[Said to buy]"],
+                    "Y": ["[Bought]"],
+                },
+                (0, 5, 5, 3),
+                "Tenths of the customers by what was said one churn window ago, against the share that bought",
+            ),
+            _table(
+                "How good the predictions were",
+                "model_backtest",
+                ("model", "brier", "auc", "spearman", "calibration_error", "top_decile_spend_share"),
+                (5, 5, 7, 3),
+                sort=("model_backtest[brier]", "Ascending"),
+            ),
+        ],
+    ),
+    Page(
+        "engagement",
+        "Engagement",
+        "Of a month's buyers, by quarter of sessions: the share that stayed away for the next churn window.",
+        [
+            _by_month(
+                "Engagement against churn",
+                [f"[Churn, {which} engaged]" for which in ("least", "less", "more", "most")],
+                (0, 1, 8, 7),
+                "Four lines by month: the share of the buyers that stayed away, by quarter of engagement",
+            ),
+            _bars(
+                "Web activity",
+                "kpi_activity[activity_type]",
+                ["[Web sessions]"],
+                (8, 1, 4, 7),
+                "Bars of sessions by activity",
+            ),
+        ],
+    ),
+    Page(
+        "top",
+        "Top products and customers",
+        "Region and segment filter customers, not products.",
+        [
+            *_slicers(REGION, SEGMENT),
+            _table(
+                "Top products",
+                "kpi_top_products",
+                ("rank", "product_id", "product_name", "category", "revenue", "units", "orders"),
+                (0, 1, 6, 7),
+                sort=("kpi_top_products[rank]", "Ascending"),
+            ),
+            _table(
+                "Top customers",
+                "kpi_top_customers",
+                ("rank", "customer_id", "rfm_segment", "monetary_value", "frequency", "last_purchase_date"),
+                (6, 1, 6, 7),
+                sort=("kpi_top_customers[rank]", "Ascending"),
+            ),
+        ],
+    ),
+    Page(
+        "service",
+        "Returns and support",
+        "By month. Returns by category are not in the exported files; the dashboard has them.",
+        [
+            _by_month("Returns", ["[Return ratio]"], (0, 1, 6, 3), "Returns per transaction, by month"),
+            _by_month(
+                "Complaints",
+                ["[Complaints per 100]"],
+                (6, 1, 6, 3),
+                "Support tickets per 100 active customers, by month",
+            ),
+            _by_month("Support load", ["[Tickets opened]"], (0, 4, 6, 4), "Support tickets opened, by month"),
+            _bars(
+                "Open tickets by region",
+                "customer_360[region]",
+                ["[Open tickets]"],
+                (6, 4, 6, 4),
+                "Bars of open support tickets of known customers, by region",
+            ),
+        ],
+    ),
+    Page(
+        "quality",
+        "Data quality",
+        "What the exported files tell of it. Quarantined lines are not in them; the dashboard has them.",
+        [
+            Visual(
+                "multiRowCard",
+                "Data quality",
+                {"Values": ["[Orphan revenue]", "[Implausible e-mails]"]},
+                (0, 1, 12, 1),
+                "Orphan revenue, and customers whose e-mail cannot be one",
+            ),
+            _bars(
+                "Who speaks of churn",
+                "customer_360[churn_model]",
+                ["[Customers]"],
+                (0, 2, 6, 6),
+                "Bars of customers by the model that speaks of churn; withheld where none held",
+            ),
+            _bars(
+                "Who speaks of value",
+                "customer_360[purchase_model]",
+                ["[Customers]"],
+                (6, 2, 6, 6),
+                "Bars of customers by the model of purchases that speaks; withheld where it did not hold",
+            ),
+        ],
+    ),
+)
+
+
+def report_files() -> Mapping[str, Json]:
+    """The files of the report but those that point to others, by path."""
+    definition: dict[str, Json] = {
+        "version.json": {"$schema": f"{DEFINITION}/versionMetadata/1.0.0/schema.json", "version": "2.0.0"},
+        "report.json": _report(),
+        "pages/pages.json": {
+            "$schema": f"{DEFINITION}/pagesMetadata/1.0.0/schema.json",
+            "pageOrder": [page.name for page in PAGES],
+            "activePageName": PAGES[0].name,
+        },
+    }
+    for page in PAGES:
+        definition[f"pages/{page.name}/page.json"] = {
+            "$schema": f"{DEFINITION}/page/{VERSIONS['page']}/schema.json",
+            "name": page.name,
+            "displayName": page.title,
+            "displayOption": "FitToPage",
+            "height": HEIGHT,
+            "width": WIDTH,
+        }
+        for order, body in enumerate([_heading(page), *(_body(visual) for visual in page.visuals)]):
+            name = f"{page.name}_{order}"
+            definition[f"pages/{page.name}/visuals/{name}/visual.json"] = {
+                "$schema": f"{DEFINITION}/visualContainer/{VERSIONS['visual']}/schema.json",
+                "name": name,
+                "position": {**body.pop("position"), "z": order, "tabOrder": order},
+                **body,
+            }
+    theme = {f"StaticResources/SharedResources/BaseThemes/{THEME}.json": _theme()}
+    return theme | {f"definition/{path}": value for path, value in definition.items()}
+
+
+def _report() -> Json:
+    return {
+        "$schema": f"{DEFINITION}/report/{VERSIONS['report']}/schema.json",
+        # Power BI wants the base theme named, listed and there as a file.
+        "themeCollection": {
+            "baseTheme": {"name": THEME, "reportVersionAtImport": VERSIONS, "type": "SharedResources"}
+        },
+        "resourcePackages": [
+            {
+                "name": "SharedResources",
+                "type": "SharedResources",
+                "items": [{"name": THEME, "path": f"BaseThemes/{THEME}.json", "type": "BaseTheme"}],
+            }
+        ],
+        "settings": {
+            "useStylableVisualContainerHeader": True,
+            "exportDataMode": "AllowSummarized",
+            "defaultDrillFilterOtherVisuals": True,
+            "useEnhancedTooltips": True,
+        },
+    }
+
+
+def _theme() -> Json:
+    # Okabe and Ito's colours, which people tell apart however they see colours.
+    return {
+        "name": THEME,
+        "dataColors": ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"],
+        "background": "#FFFFFF",
+        "foreground": "#252423",
+        "tableAccent": "#0072B2",
+    }
+
+
+def _literal(value: str) -> Json:
+    return {"expr": {"Literal": {"Value": value}}}
+
+
+def _text(value: str) -> Json:
+    return _literal("'" + value.replace("'", "''") + "'")
+
+
+def _object(**properties: Any) -> list[Json]:
+    return [{"properties": properties}]
+
+
+def _position(place: tuple[int, int, int, int]) -> Json:
+    column, row, width, height = place
+    across, down = (WIDTH - GAP) / COLUMNS, (HEIGHT - GAP) / ROWS
+    return {
+        "x": round(GAP + column * across),
+        "y": round(GAP + row * down),
+        "height": round(height * down - GAP),
+        "width": round(width * across - GAP),
+    }
+
+
+def _heading(page: Page) -> Json:
+    runs = [
+        {"value": page.title, "textStyle": {"fontSize": "18pt", "fontWeight": "bold"}},
+        {"value": page.text, "textStyle": {"fontSize": "11pt"}},
+    ]
+    slicers = sum(visual.kind == "slicer" for visual in page.visuals)
+    return {
+        "position": _position((0, 0, COLUMNS - 2 * slicers, 1)),
+        "visual": {
+            "visualType": "textbox",
+            "objects": {"general": _object(paragraphs=[{"textRuns": [run]} for run in runs])},
+            "visualContainerObjects": {"general": _object(altText=_text(f"{page.title}. {page.text}"))},
+        },
+    }
+
+
+def _body(visual: Visual) -> Json:
+    query: Json = {
+        "queryState": {
+            role: {"projections": [_projection(name, role) for name in names]}
+            for role, names in visual.fields.items()
+        }
+    }
+    if visual.sort:
+        by, direction = visual.sort
+        query["sortDefinition"] = {"sort": [{"field": _field(by), "direction": direction}]}
+    body: Json = {
+        "position": _position(visual.place),
+        "visual": {
+            "visualType": visual.kind,
+            "query": query,
+            "visualContainerObjects": {
+                # A card's labels are title enough.
+                "title": _object(
+                    show=_literal("false" if visual.kind == "multiRowCard" else "true"),
+                    text=_text(visual.title),
+                ),
+                "general": _object(altText=_text(visual.alt)),
+            },
+            "drillFilterOtherVisuals": True,
+        },
+    }
+    if visual.kind == "slicer":
+        body["visual"]["objects"] = {
+            "data": _object(mode=_text("Dropdown")),
+            "header": _object(show=_literal("false")),
+        }
+        # What is chosen on one page holds on the others.
+        body["visual"]["syncGroup"] = {"groupName": visual.title, "fieldChanges": True, "filterChanges": True}
+    if visual.heat:
+        body["visual"]["objects"] = _heat(visual.heat)
+    if visual.only:
+        body["filterConfig"] = {"filters": [_filter(visual.title, *condition) for condition in visual.only]}
+    return body
+
+
+def _split(name: str) -> tuple[str, str]:
+    """The table and the name of a column or measure."""
+    found = re.fullmatch(r"(\w*)\[(.+)\]", name)
+    if not found:
+        raise ValueError(f"{name} is neither table[column] nor [measure]")
+    table, own = found.groups()
+    return table or next(measure.table for measure in MEASURES if measure.name == own), own
+
+
+def _field(name: str, source: Mapping[str, str] | None = None) -> Json:
+    table, own = _split(name)
+    kind = "Measure" if name.startswith("[") else "Column"
+    return {kind: {"Expression": {"SourceRef": source or {"Entity": table}}, "Property": own}}
+
+
+def _projection(name: str, role: str) -> Json:
+    table, own = _split(name)
+    projection: Json = {"field": _field(name), "queryRef": f"{table}.{own}", "nativeQueryRef": own}
+    if not name.startswith("["):
+        projection["displayName"] = own.replace("_", " ")
+    if role in {"Category", "Rows", "Columns"}:
+        projection["active"] = True
+    return projection
+
+
+def _heat(measure: str) -> Json:
+    """A matrix without totals on the right, its cells coloured by a measure."""
+    ends = {
+        end: {"color": {"Literal": {"Value": f"'{color}'"}}} for end, color in (("min", PALE), ("max", DEEP))
+    }
+    rule = {
+        "linearGradient2": {**ends, "nullColoringStrategy": {"strategy": {"Literal": {"Value": "'noColor'"}}}}
+    }
+    color = {"solid": {"color": {"expr": {"FillRule": {"Input": _field(measure), "FillRule": rule}}}}}
+    return {
+        "subTotals": _object(rowSubtotals=_literal("false"), columnSubtotals=_literal("false")),
+        "values": [
+            {
+                "properties": {"backColor": color},
+                "selector": {
+                    "data": [{"dataViewWildcard": {"matchingOption": 1}}],
+                    "metadata": ".".join(_split(measure)),
+                },
+            }
+        ],
+    }
+
+
+def _filter(title: str, column: str, operator: str, value: str) -> Json:
+    """A filter of a visual."""
+    table, own = _split(column)
+    condition: Json = {
+        "Comparison": {
+            "ComparisonKind": 1 if operator == ">" else 0,
+            "Left": _field(column, {"Source": "rows"}),
+            "Right": {"Literal": {"Value": value}},
+        }
+    }
+    if operator == "<>":
+        condition = {"Not": {"Expression": condition}}
+    return {
+        "name": re.sub(r"\W", "_", f"{title} {own}"),
+        "field": _field(column),
+        "type": "Advanced",
+        "filter": {
+            "Version": 2,
+            "From": [{"Name": "rows", "Entity": table, "Type": 0}],
+            "Where": [{"Condition": condition}],
+        },
+    }

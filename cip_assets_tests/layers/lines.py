@@ -1,0 +1,60 @@
+"""What becomes of the lines of landing files, without the graph around it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+
+from cip_assets.config.rules import Rules
+from cip_assets.contracts import SOURCE_TABLES
+from cip_assets.ingest.discover import landed_file
+from cip_assets.ingest.landing import Calendar, ManifestEntry, read_landing, scan_file
+from cip_assets.layers.cleaned import judge as cleaning
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines of a month: how many landed, as they are in raw, and what came of them."""
+
+    landed: int
+    raw: DataFrame
+    cleaned: DataFrame
+    kept_out: DataFrame
+
+
+def entry_of(landing: Path, path: str, calendar: Calendar) -> ManifestEntry:
+    """A landed file as the manifest has it."""
+    scanned = scan_file(landing, landed_file(path), calendar)
+    return ManifestEntry(**{name: scanned[name] for name in ManifestEntry.__dataclass_fields__})
+
+
+def lines_of(
+    spark: SparkSession, rules: Rules, landing: Path, files: Mapping[str, str], month: date
+) -> Lines:
+    """Land some files of one event table, and judge their lines of a month.
+
+    Args:
+        spark: the session.
+        rules: the business rules.
+        landing: the folder to write to.
+        files: the content of each file by its path.
+        month: the month, by its first day; the last of the calendar.
+
+    """
+    for path, content in files.items():
+        (landing / path).parent.mkdir(parents=True, exist_ok=True)
+        (landing / path).write_text(content, encoding="utf-8")
+    calendar = Calendar(rules.calendar.first_month, month)
+    entries = [entry_of(landing, path, calendar) for path in files]
+    (table,) = {landed_file(path).table for path in files}
+    source = SOURCE_TABLES[table]
+    raw = read_landing(spark, landing, source, entries, calendar, [month])
+    judged = cleaning.judge(raw, source, rules)
+    return Lines(
+        landed=sum(entry.month_rows[str(month)] for entry in entries),
+        raw=raw,
+        cleaned=cleaning.cleaned_rows(judged, source),
+        kept_out=cleaning.quarantine_rows(judged, source),
+    )

@@ -1,0 +1,172 @@
+"""The backtest: its figures by hand, its window, and what becomes of a model that proves worse than none."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from cip_assets.config.rules import Rules
+from cip_assets.contracts import SOURCE_TABLES, contract_of
+from cip_assets.transforms import backtest
+from cip_assets.transforms.backtest import Events
+from cip_assets_tests.layers.frames import Row, by_key, collected, frame_of
+from cip_assets_tests.layers.ten_customers import D
+
+TRAINED = D - timedelta(days=90)
+
+# Probability, customers, of them buyers.
+COUNTS = [(0.2, 4, 1), (0.8, 2, 2)]
+
+
+def test_brier_log_loss_and_auc_by_hand() -> None:
+    # (1 x 0.8^2 + 3 x 0.2^2 + 2 x 0.2^2) / 6 = 0.84 / 6
+    assert backtest._brier(COUNTS) == pytest.approx(0.14)
+    # -(ln 0.2 + 3 ln 0.8 + 2 ln 0.8) / 6
+    assert backtest._log_loss(COUNTS) == pytest.approx((1.6094379 + 5 * 0.2231436) / 6)
+    # 3 buyers x 3 others = 9 pairs: the two at 0.8 win 6, the one at 0.2 ties with 3.
+    assert backtest._auc(COUNTS) == pytest.approx((6 + 1.5) / 9)
+
+
+def test_auc_needs_both_kinds() -> None:
+    assert backtest._auc([(0.5, 3, 3)]) is None
+
+
+def test_deciles_keep_equal_probabilities_together() -> None:
+    assert list(backtest._deciles([(0.5, 10, 4)])) == [(6, 10, 0.5, 0.4)]
+    (first, *_, last) = backtest._deciles([(p / 100, 1, p % 2) for p in range(100)])
+    assert first == (1, 10, pytest.approx(0.045), 0.5)
+    assert last[:2] == (10, 10)
+
+
+# Days before D of each customer's purchases; the model is of day 90, the baselines learn from 180 to 90.
+BOUGHT = {"again": (300, 100, 50), "left": (300, 100), "old": (300,), "new": (30,)}
+
+
+def transactions(spark: SparkSession):
+    rows: list[Row] = []
+    for customer, ages in BOUGHT.items():
+        for age in ages:
+            day = D - timedelta(days=age)
+            rows.append(
+                {
+                    "transaction_id": f"{customer}{age}",
+                    "customer_id": customer,
+                    "amount": Decimal("10.00"),
+                    "transaction_date": day,
+                    "month": day.replace(day=1),
+                }
+            )
+    return frame_of(spark, SOURCE_TABLES["transactions"].cleaned.spark_schema, rows)
+
+
+def customers(spark: SparkSession):
+    rows: list[Row] = [{"customer_id": customer} for customer in BOUGHT]
+    return frame_of(spark, SOURCE_TABLES["customers"].cleaned.spark_schema, rows)
+
+
+def events(spark: SparkSession) -> Events:
+    nothing = {
+        name: frame_of(spark, SOURCE_TABLES[name].cleaned.spark_schema, [])
+        for name in ("returns", "support_tickets", "web_activity")
+    }
+    return Events(transactions=transactions(spark), customers=customers(spark), **nothing)
+
+
+def past(spark: SparkSession, rows: list[Row]) -> DataFrame:
+    return frame_of(spark, contract_of("features", "past_predictions").spark_schema, rows)
+
+
+@pytest.mark.engine
+def test_who_bought_by_then_is_judged_by_what_came_after(spark: SparkSession, rules: Rules) -> None:
+    predictions = past(spark, collected(backtest.past_predictions(events(spark), D, rules)))
+    found = by_key(collected(backtest.model_backtest(predictions, D)), ["model"])
+    # Three customers are too few for the challenger to learn from.
+    assert set(found) == {"purchase_model", "recency", "carry_forward", "base_rate"}
+    for row in found.values():
+        assert (row["predicted_on"], row["window_days"], row["customers"]) == (TRAINED, 90, 3)
+        assert row["bought_share"] == Decimal("0.333333")  # again; new was not there yet
+    # Of the three of 180 days ago, two came back by day 90: (1/3 x (1/3)^2 + 2/3 x (2/3)^2) = 1/3, to four places.
+    assert float(found["base_rate"]["brier"]) == pytest.approx(1 / 3, abs=1e-4)
+    assert float(found["base_rate"]["calibration_error"]) == pytest.approx(1 / 3, abs=1e-4)
+    # again and left bought in the window before, old did not: 0.999 for two, of whom one came.
+    assert float(found["carry_forward"]["brier"]) == pytest.approx(
+        (0.001**2 + 0.999**2 + 0.001**2) / 3, abs=1e-6
+    )
+    assert float(found["carry_forward"]["auc"]) == pytest.approx(0.75)
+    # Ranks of what was said: 2.5, 2.5, 1; of the days that came: 3, 1.5, 1.5. Their correlation is 1/2.
+    assert float(found["carry_forward"]["spearman"]) == pytest.approx(0.5)
+    # again 1 of 1, left 1 of 0, old 0 of 0.
+    assert float(found["carry_forward"]["mae_purchases"]) == pytest.approx(1 / 3, abs=1e-6)
+
+
+@pytest.mark.engine
+def test_before_anybody_bought_there_is_nothing_to_judge(spark: SparkSession, rules: Rules) -> None:
+    early = D - timedelta(days=250)
+    nothing = past(spark, collected(backtest.past_predictions(events(spark), early, rules)))
+    assert nothing.count() == 0
+    assert collected(backtest.model_backtest(nothing, early)) == []
+    assert collected(backtest.model_calibration(nothing, early)) == []
+    (row,) = collected(backtest.churn_model(nothing, early, rules))
+    assert (row["churn_model"], row["is_purchase_model_withheld"]) == ("purchase_model", False)
+    assert row["notes"] == "0 customers are too few to judge by (200 are needed)"
+
+
+def said(buyers: int, others: int, *, purchase_model: float, challenger: float | None) -> list[Row]:
+    """Customers of whom each model said the same, and some of whom bought; the base rate said what came."""
+    share = buyers / (buyers + others)
+
+    def exact(value: float | None) -> Decimal | None:
+        return None if value is None else Decimal(f"{value:.6f}")
+
+    return [
+        {
+            "customer_id": str(number),
+            "p_purchase_model": exact(purchase_model),
+            "p_challenger": exact(challenger),
+            "p_recency": exact(share),
+            "p_carry_forward": exact(share),
+            "p_base_rate": exact(share),
+            "came_days": int(number < buyers),
+        }
+        for number in range(buyers + others)
+    ]
+
+
+SPEAKERS = {
+    "the better Brier speaks": (said(50, 150, purchase_model=0.30, challenger=0.25), "challenger", True),
+    "equal ones leave it to the first": (
+        said(50, 150, purchase_model=0.25, challenger=0.25),
+        "purchase_model",
+        False,
+    ),
+    "one that said nothing does not": (
+        said(50, 150, purchase_model=0.25, challenger=None),
+        "purchase_model",
+        False,
+    ),
+    "worse than the base rate is withheld": (
+        said(50, 150, purchase_model=0.26, challenger=0.24),
+        "withheld",
+        True,
+    ),
+    "too few to judge by": (said(49, 150, purchase_model=0.9, challenger=0.25), "purchase_model", False),
+}
+
+
+@pytest.mark.parametrize(("rows", "speaks", "is_withheld"), SPEAKERS.values(), ids=SPEAKERS)
+def test_who_speaks_of_churn_is_decided_by_the_window_before(
+    spark: SparkSession, rules: Rules, rows: list[Row], speaks: str, *, is_withheld: bool
+) -> None:
+    (row,) = collected(backtest.churn_model(past(spark, rows), D, rules))
+    assert (row["churn_model"], row["is_purchase_model_withheld"]) == (speaks, is_withheld)
+
+
+def test_a_model_that_ranks_well_but_is_far_off_is_withheld(spark: SparkSession, rules: Rules) -> None:
+    """Half of the customers buy. It said 0.69 of each that does and 0.13 of the others: 0.31 and 0.13 off."""
+    rows = said(100, 100, purchase_model=0.5, challenger=None)
+    for row in rows:
+        row["p_purchase_model"] = Decimal("0.69") if row["came_days"] else Decimal("0.13")
+    (found,) = collected(backtest.churn_model(past(spark, rows), D, rules))
+    assert found["churn_model"] == "withheld"
+    assert "off by 0.220 on average over its deciles (limit 0.1)" in found["notes"]

@@ -1,0 +1,71 @@
+"""The challenger: it finds what the purchase model cannot see, and says nothing where there is too little."""
+
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from cip_assets.contracts import contract_of
+from cip_assets.transforms.challenger import ENOUGH_OF_EACH, trained, with_challenger
+from cip_assets_tests.layers.frames import Row, collected, frame_of
+
+
+def buyers(customers: int, seed: int = 1) -> list[Row]:
+    """Customers alike in all the purchase model sees; who had sessions buys with 0.8, the others with 0.2."""
+    random = np.random.default_rng(seed)
+    rows: list[Row] = []
+    for number in range(customers):
+        is_engaged = bool(random.random() < 0.5)
+        rows.append(
+            {
+                "customer_id": f"{number:05}",
+                "recency_days": int(random.integers(1, 90)),
+                "tenure_days": 300,
+                "purchase_days": 4,
+                "monetary_value": Decimal(100),
+                "mean_repeat_value": None if number % 7 == 0 else Decimal(25),
+                "recent_sessions": 3 * is_engaged,
+                "earlier_sessions": 2,
+                "total_tickets": 0,
+                "open_tickets": 0,
+                "total_returns": 0,
+                "p_active": Decimal("0.5"),
+                "expected_purchases_90": Decimal(1),
+                "came_days": int(random.random() < (0.8 if is_engaged else 0.2)),
+            }
+        )
+    return rows
+
+
+def frame(spark: SparkSession, rows: list[Row]) -> DataFrame:
+    return frame_of(spark, contract_of("features", "past_predictions").spark_schema, rows)
+
+
+@pytest.mark.engine
+def test_it_learns_what_sessions_tell_with_probabilities_that_hold(spark: SparkSession) -> None:
+    classifier = trained(frame(spark, buyers(3000)))
+    found = collected(with_challenger(frame(spark, buyers(1000, seed=2)), classifier, "p_challenger"))
+    assert len(found) == 1000
+    for is_engaged, share in ((True, 0.8), (False, 0.2)):
+        said = [float(row["p_challenger"]) for row in found if (row["recent_sessions"] > 0) == is_engaged]
+        assert np.mean(said) == pytest.approx(share, abs=0.05)
+
+
+@pytest.mark.engine
+def test_the_order_of_rows_changes_nothing(spark: SparkSession) -> None:
+    rows = buyers(600)
+    said = [
+        collected(with_challenger(frame(spark, rows[:50]), trained(frame(spark, order)), "p_challenger"))
+        for order in (rows, rows[::-1])
+    ]
+    by_id = [{row["customer_id"]: row["p_challenger"] for row in found} for found in said]
+    assert by_id[0] == by_id[1]
+
+
+@pytest.mark.engine
+def test_with_too_few_of_a_kind_it_says_nothing(spark: SparkSession) -> None:
+    rows = [row | {"came_days": int(n < ENOUGH_OF_EACH - 1)} for n, row in enumerate(buyers(600))]
+    assert trained(frame(spark, rows)) is None
+    found = collected(with_challenger(frame(spark, rows[:3]), None, "p_challenger"))
+    assert [row["p_challenger"] for row in found] == [None] * 3

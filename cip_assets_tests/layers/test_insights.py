@@ -1,0 +1,131 @@
+"""The four questions: changes and intervals by hand, what they say of trends and of none, and odd months."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyspark.sql import SparkSession
+
+from cip_assets.contracts import contract_of
+from cip_assets.transforms.insights import (
+    FALLING,
+    FLAT,
+    QUESTIONS,
+    RISING,
+    UNKNOWN,
+    answer_to,
+    change_of,
+    direction_of,
+    insights,
+)
+from cip_assets_tests.layers.frames import Row, by_key, collected, frame_of
+from cip_assets_tests.layers.ten_customers import D
+
+
+def months(*values: float, first: date = date(2022, 1, 1)) -> dict[date, float]:
+    start = first.year * 12 + first.month - 1
+    return {date((start + n) // 12, (start + n) % 12 + 1, 1): value for n, value in enumerate(values)}
+
+
+def test_a_change_and_its_interval_by_hand() -> None:
+    # January to March against those of the year before: +1, +2, +3. Their mean is 2, its standard error
+    # 1 / sqrt(3), and Student's t of two degrees of freedom at 99 % is 9.925: 2 +- 5.730.
+    found = change_of(months(5, 5, 5, *[9] * 9, 6, 7, 8))
+    assert found is not None
+    assert (found.before, found.now, found.change, found.pairs) == (5, 7, 2, 3)
+    assert found.low == pytest.approx(2 - 5.730, abs=1e-3)
+    assert found.high == pytest.approx(2 + 5.730, abs=1e-3)
+    assert direction_of(found) == FLAT
+
+
+def test_the_season_is_no_trend() -> None:
+    year = [10, 12, 30, 11, 9, 10, 13, 12, 10, 9, 40, 60]
+    found = change_of(months(*year, *year))
+    assert found is not None
+    assert (found.change, direction_of(found)) == (0, FLAT)
+
+
+def test_the_latest_half_year_is_asked_about() -> None:
+    found = change_of(months(*[10] * 12, *[30] * 6, *[10.0, 10.1, 9.9, 10.0, 10.1, 9.9]))
+    assert found is not None
+    assert (found.pairs, direction_of(found)) == (6, FLAT)
+
+
+def test_with_little_history_halves_are_compared_and_it_is_said() -> None:
+    found = change_of(months(10, 11, 10, 20, 21, 20))
+    assert found is not None
+    assert (found.before, found.now, direction_of(found)) == (
+        pytest.approx(31 / 3),
+        pytest.approx(61 / 3),
+        RISING,
+    )
+    assert "the season is not taken out" in found.basis
+
+
+def test_five_months_say_nothing() -> None:
+    assert change_of(months(1, 2, 3, 4, 5)) is None
+    assert direction_of(None) == UNKNOWN
+    assert answer_to(QUESTIONS[0], None) == "Too early to say: there are too few months to compare"
+
+
+def test_an_answer_has_its_size_and_its_interval() -> None:
+    found = change_of(months(*[0.5] * 12, *[0.40, 0.41, 0.40, 0.39, 0.40, 0.40]))
+    (repeat, *_) = QUESTIONS
+    assert answer_to(repeat, found) == "Repeat purchases are declining: -10.0 points (99%: -11.0 to -9.0)"
+
+
+@given(st.lists(st.floats(0, 100), min_size=24, max_size=24))
+def test_time_backwards_changes_the_sign_alone(values: list[float]) -> None:
+    """Of two years, each half a year apart: what rises one way declines the other."""
+    forth = change_of(months(*values[:12], *values[12:]))
+    swapped = change_of(months(*values[12:], *values[:12]))
+    assert forth is not None
+    assert swapped is not None
+    assert swapped.change == pytest.approx(-forth.change)
+    assert swapped.low == pytest.approx(-forth.high)
+    assert forth.low <= forth.change <= forth.high
+
+
+def trends(**measures: list[float]) -> list[Row]:
+    rows: list[Row] = []
+    for number, month in enumerate(months(*[0] * 18)):
+        row: Row = {"month": month, "is_complete": True}
+        for name, values in measures.items():
+            row[name] = Decimal(f"{values[number]:.6f}")
+        rows.append(row)
+    return rows
+
+
+@pytest.mark.engine
+def test_each_question_is_answered_by_its_measure(spark: SparkSession) -> None:
+    wobble = [0.01 * (n % 3) for n in range(18)]
+    rows = trends(
+        second_order_rate=[0.6] * 12 + [0.4] * 6,
+        return_ratio=wobble,
+        complaints_per_100=[10 + w for w in wobble[:12]] + [20 + w for w in wobble[12:]],
+        churn_rate_q1=[0.5 + w for w in wobble],
+        churn_rate_q4=[0.1] * 18,
+    )
+    # A month that is cut says nothing.
+    rows.append({**rows[-1], "month": date(2023, 7, 1), "is_complete": False, "return_ratio": Decimal(9)})
+    frame = frame_of(spark, contract_of("marts", "kpi_trends").spark_schema, rows)
+    found = by_key(collected(insights(frame, D)), ["question"])
+    assert {name: row["direction"] for name, row in found.items()} == {
+        "repeat_purchases": FALLING,
+        "returns": FLAT,
+        "complaints": RISING,
+        "engagement": RISING,
+    }
+    assert found["repeat_purchases"]["change"] == Decimal("-0.200000")
+    assert found["engagement"]["answer"].startswith("Low engagement foretells churn: +41.0 points")
+    assert found["engagement"]["compared"] == 12
+
+
+@pytest.mark.engine
+def test_without_months_every_answer_is_too_early(spark: SparkSession) -> None:
+    frame = frame_of(spark, contract_of("marts", "kpi_trends").spark_schema, [])
+    found = collected(insights(frame, D))
+    assert {row["direction"] for row in found} == {UNKNOWN}
+    assert len(found) == len(QUESTIONS)

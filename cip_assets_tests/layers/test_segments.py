@@ -1,0 +1,83 @@
+"""Segments and the churn rule at their limits, and over the whole grid of scores."""
+
+from decimal import Decimal
+from itertools import product
+
+import pytest
+from pyspark.sql import SparkSession
+
+from cip_assets.config.rules import Rules
+from cip_assets.contracts import contract_of
+from cip_assets.transforms import features
+from cip_assets_tests.layers.frames import Row, by_key, collected, frame_of
+from cip_assets_tests.layers.ten_customers import D
+
+# recency_days, frequency, monetary_value: value segment, churn risk
+LIMITS: dict[tuple[int, int, str], tuple[str, bool]] = {
+    (30, 10, "5000.00"): ("High Value", False),
+    (0, 99, "99999.00"): ("High Value", False),
+    (31, 10, "5000.00"): ("Loyal", False),
+    (30, 9, "5000.00"): ("Loyal", False),
+    (30, 10, "4999.99"): ("Loyal", False),
+    (60, 5, "1000.00"): ("Loyal", False),
+    (61, 5, "1000.00"): ("Regular", False),
+    (60, 4, "1000.00"): ("Regular", False),
+    (60, 5, "999.99"): ("Regular", False),
+    (120, 99, "99999.00"): ("Regular", False),
+    (121, 99, "99999.00"): ("Churn Risk", True),
+    (121, 1, "0.00"): ("Churn Risk", True),
+}
+
+
+@pytest.mark.engine
+def test_value_segment_and_churn_risk_at_their_limits(spark: SparkSession, rules: Rules) -> None:
+    buyers: list[Row] = [
+        {
+            "customer_id": f"{number:02}",
+            "recency_days": recency,
+            "frequency": frequency,
+            "monetary_value": Decimal(monetary),
+            "rfm_segment": "Any",
+            "is_orphan": False,
+        }
+        for number, (recency, frequency, monetary) in enumerate(LIMITS)
+    ]
+
+    def frame(table: str, rows: list[Row]):
+        return frame_of(spark, contract_of("features", table).spark_schema, rows)
+
+    population = frame("population", [*buyers, {"customer_id": "nobody"}])
+    segments = by_key(
+        collected(features.segments(population, frame("rfm", buyers), D, rules)), ["customer_id"]
+    )
+    scored = [{**buyer, "p_active": Decimal("0.5"), "purchase_model": "bg_nbd"} for buyer in buyers]
+    nothing = {table: frame(table, []) for table in ("returns", "support", "engagement", "challenger")}
+    judged = features.churn(
+        purchases=frame("purchases", buyers),
+        clv=frame("clv", scored),
+        churn_model=frame("churn_model", [{"churn_model": "purchase_model"}]),
+        as_of=D,
+        rules=rules,
+        **nothing,
+    )
+    churn = by_key(collected(judged), ["customer_id"])
+    nobody = segments.pop("nobody")
+    assert (nobody["value_segment"], nobody["rfm_segment"]) == ("No purchase", "No purchase")
+    found = {key: (segments[key]["value_segment"], churn[key]["is_churn_risk"]) for key in segments}
+    assert found == {
+        buyer["customer_id"]: expected for buyer, expected in zip(buyers, LIMITS.values(), strict=True)
+    }
+    assert "nobody" not in churn
+
+
+@pytest.mark.engine
+def test_the_query_gives_all_125_scores_the_first_segment_that_fits(
+    spark: SparkSession, rules: Rules
+) -> None:
+    scores = list(product(range(1, 6), repeat=3))
+    frame = spark.createDataFrame(scores, "r_score int, f_score int, m_score int")
+    found = frame.withColumn("segment", features._rfm_segment(rules)).collect()
+    assert {tuple(row)[:3]: row["segment"] for row in found} == {
+        score: next(segment.name for segment in rules.rfm_segments if segment.fits(*score))
+        for score in scores
+    }

@@ -1,0 +1,132 @@
+"""A snapshot is computed where something is missing, older than what it is made of, unchecked or altered."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+
+from cip_assets.config.errors import PlatformError
+from cip_assets.config.settings import Settings
+from cip_assets.orchestration.due.up_to_date import up_to_date
+from cip_assets.orchestration.runs import Platform, Report
+from cip_assets.storage import delta
+from cip_assets_tests.conftest import ENGINE
+from cip_assets_tests.integration.helpers import files_of
+
+DAY = date(2024, 2, 12)
+MONTHLY = {"marts/kpi_monthly_revenue", "exports/kpi_monthly_revenue"}
+RFM = {"features/purchases", "features/rfm_cut_points", "features/rfm"}
+Due = Callable[[], set[str]]
+
+
+@pytest.fixture
+def platform(healthy: Path) -> Iterator[Platform]:
+    """On a folder in which all was run, the assets of two short paths."""
+    made = Platform(Settings(healthy, ENGINE), select=["exports/kpi_monthly_revenue", "features/rfm"])
+    with made.instance:
+        yield made
+
+
+@pytest.fixture
+def due(platform: Platform) -> Due:
+    """What would be computed."""
+
+    def ask(day: date = DAY) -> set[str]:
+        assets = platform.snapshot_assets
+        found = up_to_date(platform.settings, platform.definitions, platform.instance, assets, day)
+        return {key.to_user_string() for key in assets - found.keys()}
+
+    return ask
+
+
+def write_again(platform: Platform, name: str, **audit: object) -> None:
+    """Write a table's rows again, with another audit in the log."""
+    table = DeltaTable(platform.settings.table_uri(*name.split("/")))
+    written = next(delta.history(table, 1)).audit
+    message = CommitProperties(custom_metadata={"userMetadata": json.dumps({**written, **audit})})
+    write_deltalake(table, table.to_pyarrow_table(), mode="overwrite", commit_properties=message)
+
+
+def test_after_a_run_all_is_up_to_date_and_says_what_it_was(platform: Platform, due: Due) -> None:
+    assert due() == set()
+    report, before = Report(), files_of(platform.settings)
+    platform.snapshot(report)
+    assert set(report.up_to_date) == MONTHLY | RFM
+    assert report.rows["exports/kpi_monthly_revenue"] == 2
+    assert report.rows["features/purchases"] == 2
+    assert {(c.asset, c.name) for c in report.checks} >= {("exports/kpi_monthly_revenue", "file")}
+    assert all(check.passed for check in report.checks)
+    assert (report.seconds, files_of(platform.settings)) == ({}, before)
+
+
+def test_another_day_is_not(due: Due) -> None:
+    assert due(date(2024, 2, 11)) == MONTHLY | RFM
+
+
+@pytest.mark.parametrize("fault", ["missing", "altered"])
+def test_a_file_that_is_not_what_was_written_is_written_again(
+    platform: Platform, due: Due, fault: str
+) -> None:
+    file = platform.settings.final / "kpi_monthly_revenue.csv"
+    content = file.read_text("utf-8")
+    file.unlink()
+    if fault == "altered":
+        file.write_text(content.replace("12.50", "12.51"), "utf-8")
+    assert due() == {"exports/kpi_monthly_revenue"}
+    platform.snapshot(Report())
+    assert file.read_text("utf-8") == content
+    assert due() == set()
+
+
+def test_a_table_that_somebody_changed_and_what_is_made_of_it(platform: Platform, due: Due) -> None:
+    uri = platform.settings.table_uri("marts", "kpi_monthly_revenue")
+    DeltaTable(uri).update({"orders": "orders + 1"})
+    assert due() == MONTHLY
+
+
+def test_a_table_that_went_back_to_an_older_version(platform: Platform, due: Due) -> None:
+    delta.restore(platform.settings.table_uri("features", "purchases"), 0)
+    assert due() == RFM
+
+
+def test_all_that_is_made_of_a_table_that_was_written_since(platform: Platform, due: Due) -> None:
+    write_again(platform, "cleaned/transactions")
+    assert due() == MONTHLY | RFM
+
+
+def test_upkeep_changes_no_row(platform: Platform, due: Due) -> None:
+    delta.maintain(platform.settings.table_uri("cleaned", "transactions"), keep=timedelta())
+    assert due() == set()
+
+
+def test_what_other_code_wrote(platform: Platform, due: Due) -> None:
+    write_again(platform, "features/purchases", code_version="older")
+    assert due() == RFM
+
+
+def test_what_was_written_and_not_checked_since(platform: Platform, due: Due) -> None:
+    """As after a run that was killed in between: the next asset would rely on rows that nobody looked at."""
+    write_again(platform, "features/purchases")
+    assert due() == RFM
+    platform.snapshot(Report())
+    assert due() == set()
+
+
+def test_what_failed_its_check(platform: Platform, due: Due) -> None:
+    key = dg.AssetCheckKey(dg.AssetKey(["features", "purchases"]), "contract")
+    failed = dg.AssetCheckEvaluation(
+        key.asset_key, key.name, passed=False, metadata={}, severity=dg.AssetCheckSeverity.ERROR
+    )
+    platform.instance.report_runless_asset_event(failed)
+    assert due() == RFM
+
+
+def test_an_asset_that_no_snapshot_has_is_named(healthy: Path) -> None:
+    with pytest.raises(
+        PlatformError, match="'marts/sales' selects no asset of a snapshot; take one of exports/"
+    ):
+        Platform(Settings(healthy, ENGINE), select=["marts/sales"])

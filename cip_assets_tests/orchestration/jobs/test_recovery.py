@@ -1,0 +1,152 @@
+"""Recovery: back to a version, upkeep that keeps time travel, and quarantined lines cleaned again."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from deltalake import DeltaTable
+
+from cip_assets.config.errors import PlatformError
+from cip_assets.config.settings import Settings
+from cip_assets.orchestration.jobs.recovery import MAINTENANCE, REPLAY, RESTORE
+from cip_assets.orchestration.runs import Platform
+from cip_assets.storage import delta
+from cip_assets_tests.conftest import ENGINE
+from cip_assets_tests.integration.helpers import rows_of
+
+MakePlatform = Callable[..., Platform]
+TOTALS = "marts/kpi_totals"
+RFM = "features/rfm"
+
+
+def altered(data_dir: Path, name: str, change: dict[str, str]) -> DeltaTable:
+    table = DeltaTable(str(data_dir / "lake" / name))
+    table.update(change)
+    return table
+
+
+def test_a_table_that_nothing_later_was_computed_from_goes_back(
+    healthy: Path, platform_on: MakePlatform
+) -> None:
+    platform = platform_on(healthy)
+    before = rows_of(platform.settings, TOTALS)
+    version = altered(healthy, TOTALS, {"buyers": "buyers + 1"}).version() - 1
+    # The files were exported before the change, so they agree with the version.
+    assert platform.recover(RESTORE, {"table": TOTALS, "version": version}) == []
+    assert rows_of(platform.settings, TOTALS) == before
+
+
+def test_it_goes_back_to_what_was_there_at_a_time(healthy: Path, platform_on: MakePlatform) -> None:
+    platform = platform_on(healthy)
+    before = rows_of(platform.settings, TOTALS)
+    moment = datetime.now(UTC).isoformat()
+    altered(healthy, TOTALS, {"buyers": "buyers + 1"})
+    platform.recover(RESTORE, {"table": TOTALS, "to": moment})
+    assert rows_of(platform.settings, TOTALS) == before
+
+
+def test_it_is_refused_where_tables_downstream_would_disagree(
+    healthy: Path, platform_on: MakePlatform
+) -> None:
+    platform = platform_on(healthy)
+    version = DeltaTable(str(healthy / "lake" / RFM)).version()
+    with pytest.raises(PlatformError) as refused:
+        platform.recover(RESTORE, {"table": RFM, "version": version - 1})
+    assert "version 0 is older than what exports/customer_360" in str(refused.value)
+    assert "marts/customer_360" in str(refused.value)
+    assert DeltaTable(str(healthy / "lake" / RFM)).version() == version
+
+
+def test_told_to_go_on_it_says_what_to_run_again(healthy: Path, platform_on: MakePlatform) -> None:
+    platform = platform_on(healthy)
+    run_again = platform.recover(RESTORE, {"table": RFM, "version": 0, "go_on": True})
+    assert {"features/segments", "marts/customer_360", "exports/customer_360"} <= set(run_again)
+    assert "features/purchases" not in run_again
+    assert rows_of(platform.settings, RFM) == []
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        (
+            {"table": "marts/nothing", "version": 1},
+            "'marts/nothing' is no table; take one of features/population",
+        ),
+        ({"table": TOTALS}, "give a version or a time"),
+        ({"table": TOTALS, "version": 1, "to": "2026-01-01"}, "give a version or a time"),
+        ({"table": TOTALS, "to": "yesterday"}, "'yesterday' is no time; write it like 2026-05-01T12:00"),
+        ({"table": TOTALS, "to": "2001-01-01"}, "it was not there yet at 2001-01-01"),
+        ({"table": TOTALS, "version": 99}, "no version 99"),
+    ],
+)
+def test_a_restore_that_cannot_be_says_why(
+    healthy: Path, platform_on: MakePlatform, config: dict[str, object], says: str
+) -> None:
+    with pytest.raises(PlatformError, match=says):
+        platform_on(healthy).recover(RESTORE, config)
+
+
+def test_upkeep_joins_files_and_keeps_the_versions_of_the_last_days(
+    healthy: Path, platform_on: MakePlatform
+) -> None:
+    platform = platform_on(healthy)
+    before = rows_of(platform.settings, "cleaned/transactions")
+    altered(healthy, "cleaned/transactions", {"payment_method": "'Cash'"})
+    platform.recover(MAINTENANCE, {"tables": ["cleaned/transactions"], "keep_days": 30})
+    table = DeltaTable(str(healthy / "lake" / "cleaned/transactions"))
+    table.load_as_version(1)
+    assert sorted(table.to_pyarrow_table().to_pylist(), key=str) == sorted(before, key=str)
+
+
+def test_what_is_older_than_that_is_deleted(healthy: Path, platform_on: MakePlatform) -> None:
+    platform = platform_on(healthy)
+    altered(healthy, "cleaned/transactions", {"payment_method": "'Cash'"})
+    content = rows_of(platform.settings, "cleaned/transactions")
+    done = platform.recover(MAINTENANCE, {"tables": ["cleaned/transactions"], "keep_days": 0})
+    assert done["cleaned/transactions"]["files_deleted"] > 0
+    assert rows_of(platform.settings, "cleaned/transactions") == content
+    assert next(delta.history(DeltaTable(str(healthy / "lake" / TOTALS)))).operation != "VACUUM END"
+
+
+def test_after_upkeep_a_run_finds_every_table_up_to_date(healthy: Path) -> None:
+    platform = Platform(Settings(healthy, ENGINE))
+    with platform.instance:
+        platform.recover(MAINTENANCE, {"keep_days": 0})
+        report = platform.run()
+    assert (report.ingested, set(report.seconds)) == ([], {"landing__manifest"})
+
+
+def test_quarantined_lines_get_in_when_what_kept_them_out_is_gone(
+    healthy: Path, platform_on: MakePlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "cip_assets.orchestration.runs.SNAPSHOT_ASSETS", {dg.AssetKey(["features", "returns"])}
+    )
+    platform = platform_on(healthy)
+    cleaned = DeltaTable(str(healthy / "lake" / "cleaned/returns"))
+    (line,) = DeltaTable(str(healthy / "lake" / "raw/returns")).to_pyarrow_table().to_pylist()
+    kept_out = DeltaTable(str(healthy / "lake" / "quarantine/returns"))
+    row = {name: line.get(name) for name in kept_out.to_pyarrow_table().column_names}
+    _as_if_an_older_rule_had_kept_it_out(cleaned, kept_out, row)
+    assert platform.recover(REPLAY, {"tables": ["returns"]}) == {"returns": {"before": 1, "after": 0}}
+    assert [row["return_id"] for row in rows_of(platform.settings, "cleaned/returns")] == ["R1"]
+    assert rows_of(platform.settings, "quarantine/returns") == []
+
+
+def _as_if_an_older_rule_had_kept_it_out(
+    cleaned: DeltaTable, kept_out: DeltaTable, row: dict[str, object]
+) -> None:
+    import pyarrow as pa
+    from deltalake import write_deltalake
+
+    cleaned.delete()
+    schema = kept_out.to_pyarrow_table().schema
+    rows = [{**row, "outcome": "quarantined", "reasons": "return_reason:unknown"}]
+    write_deltalake(kept_out, pa.Table.from_pylist(rows, schema), mode="append")
+
+
+def test_a_replay_of_no_table_says_which_there_are(healthy: Path, platform_on: MakePlatform) -> None:
+    with pytest.raises(PlatformError, match="'refunds' is no source table; take one of customers, products"):
+        platform_on(healthy).recover(REPLAY, {"tables": ["refunds"]})

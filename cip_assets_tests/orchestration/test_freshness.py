@@ -1,0 +1,107 @@
+"""Freshness: a policy on every table, and a refresh of what is about to go stale, by a clock that is set here."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from cip_assets.config.settings import Settings
+from cip_assets.definitions import build_definitions
+from cip_assets.orchestration.freshness import about_to_go_stale, fail_window
+from cip_assets.orchestration.jobs.all_jobs import SNAPSHOT_ASSETS
+from cip_assets.orchestration.resources import LakeResource
+from cip_assets.orchestration.runs import open_instance
+from cip_assets.orchestration.schedules import SCHEDULES
+
+MANIFEST = dg.AssetKey(["landing", "manifest"])
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    with open_instance(tmp_path / "dagster") as made:
+        yield made
+
+
+def materialized(instance: dg.DagsterInstance, key: dg.AssetKey) -> datetime:
+    """Report a materialization; when it was."""
+    instance.report_runless_asset_event(dg.AssetMaterialization(key))
+    event = instance.get_latest_materialization_event(key)
+    assert event is not None
+    return datetime.fromtimestamp(event.timestamp, UTC)
+
+
+def requests(name: str, instance: dg.DagsterInstance, data_dir: Path, now: datetime) -> list[dg.RunRequest]:
+    """What a schedule asks for at a moment."""
+    schedule = next(schedule for schedule in SCHEDULES if schedule.name == name)
+    with dg.build_schedule_context(
+        instance=instance,
+        scheduled_execution_time=now,
+        repository_def=build_definitions(Settings(data_dir, "sail")).get_repository_def(),
+        resources={"lake": LakeResource(data_dir=str(data_dir))},
+    ) as context:
+        return list(schedule.evaluate_tick(context).run_requests or [])
+
+
+def test_every_table_has_the_policy_of_its_layer() -> None:
+    definitions = build_definitions(Settings(Path("/nowhere"), "sail"))
+    specs = definitions.resolve_all_asset_specs()
+    assert len(specs) > 50
+    for spec in specs:
+        window = fail_window(spec.key.path[0])
+        assert spec.freshness_policy == dg.FreshnessPolicy.time_window(
+            fail_window=window, warn_window=window * 0.75
+        )
+
+
+def test_what_was_refreshed_lately_is_not_about_to_go_stale(instance: dg.DagsterInstance) -> None:
+    done = materialized(instance, MANIFEST)
+    window = fail_window("landing")
+    assert about_to_go_stale(instance, [MANIFEST], done + window * 0.74) == {}
+    assert set(about_to_go_stale(instance, [MANIFEST], done + window * 0.76)) == {MANIFEST}
+
+
+def test_what_was_never_there_is_due_at_once(instance: dg.DagsterInstance) -> None:
+    assert about_to_go_stale(instance, [MANIFEST], datetime.now(UTC)) == {MANIFEST: 0}
+
+
+def test_a_refresh_is_asked_for_once_until_it_was_done(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    schedule = "scan_landing_before_stale"
+    done = materialized(instance, MANIFEST)
+    window = fail_window("landing")
+    assert requests(schedule, instance, tmp_path, done + HOUR) == []
+    (asked,) = requests(schedule, instance, tmp_path, done + window * 0.8)
+    (again,) = requests(schedule, instance, tmp_path, done + window * 0.9)
+    assert asked.run_key == again.run_key  # Dagster starts one run per key
+    materialized(instance, MANIFEST)
+    assert requests(schedule, instance, tmp_path, done + HOUR) == []
+    (later,) = requests(schedule, instance, tmp_path, done + 2 * window)
+    assert later.run_key != asked.run_key
+
+
+def test_just_what_is_about_to_go_stale_is_refreshed(instance: dg.DagsterInstance, healthy: Path) -> None:
+    rfm = dg.AssetKey(["features", "rfm"])
+    for key in sorted(SNAPSHOT_ASSETS - {rfm}):
+        done = materialized(instance, key)
+    (request,) = requests("snapshot_before_stale", instance, healthy, done + HOUR)
+    assert (request.partition_key, request.asset_selection) == ("2024-02-12", [rfm])
+    (everything,) = requests("snapshot_before_stale", instance, healthy, done + fail_window("marts"))
+    assert set(everything.asset_selection or []) == SNAPSHOT_ASSETS
+
+
+def test_the_newest_month_of_a_table_is_ingested_before_it_goes_stale(
+    instance: dg.DagsterInstance, healthy: Path
+) -> None:
+    found = requests("ingest_before_stale", instance, healthy, datetime.now(UTC))
+    months = {request.tags.get("dagster/asset_partition_range_start") for request in found}
+    assert months == {None, "2024-02-01"}  # two tables have no months
+    covered = {key.path[-1] for request in found for key in request.asset_selection or []}
+    assert covered == {"customers", "products", "transactions", "returns", "support_tickets", "web_activity"}
+
+
+def test_upkeep_is_on_sundays() -> None:
+    upkeep = next(schedule for schedule in SCHEDULES if schedule.name == "maintenance_weekly")
+    assert upkeep.cron_schedule == "0 3 * * 0"
+    assert upkeep.default_status == dg.DefaultScheduleStatus.RUNNING

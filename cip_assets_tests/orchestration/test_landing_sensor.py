@@ -1,0 +1,330 @@
+"""The sensor of the landing folder: what it asks for, how often, and what it leaves alone."""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from cip_assets.config.settings import Settings
+from cip_assets.contracts import SOURCE_TABLES
+from cip_assets.ingest import discover as landing_folder
+from cip_assets.ingest import landing
+from cip_assets.ingest.discover import LandedFile
+from cip_assets.orchestration.jobs.refresh import INGEST, PART_OF, REFRESH, REFRESH_OP, SNAPSHOT
+from cip_assets.orchestration.partitions import calendar
+from cip_assets.orchestration.runs import Platform, Report, open_instance
+from cip_assets.orchestration.sensors import LANDING, SETTLED_AFTER, Asked, Look, Stages, look
+from cip_assets_tests.conftest import ENGINE
+from cip_assets_tests.integration.helpers import exported, files_of, land, land_all, rows_of
+
+JANUARY, FEBRUARY = "2024-01-01", "2024-02-01"
+LATE = "T9,C2,P1,1,12.50,12.50,Cash,2024-01-31\n"
+
+
+SNAPSHOT_OF_TESTS = {
+    dg.AssetKey(name.split("/"))
+    for name in (
+        "features/purchases",
+        "features/support",
+        "marts/kpi_monthly_revenue",
+        "exports/kpi_monthly_revenue",
+    )
+}
+"""What these tests compute of a snapshot: a whole one is run in test_dagster_page.py."""
+
+
+def revenue(settings: Settings) -> list[str]:
+    """What was exported, month by month."""
+    return [row["monthly_revenue"] for row in exported(settings, "kpi_monthly_revenue")]
+
+
+class Sensor:
+    """The sensor on a data folder, with a clock of its own; what it asks for is run in this process."""
+
+    def __init__(self, data_dir: Path, instance: dg.DagsterInstance) -> None:
+        self.platform = Platform(Settings(data_dir, ENGINE), instance)
+        self.settled: str | None = None
+        self.report = Report()
+
+    def asks(self, writing: Sequence[str] = ()) -> Sequence[dg.RunRequest] | str:
+        """One look at the landing folder, where somebody may still be writing files."""
+        settings = self.platform.settings
+        everything = look(settings.landing, {}, time.time() + SETTLED_AFTER).files
+        seen = Look({path: file for path, file in everything.items() if path not in writing}, writing)
+        stages = Stages(settings, Asked(self.platform.instance), seen, self.settled)
+        outcome = stages.next()
+        self.settled = stages.settled
+        return outcome
+
+    def runs(self) -> list[dg.RunRequest]:
+        """Look and run what is asked for until nothing is; all that was asked for."""
+        asked: list[dg.RunRequest] = []
+        while not isinstance(outcome := self.asks(), str):
+            for request in outcome:
+                self.run(request)
+                asked.append(request)
+        return asked
+
+    def run(self, request: dg.RunRequest) -> None:
+        """Run a request, with the tags that Dagster's daemon gives it."""
+        by_daemon = {"dagster/run_key": str(request.run_key), "dagster/sensor_name": LANDING}
+        self.platform.execute(
+            str(request.job_name),
+            self.report,
+            assets=set(request.asset_selection) if request.asset_selection else None,
+            partition_key=request.partition_key,
+            run_config=request.run_config,
+            tags={**request.tags, **by_daemon},
+        )
+
+
+@pytest.fixture
+def _small_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("orchestration.runs", "orchestration.sensors"):
+        monkeypatch.setattr(f"cip_assets.{module}.SNAPSHOT_ASSETS", SNAPSHOT_OF_TESTS)
+
+
+@pytest.fixture
+def sensor(healthy: Path, _small_snapshot: None) -> Iterator[Sensor]:
+    """A sensor on the small landing folder, which Dagster has ingested and exported."""
+    with open_instance(healthy / ".dagster") as instance:
+        yield Sensor(healthy, instance)
+
+
+def covered(request: dg.RunRequest) -> tuple[str | None, str | None, set[str]]:
+    """The first and last month of a request, and its tables."""
+    if request.job_name == REFRESH:
+        what = request.run_config["ops"][REFRESH_OP]["config"]
+        return what["first"] or None, what["last"] or None, set(what["tables"])
+    tables = {key.path[-1] for key in request.asset_selection or []} - {"manifest"}
+    tags = request.tags
+    start, end = (tags.get(f"dagster/asset_partition_range_{end}") for end in ("start", "end"))
+    return start, end, tables
+
+
+def test_a_new_file_runs_the_months_it_touches_then_the_snapshot(sensor: Sensor) -> None:
+    settings = sensor.platform.settings
+    land(settings.landing, "transactions/late.csv", LATE)
+    (refresh,) = sensor.runs()
+    assert refresh.job_name == REFRESH
+    assert covered(refresh) == (JANUARY, JANUARY, {"transactions"})
+    assert sensor.report.succeeded
+    snapshot, ingest, whole = sensor.platform.instance.get_runs(limit=3)
+    assert [run.job_name for run in (ingest, snapshot)] == [INGEST, SNAPSHOT]
+    assert {run.tags[PART_OF] for run in (ingest, snapshot)} == {whole.run_id}
+    assert snapshot.tags["dagster/partition"] == "2024-02-12"
+    assert revenue(settings) == ["25.00", "37.50"]
+
+
+def test_the_same_file_twice_starts_nothing(sensor: Sensor) -> None:
+    landing = sensor.platform.settings.landing
+    again = landing / "transactions.csv"
+    again.write_bytes(again.read_bytes())
+    os.utime(again, (1, 1))
+    assert sensor.asks() == "everything that landed is in the exports"
+
+
+def test_a_request_is_made_once_also_when_nothing_came_of_it(sensor: Sensor) -> None:
+    land(sensor.platform.settings.landing, "transactions/late.csv", LATE)
+    (first,) = sensor.asks()
+    (second,) = sensor.asks()
+    assert first.run_key == second.run_key  # Dagster starts one run per key
+
+
+def test_a_file_is_whole_when_nobody_has_written_to_it_for_a_while(data_dir: Path) -> None:
+    path = land(data_dir / "landing", "transactions/late.csv", LATE)
+    os.utime(path, (1, 1))  # a copy may keep the time of its original
+    written = path.stat().st_ctime
+    early = look(data_dir / "landing", {}, written + SETTLED_AFTER / 2)
+    assert (early.landed, early.being_written) == ({}, ["transactions/late.csv"])
+    later = look(data_dir / "landing", {}, written + SETTLED_AFTER)
+    assert (later.landed.keys(), later.being_written) == ({"transactions/late.csv"}, [])
+
+
+def test_a_look_agrees_with_the_manifest_on_what_cannot_be_read(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the sensor would ask for it again and again. A file that goes while it looks is just not there."""
+    landed = data_dir / "landing"
+    (landed / "returns.csv").symlink_to("gone")
+    (landed / "customers" / "dt=31-01-2024").mkdir(parents=True)
+    (landed / "customers" / "dt=31-01-2024" / "a.csv").touch()
+    found, _ = landing_folder.find_files(landed)
+    scanned = {file.path: landing.scan_file(landed, file, calendar()) for file in found}
+    gone = LandedFile("products", "products.csv", None)
+    monkeypatch.setattr(landing_folder, "find_files", lambda _: ([*found, gone], []))
+    seen = look(landed, {}, time.time())
+    assert seen.landed == {path: entry["sha256"] for path, entry in scanned.items()}
+    assert len(seen.landed) == 2
+
+
+def test_a_file_that_is_still_being_written_is_left_until_it_is_whole(sensor: Sensor) -> None:
+    land(sensor.platform.settings.landing, "transactions/late.csv", LATE)
+    assert sensor.asks(writing=["transactions/late.csv"]) == "everything that landed is in the exports"
+    (request,) = sensor.asks()
+    assert covered(request) == (JANUARY, JANUARY, {"transactions"})
+
+
+def test_others_go_on_meanwhile_and_do_not_read_it(sensor: Sensor) -> None:
+    settings = sensor.platform.settings
+    land(settings.landing, "transactions/late.csv", LATE)
+    land(settings.landing, "transactions/unfinished.csv", LATE.replace("T9", "T10"))
+    (request,) = sensor.asks(writing=["transactions/unfinished.csv"])
+    sensor.run(request)
+    assert covered(request) == (JANUARY, JANUARY, {"transactions"})
+    ids = [row["transaction_id"] for row in rows_of(settings, "cleaned/transactions")]
+    assert ("T9" in ids, "T10" in ids) == (True, False)
+
+
+def test_a_file_that_is_being_written_over_is_waited_for(sensor: Sensor) -> None:
+    assert sensor.asks(writing=["transactions.csv"]) == "transactions.csv: being written"
+
+
+def test_a_bad_file_fails_once_and_does_not_keep_the_next_good_one_out(sensor: Sensor) -> None:
+    settings = sensor.platform.settings
+    bad = settings.landing / "support_tickets" / "bad.csv"
+    bad.parent.mkdir()
+    bad.write_text("nonsense", encoding="utf-8")
+    sensor.runs()
+    (failure,) = sensor.report.failures
+    assert failure.message.startswith("support_tickets: support_tickets/bad.csv: line 1 lacks column")
+    land(settings.landing, "transactions/late.csv", LATE)
+    sensor.runs()
+    assert [failure] == sensor.report.failures
+    assert revenue(settings) == ["25.00", "37.50"]
+    bad.unlink()
+    (*_, again) = sensor.runs()
+    assert dg.AssetKey(["features", "support"]) in (again.asset_selection or [])
+
+
+def test_a_removed_file_takes_its_rows_along(sensor: Sensor) -> None:
+    settings = sensor.platform.settings
+    late = land(settings.landing, "transactions/late.csv", LATE)
+    sensor.runs()
+    late.unlink()
+    (refresh,) = sensor.runs()
+    assert covered(refresh) == (JANUARY, JANUARY, {"transactions"})
+    assert revenue(settings) == ["12.50", "37.50"]
+
+
+def test_months_apart_are_runs_apart(sensor: Sensor) -> None:
+    landing = sensor.platform.settings.landing
+    land(
+        landing, "transactions/apart.csv", LATE + LATE.replace("T9", "T8").replace("2024-01-31", "2024-05-02")
+    )
+    requests = sensor.runs()
+    assert [covered(request) for request in requests[:-1]] == [
+        (None, None, set()),
+        (JANUARY, JANUARY, {"transactions"}),
+        ("2024-05-01", "2024-05-01", {"transactions"}),
+    ]
+    assert requests[-1].partition_key == "2024-05-02"
+
+
+def test_a_new_delivery_of_customers_needs_no_month(sensor: Sensor) -> None:
+    settings = sensor.platform.settings
+    newer = "C1,Ada,King,ada@example.org,Female,1990-12-10,2024-01-02,West,Consumer\n"
+    land(settings.landing, "customers/dt=2024-02-01/customers.csv", newer)
+    (refresh,) = sensor.runs()
+    assert covered(refresh) == (None, None, {"customers"})
+    assert [row["last_name"] for row in rows_of(settings, "cleaned/customers")] == ["King"]
+
+
+def test_nothing_is_asked_for_while_an_ingest_runs(sensor: Sensor) -> None:
+    instance = sensor.platform.instance
+    land(sensor.platform.settings.landing, "transactions/late.csv", LATE)
+    job = sensor.platform.definitions.resolve_job_def(INGEST)
+    run = instance.create_run_for_job(
+        job, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": JANUARY}
+    )
+    assert sensor.asks() == "an ingest is running"
+    instance.report_run_failed(run)
+    assert not isinstance(sensor.asks(), str)
+
+
+def test_a_restored_table_is_left_alone(sensor: Sensor) -> None:
+    from cip_assets.orchestration.jobs.recovery import RESTORE
+
+    assert sensor.asks() == "everything that landed is in the exports"
+    sensor.platform.recover(RESTORE, {"table": "cleaned/transactions", "version": 0, "go_on": True})
+    assert sensor.asks() == "everything that landed is in the exports"
+
+
+def test_a_tick_of_dagster_s_sensor_remembers_the_hashes(
+    sensor: Sensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cip_assets.orchestration.resources import LakeResource
+    from cip_assets.orchestration.sensors import landing_files
+
+    settings = sensor.platform.settings
+    monkeypatch.setattr("cip_assets.orchestration.sensors.SETTLED_AFTER", 0.0)
+    with dg.build_sensor_context(
+        instance=sensor.platform.instance,
+        resources={"lake": LakeResource(data_dir=str(settings.data_dir))},
+        definitions=sensor.platform.definitions,
+    ) as context:
+        result = landing_files.evaluate_tick(context)
+    memory = json.loads(str(result.cursor))
+    assert memory["files"].keys() == {
+        str(path.relative_to(settings.landing)) for path in settings.landing.glob("*.csv")
+    }
+    assert result.skip_message == "everything that landed is in the exports"
+    assert files_of(settings)
+
+
+def test_a_file_that_comes_goes_and_comes_again_is_followed_each_time(sensor: Sensor) -> None:
+    settings = sensor.platform.settings
+    late = settings.landing / "transactions" / "late.csv"
+    for january in ("25.00", "12.50", "25.00"):
+        if january == "12.50":
+            late.unlink()
+        else:
+            land(settings.landing, "transactions/late.csv", LATE)
+        sensor.runs()
+        assert revenue(settings) == [january, "37.50"]
+    assert sensor.report.failures == []
+
+
+def test_a_bad_file_that_comes_again_is_told_again(sensor: Sensor) -> None:
+    bad = sensor.platform.settings.landing / "support_tickets" / "bad.csv"
+    bad.parent.mkdir()
+    for times in (1, 2):
+        bad.write_text("nonsense", encoding="utf-8")
+        os.utime(bad, (times, times))
+        sensor.runs()
+        assert len(sensor.report.failures) == times
+        bad.unlink()
+        sensor.runs()
+
+
+@pytest.fixture
+def fresh_sensor(data_dir: Path, _small_snapshot: None) -> Iterator[Sensor]:
+    """A sensor on an empty folder, in which nothing ever ran."""
+    with open_instance(data_dir / ".dagster") as instance:
+        yield Sensor(data_dir, instance)
+
+
+def test_a_first_start_with_tables_without_rows_succeeds_in_one_run(fresh_sensor: Sensor) -> None:
+    settings = fresh_sensor.platform.settings
+    land_all(settings.landing, returns="", support_tickets="", web_activity="")
+    (refresh,) = fresh_sensor.runs()
+    assert (fresh_sensor.report.failures, fresh_sensor.report.skipped) == ([], [])
+    assert covered(refresh) == (JANUARY, FEBRUARY, set(SOURCE_TABLES))
+    assert revenue(settings) == ["12.50", "37.50"]
+
+
+def test_a_correction_that_moves_to_another_month_runs_the_month_it_left(sensor: Sensor) -> None:
+    settings = sensor.platform.settings
+    moved = "T2,C1,P1,2,12.50,25.00,PayPal,2024-01-31\n"
+    land(settings.landing, "transactions/dt=2024-03-10/fix.csv", moved)
+    sensor.runs()
+    assert revenue(settings) == ["37.50", "12.50"]
+    (kept_out,) = rows_of(settings, "quarantine/transactions")
+    assert (kept_out["month"].isoformat(), kept_out["outcome"]) == (FEBRUARY, "superseded")
+    (settings.landing / "transactions/dt=2024-03-10/fix.csv").unlink()
+    sensor.runs()
+    assert revenue(settings) == ["12.50", "37.50"]

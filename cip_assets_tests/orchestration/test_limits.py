@@ -1,0 +1,110 @@
+"""Steps are tried again for what can pass, never for what a person has to mend; tables have pools."""
+
+import os
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+from dagster._config import validate_config
+from dagster._core.instance.config import dagster_instance_config_schema
+
+from cip_assets.config.errors import PlatformError
+from cip_assets.config.settings import DAGSTER_SETTINGS
+from cip_assets.orchestration.assets import ASSETS
+from cip_assets.orchestration.checks import CHECKS
+from cip_assets.orchestration.failures import failures_of
+from cip_assets.orchestration.limits import RETRIES, Retries
+from cip_assets.orchestration.runs import open_instance
+
+AT_ONCE = Retries(max_retries=RETRIES.max_retries)
+"""The same policy without its pauses."""
+
+
+@pytest.mark.parametrize(
+    ("errors", "attempts", "succeeds"),
+    [
+        ([], 1, True),
+        ([OSError("storage")], 2, True),
+        ([OSError("storage")] * 3, 4, True),
+        ([OSError("storage")] * 4, 4, False),
+        ([PlatformError("returns: bad.csv: line 2 is not UTF-8")], 1, False),
+    ],
+    ids=["no error", "passes", "passes at last", "does not pass", "has to be mended"],
+)
+def test_what_can_pass_is_tried_again(errors: list[Exception], attempts: int, succeeds: bool) -> None:
+    tried: Counter[str] = Counter()
+
+    @dg.asset(retry_policy=AT_ONCE)
+    def table() -> None:
+        tried["times"] += 1
+        if tried["times"] <= len(errors):
+            raise errors[tried["times"] - 1]
+
+    result = dg.materialize([table], raise_on_error=False)
+    assert (tried["times"], result.success) == (attempts, succeeds)
+
+
+def test_pauses_grow() -> None:
+    pauses = [RETRIES.calculate_delay(attempt) for attempt in (1, 2, 3)]
+    assert RETRIES.backoff == dg.Backoff.EXPONENTIAL
+    assert all(pauses)
+
+
+def test_a_step_that_is_terminated_is_not_tried_again() -> None:
+    """As Dagster's own policy would: the run would go on, and succeed."""
+    tried: Counter[str] = Counter()
+
+    @dg.asset(retry_policy=AT_ONCE)
+    def table() -> None:
+        tried["times"] += 1
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        with pytest.raises(dg.DagsterExecutionInterruptedError):
+            dg.materialize([table], instance=instance)
+        (run,) = instance.get_runs()
+        (failed,) = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    (failure,) = failures_of(failed.get_dagster_event())
+    assert failure.message == "stopped before it was done; run it again"
+    assert (tried["times"], run.is_failure) == (1, True)  # CANCELED where the page asked for it
+
+
+def test_every_step_has_the_policy_and_every_table_a_pool_of_its_own() -> None:
+    pools = []
+    for definition in [*ASSETS, *CHECKS]:
+        op = definition.op
+        assert op.retry_policy is RETRIES, op.name
+        if definition in ASSETS:
+            pools.append(op.pool)
+    assert None not in pools
+    assert max(Counter(pools).values()) == 1
+
+
+def settings_file() -> str:
+    return DAGSTER_SETTINGS.read_text(encoding="utf-8")
+
+
+def test_a_data_folder_gets_dagster_s_settings_once(tmp_path: Path) -> None:
+    with open_instance(tmp_path) as instance:
+        assert instance.run_monitoring_enabled
+        assert instance.run_monitoring_max_runtime_seconds == 14400
+        assert instance.get_concurrency_config().pool_config.default_pool_limit == 1
+        assert not instance.telemetry_enabled
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: true}", encoding="utf-8")
+    with open_instance(tmp_path) as instance:
+        assert instance.telemetry_enabled
+
+
+def test_the_block_for_postgres_is_valid_when_it_is_no_comment() -> None:
+    lines = settings_file().splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("# storage:"))
+    block = [line.removeprefix("# ") for line in lines[start:] if line.startswith("# ")]
+    content = yaml.safe_load("\n".join(block))
+    assert content["storage"]["postgres"]["postgres_url"] == {"env": "CIP_POSTGRES_URL"}
+    whole = {**yaml.safe_load(settings_file()), **content}
+    assert validate_config(dagster_instance_config_schema(), whole).success

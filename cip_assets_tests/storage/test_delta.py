@@ -1,0 +1,443 @@
+"""Delta tables: a write replaces what it names, proves that it does, and leaves all else as it was."""
+
+import hashlib
+import re
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterable
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyspark.sql.types as T
+import pytest
+from deltalake import DeltaTable, write_deltalake
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from cip_assets.config.errors import PlatformError
+from cip_assets.storage import delta
+from cip_assets.storage.delta import Slice
+from cip_assets_tests.conftest import ENGINE
+
+ID, AMOUNT, MONTH = (
+    T.StructField("id", T.StringType()),
+    T.StructField("amount", T.DecimalType(18, 2)),
+    T.StructField("month", T.DateType()),
+)
+SCHEMA = T.StructType([ID, AMOUNT, MONTH])
+JANUARY, FEBRUARY, MARCH, APRIL = (date(2024, month, 1) for month in range(1, 5))
+IN_JANUARY, IN_FEBRUARY, IN_MARCH = (
+    Slice("month", start, end) for start, end in [(JANUARY, FEBRUARY), (FEBRUARY, MARCH), (MARCH, APRIL)]
+)
+QUARTER = Slice("month", JANUARY, APRIL)
+
+Row = tuple[str, str | None, date | None]
+A: Row = ("a", "1.10", JANUARY)
+B: Row = ("b", "2.00", FEBRUARY)
+C: Row = ("c", None, MARCH)
+
+
+@pytest.fixture
+def uri(tmp_path: Path) -> str:
+    return str(tmp_path / "raw" / "events")
+
+
+class Table:
+    """A table partitioned by month, and the frames to write to it."""
+
+    def __init__(self, spark: SparkSession, uri: str) -> None:
+        self.spark = spark
+        self.uri = uri
+
+    def frame(self, rows: Iterable[Row], *more: str) -> DataFrame:
+        """Rows of the contract, and text columns beyond it that all hold the same."""
+        typed = [(key, None if amount is None else Decimal(amount), month) for key, amount, month in rows]
+        schema = T.StructType([*SCHEMA, *(T.StructField(name, T.StringType()) for name in more)])
+        return self.spark.createDataFrame([(*row, *("more" for _ in more)) for row in typed], schema)
+
+    def write(self, *rows: Row, replace: Slice | None = None, more: Iterable[str] = ()) -> delta.Written:
+        return delta.write(
+            self.frame(rows, *more), self.uri, schema=SCHEMA, replace=replace, partition_column="month"
+        )
+
+    def rows(self) -> list[Row]:
+        """What another reader than the engine finds in the table."""
+        found = DeltaTable(self.uri).to_pyarrow_table().select(SCHEMA.names).to_pylist()
+        return sorted((r["id"], None if r["amount"] is None else str(r["amount"]), r["month"]) for r in found)
+
+    @property
+    def version(self) -> int:
+        return DeltaTable(self.uri).version()
+
+    def files(self, *, but: date) -> dict[str, str]:
+        """The parquet files of the current version outside a month, with their hashes."""
+        paths = [path for path in DeltaTable(self.uri).file_uris() if f"month={but}" not in path]
+        return {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths}
+
+
+@pytest.fixture
+def table(spark: SparkSession, uri: str) -> Table:
+    return Table(spark, uri)
+
+
+@pytest.fixture
+def filled(table: Table) -> Table:
+    """A, B and C: one row a month. Not written by the engine, which on Spark takes seconds."""
+    rows = [
+        {"id": key, "amount": amount and Decimal(amount), "month": month} for key, amount, month in (A, B, C)
+    ]
+    write_deltalake(table.uri, pa.Table.from_pylist(rows, to_arrow_schema(SCHEMA)), partition_by=["month"])
+    return table
+
+
+# --- replacing --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.engine
+def test_a_slice_is_replaced_and_its_neighbours_stay_byte_for_byte(filled: Table) -> None:
+    before = filled.files(but=FEBRUARY)
+    assert {path.split("month=")[1].split("/")[0] for path in before} == {str(JANUARY), str(MARCH)}
+
+    written = filled.write(("b2", "3.00", FEBRUARY), ("b3", "4.00", FEBRUARY), replace=IN_FEBRUARY)
+
+    assert filled.rows() == [A, ("b2", "3.00", FEBRUARY), ("b3", "4.00", FEBRUARY), C]
+    assert filled.files(but=FEBRUARY) == before
+    assert (written.row_count, written.version, written.added_columns) == (2, filled.version, [])
+
+
+def test_a_range_a_rerun_and_month_by_month_give_the_same_table(spark: SparkSession, tmp_path: Path) -> None:
+    """Begun at any month: the first write of a table is a write like every other."""
+    at_once, by_month, again = (Table(spark, str(tmp_path / name)) for name in ("range", "months", "again"))
+    at_once.write(A, B, C, replace=QUARTER)
+    for row, month in [(C, IN_MARCH), (A, IN_JANUARY), (B, IN_FEBRUARY)]:
+        by_month.write(row, replace=month)
+    for _ in range(2):
+        again.write(A, B, C, replace=QUARTER)
+    assert at_once.rows() == by_month.rows() == again.rows() == [A, B, C]
+
+
+@pytest.mark.engine
+def test_what_identifies_a_person_stays_out_of_the_log_and_rows_are_counted_all_the_same(
+    table: Table,
+) -> None:
+    rows = [("ann.aster", "1.10", JANUARY), ("bob.birch", "2.00", JANUARY)]
+    for replace in (IN_JANUARY, QUARTER):
+        delta.write(
+            table.frame(rows, "colour"),
+            table.uri,
+            schema=SCHEMA,
+            replace=replace,
+            partition_column="month",
+            unlogged=["id"],
+        )
+    delta.maintain(table.uri, keep=timedelta(0))
+    log = "".join(path.read_text("utf-8") for path in (Path(table.uri) / "_delta_log").glob("*.json"))
+    assert not re.findall(r"aster|birch|\bmore\b", log)
+    assert "1.1" in log
+    opened = delta.open_table(table.uri)
+    assert pa.table(opened.get_add_actions(flatten=True))["num_records"].to_pylist() == [2]
+    assert delta.slices(table.uri, "month") == {JANUARY}
+    with pytest.raises(PlatformError, match="version 1 cannot come back: maintenance deleted files"):
+        delta.restore(table.uri, 1)
+    assert table.rows() == [("ann.aster", "1.10", JANUARY), ("bob.birch", "2.00", JANUARY)]
+
+
+@pytest.mark.engine
+def test_no_rows_make_an_empty_table(table: Table) -> None:
+    written = table.write(replace=IN_FEBRUARY)
+    assert (table.rows(), written.row_count, written.version) == ([], 0, table.version)
+
+
+@pytest.mark.engine
+def test_no_rows_empty_a_slice_and_nothing_else(filled: Table) -> None:
+    written = filled.write(replace=IN_FEBRUARY)
+    assert (filled.rows(), written.row_count, written.version) == ([A, C], 0, filled.version)
+
+
+@pytest.mark.engine
+def test_no_rows_leave_an_empty_slice_empty_and_the_log_says_that_it_was_written(filled: Table) -> None:
+    before = filled.version
+    audit = {"partition": str(APRIL)}
+    april = Slice("month", APRIL, date(2024, 5, 1))
+    written = delta.write(
+        filled.frame(()), filled.uri, schema=SCHEMA, replace=april, partition_column="month", audit=audit
+    )
+    assert (filled.rows(), written.row_count) == ([A, B, C], 0)
+    assert written.version == filled.version == before + 1
+    assert next(delta.history(DeltaTable(filled.uri))).audit["partition"] == str(APRIL)
+
+
+@pytest.mark.engine
+def test_a_table_without_partitions_is_replaced_as_a_whole(table: Table) -> None:
+    for rows in [(A, B), ()]:
+        written = delta.write(table.frame(rows), table.uri, schema=SCHEMA)
+        assert table.rows() == list(rows)
+        assert (written.row_count, written.version) == (len(rows), table.version)
+    assert DeltaTable(table.uri).metadata().partition_columns == []
+
+
+def test_files_lie_in_a_folder_for_each_partition(table: Table) -> None:
+    table.write(A, B, C, replace=QUARTER)
+    folders = {path.name for path in Path(table.uri).glob("month=*")}
+    assert folders == {"month=2024-01-01", "month=2024-02-01", "month=2024-03-01"}
+
+
+# --- the slice holds what it says -------------------------------------------------------------------------
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    ("stray", "told"),
+    [
+        pytest.param(("x", "1.00", MARCH), "month = 2024-03-01", id="the end of the slice is outside"),
+        pytest.param(("x", "1.00", None), "month = null", id="null is outside"),
+    ],
+)
+def test_a_row_outside_the_slice_is_refused_and_nothing_changes(filled: Table, stray: Row, told: str) -> None:
+    before, files = filled.version, filled.files(but=APRIL)
+    with pytest.raises(Exception, match=f"refused to write a row with {told} into the slice 2024-02-01 to"):
+        filled.write(("b2", "1.00", FEBRUARY), stray, replace=IN_FEBRUARY)
+    assert (filled.version, filled.files(but=APRIL), filled.rows()) == (before, files, [A, B, C])
+
+
+def test_a_row_before_the_slice_is_refused_too(filled: Table) -> None:
+    with pytest.raises(Exception, match="refused to write a row with month = 2024-01-01"):
+        filled.write(A, replace=IN_FEBRUARY)
+    assert filled.rows() == [A, B, C]
+
+
+# --- the schema is the contract's -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ddl", "problem"),
+    [
+        ("id string, month date", "column amount is in the contract but not in the result"),
+        ("id string, amount double, month date", "column amount is double but the contract has decimal"),
+        (
+            "id string, amount decimal(18,4), month date",
+            r"column amount is decimal\(18,4\) but the contract has decimal\(18,2\)",
+        ),
+        (
+            "id string, amount decimal(18,2), month date, rank int",
+            r"column rank \(int\) is not in the contract; declare it",
+        ),
+    ],
+)
+def test_a_frame_that_is_not_the_contracts_is_refused_before_anything_is_written(
+    spark: SparkSession, uri: str, ddl: str, problem: str
+) -> None:
+    frame = spark.createDataFrame([], ddl)
+    with pytest.raises(PlatformError, match=f"^raw/events: {problem}"):
+        delta.write(frame, uri, schema=SCHEMA, replace=IN_JANUARY, partition_column="month")
+    assert not delta.exists(uri)
+
+
+@pytest.mark.engine
+def test_a_new_text_column_is_added_and_reported_and_its_absence_filled(filled: Table) -> None:
+    added = filled.write(("b2", "1.00", FEBRUARY), replace=IN_FEBRUARY, more=["note", "store.name"])
+    assert added.added_columns == ["note", "store.name"]
+
+    without = filled.write(("c2", "1.00", MARCH), replace=IN_MARCH)
+
+    assert without.added_columns == []
+    rows = DeltaTable(filled.uri).to_pyarrow_table().to_pylist()
+    assert sorted((row["id"], row["note"], row["store.name"]) for row in rows) == [
+        ("a", None, None),
+        ("b2", "more", "more"),
+        ("c2", None, None),
+    ]
+
+
+def test_a_first_write_may_bring_columns_beyond_the_contract(table: Table) -> None:
+    written = table.write(A, replace=IN_JANUARY, more=["note"])
+    assert written.added_columns == []
+    assert DeltaTable(table.uri).to_pyarrow_table()["note"].to_pylist() == ["more"]
+
+
+def test_the_order_of_the_frames_columns_does_not_matter(filled: Table) -> None:
+    frame = filled.frame([("b2", "5.00", FEBRUARY)]).select("month", "amount", "id")
+    delta.write(frame, filled.uri, schema=SCHEMA, replace=IN_FEBRUARY, partition_column="month")
+    assert filled.rows() == [A, ("b2", "5.00", FEBRUARY), C]
+
+
+def test_a_type_that_the_table_has_otherwise_is_refused(filled: Table) -> None:
+    before = filled.version
+    changed = T.StructType([T.StructField("id", T.LongType()), AMOUNT, MONTH])
+    frame = filled.spark.createDataFrame([(1, Decimal(1), JANUARY)], changed)
+    with pytest.raises(
+        PlatformError, match="column id is bigint but the table has string; a type cannot change"
+    ):
+        delta.write(frame, filled.uri, schema=changed, replace=IN_JANUARY, partition_column="month")
+    assert (filled.version, filled.rows()) == (before, [A, B, C])
+
+
+# --- history ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.engine
+def test_a_commit_tells_who_made_it_and_how_many_rows_it_wrote(filled: Table) -> None:
+    audit = {"run_id": "r1", "asset": "raw/events", "partition": "2024-01-01", "day": JANUARY}
+    frame = filled.frame([A, ("a2", "1.00", JANUARY)])
+    written = delta.write(
+        frame, filled.uri, schema=SCHEMA, replace=IN_JANUARY, partition_column="month", audit=audit
+    )
+    table = delta.open_table(filled.uri)
+    (newest,) = delta.history(table, limit=1)
+    assert (newest.version, newest.row_count, written.row_count) == (written.version, 2, 2)
+    assert {key: newest.audit[key] for key in audit} == {**audit, "day": "2024-01-01"}
+    assert delta.row_count(table) == 4
+
+
+def test_metadata_of_another_writer_is_shown_as_a_note(filled: Table) -> None:
+    frame = filled.frame([A])
+    frame.write.format("delta").mode("append").option("userMetadata", "by hand").save(filled.uri)
+    assert next(delta.history(delta.open_table(filled.uri))).audit == {"note": "by hand"}
+
+
+@pytest.mark.engine
+def test_a_restored_version_is_a_new_commit_and_can_be_written_on(filled: Table) -> None:
+    before = filled.version
+    DeltaTable(filled.uri).delete("id != 'a'")
+    assert filled.rows() == [A]
+    restored = delta.restore(filled.uri, before)
+    assert (restored, filled.rows()) == (filled.version, [A, B, C])
+    assert next(delta.history(delta.open_table(filled.uri))).operation == "RESTORE"
+    filled.write(("b3", "2.00", FEBRUARY), replace=IN_FEBRUARY)
+    assert filled.rows() == [A, ("b3", "2.00", FEBRUARY), C]
+
+
+def test_the_present_version_is_restored_without_a_commit(filled: Table) -> None:
+    before = filled.version
+    assert delta.restore(filled.uri, before) == before == filled.version
+
+
+@pytest.mark.parametrize("version", [-1, 99])
+def test_a_version_that_there_is_not_cannot_be_restored(filled: Table, version: int) -> None:
+    before = filled.version
+    with pytest.raises(PlatformError, match=f"^raw/events: no version {version}; it has 0 to {before}"):
+        delta.restore(filled.uri, version)
+    assert filled.version == before
+
+
+# --- reading ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.engine
+def test_a_read_takes_a_slice_and_some_columns(filled: Table) -> None:
+    february = delta.read(filled.spark, filled.uri, only=IN_FEBRUARY, columns=["amount", "id"])
+    assert february.columns == ["amount", "id"]
+    assert [tuple(row) for row in february.collect()] == [(Decimal("2.00"), "b")]
+    first_two = Slice("month", JANUARY, MARCH)
+    assert sorted(row["id"] for row in delta.read(filled.spark, filled.uri, only=first_two).collect()) == [
+        "a",
+        "b",
+    ]
+    everything = delta.read(filled.spark, filled.uri)
+    assert everything.columns == SCHEMA.names
+    assert everything.count() == 3
+
+
+def test_a_table_that_is_not_written_says_so(spark: SparkSession, uri: str) -> None:
+    for attempt in (lambda: delta.read(spark, uri), lambda: delta.restore(uri, 0)):
+        with pytest.raises(PlatformError, match="^raw/events: not written yet; materialize it first"):
+            attempt()
+
+
+# --- writers at once --------------------------------------------------------------------------------------
+
+
+def in_threads(*writes: tuple[Table, Row, Slice]) -> None:
+    """Write at the same time from threads of this process."""
+    errors: list[BaseException] = []
+
+    def attempt(table: Table, row: Row, replace: Slice) -> None:
+        try:
+            table.write(row, replace=replace)
+        except BaseException as error:  # noqa: BLE001
+            errors.append(error)
+
+    threads = [threading.Thread(target=attempt, args=write) for write in writes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+
+
+@pytest.mark.engine
+def test_threads_that_write_different_slices_lose_nothing(table: Table) -> None:
+    in_threads((table, A, IN_JANUARY), (table, B, IN_FEBRUARY))
+    assert table.rows() == [A, B]
+
+
+@pytest.mark.engine
+def test_of_threads_that_write_the_same_slice_one_wins_as_a_whole(filled: Table) -> None:
+    before, others = filled.version, ("a1", "a2")
+    in_threads(*((filled, (key, "1.00", JANUARY), IN_JANUARY) for key in others))
+    assert filled.rows() in [[(key, "1.00", JANUARY), B, C] for key in others]
+    assert filled.version == before + 2
+
+
+WRITER = """
+    import sys
+    from datetime import date
+    from decimal import Decimal
+
+    from cip_assets.engines.resource import start_session
+    from cip_assets.io import delta
+    from cip_assets_tests.io.test_delta import SCHEMA, Slice, Table
+
+    engine, uri, key, first, last = sys.argv[1:]
+    table = Table(start_session(engine), uri)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for month in range(int(first), int(last) + 1):
+        start, end = date(2024, month, 1), date(2024, month + 1, 1)
+        table.write((key, "1.00", start), replace=Slice("month", start, end))
+"""
+
+
+def in_processes(uri: str, *writers: tuple[str, int, int]) -> None:
+    """Let processes with an engine of their own each write a row, month by month, at the same time."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(WRITER), ENGINE, uri, key, str(first), str(last)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for key, first, last in writers
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    failed = [errors for _, errors in (process.communicate(timeout=300) for process in processes) if errors]
+    assert [process.returncode for process in processes] == [0, 0], "\n".join(failed)
+
+
+def test_processes_that_write_different_slices_lose_nothing(table: Table) -> None:
+    in_processes(table.uri, ("p", 1, 5), ("q", 6, 10))
+    assert table.rows() == sorted(
+        (key, "1.00", date(2024, month, 1))
+        for key, months in [("p", range(1, 6)), ("q", range(6, 11))]
+        for month in months
+    )
+    assert table.version == 10
+
+
+def test_of_processes_that_write_the_same_slices_each_write_is_whole(table: Table) -> None:
+    in_processes(table.uri, ("p", 1, 5), ("q", 1, 5))
+    assert table.version == 10
+    assert [month for _, _, month in sorted(table.rows(), key=lambda row: str(row[2]))] == [
+        date(2024, month, 1) for month in range(1, 6)
+    ]
