@@ -21,8 +21,8 @@ from typing import Annotated
 import dagster as dg
 import typer
 
-from cip_assets.orchestration.checks import CHECKS
 from cip_assets.synthetic import GeneratorConfig, generate
+from cip_assets_tests.graph import CHECKS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 END = date(2026, 6, 30)

@@ -10,7 +10,8 @@ from pathlib import Path
 import dagster as dg
 
 from cip_assets.config.settings import Settings
-from cip_assets.orchestration.runs import Platform, open_instance
+from cip_assets.definitions import open_platform
+from cip_assets.orchestration.runs import open_instance
 
 
 class Bookkeeping:
@@ -41,7 +42,7 @@ def main(report_file: Path, *, everything: bool) -> int:
     settings = Settings.from_environment()
     instance = open_instance(settings.dagster_home)
     bookkeeping = Bookkeeping(instance)
-    report = Platform(settings, instance).run(everything=everything)
+    report = open_platform(settings, instance).run(everything=everything)
     facts = {
         "rows": report.rows,
         "step_seconds": report.seconds,

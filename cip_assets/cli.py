@@ -28,15 +28,17 @@ from rich.progress import (
 from rich.table import Table
 
 from cip_assets.config.errors import PlatformError
+from cip_assets.config.rules import Rules
 from cip_assets.config.settings import PROJECT, Settings
-from cip_assets.contracts import CONTRACTS, SOURCE_TABLES, contracts_in
+from cip_assets.definitions import checked_rules, open_platform
 from cip_assets.ingest.discover import find_files, lines_about
+from cip_assets.layers import CONTRACTS, SOURCE_TABLES, contracts_in
 from cip_assets.orchestration.instance import add_setting
-from cip_assets.orchestration.jobs.all_jobs import VALIDATE
-from cip_assets.orchestration.jobs.recovery import MAINTENANCE, REPLAY, RESTORE
-from cip_assets.orchestration.runs import Listener, Platform, Report, tables_of_quarantine
+from cip_assets.orchestration.jobs.names import MAINTENANCE, REPLAY, RESTORE, VALIDATE
+from cip_assets.orchestration.runs import Listener, Report
 from cip_assets.reporting.explain import explain
 from cip_assets.storage import delta
+from cip_assets.storage.quarantine import tables_of_quarantine
 from cip_assets.synthetic import GeneratorConfig, Scenario, generate
 from cip_assets.synthetic.conformance import Finding, cdnow_conformance, generated_conformance
 
@@ -117,7 +119,7 @@ def run(
     if sample and not find_files(settings.landing)[0]:
         generate_command()
     began = time.monotonic()
-    platform = Platform(settings, select=select or [])
+    platform = open_platform(settings, select=select or [])
     with _progress() as listener:
         report = platform.run(
             _day(first),
@@ -190,7 +192,7 @@ def restore(
     """Make a table again what it was at a version; later versions stay in its history."""
     name = delta.table_name(_uri(table))
     config = {"table": name, "version": version, "to": to, "go_on": go_on}
-    run_again = Platform(Settings.from_environment()).recover(RESTORE, config)
+    run_again = open_platform(Settings.from_environment()).recover(RESTORE, config)
     out.print(f"{name} is again what it was {f'at version {version}' if to is None else f'at {to}'}")
     if run_again:
         out.print(f"computed from later versions of it, and to be run again: {', '.join(run_again)}")
@@ -207,7 +209,7 @@ def maintain(
     config: dict[str, object] = {"tables": [delta.table_name(_uri(table)) for table in tables or []]}
     if keep_days is not None:
         config["keep_days"] = keep_days
-    done = Platform(Settings.from_environment()).recover(MAINTENANCE, config)
+    done = open_platform(Settings.from_environment()).recover(MAINTENANCE, config)
     for name, counts in done.items():
         out.print(f"{name}: {counts['files_joined']} files joined, {counts['files_deleted']} deleted")
 
@@ -217,7 +219,7 @@ def replay(
     tables: Annotated[list[str] | None, typer.Argument(help="source tables; all unless given")] = None,
 ) -> None:
     """After the rules were mended: clean the months with quarantined lines again, then the snapshot."""
-    done = Platform(Settings.from_environment()).recover(REPLAY, {"tables": tables or []})
+    done = open_platform(Settings.from_environment()).recover(REPLAY, {"tables": tables or []})
     for name, counts in done.items():
         out.print(f"{name}: {counts['before']} quarantined lines before, {counts['after']} now")
 
@@ -287,7 +289,7 @@ def validate() -> None:
     day = delta.newest_slice(settings.table_uri("marts", "kpi_totals"), "as_of_date")
     if day is None:
         raise PlatformError("marts/kpi_totals has no rows, so there is nothing to check: run `cip run` first")
-    Platform(settings).execute(VALIDATE, report, tags={"dagster/partition": day.isoformat()})
+    open_platform(settings).execute(VALIDATE, report, tags={"dagster/partition": day.isoformat()})
     _raise_first(report)
     for check in report.checks:
         mark = "[green]ok[/]" if check.passed else "[red]failed[/]"
@@ -308,9 +310,13 @@ def conformance(
 ) -> None:
     """Run cases with known answers through the pipeline, and print what is known against what it gives."""
     if generated:
-        holds = _findings(f"{generated:,} generated customers", "true", generated_conformance(generated))
+        holds = _findings(
+            f"{generated:,} generated customers",
+            "true",
+            generated_conformance(_run_case, checked_rules(), generated),
+        )
     else:
-        found = cdnow_conformance(archive)
+        found = cdnow_conformance(_run_case, checked_rules(), archive)
         holds = _findings("CDNOW, to 1997-09-30", "published", found.findings)
         out.print(
             f"purchases in the 39 weeks after: {found.expected_purchases:.0f} expected, "
@@ -320,13 +326,27 @@ def conformance(
         raise typer.Exit(1)
 
 
+def _run_case(folder: Path, as_of: date, select: Sequence[str], rules: Rules) -> None:
+    """The pipeline, for the cases of conformance."""
+    settings = Settings(folder, Settings.from_environment().engine)
+    platform = open_platform(settings, select=select, rules=rules)
+    with platform.instance:
+        report = platform.run(as_of=as_of)
+    if not report.succeeded:
+        failed = [f"{failure.step}: {failure.message}" for failure in report.failures]
+        failed += [
+            f"{check.asset} {check.name}: {check.description}" for check in report.checks if not check.passed
+        ]
+        raise PlatformError(f"the run of the case failed: {'; '.join(failed)}")
+
+
 @app.command()
 def ui(port: Annotated[int, typer.Option(help="port on 127.0.0.1")] = 3000) -> None:
     """Open Dagster's page on 127.0.0.1, with its daemon."""
     settings = Settings.from_environment()
     if add_setting(settings.dagster_home):
         out.print(f"{settings.dagster_home / 'dagster.yaml'}: added instance_class", soft_wrap=True)
-    with Platform(settings).instance as instance:
+    with open_platform(settings).instance as instance:
         environment = {**os.environ, "DAGSTER_HOME": str(instance.root_directory)}
     dagster = str(Path(sys.executable).with_name("dagster"))
     arguments = [dagster, "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]

@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from cip_assets.__main__ import main
 from cip_assets.config.rules import Rules, load_rules
 from cip_assets.config.settings import Settings
+from cip_assets.definitions import open_platform
 from cip_assets.engines.session import start_session
 from cip_assets.orchestration.runs import Platform
 from cip_assets.synthetic.conformance import download_cdnow
@@ -77,7 +78,7 @@ def cip_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 def _small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data_dir = tmp_path_factory.mktemp("small")
     land_all(data_dir / "landing")
-    platform = Platform(Settings(data_dir, ENGINE))
+    platform = open_platform(Settings(data_dir, ENGINE))
     with platform.instance:
         assert platform.run().succeeded
     return data_dir
@@ -94,7 +95,7 @@ def platform_on() -> Callable[..., Platform]:
     """A platform on a data folder, for all of a snapshot or some assets, with a history that it leaves nowhere."""
 
     def make(data_dir: Path, *select: str) -> Platform:
-        return Platform(Settings(data_dir, ENGINE), dg.DagsterInstance.ephemeral(), select=select)
+        return open_platform(Settings(data_dir, ENGINE), dg.DagsterInstance.ephemeral(), select=select)
 
     return make
 

@@ -41,7 +41,7 @@ def test_the_guide_leads_to_a_table_with_checks_and_a_file(healthy: Path, tmp_pa
     edit(package / "assets" / "marts.py", "    customer_360,\n    cohort_retention,\n", "    kpi_payment,\n")
     edit(
         package / "contracts" / "exports.py",
-        '    Export(\n        "customer_360",\n',
+        '    CsvFile(\n        "customer_360",\n',
         f"{export.rstrip()},\n",
     )
     lines = [line for block in blocks() for line in block.splitlines() if line.strip()]

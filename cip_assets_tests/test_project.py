@@ -30,11 +30,87 @@ def named(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize(
-    "path", modules("transforms", "layers", "calc", "contracts", "synthetic", "analytics"), ids=named
+# --- import order -------------------------------------------------------------------------------------------
+
+ORDER = (
+    "cli",
+    "definitions",
+    "orchestration",
+    "reporting synthetic",
+    "ingest",
+    "storage",
+    "engines",
+    "layers",
+    "analytics",
+    "calc",
+    "contracts",
+    "config",
 )
-def test_tables_can_be_read_without_knowing_dagster(path: Path) -> None:
-    assert not [name for name in imported_modules(path) if name.split(".")[0].startswith("dagster")]
+"""A folder may import those after it, and no other."""
+
+PLACE = {name: place for place, names in enumerate(ORDER) for name in names.split()}
+
+
+def arrows() -> dict[str, set[str]]:
+    """For each module of ours the modules of ours that it imports."""
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in modules(".")}
+    names = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    found = {name: set(imported_modules(path)) & names.keys() for name, path in names.items()}
+    # Who imports a module from its package imports the module.
+    packages = {name: {other.rpartition(".")[0] for other in imported} for name, imported in found.items()}
+    return {name: imported - packages[name] for name, imported in found.items()}
+
+
+def test_a_folder_imports_only_those_after_it(capsys: pytest.CaptureFixture[str]) -> None:
+    between: dict[str, set[str]] = {name: set() for name in PLACE}
+    for module, imported in arrows().items():
+        here = [*module.split("."), ""][1]
+        if here in PLACE:
+            between[here] |= {other.split(".")[1] for other in imported if "." in other} - {here}
+    with capsys.disabled():
+        for name, others in between.items():
+            print(f"\n{name} -> {', '.join(sorted(others, key=PLACE.__getitem__))}", end="")  # noqa: T201 -- to be read
+    wrong = {
+        (name, other) for name, others in between.items() for other in others if PLACE[name] >= PLACE[other]
+    }
+    assert wrong == set()
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    graph = arrows()
+    while free := [name for name, imported in graph.items() if not imported & graph.keys()]:
+        for name in free:
+            del graph[name]
+    assert graph == {}
+
+
+LAZY = {
+    "cip_assets.__main__",
+    "cip_assets.analytics.forecasting.bg_nbd",
+    "cip_assets.analytics.forecasting.gradient_boosting",
+    "cip_assets.reporting.dashboard.charts",
+    "cip_assets.reporting.dashboard.page",
+}
+"""What imports inside a function, to start sooner: never to hide a circle."""
+
+
+def test_imports_stand_at_the_top() -> None:
+    inside = set()
+    for path in modules("."):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+        if any(isinstance(node, ast.Import | ast.ImportFrom) for f in functions for node in ast.walk(f)):
+            inside.add(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    assert inside == LAZY
+
+
+KNOW_DAGSTER = {"orchestration", "definitions", "engines", "cli", "errors", "__init__"}
+
+
+@pytest.mark.parametrize("path", modules("."), ids=named)
+def test_only_orchestration_and_what_starts_it_know_dagster(path: Path) -> None:
+    knows = [name for name in imported_modules(path) if name.split(".")[0].startswith("dagster")]
+    assert not knows or {path.stem, path.relative_to(PACKAGE).parts[0]} & KNOW_DAGSTER
 
 
 @pytest.mark.parametrize("path", modules("."), ids=named)
@@ -45,14 +121,14 @@ def test_only_the_io_manager_and_the_instance_use_private_dagster_modules(path: 
     }
 
 
-@pytest.mark.parametrize("path", modules("transforms", "layers", "calc"), ids=named)
+@pytest.mark.parametrize("path", modules("layers", "calc", "analytics"), ids=named)
 def test_transforms_read_no_clock(path: Path) -> None:
     clocks = r"\b(now|today|utcnow|current_date|current_timestamp|time\.time|monotonic)\s*\("
     assert not re.search(clocks, path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(
-    "path", modules("transforms", "layers", "calc", "orchestration", "contracts"), ids=named
+    "path", modules("layers", "calc", "analytics", "orchestration", "contracts"), ids=named
 )
 def test_only_engines_and_io_know_which_engine_runs(path: Path) -> None:
     text = path.read_text(encoding="utf-8")

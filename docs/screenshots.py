@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 from playwright.sync_api import Page as Tab
 
 from cip_assets.config.settings import Settings
-from cip_assets.orchestration.runs import Platform
+from cip_assets.definitions import open_platform
 from cip_assets.synthetic import GeneratorConfig, generate
 from cip_assets_tests.integration.browser import chromium
 from cip_assets_tests.integration.dagster_page import Page, dagster_dev
@@ -27,7 +27,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         settings = Settings(Path(scratch), "sail")
         generate(GeneratorConfig(customers=10_000, end=date(2026, 6, 30), seed=1), settings.landing)
-        platform = Platform(settings)
+        platform = open_platform(settings)
         with platform.instance:
             platform.run()
         with dagster_dev(settings.data_dir) as page, chromium() as browser:

@@ -12,11 +12,6 @@ def until(events: DataFrame, event_date: str, as_of: date) -> DataFrame:
     return events.where(F.col(event_date).cast("date") <= F.lit(as_of))
 
 
-def stamped(frame: DataFrame, as_of: date, columns: Iterable[str]) -> DataFrame:
-    """The named columns, with the day the snapshot is of."""
-    return frame.withColumn("as_of_date", F.lit(as_of)).select(*columns)
-
-
 def days_since(as_of: date, day: str) -> Column:
     """Whole days from a date column to the as-of day."""
     return F.datediff(F.lit(as_of), F.col(day)).cast("int")
@@ -31,3 +26,14 @@ def months_between(first: date, last: date) -> list[date]:
 def month_frame(like: DataFrame, months: Iterable[date], name: str = "month") -> DataFrame:
     """A frame of one date column, in the session of another frame."""
     return like.sparkSession.createDataFrame([(month,) for month in months], f"{name} date")
+
+
+def is_over(as_of: date) -> Column:
+    """Whether the last day of ``month`` has come by D."""
+    return F.last_day("month") <= F.lit(as_of)
+
+
+def month_grid(monthly: DataFrame, as_of: date) -> DataFrame:
+    """Every month from the first in a frame to that of D."""
+    earliest = monthly.agg(F.min("month")).collect()[0][0] or as_of
+    return month_frame(monthly, months_between(earliest, as_of))

@@ -50,3 +50,10 @@ def first_by(frame: DataFrame, by: Sequence[str], order: Sequence[Column]) -> Da
     """The first row of each group in the given order, which must leave no ties."""
     window = Window.partitionBy(*by).orderBy(*order)
     return frame.withColumn("_place", F.row_number().over(window)).where("_place = 1").drop("_place")
+
+
+def top(frame: DataFrame, value: str, key: str, rows: int) -> DataFrame:
+    """The rows with the highest values, ranked; ties go to the smaller key."""
+    top = frame.orderBy(F.col(value).desc(), F.col(key).asc()).limit(rows)
+    place = Window.partitionBy(F.lit(0)).orderBy(F.col(value).desc(), F.col(key).asc())
+    return top.withColumn("rank", F.row_number().over(place).cast("int"))

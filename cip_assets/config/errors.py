@@ -1,5 +1,7 @@
 """Errors that a person can act on."""
 
+from collections.abc import Collection
+
 import dagster as dg
 
 
@@ -12,3 +14,13 @@ class PlatformError(dg.Failure):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, allow_retries=False)
+
+
+NAMED = 12
+"""So many months, days or files a message names."""
+
+
+def listed(names: Collection[str]) -> str:
+    """The names, in order; beyond ``NAMED`` the first ones and the number of the others."""
+    shown = sorted(names)[:NAMED]
+    return ", ".join(shown) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

@@ -1,213 +1,119 @@
-"""What a contract is: a pandera model with a grain, a key and a partition column."""
+"""``@table``: a contract, its inputs and the function that computes it are one table; ``@csv_file`` exports it."""
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import date
-from functools import cached_property
-from typing import Annotated, Any
+from types import ModuleType
+from typing import Any
 
-import pyspark.sql.types as T
-from pandera.api.pyspark.components import Column
-from pandera.pyspark import DataFrameModel, Field
+import pyspark.sql.functions as F
+from pyspark.sql import DataFrame
 
-Money = Annotated[T.DecimalType, 18, 2]
-"""An amount in the retailer's currency. Exact, so that sums do not depend on their order."""
+from cip_assets.contracts.contract import AS_OF, CONTRACT_OF, Contract, DeclarationError, TableContract
+from cip_assets.contracts.csv_file import CsvFile
 
-Ratio = Annotated[T.DecimalType, 18, 6]
-"""A share, rate or score, rounded half up to six places from an exact fraction."""
+Transform = Callable[..., DataFrame]
 
-AS_OF = "as_of_date"
-"""The column of the day that a snapshot is of."""
-
-
-def column(
-    description: str,
-    *sources: str,
-    required: bool = False,
-    unit: str | None = None,
-    pii: bool = False,
-    **checks: Any,
-) -> Any:
-    """Declare a column of a contract.
-
-    Args:
-        description: what the value means, in the words of an analyst.
-        sources: the columns it is computed from: what it is made of, counted by or chosen by, and not what rows
-            are only joined, filtered or grouped by. A count comes from the id of what it counts. Each is a column
-            of the first of the contract's inputs that has it, or else ``table.column``. Without any, the column
-            is taken over from the first input that has one of its name.
-        required: whether a row without a value breaks the contract.
-        unit: the unit of the value, where the type does not say it.
-        pii: whether the value can identify a person.
-        checks: pandera's built-in checks: ``ge``, ``le``, ``isin``, ``str_matches``.
-
-    """
-    return Field(
-        nullable=not required,
-        description=description,
-        metadata={"unit": unit, "pii": pii, "sources": sources},
-        **checks,
-    )
+HANDED_IN = ("as_of", "rules")
+"""What a transform may ask for besides its inputs, by these parameter names: the day, and the business rules."""
 
 
 @dataclass(frozen=True)
-class ColumnRule:
-    """One rule of a contract as an SQL expression that is true for a row that breaks it."""
+class Table:
+    """A table of snapshots. Calling it computes the snapshot of a day.
 
-    name: str
-    broken_when: str
-
-
-@dataclass(frozen=True)
-class TableContract:
-    """A table as everybody else may rely on it.
-
-    ``rules`` are the model's checks in SQL: one query can then count all that is broken, on any engine.
-    ``domain`` is the part of the business it is about. ``inputs`` are the tables it is computed from: the one
-    that gives its rows first.
+    ``reads`` are the tables that the transform takes, by its parameters' names.
     """
 
-    layer: str
-    table: str
-    grain: str
-    key: tuple[str, ...]
-    model: type[DataFrameModel]
-    partition_column: str | None = None
-    row_rules: Mapping[str, str] = field(default_factory=dict)
-    domain: str = "platform"
-    inputs: tuple[str, ...] = ()
+    contract: TableContract
+    reads: Mapping[str, TableContract]
+    transform: Transform
+    csv: CsvFile | None = None
+
+    @property
+    def layer(self) -> str:
+        return self.contract.layer
 
     @property
     def name(self) -> str:
-        return f"{self.layer}/{self.table}"
+        return self.contract.table
 
     @property
-    def description(self) -> str:
-        return inspect.cleandoc(self.model.__doc__ or "")
+    def module(self) -> ModuleType:
+        return sys.modules[self.transform.__module__]
 
-    @cached_property
-    def columns(self) -> Mapping[str, Column]:
-        """The key columns first, then the model's own, then the ones that tell where a row came from."""
-        declared = self.model.to_schema().columns
+    def __call__(self, *, as_of: date, rules: Any = None, **frames: DataFrame) -> DataFrame:
+        """The table as of a day: the columns of the contract, in their order, stamped with the day.
 
-        def place(name: str) -> int:
-            return 0 if name in self.key else 1 if name in self.model.__annotations__ else 2
-
-        return {name: declared[name] for name in sorted(declared, key=place)}
-
-    @cached_property
-    def spark_schema(self) -> T.StructType:
-        """The columns in their order and with their types; every one nullable, as Delta stores them."""
-        return T.StructType([T.StructField(name, c.dtype.type, True) for name, c in self.columns.items()])
-
-    @cached_property
-    def rules(self) -> Sequence[ColumnRule]:
-        rules = [rule for name, c in self.columns.items() for rule in column_rules(name, c)]
-        rules += [ColumnRule(name, broken_when) for name, broken_when in self.row_rules.items()]
-        return tuple(rules)
-
-    def unit(self, column_name: str) -> str | None:
-        return (self.columns[column_name].metadata or {}).get("unit")
-
-    def is_pii(self, column_name: str) -> bool:
-        return bool((self.columns[column_name].metadata or {}).get("pii"))
-
-    def sources(self, column_name: str) -> tuple[str, ...]:
-        """The columns of other tables that a column comes from, as ``layer/table.column``.
-
-        Raises:
-            KeyError: it names a source that no input has.
+        Args:
+            as_of: the day D.
+            rules: the business rules, if the transform asks for them.
+            frames: its inputs by name; they may hold rows that are dated after D.
 
         """
-        if column_name == AS_OF:
-            return ()  # stamped by the run
-        named = (self.columns[column_name].metadata or {}).get("sources")
-        found: list[str] = []
-        for source in named or [column_name]:
-            table, _, wanted = source.rpartition(".")
-            inputs = [CONTRACTS[name] for name in self.inputs]
-            holders = [i for i in inputs if wanted in i.columns and table in {"", i.table}]
-            if named and not holders:
-                raise KeyError(f"{self.name}.{column_name}: no input has its source {source}")
-            found += [f"{holder.name}.{wanted}" for holder in holders[:1]]
-        return tuple(found)
+        wanted = inspect.signature(self.transform).parameters
+        handed_in = {name: given for name, given in (("as_of", as_of), ("rules", rules)) if name in wanted}
+        computed = self.transform(**frames, **handed_in)
+        return computed.withColumn(AS_OF, F.lit(as_of)).select(*self.contract.columns)
 
 
-def _literal(value: object) -> str:
-    """A value in SQL. Backslashes, since Sail reads a doubled quote as the end of one text and another."""
-    if isinstance(value, date):
-        return f"DATE '{value}'"
-    if not isinstance(value, str):
-        return str(value)
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+def table(model: type[Contract], **reads: type[Contract]) -> Callable[[Transform], Table]:
+    """Declare a table: its name is the function's, which is its file's; its layer is the folder.
 
-
-_SQL_OF_CHECK: Mapping[str, tuple[str, Callable[[str, Mapping[str, Any]], str]]] = {
-    "greater_than_or_equal_to": ("below_minimum", lambda c, s: f"{c} < {_literal(s['min_value'])}"),
-    "less_than_or_equal_to": ("above_maximum", lambda c, s: f"{c} > {_literal(s['max_value'])}"),
-    "isin": (
-        "not_allowed",
-        lambda c, s: f"{c} NOT IN ({', '.join(_literal(v) for v in s['allowed_values'])})",
-    ),
-    # As pandera reads it: from the start of the text.
-    "str_matches": (
-        "wrong_format",
-        lambda c, s: f"NOT {c} RLIKE {_literal('^' + s['pattern'].removeprefix('^'))}",
-    ),
-}
-
-
-def column_rules(name: str, declared: Column) -> list[ColumnRule]:
-    """The checks of one pandera column as SQL, named ``column:what is wrong``.
+    Args:
+        model: the contract.
+        reads: for each parameter of the transform the contract of the table that it takes.
 
     Raises:
-        KeyError: for a pandera check that has no SQL form here; add it to the table above.
+        DeclarationError: when the module is imported, of what is said wrongly; see ``TableContract.of`` too.
 
     """
-    rules = [] if declared.nullable else [ColumnRule(f"{name}:missing", f"{name} IS NULL")]
-    for check in declared.checks:
-        problem, to_sql = _SQL_OF_CHECK[check.name]
-        rules.append(ColumnRule(f"{name}:{problem}", to_sql(name, check.statistics)))
-    return rules
+
+    def declare(transform: Transform) -> Table:
+        *_, layer, file_name = transform.__module__.split(".")
+        name = f"{layer}/{transform.__name__}"
+        if file_name != transform.__name__:
+            raise DeclarationError(
+                f"{name}: the function is {transform.__name__!r} and the file {file_name}.py; "
+                "give both the name of the table"
+            )
+        takes = [p for p in inspect.signature(transform).parameters if p not in HANDED_IN]
+        if sorted(takes) != sorted(reads):
+            raise DeclarationError(f"{name}: reads {sorted(reads)} but takes {sorted(takes)}")
+        undeclared = [read.__name__ for read in reads.values() if read not in CONTRACT_OF]
+        if undeclared:
+            raise DeclarationError(f"{name}: reads {undeclared[0]}, which is not the contract of a table")
+        inputs = {parameter: CONTRACT_OF[read] for parameter, read in reads.items()}
+        contract = TableContract.of(model, layer, transform.__name__, tuple(inputs.values()))
+        return Table(contract, inputs, transform)
+
+    return declare
 
 
-Declare = Callable[[type[DataFrameModel]], type[DataFrameModel]]
-
-LAYERS = ("landing", "raw", "quarantine", "cleaned", "features", "marts")
-"""The layers in the order in which data flows through them."""
-
-CONTRACTS: dict[str, TableContract] = {}
-"""Every contract by its name, ``layer/table``."""
-
-
-def contract(
-    name: str,
+def csv_file(
     *,
-    grain: str,
-    key: Sequence[str],
-    domain: str,
-    partition_column: str | None = None,
-    row_rules: Mapping[str, str] | None = None,
-    inputs: Sequence[str] = (),
-) -> Declare:
-    """Register a pandera model as the contract of ``layer/table``."""
+    order_by: Sequence[str],
+    months: Sequence[str] = (),
+    with_day: bool = False,
+) -> Callable[[Table], Table]:
+    """Give a mart a CSV file of its name, with its description.
 
-    def register(model: type[DataFrameModel]) -> type[DataFrameModel]:
-        layer, table = name.split("/")
-        CONTRACTS[name] = TableContract(
-            layer, table, grain, tuple(key), model, partition_column, row_rules or {}, domain, tuple(inputs)
-        )
-        return model
+    Args:
+        order_by: the columns that the rows are sorted by.
+        months: columns that are written as YYYY-MM.
+        with_day: whether the last column is the day that the snapshot is of; the file leaves it out otherwise.
 
-    return register
+    Raises:
+        DeclarationError: a column is named that the mart does not have.
 
+    """
 
-def contracts_in(*layers: str) -> list[TableContract]:
-    """The contracts of some layers, or of all, in the order of the data flow."""
-    wanted = layers or LAYERS
-    return sorted((c for c in CONTRACTS.values() if c.layer in wanted), key=lambda c: LAYERS.index(c.layer))
+    def declare(table: Table) -> Table:
+        mart = table.contract
+        columns = [name for name in mart.columns if name != AS_OF] + ([AS_OF] if with_day else [])
+        description = " ".join(mart.description.split("\n\n")[0].split()).removesuffix(".")
+        return replace(table, csv=CsvFile(mart.table, mart, columns, order_by, description, months))
 
-
-def contract_of(layer: str, table: str) -> TableContract:
-    return CONTRACTS[f"{layer}/{table}"]
+    return declare

@@ -3,7 +3,7 @@
 Digits are ``[0-9]`` and blanks are listed: the classes of both are ASCII in Java and Unicode in Rust.
 """
 
-from datetime import date
+from decimal import Decimal
 
 ISO_DATE = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -20,8 +20,10 @@ NO_YEAR = "0000"
 NO_DATE = ("0001-01-01", "9999-12-31")
 """What systems write where they have no date."""
 
-EARLIEST_DAY, LATEST_DAY = date(1900, 1, 1), date(2099, 12, 31)
-"""What a date beside the event's own may be. Some tools end at 1677 and 2262, where nanoseconds do."""
+LARGEST_AMOUNT = Decimal("999999999.99")
+"""Of one line: ten million of them still add up exactly in ``decimal(18,2)``, whatever table they are summed in."""
+
+LARGEST_QUANTITY = 999_999_999
 
 BLANKS = (
     "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"

@@ -12,7 +12,7 @@ import duckdb
 import pyarrow.compute as pc
 
 from cip_assets.config.settings import Settings
-from cip_assets.contracts import SourceTable
+from cip_assets.contracts.source import SourceTable
 from cip_assets.contracts.text_formats import BLANKS
 from cip_assets.storage import delta
 from cip_assets.storage.delta import Slice

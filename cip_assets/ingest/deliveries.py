@@ -11,11 +11,11 @@ from pyspark.sql import DataFrame
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.rules import QualityRules
 from cip_assets.config.settings import Settings
-from cip_assets.contracts import SourceTable
+from cip_assets.contracts.source import SourceTable
 from cip_assets.ingest import in_step
-from cip_assets.ingest.in_step import WHOLE
 from cip_assets.ingest.landing import ManifestEntry, newest_delivery
 from cip_assets.storage import delta
+from cip_assets.storage.written import WHOLE
 
 
 def refuse_unlikely(

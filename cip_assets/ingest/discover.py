@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path, PurePath
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.contracts import SOURCE_TABLES
+from cip_assets.layers import SOURCE_TABLES
 
 CSV_NAME = re.compile(r"[.]csv([.]gz)?\Z", re.IGNORECASE)
 DELIVERY = re.compile(r"\s*dt\s*=(?P<day>.*)", re.IGNORECASE | re.DOTALL)

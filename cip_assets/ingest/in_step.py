@@ -4,7 +4,6 @@ The lake tells by itself: every row carries its file and that file's hash, and e
 version it was written with. So there is no ledger that could disagree with the tables.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
@@ -14,18 +13,15 @@ from typing import Any
 import duckdb
 
 from cip_assets.config.settings import Settings
-from cip_assets.contracts import CONTRACTS, SourceTable
+from cip_assets.contracts.source import SourceTable
 from cip_assets.contracts.text_formats import BLANKS
 from cip_assets.ingest.landing import ManifestEntry, newest_delivery
+from cip_assets.layers import CONTRACTS
 from cip_assets.storage import delta
+from cip_assets.storage.written import WHOLE, covers
 
 Holdings = Mapping[str, Mapping[tuple[str, str], int]]
 """For each month (its first day; ``WHOLE`` for a snapshot table) the rows of each file, by path and version."""
-
-WHOLE = ""
-"""Stands for the month of a table that has none."""
-
-RANGE = re.compile(r"^(?P<start>[\d-]{10})(?:[.]{3}(?P<end>[\d-]{10}))?$")
 
 
 def read_manifest(uri: str) -> dict[str, list[ManifestEntry]]:
@@ -181,13 +177,6 @@ def code_by_month(commits: Iterable[delta.Commit], months: Iterable[str]) -> dic
             undecided.remove(month)
             found[month] = str(commit.audit["code_version"])
     return found
-
-
-def covers(partition: str, key: str) -> bool:
-    """Whether a commit's partition, which may be a range, has a key; the partition of a whole table has ``WHOLE``."""
-    span = RANGE.match(partition)
-    start, end = (span["start"], span["end"] or span["start"]) if span else (WHOLE, WHOLE)
-    return start <= key <= end
 
 
 RECENT = 50

@@ -18,12 +18,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.contracts import SOURCE_TABLES, SourceTable, contract_of
+from cip_assets.contracts.source import SourceTable
 from cip_assets.contracts.text_formats import BLANKS, ISO_DATE
 from cip_assets.ingest import csv_records
 from cip_assets.ingest.csv_lines import UnreadableFileError
 from cip_assets.ingest.csv_records import Header, RecordBlock
 from cip_assets.ingest.discover import LandedFile, find_files, lines_about
+from cip_assets.layers import SOURCE_TABLES, contract_of
 
 FILES_PER_TASK = 8
 

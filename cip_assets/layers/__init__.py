@@ -1,0 +1,136 @@
+"""The tables, in the order of the data: every list of tables in the project is one of these.
+
+A table is a file in the folder of its layer: the contract, and the function that computes it. ``raw`` and
+``quarantine`` have no files: they follow from ``cleaned`` (``contracts/source.py``).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cip_assets.config.errors import PlatformError
+from cip_assets.config.rules import Rules
+from cip_assets.contracts.contract import LAYERS, TableContract
+from cip_assets.contracts.csv_file import CsvFile
+from cip_assets.contracts.source import SourceTable
+from cip_assets.contracts.table import Table
+from cip_assets.layers.cleaned.customers import customers
+from cip_assets.layers.cleaned.products import products
+from cip_assets.layers.cleaned.returns import returns as cleaned_returns
+from cip_assets.layers.cleaned.support_tickets import support_tickets
+from cip_assets.layers.cleaned.transactions import transactions
+from cip_assets.layers.cleaned.web_activity import web_activity
+from cip_assets.layers.exports.projections import PROJECTIONS
+from cip_assets.layers.features.challenger import challenger
+from cip_assets.layers.features.churn import churn
+from cip_assets.layers.features.churn_model import churn_model
+from cip_assets.layers.features.clv import clv
+from cip_assets.layers.features.engagement import engagement
+from cip_assets.layers.features.past_predictions import past_predictions
+from cip_assets.layers.features.population import population
+from cip_assets.layers.features.preferences import preferences
+from cip_assets.layers.features.purchase_model import purchase_model
+from cip_assets.layers.features.purchases import purchases
+from cip_assets.layers.features.returns import returns
+from cip_assets.layers.features.rfm import rfm
+from cip_assets.layers.features.rfm_cut_points import rfm_cut_points
+from cip_assets.layers.features.segments import segments
+from cip_assets.layers.features.support import support
+from cip_assets.layers.landing.manifest import manifest
+from cip_assets.layers.marts.cohort_retention import cohort_retention
+from cip_assets.layers.marts.customer_360 import customer_360
+from cip_assets.layers.marts.insights import insights
+from cip_assets.layers.marts.kpi_activity import kpi_activity
+from cip_assets.layers.marts.kpi_monthly_revenue import kpi_monthly_revenue
+from cip_assets.layers.marts.kpi_revenue_segment import kpi_revenue_segment
+from cip_assets.layers.marts.kpi_top_customers import kpi_top_customers
+from cip_assets.layers.marts.kpi_top_products import kpi_top_products
+from cip_assets.layers.marts.kpi_totals import kpi_totals
+from cip_assets.layers.marts.kpi_trends import kpi_trends
+from cip_assets.layers.marts.model_backtest import model_backtest
+from cip_assets.layers.marts.model_calibration import model_calibration
+from cip_assets.layers.marts.segment_migration import segment_migration
+
+_SOURCES = (customers, products, transactions, cleaned_returns, support_tickets, web_activity)
+
+TABLES: Sequence[Table] = (
+    population,
+    purchases,
+    preferences,
+    returns,
+    support,
+    engagement,
+    rfm_cut_points,
+    rfm,
+    segments,
+    purchase_model,
+    clv,
+    past_predictions,
+    challenger,
+    churn_model,
+    churn,
+    customer_360,
+    cohort_retention,
+    kpi_totals,
+    kpi_activity,
+    kpi_revenue_segment,
+    kpi_monthly_revenue,
+    kpi_top_customers,
+    kpi_top_products,
+    kpi_trends,
+    insights,
+    segment_migration,
+    model_backtest,
+    model_calibration,
+)
+"""Every table that is a snapshot of a day."""
+
+SOURCE_TABLES: Mapping[str, SourceTable] = {source.name: source for source in _SOURCES}
+"""The tables that land, by name."""
+
+EVENT_TABLES: Sequence[str] = tuple(name for name, source in SOURCE_TABLES.items() if source.is_event)
+SNAPSHOT_TABLES: Sequence[str] = tuple(name for name, source in SOURCE_TABLES.items() if not source.is_event)
+
+CSV_FILES: Sequence[CsvFile] = (*(table.csv for table in TABLES if table.csv), *PROJECTIONS)
+"""Every CSV file of ``final``."""
+
+CONTRACTS: Mapping[str, TableContract] = {
+    contract.name: contract
+    for contract in (
+        manifest,
+        *(source.raw for source in _SOURCES),
+        *(source.quarantine for source in _SOURCES),
+        *(source.cleaned for source in _SOURCES),
+        *(table.contract for table in TABLES),
+    )
+}
+"""Every contract by its name, ``layer/table``, in the order of the layers."""
+
+
+def check_rules(rules: Rules, path: Path) -> None:
+    """See that the rules name columns and layers that there are.
+
+    Raises:
+        PlatformError: one of them is unknown, or a layer is missing; the message names the key.
+
+    """
+    known = {f"{name}.{column}" for name, source in SOURCE_TABLES.items() for column in source.columns}
+    for section, keys in (("fill", rules.fill), ("vocabulary", rules.vocabulary)):
+        unknown = sorted(set(keys) - known)
+        if unknown:
+            raise PlatformError(
+                f"business rules {path}: {section}.{unknown[0]}: no source table has this column"
+            )
+    layers = (*LAYERS, "exports")
+    if rules.operations.fresh_for_hours.keys() != set(layers):
+        raise PlatformError(
+            f"business rules {path}: operations.fresh_for_hours: name each of {', '.join(layers)}, and nothing else"
+        )
+
+
+def contracts_in(*layers: str) -> list[TableContract]:
+    """The contracts of some layers, or of all, in the order of the data flow."""
+    return [contract for contract in CONTRACTS.values() if contract.layer in (layers or LAYERS)]
+
+
+def contract_of(layer: str, table: str) -> TableContract:
+    return CONTRACTS[f"{layer}/{table}"]

@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.contracts import SNAPSHOT_TABLES
+from cip_assets.layers import SNAPSHOT_TABLES
 
 
 class AcceptConfig(dg.Config):

@@ -13,6 +13,7 @@ import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
 from cip_assets.config.errors import PlatformError
+from cip_assets.config.rules import load_rules, rules_file
 from cip_assets.orchestration.asked import BY_DAY, refuse_partitions, refuse_too_many_days
 from cip_assets.orchestration.run_tags import PARTITION, RANGE_START
 
@@ -44,10 +45,7 @@ class Instance(dg.DagsterInstance):
 
     def add_backfill(self, partition_backfill: Any) -> None:
         """Store a backfill for the daemon, unless it is of too many days."""
-        # Imported here, since the rules know the tables, and those need not be known to each of Dagster's processes.
-        from cip_assets.config.rules import current_rules  # noqa: PLC0415
-
-        refuse_too_many_days(partition_backfill, current_rules().operations.max_days_at_once)
+        refuse_too_many_days(partition_backfill, load_rules(rules_file()).operations.max_days_at_once)
         super().add_backfill(partition_backfill)
 
     def create_run(self, **options: Any) -> dg.DagsterRun:

@@ -28,6 +28,7 @@ from pyspark.sql import DataFrame
 from cip_assets.orchestration.due import gate
 from cip_assets.orchestration.resources import LakeResource
 from cip_assets.storage import delta
+from cip_assets.storage.written import require_written
 
 COLUMN_SCHEMA = "dagster/column_schema"
 COLUMN_LINEAGE = "dagster/column_lineage"
@@ -115,7 +116,7 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
         if only and only.column == "as_of_date":
             gate.require_snapshot(settings, context.instance, name, only.start)
         else:
-            gate.require_written(uri, only)
+            require_written(uri, only)
 
     def _inputs_of(self, context: OutputContext) -> Mapping[str, int]:
         """The versions of the tables that this step, the last that read here, was computed from."""

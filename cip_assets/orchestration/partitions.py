@@ -1,42 +1,61 @@
 """The calendar of the platform: months for events, days for snapshots."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 
 import dagster as dg
 
-from cip_assets.config.rules import current_rules
-from cip_assets.contracts import TableContract
+from cip_assets.contracts.contract import TableContract
 from cip_assets.ingest.landing import Calendar
-
-FIRST_MONTH = current_rules().calendar.first_month
-
-MONTHS = dg.MonthlyPartitionsDefinition(start_date=FIRST_MONTH.isoformat(), end_offset=1)
-"""Event tables: from the first month of the rules to the running one."""
-
-DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_MONTH.isoformat(), end_offset=1)
-"""Features, marts and exports: one as-of snapshot per day, today included."""
 
 EVERY_MONTH_SO_FAR = dg.TimeWindowPartitionMapping(
     start_offset=-1200, allow_nonexistent_upstream_partitions=True
 )
 """From a day to its own month and all before it (a hundred years reach beyond any calendar)."""
 
-PARTITIONS_OF: dict[str | None, dg.PartitionsDefinition | None] = {
-    "month": MONTHS,
-    "as_of_date": DAYS,
-    None: None,
-}
 
+@dataclass(frozen=True)
+class Partitions:
+    """The months and days from the first month of the rules on."""
 
-def partitions_of(contract: TableContract) -> dg.PartitionsDefinition | None:
-    """How Dagster partitions a table, by the column that partitions it on disk."""
-    return PARTITIONS_OF[contract.partition_column]
+    first_month: date
 
+    @cached_property
+    def months(self) -> dg.MonthlyPartitionsDefinition:
+        """Of event tables: from the first month of the rules to the running one."""
+        return dg.MonthlyPartitionsDefinition(start_date=self.first_month.isoformat(), end_offset=1)
 
-def calendar() -> Calendar:
-    """The months that events may be dated in, and the latest day of delivery, at this moment."""
-    month, day = MONTHS.get_last_partition_key(), DAYS.get_last_partition_key()
-    last_month = date.fromisoformat(month) if month else FIRST_MONTH
-    today = date.fromisoformat(day) if day else FIRST_MONTH
-    # The calendar is in UTC, and somewhere it is tomorrow already.
-    return Calendar(FIRST_MONTH, last_month, today + timedelta(days=1))
+    @cached_property
+    def days(self) -> dg.DailyPartitionsDefinition:
+        """Of features, marts and exports: one as-of snapshot per day, today included."""
+        return dg.DailyPartitionsDefinition(start_date=self.first_month.isoformat(), end_offset=1)
+
+    @cached_property
+    def _by_column(self) -> Mapping[str | None, dg.PartitionsDefinition | None]:
+        return {"month": self.months, "as_of_date": self.days, None: None}
+
+    def of(self, contract: TableContract) -> dg.PartitionsDefinition | None:
+        """How Dagster partitions a table, by the column that partitions it on disk."""
+        return self._by_column[contract.partition_column]
+
+    def of_check(self, contract: TableContract) -> dg.PartitionsDefinition | None:
+        """The partitions of a check of a table: days, which are run one by one, or none.
+
+        Dagster keeps one result of a check for a run, and for a range of partitions it keeps it for none of them: the
+        page then shows the check as skipped.
+        """
+        return self.days if contract.partition_column == "as_of_date" else None
+
+    def today(self) -> date:
+        """The last day that a snapshot may be of, at this moment."""
+        day = self.days.get_last_partition_key()
+        return date.fromisoformat(day) if day else self.first_month
+
+    def calendar(self) -> Calendar:
+        """The months that events may be dated in, and the latest day of delivery, at this moment."""
+        month = self.months.get_last_partition_key()
+        last_month = date.fromisoformat(month) if month else self.first_month
+        # The calendar is in UTC, and somewhere it is tomorrow already.
+        return Calendar(self.first_month, last_month, self.today() + timedelta(days=1))

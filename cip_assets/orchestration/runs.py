@@ -5,7 +5,7 @@ about the data: which months there are comes from the manifest, the day from the
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
@@ -14,25 +14,22 @@ from typing import Any
 from uuid import uuid4
 
 import dagster as dg
-import duckdb
-import pyarrow.compute as pc
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.folders import plain_path
 from cip_assets.config.settings import DAGSTER_SETTINGS, Settings
-from cip_assets.contracts import LAYERS, SOURCE_TABLES
-from cip_assets.definitions import build_definitions
-from cip_assets.ingest.in_step import WHOLE
+from cip_assets.contracts.contract import LAYERS
 from cip_assets.orchestration.accept import check_accepted, config_to_accept
 from cip_assets.orchestration.dead_runs import end_dead_runs
 from cip_assets.orchestration.due import plan
+from cip_assets.orchestration.due.last_day import last_transaction_day
 from cip_assets.orchestration.due.plan import Block
 from cip_assets.orchestration.due.up_to_date import up_to_date
 from cip_assets.orchestration.failures import Failure, failures_of, root_of
-from cip_assets.orchestration.jobs.all_jobs import SCAN, SNAPSHOT_ASSETS
-from cip_assets.orchestration.jobs.refresh import INGEST, SNAPSHOT
-from cip_assets.orchestration.partitions import DAYS
+from cip_assets.orchestration.graph import Graph
+from cip_assets.orchestration.jobs.names import INGEST, SCAN, SNAPSHOT
 from cip_assets.storage import delta
+from cip_assets.storage.quarantine import months_with_quarantined_lines
 
 UNSAFE_FOR_SQLITE = frozenset("?*[")
 """Dagster makes a URL of the path of its SQLite files without escaping it, and a pattern of file names."""
@@ -75,11 +72,26 @@ class Report:
         return not self.failures and not self.skipped and all(c.passed or c.is_warning for c in self.checks)
 
 
+class Runs:
+    """A resource for ops that run other jobs: it makes a platform of the definitions that it stands in itself."""
+
+    def __init__(self, graph: Graph, definitions: Callable[[], dg.Definitions]) -> None:
+        self.graph = graph
+        self._definitions = definitions
+
+    def platform(
+        self, settings: Settings, instance: dg.DagsterInstance, tags: Mapping[str, str] | None = None
+    ) -> "Platform":
+        return Platform(self.graph, self._definitions(), settings, instance, tags)
+
+
 class Platform:
     """The platform on one data folder and engine, with Dagster's history in that folder."""
 
     def __init__(
         self,
+        graph: Graph,
+        definitions: dg.Definitions,
         settings: Settings,
         instance: dg.DagsterInstance | None = None,
         tags: Mapping[str, str] | None = None,
@@ -88,6 +100,8 @@ class Platform:
         """Set up; nothing runs yet.
 
         Args:
+            graph: the assets and their checks.
+            definitions: these with jobs and resources.
             settings: where the data lies and what computes.
             instance: the history; the folder's own by default.
             tags: of all runs.
@@ -97,11 +111,11 @@ class Platform:
             PlatformError: an asset is selected that no snapshot has.
 
         """
+        self.graph = graph
         self.settings = settings
-        self.definitions = build_definitions(settings)
-        chosen = plan.selected(SNAPSHOT_ASSETS, select)
-        self.snapshot_assets = plan.with_what_checks_read(chosen, SNAPSHOT_ASSETS, self.definitions)
-        self.tags = {**(tags or {}), plan.CODE_TAG: plan.CODE}
+        self.definitions = definitions
+        self.snapshot_assets = graph.with_what_checks_read(graph.selected(select), definitions)
+        self.tags = {**(tags or {}), plan.CODE_TAG: graph.code}
         self.instance = instance or open_instance(settings.dagster_home)
 
     def run(
@@ -130,18 +144,19 @@ class Platform:
 
         """
         check_accepted(accept)
-        if as_of and not DAYS.has_partition_key(as_of.isoformat()):
+        days = self.graph.partitions.days
+        if as_of and not days.has_partition_key(as_of.isoformat()):
             raise PlatformError(
-                f"there is no snapshot of {as_of}: take a day from {DAYS.get_first_partition_key()} "
-                f"(calendar.first_month of the rules) to {DAYS.get_last_partition_key()}"
+                f"there is no snapshot of {as_of}: take a day from {days.get_first_partition_key()} "
+                f"(calendar.first_month of the rules) to {days.get_last_partition_key()}"
             )
         end_dead_runs(self.instance)
         report = Report()
         self.execute(SCAN, report, listener)
         if report.failures:
             return report
-        work = plan.due(self.settings, self.instance, first, last, everything=everything)
-        blocks = [*work.blocks, *map(plan.without_months, work.unreadable)]
+        work = plan.due(self.graph, self.settings, self.instance, first, last, everything=everything)
+        blocks = [*work.blocks, *(plan.without_months(self.graph, table) for table in work.unreadable)]
         blocked = self._ingest(blocks, report, listener, accept=accept)
         self.snapshot(report, as_of, blocked, listener, everything=everything)
         return report
@@ -199,7 +214,7 @@ class Platform:
         What depends on the assets that are ``blocked``, since they cannot be relied on, is left out, and so is
         what is up to date unless ``everything`` is wanted.
         """
-        left = plan.without_downstream(self.snapshot_assets, blocked)
+        left = self.graph.without_downstream(self.snapshot_assets, blocked)
         report.skipped += sorted(key.to_user_string() for key in self.snapshot_assets - left)
         transactions = self.settings.table_uri("cleaned", "transactions")
         if not left or (blocked and not delta.exists(transactions)):
@@ -283,7 +298,7 @@ class Platform:
             PlatformError: there is none.
 
         """
-        day = plan.last_transaction_day(self.settings)
+        day = last_transaction_day(self.settings, self.graph.partitions.today())
         if day is None:
             raise PlatformError(
                 "cleaned/transactions has no rows, so there is no day to compute: give --as-of"
@@ -353,38 +368,3 @@ def _outcome(evaluation: dg.AssetCheckEvaluation) -> CheckOutcome:
         evaluation.description or "",
         {name: value.value for name, value in evaluation.metadata.items()},
     )
-
-
-def tables_of_quarantine(settings: Settings, tables: Sequence[str]) -> Iterator[tuple[str, str, str, int]]:
-    """Lines kept out, counted: table, outcome, reasons, lines."""
-    for table in tables:
-        uri = settings.table_uri("quarantine", table)
-        if not delta.exists(uri):
-            continue
-        with duckdb.connect() as connection:
-            connection.register("lines", delta.open_table(uri).to_pyarrow_dataset())
-            rows = connection.execute(
-                "SELECT outcome, reasons, count(*) FROM lines GROUP BY ALL ORDER BY 1, 3 DESC, 2"
-            ).fetchall()
-        for outcome, reasons, count in rows:
-            yield table, outcome, reasons, count
-
-
-def quarantined_lines(settings: Settings, tables: Sequence[str]) -> dict[str, int]:
-    """How many lines of each table are in quarantine, those superseded not counted."""
-    counts = dict.fromkeys(tables, 0)
-    for table, outcome, _, count in tables_of_quarantine(settings, tables):
-        if outcome == "quarantined":
-            counts[table] += count
-    return counts
-
-
-def months_with_quarantined_lines(settings: Settings, table: str) -> list[str]:
-    """The months of a table with quarantined lines, by their first days; ``WHOLE`` for a snapshot table."""
-    if not quarantined_lines(settings, [table])[table]:
-        return []
-    if not SOURCE_TABLES[table].is_event:
-        return [WHOLE]
-    lines = delta.open_table(settings.table_uri("quarantine", table)).to_pyarrow_dataset()
-    months = lines.to_table(columns=["month"], filter=pc.field("outcome") == "quarantined")["month"]
-    return sorted(str(month) for month in set(months.to_pylist()))

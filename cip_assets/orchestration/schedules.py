@@ -1,18 +1,18 @@
 """What starts by the clock: the refresh of what is about to go stale, and the upkeep of the tables."""
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import dagster as dg
 
 from cip_assets.config.settings import Settings
-from cip_assets.contracts import SOURCE_TABLES
 from cip_assets.ingest import in_step
-from cip_assets.orchestration.assets import ASSETS
+from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.due import plan
+from cip_assets.orchestration.due.last_day import last_transaction_day
 from cip_assets.orchestration.freshness import about_to_go_stale
-from cip_assets.orchestration.jobs.all_jobs import JOBS, SCAN, SNAPSHOT_ASSETS
-from cip_assets.orchestration.jobs.recovery import MAINTENANCE
-from cip_assets.orchestration.jobs.refresh import INGEST, SNAPSHOT
+from cip_assets.orchestration.graph import BY_DAY, Graph, digest
+from cip_assets.orchestration.jobs.names import INGEST, MAINTENANCE, SCAN, SNAPSHOT
 from cip_assets.orchestration.resources import LakeResource
 
 EVERY_QUARTER_OF_AN_HOUR = "*/15 * * * *"
@@ -22,11 +22,11 @@ Stale = Mapping[dg.AssetKey, int]
 """Assets that are about to go stale, each with the materialization it would be refreshed from."""
 
 
-def _scan(_settings: Settings, stale: Stale) -> Iterator[dg.RunRequest]:
+def _scan(_graph: Graph, _settings: Settings, stale: Stale) -> Iterator[dg.RunRequest]:
     yield dg.RunRequest(run_key=_latch(stale))
 
 
-def _ingest(settings: Settings, stale: Stale) -> Iterator[dg.RunRequest]:
+def _ingest(_graph: Graph, settings: Settings, stale: Stale) -> Iterator[dg.RunRequest]:
     """The newest month of the tables of events, and the newest delivery of the others."""
     manifest = in_step.read_manifest(settings.table_uri("landing", "manifest"))
     newest: dict[str, set[str]] = {}
@@ -41,26 +41,27 @@ def _ingest(settings: Settings, stale: Stale) -> Iterator[dg.RunRequest]:
         yield dg.RunRequest(run_key=latch, asset_selection=block.assets, tags=block.tags)
 
 
-def _snapshot(settings: Settings, stale: Stale) -> Iterator[dg.RunRequest]:
+def _snapshot(graph: Graph, settings: Settings, stale: Stale) -> Iterator[dg.RunRequest]:
     """Of the last transaction day, just what is about to go stale."""
-    day = plan.last_transaction_day(settings)
+    day = last_transaction_day(settings, graph.partitions.today())
     if day:
         yield dg.RunRequest(run_key=_latch(stale), partition_key=str(day), asset_selection=sorted(stale))
 
 
 def _latch(stale: Stale) -> str:
     """The same until one of the assets was refreshed, so that a refresh is asked for once."""
-    return plan.digest(sorted((key.to_user_string(), ran) for key, ran in stale.items()))
+    return digest(sorted((key.to_user_string(), ran) for key, ran in stale.items()))
 
 
-def _refresh(
-    job: str, selection: dg.AssetSelection, requests: Callable[[Settings, Stale], Iterator[dg.RunRequest]]
-) -> dg.ScheduleDefinition:
-    keys = sorted(selection.resolve(ASSETS))
+Requests = Callable[[Graph, Settings, Stale], Iterator[dg.RunRequest]]
+
+
+def _refresh(graph: Graph, job: Any, requests: Requests, *layers: str) -> dg.ScheduleDefinition:
+    keys = sorted(graph.resolved(dg.AssetSelection.groups(*layers)))
 
     @dg.schedule(
-        name=f"{job}_before_stale",
-        job=next(found for found in JOBS if found.name == job),
+        name=f"{job.name}_before_stale",
+        job=job,
         cron_schedule=EVERY_QUARTER_OF_AN_HOUR,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Refreshes what is about to go stale by its freshness policy, and nothing that is fresh.",
@@ -68,22 +69,24 @@ def _refresh(
     def refresh(
         context: dg.ScheduleEvaluationContext, lake: LakeResource
     ) -> list[dg.RunRequest] | dg.SkipReason:
-        stale = about_to_go_stale(context.instance, keys, context.scheduled_execution_time)
-        due = list(requests(lake.settings, stale)) if stale else []
+        stale = about_to_go_stale(context.instance, keys, context.scheduled_execution_time, graph.rules)
+        due = list(requests(graph, lake.settings, stale)) if stale else []
         return due or dg.SkipReason("nothing is about to go stale that can be refreshed")
 
     return refresh
 
 
-SCHEDULES = [
-    _refresh(SCAN, dg.AssetSelection.groups("landing"), _scan),
-    _refresh(INGEST, dg.AssetSelection.groups("raw", "cleaned", "quarantine"), _ingest),
-    _refresh(SNAPSHOT, dg.AssetSelection.assets(*SNAPSHOT_ASSETS), _snapshot),
-    dg.ScheduleDefinition(
-        name=f"{MAINTENANCE}_weekly",
-        job=next(found for found in JOBS if found.name == MAINTENANCE),
-        cron_schedule=SUNDAYS_AT_THREE,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Optimize and vacuum, on Sundays.",
-    ),
-]
+def all_schedules(graph: Graph, jobs: Mapping[str, Any]) -> list[dg.ScheduleDefinition]:
+    """What starts by the clock."""
+    return [
+        _refresh(graph, jobs[SCAN], _scan, "landing"),
+        _refresh(graph, jobs[INGEST], _ingest, "raw", "cleaned", "quarantine"),
+        _refresh(graph, jobs[SNAPSHOT], _snapshot, *BY_DAY),
+        dg.ScheduleDefinition(
+            name=f"{MAINTENANCE}_weekly",
+            job=jobs[MAINTENANCE],
+            cron_schedule=SUNDAYS_AT_THREE,
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description="Optimize and vacuum, on Sundays.",
+        ),
+    ]

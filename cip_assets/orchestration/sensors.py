@@ -11,27 +11,21 @@ from typing import Any
 import dagster as dg
 
 from cip_assets.config.settings import Settings
-from cip_assets.contracts import SOURCE_TABLES
 from cip_assets.ingest import csv_records, in_step, landing
 from cip_assets.ingest import discover as landing_folder
-from cip_assets.ingest.in_step import WHOLE
 from cip_assets.ingest.landing import ManifestEntry
+from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.alerts import Alert, send
 from cip_assets.orchestration.dead_runs import end_dead_runs
 from cip_assets.orchestration.due import plan
+from cip_assets.orchestration.due.last_day import last_transaction_day
 from cip_assets.orchestration.failures import failures_of
-from cip_assets.orchestration.jobs.all_jobs import JOBS, SCAN, SNAPSHOT_ASSETS
-from cip_assets.orchestration.jobs.refresh import (
-    INGEST,
-    MANIFEST,
-    REFRESH,
-    REFRESH_OP,
-    SNAPSHOT,
-    failed_parts,
-)
-from cip_assets.orchestration.partitions import FIRST_MONTH, calendar
+from cip_assets.orchestration.graph import Graph, digest
+from cip_assets.orchestration.jobs.names import INGEST, REFRESH, REFRESH_OP, SCAN, SNAPSHOT
+from cip_assets.orchestration.jobs.refresh import MANIFEST, failed_parts
 from cip_assets.orchestration.resources import LakeResource
 from cip_assets.storage import delta
+from cip_assets.storage.written import WHOLE
 
 SECONDS = 3
 """How often the landing folder is looked at, at most; the daemon goes round every five seconds."""
@@ -87,8 +81,9 @@ def look(folder: Path, known: Mapping[str, Sequence[object]], now: float) -> Loo
 class Asked:
     """What Dagster knows of runs: those in progress, those asked for, those that succeeded."""
 
-    def __init__(self, instance: dg.DagsterInstance) -> None:
+    def __init__(self, instance: dg.DagsterInstance, code: str) -> None:
         self.instance = instance
+        self._code = code
 
     def in_progress(self, *jobs: str) -> bool:
         running = [
@@ -114,7 +109,7 @@ class Asked:
             dg.RunsFilter(
                 job_name=SNAPSHOT,
                 statuses=[dg.DagsterRunStatus.SUCCESS],
-                tags={"dagster/partition": day, plan.CODE_TAG: plan.CODE},
+                tags={"dagster/partition": day, plan.CODE_TAG: self._code},
             ),
             limit=10,
         )
@@ -138,15 +133,18 @@ class Stages:
     code in which nothing more was due.
     """
 
-    def __init__(self, settings: Settings, asked: Asked, seen: Look, settled: str | None) -> None:
+    def __init__(
+        self, graph: Graph, settings: Settings, asked: Asked, seen: Look, settled: str | None
+    ) -> None:
         self.settled = settled
+        self._graph = graph
         self._settings = settings
         self._asked = asked
         self._seen = seen
         uri = settings.table_uri("landing", "manifest")
         manifest = in_step.read_manifest(uri)
         self._known = {entry.path: entry for entries in manifest.values() for entry in entries}
-        self._state = plan.digest(delta.open_table(uri).version() if manifest else None, plan.CODE)
+        self._state = digest(delta.open_table(uri).version() if manifest else None, graph.code)
 
     def next(self) -> Outcome:
         return (
@@ -173,7 +171,7 @@ class Stages:
             if path not in self._known or self._known[path].sha256 != sha256
         }
         gone = sorted(self._known.keys() - landed.keys())
-        key = plan.digest("files", changed, gone, self._state)
+        key = digest("files", changed, gone, self._state)
         if not (changed or gone) or self._asked.before(key):
             return None
         block = plan.Block(())
@@ -188,7 +186,7 @@ class Stages:
                     job_name=INGEST,
                     asset_selection=[MANIFEST],
                     run_config=manifest,
-                    tags={plan.CODE_TAG: plan.CODE},
+                    tags={plan.CODE_TAG: self._graph.code},
                 )
             ]
         what = {"tables": list(block.tables), "first": block.first, "last": block.last, **leave_out}
@@ -197,14 +195,14 @@ class Stages:
                 run_key=key,
                 job_name=REFRESH,
                 run_config={"ops": {REFRESH_OP: {"config": what}}},
-                tags={plan.CODE_TAG: plan.CODE},
+                tags={plan.CODE_TAG: self._graph.code},
             )
         ]
 
     def _touched_by(self, changed: Sequence[str], gone: Sequence[str]) -> plan.Block:
         """What can be ingested in one run: nothing where the files touch months that are apart."""
         entries = [self._known[path] for path in (*changed, *gone) if path in self._known]
-        entries += [_scanned(self._settings, path) for path in changed]
+        entries += [self._scanned(path) for path in changed]
         by_month: dict[str, set[str]] = {}
         for entry in entries:
             table = landing_folder.landed_file(entry.path).table
@@ -225,7 +223,11 @@ class Stages:
         first_ever = (
             {landing_folder.landed_file(path).table for path in self._seen.files} - broken - self._written()
         )
-        by_default = FIRST_MONTH if any(SOURCE_TABLES[table].is_event for table in first_ever) else WHOLE
+        by_default = (
+            self._graph.partitions.first_month
+            if any(SOURCE_TABLES[table].is_event for table in first_ever)
+            else WHOLE
+        )
         months = (block.first, block.last) if block.first else (str(by_default), str(by_default))
         return plan.Block(tuple(sorted({*whole, *block.tables, *first_ever})), *months)
 
@@ -235,11 +237,11 @@ class Stages:
     def _work(self) -> Outcome | None:
         if self._state == self.settled:
             return None
-        work = plan.due(self._settings, self._asked.instance)
-        keys = {block: plan.digest("months", str(block), self._state) for block in work.blocks}
+        work = plan.due(self._graph, self._settings, self._asked.instance)
+        keys = {block: digest("months", str(block), self._state) for block in work.blocks}
         keys |= {
             # A bad file is told of once, however many good ones come after it.
-            plan.without_months(table): plan.digest("unreadable", why, self._modified(table))
+            plan.without_months(self._graph, table): digest("unreadable", why, self._modified(table))
             for table, why in work.unreadable.items()
         }
         fresh = {block: key for block, key in keys.items() if not self._asked.before(key)}
@@ -249,7 +251,7 @@ class Stages:
                     run_key=key,
                     job_name=INGEST,
                     asset_selection=block.assets,
-                    tags={**block.tags, plan.CODE_TAG: plan.CODE},
+                    tags={**block.tags, plan.CODE_TAG: self._graph.code},
                 )
                 for block, key in fresh.items()
             ]
@@ -271,9 +273,9 @@ class Stages:
         is there.
         """
         cleaned = [self._settings.table_uri("cleaned", table) for table in SOURCE_TABLES]
-        day = plan.last_transaction_day(self._settings)
+        day = last_transaction_day(self._settings, self._graph.partitions.today())
         unreliable = {dg.AssetKey(["cleaned", table]) for table in blocked}
-        assets = plan.without_downstream(SNAPSHOT_ASSETS, unreliable)
+        assets = self._graph.without_downstream(self._graph.snapshot_assets, unreliable)
         if day is None or not assets:
             return None
         written = [delta.open_table(uri) for uri in cleaned if delta.exists(uri)]
@@ -281,39 +283,44 @@ class Stages:
         if self._asked.snapshot_since(str(day), changed, assets):
             return None
         return dg.RunRequest(
-            run_key=plan.digest("snapshot", str(day), self._state, sorted(blocked)),
+            run_key=digest("snapshot", str(day), self._state, sorted(blocked)),
             job_name=SNAPSHOT,
             partition_key=str(day),
             asset_selection=sorted(assets),
-            tags={plan.CODE_TAG: plan.CODE},
+            tags={plan.CODE_TAG: self._graph.code},
         )
 
-
-@dg.sensor(
-    name=LANDING,
-    jobs=[job for job in JOBS if job.name in (INGEST, SNAPSHOT, REFRESH)],
-    minimum_interval_seconds=SECONDS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Runs the months that new, changed or removed files touch, then the snapshot and the exports.",
-)
-def landing_files(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult:
-    """Ask for the next stage that the landing folder makes due; each is asked for once."""
-    for run_id in end_dead_runs(context.instance):
-        context.log.warning(f"run {run_id}: its process is gone")
-    memory = json.loads(context.cursor or "{}")
-    seen = look(lake.settings.landing, memory.get("files", {}), time.time())
-    stages = Stages(lake.settings, Asked(context.instance), seen, memory.get("settled"))
-    outcome = stages.next()
-    cursor = json.dumps({"files": seen.files, "settled": stages.settled})
-    if isinstance(outcome, str):
-        return dg.SensorResult(skip_reason=outcome, cursor=cursor)
-    return dg.SensorResult(run_requests=outcome, cursor=cursor)
+    def _scanned(self, path: str) -> ManifestEntry:
+        file = landing_folder.landed_file(path)
+        calendar = self._graph.partitions.calendar()
+        return in_step.manifest_entry(landing.scan_file(self._settings.landing, file, calendar))
 
 
-def _scanned(settings: Settings, path: str) -> ManifestEntry:
-    return in_step.manifest_entry(
-        landing.scan_file(settings.landing, landing_folder.landed_file(path), calendar())
+def landing_sensor(graph: Graph, jobs: Mapping[str, Any]) -> dg.SensorDefinition:
+    """The sensor of the landing folder."""
+
+    @dg.sensor(
+        name=LANDING,
+        jobs=[jobs[name] for name in (INGEST, SNAPSHOT, REFRESH)],
+        minimum_interval_seconds=SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Runs the months that new, changed or removed files touch, then the snapshot and the exports.",
     )
+    def landing_files(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult:
+        """Ask for the next stage that the landing folder makes due; each is asked for once."""
+        for run_id in end_dead_runs(context.instance):
+            context.log.warning(f"run {run_id}: its process is gone")
+        memory = json.loads(context.cursor or "{}")
+        seen = look(lake.settings.landing, memory.get("files", {}), time.time())
+        asked = Asked(context.instance, graph.code)
+        stages = Stages(graph, lake.settings, asked, seen, memory.get("settled"))
+        outcome = stages.next()
+        cursor = json.dumps({"files": seen.files, "settled": stages.settled})
+        if isinstance(outcome, str):
+            return dg.SensorResult(skip_reason=outcome, cursor=cursor)
+        return dg.SensorResult(run_requests=outcome, cursor=cursor)
+
+    return landing_files
 
 
 # --- alerts -----------------------------------------------------------------------------------------------
@@ -388,4 +395,6 @@ def stale_tables(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     return dg.SensorResult(skip_reason=f"{len(stale)} tables went stale", cursor=str(cursor))
 
 
-SENSORS = [landing_files, failed_runs, failed_checks, stale_tables]
+def all_sensors(graph: Graph, jobs: Mapping[str, Any]) -> list[dg.SensorDefinition]:
+    """What starts by itself."""
+    return [landing_sensor(graph, jobs), failed_runs, failed_checks, stale_tables]

@@ -4,7 +4,8 @@ import sys
 from collections.abc import Iterator
 
 from cip_assets.config.settings import PROJECT
-from cip_assets.contracts import LAYERS, TableContract, contracts_in
+from cip_assets.contracts.contract import LAYERS, TableContract
+from cip_assets.layers import contracts_in
 
 DOCUMENT = PROJECT / "docs" / "data-dictionary.md"
 

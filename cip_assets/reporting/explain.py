@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
-from cip_assets.contracts import EVENT_TABLES, SOURCE_TABLES
+from cip_assets.layers import EVENT_TABLES, SOURCE_TABLES
 from cip_assets.storage import delta
 
 SHOWN = (

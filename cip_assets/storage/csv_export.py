@@ -19,10 +19,11 @@ from pathlib import Path
 import duckdb
 import pyarrow.dataset
 
-from cip_assets.config.rules import current_rules
-from cip_assets.contracts.exports import AS_TEXT_CELL, Export
-from cip_assets.orchestration.due.gate import require_written
+from cip_assets.config.rules import Rules
+from cip_assets.contracts.csv_file import CsvFile
 from cip_assets.storage import delta
+from cip_assets.storage.csv_query import query
+from cip_assets.storage.written import require_written
 
 MEMORY_LIMIT = "1GB"
 
@@ -42,7 +43,7 @@ class Exported:
     row_count: int | None = None
 
 
-def export_csv(export: Export, mart_uri: str, as_of: date, folder: Path) -> Exported:
+def export_csv(file: CsvFile, mart_uri: str, as_of: date, folder: Path, rules: Rules) -> Exported:
     """Write one day of a mart as ``folder/<name>.csv``: UTF-8, with a header, sorted.
 
     The rules' section ``exports`` says whether formulas are neutralized and whether a byte order mark comes first.
@@ -52,17 +53,17 @@ def export_csv(export: Export, mart_uri: str, as_of: date, folder: Path) -> Expo
 
     """
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{export.name}.csv"
+    target = folder / f"{file.name}.csv"
     day = _day_of(mart_uri, as_of.isoformat())
-    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{export.name}.") as scratch:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{file.name}.") as scratch:
         written = Path(scratch) / target.name
         with duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": scratch}) as connection:
             connection.register("mart", day)
-            query = _query(export, connection)
+            text = query(file, connection, rules)
             (rows,) = connection.execute(
-                f"COPY ({query} ORDER BY {', '.join(export.order_by)}) TO '{_quoted(written)}' (HEADER, DELIMITER ',')"
+                f"COPY ({text} ORDER BY {', '.join(file.order_by)}) TO '{_quoted(written)}' (HEADER, DELIMITER ',')"
             ).fetchone() or (0,)
-        if current_rules().exports.byte_order_mark:
+        if rules.exports.byte_order_mark:
             written = _with_byte_order_mark(written)
         with written.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -82,37 +83,37 @@ def replace_text(target: Path, text: str) -> Exported:
     return Exported(target, hashlib.sha256(content).hexdigest(), len(content))
 
 
-def problems_of(export: Export, mart_uri: str, as_of: str, folder: Path) -> list[str]:
+def problems_of(file: CsvFile, mart_uri: str, as_of: str, folder: Path, rules: Rules) -> list[str]:
     """What is wrong with a file: its header, or rows that its mart does not have, or has otherwise."""
-    path = folder / f"{export.name}.csv"
+    path = folder / f"{file.name}.csv"
     if not path.exists():
         return [f"{path} is missing; export it again"]
     with duckdb.connect() as connection:
         connection.register("mart", _day_of(mart_uri, as_of))
         try:
-            problem = _difference(export, path, connection)
+            problem = _difference(file, path, connection, rules)
         except duckdb.InvalidInputException:
             problem = "its lines are not those of a CSV file with its header; export it again"
     return [f"{path.name}: {problem}"] if problem else []
 
 
-def _difference(export: Export, path: Path, connection: duckdb.DuckDBPyConnection) -> str | None:
+def _difference(file: CsvFile, path: Path, connection: duckdb.DuckDBPyConnection, rules: Rules) -> str | None:
     """How a file differs from the view ``mart``."""
-    expected = connection.sql(_query(export, connection))
-    file = connection.sql(f"FROM read_csv('{_quoted(_only(path))}', {AS_WRITTEN})")
-    if file.columns != expected.columns:
-        return f"header {file.columns}, expected {expected.columns}"
+    expected = connection.sql(query(file, connection, rules))
+    written = connection.sql(f"FROM read_csv('{_quoted(_only(path))}', {AS_WRITTEN})")
+    if written.columns != expected.columns:
+        return f"header {written.columns}, expected {expected.columns}"
     as_text = f"({_as_text(expected.columns)} FROM expected)"
     # The sums of the rows' hashes first: they need no sorting, and as a rule they are equal.
     fingerprint = f"SELECT count(*), sum(hash({', '.join(_names(expected.columns))})::HUGEINT) FROM "
     promised = connection.execute(f"{fingerprint} {as_text}").fetchone()
-    if connection.execute(f"{fingerprint} file").fetchone() == promised:
+    if connection.execute(f"{fingerprint} written").fetchone() == promised:
         return None
     (differing,) = connection.execute(
-        f"SELECT count(*) FROM ((FROM {as_text} EXCEPT ALL FROM file) "
-        f"UNION ALL (FROM file EXCEPT ALL FROM {as_text}))"
+        f"SELECT count(*) FROM ((FROM {as_text} EXCEPT ALL FROM written) "
+        f"UNION ALL (FROM written EXCEPT ALL FROM {as_text}))"
     ).fetchone() or (0,)
-    return f"{differing} rows differ from {export.mart}; export it again" if differing else None
+    return f"{differing} rows differ from {file.mart.table}; export it again" if differing else None
 
 
 def alike_ids(column: str, mart_uri: str, as_of: str) -> int:
@@ -158,19 +159,6 @@ def sums_of(folder: Path) -> dict[str, Decimal]:
             "customer_360", "sum(monetary_value::DECIMAL(18,2))"
         )
     return sums
-
-
-def _query(export: Export, connection: duckdb.DuckDBPyConnection) -> str:
-    """The SQL of a file's rows as the rules want them, over the view ``mart``."""
-    rules = current_rules()
-    query = export.query(connection, rules.personal_data.model_dump())
-    if not rules.exports.neutralize_formulas:
-        return query
-    described = connection.execute(f"DESCRIBE {query}").fetchall()
-    cells = [
-        AS_TEXT_CELL.format(f'"{name}"') if kind == "VARCHAR" else f'"{name}"' for name, kind, *_ in described
-    ]
-    return f"SELECT {', '.join(cells)} FROM ({query})"
 
 
 def _with_byte_order_mark(written: Path) -> Path:

@@ -7,11 +7,10 @@ is generated: customers that buy by parameters that are known, and that the fit 
 
 import csv
 import json
-import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from math import log
@@ -19,19 +18,19 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import yaml
 from deltalake import DeltaTable
 
 from cip_assets.analytics.forecasting.purchase import PurchaseModel
 from cip_assets.config.errors import PlatformError
-from cip_assets.config.rules import current_rules
-from cip_assets.contracts import SOURCE_TABLES
+from cip_assets.config.rules import Rules
+from cip_assets.layers import SOURCE_TABLES
 from cip_assets.synthetic import GeneratorConfig, generate
 from cip_assets.synthetic.cdnow import CALIBRATION_END, HOLDOUT_END, Purchase, cdnow_purchases
 
 HOLDER = "lifetimes==0.11.3"
 """The package whose archive holds the sample; it is not installed and not run."""
 
+FIRST_MONTH = date(1997, 1, 1)
 WEEK = 7
 WITHIN = 0.01
 """How far an estimate may be from the published one, as a share of it."""
@@ -95,10 +94,16 @@ class Conformance:
         return all(finding.conforms for finding in self.findings)
 
 
-def cdnow_conformance(archive: Path | None = None) -> Conformance:
+Run = Callable[[Path, date, Sequence[str], Rules], None]
+"""Computes the snapshot of a day of some tables in a data folder, by some rules."""
+
+
+def cdnow_conformance(run: Run, rules: Rules, archive: Path | None = None) -> Conformance:
     """Run the CDNOW sample through the pipeline in a scratch folder.
 
     Args:
+        run: the pipeline.
+        rules: those of the case, but for the first month.
         archive: the wheel that holds the sample; downloaded unless given.
 
     Raises:
@@ -109,14 +114,13 @@ def cdnow_conformance(archive: Path | None = None) -> Conformance:
         folder = Path(scratch)
         purchases = cdnow_purchases(archive or download_cdnow(folder / "package"))
         _land(purchases, folder / "landing")
-        rules = json.loads(current_rules().model_dump_json())
-        rules["calendar"]["first_month"] = "1997-01"
-        (folder / "rules.yaml").write_text(yaml.safe_dump(rules), encoding="utf-8")
-        _run(folder, CALIBRATION_END, ["features/purchase_model"], CIP_RULES=str(folder / "rules.yaml"))
+        calendar = rules.calendar.model_copy(update={"first_month": FIRST_MONTH})
+        of_case = rules.model_copy(update={"calendar": calendar})
+        run(folder, CALIBRATION_END, ["features/purchase_model"], of_case)
         return _compare(folder)
 
 
-def generated_conformance(customers: int) -> Sequence[Finding]:
+def generated_conformance(run: Run, rules: Rules, customers: int) -> Sequence[Finding]:
     """Generate customers without trend and without defects, and find their parameters again.
 
     Returns:
@@ -131,7 +135,7 @@ def generated_conformance(customers: int) -> Sequence[Finding]:
         folder = Path(scratch)
         truth = GeneratorConfig(customers=customers, end=GENERATED_TO, scenario="steady", defects=0, late=0)
         generate(truth, folder / "landing")
-        _run(folder, GENERATED_TO, ["features/purchase_model", "marts/model_calibration"])
+        run(folder, GENERATED_TO, ["features/purchase_model", "marts/model_calibration"], rules)
         (fitted,) = _rows(folder, "features/purchase_model")
         parameters = [
             Finding(name, getattr(truth, of_truth), fitted[name], ERRORS * fitted[f"{name}_se"])
@@ -190,17 +194,6 @@ def _land(purchases: Sequence[Purchase], landing: Path) -> None:
             writer = csv.DictWriter(stream, source.columns)
             writer.writeheader()
             writer.writerows(rows[table])
-
-
-def _run(folder: Path, as_of: date, select: Sequence[str], **environment: str) -> None:
-    """In a process of its own, since the calendar of a process begins with one month."""
-    environment = {**os.environ, "CIP_DATA_DIR": str(folder), **environment}
-    command = [sys.executable, "-m", "cip_assets", "run", "--as-of", str(as_of)]
-    command += [f"--select={name}" for name in select]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if line.startswith("error")]
-        raise PlatformError(f"the run of the case failed: {'; '.join(errors) or done.stdout[-500:]}")
 
 
 def _rows(folder: Path, name: str) -> list[dict[str, Any]]:

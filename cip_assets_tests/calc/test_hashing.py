@@ -13,9 +13,9 @@ from pyspark.sql import SparkSession
 
 from cip_assets.calc.hashing import key_hash
 from cip_assets.config.rules import Rules
-from cip_assets.contracts import SOURCE_TABLES
 from cip_assets.ingest import landing
 from cip_assets.ingest.landing import Calendar
+from cip_assets.layers import SOURCE_TABLES
 from cip_assets.layers.cleaned import judge as cleaning
 from cip_assets_tests.layers.frames import collected
 from cip_assets_tests.layers.lines import entry_of

@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 from cip_assets.config import folders
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.folders import plain_path
-from cip_assets.config.rules import current_rules
+from cip_assets.config.rules import load_rules, rules_file
 from cip_assets.config.settings import PROJECT, Settings
 from cip_assets.engines.session import address_of
 from cip_assets.ingest.landing import find_files
@@ -165,7 +165,7 @@ def test_the_rules_may_lie_in_such_a_folder(monkeypatch: pytest.MonkeyPatch, tmp
     rules.write_bytes((PROJECT / "cip_assets" / "config" / "business_rules.yaml").read_bytes())
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("CIP_RULES", f"~/{ODD_NAME}/my rules.yaml")
-    assert current_rules.__wrapped__() == current_rules()
+    assert load_rules(rules_file()) == load_rules()
 
 
 # --- plain paths ------------------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.config.rules import DEFAULT_RULES, Rules, current_rules, folded, load_rules
-from cip_assets.contracts import SOURCE_TABLES
+from cip_assets.config.rules import DEFAULT_RULES, Rules, folded, load_rules, rules_file
+from cip_assets.layers import SOURCE_TABLES
 
 Content = dict[str, Any]
 
@@ -89,14 +89,9 @@ def test_files_are_safe_in_spreadsheets_and_have_no_byte_order_mark_unless_the_r
 
 def test_an_environment_variable_names_another_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CIP_RULES", str(written(tmp_path, default_content() | {"top_n": 7})))
-    current_rules.cache_clear()
-    try:
-        assert current_rules().top_n == 7
-        monkeypatch.delenv("CIP_RULES")
-        current_rules.cache_clear()
-        assert current_rules().top_n == 100
-    finally:
-        current_rules.cache_clear()
+    assert load_rules(rules_file()).top_n == 7
+    monkeypatch.delenv("CIP_RULES")
+    assert load_rules(rules_file()).top_n == 100
 
 
 def test_a_month_may_be_written_as_its_first_day(tmp_path: Path) -> None:

@@ -13,20 +13,20 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pandera.api.pyspark.components import Column
 from pandera.config import get_config_context
-from pandera.pyspark import DataFrameModel, Field
+from pandera.pyspark import Field
 from pyspark.sql import SparkSession
 
-from cip_assets.contracts import (
+from cip_assets.contracts.contract import LAYERS, Contract, TableContract, column
+from cip_assets.contracts.rules_sql import column_rules
+from cip_assets.contracts.types import Money
+from cip_assets.layers import (
     CONTRACTS,
     EVENT_TABLES,
-    LAYERS,
     SNAPSHOT_TABLES,
     SOURCE_TABLES,
-    TableContract,
     contract_of,
     contracts_in,
 )
-from cip_assets.contracts.table import Money, column, column_rules
 from cip_assets_tests.layers.frames import Row, frame_of
 
 ALL = contracts_in()
@@ -168,7 +168,7 @@ PROBLEM_OF_CHECK = {
 }
 
 
-class Example(DataFrameModel):
+class Example(Contract, grain="one row per name", key=["name"], domain="sales"):
     """Every kind of check that a column may have."""
 
     name: T.StringType = column("A name", required=True)
@@ -178,7 +178,7 @@ class Example(DataFrameModel):
     price: Money = column("Price", required=True, ge=0, le=100)
 
 
-EXAMPLE = TableContract("marts", "example", "one row per name", ("name",), Example)
+EXAMPLE = TableContract.of(Example, "marts", "example")
 
 GOOD_EXAMPLE: Row = {"name": "a", "kind": "At Risk", "code": "A12", "share": 0, "price": Decimal(1)}
 
@@ -332,7 +332,7 @@ def test_rules_between_columns_are_broken_by_the_row_and_not_by_a_null(spark: Sp
 
 
 def test_a_check_without_an_sql_form_is_refused() -> None:
-    class Odd(DataFrameModel):
+    class Odd(Contract, grain="one row per text", key=["text"], domain="sales"):
         """A check that pandera knows and the compiler does not."""
 
         text: T.StringType = Field(str_startswith="a")
@@ -340,7 +340,7 @@ def test_a_check_without_an_sql_form_is_refused() -> None:
     with pytest.raises(KeyError, match="str_startswith"):
         column_rules("text", Odd.to_schema().columns["text"])
     with pytest.raises(KeyError, match="str_startswith"):
-        _ = TableContract("marts", "odd", "one row", ("text",), Odd).rules
+        _ = TableContract.of(Odd, "marts", "odd").rules
 
 
 def test_pandera_sees_a_wrong_type(spark: SparkSession) -> None:

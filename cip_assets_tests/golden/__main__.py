@@ -6,8 +6,9 @@ from pathlib import Path
 
 import dagster as dg
 
+from cip_assets.config.rules import load_rules
 from cip_assets.config.settings import Settings
-from cip_assets.orchestration.runs import Platform
+from cip_assets.definitions import open_platform
 from cip_assets.reporting.dashboard.figures import figures
 from cip_assets.synthetic import generate
 from cip_assets_tests.golden import HASHES, changes, golden, keep, kept
@@ -16,10 +17,10 @@ from cip_assets_tests.integration.conftest import SAMPLE
 with tempfile.TemporaryDirectory() as folder:
     settings = Settings(Path(folder), Settings.from_environment().engine)
     generate(SAMPLE, settings.landing)
-    report = Platform(settings, dg.DagsterInstance.ephemeral()).run()
+    report = open_platform(settings, dg.DagsterInstance.ephemeral()).run()
     if not report.succeeded or report.as_of is None:
         sys.exit(f"the run failed: {report.failures}")
-    found = golden(settings, figures(settings, report.as_of))
+    found = golden(settings, figures(settings, report.as_of, load_rules()))
 
 different = changes(kept() if HASHES.exists() else {}, found)
 keep(found)

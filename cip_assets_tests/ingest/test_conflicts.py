@@ -9,8 +9,8 @@ from pyspark.sql import SparkSession
 
 from cip_assets.config.rules import Rules
 from cip_assets.config.settings import Settings
-from cip_assets.contracts import SOURCE_TABLES
 from cip_assets.ingest.conflicts import Conflicts, conflicting_ids
+from cip_assets.layers import SOURCE_TABLES
 from cip_assets.storage import delta
 from cip_assets.storage.delta import Slice
 from cip_assets_tests.layers.lines import lines_of

@@ -11,9 +11,9 @@ from deltalake import write_deltalake
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.rules import Rules
 from cip_assets.config.settings import Settings
-from cip_assets.contracts import SOURCE_TABLES
 from cip_assets.ingest.deliveries import refuse_unlikely
 from cip_assets.ingest.landing import ManifestEntry
+from cip_assets.layers import SOURCE_TABLES
 
 CUSTOMERS = SOURCE_TABLES["customers"]
 MARCH_1, MARCH_6, MARCH_7 = date(2024, 3, 1), date(2024, 3, 6), date(2024, 3, 7)

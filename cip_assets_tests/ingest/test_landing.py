@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.contracts import SOURCE_TABLES, contract_of
 from cip_assets.ingest import csv_records, in_step, landing
 from cip_assets.ingest.discover import LandedFile, find_files
 from cip_assets.ingest.landing import Calendar, ManifestEntry
+from cip_assets.layers import SOURCE_TABLES, contract_of
 from cip_assets.storage.delta import Slice
 
 TRANSACTIONS = SOURCE_TABLES["transactions"]

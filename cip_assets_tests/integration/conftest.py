@@ -6,7 +6,9 @@ from datetime import date
 import dagster as dg
 import pytest
 
+from cip_assets.config.rules import load_rules
 from cip_assets.config.settings import Settings
+from cip_assets.definitions import open_platform
 from cip_assets.orchestration.runs import Platform, Report
 from cip_assets.reporting.dashboard.figures import Figures, figures
 from cip_assets.synthetic import GeneratorConfig, Truth, generate
@@ -29,7 +31,7 @@ class Sample:
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
     settings = Settings(tmp_path_factory.mktemp("sample") / ODD_NAME, ENGINE)
     truth = generate(SAMPLE, settings.landing)
-    platform = Platform(settings, dg.DagsterInstance.ephemeral())
+    platform = open_platform(settings, dg.DagsterInstance.ephemeral())
     return Sample(settings, truth, platform, platform.run())
 
 
@@ -37,4 +39,4 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
 def found(sample: Sample) -> Figures:
     """The figures of the sample's page."""
     assert sample.report.as_of is not None
-    return figures(sample.settings, sample.report.as_of)
+    return figures(sample.settings, sample.report.as_of, load_rules())

@@ -11,7 +11,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from cip_assets.config.settings import Settings
-from cip_assets.contracts import SOURCE_TABLES, contracts_in
+from cip_assets.layers import SOURCE_TABLES, contracts_in
 from cip_assets.reporting.dashboard.figures import Figures
 
 LANDED: Mapping[str, str] = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cip_assets.contracts import SOURCE_TABLES
+from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.runs import Platform
 from cip_assets_tests.integration.helpers import LANDED, exported, land, land_all, rows_of
 

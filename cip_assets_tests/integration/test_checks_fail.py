@@ -11,14 +11,11 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from cip_assets.config.settings import Settings
-from cip_assets.contracts import EVENT_TABLES, SOURCE_TABLES, contracts_in
-from cip_assets.contracts.exports import EXPORTS
-from cip_assets.definitions import build_definitions
-from cip_assets.orchestration.assets import ASSETS
-from cip_assets.orchestration.checks import CHECKS
+from cip_assets.definitions import build_definitions, open_platform
+from cip_assets.layers import CSV_FILES, EVENT_TABLES, SOURCE_TABLES, contracts_in
 from cip_assets.orchestration.checks.contract import WITH_ROWS
-from cip_assets.orchestration.runs import Platform
 from cip_assets_tests.conftest import ENGINE
+from cip_assets_tests.graph import ASSETS, CHECKS, GRAPH
 from cip_assets_tests.integration.helpers import LANDED, land
 
 DAY = {"dagster/partition": "2024-02-12"}
@@ -39,7 +36,7 @@ TOO_EARLY = {
 
 def failed(data_dir: Path, names: set[str], months: Mapping[str, str] | None = None) -> dict[str, str]:
     """Run the checks of these names on what lies in a folder; those that failed, with what they say."""
-    resources = build_definitions(Settings(data_dir, ENGINE)).resources
+    resources = build_definitions(Settings(data_dir, ENGINE), GRAPH).resources
     found: dict[str, str] = {}
     evaluated = set()
     for tags, partitioned_by in ((months or {}, None), (DAY, "day")):
@@ -98,7 +95,7 @@ def test_rows_that_share_a_key_break_the_contract_of_every_table(healthy: Path) 
     # Dated after the last purchase, they would leave two features empty.
     for event in ("returns", "support_tickets"):
         land(healthy / "landing", f"{event}.csv", LANDED[event].replace("2024-02-2", "2024-02-1"))
-    assert Platform(Settings(healthy, ENGINE), dg.DagsterInstance.ephemeral()).run().succeeded
+    assert open_platform(Settings(healthy, ENGINE), dg.DagsterInstance.ephemeral()).run().succeeded
     for contract in contracts_in(*WITH_ROWS):
         append(healthy, contract.name)
     found = failed(healthy, {"contract"})
@@ -234,7 +231,7 @@ def test_marts_that_do_not_add_up_are_found(healthy: Path, name: str, change: di
     ids=["missing", "a row twice", "another header"],
 )
 def test_files_that_are_not_their_marts_are_found(healthy: Path, fault: Callable[[Path], object]) -> None:
-    for export in EXPORTS:
+    for export in CSV_FILES:
         fault(healthy / "final" / f"{export.name}.csv")
     assert set(failed(healthy, {"file"})) == all_named("file")
 

@@ -12,10 +12,9 @@ import pytest
 from deltalake import DeltaTable
 
 from cip_assets.config.settings import Settings
-from cip_assets.orchestration.due import plan
-from cip_assets.orchestration.jobs.all_jobs import SNAPSHOT_ASSETS
-from cip_assets.orchestration.runs import Platform
+from cip_assets.definitions import open_platform
 from cip_assets_tests.conftest import ENGINE, ODD_NAME
+from cip_assets_tests.graph import GRAPH
 from cip_assets_tests.integration.dagster_page import SELECTOR, Page, dagster_dev, wait_for
 from cip_assets_tests.integration.helpers import (
     data_files,
@@ -177,7 +176,7 @@ def test_a_restore_from_the_launchpad_is_refused_with_a_reason(page: Page, alert
 def test_a_run_whose_process_is_killed_is_started_again_and_gives_the_same_tables(
     page: Page, tmp_path: Path
 ) -> None:
-    assets = [key.to_user_string() for key in plan.selected(SNAPSHOT_ASSETS, ["features/segments"])]
+    assets = [key.to_user_string() for key in GRAPH.selected(["features/segments"])]
     started = page.launch("snapshot", assets=assets, tags={"dagster/partition": "2024-02-12"})
     os.kill(wait_for(lambda: _process_in(page, started, "features__rfm"), "the step"), signal.SIGKILL)
     assert page.end_of(started) == "FAILURE"
@@ -190,7 +189,7 @@ def test_a_run_whose_process_is_killed_is_started_again_and_gives_the_same_table
     assert page.end_of(again["runId"]) == "SUCCESS"
     left = every_table(settings(page))
     land_again = Path(shutil.copytree(settings(page).landing, tmp_path / "fresh" / "landing"))
-    fresh = Platform(Settings(land_again.parent, ENGINE), select=["features/segments"])
+    fresh = open_platform(Settings(land_again.parent, ENGINE), select=["features/segments"])
     with fresh.instance:
         assert fresh.run().succeeded
     of_the_day = pc.field("as_of_date") == date(2024, 2, 12)

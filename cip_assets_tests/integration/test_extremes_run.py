@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-from cip_assets.contracts import SOURCE_TABLES
+from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.runs import Platform
 from cip_assets_tests.integration.helpers import exported, rows_of
 

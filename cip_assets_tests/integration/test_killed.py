@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cip_assets.config.settings import Settings
-from cip_assets.orchestration.runs import Platform
+from cip_assets.definitions import open_platform
 from cip_assets_tests.conftest import ENGINE
 from cip_assets_tests.integration.helpers import every_table, files_of, land_all
 
@@ -46,7 +46,7 @@ def test_begun_again_it_goes_on_and_gives_the_same(
 ) -> None:
     land_all(data_dir / "landing")
     killed_after(data_dir, step)
-    platform = Platform(Settings(data_dir, ENGINE), select=SELECTED)
+    platform = open_platform(Settings(data_dir, ENGINE), select=SELECTED)
     with platform.instance:
         report = platform.run()
     assert report.succeeded

@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from cip_assets.contracts import contracts_in
+from cip_assets.layers import contracts_in
 from cip_assets.reporting.dashboard.figures import Figures
 from cip_assets.reporting.powerbi.project import FOLDER, files
 from cip_assets.storage import delta

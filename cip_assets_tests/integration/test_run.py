@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cip_assets.contracts.exports import EXPORTS
+from cip_assets.layers import CSV_FILES
 from cip_assets.orchestration.due.plan import Block
 from cip_assets.orchestration.runs import Platform
 from cip_assets_tests.integration.conftest import Sample
@@ -34,7 +34,9 @@ def test_a_run_on_generated_data_succeeds_and_all_that_is_reported_was_planted(s
     # Some customers stand in their file twice, the second line corrected.
     assert (warning.asset, warning.name, warning.is_warning) == ("cleaned/customers", "one_line_per_id", True)
     assert warning.metadata["in_one_file"] == sample.truth.kinds["customers"]["corrected"]
-    assert {path.stem for path in sample.settings.final.glob("*.csv")} == {export.name for export in EXPORTS}
+    assert {path.stem for path in sample.settings.final.glob("*.csv")} == {
+        export.name for export in CSV_FILES
+    }
 
 
 @pytest.mark.engine

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from cip_assets.config.settings import Settings
-from cip_assets.orchestration.runs import Platform
+from cip_assets.definitions import open_platform
 from cip_assets.reporting.dashboard.figures import Figures
 from cip_assets.reporting.dashboard.page import QUESTIONS, page
 from cip_assets.synthetic import GeneratorConfig, Scenario, generate
@@ -26,7 +26,7 @@ def test_the_page_says_what_was_planted(
 ) -> None:
     settings = Settings(tmp_path, ENGINE)
     generate(GeneratorConfig(customers=4_000, end=DAY, scenario=scenario, seed=5), settings.landing)
-    platform = Platform(settings, dg.DagsterInstance.ephemeral(), select=["marts/insights"])
+    platform = open_platform(settings, dg.DagsterInstance.ephemeral(), select=["marts/insights"])
     assert platform.run(as_of=DAY).succeeded
     answers = rows_of(settings, "marts/insights")
     assert {row["question"]: row["direction"] for row in answers} == directions

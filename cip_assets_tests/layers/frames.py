@@ -14,7 +14,8 @@ import pyspark.sql.types as T
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from cip_assets.contracts import SOURCE_TABLES, TableContract
+from cip_assets.contracts.contract import TableContract
+from cip_assets.layers import SOURCE_TABLES
 
 Row = dict[str, Any]
 

@@ -10,8 +10,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from cip_assets.config.rules import Rules
-from cip_assets.contracts import EVENT_TABLES, SOURCE_TABLES
-from cip_assets.transforms import features
+from cip_assets.layers import EVENT_TABLES, SOURCE_TABLES
+from cip_assets.layers.features.population import population
 from cip_assets_tests.layers.chain import Sources, snapshot
 from cip_assets_tests.layers.frames import Row, frame_of, month_of
 from cip_assets_tests.layers.ten_customers import D, ten_customers
@@ -153,9 +153,9 @@ def test_an_event_by_d_makes_a_customer_known_before_the_sign_up(spark: SparkSes
     sources = dict(ten_customers())
     early = {**sources[table][0], SOURCE_TABLES[table].id_column: "early", "customer_id": "jon"}
     sources[table] = [*sources[table], early]
-    frames = [
-        frame_of(spark, SOURCE_TABLES[name].cleaned.spark_schema, sources[name])
+    frames = {
+        name: frame_of(spark, SOURCE_TABLES[name].cleaned.spark_schema, sources[name])
         for name in ("customers", *EVENT_TABLES)
-    ]
-    known = features.population(*frames, D).collect()
+    }
+    known = population(**frames, as_of=D).collect()
     assert "jon" in {row["customer_id"] for row in known}

@@ -6,10 +6,13 @@ from decimal import Decimal
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from cip_assets.analytics.forecasting import scores
 from cip_assets.config.rules import Rules
-from cip_assets.contracts import SOURCE_TABLES, contract_of
-from cip_assets.transforms import backtest
-from cip_assets.transforms.backtest import Events
+from cip_assets.layers import SOURCE_TABLES, contract_of
+from cip_assets.layers.features.churn_model import churn_model
+from cip_assets.layers.features.past_predictions import past_predictions
+from cip_assets.layers.marts.model_backtest import model_backtest
+from cip_assets.layers.marts.model_calibration import model_calibration
 from cip_assets_tests.layers.frames import Row, by_key, collected, frame_of
 from cip_assets_tests.layers.ten_customers import D
 
@@ -21,20 +24,20 @@ COUNTS = [(0.2, 4, 1), (0.8, 2, 2)]
 
 def test_brier_log_loss_and_auc_by_hand() -> None:
     # (1 x 0.8^2 + 3 x 0.2^2 + 2 x 0.2^2) / 6 = 0.84 / 6
-    assert backtest._brier(COUNTS) == pytest.approx(0.14)
+    assert scores.brier(COUNTS) == pytest.approx(0.14)
     # -(ln 0.2 + 3 ln 0.8 + 2 ln 0.8) / 6
-    assert backtest._log_loss(COUNTS) == pytest.approx((1.6094379 + 5 * 0.2231436) / 6)
+    assert scores._log_loss(COUNTS) == pytest.approx((1.6094379 + 5 * 0.2231436) / 6)
     # 3 buyers x 3 others = 9 pairs: the two at 0.8 win 6, the one at 0.2 ties with 3.
-    assert backtest._auc(COUNTS) == pytest.approx((6 + 1.5) / 9)
+    assert scores._auc(COUNTS) == pytest.approx((6 + 1.5) / 9)
 
 
 def test_auc_needs_both_kinds() -> None:
-    assert backtest._auc([(0.5, 3, 3)]) is None
+    assert scores._auc([(0.5, 3, 3)]) is None
 
 
 def test_deciles_keep_equal_probabilities_together() -> None:
-    assert list(backtest._deciles([(0.5, 10, 4)])) == [(6, 10, 0.5, 0.4)]
-    (first, *_, last) = backtest._deciles([(p / 100, 1, p % 2) for p in range(100)])
+    assert list(scores.deciles([(0.5, 10, 4)])) == [(6, 10, 0.5, 0.4)]
+    (first, *_, last) = scores.deciles([(p / 100, 1, p % 2) for p in range(100)])
     assert first == (1, 10, pytest.approx(0.045), 0.5)
     assert last[:2] == (10, 10)
 
@@ -65,12 +68,12 @@ def customers(spark: SparkSession):
     return frame_of(spark, SOURCE_TABLES["customers"].cleaned.spark_schema, rows)
 
 
-def events(spark: SparkSession) -> Events:
+def events(spark: SparkSession) -> dict[str, DataFrame]:
     nothing = {
         name: frame_of(spark, SOURCE_TABLES[name].cleaned.spark_schema, [])
         for name in ("returns", "support_tickets", "web_activity")
     }
-    return Events(transactions=transactions(spark), customers=customers(spark), **nothing)
+    return {"transactions": transactions(spark), "customers": customers(spark), **nothing}
 
 
 def past(spark: SparkSession, rows: list[Row]) -> DataFrame:
@@ -79,8 +82,8 @@ def past(spark: SparkSession, rows: list[Row]) -> DataFrame:
 
 @pytest.mark.engine
 def test_who_bought_by_then_is_judged_by_what_came_after(spark: SparkSession, rules: Rules) -> None:
-    predictions = past(spark, collected(backtest.past_predictions(events(spark), D, rules)))
-    found = by_key(collected(backtest.model_backtest(predictions, D)), ["model"])
+    predictions = past(spark, collected(past_predictions(**events(spark), as_of=D, rules=rules)))
+    found = by_key(collected(model_backtest(past_predictions=predictions, as_of=D)), ["model"])
     # Three customers are too few for the challenger to learn from.
     assert set(found) == {"purchase_model", "recency", "carry_forward", "base_rate"}
     for row in found.values():
@@ -103,11 +106,11 @@ def test_who_bought_by_then_is_judged_by_what_came_after(spark: SparkSession, ru
 @pytest.mark.engine
 def test_before_anybody_bought_there_is_nothing_to_judge(spark: SparkSession, rules: Rules) -> None:
     early = D - timedelta(days=250)
-    nothing = past(spark, collected(backtest.past_predictions(events(spark), early, rules)))
+    nothing = past(spark, collected(past_predictions(**events(spark), as_of=early, rules=rules)))
     assert nothing.count() == 0
-    assert collected(backtest.model_backtest(nothing, early)) == []
-    assert collected(backtest.model_calibration(nothing, early)) == []
-    (row,) = collected(backtest.churn_model(nothing, early, rules))
+    assert collected(model_backtest(past_predictions=nothing, as_of=early)) == []
+    assert collected(model_calibration(past_predictions=nothing, as_of=early)) == []
+    (row,) = collected(churn_model(past_predictions=nothing, as_of=early, rules=rules))
     assert (row["churn_model"], row["is_purchase_model_withheld"]) == ("purchase_model", False)
     assert row["notes"] == "0 customers are too few to judge by (200 are needed)"
 
@@ -158,7 +161,7 @@ SPEAKERS = {
 def test_who_speaks_of_churn_is_decided_by_the_window_before(
     spark: SparkSession, rules: Rules, rows: list[Row], speaks: str, *, is_withheld: bool
 ) -> None:
-    (row,) = collected(backtest.churn_model(past(spark, rows), D, rules))
+    (row,) = collected(churn_model(past_predictions=past(spark, rows), as_of=D, rules=rules))
     assert (row["churn_model"], row["is_purchase_model_withheld"]) == (speaks, is_withheld)
 
 
@@ -167,6 +170,6 @@ def test_a_model_that_ranks_well_but_is_far_off_is_withheld(spark: SparkSession,
     rows = said(100, 100, purchase_model=0.5, challenger=None)
     for row in rows:
         row["p_purchase_model"] = Decimal("0.69") if row["came_days"] else Decimal("0.13")
-    (found,) = collected(backtest.churn_model(past(spark, rows), D, rules))
+    (found,) = collected(churn_model(past_predictions=past(spark, rows), as_of=D, rules=rules))
     assert found["churn_model"] == "withheld"
     assert "off by 0.220 on average over its deciles (limit 0.1)" in found["notes"]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from cip_assets.contracts import contract_of
-from cip_assets.transforms.challenger import ENOUGH_OF_EACH, trained, with_challenger
+from cip_assets.analytics.forecasting.gradient_boosting import ENOUGH_OF_EACH, trained, with_challenger
+from cip_assets.layers import contract_of
 from cip_assets_tests.layers.frames import Row, collected, frame_of
 
 

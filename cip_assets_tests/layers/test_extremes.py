@@ -16,7 +16,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from cip_assets.config.rules import Rules
-from cip_assets.contracts import SOURCE_TABLES, SourceTable
+from cip_assets.contracts.source import SourceTable
+from cip_assets.layers import SOURCE_TABLES
 from cip_assets.layers.cleaned.judge import cleaned_rows, judge, quarantine_rows
 from cip_assets.orchestration.checks.counts import broken_rules, conservation
 from cip_assets.storage import delta

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from cip_assets.contracts import contract_of
-from cip_assets.transforms.insights import (
+from cip_assets.analytics.insights import (
     FALLING,
     FLAT,
     QUESTIONS,
@@ -18,8 +17,9 @@ from cip_assets.transforms.insights import (
     answer_to,
     change_of,
     direction_of,
-    insights,
 )
+from cip_assets.layers import contract_of
+from cip_assets.layers.marts.insights import insights
 from cip_assets_tests.layers.frames import Row, by_key, collected, frame_of
 from cip_assets_tests.layers.ten_customers import D
 
@@ -111,7 +111,7 @@ def test_each_question_is_answered_by_its_measure(spark: SparkSession) -> None:
     # A month that is cut says nothing.
     rows.append({**rows[-1], "month": date(2023, 7, 1), "is_complete": False, "return_ratio": Decimal(9)})
     frame = frame_of(spark, contract_of("marts", "kpi_trends").spark_schema, rows)
-    found = by_key(collected(insights(frame, D)), ["question"])
+    found = by_key(collected(insights(kpi_trends=frame, as_of=D)), ["question"])
     assert {name: row["direction"] for name, row in found.items()} == {
         "repeat_purchases": FALLING,
         "returns": FLAT,
@@ -126,6 +126,6 @@ def test_each_question_is_answered_by_its_measure(spark: SparkSession) -> None:
 @pytest.mark.engine
 def test_without_months_every_answer_is_too_early(spark: SparkSession) -> None:
     frame = frame_of(spark, contract_of("marts", "kpi_trends").spark_schema, [])
-    found = collected(insights(frame, D))
+    found = collected(insights(kpi_trends=frame, as_of=D))
     assert {row["direction"] for row in found} == {UNKNOWN}
     assert len(found) == len(QUESTIONS)

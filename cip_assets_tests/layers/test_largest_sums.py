@@ -6,10 +6,11 @@ from decimal import Decimal
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from cip_assets.analytics.forecasting.scoring import predicted
 from cip_assets.config.rules import Rules
-from cip_assets.contracts import SOURCE_TABLES, contract_of
-from cip_assets.transforms import features
-from cip_assets.transforms.purchase_model import predicted, purchase_model
+from cip_assets.layers import SOURCE_TABLES, contract_of
+from cip_assets.layers.features.purchase_model import purchase_model
+from cip_assets.layers.features.purchases import purchases
 from cip_assets_tests.layers.chain import snapshot
 from cip_assets_tests.layers.frames import by_key, collected, frame_of, landed
 
@@ -32,7 +33,7 @@ def purchases_of(spark: SparkSession) -> DataFrame:
     customers = frame_of(
         spark, SOURCE_TABLES["customers"].cleaned.spark_schema, landed("customers", "customer_id\nc1")
     )
-    return features.purchases(transactions, customers, D)
+    return purchases(transactions=transactions, customers=customers, as_of=D)
 
 
 @pytest.mark.engine
@@ -43,7 +44,7 @@ def test_the_purchases_and_predictions_of_the_largest_customer(spark: SparkSessi
     # 5 * 10^15 a day is more than the column holds.
     assert found["mean_repeat_value"] == Decimal("999999999999.999999")
     stored = frame_of(spark, contract_of("features", "purchases").spark_schema, [found])
-    (said,) = collected(predicted(stored, purchase_model(stored, D, rules), D))
+    (said,) = collected(predicted(stored, purchase_model(purchases=stored, as_of=D, rules=rules), D))
     assert said["expected_value"] > 0
 
 

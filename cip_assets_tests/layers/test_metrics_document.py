@@ -13,7 +13,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from cip_assets.config.rules import Rules
-from cip_assets.contracts import CONTRACTS, SOURCE_TABLES
+from cip_assets.layers import CONTRACTS, SOURCE_TABLES
 from cip_assets.orchestration.checks import counts as quality
 from cip_assets_tests.layers.chain import snapshot
 from cip_assets_tests.layers.frames import Row, by_key, collected, landed, rows_of

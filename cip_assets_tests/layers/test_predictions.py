@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from cip_assets.analytics.forecasting.scoring import predicted
 from cip_assets.config.rules import Rules
-from cip_assets.contracts import contract_of
-from cip_assets.transforms.purchase_model import predicted, purchase_model
+from cip_assets.layers import contract_of
+from cip_assets.layers.features.purchase_model import purchase_model
 from cip_assets_tests.layers.frames import Row, by_key, collected, frame_of, landed
 from cip_assets_tests.layers.ten_customers import TRANSACTIONS, D
 
@@ -158,7 +159,7 @@ def test_many_customers_are_fitted_and_every_prediction_is_a_number(
     spark: SparkSession, rules: Rules
 ) -> None:
     frame = purchases(spark, simulated(2000))
-    model = purchase_model(frame, D, rules)
+    model = purchase_model(purchases=frame, as_of=D, rules=rules)
     (row,) = collected(model)
     assert (row["purchase_model"], row["value_model"]) == ("bg_nbd", "gamma_gamma")
     assert row["r"] == pytest.approx(R, rel=0.3)
@@ -185,7 +186,7 @@ def test_odd_histories_have_an_answer_and_a_stated_model(
     spark: SparkSession, rules: Rules, rows: list[Row]
 ) -> None:
     frame = purchases(spark, rows)
-    model = purchase_model(frame, D, rules)
+    model = purchase_model(purchases=frame, as_of=D, rules=rules)
     (row,) = collected(model)
     assert row["notes"]
     found = collected(predicted(frame, model, D))
@@ -202,7 +203,7 @@ def test_who_never_paid_is_worth_nothing_and_the_others_what_they_were(
 
     def values(*rows: Row) -> dict[str, Decimal]:
         frame = purchases(spark, list(rows))
-        model = purchase_model(frame, D, rules)
+        model = purchase_model(purchases=frame, as_of=D, rules=rules)
         return {row["customer_id"]: row["expected_value"] for row in collected(predicted(frame, model, D))}
 
     alone, together = values(*payers), values(*payers, *guests)
@@ -213,6 +214,6 @@ def test_who_never_paid_is_worth_nothing_and_the_others_what_they_were(
 @pytest.mark.engine
 def test_without_a_buyer_there_is_a_model_and_nothing_to_say(spark: SparkSession, rules: Rules) -> None:
     frame = purchases(spark, [])
-    model = purchase_model(frame, D, rules)
+    model = purchase_model(purchases=frame, as_of=D, rules=rules)
     assert [row["purchase_model"] for row in collected(model)] == ["pooled_rate"]
     assert collected(predicted(frame, model, D)) == []

@@ -7,8 +7,10 @@ import pytest
 from pyspark.sql import SparkSession
 
 from cip_assets.config.rules import Rules
-from cip_assets.contracts import contract_of
-from cip_assets.transforms import features
+from cip_assets.layers import contract_of
+from cip_assets.layers.features.churn import churn
+from cip_assets.layers.features.rfm import _rfm_segment
+from cip_assets.layers.features.segments import segments
 from cip_assets_tests.layers.frames import Row, by_key, collected, frame_of
 from cip_assets_tests.layers.ten_customers import D
 
@@ -46,13 +48,14 @@ def test_value_segment_and_churn_risk_at_their_limits(spark: SparkSession, rules
     def frame(table: str, rows: list[Row]):
         return frame_of(spark, contract_of("features", table).spark_schema, rows)
 
-    population = frame("population", [*buyers, {"customer_id": "nobody"}])
-    segments = by_key(
-        collected(features.segments(population, frame("rfm", buyers), D, rules)), ["customer_id"]
+    everybody = frame("population", [*buyers, {"customer_id": "nobody"}])
+    segmented = by_key(
+        collected(segments(population=everybody, rfm=frame("rfm", buyers), as_of=D, rules=rules)),
+        ["customer_id"],
     )
     scored = [{**buyer, "p_active": Decimal("0.5"), "purchase_model": "bg_nbd"} for buyer in buyers]
     nothing = {table: frame(table, []) for table in ("returns", "support", "engagement", "challenger")}
-    judged = features.churn(
+    judged = churn(
         purchases=frame("purchases", buyers),
         clv=frame("clv", scored),
         churn_model=frame("churn_model", [{"churn_model": "purchase_model"}]),
@@ -60,14 +63,14 @@ def test_value_segment_and_churn_risk_at_their_limits(spark: SparkSession, rules
         rules=rules,
         **nothing,
     )
-    churn = by_key(collected(judged), ["customer_id"])
-    nobody = segments.pop("nobody")
+    judged_by_id = by_key(collected(judged), ["customer_id"])
+    nobody = segmented.pop("nobody")
     assert (nobody["value_segment"], nobody["rfm_segment"]) == ("No purchase", "No purchase")
-    found = {key: (segments[key]["value_segment"], churn[key]["is_churn_risk"]) for key in segments}
+    found = {key: (segmented[key]["value_segment"], judged_by_id[key]["is_churn_risk"]) for key in segmented}
     assert found == {
         buyer["customer_id"]: expected for buyer, expected in zip(buyers, LIMITS.values(), strict=True)
     }
-    assert "nobody" not in churn
+    assert "nobody" not in judged_by_id
 
 
 @pytest.mark.engine
@@ -76,7 +79,7 @@ def test_the_query_gives_all_125_scores_the_first_segment_that_fits(
 ) -> None:
     scores = list(product(range(1, 6), repeat=3))
     frame = spark.createDataFrame(scores, "r_score int, f_score int, m_score int")
-    found = frame.withColumn("segment", features._rfm_segment(rules)).collect()
+    found = frame.withColumn("segment", _rfm_segment(rules)).collect()
     assert {tuple(row)[:3]: row["segment"] for row in found} == {
         score: next(segment.name for segment in rules.rfm_segments if segment.fits(*score))
         for score in scores

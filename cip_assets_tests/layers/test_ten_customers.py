@@ -11,8 +11,20 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.config.rules import Rules
-from cip_assets.contracts import SOURCE_TABLES, contract_of, contracts_in
-from cip_assets.transforms import features, marts
+from cip_assets.layers import SOURCE_TABLES, contract_of, contracts_in
+from cip_assets.layers.features.engagement import engagement
+from cip_assets.layers.features.population import population
+from cip_assets.layers.features.purchases import purchases
+from cip_assets.layers.features.returns import returns
+from cip_assets.layers.features.rfm import rfm
+from cip_assets.layers.features.rfm_cut_points import rfm_cut_points
+from cip_assets.layers.features.support import support
+from cip_assets.layers.marts.cohort_retention import cohort_retention
+from cip_assets.layers.marts.kpi_activity import kpi_activity
+from cip_assets.layers.marts.kpi_monthly_revenue import kpi_monthly_revenue
+from cip_assets.layers.marts.kpi_top_customers import kpi_top_customers
+from cip_assets.layers.marts.kpi_totals import kpi_totals
+from cip_assets.layers.marts.kpi_trends import kpi_trends
 from cip_assets_tests.layers.frames import Row, by_key, collected, frame_of, landed, month_of, rows_of
 from cip_assets_tests.layers.ten_customers import (
     CUSTOMERS,
@@ -431,15 +443,15 @@ def test_a_churn_window_is_judged_from_its_last_day_on(spark: SparkSession, rule
             name: frame_of(spark, contract_of("cleaned", name).spark_schema, rows)
             for name, rows in sources.items()
         }
-        purchases = features.purchases(frames["transactions"], frames["customers"], day)
-        trends = marts.kpi_trends(
-            frames["transactions"],
-            frames["returns"],
-            frames["support_tickets"],
-            frames["web_activity"],
-            purchases,
-            day,
-            rules,
+        bought = purchases(transactions=frames["transactions"], customers=frames["customers"], as_of=day)
+        trends = kpi_trends(
+            transactions=frames["transactions"],
+            returns=frames["returns"],
+            support_tickets=frames["support_tickets"],
+            web_activity=frames["web_activity"],
+            purchases=bought,
+            as_of=day,
+            rules=rules,
         )
         return by_key(collected(trends), ["month"])[date(2024, 2, 1)]["churn_rate_q1"]
 
@@ -469,14 +481,14 @@ def february_churn(
 
     transactions = frame("transactions", bought)
     nobody = frame_of(spark, contract_of("cleaned", "customers").spark_schema, [])
-    trends = marts.kpi_trends(
-        transactions,
-        frame("returns", []),
-        frame("support_tickets", []),
-        frame("web_activity", seen),
-        features.purchases(transactions, nobody, D),
-        D,
-        rules,
+    trends = kpi_trends(
+        transactions=transactions,
+        returns=frame("returns", []),
+        support_tickets=frame("support_tickets", []),
+        web_activity=frame("web_activity", seen),
+        purchases=purchases(transactions=transactions, customers=nobody, as_of=D),
+        as_of=D,
+        rules=rules,
     )
     february = by_key(collected(trends), ["month"])[date(2024, 2, 1)]
     return [february[f"churn_rate_q{quarter}"] for quarter in (1, 2, 3, 4)]
@@ -509,7 +521,7 @@ def test_quarters_of_engagement(spark: SparkSession, rules: Rules) -> None:
 def test_a_month_without_a_sale_is_a_row_of_zeros(spark: SparkSession) -> None:
     rows = [row for row in landed("transactions", TRANSACTIONS) if row["transaction_id"] in {"g1", "c1"}]
     bought = frame_of(spark, contract_of("cleaned", "transactions").spark_schema, rows)
-    months = collected(marts.kpi_monthly_revenue(bought, D))
+    months = collected(kpi_monthly_revenue(transactions=bought, as_of=D))
     assert {row["month"].month: (row["monthly_revenue"], row["orders"], row["buyers"]) for row in months} == {
         2: (Decimal("300.02"), 1, 1),
         3: (Decimal("0.00"), 0, 0),
@@ -536,7 +548,7 @@ def test_a_day_that_cost_nothing_is_a_purchase_day_and_no_paid_one(spark: SparkS
     wanted = ("purchase_days", "paid_days", "paid_repeat_days", "mean_repeat_value")
     found = {
         row["customer_id"]: tuple(row[name] for name in wanted)
-        for row in collected(features.purchases(bought, known, D))
+        for row in collected(purchases(transactions=bought, customers=known, as_of=D))
     }
     # ann's paid days after the first: (10 + 20.01) / 2
     assert found == {"ann": (4, 2, 2, Decimal("15.005")), "bob": (2, 0, 0, None), "cat": (1, 1, 0, None)}
@@ -548,11 +560,17 @@ def test_the_last_day_of_a_month_completes_it(spark: SparkSession) -> None:
     known = frame_of(spark, contract_of("cleaned", "customers").spark_schema, landed("customers", CUSTOMERS))
 
     def cells(day: date) -> dict[int, Decimal | None]:
-        grid = collected(marts.cohort_retention(bought, features.purchases(bought, known, day), day))
+        grid = collected(
+            cohort_retention(
+                transactions=bought,
+                purchases=purchases(transactions=bought, customers=known, as_of=day),
+                as_of=day,
+            )
+        )
         return {row["month_number"]: row["retention_rate"] for row in grid}
 
     def complete(day: date) -> list[bool]:
-        months = collected(marts.kpi_monthly_revenue(bought, day))
+        months = collected(kpi_monthly_revenue(transactions=bought, as_of=day))
         return [row["is_complete"] for row in sorted(months, key=lambda row: row["month"])]
 
     assert cells(date(2024, 3, 30)) == {0: 1, 1: None}
@@ -564,7 +582,9 @@ def test_a_tie_at_the_end_of_a_top_list_is_cut_by_id(
     spark: SparkSession, rules: Rules, tables: Tables
 ) -> None:
     mart = frame_of(spark, contract_of("marts", "customer_360").spark_schema, tables["marts/customer_360"])
-    top = collected(marts.kpi_top_customers(mart, D, rules.model_copy(update={"top_n": 4})))
+    top = collected(
+        kpi_top_customers(customer_360=mart, as_of=D, rules=rules.model_copy(update={"top_n": 4}))
+    )
     assert sorted((row["rank"], row["customer_id"]) for row in top) == [
         (1, "ann"),
         (2, "fay"),
@@ -580,7 +600,7 @@ def test_a_ticket_is_open_until_the_day_it_is_resolved(spark: SparkSession) -> N
     def seen(day: date) -> list[tuple[int, Decimal | None]]:
         return [
             (row["open_tickets"], row["avg_resolution_days"])
-            for row in collected(features.support(frame, day))
+            for row in collected(support(support_tickets=frame, as_of=day))
         ]
 
     assert seen(date(2024, 6, 14)) == []
@@ -596,17 +616,22 @@ def test_no_events_at_all_make_empty_tables_and_zero_totals(spark: SparkSession,
     customers = frame_of(
         spark, contract_of("cleaned", "customers").spark_schema, landed("customers", CUSTOMERS)
     )
-    bought = features.purchases(empty("transactions"), customers, D)
-    returned = features.returns(empty("returns"), empty("transactions"), D)
-    cuts = features.rfm_cut_points(bought, D)
+    bought = purchases(transactions=empty("transactions"), customers=customers, as_of=D)
+    returned = returns(returns=empty("returns"), transactions=empty("transactions"), as_of=D)
+    cuts = rfm_cut_points(purchases=bought, as_of=D)
     assert collected(cuts) == []
-    assert collected(features.rfm(bought, cuts, D, rules)) == []
-    assert collected(features.engagement(empty("web_activity"), D, rules)) == []
-    assert collected(marts.kpi_activity(empty("web_activity"), D)) == []
-    population = features.population(
-        customers, empty("transactions"), empty("returns"), empty("support_tickets"), empty("web_activity"), D
+    assert collected(rfm(purchases=bought, rfm_cut_points=cuts, as_of=D, rules=rules)) == []
+    assert collected(engagement(web_activity=empty("web_activity"), as_of=D, rules=rules)) == []
+    assert collected(kpi_activity(web_activity=empty("web_activity"), as_of=D)) == []
+    known = population(
+        customers=customers,
+        transactions=empty("transactions"),
+        returns=empty("returns"),
+        support_tickets=empty("support_tickets"),
+        web_activity=empty("web_activity"),
+        as_of=D,
     )
-    totals = collected(marts.kpi_totals(population, bought, returned, D))
+    totals = collected(kpi_totals(population=known, purchases=bought, returns=returned, as_of=D))
     # All but ivy and jon, who signed up after D.
     assert [
         (row["total_customers"], row["buyers"], row["total_revenue"], row["avg_order_value"])
@@ -618,7 +643,9 @@ def test_midnight_divides_the_days(spark: SparkSession, rules: Rules) -> None:
     """s2 is one second before D ends, s4 one second later; both by ann."""
     rows = [row for row in landed("web_activity", WEB_ACTIVITY) if row["session_id"] in {"s2", "s4"}]
     frame = frame_of(spark, contract_of("cleaned", "web_activity").spark_schema, rows)
-    assert [row["total_sessions"] for row in collected(features.engagement(frame, D, rules))] == [1]
+    assert [
+        row["total_sessions"] for row in collected(engagement(web_activity=frame, as_of=D, rules=rules))
+    ] == [1]
 
 
 # On 22 March, 90 days before D, five known customers had bought; each cut-point is the value of one of them, so

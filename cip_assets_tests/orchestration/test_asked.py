@@ -15,13 +15,13 @@ from dagster._core.remote_origin import (
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import DAGSTER_SETTINGS, Settings
-from cip_assets.definitions import defs
+from cip_assets.definitions import build_definitions, open_platform
 from cip_assets.orchestration.asked import days_of, refuse_partitions
 from cip_assets.orchestration.instance import Instance, add_setting
 from cip_assets.orchestration.jobs.refresh import PART_OF
-from cip_assets.orchestration.partitions import DAYS, MONTHS
 from cip_assets.orchestration.runs import Platform, Report, open_instance
 from cip_assets_tests.conftest import ENGINE
+from cip_assets_tests.graph import DAYS, GRAPH, MONTHS
 from cip_assets_tests.integration.helpers import land
 
 RFM, RETURNS, CUSTOMERS = (
@@ -94,7 +94,7 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 def backfill_of(layers: str, partitions: list[str] | None = None) -> PartitionBackfill:
     """What the page asks for: some partitions of the assets of some layers, or all."""
-    graph = defs.resolve_asset_graph()
+    graph = DEFINITIONS.resolve_asset_graph()
     return PartitionBackfill.from_asset_partitions(
         backfill_id="asked",
         asset_graph=graph,
@@ -111,6 +111,7 @@ def backfill_of(layers: str, partitions: list[str] | None = None) -> PartitionBa
 
 
 EVERY_LAYER = "landing raw cleaned quarantine features marts exports"
+DEFINITIONS = build_definitions(Settings(Path("/nowhere"), ENGINE), GRAPH)
 EVERY_DAY = DAYS.get_partition_keys()
 
 
@@ -189,7 +190,7 @@ def test_a_backfill_of_a_job_counts_its_days(job: str, days: int) -> None:
 def test_a_run_without_its_partition_is_not_stored(
     data_dir: Path, job: str, tags: dict[str, str], says: str
 ) -> None:
-    platform = Platform(Settings(data_dir, ENGINE))
+    platform = open_platform(Settings(data_dir, ENGINE))
     with platform.instance, pytest.raises(PlatformError, match=says):
         platform.definitions.resolve_job_def(job).execute_in_process(instance=platform.instance, tags=tags)
     assert platform.instance.get_runs_count() == 0
@@ -197,7 +198,7 @@ def test_a_run_without_its_partition_is_not_stored(
 
 def test_of_a_job_that_is_run_in_part_only_that_part_counts(instance: dg.DagsterInstance) -> None:
     """`dagster asset materialize --select features/rfm` runs a part of the job of all assets."""
-    job = defs.resolve_implicit_global_asset_job_def()
+    job = DEFINITIONS.resolve_implicit_global_asset_job_def()
     run = instance.create_run_for_job(job, asset_selection={RFM}, tags={PARTITION: "2024-02-12"})
     assert run.asset_selection == {RFM}
     instance.create_run_for_job(job, asset_selection={RETURNS}, tags={PARTITION: "2024-02-01"})
@@ -220,7 +221,7 @@ def test_with_another_history_it_fails_before_its_first_step(
 
 
 def test_checks_that_are_executed_without_a_day_judge_the_day_computed_last(healthy: Path) -> None:
-    platform, report = Platform(Settings(healthy, ENGINE)), Report()
+    platform, report = open_platform(Settings(healthy, ENGINE)), Report()
     with platform.instance:
         platform.execute("validate_exports", report)
         (run,) = platform.instance.get_runs(limit=1)
@@ -247,7 +248,7 @@ def test_the_instance_of_a_data_folder_is_this_one_also_where_its_settings_are_o
 
 def test_refresh_without_a_configuration_does_what_is_due(healthy: Path) -> None:
     land(healthy / "landing", "returns/late.csv", "nonsense\n", columns="return_id")
-    platform = Platform(Settings(healthy, ENGINE))
+    platform = open_platform(Settings(healthy, ENGINE))
     with platform.instance as instance:
         result = platform.definitions.resolve_job_def("refresh").execute_in_process(
             instance=instance, raise_on_error=False

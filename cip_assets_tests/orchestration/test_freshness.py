@@ -10,11 +10,13 @@ import pytest
 from cip_assets.config.settings import Settings
 from cip_assets.definitions import build_definitions
 from cip_assets.orchestration.freshness import about_to_go_stale, fail_window
-from cip_assets.orchestration.jobs.all_jobs import SNAPSHOT_ASSETS
+from cip_assets.orchestration.jobs.all_jobs import all_jobs
 from cip_assets.orchestration.resources import LakeResource
 from cip_assets.orchestration.runs import open_instance
-from cip_assets.orchestration.schedules import SCHEDULES
+from cip_assets.orchestration.schedules import all_schedules
+from cip_assets_tests.graph import GRAPH, SNAPSHOT_ASSETS
 
+SCHEDULES = all_schedules(GRAPH, all_jobs(GRAPH))
 MANIFEST = dg.AssetKey(["landing", "manifest"])
 HOUR = timedelta(hours=1)
 
@@ -39,18 +41,18 @@ def requests(name: str, instance: dg.DagsterInstance, data_dir: Path, now: datet
     with dg.build_schedule_context(
         instance=instance,
         scheduled_execution_time=now,
-        repository_def=build_definitions(Settings(data_dir, "sail")).get_repository_def(),
+        repository_def=build_definitions(Settings(data_dir, "sail"), GRAPH).get_repository_def(),
         resources={"lake": LakeResource(data_dir=str(data_dir))},
     ) as context:
         return list(schedule.evaluate_tick(context).run_requests or [])
 
 
 def test_every_table_has_the_policy_of_its_layer() -> None:
-    definitions = build_definitions(Settings(Path("/nowhere"), "sail"))
+    definitions = build_definitions(Settings(Path("/nowhere"), "sail"), GRAPH)
     specs = definitions.resolve_all_asset_specs()
     assert len(specs) > 50
     for spec in specs:
-        window = fail_window(spec.key.path[0])
+        window = fail_window(spec.key.path[0], GRAPH.rules)
         assert spec.freshness_policy == dg.FreshnessPolicy.time_window(
             fail_window=window, warn_window=window * 0.75
         )
@@ -58,19 +60,19 @@ def test_every_table_has_the_policy_of_its_layer() -> None:
 
 def test_what_was_refreshed_lately_is_not_about_to_go_stale(instance: dg.DagsterInstance) -> None:
     done = materialized(instance, MANIFEST)
-    window = fail_window("landing")
-    assert about_to_go_stale(instance, [MANIFEST], done + window * 0.74) == {}
-    assert set(about_to_go_stale(instance, [MANIFEST], done + window * 0.76)) == {MANIFEST}
+    window = fail_window("landing", GRAPH.rules)
+    assert about_to_go_stale(instance, [MANIFEST], done + window * 0.74, GRAPH.rules) == {}
+    assert set(about_to_go_stale(instance, [MANIFEST], done + window * 0.76, GRAPH.rules)) == {MANIFEST}
 
 
 def test_what_was_never_there_is_due_at_once(instance: dg.DagsterInstance) -> None:
-    assert about_to_go_stale(instance, [MANIFEST], datetime.now(UTC)) == {MANIFEST: 0}
+    assert about_to_go_stale(instance, [MANIFEST], datetime.now(UTC), GRAPH.rules) == {MANIFEST: 0}
 
 
 def test_a_refresh_is_asked_for_once_until_it_was_done(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     schedule = "scan_landing_before_stale"
     done = materialized(instance, MANIFEST)
-    window = fail_window("landing")
+    window = fail_window("landing", GRAPH.rules)
     assert requests(schedule, instance, tmp_path, done + HOUR) == []
     (asked,) = requests(schedule, instance, tmp_path, done + window * 0.8)
     (again,) = requests(schedule, instance, tmp_path, done + window * 0.9)
@@ -87,7 +89,9 @@ def test_just_what_is_about_to_go_stale_is_refreshed(instance: dg.DagsterInstanc
         done = materialized(instance, key)
     (request,) = requests("snapshot_before_stale", instance, healthy, done + HOUR)
     assert (request.partition_key, request.asset_selection) == ("2024-02-12", [rfm])
-    (everything,) = requests("snapshot_before_stale", instance, healthy, done + fail_window("marts"))
+    (everything,) = requests(
+        "snapshot_before_stale", instance, healthy, done + fail_window("marts", GRAPH.rules)
+    )
     assert set(everything.asset_selection or []) == SNAPSHOT_ASSETS
 
 

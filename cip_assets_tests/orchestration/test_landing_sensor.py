@@ -10,15 +10,18 @@ import dagster as dg
 import pytest
 
 from cip_assets.config.settings import Settings
-from cip_assets.contracts import SOURCE_TABLES
+from cip_assets.definitions import open_platform
 from cip_assets.ingest import discover as landing_folder
 from cip_assets.ingest import landing
 from cip_assets.ingest.discover import LandedFile
-from cip_assets.orchestration.jobs.refresh import INGEST, PART_OF, REFRESH, REFRESH_OP, SNAPSHOT
-from cip_assets.orchestration.partitions import calendar
-from cip_assets.orchestration.runs import Platform, Report, open_instance
+from cip_assets.layers import SOURCE_TABLES
+from cip_assets.orchestration.graph import Graph
+from cip_assets.orchestration.jobs.names import INGEST, REFRESH, REFRESH_OP, SNAPSHOT
+from cip_assets.orchestration.jobs.refresh import PART_OF
+from cip_assets.orchestration.runs import Report, open_instance
 from cip_assets.orchestration.sensors import LANDING, SETTLED_AFTER, Asked, Look, Stages, look
 from cip_assets_tests.conftest import ENGINE
+from cip_assets_tests.graph import GRAPH
 from cip_assets_tests.integration.helpers import exported, files_of, land, land_all, rows_of
 
 JANUARY, FEBRUARY = "2024-01-01", "2024-02-01"
@@ -46,7 +49,7 @@ class Sensor:
     """The sensor on a data folder, with a clock of its own; what it asks for is run in this process."""
 
     def __init__(self, data_dir: Path, instance: dg.DagsterInstance) -> None:
-        self.platform = Platform(Settings(data_dir, ENGINE), instance)
+        self.platform = open_platform(Settings(data_dir, ENGINE), instance)
         self.settled: str | None = None
         self.report = Report()
 
@@ -55,7 +58,8 @@ class Sensor:
         settings = self.platform.settings
         everything = look(settings.landing, {}, time.time() + SETTLED_AFTER).files
         seen = Look({path: file for path, file in everything.items() if path not in writing}, writing)
-        stages = Stages(settings, Asked(self.platform.instance), seen, self.settled)
+        graph = self.platform.graph
+        stages = Stages(graph, settings, Asked(self.platform.instance, graph.code), seen, self.settled)
         outcome = stages.next()
         self.settled = stages.settled
         return outcome
@@ -84,8 +88,7 @@ class Sensor:
 
 @pytest.fixture
 def _small_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("orchestration.runs", "orchestration.sensors"):
-        monkeypatch.setattr(f"cip_assets.{module}.SNAPSHOT_ASSETS", SNAPSHOT_OF_TESTS)
+    monkeypatch.setattr(Graph, "snapshot_assets", SNAPSHOT_OF_TESTS)
 
 
 @pytest.fixture
@@ -154,7 +157,7 @@ def test_a_look_agrees_with_the_manifest_on_what_cannot_be_read(
     (landed / "customers" / "dt=31-01-2024").mkdir(parents=True)
     (landed / "customers" / "dt=31-01-2024" / "a.csv").touch()
     found, _ = landing_folder.find_files(landed)
-    scanned = {file.path: landing.scan_file(landed, file, calendar()) for file in found}
+    scanned = {file.path: landing.scan_file(landed, file, GRAPH.partitions.calendar()) for file in found}
     gone = LandedFile("products", "products.csv", None)
     monkeypatch.setattr(landing_folder, "find_files", lambda _: ([*found, gone], []))
     seen = look(landed, {}, time.time())

@@ -14,11 +14,10 @@ from dagster._core.instance.config import dagster_instance_config_schema
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import DAGSTER_SETTINGS
-from cip_assets.orchestration.assets import ASSETS
-from cip_assets.orchestration.checks import CHECKS
 from cip_assets.orchestration.failures import failures_of
 from cip_assets.orchestration.limits import RETRIES, Retries
 from cip_assets.orchestration.runs import open_instance
+from cip_assets_tests.graph import ASSETS, CHECKS
 
 AT_ONCE = Retries(max_retries=RETRIES.max_retries)
 """The same policy without its pauses."""

@@ -4,7 +4,7 @@ import csv
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import product
@@ -17,16 +17,15 @@ from deltalake import CommitProperties, write_deltalake
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.config.rules import PersonalData, Rules
-from cip_assets.contracts import contract_of, contracts_in
-from cip_assets.contracts.exports import EXPORTS
-from cip_assets.orchestration.assets import declare
-from cip_assets.orchestration.assets import exports as assets
+from cip_assets.config.rules import PersonalData, Rules, load_rules
+from cip_assets.layers import CSV_FILES, contract_of, contracts_in
+from cip_assets.layers.marts.kpi_top_products import kpi_top_products
+from cip_assets.orchestration.assets.code_version import code_version
+from cip_assets.orchestration.assets.exports import how_shown
 from cip_assets.storage import csv_export as exports
 from cip_assets.storage.csv_export import Exported, export_csv
-from cip_assets.transforms import marts
 
-BY_NAME = {export.name: export for export in EXPORTS}
+BY_NAME = {export.name: export for export in CSV_FILES}
 DAY = date(2024, 3, 31)
 
 
@@ -36,6 +35,15 @@ class Final:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.folder = root / "final"
+        self.rules = load_rules()
+
+    def by_rules(self, **sections: Any) -> None:
+        """Write files by other sections of the rules."""
+        self.rules = self.rules.model_copy(update=sections)
+
+    def written_with(self, **switches: bool) -> None:
+        """Set switches of the rules' section ``exports``."""
+        self.by_rules(exports=self.rules.exports.model_copy(update=switches))
 
     def uri(self, mart: str) -> str:
         return str(self.root / "lake" / "marts" / mart)
@@ -50,7 +58,7 @@ class Final:
         )
 
     def export(self, name: str, day: date = DAY) -> Exported:
-        return export_csv(BY_NAME[name], self.uri(BY_NAME[name].mart), day, self.folder)
+        return export_csv(BY_NAME[name], self.uri(BY_NAME[name].mart.table), day, self.folder, self.rules)
 
     def text(self, name: str) -> str:
         return (self.folder / f"{name}.csv").read_bytes().decode()
@@ -61,7 +69,8 @@ class Final:
             return list(csv.DictReader(file, strict=True))
 
     def problems(self, name: str, day: date = DAY) -> Sequence[str]:
-        return exports.problems_of(BY_NAME[name], self.uri(BY_NAME[name].mart), day.isoformat(), self.folder)
+        uri = self.uri(BY_NAME[name].mart.table)
+        return exports.problems_of(BY_NAME[name], uri, day.isoformat(), self.folder, self.rules)
 
 
 @pytest.fixture
@@ -153,10 +162,8 @@ TEXTS = ["".join(text) for length in (1, 2, 3) for text in product(PIECES, repea
 """All texts of up to three pieces that mean something in some dialect of CSV, or to a spreadsheet."""
 
 
-def test_any_text_comes_back_as_it_was_where_formulas_are_not_neutralized(
-    final: Final, written: Callable[..., None]
-) -> None:
-    written(neutralize_formulas=False)
+def test_any_text_comes_back_as_it_was_where_formulas_are_not_neutralized(final: Final) -> None:
+    final.written_with(neutralize_formulas=False)
     final.mart("customer_360", *({"customer_id": text, "region": text[::-1]} for text in TEXTS))
     final.mart("customer_360", {"customer_id": "x", "region": ""}, {"customer_id": "y", "region": None})
     final.export("customer_segments")
@@ -168,17 +175,6 @@ def test_any_text_comes_back_as_it_was_where_formulas_are_not_neutralized(
 
 
 # --- spreadsheets -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def written(rules: Rules, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Set switches of the rules' section ``exports``."""
-
-    def set_to(**switches: bool) -> None:
-        changed = rules.model_copy(update={"exports": rules.exports.model_copy(update=switches)})
-        monkeypatch.setattr(exports, "current_rules", lambda: changed)
-
-    return set_to
 
 
 CELLS = {
@@ -234,11 +230,9 @@ def test_no_cell_begins_with_a_formula_and_ids_stay_distinct_and_join(final: Fin
     assert not [cell for cell in split if cell[:1] in {"=", "-"}]
 
 
-def test_a_name_that_is_shown_and_an_e_mail_that_is_masked_are_no_formulas_either(
-    final: Final, rules: Rules, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    allowed = rules.personal_data.model_copy(update={"first_name": "shown", "last_name": "masked"})
-    monkeypatch.setattr(exports, "current_rules", lambda: rules.model_copy(update={"personal_data": allowed}))
+def test_a_name_that_is_shown_and_an_e_mail_that_is_masked_are_no_formulas_either(final: Final) -> None:
+    allowed = final.rules.personal_data.model_copy(update={"first_name": "shown", "last_name": "masked"})
+    final.by_rules(personal_data=allowed)
     formulas = {"first_name": "=1+1", "last_name": "@SUM(1)", "email": "=cmd@x.test"}
     final.mart("customer_360", {"customer_id": "C1", **formulas})
     final.export("customer_360")
@@ -246,9 +240,7 @@ def test_a_name_that_is_shown_and_an_e_mail_that_is_masked_are_no_formulas_eithe
     assert [row[name] for name in formulas] == ["'=1+1", "'@***", "'=***@x.test"]
 
 
-def test_with_a_byte_order_mark_every_reader_of_ours_reads_the_same(
-    final: Final, written: Callable[..., None]
-) -> None:
+def test_with_a_byte_order_mark_every_reader_of_ours_reads_the_same(final: Final) -> None:
     final.mart("kpi_totals", {"total_revenue": Decimal("30.10"), "orphan_revenue": Decimal("30.10")})
     final.mart("kpi_monthly_revenue", {"month": DAY.replace(day=1), "monthly_revenue": Decimal("30.10")})
     final.mart("customer_360", {"customer_id": "Zoë", "region": "Österreich"})
@@ -257,7 +249,7 @@ def test_with_a_byte_order_mark_every_reader_of_ours_reads_the_same(
         final.export(name)
     sums, without = exports.sums_of(final.folder), {name: final.text(name) for name in names}
 
-    written(byte_order_mark=True)
+    final.written_with(byte_order_mark=True)
     for name in names:
         exported = final.export(name)
         content = exported.path.read_bytes()
@@ -269,24 +261,20 @@ def test_with_a_byte_order_mark_every_reader_of_ours_reads_the_same(
     assert sorted(path.name for path in final.folder.iterdir()) == sorted(f"{name}.csv" for name in names)
 
 
-def test_how_files_are_written_changes_no_table(rules: Rules, monkeypatch: pytest.MonkeyPatch) -> None:
-    def versions() -> tuple[str, str]:
-        return declare.code_version(marts), assets.how_shown()
+def test_how_files_are_written_changes_no_table(rules: Rules) -> None:
+    def versions(**changed: object) -> tuple[str, str]:
+        by = rules.model_copy(update=changed)
+        return code_version(kpi_top_products.module, rules=by), how_shown(by)
 
     before = versions()
     for changed in (
         {"exports": rules.exports.model_copy(update={"byte_order_mark": True})},
         {"personal_data": rules.personal_data.model_copy(update={"email": "hidden"})},
     ):
-        for module in (declare, assets):
-            monkeypatch.setattr(
-                module, "current_rules", lambda changed=changed: rules.model_copy(update=changed)
-            )
-        table, files = versions()
+        table, files = versions(**changed)
         assert table == before[0]
         assert files != before[1]
-    monkeypatch.setattr(declare, "current_rules", lambda: rules.model_copy(update={"top_n": 7}))
-    assert versions()[0] != before[0]
+    assert versions(top_n=7)[0] != before[0]
 
 
 # --- cohort retention -------------------------------------------------------------------------------------
@@ -335,15 +323,15 @@ def test_a_month_that_no_cohort_has_a_row_for_still_has_its_column(final: Final)
     ],
 )
 def test_a_day_without_rows_gives_the_header(final: Final, name: str, header: str) -> None:
-    final.mart(BY_NAME[name].mart)
+    final.mart(BY_NAME[name].mart.table)
     assert final.export(name).row_count == 0
     assert final.text(name) == header + "\n"
 
 
-@pytest.mark.parametrize("export", EXPORTS, ids=lambda export: export.name)
-def test_every_export_can_be_made_from_its_contract(final: Final, export: exports.Export) -> None:
+@pytest.mark.parametrize("export", CSV_FILES, ids=lambda export: export.name)
+def test_every_export_can_be_made_from_its_contract(final: Final, export: exports.CsvFile) -> None:
     """Each column exists, and each file is ordered by columns that it has."""
-    final.mart(export.mart)
+    final.mart(export.mart.table)
     header = final.export(export.name) and final.text(export.name).strip().split(",")
     assert set(export.order_by) <= set(header)
     assert len(set(header)) == len(header)
@@ -544,21 +532,17 @@ def test_of_an_e_mail_only_exactly_one_plain_address_keeps_a_letter_and_its_doma
     assert dict(zip(E_MAILS, shown, strict=True)) == E_MAILS
 
 
-def test_a_masked_name_keeps_its_first_letter_whatever_stands_in_it(
-    final: Final, rules: Rules, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_masked_name_keeps_its_first_letter_whatever_stands_in_it(final: Final) -> None:
     allowed = PersonalData(first_name="masked", last_name="masked", email="hidden", date_of_birth="hidden")
-    monkeypatch.setattr(exports, "current_rules", lambda: rules.model_copy(update={"personal_data": allowed}))
+    final.by_rules(personal_data=allowed)
     final.mart("customer_360", {**ADA, "first_name": "ada@example.org", "last_name": "Love\nlace"})
     final.export("customer_360")
     assert personal(final.rows("customer_360")[0])[:2] == ["a***", "L***"]
 
 
-def test_they_are_shown_where_the_rules_allow(
-    final: Final, rules: Rules, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_they_are_shown_where_the_rules_allow(final: Final) -> None:
     allowed = PersonalData(first_name="shown", last_name="masked", email="shown", date_of_birth="shown")
-    monkeypatch.setattr(exports, "current_rules", lambda: rules.model_copy(update={"personal_data": allowed}))
+    final.by_rules(personal_data=allowed)
     final.mart("customer_360", ADA)
     final.export("customer_360")
     assert [personal(row) for row in final.rows("customer_360")] == [

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from cip_assets.config.rules import DEFAULT_RULES
-from cip_assets.contracts import EVENT_TABLES, SOURCE_TABLES
+from cip_assets.layers import EVENT_TABLES, SOURCE_TABLES
 from cip_assets.synthetic import GeneratorConfig, generate, tables
 from cip_assets.synthetic.defects import DEFECTS, ORPHAN
 

@@ -18,15 +18,12 @@ from pyspark.sql import Column, DataFrame, Window
 from cip_assets.calc.exact import MONEY
 from cip_assets.calc.hashing import key_hash
 from cip_assets.config.rules import Rules, folded
-from cip_assets.contracts import SourceTable
+from cip_assets.contracts.source import SourceTable
 from cip_assets.contracts.text_formats import (
     BLANK,
     BLANKS,
-    EARLIEST_DAY,
-    EMAIL,
     ISO_DATE,
     ISO_TIME_TO_SECONDS,
-    LATEST_DAY,
     NEGATIVE_NUMBER,
     NO_DATE,
     NO_YEAR,
@@ -95,8 +92,6 @@ def judge(raw: DataFrame, source: SourceTable, rules: Rules, elsewhere: DataFram
 
 def _with_reasons(lines: DataFrame, source: SourceTable, rules: Rules) -> DataFrame:
     """The lines with their values in the contract's types, and everything that is wrong with them."""
-    cleaned = source.cleaned
-    derived = {name for name in cleaned.columns if name not in source.columns and name not in PROVENANCE}
     texts = {name: _said(name, source) for name in source.columns}
     values = {name: _typed(texts[name], name, source, rules) for name in source.columns}
     typed = lines.select(
@@ -109,8 +104,8 @@ def _with_reasons(lines: DataFrame, source: SourceTable, rules: Rules) -> DataFr
         *(texts[name].isNotNull().alias(f"has_{name}") for name in source.columns),
         *(value.alias(name) for name, value in values.items()),
     )
-    for name in sorted(derived):
-        typed = typed.withColumn(name, _derived(name))
+    for name, expression in sorted(source.derived.items()):
+        typed = typed.withColumn(name, expression())
     # A shuffle here keeps the engines from reading every text again for each rule that looks at its value:
     # it halves the time of both. By month, so that a month is one file.
     typed = typed.repartition("month" if source.is_event else source.id_column)
@@ -196,18 +191,6 @@ def _reasons(source: SourceTable) -> list[Column]:
 
 _KEPT_WHEN_UNREADABLE = {"date_of_birth"}
 """Columns whose unreadable value is emptied and flagged; the row is kept."""
-
-
-def _derived(name: str) -> Column:
-    """The columns of a cleaned table that no file brings."""
-    if name == "is_email_plausible":
-        return F.col("email").rlike(EMAIL)
-    if name == "is_birth_date_plausible":
-        born = F.col("date_of_birth")
-        there = F.coalesce("signup_date", "delivery_date", F.lit(LATEST_DAY))
-        in_life = (born >= F.lit(EARLIEST_DAY)) & (born <= there)
-        return F.when(F.col("has_date_of_birth"), F.coalesce(in_life, F.lit(False)))
-    raise KeyError(name)
 
 
 def _problem_of_type(data_type: T.DataType) -> str:

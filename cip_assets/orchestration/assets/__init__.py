@@ -1,28 +1,28 @@
-"""The Dagster assets: thin wiring, a module per layer.
-
-An asset is partitioned like its contract, takes its inputs, and calls one transform. What a table means is in
-``transforms``, what it looks like and comes from in ``contracts``, where it lies in ``io``.
-"""
+"""The Dagster assets: thin wiring around the tables of ``layers``, made from their declarations."""
 
 from typing import cast
 
 import dagster as dg
 
-from cip_assets.orchestration.assets import cleaned, exports, features, landing, marts, raw
+from cip_assets.config.rules import Rules
+from cip_assets.layers import CSV_FILES, SOURCE_TABLES, TABLES
+from cip_assets.orchestration.assets.exports import dashboard_asset, export_asset
+from cip_assets.orchestration.assets.landing import manifest_asset
+from cip_assets.orchestration.assets.sources import clean_asset, raw_asset
+from cip_assets.orchestration.assets.table_asset import table_asset
+from cip_assets.orchestration.freshness import with_policies
+from cip_assets.orchestration.partitions import Partitions
 
-ASSETS = cast(
-    "list[dg.AssetsDefinition]",
-    dg.with_source_code_references(
-        [
-            *landing.ASSETS,
-            *raw.ASSETS,
-            *cleaned.ASSETS,
-            *features.ASSETS,
-            *marts.ASSETS,
-            *exports.ASSETS,
-        ]
-    ),
-)
-"""Every asset, with links to the code that defines and computes it."""
 
-__all__ = ["ASSETS"]
+def all_assets(rules: Rules, partitions: Partitions) -> list[dg.AssetsDefinition]:
+    """Every asset, with its freshness policy, and links to the code that defines and computes it."""
+    found = [
+        manifest_asset(rules, partitions),
+        *(raw_asset(source, rules, partitions) for source in SOURCE_TABLES.values()),
+        *(clean_asset(source, rules, partitions) for source in SOURCE_TABLES.values()),
+        *(table_asset(table, rules, partitions) for table in TABLES),
+        *(export_asset(file, rules, partitions) for file in CSV_FILES),
+        dashboard_asset(rules, partitions),
+    ]
+    linked = cast("list[dg.AssetsDefinition]", dg.with_source_code_references(found))
+    return with_policies(linked, rules)

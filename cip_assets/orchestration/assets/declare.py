@@ -1,35 +1,18 @@
-"""How a contract becomes an asset: key, inputs, partitions, columns and their lineage, owners, code version."""
+"""What an asset takes from its contract: key, partitions, columns and their lineage, owners, limits, code version."""
 
-import hashlib
 import inspect
-import sys
 from collections.abc import Mapping, Sequence
-from datetime import date
-from functools import cache
 from types import ModuleType
 from typing import Any
 
 import dagster as dg
 
-from cip_assets.config.rules import current_rules
-from cip_assets.contracts import TableContract, contract_of
-from cip_assets.orchestration.io_manager import AS_LANDED
+from cip_assets.config.rules import Rules
+from cip_assets.contracts.contract import TableContract
+from cip_assets.orchestration.assets.code_version import code_version
 from cip_assets.orchestration.limits import RETRIES, pool_of
-from cip_assets.orchestration.partitions import EVERY_MONTH_SO_FAR, partitions_of
 
 KINDS = {"pyspark", "deltalake"}
-
-NOT_COMPUTED_WITH = {"operations", "exports", "personal_data"}
-"""Sections of the rules that change no table: they say how the platform runs, and what the files show."""
-
-COMPUTING = (
-    "cip_assets.transforms.",
-    "cip_assets.layers.",
-    "cip_assets.calc.",
-    "cip_assets.analytics.",
-    "cip_assets.reporting.dashboard.",
-)
-"""The packages whose code decides what stands in a table or on the page."""
 
 OWNER_OF = {
     **dict.fromkeys(["landing", "raw", "cleaned", "quarantine"], "team:data-engineering"),
@@ -39,13 +22,20 @@ OWNER_OF = {
 """The team that answers for a layer."""
 
 
-def described(contract: TableContract, module: ModuleType) -> dict[str, Any]:
-    """What the definition of a table's asset takes from its contract and its transform's module."""
+def described(contract: TableContract, *modules: ModuleType, rules: Rules) -> dict[str, Any]:
+    """What the definition of a table's asset takes from its contract.
+
+    Args:
+        contract: of the table.
+        modules: the code that computes it; the first is what the asset links to.
+        rules: that it is computed by.
+
+    """
     sources = {name: contract.sources(name) for name in contract.columns}
     metadata = {
         **columns([column(contract, name, found) for name, found in sources.items()], sources),
         "dagster/code_references": dg.CodeReferencesMetadataValue(
-            code_references=[code_of(contract, module)]
+            code_references=[code_of(contract, modules[0])]
         ),
     }
     if contract.partition_column:
@@ -53,7 +43,7 @@ def described(contract: TableContract, module: ModuleType) -> dict[str, Any]:
     promise = (
         contract.key,
         contract.partition_column,
-        contract.inputs,
+        [source.name for source in contract.inputs],
         contract.spark_schema,
         contract.rules,
     )
@@ -63,7 +53,7 @@ def described(contract: TableContract, module: ModuleType) -> dict[str, Any]:
         "description": text,
         "metadata": metadata,
         "kinds": KINDS,
-        "code_version": code_version(module, text=repr(promise)),
+        "code_version": code_version(*modules, rules=rules, text=repr(promise)),
         **labels(contract.layer, contract.domain, pii=any(map(contract.is_pii, contract.columns))),
     }
 
@@ -109,8 +99,9 @@ def columns(shown: Sequence[dg.TableColumn], sources: Mapping[str, Sequence[str]
 
 
 def code_of(contract: TableContract, module: ModuleType) -> dg.LocalFileCodeReference:
-    """Where a table is computed: the transform of its name, or else the module."""
-    transform = getattr(module, contract.table, module)
+    """Where a table is computed: its function in the module, or else the module."""
+    found = vars(module).get(contract.table)
+    transform = getattr(found, "transform", module)
     line = inspect.getsourcelines(transform)[1] or None
     return dg.LocalFileCodeReference(
         file_path=inspect.getfile(transform), line_number=line, label=transform.__name__
@@ -119,57 +110,6 @@ def code_of(contract: TableContract, module: ModuleType) -> dg.LocalFileCodeRefe
 
 def _pii(*, holds: bool) -> dict[str, str]:
     return {"pii": ""} if holds else {}
-
-
-def code_version(*modules: ModuleType, text: str = "") -> str:
-    """Changes with the code that computes an asset, what that uses of ours, the rules of tables, and a text."""
-    rules = current_rules().model_dump_json(exclude=NOT_COMPUTED_WITH)
-    content = "".join(source for module in modules for source in _code_of(module)) + rules + text
-    return hashlib.sha256(content.encode()).hexdigest()[:12]
-
-
-@cache
-def _code_of(module: ModuleType) -> Sequence[str]:
-    """The source of a module and of those that it uses, of the packages that compute tables."""
-    found, waiting = {module.__name__: inspect.getsource(module)}, [module]
-    while waiting:
-        for value in vars(waiting.pop()).values():
-            name = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None)
-            if str(name).startswith(COMPUTING) and name not in found:
-                used = sys.modules[str(name)]
-                found[str(name)] = inspect.getsource(used)
-                waiting.append(used)
-    return [found[name] for name in sorted(found)]
-
-
-def reads(**tables: str) -> Mapping[str, dg.AssetIn]:
-    """The inputs of a snapshot: for each parameter the ``layer/table`` it reads, up to the snapshot's day."""
-
-    def asset_in(name: str) -> dg.AssetIn:
-        contract = contract_of(*name.split("/"))
-        mapping = EVERY_MONTH_SO_FAR if contract.partition_column == "month" else None
-        return dg.AssetIn(
-            key=dg.AssetKey([contract.layer, contract.table]),
-            partition_mapping=mapping,
-            metadata={AS_LANDED: True} if contract.layer == "cleaned" else None,
-        )
-
-    return {parameter: asset_in(name) for parameter, name in tables.items()}
-
-
-def snapshot_day(context: dg.AssetExecutionContext) -> date:
-    """The as-of day of the run."""
-    return date.fromisoformat(context.partition_key)
-
-
-def snapshot(contract: TableContract, module: ModuleType) -> dict[str, Any]:
-    """What ``@asset`` takes for a table of as-of snapshots; its inputs are parameters by their tables' names."""
-    return {
-        **described(contract, module),
-        **limits(contract.layer, contract.table),
-        "ins": reads(**{name.split("/")[1]: name for name in contract.inputs}),
-        "partitions_def": partitions_of(contract),
-    }
 
 
 def limits(layer: str, table: str) -> dict[str, Any]:

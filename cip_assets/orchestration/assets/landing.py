@@ -4,12 +4,13 @@ import dagster as dg
 from pydantic import Field
 from pyspark.sql import DataFrame
 
-from cip_assets.contracts import contract_of
+from cip_assets.config.rules import Rules
 from cip_assets.engines import EngineResource
 from cip_assets.ingest import landing
 from cip_assets.ingest.discover import find_files, lines_about
+from cip_assets.layers import contract_of
 from cip_assets.orchestration.assets.declare import described, limits
-from cip_assets.orchestration.partitions import calendar
+from cip_assets.orchestration.partitions import Partitions
 from cip_assets.orchestration.resources import LakeResource
 
 
@@ -19,27 +20,29 @@ class ManifestConfig(dg.Config):
     leave_out: list[str] = Field(default=[], description="paths of files that are still being written")
 
 
-@dg.asset(
-    **described(contract_of("landing", "manifest"), landing),
-    **limits("landing", "manifest"),
-    # Dagster's command line takes a range of months only if every asset that it selects can be one run.
-    backfill_policy=dg.BackfillPolicy.single_run(),
-)
-def manifest(
-    context: dg.AssetExecutionContext, engine: EngineResource, lake: LakeResource, config: ManifestConfig
-) -> DataFrame:
-    """Every landing file: hash, rows by month, and what is wrong with it."""
-    folder = lake.settings.landing
-    _, left_aside = find_files(folder)
-    for line in lines_about(left for left in left_aside if not left.is_on_purpose):
-        context.log.warning(f"{folder}: {line}")
-    context.add_output_metadata(
-        {
-            "landing_folder": dg.MetadataValue.path(folder),
-            "not_read": list(lines_about(left_aside)),
-        }
+def manifest_asset(rules: Rules, partitions: Partitions) -> dg.AssetsDefinition:
+    """The asset of the manifest."""
+
+    @dg.asset(
+        **described(contract_of("landing", "manifest"), landing, rules=rules),
+        **limits("landing", "manifest"),
+        # Dagster's command line takes a range of months only if every asset that it selects can be one run.
+        backfill_policy=dg.BackfillPolicy.single_run(),
     )
-    return landing.scan_landing(engine.spark_session, folder, calendar(), config.leave_out)
+    def manifest(
+        context: dg.AssetExecutionContext, engine: EngineResource, lake: LakeResource, config: ManifestConfig
+    ) -> DataFrame:
+        folder = lake.settings.landing
+        _, left_aside = find_files(folder)
+        for line in lines_about(left for left in left_aside if not left.is_on_purpose):
+            context.log.warning(f"{folder}: {line}")
+        context.add_output_metadata(
+            {
+                "landing_folder": dg.MetadataValue.path(folder),
+                "not_read": list(lines_about(left_aside)),
+            }
+        )
+        return landing.scan_landing(engine.spark_session, folder, partitions.calendar(), config.leave_out)
 
-
-ASSETS = [manifest]
+    asset: dg.AssetsDefinition = manifest
+    return asset

@@ -2,10 +2,11 @@
 
 import dagster as dg
 
-from cip_assets.config.rules import current_rules
-from cip_assets.contracts import SOURCE_TABLES, SourceTable
+from cip_assets.config.rules import Rules
+from cip_assets.contracts.source import SourceTable
 from cip_assets.engines import EngineResource
 from cip_assets.ingest import in_step
+from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.checks import counts as quality
 from cip_assets.orchestration.checks.covered import covered_rows, covered_slice
 from cip_assets.orchestration.limits import RETRIES
@@ -57,8 +58,8 @@ def _conservation_check(source: SourceTable) -> dg.AssetChecksDefinition:
     return check
 
 
-def _quarantine_share_check(source: SourceTable) -> dg.AssetChecksDefinition:
-    limit = current_rules().quality.max_quarantined_share
+def _quarantine_share_check(source: SourceTable, rules: Rules) -> dg.AssetChecksDefinition:
+    limit = rules.quality.max_quarantined_share
 
     @dg.asset_check(
         retry_policy=RETRIES,
@@ -86,7 +87,8 @@ def _quarantine_share_check(source: SourceTable) -> dg.AssetChecksDefinition:
     return check
 
 
-CHECKS = [
-    *(_conservation_check(source) for source in SOURCE_TABLES.values()),
-    *(_quarantine_share_check(source) for source in SOURCE_TABLES.values()),
-]
+def conservation_checks(rules: Rules) -> list[dg.AssetChecksDefinition]:
+    return [
+        *(_conservation_check(source) for source in SOURCE_TABLES.values()),
+        *(_quarantine_share_check(source, rules) for source in SOURCE_TABLES.values()),
+    ]

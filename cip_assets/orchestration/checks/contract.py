@@ -2,18 +2,20 @@
 
 import dagster as dg
 
-from cip_assets.contracts import TableContract, contracts_in
+from cip_assets.contracts.contract import TableContract
 from cip_assets.engines import EngineResource
+from cip_assets.layers import contracts_in
 from cip_assets.orchestration.checks.counts import broken_rules
-from cip_assets.orchestration.checks.covered import covered_rows, partitions_of_check
+from cip_assets.orchestration.checks.covered import covered_rows
 from cip_assets.orchestration.limits import FIRST, RETRIES
+from cip_assets.orchestration.partitions import Partitions
 from cip_assets.orchestration.resources import LakeResource
 
 WITH_ROWS = ("cleaned", "features", "marts")
 """The layers whose rows are judged; raw holds what landed, and quarantine what was found wanting."""
 
 
-def contract_check(contract: TableContract) -> dg.AssetChecksDefinition:
+def contract_check(contract: TableContract, partitions: Partitions) -> dg.AssetChecksDefinition:
     """Blocks what is downstream while rows break a rule or share a key."""
 
     @dg.asset_check(
@@ -22,7 +24,7 @@ def contract_check(contract: TableContract) -> dg.AssetChecksDefinition:
         asset=dg.AssetKey([contract.layer, contract.table]),
         name="contract",
         blocking=True,
-        partitions_def=partitions_of_check(contract),
+        partitions_def=partitions.of_check(contract),
         description=f"{len(contract.rules)} rules, and one row per {', '.join(contract.key)}.",
     )
     def check(
@@ -39,4 +41,5 @@ def contract_check(contract: TableContract) -> dg.AssetChecksDefinition:
     return check
 
 
-CHECKS = [contract_check(contract) for contract in contracts_in(*WITH_ROWS)]
+def contract_checks(partitions: Partitions) -> list[dg.AssetChecksDefinition]:
+    return [contract_check(contract, partitions) for contract in contracts_in(*WITH_ROWS)]

@@ -8,7 +8,8 @@ import pyspark.sql.functions as F
 from pyspark.sql import Column, DataFrame
 
 from cip_assets.calc.hashing import key_hash
-from cip_assets.contracts import SourceTable, TableContract
+from cip_assets.contracts.contract import TableContract
+from cip_assets.contracts.source import SourceTable
 from cip_assets.layers.cleaned.judge import money_of, text_of
 
 

@@ -5,16 +5,17 @@ from datetime import date
 import dagster as dg
 
 from cip_assets.calc.as_of import until
-from cip_assets.config.rules import current_rules
-from cip_assets.contracts import EVENT_TABLES, SOURCE_TABLES, SourceTable, contract_of
+from cip_assets.config.rules import Rules
+from cip_assets.contracts.source import SourceTable
 from cip_assets.engines import EngineResource
 from cip_assets.ingest import in_step
 from cip_assets.ingest.conflicts import conflicting_ids
+from cip_assets.layers import EVENT_TABLES, SOURCE_TABLES, contract_of
 from cip_assets.layers.cleaned.judge import unknown_words
 from cip_assets.orchestration.checks import counts as quality
 from cip_assets.orchestration.checks.covered import covered_rows, covered_slice
 from cip_assets.orchestration.limits import RETRIES
-from cip_assets.orchestration.partitions import DAYS
+from cip_assets.orchestration.partitions import Partitions
 from cip_assets.orchestration.resources import LakeResource
 from cip_assets.storage import delta
 
@@ -22,7 +23,7 @@ SHOWN = 20
 """How many examples a check's metadata lists."""
 
 
-def _vocabulary_check(source: SourceTable) -> dg.AssetChecksDefinition:
+def _vocabulary_check(source: SourceTable, rules: Rules) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         retry_policy=RETRIES,
         asset=dg.AssetKey(["cleaned", source.name]),
@@ -33,7 +34,7 @@ def _vocabulary_check(source: SourceTable) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, engine: EngineResource, lake: LakeResource
     ) -> dg.AssetCheckResult:
         table = covered_rows(context, engine, lake, source.cleaned)
-        unknown = unknown_words(table, source, current_rules())
+        unknown = unknown_words(table, source, rules)
         listed = {f"{column} = {word}": rows for column, word, rows in unknown[:SHOWN]}
         return dg.AssetCheckResult(
             passed=not unknown,
@@ -75,8 +76,8 @@ REMEDY = (
 )
 
 
-def _one_line_check(source: SourceTable) -> dg.AssetChecksDefinition:
-    limit = current_rules().quality.max_conflicting_ids_share
+def _one_line_check(source: SourceTable, rules: Rules) -> dg.AssetChecksDefinition:
+    limit = rules.quality.max_conflicting_ids_share
 
     @dg.asset_check(
         retry_policy=RETRIES,
@@ -112,8 +113,8 @@ def _one_line_check(source: SourceTable) -> dg.AssetChecksDefinition:
     return check
 
 
-def _orphan_check(source: SourceTable) -> dg.AssetChecksDefinition:
-    limit = current_rules().quality.max_orphan_share
+def _orphan_check(source: SourceTable, rules: Rules) -> dg.AssetChecksDefinition:
+    limit = rules.quality.max_orphan_share
 
     @dg.asset_check(
         retry_policy=RETRIES,
@@ -146,72 +147,76 @@ def _orphan_check(source: SourceTable) -> dg.AssetChecksDefinition:
     return check
 
 
-@dg.asset_check(
-    retry_policy=RETRIES,
-    asset=dg.AssetKey(["marts", "kpi_totals"]),
-    name="adds_up",
-    blocking=True,
-    partitions_def=DAYS,
-    additional_deps=[
-        dg.AssetKey(name.split("/"))
-        for name in (
-            "marts/customer_360",
-            "marts/kpi_monthly_revenue",
-            "cleaned/transactions",
-            "cleaned/returns",
+def _adds_up_check(partitions: Partitions) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        retry_policy=RETRIES,
+        asset=dg.AssetKey(["marts", "kpi_totals"]),
+        name="adds_up",
+        blocking=True,
+        partitions_def=partitions.days,
+        additional_deps=[
+            dg.AssetKey(name.split("/"))
+            for name in (
+                "marts/customer_360",
+                "marts/kpi_monthly_revenue",
+                "cleaned/transactions",
+                "cleaned/returns",
+            )
+        ],
+        description="Cleaned amounts = customer_360 + orphans = months = total, to the cent; one row per customer.",
+    )
+    def adds_up(
+        context: dg.AssetCheckExecutionContext,
+        engine: EngineResource,
+        lake: LakeResource,
+    ) -> dg.AssetCheckResult:
+        """The money of a snapshot is the money of its transactions."""
+        day = date.fromisoformat(context.partition_key)
+        # Read here and not as inputs: a check looks at a snapshot also when it is out of date.
+        totals, customer_360, monthly = (
+            covered_rows(context, engine, lake, contract_of("marts", table))
+            for table in ("kpi_totals", "customer_360", "kpi_monthly_revenue")
         )
-    ],
-    description="Cleaned amounts = customer_360 + orphans = months = total, to the cent; one row per customer.",
-)
-def adds_up(
-    context: dg.AssetCheckExecutionContext,
-    engine: EngineResource,
-    lake: LakeResource,
-) -> dg.AssetCheckResult:
-    """The money of a snapshot is the money of its transactions."""
-    day = date.fromisoformat(context.partition_key)
-    # Read here and not as inputs: a check looks at a snapshot also when it is out of date.
-    totals, customer_360, monthly = (
-        covered_rows(context, engine, lake, contract_of("marts", table))
-        for table in ("kpi_totals", "customer_360", "kpi_monthly_revenue")
-    )
-    transactions, returns = (
-        delta.read(engine.spark_session, lake.settings.table_uri("cleaned", table))
-        for table in ("transactions", "returns")
-    )
-    stated = totals.collect()[0]
-    found = {
-        "cleaned_transactions": quality.total(until(transactions, "transaction_date", day), "amount"),
-        "customer_360_and_orphans": quality.total(customer_360, "monetary_value") + stated["orphan_revenue"],
-        "monthly_revenue": quality.total(monthly, "monthly_revenue"),
-    }
-    returned = quality.total(until(returns, "return_date", day), "amount")
-    customers = customer_360.count()
-    passed = (
-        set(found.values()) == {stated["total_revenue"]}
-        and returned == stated["returned_amount"]
-        and customers == stated["total_customers"]
-    )
-    return dg.AssetCheckResult(
-        passed=passed,
-        description=f"total_revenue is {stated['total_revenue']}",
-        metadata={
-            "total_revenue": str(stated["total_revenue"]),
-            **{name: str(amount) for name, amount in found.items()},
-            "cleaned_returns": str(returned),
-            "returned_amount": str(stated["returned_amount"]),
-            "customers": customers,
-        },
-    )
+        transactions, returns = (
+            delta.read(engine.spark_session, lake.settings.table_uri("cleaned", table))
+            for table in ("transactions", "returns")
+        )
+        stated = totals.collect()[0]
+        found = {
+            "cleaned_transactions": quality.total(until(transactions, "transaction_date", day), "amount"),
+            "customer_360_and_orphans": quality.total(customer_360, "monetary_value")
+            + stated["orphan_revenue"],
+            "monthly_revenue": quality.total(monthly, "monthly_revenue"),
+        }
+        returned = quality.total(until(returns, "return_date", day), "amount")
+        customers = customer_360.count()
+        passed = (
+            set(found.values()) == {stated["total_revenue"]}
+            and returned == stated["returned_amount"]
+            and customers == stated["total_customers"]
+        )
+        return dg.AssetCheckResult(
+            passed=passed,
+            description=f"total_revenue is {stated['total_revenue']}",
+            metadata={
+                "total_revenue": str(stated["total_revenue"]),
+                **{name: str(amount) for name, amount in found.items()},
+                "cleaned_returns": str(returned),
+                "returned_amount": str(stated["returned_amount"]),
+                "customers": customers,
+            },
+        )
+
+    return adds_up
 
 
-_EVENTS = [SOURCE_TABLES[name] for name in EVENT_TABLES]
-_WORDY = {key.split(".")[0] for key in current_rules().vocabulary}
-
-CHECKS = [
-    *(_vocabulary_check(SOURCE_TABLES[name]) for name in SOURCE_TABLES if name in _WORDY),
-    *(_one_month_check(source) for source in _EVENTS),
-    *(_one_line_check(source) for source in SOURCE_TABLES.values()),
-    *(_orphan_check(source) for source in _EVENTS),
-    adds_up,
-]
+def integrity_checks(rules: Rules, partitions: Partitions) -> list[dg.AssetChecksDefinition]:
+    events = [SOURCE_TABLES[name] for name in EVENT_TABLES]
+    wordy = {key.split(".")[0] for key in rules.vocabulary}
+    return [
+        *(_vocabulary_check(source, rules) for name, source in SOURCE_TABLES.items() if name in wordy),
+        *(_one_month_check(source) for source in events),
+        *(_one_line_check(source, rules) for source in SOURCE_TABLES.values()),
+        *(_orphan_check(source, rules) for source in events),
+        _adds_up_check(partitions),
+    ]

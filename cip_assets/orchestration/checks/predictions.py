@@ -2,39 +2,39 @@
 
 import dagster as dg
 
-from cip_assets.contracts import contract_of
 from cip_assets.engines import EngineResource
+from cip_assets.layers import contract_of
+from cip_assets.layers.labels import WITHHELD
 from cip_assets.orchestration.checks.covered import covered_rows
 from cip_assets.orchestration.limits import RETRIES
-from cip_assets.orchestration.partitions import DAYS
+from cip_assets.orchestration.partitions import Partitions
 from cip_assets.orchestration.resources import LakeResource
-from cip_assets.transforms.backtest import WITHHELD
 
 
-@dg.asset_check(
-    retry_policy=RETRIES,
-    asset=dg.AssetKey(["features", "churn_model"]),
-    name="predictions_held",
-    partitions_def=DAYS,
-    description="A model beat the base rate a window ago and was calibrated; one that did not is withheld.",
-)
-def predictions_held(
-    context: dg.AssetCheckExecutionContext, engine: EngineResource, lake: LakeResource
-) -> dg.AssetCheckResult:
-    """Say which model speaks at the day, and what is not shown because it did not hold."""
-    (row,) = covered_rows(context, engine, lake, contract_of("features", "churn_model")).collect()
-    is_withheld = row["churn_model"] == WITHHELD or row["is_purchase_model_withheld"]
-    return dg.AssetCheckResult(
-        passed=not is_withheld,
-        # A model that is withheld does no harm: its columns are empty and say so.
-        severity=dg.AssetCheckSeverity.WARN,
-        description=row["notes"],
-        metadata={
-            "churn_model": row["churn_model"],
-            "is_purchase_model_withheld": row["is_purchase_model_withheld"],
-            "customers": row["customers"],
-        },
+def predictions_check(partitions: Partitions) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        retry_policy=RETRIES,
+        asset=dg.AssetKey(["features", "churn_model"]),
+        name="predictions_held",
+        partitions_def=partitions.days,
+        description="A model beat the base rate a window ago and was calibrated; one that did not is withheld.",
     )
+    def predictions_held(
+        context: dg.AssetCheckExecutionContext, engine: EngineResource, lake: LakeResource
+    ) -> dg.AssetCheckResult:
+        """Say which model speaks at the day, and what is not shown because it did not hold."""
+        (row,) = covered_rows(context, engine, lake, contract_of("features", "churn_model")).collect()
+        is_withheld = row["churn_model"] == WITHHELD or row["is_purchase_model_withheld"]
+        return dg.AssetCheckResult(
+            passed=not is_withheld,
+            # A model that is withheld does no harm: its columns are empty and say so.
+            severity=dg.AssetCheckSeverity.WARN,
+            description=row["notes"],
+            metadata={
+                "churn_model": row["churn_model"],
+                "is_purchase_model_withheld": row["is_purchase_model_withheld"],
+                "customers": row["customers"],
+            },
+        )
 
-
-CHECKS = [predictions_held]
+    return predictions_held

@@ -5,21 +5,22 @@ looks like one without rows. So every read of a slice asks here first; what is m
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import dagster as dg
 
-from cip_assets.config.errors import PlatformError
+from cip_assets.config.errors import PlatformError, listed
 from cip_assets.config.settings import Settings
-from cip_assets.contracts import SOURCE_TABLES, SourceTable
+from cip_assets.contracts.source import SourceTable
 from cip_assets.ingest import in_step, landing
 from cip_assets.ingest.csv_records import hash_file
 from cip_assets.ingest.discover import find_files
-from cip_assets.ingest.in_step import covers
 from cip_assets.ingest.landing import ManifestEntry
+from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.run_tags import partitions_covered
 from cip_assets.storage import delta
+from cip_assets.storage.written import require_written
 
 STARTED_BY_US = "cip/code"
 """The tag of runs that the command line or the sensor of the landing folder starts: they looked at it before."""
@@ -35,53 +36,6 @@ SNAPSHOTS = ("features", "marts")
 
 RECENT = 50
 """So many evaluations of a check are looked through for one that failed."""
-
-NAMED = 12
-"""So many months, days or files a message names."""
-
-
-def require_written(uri: str, only: delta.Slice | None) -> None:
-    """Refuse to read a slice that was never written; one that was written without rows is a slice like any other.
-
-    Raises:
-        PlatformError: no commit that still counts wrote one of the slice's partitions.
-
-    """
-    never = sorted(_never_written(uri, only)) if only else []
-    if never and only:
-        name, is_month = delta.table_name(uri), only.column == "month"
-        keys = _listed([key[:7] for key in never] if is_month else never)
-        job = "ingest" if is_month else "snapshot"
-        command = "cip run" if is_month else f"cip run --as-of {never[-1]}"
-        raise PlatformError(
-            f"{name}: {keys} was never computed; materialize {name} for {keys} first "
-            f"(job {job}, or '{command}')"
-        )
-
-
-def _never_written(uri: str, only: delta.Slice) -> set[str]:
-    """The partitions of a slice of which the table holds no row and no commit tells."""
-    if not delta.exists(uri):
-        return set(_partitions(only))
-    missing = set(_partitions(only)) - {str(day) for day in delta.slices(uri, only.column)}
-    commits = delta.standing(delta.open_table(uri)) if missing else iter(())
-    for commit in commits:
-        written = str(commit.audit.get("partition") or "")
-        missing = {key for key in missing if not (written and covers(written, key))}
-        if not missing:
-            break
-    return missing
-
-
-def _partitions(only: delta.Slice) -> Iterator[str]:
-    day = only.start
-    while day < only.end:
-        yield str(day)
-        day = _month_after(day) if only.column == "month" else day + timedelta(days=1)
-
-
-def _month_after(day: date) -> date:
-    return (day.replace(day=1) + timedelta(days=31)).replace(day=1)
 
 
 def require_snapshot(settings: Settings, instance: dg.DagsterInstance, name: str, day: date) -> None:
@@ -141,7 +95,7 @@ def require_in_step(
     name, source = f"cleaned/{table}", SOURCE_TABLES[table]
     if STARTED_BY_US not in tags and (files := unscanned(settings, table)):
         raise PlatformError(
-            f"{table}: the landing folder changed since it was last scanned ({_listed(files)}); "
+            f"{table}: the landing folder changed since it was last scanned ({listed(files)}); "
             "run the job refresh, or 'cip run', before a snapshot is computed"
         )
     entries = in_step.read_manifest(settings.table_uri("landing", "manifest")).get(table, [])
@@ -154,7 +108,7 @@ def require_in_step(
         )
     if months:
         raise PlatformError(
-            f"{name}: not ingested as landed: {_listed(months)}; a snapshot of {until} needs every month up to it: "
+            f"{name}: not ingested as landed: {listed(months)}; a snapshot of {until} needs every month up to it: "
             f"run the job ingest for {table} and these months, or 'cip run'"
         )
     for name_of_check, why, failed in failed_checks(settings, instance, source, entries):
@@ -245,9 +199,3 @@ def _months_of(run: dg.DagsterRun | None, months: Collection[str]) -> set[str]:
     """Those of some months that a run covered: all where it had no partition."""
     first, last = partitions_covered(run.tags if run else {})
     return {month for month in months if not first or not last or first <= month <= last}
-
-
-def _listed(names: Collection[str]) -> str:
-    """The names, in order; beyond ``NAMED`` the first ones and the number of the others."""
-    shown: Sequence[str] = sorted(names)[:NAMED]
-    return ", ".join(shown) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

@@ -1,46 +1,42 @@
 """The jobs: one per stage of a run, since each stage has partitions of its own, and those of recovery."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
-from cip_assets.contracts.exports import EXPORTS
-from cip_assets.orchestration.assets import ASSETS
-from cip_assets.orchestration.jobs.recovery import maintenance, replay_quarantine, restore_table
-from cip_assets.orchestration.jobs.refresh import INGEST, SNAPSHOT, refresh
+from cip_assets.layers import CSV_FILES
+from cip_assets.orchestration.graph import BY_DAY, Graph
+from cip_assets.orchestration.jobs.names import INGEST, SCAN, SNAPSHOT, VALIDATE
+from cip_assets.orchestration.jobs.recovery import maintenance_job, replay_quarantine, restore_table
+from cip_assets.orchestration.jobs.refresh import refresh
 
-SCAN = "scan_landing"
-VALIDATE = "validate_exports"
 
-SNAPSHOT_SELECTION = dg.AssetSelection.groups("features", "marts", "exports")
-SNAPSHOT_ASSETS = SNAPSHOT_SELECTION.resolve(ASSETS)
-
-JOBS: Sequence[Any] = [
-    dg.define_asset_job(
-        SCAN,
-        selection=dg.AssetSelection.groups("landing"),
-        description="Look at the landing folder: the manifest. Unpartitioned.",
-    ),
-    dg.define_asset_job(
-        INGEST,
-        selection=dg.AssetSelection.groups("landing", "raw", "cleaned", "quarantine"),
-        description="Landing files to raw, cleaned and quarantine, for a range of months.",
-    ),
-    dg.define_asset_job(
-        SNAPSHOT,
-        selection=SNAPSHOT_SELECTION,
-        description="Features, marts and exports as of a day.",
-    ),
-    dg.define_asset_job(
-        VALIDATE,
-        selection=dg.AssetSelection.checks_for_assets(
-            *(dg.AssetKey(["exports", export.name]) for export in EXPORTS)
+def all_jobs(graph: Graph) -> Mapping[str, Any]:
+    """Every job by its name."""
+    stages: list[Any] = [
+        dg.define_asset_job(
+            SCAN,
+            selection=dg.AssetSelection.groups("landing"),
+            description="Look at the landing folder: the manifest. Unpartitioned.",
         ),
-        description="Check the exported files against the marts and each other.",
-    ),
-    refresh,
-    restore_table,
-    maintenance,
-    replay_quarantine,
-]
+        dg.define_asset_job(
+            INGEST,
+            selection=dg.AssetSelection.groups("landing", "raw", "cleaned", "quarantine"),
+            description="Landing files to raw, cleaned and quarantine, for a range of months.",
+        ),
+        dg.define_asset_job(
+            SNAPSHOT,
+            selection=dg.AssetSelection.groups(*BY_DAY),
+            description="Features, marts and exports as of a day.",
+        ),
+        dg.define_asset_job(
+            VALIDATE,
+            selection=dg.AssetSelection.checks_for_assets(
+                *(dg.AssetKey(["exports", file.name]) for file in CSV_FILES)
+            ),
+            description="Check the exported files against the marts and each other.",
+        ),
+    ]
+    others: list[Any] = [refresh, restore_table, maintenance_job(graph.rules), replay_quarantine]
+    return {job.name: job for job in (*stages, *others)}

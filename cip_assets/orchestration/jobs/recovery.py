@@ -6,19 +6,18 @@ import dagster as dg
 from pydantic import Field
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.config.rules import current_rules
+from cip_assets.config.rules import Rules
 from cip_assets.config.settings import Settings
-from cip_assets.contracts import CONTRACTS, SOURCE_TABLES
-from cip_assets.orchestration.assets import ASSETS
+from cip_assets.layers import CONTRACTS, SOURCE_TABLES
+from cip_assets.orchestration.graph import Graph
+from cip_assets.orchestration.jobs.names import MAINTENANCE, REPLAY, RESTORE
 from cip_assets.orchestration.resources import LakeResource
+from cip_assets.orchestration.runs import Report, Runs
 from cip_assets.storage import delta
+from cip_assets.storage.quarantine import quarantined_lines
 
 IN_MEMORY = "in_memory"
 """The IO manager of what an op returns, which is for whoever asked and is not stored."""
-
-RESTORE = "restore_table"
-MAINTENANCE = "maintenance"
-REPLAY = "replay_quarantine"
 
 
 class RestoreConfig(dg.Config):
@@ -35,12 +34,14 @@ class RestoreConfig(dg.Config):
 
 
 @dg.op(out=dg.Out(io_manager_key=IN_MEMORY))
-def restore(context: dg.OpExecutionContext, lake: LakeResource, config: RestoreConfig) -> list[str]:
+def restore(
+    context: dg.OpExecutionContext, lake: LakeResource, runs: dg.ResourceParam[Runs], config: RestoreConfig
+) -> list[str]:
     """Make a table again what it was, as a new version; returns what must be run again to agree with it."""
     layer, table = _known(config.table)
     uri = lake.settings.table_uri(layer, table)
     version = _version(uri, config)
-    disagreeing = computed_from_later(lake.settings, config.table, version)
+    disagreeing = computed_from_later(runs.graph, lake.settings, config.table, version)
     if disagreeing and not config.go_on:
         raise PlatformError(
             f"{config.table}: version {version} is older than what {', '.join(disagreeing)} were computed from; "
@@ -59,7 +60,7 @@ def restore(context: dg.OpExecutionContext, lake: LakeResource, config: RestoreC
     return disagreeing
 
 
-def computed_from_later(settings: Settings, name: str, version: int) -> list[str]:
+def computed_from_later(graph: Graph, settings: Settings, name: str, version: int) -> list[str]:
     """The tables downstream that were written after the version was replaced: they know what came later."""
     table = delta.open_table(settings.table_uri(*_known(name)))
     later = [commit for commit in delta.history(table) if commit.version > version]
@@ -67,7 +68,7 @@ def computed_from_later(settings: Settings, name: str, version: int) -> list[str
         return []
     replaced = later[-1].timestamp
     key = dg.AssetKey(name.split("/"))
-    downstream = dg.AssetSelection.assets(key).downstream(include_self=False).resolve(ASSETS)
+    downstream = graph.resolved(dg.AssetSelection.assets(key).downstream(include_self=False))
     found = []
     for following in sorted(key.to_user_string() for key in downstream):
         written = _last_written(settings, following)
@@ -123,34 +124,39 @@ class MaintenanceConfig(dg.Config):
     """Which tables, and how long their old versions stay readable."""
 
     tables: list[str] = Field(default=[], description="layer/table; all that are written unless given")
-    keep_days: int = Field(
-        default_factory=lambda: current_rules().operations.keep_versions_days,
+    keep_days: int | None = Field(
+        default=None,
         ge=0,
-        description="time travel reaches back so many days",
+        description="time travel reaches back so many days; operations.keep_versions_days of the rules unless given",
     )
 
 
-@dg.op(out=dg.Out(io_manager_key=IN_MEMORY))
-def compact_and_vacuum(
-    context: dg.OpExecutionContext, lake: LakeResource, config: MaintenanceConfig
-) -> dict[str, dict[str, int]]:
-    """Join small files, and delete files that no version of the last days needs; says what was done."""
-    done = {}
-    for name in config.tables or list(CONTRACTS):
-        uri = lake.settings.table_uri(*_known(name))
-        if delta.exists(uri):
-            tidied = delta.maintain(uri, timedelta(days=config.keep_days))
-            done[name] = {"files_joined": tidied.files_joined, "files_deleted": tidied.files_deleted}
-    context.add_output_metadata({"tables": dg.MetadataValue.json(done)})
-    return done
+def maintenance_job(rules: Rules) -> dg.JobDefinition:
+    """The job that keeps tables small and fast."""
 
+    @dg.op(out=dg.Out(io_manager_key=IN_MEMORY))
+    def compact_and_vacuum(
+        context: dg.OpExecutionContext, lake: LakeResource, config: MaintenanceConfig
+    ) -> dict[str, dict[str, int]]:
+        """Join small files, and delete files that no version of the last days needs; says what was done."""
+        keep = rules.operations.keep_versions_days if config.keep_days is None else config.keep_days
+        done = {}
+        for name in config.tables or list(CONTRACTS):
+            uri = lake.settings.table_uri(*_known(name))
+            if delta.exists(uri):
+                tidied = delta.maintain(uri, timedelta(days=keep))
+                done[name] = {"files_joined": tidied.files_joined, "files_deleted": tidied.files_deleted}
+        context.add_output_metadata({"tables": dg.MetadataValue.json(done)})
+        return done
 
-@dg.job(
-    name=MAINTENANCE,
-    description="Optimize and vacuum the tables; versions of the last days stay readable.",
-)
-def maintenance() -> None:
-    compact_and_vacuum()
+    @dg.job(
+        name=MAINTENANCE,
+        description="Optimize and vacuum the tables; versions of the last days stay readable.",
+    )
+    def maintenance() -> None:
+        compact_and_vacuum()
+
+    return maintenance
 
 
 class ReplayConfig(dg.Config):
@@ -161,17 +167,14 @@ class ReplayConfig(dg.Config):
 
 @dg.op(out=dg.Out(io_manager_key=IN_MEMORY))
 def clean_again(
-    context: dg.OpExecutionContext, lake: LakeResource, config: ReplayConfig
+    context: dg.OpExecutionContext, lake: LakeResource, runs: dg.ResourceParam[Runs], config: ReplayConfig
 ) -> dict[str, dict[str, int]]:
     """Clean the months that have quarantined lines again, then compute the snapshot; says what got in."""
-    # The runner runs the jobs of the definitions, which this job is one of.
-    from cip_assets.orchestration.runs import Platform, Report, quarantined_lines  # noqa: PLC0415
-
     unknown = sorted(set(config.tables) - SOURCE_TABLES.keys())
     if unknown:
         raise PlatformError(f"{unknown[0]!r} is no source table; take one of {', '.join(SOURCE_TABLES)}")
     tables = config.tables or list(SOURCE_TABLES)
-    platform, report = Platform(lake.settings, context.instance), Report()
+    platform, report = runs.platform(lake.settings, context.instance), Report()
     before = quarantined_lines(lake.settings, tables)
     platform.replay(tables, report)
     after = quarantined_lines(lake.settings, tables)

@@ -6,23 +6,18 @@ Without a configuration it does what `cip run` does.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import Field
 
 from cip_assets.orchestration.due import plan
+from cip_assets.orchestration.jobs.names import INGEST, REFRESH
 from cip_assets.orchestration.resources import LakeResource
+from cip_assets.orchestration.runs import Platform, Report, Runs
 
-if TYPE_CHECKING:
-    from cip_assets.orchestration.runs import Platform
-
-REFRESH = "refresh"
-REFRESH_OP = "ingest_then_snapshot"
 PART_OF = "cip/part_of"
 """The tag of a run that another one makes: that one's id."""
 
-INGEST, SNAPSHOT = "ingest", "snapshot"
 MANIFEST = dg.AssetKey(["landing", "manifest"])
 
 
@@ -40,12 +35,11 @@ class Landed(dg.Config):
 
 
 @dg.op(description="Runs `ingest` for what landed, then `snapshot` of the last day with a transaction.")
-def ingest_then_snapshot(context: dg.OpExecutionContext, config: Landed, lake: LakeResource) -> None:
+def ingest_then_snapshot(
+    context: dg.OpExecutionContext, config: Landed, lake: LakeResource, runs: dg.ResourceParam[Runs]
+) -> None:
     """Make both runs; what depends on a table that a bad file keeps from being read is left as it is."""
-    # Imported here, since it is made of all definitions, this one too.
-    from cip_assets.orchestration.runs import Platform  # noqa: PLC0415
-
-    platform = Platform(lake.settings, context.instance, {PART_OF: context.run_id})
+    platform = runs.platform(lake.settings, context.instance, {PART_OF: context.run_id})
     if config.tables:
         _ingest_what_landed(platform, config)
     else:
@@ -55,9 +49,7 @@ def ingest_then_snapshot(context: dg.OpExecutionContext, config: Landed, lake: L
         raise dg.Failure(f"failed: {', '.join(run.job_name for run in failed)}", allow_retries=False)
 
 
-def _ingest_what_landed(platform: "Platform", config: Landed) -> None:
-    from cip_assets.orchestration.runs import Report  # noqa: PLC0415 -- as above
-
+def _ingest_what_landed(platform: Platform, config: Landed) -> None:
     report = Report()
     left_out = {"ops": {"landing__manifest": {"config": {"leave_out": config.leave_out}}}}
     blocked = platform.execute(

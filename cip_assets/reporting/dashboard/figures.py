@@ -8,9 +8,9 @@ from typing import Any
 
 import duckdb
 
-from cip_assets.config.rules import current_rules
+from cip_assets.config.rules import Rules
 from cip_assets.config.settings import Settings
-from cip_assets.contracts import SOURCE_TABLES
+from cip_assets.layers import SOURCE_TABLES
 from cip_assets.reporting.dashboard.cube import cube
 from cip_assets.storage import delta
 
@@ -55,7 +55,7 @@ class Figures:
     cube: Mapping[str, Any]
 
 
-def figures(settings: Settings, as_of: date) -> Figures:
+def figures(settings: Settings, as_of: date, rules: Rules) -> Figures:
     """Read the figures of a day: numbers as numbers, months as their first days.
 
     Raises:
@@ -75,7 +75,7 @@ def figures(settings: Settings, as_of: date) -> Figures:
         for table in CLEANED:
             opened = delta.open_table(settings.table_uri("cleaned", table))
             connection.register(table, opened.to_pyarrow_dataset())
-        drawn = cube(connection, as_of, current_rules())
+        drawn = cube(connection, as_of, rules)
         found = {name: _rows(connection, query) for name, query in QUERIES.items()}
         found["quality"] = [_quality(connection, settings, table) for table in SOURCE_TABLES]
     return Figures(found, drawn)

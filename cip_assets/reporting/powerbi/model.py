@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import indent
 
-from cip_assets.contracts import contract_of
-from cip_assets.contracts.exports import EXPORTS, Export, RetentionExport
+from cip_assets.contracts.csv_file import CsvFile
+from cip_assets.layers import CSV_FILES
 from cip_assets.reporting.powerbi.measures import MEASURES
 
 CALENDAR = "Calendar"
@@ -58,7 +58,9 @@ class Relationship:
         return f"{self.table}_{self.column}"
 
 
-TABLES: Sequence[Export] = tuple(e for e in EXPORTS if e.mart != "customer_360" or e.name == e.mart)
+TABLES: Sequence[CsvFile] = tuple(
+    file for file in CSV_FILES if file.mart.table != "customer_360" or file.name == file.mart.table
+)
 """The files of the model; the other files of customer_360 hold nothing that it does not have."""
 
 CLASSES: Sequence[Column] = (
@@ -79,9 +81,9 @@ CLASSES: Sequence[Column] = (
 """Columns of customer_360 that the distributions are drawn by; the classes are those of the page."""
 
 
-def columns_of(export: Export) -> Sequence[Column]:
+def columns_of(export: CsvFile) -> Sequence[Column]:
     """The columns of a file's table, as its contract has them."""
-    mart = contract_of("marts", export.mart)
+    mart = export.mart
 
     def column(name: str, *, is_month: bool = False) -> Column:
         return Column(
@@ -91,17 +93,12 @@ def columns_of(export: Export) -> Sequence[Column]:
             is_month,
         )
 
-    found = [column(_name(expression), is_month=" AS " in expression) for expression in export.columns]
-    if isinstance(export, RetentionExport):
-        found += [column("month_number"), column("retention_rate")]
+    found = [column(name, is_month=name in export.months) for name in export.columns]
+    if export.spread:
+        found += [column(export.spread.by), column(export.spread.value)]
     if export.name == "customer_360":
         found += CLASSES
     return found
-
-
-def _name(expression: str) -> str:
-    """The name that an export's expression gives its column."""
-    return expression.rpartition(" AS ")[2]
 
 
 def relationships() -> Sequence[Relationship]:
@@ -149,7 +146,7 @@ def _relationship(found: Relationship) -> str:
     )
 
 
-def _table(export: Export) -> Iterator[str]:
+def _table(export: CsvFile) -> Iterator[str]:
     yield f"/// {export.description}"
     yield f"table {export.name}"
     yield ""
@@ -180,7 +177,7 @@ def _column(column: Column) -> Iterator[str]:
     yield ""
 
 
-def _query(export: Export) -> str:
+def _query(export: CsvFile) -> str:
     """Power Query: the file, an empty field as nothing, a month as its first day, and the types of the contract."""
     columns = [column for column in columns_of(export) if not column.dax]
     steps = [
@@ -191,8 +188,8 @@ def _query(export: Export) -> str:
         ("Named", "Table.PromoteHeaders(Source, [PromoteAllScalars = true])"),
         ("Emptied", 'Table.ReplaceValue(Named, "", null, Replacer.ReplaceValue, Table.ColumnNames(Named))'),
     ]
-    if isinstance(export, RetentionExport):
-        kept = ", ".join(f'"{_name(expression)}"' for expression in export.columns)
+    if export.spread:
+        kept = ", ".join(f'"{name}"' for name in export.columns)
         steps += [
             # What is null is left out: months that are not over.
             ("Long", f'Table.UnpivotOtherColumns(Emptied, {{{kept}}}, "month_number", "retention_rate")'),

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.config.rules import Rules
-from cip_assets.contracts import SOURCE_TABLES
+from cip_assets.layers import SOURCE_TABLES
 from cip_assets.layers.cleaned.judge import cleaned_rows, judge, quarantine_rows, rivals, unknown_words
 from cip_assets_tests.layers.frames import Row, collected, frame_of, types_of
 

@@ -6,22 +6,23 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster_deltalake import LocalConfig
-from pandera.pyspark import DataFrameModel
 from pyspark.sql import DataFrame
 
 import cip_assets
 from cip_assets.config.settings import Settings
-from cip_assets.contracts import LAYERS, SOURCE_TABLES, TableContract, contract_of, contracts_in
-from cip_assets.contracts.table import Money
-from cip_assets.contracts.table import column as declared
+from cip_assets.contracts.contract import LAYERS, Contract, DeclarationError, TableContract
+from cip_assets.contracts.contract import column as declared
+from cip_assets.contracts.types import Money
 from cip_assets.definitions import build_definitions
 from cip_assets.engines import EngineResource
-from cip_assets.layers.cleaned import judge as cleaning
+from cip_assets.layers import SOURCE_TABLES, contract_of, contracts_in
+from cip_assets.layers.cleaned import judge
 from cip_assets.orchestration.assets.declare import described
 from cip_assets.orchestration.io_manager import SparkDeltaIOManager
 from cip_assets_tests.conftest import ENGINE
+from cip_assets_tests.graph import GRAPH as ALL
 
-DEFINITIONS = build_definitions(Settings(Path("/nowhere"), ENGINE))
+DEFINITIONS = build_definitions(Settings(Path("/nowhere"), ENGINE), ALL)
 GRAPH = DEFINITIONS.resolve_asset_graph()
 SPECS = {spec.key.to_user_string(): spec for spec in DEFINITIONS.resolve_all_asset_specs()}
 ORDER = (*LAYERS, "exports")
@@ -125,20 +126,21 @@ def test_what_is_shown_of_a_column_names_its_sources() -> None:
 
 
 def test_a_source_that_no_input_has_is_refused() -> None:
-    class Odd(DataFrameModel):
+    class Odd(Contract, grain="one row", key=["price"], domain="sales"):
         """A slip of the pen."""
 
         price: Money = declared("Price", "returns.amuont")
 
-    misspelt = TableContract("marts", "odd", "one row", ("price",), Odd, inputs=("raw/returns",))
-    with pytest.raises(KeyError, match=r"marts/odd.price: no input has its source returns.amuont"):
-        misspelt.sources("price")
+    with pytest.raises(
+        DeclarationError, match=r"marts/odd: price comes from 'returns.amuont', which none of its inputs"
+    ):
+        TableContract.of(Odd, "marts", "odd", [SOURCE_TABLES["returns"].raw])
 
 
 def test_a_materialization_tells_the_lineage(tmp_path: Path) -> None:
     products = contract_of("cleaned", "products")
 
-    @dg.asset(**described(products, cleaning))
+    @dg.asset(**described(products, judge, rules=ALL.rules))
     def cleaned_products(engine: EngineResource) -> DataFrame:
         return engine.spark_session.createDataFrame([], products.spark_schema)
 
@@ -180,29 +182,20 @@ def test_tables_with_personal_data_are_tagged() -> None:
     }
 
 
-MODULES = {
-    "purchase_model": "purchase_model",
-    "insights": "insights",
-    **dict.fromkeys(["past_predictions", "churn_model", "model_backtest", "model_calibration"], "backtest"),
-}
-"""The module of the transforms that are not in the one of their layer."""
-
-
 @pytest.mark.parametrize("table", SPECS)
 def test_an_asset_links_to_its_code(table: str) -> None:
     references = SPECS[table].metadata["dagster/code_references"].code_references
     paths = [Path(reference.file_path) for reference in references]
     package = Path(cip_assets.__file__).parent
     layer, name = table.split("/")
-    assert (
-        paths[-1]
-        == package / "orchestration" / "assets" / f"{'cleaned' if layer == 'quarantine' else layer}.py"
-    )
+    wrapper = {"landing": "landing", "exports": "exports", "features": "table_asset", "marts": "table_asset"}
+    assert paths[-1] == package / "orchestration" / "assets" / f"{wrapper.get(layer, 'sources')}.py"
     if layer in {"features", "marts"}:
         lines = paths[0].read_text(encoding="utf-8").splitlines()
-        module = MODULES.get(name, layer)
-        assert paths[0] == package / "transforms" / f"{module}.py"
-        assert lines[references[0].line_number - 1].startswith(f"def {name}(")
+        assert paths[0] == package / "layers" / layer / f"{name}.py"
+        from_there = lines[references[0].line_number - 1 :]
+        assert from_there[0].startswith("@")
+        assert next(line for line in from_there if line.startswith("def ")).startswith(f"def {name}(")
 
 
 # --- the graph ----------------------------------------------------------------------------------------------

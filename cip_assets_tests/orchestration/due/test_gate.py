@@ -10,15 +10,15 @@ import dagster as dg
 import pytest
 
 from cip_assets.config.settings import Settings
-from cip_assets.orchestration.assets import ASSETS
-from cip_assets.orchestration.checks import CHECKS
+from cip_assets.definitions import open_platform
 from cip_assets.orchestration.due.gate import BLOCKING, BLOCKING_SNAPSHOTS
 from cip_assets.orchestration.failures import failures_of
-from cip_assets.orchestration.jobs.all_jobs import SCAN
+from cip_assets.orchestration.jobs.names import SCAN
 from cip_assets.orchestration.run_tags import RANGE_END, RANGE_START
-from cip_assets.orchestration.runs import Platform, Report
+from cip_assets.orchestration.runs import Report
 from cip_assets.storage import delta
 from cip_assets_tests.conftest import ENGINE
+from cip_assets_tests.graph import ASSETS, CHECKS
 from cip_assets_tests.integration.helpers import land, land_all, rows_of
 
 DAY = "2024-02-12"
@@ -29,7 +29,7 @@ class Dagster:
     """Dagster on a data folder, as a person at its page uses it."""
 
     def __init__(self, data_dir: Path) -> None:
-        self.platform = Platform(
+        self.platform = open_platform(
             Settings(data_dir, ENGINE), dg.DagsterInstance.ephemeral(), select=["features/population"]
         )
         self.settings = self.platform.settings

@@ -3,13 +3,12 @@
 import pytest
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.orchestration.due import plan
-from cip_assets.orchestration.jobs.all_jobs import SNAPSHOT_ASSETS
 from cip_assets_tests.conftest import Cip
+from cip_assets_tests.graph import GRAPH, SNAPSHOT_ASSETS
 
 
 def selected(*selections: str) -> set[str]:
-    return {key.to_user_string() for key in plan.selected(SNAPSHOT_ASSETS, selections)}
+    return {key.to_user_string() for key in GRAPH.selected(selections)}
 
 
 NEEDED = {"exports/kpi_monthly_revenue", "marts/kpi_monthly_revenue"}

@@ -11,6 +11,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
+from cip_assets.definitions import open_platform
 from cip_assets.orchestration.due.up_to_date import up_to_date
 from cip_assets.orchestration.runs import Platform, Report
 from cip_assets.storage import delta
@@ -26,7 +27,7 @@ Due = Callable[[], set[str]]
 @pytest.fixture
 def platform(healthy: Path) -> Iterator[Platform]:
     """On a folder in which all was run, the assets of two short paths."""
-    made = Platform(Settings(healthy, ENGINE), select=["exports/kpi_monthly_revenue", "features/rfm"])
+    made = open_platform(Settings(healthy, ENGINE), select=["exports/kpi_monthly_revenue", "features/rfm"])
     with made.instance:
         yield made
 
@@ -129,4 +130,4 @@ def test_an_asset_that_no_snapshot_has_is_named(healthy: Path) -> None:
     with pytest.raises(
         PlatformError, match="'marts/sales' selects no asset of a snapshot; take one of exports/"
     ):
-        Platform(Settings(healthy, ENGINE), select=["marts/sales"])
+        open_platform(Settings(healthy, ENGINE), select=["marts/sales"])

@@ -10,7 +10,9 @@ from deltalake import DeltaTable
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
-from cip_assets.orchestration.jobs.recovery import MAINTENANCE, REPLAY, RESTORE
+from cip_assets.definitions import open_platform
+from cip_assets.orchestration.graph import Graph
+from cip_assets.orchestration.jobs.names import MAINTENANCE, REPLAY, RESTORE
 from cip_assets.orchestration.runs import Platform
 from cip_assets.storage import delta
 from cip_assets_tests.conftest import ENGINE
@@ -111,7 +113,7 @@ def test_what_is_older_than_that_is_deleted(healthy: Path, platform_on: MakePlat
 
 
 def test_after_upkeep_a_run_finds_every_table_up_to_date(healthy: Path) -> None:
-    platform = Platform(Settings(healthy, ENGINE))
+    platform = open_platform(Settings(healthy, ENGINE))
     with platform.instance:
         platform.recover(MAINTENANCE, {"keep_days": 0})
         report = platform.run()
@@ -121,9 +123,7 @@ def test_after_upkeep_a_run_finds_every_table_up_to_date(healthy: Path) -> None:
 def test_quarantined_lines_get_in_when_what_kept_them_out_is_gone(
     healthy: Path, platform_on: MakePlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "cip_assets.orchestration.runs.SNAPSHOT_ASSETS", {dg.AssetKey(["features", "returns"])}
-    )
+    monkeypatch.setattr(Graph, "snapshot_assets", frozenset({dg.AssetKey(["features", "returns"])}))
     platform = platform_on(healthy)
     cleaned = DeltaTable(str(healthy / "lake" / "cleaned/returns"))
     (line,) = DeltaTable(str(healthy / "lake" / "raw/returns")).to_pyarrow_table().to_pylist()

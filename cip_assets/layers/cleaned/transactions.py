@@ -1,0 +1,24 @@
+"""Purchases: what was bought, by whom, when and for how much."""
+
+import pyspark.sql.types as T
+
+from cip_assets.contracts.contract import column
+from cip_assets.contracts.source import source
+from cip_assets.contracts.text_formats import LARGEST_AMOUNT, LARGEST_QUANTITY
+from cip_assets.contracts.types import Event, Money
+
+
+class Transactions(Event, grain="one row per transaction", key=["transaction_id"], domain="sales"):
+    """Purchases: what was bought, by whom, when and for how much."""
+
+    transaction_id: T.StringType = column("Transaction, an opaque id", required=True)
+    customer_id: T.StringType = column("Customer who bought", required=True)
+    product_id: T.StringType = column("Product bought")
+    quantity: T.IntegerType = column("Units bought", required=True, ge=1, le=LARGEST_QUANTITY, unit="units")
+    price: Money = column("Price of one unit", ge=0, le=LARGEST_AMOUNT, unit="currency")
+    amount: Money = column("What was paid", required=True, ge=0, le=LARGEST_AMOUNT, unit="currency")
+    payment_method: T.StringType = column("How it was paid", required=True)
+    transaction_date: T.DateType = column("Day of the purchase", required=True)
+
+
+transactions = source(Transactions, event_date="transaction_date")

@@ -1,0 +1,122 @@
+"""The churn rule and the churn probability of each known buyer, by the model that speaks, with its reasons."""
+
+import pyspark.sql.functions as F
+import pyspark.sql.types as T
+from pyspark.sql import Column, DataFrame
+
+from cip_assets.calc.broadcast import with_row
+from cip_assets.config.rules import Rules
+from cip_assets.contracts.contract import column
+from cip_assets.contracts.table import table
+from cip_assets.contracts.types import CustomerSnapshot, Ratio
+from cip_assets.layers.features.challenger import Challenger
+from cip_assets.layers.features.churn_model import ChurnModel
+from cip_assets.layers.features.clv import Clv
+from cip_assets.layers.features.engagement import Engagement
+from cip_assets.layers.features.purchases import Purchases
+from cip_assets.layers.features.returns import CustomerReturns
+from cip_assets.layers.features.support import Support
+
+_HISTORY = ("first_purchase_date", "last_purchase_date", "purchase_days")
+
+
+class Churn(CustomerSnapshot, grain="one row per known buyer and as-of day", domain="customers"):
+    """The churn rule, and how likely a buyer is not to buy again soon."""
+
+    recency_days: T.IntegerType = column("D minus the last purchase day", required=True, unit="days", ge=0)
+    is_churn_risk: T.BooleanType = column(
+        "True where recency_days exceeds the rules' limit", "recency_days", required=True
+    )
+    churn_probability: Ratio = column(
+        "P(no purchase within the rules' churn window), by the model that speaks; empty where it is withheld",
+        "clv.p_active",
+        "challenger.p_active",
+        "churn_model",
+        ge=0,
+        le=1,
+    )
+    churn_band: T.StringType = column(
+        "Band of the probability, by the rules",
+        "clv.p_active",
+        "challenger.p_active",
+        "churn_model",
+        isin=["Low", "Medium", "High"],
+    )
+    churn_model: T.StringType = column(
+        "Which model speaks of churn; 'withheld' where none held in the backtest",
+        required=True,
+        isin=["purchase_model", "challenger", "withheld"],
+    )
+    churn_reasons: T.StringType = column(
+        "What of the history speaks for churn, separated by '; '; empty text where nothing does",
+        "recency_days",
+        *_HISTORY,
+        "recent_sessions",
+        "earlier_sessions",
+        "open_tickets",
+        "returned_transactions",
+        required=True,
+    )
+
+
+@table(
+    Churn,
+    purchases=Purchases,
+    clv=Clv,
+    returns=CustomerReturns,
+    support=Support,
+    engagement=Engagement,
+    challenger=Challenger,
+    churn_model=ChurnModel,
+)
+def churn(
+    purchases: DataFrame,
+    clv: DataFrame,
+    returns: DataFrame,
+    support: DataFrame,
+    engagement: DataFrame,
+    challenger: DataFrame,
+    churn_model: DataFrame,
+    rules: Rules,
+) -> DataFrame:
+    bands = rules.churn.bands
+    band = (
+        F.when(F.col("churn_probability") >= F.lit(bands.high).cast("decimal(18,6)"), F.lit("High"))
+        .when(F.col("churn_probability") >= F.lit(bands.medium).cast("decimal(18,6)"), F.lit("Medium"))
+        .when(F.col("churn_probability").isNotNull(), F.lit("Low"))
+    )
+    return (
+        with_row(purchases.where("NOT is_orphan"), churn_model.select("churn_model"))
+        .join(clv.select("customer_id", F.col("p_active").alias("purchase_model")), "customer_id")
+        .join(challenger.select("customer_id", F.col("p_active").alias("challenger")), "customer_id", "left")
+        .join(returns.select("customer_id", "returned_transactions"), "customer_id", "left")
+        .join(support.select("customer_id", "open_tickets"), "customer_id", "left")
+        .join(engagement.select("customer_id", "recent_sessions", "earlier_sessions"), "customer_id", "left")
+        .withColumn("is_churn_risk", F.col("recency_days") > rules.churn.risk_after_days)
+        .withColumn("churn_probability", (F.lit(1) - _of_speaker()).cast("decimal(18,6)"))
+        .withColumn("churn_band", band)
+        .withColumn("churn_reasons", F.concat_ws("; ", *_churn_reasons()))
+    )
+
+
+def _of_speaker() -> Column:
+    """What the model that speaks says; nothing where all are withheld."""
+    return F.when(F.col("churn_model") == "purchase_model", F.col("purchase_model")).when(
+        F.col("churn_model") == "challenger", F.col("challenger")
+    )
+
+
+def _churn_reasons() -> list[Column]:
+    """What of a customer's history speaks for churn, in words."""
+    # The usual pause is (last - first) / (purchase days - 1); twice as long is longer than usual.
+    usual = F.datediff("last_purchase_date", "first_purchase_date")
+    silent = (F.col("purchase_days") > 1) & (F.col("recency_days") * (F.col("purchase_days") - 1) > 2 * usual)
+    # The last month against a third of the three before it; half of it is fewer.
+    fewer = F.col("recent_sessions") * 6 < F.col("earlier_sessions")
+    return [
+        F.when(silent, F.lit("longer silence than usual")),
+        F.when(F.col("purchase_days") == 1, F.lit("bought on one day only")),
+        F.when(fewer, F.lit("fewer sessions")),
+        F.when(F.col("open_tickets") > 0, F.lit("an open complaint")),
+        F.when(F.col("returned_transactions") * 2 >= F.col("frequency"), F.lit("returns")),
+    ]

@@ -1,0 +1,55 @@
+"""The customers known at D: signed up or seen by then, or of unknown sign-up."""
+
+from datetime import date
+from functools import reduce
+
+import pyspark.sql.functions as F
+import pyspark.sql.types as T
+from pyspark.sql import DataFrame
+
+from cip_assets.calc.as_of import until
+from cip_assets.contracts.contract import column
+from cip_assets.contracts.table import table
+from cip_assets.contracts.types import CustomerSnapshot
+from cip_assets.layers.cleaned.customers import Customers
+from cip_assets.layers.cleaned.returns import Returns
+from cip_assets.layers.cleaned.support_tickets import SupportTickets
+from cip_assets.layers.cleaned.transactions import Transactions
+from cip_assets.layers.cleaned.web_activity import WebActivity
+
+
+class Population(CustomerSnapshot, domain="customers"):
+    """The customers known at D: signed up by D, or with an event by D, or with an unknown sign-up date."""
+
+    signup_date: T.DateType = column("Day the customer signed up; empty where unknown")
+
+
+@table(
+    Population,
+    customers=Customers,
+    transactions=Transactions,
+    returns=Returns,
+    support_tickets=SupportTickets,
+    web_activity=WebActivity,
+)
+def population(
+    customers: DataFrame,
+    transactions: DataFrame,
+    returns: DataFrame,
+    support_tickets: DataFrame,
+    web_activity: DataFrame,
+    as_of: date,
+) -> DataFrame:
+    dated = {
+        "transaction_date": transactions,
+        "return_date": returns,
+        "opened_date": support_tickets,
+        "timestamp": web_activity,
+    }
+    seen = reduce(
+        DataFrame.union, (until(events, day, as_of).select("customer_id") for day, events in dated.items())
+    ).distinct()
+    ids = customers.select("customer_id", "signup_date")
+    known = F.col("signup_date").isNull() | (F.col("signup_date") <= F.lit(as_of))
+    early = ids.where(~known).join(seen, "customer_id", "left_semi")
+    return ids.where(known).union(early)

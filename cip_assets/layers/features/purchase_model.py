@@ -1,0 +1,152 @@
+"""Fit the model on every buyer, orphans and one-time buyers too; where it cannot be, its stated fallback."""
+
+import json
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pyspark.sql.functions as F
+import pyspark.sql.types as T
+from pyspark.sql import DataFrame
+
+from cip_assets.analytics.forecasting.bg_nbd import BgNbdFit, Statistics
+from cip_assets.analytics.forecasting.gamma_gamma import GammaGammaFit, ValueStatistics
+from cip_assets.analytics.forecasting.maximum_likelihood import Floats
+from cip_assets.analytics.forecasting.paid import PaidStatistics
+from cip_assets.analytics.forecasting.purchase import fit_purchase_model
+from cip_assets.analytics.forecasting.scoring import MILLIONTHS, histories
+from cip_assets.config.rules import Rules
+from cip_assets.contracts.contract import column
+from cip_assets.contracts.table import table
+from cip_assets.contracts.types import DaySnapshot
+from cip_assets.layers.features.purchases import Purchases
+
+_HISTORY = ("first_purchase_date", "last_purchase_date", "purchase_days")
+_VALUES = (*_HISTORY, "paid_days", "paid_repeat_days", "mean_repeat_value")
+
+
+class PurchaseModel(DaySnapshot, grain="one row per as-of day", key=["purchase_model"], domain="customers"):
+    """The model of when customers buy and for how much, fitted on every buyer of the day.
+
+    BG/NBD and Gamma-Gamma; where one cannot be fitted, a pooled rate or mean speaks, and the notes say why.
+    """
+
+    purchase_model: T.StringType = column(
+        "Model of purchases", *_HISTORY, required=True, isin=["bg_nbd", "pooled_rate"]
+    )
+    value_model: T.StringType = column(
+        "Model of their value", *_VALUES, required=True, isin=["gamma_gamma", "pooled_mean"]
+    )
+    window_days: T.IntegerType = column(
+        "Days ahead over which a customer is active or churned", *_HISTORY, required=True, unit="days", ge=1
+    )
+    buyers: T.LongType = column("Buyers it was fitted on", "customer_id", required=True, ge=0)
+    repeat_buyers: T.LongType = column(
+        "Those with a second purchase day", "purchase_days", required=True, ge=0
+    )
+    r: T.DoubleType = column("BG/NBD r, or the pooled rate's", *_HISTORY)
+    alpha: T.DoubleType = column("BG/NBD alpha, or the pooled rate's", *_HISTORY, unit="days")
+    a: T.DoubleType = column("BG/NBD a", *_HISTORY)
+    b: T.DoubleType = column("BG/NBD b", *_HISTORY)
+    p: T.DoubleType = column("Gamma-Gamma p", *_VALUES)
+    q: T.DoubleType = column("Gamma-Gamma q", *_VALUES)
+    gamma: T.DoubleType = column("Gamma-Gamma gamma", *_VALUES, unit="currency per purchase day")
+    r_se: T.DoubleType = column("Standard error of r; empty where the data does not tell", *_HISTORY)
+    alpha_se: T.DoubleType = column("Standard error of alpha", *_HISTORY, unit="days")
+    a_se: T.DoubleType = column("Standard error of a", *_HISTORY)
+    b_se: T.DoubleType = column("Standard error of b", *_HISTORY)
+    p_se: T.DoubleType = column("Standard error of p", *_VALUES)
+    q_se: T.DoubleType = column("Standard error of q", *_VALUES)
+    gamma_se: T.DoubleType = column("Standard error of gamma", *_VALUES, unit="currency per purchase day")
+    log_likelihood: T.DoubleType = column("BG/NBD log-likelihood", *_HISTORY)
+    value_log_likelihood: T.DoubleType = column("Gamma-Gamma log-likelihood", *_VALUES)
+    notes: T.StringType = column("What was chosen and why", *_VALUES, required=True)
+    model: T.StringType = column("The whole model, as JSON", *_VALUES, required=True)
+
+
+@table(PurchaseModel, purchases=Purchases)
+def purchase_model(purchases: DataFrame, as_of: date, rules: Rules) -> DataFrame:
+    money, days, paid_days = _totals(purchases)
+    model = fit_purchase_model(
+        _statistics(purchases, as_of),
+        _value_statistics(purchases),
+        overall_mean_value=money / paid_days if paid_days else 0.0,
+        paid_statistics=_paid_statistics(purchases) if paid_days < days else None,
+        annual_rate=rules.clv.annual_discount_rate,
+        window_days=rules.churn.window_days,
+    )
+    process, values = model.purchases, model.values
+    fitted = {
+        "purchase_model": model.model,
+        "value_model": model.value_model,
+        "window_days": model.window_days,
+        "buyers": process.customers,
+        "repeat_buyers": process.repeat_customers,
+        **{name: float(getattr(process, name, np.nan)) for name in ("r", "alpha", "a", "b")},
+        **{name: float(getattr(values, name, np.nan)) for name in ("p", "q", "gamma")},
+        **_errors_of(process, ("r", "alpha", "a", "b")),
+        **_errors_of(values, ("p", "q", "gamma")),
+        "log_likelihood": process.log_likelihood if isinstance(process, BgNbdFit) else np.nan,
+        "value_log_likelihood": values.log_likelihood if isinstance(values, GammaGammaFit) else np.nan,
+        "notes": " ".join(model.notes),
+        "model": json.dumps(model.to_dict()),
+    }
+    columns = {name: [None if value != value else value] for name, value in fitted.items()}  # noqa: PLR0124
+    schema = purchase_model.contract.spark_schema
+    types = ", ".join(
+        f"{field.name} {field.dataType.simpleString()}" for field in schema if field.name in columns
+    )
+    return purchases.sparkSession.createDataFrame([tuple(values[0] for values in columns.values())], types)
+
+
+def _errors_of(fit: object, names: Sequence[str]) -> dict[str, float]:
+    """The standard errors of a fit's parameters; NaN where it has none."""
+    errors = getattr(fit, "standard_errors", (None,) * len(names))
+    return {
+        f"{name}_se": np.nan if error is None else error for name, error in zip(names, errors, strict=True)
+    }
+
+
+def _statistics(purchases: DataFrame, as_of: date) -> Statistics:
+    rows = histories(purchases, as_of).groupBy("x", "t_x", "age").agg(F.count("*").alias("customers"))
+    return Statistics(*_in_order(rows))
+
+
+def _value_statistics(purchases: DataFrame) -> ValueStatistics:
+    """Buyers that paid on a day after the first, by the number of such days and their mean value, in bins of three
+    digits: whole numbers, so that the sums are exact.
+    """
+    v = "mean_millionths"
+    digits = f"length(CAST({v} AS STRING))"
+    rows = (
+        histories(purchases, date.max)
+        .where(f"paid_x > 0 AND {v} > 0")
+        .withColumn("digits", F.expr(digits))
+        .withColumn("bin", F.expr(f"{v} div CAST(rpad('1', greatest({digits} - 2, 1), '0') AS BIGINT)"))
+        .groupBy("paid_x", "digits", "bin")
+        .agg(F.sum(F.col(v).cast("decimal(38,0)")).alias("total"), F.count("*").alias("customers"))
+    )
+    x, total, count = _in_order(rows.select("paid_x", "total", "customers"))
+    return ValueStatistics(x, total / count / MILLIONTHS, count)
+
+
+def _paid_statistics(purchases: DataFrame) -> PaidStatistics:
+    kinds = ["is_first_paid", "x", "paid_x"]
+    rows = histories(purchases, date.max).groupBy(*kinds).agg(F.count("*").alias("customers"))
+    return PaidStatistics(*_in_order(rows))
+
+
+def _in_order(rows: DataFrame) -> Sequence[Floats]:
+    """The columns, rows sorted by the first, then the second, and so on: so their sums are equal on every engine."""
+    table = rows.toArrow()
+    columns = [column.cast(pa.float64()).to_numpy() for column in table.columns]
+    order = np.lexsort(columns[::-1])
+    return [column[order] for column in columns]
+
+
+def _totals(purchases: DataFrame) -> tuple[float, int, int]:
+    """The money, the purchase days, and the paid ones of all buyers."""
+    sums = [F.sum(name) for name in ("monetary_value", "purchase_days", "paid_days")]
+    money, days, paid_days = purchases.agg(*sums).collect()[0]
+    return float(money or 0), days or 0, paid_days or 0

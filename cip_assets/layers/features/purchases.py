@@ -1,0 +1,96 @@
+"""What each buyer bought by D, with orphans flagged."""
+
+from datetime import date
+
+import pyspark.sql.functions as F
+import pyspark.sql.types as T
+from pyspark.sql import Column, DataFrame
+
+from cip_assets.calc.as_of import days_since, until
+from cip_assets.calc.exact import RATIO, cents, mean_money, ratio, total_money
+from cip_assets.contracts.contract import column
+from cip_assets.contracts.table import table
+from cip_assets.contracts.types import CustomerSnapshot, Money, Ratio
+from cip_assets.layers.cleaned.customers import Customers
+from cip_assets.layers.cleaned.transactions import Transactions
+
+
+class Purchases(CustomerSnapshot, grain="one row per buyer and as-of day, orphans included", domain="sales"):
+    """What each buyer bought by D. A buyer that the customers table lacks is kept and flagged."""
+
+    is_orphan: T.BooleanType = column(
+        "True where the customers table does not know the buyer",
+        "transactions.customer_id",
+        "customers.customer_id",
+        required=True,
+    )
+    first_purchase_date: T.DateType = column("Day of the first purchase", "transaction_date", required=True)
+    last_purchase_date: T.DateType = column(
+        "Day of the last purchase by D", "transaction_date", required=True
+    )
+    recency_days: T.IntegerType = column(
+        "D minus the last purchase day", "transaction_date", required=True, unit="days", ge=0
+    )
+    frequency: T.LongType = column("Distinct transactions", "transaction_id", required=True, ge=1)
+    purchase_days: T.LongType = column(
+        "Distinct days with a purchase", "transaction_date", required=True, ge=1
+    )
+    paid_days: T.LongType = column(
+        "Purchase days whose amounts add up to more than 0", "amount", "transaction_date", required=True, ge=0
+    )
+    paid_repeat_days: T.LongType = column(
+        "Those of them after the first purchase day", "amount", "transaction_date", required=True, ge=0
+    )
+    monetary_value: Money = column("Sum of the amounts", "amount", required=True, ge=0, unit="currency")
+    avg_order_value: Money = column(
+        "monetary_value / frequency, rounded half up",
+        "amount",
+        "transaction_id",
+        required=True,
+        unit="currency",
+    )
+    mean_repeat_value: Ratio = column(
+        "Mean of the per-day totals of the paid days after the first purchase day; empty without one",
+        "amount",
+        "transaction_date",
+        unit="currency per purchase day",
+        ge=0,
+    )
+
+
+@table(Purchases, transactions=Transactions, customers=Customers)
+def purchases(transactions: DataFrame, customers: DataFrame, as_of: date) -> DataFrame:
+    # By day first: counting distinct days directly keeps a set for each customer.
+    days = (
+        until(transactions, "transaction_date", as_of)
+        .groupBy("customer_id", "transaction_date")
+        .agg(F.count("*").alias("transactions"), total_money("amount").alias("amount"))
+    )
+    totals = days.groupBy("customer_id").agg(
+        F.min("transaction_date").alias("first_purchase_date"),
+        F.max("transaction_date").alias("last_purchase_date"),
+        F.sum("transactions").cast("bigint").alias("frequency"),
+        F.count("*").alias("purchase_days"),
+        F.count(F.when(F.col("amount") > 0, 1)).alias("paid_days"),
+        total_money("amount").alias("monetary_value"),
+        F.min_by("amount", "transaction_date").alias("first_day_amount"),
+    )
+    known = customers.select("customer_id", F.lit(False).alias("is_orphan"))
+    return (
+        totals.join(known, "customer_id", "left")
+        .withColumn("is_orphan", F.coalesce("is_orphan", F.lit(True)))
+        .withColumn("recency_days", days_since(as_of, "last_purchase_date"))
+        .withColumn("avg_order_value", mean_money("monetary_value", "frequency"))
+        .withColumn("paid_repeat_days", F.col("paid_days") - (F.col("first_day_amount") > 0).cast("bigint"))
+        .withColumn("mean_repeat_value", _mean_repeat_value())
+    )
+
+
+def _mean_repeat_value() -> Column:
+    """The mean of the per-day totals after the first day, of the days that were paid."""
+    later_cents = f"({cents('monetary_value')} - {cents('first_day_amount')})"
+    hundred_times_days = "(100 * paid_repeat_days)"
+    # It takes a thousand lines a day at the largest amount to come to more than the type holds.
+    too_large = F.expr(f"paid_repeat_days > 0 AND {later_cents} >= 1000000000000 * {hundred_times_days}")
+    largest = F.lit("999999999999.999999").cast(RATIO)
+    return F.when(too_large, largest).otherwise(ratio(later_cents, hundred_times_days))

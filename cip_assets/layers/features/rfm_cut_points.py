@@ -1,0 +1,38 @@
+"""Quintile limits of recency, frequency and monetary value, over the buyers that customers knows."""
+
+import pyspark.sql.functions as F
+import pyspark.sql.types as T
+from pyspark.sql import DataFrame
+
+from cip_assets.calc.broadcast import for_each
+from cip_assets.calc.ranking import nearest_rank
+from cip_assets.contracts.contract import column
+from cip_assets.contracts.table import table
+from cip_assets.contracts.types import DaySnapshot, Money
+from cip_assets.layers.features.purchases import Purchases
+
+QUINTILES = (20, 40, 60, 80)
+RFM_METRICS = ("recency_days", "frequency", "monetary_value")
+
+_RFM = ("recency_days", "frequency", "monetary_value")
+
+
+class RfmCutPoints(DaySnapshot, grain="one row per metric and as-of day", key=["metric"], domain="customers"):
+    """Nearest-rank percentiles over the buyers that customers knows; the scores follow from them."""
+
+    metric: T.StringType = column(
+        "What is cut", required=True, isin=["recency_days", "frequency", "monetary_value"]
+    )
+    buyers: T.LongType = column("Buyers the percentiles are taken over", "customer_id", required=True, ge=1)
+    p20: Money = column("Smallest value with at least 20 % at or below it", *_RFM, required=True)
+    p40: Money = column("Smallest value with at least 40 % at or below it", *_RFM, required=True)
+    p60: Money = column("Smallest value with at least 60 % at or below it", *_RFM, required=True)
+    p80: Money = column("Smallest value with at least 80 % at or below it", *_RFM, required=True)
+
+
+@table(RfmCutPoints, purchases=Purchases)
+def rfm_cut_points(purchases: DataFrame) -> DataFrame:
+    known = for_each(purchases.where("NOT is_orphan"), "metric", RFM_METRICS)
+    of_metric = [F.when(F.col("metric") == name, F.col(name).cast("decimal(18,2)")) for name in RFM_METRICS]
+    long = known.select("metric", F.coalesce(*of_metric).alias("value"))
+    return nearest_rank(long, "value", QUINTILES, by=["metric"]).withColumnRenamed("group_size", "buyers")

@@ -1,0 +1,50 @@
+"""RFM and value segment of every known customer."""
+
+import pyspark.sql.functions as F
+import pyspark.sql.types as T
+from pyspark.sql import Column, DataFrame
+
+from cip_assets.config.rules import Rules, ValueRule
+from cip_assets.contracts.contract import column
+from cip_assets.contracts.table import table
+from cip_assets.contracts.types import CustomerSnapshot
+from cip_assets.layers.features.population import Population
+from cip_assets.layers.features.rfm import Rfm
+from cip_assets.layers.labels import NO_PURCHASE
+
+_RFM = ("recency_days", "frequency", "monetary_value")
+
+
+class Segments(CustomerSnapshot, grain="one row per known customer and as-of day", domain="customers"):
+    """The segments of every known customer, buyers or not."""
+
+    rfm_segment: T.StringType = column("Segment by R, F and M; 'No purchase' without one", required=True)
+    value_segment: T.StringType = column(
+        "Segment by value rules; 'No purchase' without one", *_RFM, required=True
+    )
+
+
+@table(Segments, population=Population, rfm=Rfm)
+def segments(population: DataFrame, rfm: DataFrame, rules: Rules) -> DataFrame:
+    scores = rfm.select("customer_id", "recency_days", "frequency", "monetary_value", "rfm_segment")
+
+    def fits(rule: ValueRule) -> Column:
+        return (
+            (F.col("recency_days") <= rule.max_recency_days)
+            & (F.col("frequency") >= rule.min_frequency)
+            & (F.col("monetary_value") >= rule.min_monetary)
+        )
+
+    value_segment = (
+        F.when(F.col("frequency").isNull(), F.lit(NO_PURCHASE))
+        .when(fits(rules.value_segments.high_value), F.lit("High Value"))
+        .when(fits(rules.value_segments.loyal), F.lit("Loyal"))
+        .when(F.col("recency_days") > rules.churn.risk_after_days, F.lit("Churn Risk"))
+        .otherwise(F.lit("Regular"))
+    )
+    return (
+        population.select("customer_id")
+        .join(scores, "customer_id", "left")
+        .withColumn("value_segment", value_segment)
+        .withColumn("rfm_segment", F.coalesce("rfm_segment", F.lit(NO_PURCHASE)))
+    )

@@ -1,0 +1,55 @@
+"""Tickets opened by D, as they stood at D."""
+
+from datetime import date
+
+import pyspark.sql.functions as F
+import pyspark.sql.types as T
+from pyspark.sql import DataFrame
+
+from cip_assets.calc.as_of import until
+from cip_assets.calc.exact import ratio
+from cip_assets.contracts.contract import column
+from cip_assets.contracts.table import table
+from cip_assets.contracts.types import CustomerSnapshot, Ratio
+from cip_assets.layers.cleaned.support_tickets import SupportTickets
+
+
+class Support(CustomerSnapshot, grain="one row per customer with a ticket and as-of day", domain="support"):
+    """Support tickets opened by D, as they stood at D."""
+
+    total_tickets: T.LongType = column("Tickets opened by D", "ticket_id", required=True, ge=1)
+    open_tickets: T.LongType = column(
+        "Tickets resolved after D, or without a resolution and neither Closed nor Resolved",
+        "ticket_id",
+        "status",
+        "resolved_date",
+        required=True,
+        ge=0,
+    )
+    resolved_tickets: T.LongType = column(
+        "Tickets resolved by D", "ticket_id", "resolved_date", required=True, ge=0
+    )
+    avg_resolution_days: Ratio = column(
+        "Mean days from opening to resolution, of those resolved by D",
+        "opened_date",
+        "resolved_date",
+        unit="days",
+    )
+    last_ticket_date: T.DateType = column("Day the latest ticket was opened", "opened_date", required=True)
+
+
+@table(Support, support_tickets=SupportTickets)
+def support(support_tickets: DataFrame, as_of: date) -> DataFrame:
+    opened = until(support_tickets, "opened_date", as_of)
+    resolved = F.col("resolved_date") <= F.lit(as_of)
+    later = F.col("resolved_date") > F.lit(as_of)
+    unresolved = F.col("resolved_date").isNull() & ~F.col("status").isin("Closed", "Resolved")
+    days = F.when(resolved, F.datediff("resolved_date", "opened_date"))
+    tickets = opened.groupBy("customer_id").agg(
+        F.count("*").alias("total_tickets"),
+        F.count(F.when(later | unresolved, 1)).alias("open_tickets"),
+        F.count(F.when(resolved, 1)).alias("resolved_tickets"),
+        F.coalesce(F.sum(days), F.lit(0)).cast("bigint").alias("resolution_days"),
+        F.max("opened_date").alias("last_ticket_date"),
+    )
+    return tickets.withColumn("avg_resolution_days", ratio("resolution_days", "resolved_tickets"))

@@ -1,0 +1,39 @@
+"""Sessions and customers by activity type."""
+
+from datetime import date
+
+import pyspark.sql.functions as F
+import pyspark.sql.types as T
+from pyspark.sql import DataFrame
+
+from cip_assets.calc.as_of import until
+from cip_assets.calc.exact import ratio
+from cip_assets.contracts.contract import column
+from cip_assets.contracts.table import csv_file, table
+from cip_assets.contracts.types import DaySnapshot, Ratio
+from cip_assets.layers.cleaned.web_activity import WebActivity
+from cip_assets.layers.labels import UNKNOWN
+
+
+class KpiActivity(
+    DaySnapshot, grain="one row per activity type and as-of day", key=["activity_type"], domain="web"
+):
+    """Web activity by type."""
+
+    activity_type: T.StringType = column("Activity; Unknown where it was not given", required=True)
+    sessions: T.LongType = column("Sessions", "session_id", required=True, ge=1)
+    customers: T.LongType = column("Distinct customers", "customer_id", required=True, ge=1)
+    session_share: Ratio = column("Share of all sessions", "session_id", required=True, ge=0, le=1)
+
+
+@csv_file(order_by=["activity_type"])
+@table(KpiActivity, web_activity=WebActivity)
+def kpi_activity(web_activity: DataFrame, as_of: date) -> DataFrame:
+    named = until(web_activity, "timestamp", as_of).withColumn(
+        "activity_type", F.coalesce("activity_type", F.lit(UNKNOWN))
+    )
+    by_type = named.groupBy("activity_type").agg(
+        F.count("*").alias("sessions"), F.countDistinct("customer_id").alias("customers")
+    )
+    every = named.agg(F.count("*").alias("all_sessions"))
+    return by_type.crossJoin(every).withColumn("session_share", ratio("sessions", "all_sessions"))

@@ -1,0 +1,45 @@
+"""Revenue by month, without gaps."""
+
+from datetime import date
+
+import pyspark.sql.functions as F
+import pyspark.sql.types as T
+from pyspark.sql import DataFrame
+
+from cip_assets.calc.as_of import is_over, month_grid, until
+from cip_assets.calc.exact import total_money
+from cip_assets.contracts.contract import column
+from cip_assets.contracts.table import csv_file, table
+from cip_assets.contracts.types import DaySnapshot, Money
+from cip_assets.layers.cleaned.transactions import Transactions
+
+
+class KpiMonthlyRevenue(DaySnapshot, grain="one row per month and as-of day", key=["month"], domain="sales"):
+    """Revenue by month, from the first purchase to D; the last month is cut at D."""
+
+    month: T.DateType = column("Month, as its first day", required=True)
+    monthly_revenue: Money = column("Sum of the amounts", "amount", required=True, ge=0, unit="currency")
+    orders: T.LongType = column("Transactions", "transaction_id", required=True, ge=0)
+    buyers: T.LongType = column("Distinct buyers", "customer_id", required=True, ge=0)
+    is_complete: T.BooleanType = column(
+        "False for the month that D cuts: its figures are of a part of it", "month", required=True
+    )
+
+
+@csv_file(order_by=["month"], months=["month"])
+@table(KpiMonthlyRevenue, transactions=Transactions)
+def kpi_monthly_revenue(transactions: DataFrame, as_of: date) -> DataFrame:
+    sold = (
+        until(transactions, "transaction_date", as_of)
+        .groupBy("month")
+        .agg(
+            total_money("amount").alias("monthly_revenue"),
+            F.count("*").alias("orders"),
+            F.countDistinct("customer_id").alias("buyers"),
+        )
+    )
+    dense = month_grid(sold, as_of).join(sold, "month", "left").fillna({"orders": 0, "buyers": 0})
+    filled = dense.withColumn(
+        "monthly_revenue", F.coalesce("monthly_revenue", F.lit(0)).cast("decimal(18,2)")
+    )
+    return filled.withColumn("is_complete", is_over(as_of))

@@ -1,0 +1,51 @@
+"""The products with the highest revenue."""
+
+from datetime import date
+
+import pyspark.sql.functions as F
+import pyspark.sql.types as T
+from pyspark.sql import DataFrame
+
+from cip_assets.calc.as_of import until
+from cip_assets.calc.exact import total_money
+from cip_assets.calc.ranking import top
+from cip_assets.config.rules import Rules
+from cip_assets.contracts.contract import column
+from cip_assets.contracts.table import csv_file, table
+from cip_assets.contracts.types import DaySnapshot, Money
+from cip_assets.layers.cleaned.products import Products
+from cip_assets.layers.cleaned.transactions import Transactions
+from cip_assets.layers.labels import UNKNOWN
+
+
+class KpiTopProducts(DaySnapshot, grain="one row per rank and as-of day", key=["rank"], domain="products"):
+    """The products with the highest revenue; ties go to the smaller id."""
+
+    rank: T.IntegerType = column("1 is the highest revenue", "amount", "product_id", required=True, ge=1)
+    product_id: T.StringType = column("Product", required=True)
+    product_name: T.StringType = column("Name; Unknown where products lacks it", required=True)
+    category: T.StringType = column("Category; Unknown where products lacks it", required=True)
+    brand: T.StringType = column("Brand; Unknown where products lacks it", required=True)
+    revenue: Money = column("Sum of the amounts", "amount", required=True, ge=0, unit="currency")
+    units: T.LongType = column("Units sold", "quantity", required=True, ge=1)
+    orders: T.LongType = column("Transactions", "transaction_id", required=True, ge=1)
+    buyers: T.LongType = column("Distinct buyers", "customer_id", required=True, ge=1)
+
+
+@csv_file(order_by=["rank"])
+@table(KpiTopProducts, transactions=Transactions, products=Products)
+def kpi_top_products(transactions: DataFrame, products: DataFrame, as_of: date, rules: Rules) -> DataFrame:
+    sold = (
+        until(transactions, "transaction_date", as_of)
+        .where("product_id IS NOT NULL")
+        .groupBy("product_id")
+        .agg(
+            total_money("amount").alias("revenue"),
+            F.sum("quantity").cast("bigint").alias("units"),
+            F.count("*").alias("orders"),
+            F.countDistinct("customer_id").alias("buyers"),
+        )
+    )
+    described = products.select("product_id", "product_name", "category", "brand")
+    best = top(sold, "revenue", "product_id", rules.top_n).join(described, "product_id", "left")
+    return best.fillna(UNKNOWN, ["product_name", "category", "brand"])

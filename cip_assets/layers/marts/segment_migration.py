@@ -1,0 +1,92 @@
+"""How many customers moved from one segment to another in the last churn window."""
+
+from datetime import date, timedelta
+
+import pyspark.sql.functions as F
+import pyspark.sql.types as T
+from pyspark.sql import DataFrame, Window
+
+from cip_assets.calc.exact import ratio
+from cip_assets.config.rules import Rules
+from cip_assets.contracts.contract import column
+from cip_assets.contracts.table import csv_file, table
+from cip_assets.contracts.types import DaySnapshot, Ratio
+from cip_assets.layers.cleaned.customers import Customers
+from cip_assets.layers.cleaned.transactions import Transactions
+from cip_assets.layers.features.population import Population
+from cip_assets.layers.features.purchases import purchases
+from cip_assets.layers.features.rfm import rfm
+from cip_assets.layers.features.rfm_cut_points import rfm_cut_points
+from cip_assets.layers.features.segments import Segments
+from cip_assets.layers.labels import NO_PURCHASE, NOT_YET
+
+
+class SegmentMigration(
+    DaySnapshot,
+    grain="one row per segment a churn window ago, segment at D, and as-of day",
+    key=["from_segment", "to_segment"],
+    domain="customers",
+):
+    """How customers moved between RFM segments over the last churn window."""
+
+    from_segment: T.StringType = column(
+        "Segment at `since`; 'Not yet a customer' for who signed up later",
+        "transactions.customer_id",
+        "transaction_date",
+        "amount",
+        "population.signup_date",
+        required=True,
+    )
+    to_segment: T.StringType = column("Segment at D", "rfm_segment", required=True)
+    since: T.DateType = column("The earlier day, D minus the churn window", "transaction_date", required=True)
+    customers: T.LongType = column("Customers that made the move", "customer_id", required=True, ge=1)
+    from_customers: T.LongType = column("Customers in from_segment then", "customer_id", required=True, ge=1)
+    share: Ratio = column("customers / from_customers", "customer_id", required=True, ge=0, le=1)
+
+
+@csv_file(order_by=["from_segment", "to_segment"])
+@table(
+    SegmentMigration, segments=Segments, population=Population, transactions=Transactions, customers=Customers
+)
+def segment_migration(
+    segments: DataFrame,
+    customers: DataFrame,
+    transactions: DataFrame,
+    population: DataFrame,
+    as_of: date,
+    rules: Rules,
+) -> DataFrame:
+    before = as_of - timedelta(days=rules.churn.window_days)
+    then = purchases(transactions=transactions, customers=customers, as_of=before)
+    scored = rfm(
+        purchases=then,
+        rfm_cut_points=rfm_cut_points(purchases=then, as_of=before),
+        as_of=before,
+        rules=rules,
+    )
+    signed_up = F.col("signup_date").isNull() | (F.col("signup_date") <= F.lit(before))
+    was = (
+        population.select("customer_id", "signup_date")
+        .join(
+            scored.select("customer_id", F.col("rfm_segment").alias("scored_segment")), "customer_id", "left"
+        )
+        .withColumn(
+            "from_segment",
+            F.coalesce(
+                "scored_segment",
+                F.when(signed_up, F.lit(NO_PURCHASE)).otherwise(F.lit(NOT_YET)),
+            ),
+        )
+    )
+    moved = (
+        segments.select("customer_id", F.col("rfm_segment").alias("to_segment"))
+        .join(was.select("customer_id", "from_segment"), "customer_id")
+        .groupBy("from_segment", "to_segment")
+        .agg(F.count("*").alias("customers"))
+    )
+    whole = Window.partitionBy("from_segment")
+    return (
+        moved.withColumn("from_customers", F.sum("customers").over(whole).cast("bigint"))
+        .withColumn("share", ratio("customers", "from_customers"))
+        .withColumn("since", F.lit(before))
+    )

@@ -1,0 +1,95 @@
+"""The version of an asset's code: it changes with the code that decides its content, and with nothing else.
+
+What decides a table's content is the module that it stands in and the modules of ours that it imports, and what these
+import, down to the parser of the landing files. What a formatter or a comment changes does not count: the syntax tree
+is hashed, without docstrings.
+"""
+
+import ast
+import hashlib
+import inspect
+import sys
+from collections.abc import Iterator, Sequence
+from functools import cache
+from types import ModuleType
+
+from cip_assets.config.rules import Rules
+from cip_assets.contracts.contract import Contract
+
+PACKAGE = __name__.split(".", maxsplit=1)[0]
+
+DECIDING = tuple(
+    f"{PACKAGE}.{name}"
+    for name in (
+        "layers.",
+        "analytics.",
+        "calc.",
+        "ingest.",
+        "contracts.text_formats",
+        "reporting.dashboard.",
+        "storage.csv_",
+    )
+)
+"""The modules whose code decides what stands in a table, in a file or on the page. The others declare, store, compute
+and ask: what they say is in the contract, which counts by itself, or has no say in the content.
+"""
+
+NOT_COMPUTED_WITH = {"operations", "exports", "personal_data"}
+"""Sections of the rules that change no table: they say how the platform runs, and what the files show."""
+
+
+def code_version(*modules: ModuleType, rules: Rules, text: str = "") -> str:
+    """Changes with the code of some modules and what they import of ours, the rules of tables, and a text."""
+    found: dict[str, str] = {}
+    for module in modules:
+        _follow(module.__name__, found)
+    content = "".join(found[name] for name in sorted(found))
+    content += rules.model_dump_json(exclude=NOT_COMPUTED_WITH) + text
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def modules_of(*modules: ModuleType) -> list[str]:
+    """The names of the modules that decide what these compute."""
+    found: dict[str, str] = {}
+    for module in modules:
+        _follow(module.__name__, found)
+    return sorted(found)
+
+
+def _follow(name: str, found: dict[str, str]) -> None:
+    if name in found:
+        return
+    found[name], imported = _digest(name)
+    for other in imported:
+        _follow(other, found)
+
+
+@cache
+def _digest(name: str) -> tuple[str, Sequence[str]]:
+    """The hash of a module's syntax tree, and the modules that it imports and that decide something."""
+    tree = ast.parse(inspect.getsource(sys.modules[name]))
+    imported = sorted(set(_imported(tree)))
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+            and ast.get_docstring(node) is not None
+        ):
+            node.body = node.body[1:]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imported
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                module = f"{node.module}.{alias.name}"
+                if module.startswith(DECIDING) and module in sys.modules:
+                    yield module
+                elif node.module.startswith(DECIDING) and not _is_contract(node.module, alias.name):
+                    yield node.module
+
+
+def _is_contract(module: str, name: str) -> bool:
+    """Whether a name is the contract of an input: its columns decide, not how they come about."""
+    value = vars(sys.modules[module]).get(name)
+    return isinstance(value, type) and issubclass(value, Contract)

@@ -1,0 +1,139 @@
+"""A table that lands as assets: its lines as they came, its checked rows, and the lines that were kept out.
+
+Cleaned and quarantine come from one judgement of the raw lines, so one step makes both.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import pyspark.sql.functions as F
+from pyspark.sql import DataFrame
+
+from cip_assets.config.rules import Rules
+from cip_assets.contracts.source import SourceTable
+from cip_assets.engines import EngineResource
+from cip_assets.ingest import deliveries, landing
+from cip_assets.ingest.landing import ManifestEntry
+from cip_assets.layers.cleaned import judge
+from cip_assets.orchestration.accept import AcceptConfig
+from cip_assets.orchestration.assets.declare import described, limits
+from cip_assets.orchestration.partitions import Partitions
+from cip_assets.orchestration.resources import LakeResource
+from cip_assets.storage import delta
+
+
+def raw_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> dg.AssetsDefinition:
+    """Every line of a table's landing files once, as text, with its file and line."""
+    declared: dict[str, Any] = {
+        **described(source.raw, landing, rules=rules),
+        **limits("raw", source.name),
+        "ins": {"manifest": dg.AssetIn(key=["landing", "manifest"])},
+        "partitions_def": partitions.of(source.raw),
+        "backfill_policy": dg.BackfillPolicy.single_run(),
+    }
+
+    def rows(
+        context: dg.AssetExecutionContext,
+        engine: EngineResource,
+        lake: LakeResource,
+        entries: Sequence[ManifestEntry],
+        months: Sequence[date] | None,
+    ) -> DataFrame:
+        files = landing.files_to_read(source, entries, months)
+        context.add_output_metadata(
+            {"files_read": len(files), "columns_not_in_contract": landing.extra_columns(source, files)}
+        )
+        session, folder = engine.spark_session, lake.settings.landing
+        return landing.read_landing(session, folder, source, files, partitions.calendar(), months)
+
+    @dg.asset(**declared)
+    def events(
+        context: dg.AssetExecutionContext, engine: EngineResource, lake: LakeResource, manifest: DataFrame
+    ) -> DataFrame:
+        entries = landing.manifest_entries(manifest, source.name)
+        return rows(
+            context, engine, lake, entries, [date.fromisoformat(key) for key in context.partition_keys]
+        )
+
+    @dg.asset(**declared)
+    def deliveries_of(
+        context: dg.AssetExecutionContext,
+        config: AcceptConfig,
+        engine: EngineResource,
+        lake: LakeResource,
+        manifest: DataFrame,
+    ) -> DataFrame:
+        entries = landing.manifest_entries(manifest, source.name)
+        found = rows(context, engine, lake, entries, None)
+        if not config.accept:
+            deliveries.refuse_unlikely(lake.settings, source, entries, rules.quality)
+        return found
+
+    asset: dg.AssetsDefinition = events if source.is_event else deliveries_of
+    return asset
+
+
+def clean_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> dg.AssetsDefinition:
+    """Checked rows, and beside them the lines that were kept out."""
+    raw_key, quarantine_key = (dg.AssetKey([layer, source.name]) for layer in ("raw", "quarantine"))
+
+    def out(contract: Any) -> dg.AssetOut:
+        described_as = described(contract, judge, source.module, rules=rules)
+        return dg.AssetOut(dagster_type=DataFrame, is_required=False, **described_as)
+
+    declared: dict[str, Any] = {
+        "name": f"clean_{source.name}",
+        **limits("cleaned", source.name),
+        "outs": {"quarantine": out(source.quarantine), "cleaned": out(source.cleaned)},
+        "ins": {"raw": dg.AssetIn(key=raw_key)},
+        # Cleaned names quarantine as an input, so that a selection of what cleaned needs brings it along.
+        "internal_asset_deps": {"quarantine": {raw_key}, "cleaned": {raw_key, quarantine_key}},
+        "can_subset": True,
+        "partitions_def": partitions.of(source.cleaned),
+        "backfill_policy": dg.BackfillPolicy.single_run(),
+    }
+
+    @dg.multi_asset(**declared)
+    def events(
+        context: dg.AssetExecutionContext, engine: EngineResource, lake: LakeResource, raw: DataFrame
+    ) -> Iterator[dg.Output[DataFrame]]:
+        elsewhere = _elsewhere(context, engine, lake, raw, source)
+        yield from _outcomes(context, judge.judge(raw, source, rules, elsewhere), source)
+
+    @dg.multi_asset(**declared)
+    def deliveries_of(
+        context: dg.AssetExecutionContext, config: AcceptConfig, lake: LakeResource, raw: DataFrame
+    ) -> Iterator[dg.Output[DataFrame]]:
+        judged = judge.judge(raw, source, rules)
+        if not config.accept:
+            deliveries.refuse_losses(lake.settings, source, raw, judged, rules.quality)
+        yield from _outcomes(context, judged, source)
+
+    return events if source.is_event else deliveries_of
+
+
+def _outcomes(
+    context: dg.AssetExecutionContext, judged: DataFrame, source: SourceTable
+) -> Iterator[dg.Output[DataFrame]]:
+    """The tables that the run asks for."""
+    for name, rows in (("quarantine", judge.quarantine_rows), ("cleaned", judge.cleaned_rows)):
+        if name in context.op_execution_context.selected_output_names:
+            yield dg.Output(rows(judged, source), output_name=name)
+
+
+def _elsewhere(
+    context: dg.AssetExecutionContext,
+    engine: EngineResource,
+    lake: LakeResource,
+    raw: DataFrame,
+    source: SourceTable,
+) -> DataFrame | None:
+    """The lines of months that this run leaves alone which have an id of its own lines."""
+    uri = lake.settings.table_uri("raw", source.name)
+    here = [date.fromisoformat(key) for key in context.partition_keys]
+    if delta.slices(uri, "month") <= set(here):
+        return None
+    others = delta.read(engine.spark_session, uri)
+    return judge.rivals(raw, others.where(~F.col("month").isin(here)), source)

@@ -1,0 +1,111 @@
+"""The assets and their checks on one set of rules: what jobs, sensors and runs ask."""
+
+import hashlib
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import dagster as dg
+
+from cip_assets.config.errors import PlatformError
+from cip_assets.config.rules import Rules
+from cip_assets.orchestration.assets import all_assets
+from cip_assets.orchestration.checks import all_checks
+from cip_assets.orchestration.partitions import Partitions
+
+BY_DAY = ("features", "marts", "exports")
+"""The groups of assets that are computed as of a day."""
+
+PLAIN_NAME = re.compile(r'(?<![\w:"*/])\w+/\w+(?![\w"*/])')
+"""``layer/table`` in a selection, where it is not marked as a key."""
+
+
+def digest(*parts: object) -> str:
+    """A short text that is the same for the same parts: for tags and run keys."""
+    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """Assets, checks and partitions, as the rules make them."""
+
+    rules: Rules
+    partitions: Partitions
+    assets: Sequence[dg.AssetsDefinition]
+    checks: Sequence[dg.AssetChecksDefinition]
+
+    @classmethod
+    def of(cls, rules: Rules) -> "Graph":
+        partitions = Partitions(rules.calendar.first_month)
+        return cls(rules, partitions, all_assets(rules, partitions), all_checks(rules, partitions))
+
+    @cached_property
+    def snapshot_assets(self) -> frozenset[dg.AssetKey]:
+        """What a snapshot of a day consists of."""
+        return frozenset(dg.AssetSelection.groups(*BY_DAY).resolve(self.assets))
+
+    @cached_property
+    def code_versions(self) -> Mapping[dg.AssetKey, str]:
+        return {spec.key: str(spec.code_version) for asset in self.assets for spec in asset.specs}
+
+    @cached_property
+    def code(self) -> str:
+        """Changes with the code or the rules of any table."""
+        return digest(sorted((key.to_user_string(), version) for key, version in self.code_versions.items()))
+
+    def resolved(self, selection: dg.AssetSelection) -> set[dg.AssetKey]:
+        return set(selection.resolve(self.assets))
+
+    def without_downstream(
+        self, assets: Collection[dg.AssetKey], blocked: Collection[dg.AssetKey]
+    ) -> set[dg.AssetKey]:
+        """The assets that can be computed although some others cannot be relied on."""
+        if not blocked:
+            return set(assets)
+        return set(assets) - self.resolved(dg.AssetSelection.assets(*blocked).downstream())
+
+    def selected(self, selections: Sequence[str]) -> set[dg.AssetKey]:
+        """The assets of a snapshot that are selected, and those that they are computed from; all if nothing is.
+
+        Args:
+            selections: names, or Dagster's syntax for more than one: ``+marts/customer_360``, ``group:marts``,
+                ``key:"marts/kpi_*"``, ``tag:domain=sales``, ``kind:csv``, and several separated by commas.
+
+        Raises:
+            PlatformError: a selection cannot be read, or selects none of them.
+
+        """
+        assets = set(self.snapshot_assets)
+        if not selections:
+            return assets
+        found: set[dg.AssetKey] = set()
+        for text in (part for selection in selections for part in selection.split(",")):
+            try:
+                # A plain name has to be marked as a key, or Dagster goes but one step up or down from it.
+                wanted = dg.AssetSelection.from_string(PLAIN_NAME.sub(r'key:"\g<0>"', text.strip()))
+                mine = assets & self.resolved(wanted)
+                found |= assets & self.resolved(wanted.upstream()) if mine else set()
+            except Exception:  # noqa: BLE001 -- of several kinds, for what Dagster cannot read or does not support here
+                mine = set()
+            if not mine:
+                raise PlatformError(
+                    f"{text!r} selects no asset of a snapshot; take one of "
+                    f"{', '.join(sorted(key.to_user_string() for key in assets))}, or several by Dagster's syntax, "
+                    "such as +marts/customer_360, group:marts or kind:csv"
+                )
+        return found
+
+    def with_what_checks_read(
+        self, chosen: Collection[dg.AssetKey], definitions: dg.Definitions
+    ) -> set[dg.AssetKey]:
+        """The chosen, those of a snapshot that their checks read, and what those are computed from."""
+        graph, assets, found = definitions.resolve_asset_graph(), self.snapshot_assets, set(chosen)
+        while True:
+            checks = [check for key in found for check in graph.get(key).check_keys]
+            read = {key for check in checks for key in graph.get(check).parent_entity_keys}
+            wanted = {key for key in read if isinstance(key, dg.AssetKey) and key in assets} - found
+            if not wanted:
+                return found
+            found |= assets & self.resolved(dg.AssetSelection.assets(*wanted).upstream())

@@ -1,0 +1,46 @@
+"""The lines that were kept out: counted, by month, and as text."""
+
+from collections.abc import Iterator, Sequence
+
+import duckdb
+import pyarrow.compute as pc
+
+from cip_assets.config.settings import Settings
+from cip_assets.layers import SOURCE_TABLES
+from cip_assets.storage import delta
+from cip_assets.storage.written import WHOLE
+
+
+def tables_of_quarantine(settings: Settings, tables: Sequence[str]) -> Iterator[tuple[str, str, str, int]]:
+    """Lines kept out, counted: table, outcome, reasons, lines."""
+    for table in tables:
+        uri = settings.table_uri("quarantine", table)
+        if not delta.exists(uri):
+            continue
+        with duckdb.connect() as connection:
+            connection.register("lines", delta.open_table(uri).to_pyarrow_dataset())
+            rows = connection.execute(
+                "SELECT outcome, reasons, count(*) FROM lines GROUP BY ALL ORDER BY 1, 3 DESC, 2"
+            ).fetchall()
+        for outcome, reasons, count in rows:
+            yield table, outcome, reasons, count
+
+
+def quarantined_lines(settings: Settings, tables: Sequence[str]) -> dict[str, int]:
+    """How many lines of each table are in quarantine, those superseded not counted."""
+    counts = dict.fromkeys(tables, 0)
+    for table, outcome, _, count in tables_of_quarantine(settings, tables):
+        if outcome == "quarantined":
+            counts[table] += count
+    return counts
+
+
+def months_with_quarantined_lines(settings: Settings, table: str) -> list[str]:
+    """The months of a table with quarantined lines, by their first days; ``WHOLE`` for a snapshot table."""
+    if not quarantined_lines(settings, [table])[table]:
+        return []
+    if not SOURCE_TABLES[table].is_event:
+        return [WHOLE]
+    lines = delta.open_table(settings.table_uri("quarantine", table)).to_pyarrow_dataset()
+    months = lines.to_table(columns=["month"], filter=pc.field("outcome") == "quarantined")["month"]
+    return sorted(str(month) for month in set(months.to_pylist()))

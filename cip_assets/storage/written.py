@@ -1,0 +1,65 @@
+"""Which parts of a table were ever written: to a query, one that was not looks like one without rows."""
+
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+from cip_assets.config.errors import PlatformError, listed
+from cip_assets.storage import delta
+from cip_assets.storage.delta import Slice
+
+WHOLE = ""
+"""Stands for the month of a table that has none."""
+
+RANGE = re.compile(r"^(?P<start>[\d-]{10})(?:[.]{3}(?P<end>[\d-]{10}))?$")
+
+
+def require_written(uri: str, only: Slice | None) -> None:
+    """Refuse to read a slice that was never written; one that was written without rows is a slice like any other.
+
+    Raises:
+        PlatformError: no commit that still counts wrote one of the slice's partitions.
+
+    """
+    never = sorted(_never_written(uri, only)) if only else []
+    if never and only:
+        name, is_month = delta.table_name(uri), only.column == "month"
+        keys = listed([key[:7] for key in never] if is_month else never)
+        job = "ingest" if is_month else "snapshot"
+        command = "cip run" if is_month else f"cip run --as-of {never[-1]}"
+        raise PlatformError(
+            f"{name}: {keys} was never computed; materialize {name} for {keys} first "
+            f"(job {job}, or '{command}')"
+        )
+
+
+def _never_written(uri: str, only: Slice) -> set[str]:
+    """The partitions of a slice of which the table holds no row and no commit tells."""
+    if not delta.exists(uri):
+        return set(_partitions(only))
+    missing = set(_partitions(only)) - {str(day) for day in delta.slices(uri, only.column)}
+    commits = delta.standing(delta.open_table(uri)) if missing else iter(())
+    for commit in commits:
+        written = str(commit.audit.get("partition") or "")
+        missing = {key for key in missing if not (written and covers(written, key))}
+        if not missing:
+            break
+    return missing
+
+
+def _partitions(only: Slice) -> Iterator[str]:
+    day = only.start
+    while day < only.end:
+        yield str(day)
+        day = month_after(day) if only.column == "month" else day + timedelta(days=1)
+
+
+def month_after(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=31)).replace(day=1)
+
+
+def covers(partition: str, key: str) -> bool:
+    """Whether a commit's partition, which may be a range, has a key; the partition of a whole table has ``WHOLE``."""
+    span = RANGE.match(partition)
+    start, end = (span["start"], span["end"] or span["start"]) if span else (WHOLE, WHOLE)
+    return start <= key <= end
