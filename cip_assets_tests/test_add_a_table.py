@@ -1,4 +1,4 @@
-"""Who follows docs/add-a-table.md gets the table, its checks and its file."""
+"""Who follows docs/add-a-table.md gets the table, its checks and its file, and is told of slips."""
 
 import csv
 import os
@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from textwrap import dedent
 
 from cip_assets_tests.conftest import ENGINE
 
@@ -16,53 +15,41 @@ GUIDE = (ROOT / "docs" / "add-a-table.md").read_text(encoding="utf-8")
 
 
 def blocks() -> list[str]:
-    """The code of the steps: contract, transform, asset, export."""
+    """The code of the steps: the file, and the line of the list."""
     found = re.findall(r"^   ```python\n(.*?)^   ```$", GUIDE, re.DOTALL | re.MULTILINE)
     return [re.sub(r"^   ", "", block, flags=re.MULTILINE) for block in found]
 
 
-def edit(path: Path, before: str, text: str) -> None:
-    """Put a text before another one, which stands there once; at the end where it is empty."""
-    content = path.read_text(encoding="utf-8")
-    if before:
-        assert content.count(before) == 1
-        content = content.replace(before, text + before)
-    else:
-        content += f"\n\n{text}"
-    path.write_text(content, encoding="utf-8")
-
-
 def test_the_guide_leads_to_a_table_with_checks_and_a_file(healthy: Path, tmp_path: Path) -> None:
     package = Path(shutil.copytree(ROOT / "cip_assets", tmp_path / "project" / "cip_assets"))
-    contract, transform, asset, export = blocks()
-    edit(package / "contracts" / "marts.py", "", contract)
-    edit(package / "transforms" / "marts.py", "", transform)
-    edit(package / "assets" / "marts.py", "ASSETS = [\n", f"{asset}\n\n")
-    edit(package / "assets" / "marts.py", "    customer_360,\n    cohort_retention,\n", "    kpi_payment,\n")
-    edit(
-        package / "contracts" / "exports.py",
-        '    CsvFile(\n        "customer_360",\n',
-        f"{export.rstrip()},\n",
-    )
-    lines = [line for block in blocks() for line in block.splitlines() if line.strip()]
-    assert f"in {len(lines) + 1} lines" in GUIDE  # and the one in the list
+    table, listed = blocks()
+    (package / "layers" / "marts" / "kpi_payment.py").write_text(table, encoding="utf-8")
+    tables = package / "layers" / "__init__.py"
+    opening = "TABLES: Sequence[Table] = (\n"
+    content = tables.read_text(encoding="utf-8").replace(opening, f"{opening}    kpi_payment,\n")
+    tables.write_text(f"{listed}{content}", encoding="utf-8")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(package.parent),
+        "CIP_DATA_DIR": str(healthy),
+        "CIP_ENGINE": ENGINE,
+    }
 
-    done = subprocess.run(
-        [sys.executable, "-m", "cip_assets", "run", "--select", "exports/kpi_payment"],
-        cwd=package.parent,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(package.parent),
-            "CIP_DATA_DIR": str(healthy),
-            "CIP_ENGINE": ENGINE,
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    def python(*arguments: str) -> str:
+        command = [sys.executable, *arguments]
+        done = subprocess.run(
+            command, cwd=package.parent, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout + done.stderr
 
-    assert done.returncode == 0, dedent(done.stderr)[-2000:]
-    assert "marts/kpi_payment_contract" in done.stderr
+    assert "kpi_payment" in python("-m", "cip_assets", "run", "--select", "exports/kpi_payment")
+
     with (healthy / "final" / "kpi_payment.csv").open(encoding="utf-8", newline="") as stream:
         rows = [(row["payment_method"], row["orders"], row["revenue"]) for row in csv.DictReader(stream)]
     assert rows == [("Cash", "1", "12.50"), ("PayPal", "2", "37.50")]
+    (package.parent / "docs").mkdir()
+    python("-m", "cip_assets.reporting.dictionary")
+    python("-m", "cip_assets.reporting.powerbi")
+    assert "### marts/kpi_payment" in (package.parent / "docs" / "data-dictionary.md").read_text("utf-8")
+    assert list((package.parent / "powerbi").rglob("kpi_payment.tmdl"))

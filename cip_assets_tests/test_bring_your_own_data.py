@@ -187,7 +187,7 @@ BAD_FILES: Mapping[str, bytes | None] = {
     "lacks columns": RETURNS.replace(",return_reason", "").encode(),
     "has semicolons or tabs": RETURNS.replace(",", ";").encode(),
     "names a column twice": f"{RETURNS},amount".encode(),
-    "has a column named like one of the platform's": f"{RETURNS},month".encode(),
+    "has a column with a reserved name": f"{RETURNS},month".encode(),
     "begins with a blank line": f"\n{RETURNS}\n".encode(),
     "is Latin-1 or Windows-1252": f"{RETURNS}\n{LATIN}\n".encode("latin-1"),
     "is UTF-16": RETURNS.encode("utf-16"),
@@ -195,10 +195,10 @@ BAD_FILES: Mapping[str, bytes | None] = {
     "has a quote that is not doubled": f"{RETURNS}\n{NOT_DOUBLED}\n{ROW}\n".encode(),
     "has quotes escaped by backslashes": f"{RETURNS}\n{BACKSLASH}\n{BACKSLASH}\n{ROW}\n".encode(),
     "has an invisible character in the header": f"\u200b{RETURNS}\n{ROW}\n".encode(),
-    "is in a folder that names no day": RETURNS.encode(),
-    "is delivered on a day to come": RETURNS.encode(),
-    "is no gzip, or half of one": RETURNS.encode(),
-    "is not there": None,
+    "is in a folder with an invalid day": RETURNS.encode(),
+    "has a delivery date in the future": RETURNS.encode(),
+    "is not gzip data, or is cut off": RETURNS.encode(),
+    "is missing": None,
 }
 
 
@@ -225,7 +225,7 @@ def test_a_bad_file_gives_the_line_in_the_guide(what: str, line: str, tmp_path: 
 BROKEN_RULES: Mapping[str, str] = {
     "has `window_days: ninety`": "window_days: ninety",
     "has no `window_days`": "",
-    "has `window_day: 90` beside it": "window_days: 90\n  window_day: 90",
+    "also has `window_day: 90`": "window_days: 90\n  window_day: 90",
 }
 
 
@@ -243,13 +243,15 @@ def test_a_wrong_rule_gives_the_line_in_the_guide(
 
 
 def test_limits_are_those_of_the_rules(rules: Rules) -> None:
-    orphans, quarantined = rules.quality.max_orphan_share, rules.quality.max_quarantined_share
-    assert f"`calendar.first_month` of the rules ({rules.calendar.first_month:%Y-%m})" in GUIDE
-    assert f"above {100 * orphans:.0f} % the check `orphans` warns" in GUIDE
-    assert f"Above {100 * quarantined:.0f} % of a table's lines the check `share` warns" in GUIDE
-    assert f"Above {100 * rules.quality.max_conflicting_ids_share:.0f} % of a month's ids it fails" in GUIDE
-    assert (rules.quality.max_delivery_drop, rules.quality.max_delivery_growth) == (0.5, 10)
-    assert "less than half of the rows of the one before, or more than ten times as\nmany" in GUIDE
+    text, quality = " ".join(GUIDE.split()), rules.quality
+    assert f"`calendar.first_month` of the rules ({rules.calendar.first_month:%Y-%m})" in text
+    assert f"more than {quality.max_orphan_share:.0%} of a table's rows are orphans, the check" in text
+    assert (
+        f"more than {quality.max_quarantined_share:.0%} of a table's lines are quarantined, the check" in text
+    )
+    assert f"fails if this affects more than {quality.max_conflicting_ids_share:.0%} of a month's ids" in text
+    assert (quality.max_delivery_drop, quality.max_delivery_growth) == (0.5, 10)
+    assert "less than half of the rows of the one before, or more than ten times as many" in text
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)", GUIDE))
