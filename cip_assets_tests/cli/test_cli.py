@@ -82,7 +82,7 @@ def test_brackets_in_what_was_given_are_shown_as_they_are(cip: Cip, data_dir: Pa
 def test_a_name_in_several_layers_asks_which(cip: Cip) -> None:
     code, _, errors = cip("history", "transactions")
     assert code == 1
-    assert "names several tables; take one of cleaned/transactions, " in errors
+    assert "names several tables; take one of raw/transactions, " in errors
 
 
 def test_an_empty_landing_folder_is_one_line_and_exit_1(cip: Cip) -> None:

@@ -12,7 +12,7 @@ import yaml
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.rules import DEFAULT_RULES, Rules, folded, load_rules, rules_file
-from cip_assets.layers import SOURCE_TABLES
+from cip_assets.layers import SOURCE_TABLES, check_rules
 
 Content = dict[str, Any]
 
@@ -30,7 +30,7 @@ def written(folder: Path, content: Content) -> Path:
 def complaint(path: Path) -> str:
     """What is said of a broken file, without the part that names the file."""
     with pytest.raises(PlatformError) as caught:
-        load_rules(path)
+        check_rules(load_rules(path), path)
     message = str(caught.value)
     assert "\n" not in message
     assert message.startswith(f"business rules {path}: ")

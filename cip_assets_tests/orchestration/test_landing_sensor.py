@@ -261,7 +261,8 @@ def test_a_tick_of_dagster_s_sensor_remembers_the_hashes(
     sensor: Sensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from cip_assets.orchestration.resources import LakeResource
-    from cip_assets.orchestration.sensors import landing_files
+    from cip_assets.orchestration.jobs.all_jobs import all_jobs
+    from cip_assets.orchestration.sensors import landing_sensor
 
     settings = sensor.platform.settings
     monkeypatch.setattr("cip_assets.orchestration.sensors.SETTLED_AFTER", 0.0)
@@ -270,7 +271,8 @@ def test_a_tick_of_dagster_s_sensor_remembers_the_hashes(
         resources={"lake": LakeResource(data_dir=str(settings.data_dir))},
         definitions=sensor.platform.definitions,
     ) as context:
-        result = landing_files.evaluate_tick(context)
+        sensor_of_dagster = landing_sensor(sensor.platform.graph, all_jobs(sensor.platform.graph))
+        result = sensor_of_dagster.evaluate_tick(context)
     memory = json.loads(str(result.cursor))
     assert memory["files"].keys() == {
         str(path.relative_to(settings.landing)) for path in settings.landing.glob("*.csv")

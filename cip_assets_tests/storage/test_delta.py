@@ -388,9 +388,9 @@ WRITER = """
     from datetime import date
     from decimal import Decimal
 
-    from cip_assets.engines.resource import start_session
-    from cip_assets.io import delta
-    from cip_assets_tests.io.test_delta import SCHEMA, Slice, Table
+    from cip_assets.engines.session import start_session
+    from cip_assets.storage import delta
+    from cip_assets_tests.storage.test_delta import SCHEMA, Slice, Table
 
     engine, uri, key, first, last = sys.argv[1:]
     table = Table(start_session(engine), uri)

@@ -74,7 +74,7 @@ def test_told_to_go_on_it_says_what_to_run_again(healthy: Path, platform_on: Mak
     [
         (
             {"table": "marts/nothing", "version": 1},
-            "'marts/nothing' is no table; take one of features/population",
+            "'marts/nothing' is no table; take one of landing/manifest",
         ),
         ({"table": TOTALS}, "give a version or a time"),
         ({"table": TOTALS, "version": 1, "to": "2026-01-01"}, "give a version or a time"),
