@@ -260,8 +260,8 @@ def test_a_restored_table_is_left_alone(sensor: Sensor) -> None:
 def test_a_tick_of_dagster_s_sensor_remembers_the_hashes(
     sensor: Sensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cip_assets.orchestration.resources import LakeResource
     from cip_assets.orchestration.jobs.all_jobs import all_jobs
+    from cip_assets.orchestration.resources import LakeResource
     from cip_assets.orchestration.sensors import landing_sensor
 
     settings = sensor.platform.settings
