@@ -9,10 +9,10 @@ from typing import Any
 
 import dagster as dg
 
-from cip_assets.engines import EngineResource
 from cip_assets.orchestration.asked import BY_DAY, refuse_partitions
 from cip_assets.orchestration.graph import Graph
 from cip_assets.orchestration.jobs.names import VALIDATE
+from cip_assets.orchestration.resources import EngineResource
 
 
 def engine_of(graph: Graph, jobs: Mapping[str, Any], engine: str) -> EngineResource:

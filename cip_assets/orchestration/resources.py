@@ -1,10 +1,37 @@
-"""What assets are handed besides their inputs."""
+"""What assets are handed besides their inputs: the engine, and where the data lies."""
 
 from pathlib import Path
 
 import dagster as dg
+from dagster_pyspark import LazyPySparkResource
+from pydantic import Field, PrivateAttr
+from pyspark.sql import SparkSession
 
 from cip_assets.config.settings import Settings
+from cip_assets.engines.session import start_session
+
+
+class EngineResource(LazyPySparkResource):
+    """dagster-pyspark's lazy resource, on the engine that is named.
+
+    The first use starts the engine; later uses, in later runs of the same process too, share its session.
+
+    Raises:
+        PlatformError: the engine is unknown or cannot be started; the message says what to do.
+
+    """
+
+    spark_config: dict[str, str] = Field(
+        default_factory=dict, description="Spark settings that override the engine's own"
+    )
+    engine: str = Field(default="sail", description="sail, spark or connect")
+    _session: SparkSession | None = PrivateAttr(default=None)
+
+    @property
+    def spark_session(self) -> SparkSession:
+        if self._session is None:
+            self._session = start_session(self.engine, self.spark_config)
+        return self._session
 
 
 class LakeResource(dg.ConfigurableResource):

@@ -12,9 +12,8 @@ from dagster_deltalake import LocalConfig
 from deltalake import DeltaTable
 from pyspark.sql import DataFrame
 
-from cip_assets.engines import EngineResource
 from cip_assets.orchestration.io_manager import SparkDeltaIOManager
-from cip_assets.orchestration.resources import LakeResource
+from cip_assets.orchestration.resources import EngineResource, LakeResource
 from cip_assets.storage import delta
 from cip_assets_tests.conftest import ENGINE
 

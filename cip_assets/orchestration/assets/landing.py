@@ -5,13 +5,12 @@ from pydantic import Field
 from pyspark.sql import DataFrame
 
 from cip_assets.config.rules import Rules
-from cip_assets.engines import EngineResource
 from cip_assets.ingest import landing
 from cip_assets.ingest.discover import find_files, lines_about
 from cip_assets.layers import contract_of
 from cip_assets.orchestration.assets.declare import described, limits
 from cip_assets.orchestration.partitions import Partitions
-from cip_assets.orchestration.resources import LakeResource
+from cip_assets.orchestration.resources import EngineResource, LakeResource
 
 
 class ManifestConfig(dg.Config):

@@ -13,14 +13,13 @@ from pyspark.sql import DataFrame
 
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.source import SourceTable
-from cip_assets.engines import EngineResource
 from cip_assets.ingest import deliveries, landing
 from cip_assets.ingest.landing import ManifestEntry
 from cip_assets.layers.cleaned import judge
 from cip_assets.orchestration.accept import AcceptConfig
 from cip_assets.orchestration.assets.declare import described, limits
 from cip_assets.orchestration.partitions import Partitions
-from cip_assets.orchestration.resources import LakeResource
+from cip_assets.orchestration.resources import EngineResource, LakeResource
 from cip_assets.storage import delta
 
 

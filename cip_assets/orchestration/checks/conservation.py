@@ -4,13 +4,12 @@ import dagster as dg
 
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.source import SourceTable
-from cip_assets.engines import EngineResource
 from cip_assets.ingest import in_step
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.checks import counts as quality
 from cip_assets.orchestration.checks.covered import covered_rows, covered_slice
 from cip_assets.orchestration.limits import RETRIES
-from cip_assets.orchestration.resources import LakeResource
+from cip_assets.orchestration.resources import EngineResource, LakeResource
 
 
 def _conservation_check(source: SourceTable) -> dg.AssetChecksDefinition:

@@ -3,13 +3,12 @@
 import dagster as dg
 
 from cip_assets.contracts.contract import TableContract
-from cip_assets.engines import EngineResource
 from cip_assets.layers import contracts_in
 from cip_assets.orchestration.checks.counts import broken_rules
 from cip_assets.orchestration.checks.covered import covered_rows
 from cip_assets.orchestration.limits import FIRST, RETRIES
 from cip_assets.orchestration.partitions import Partitions
-from cip_assets.orchestration.resources import LakeResource
+from cip_assets.orchestration.resources import EngineResource, LakeResource
 
 WITH_ROWS = ("cleaned", "features", "marts")
 """The layers whose rows are judged; raw holds what landed, and quarantine what was found wanting."""

@@ -6,8 +6,7 @@ import dagster as dg
 from pyspark.sql import DataFrame
 
 from cip_assets.contracts.contract import TableContract
-from cip_assets.engines import EngineResource
-from cip_assets.orchestration.resources import LakeResource
+from cip_assets.orchestration.resources import EngineResource, LakeResource
 from cip_assets.orchestration.run_tags import partitions_covered
 from cip_assets.storage import delta
 from cip_assets.storage.written import month_after, require_written

@@ -7,7 +7,6 @@ import dagster as dg
 from cip_assets.calc.as_of import until
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.source import SourceTable
-from cip_assets.engines import EngineResource
 from cip_assets.ingest import in_step
 from cip_assets.ingest.conflicts import conflicting_ids
 from cip_assets.layers import EVENT_TABLES, SOURCE_TABLES, contract_of
@@ -16,7 +15,7 @@ from cip_assets.orchestration.checks import counts as quality
 from cip_assets.orchestration.checks.covered import covered_rows, covered_slice
 from cip_assets.orchestration.limits import RETRIES
 from cip_assets.orchestration.partitions import Partitions
-from cip_assets.orchestration.resources import LakeResource
+from cip_assets.orchestration.resources import EngineResource, LakeResource
 from cip_assets.storage import delta
 
 SHOWN = 20

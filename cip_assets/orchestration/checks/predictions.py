@@ -2,13 +2,12 @@
 
 import dagster as dg
 
-from cip_assets.engines import EngineResource
 from cip_assets.layers import contract_of
 from cip_assets.layers.labels import WITHHELD
 from cip_assets.orchestration.checks.covered import covered_rows
 from cip_assets.orchestration.limits import RETRIES
 from cip_assets.orchestration.partitions import Partitions
-from cip_assets.orchestration.resources import LakeResource
+from cip_assets.orchestration.resources import EngineResource, LakeResource
 
 
 def predictions_check(partitions: Partitions) -> dg.AssetChecksDefinition:

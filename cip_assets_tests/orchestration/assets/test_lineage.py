@@ -14,11 +14,11 @@ from cip_assets.contracts.contract import LAYERS, Contract, DeclarationError, Ta
 from cip_assets.contracts.contract import column as declared
 from cip_assets.contracts.types import Money
 from cip_assets.definitions import build_definitions
-from cip_assets.engines import EngineResource
 from cip_assets.layers import SOURCE_TABLES, contract_of, contracts_in
 from cip_assets.layers.cleaned import judge
 from cip_assets.orchestration.assets.declare import described
 from cip_assets.orchestration.io_manager import SparkDeltaIOManager
+from cip_assets.orchestration.resources import EngineResource
 from cip_assets_tests.conftest import ENGINE
 from cip_assets_tests.graph import GRAPH as ALL
 
