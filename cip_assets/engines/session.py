@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from cip_assets.config.errors import PlatformError
+from cip_assets.config.folders import plain_path
 from cip_assets.engines import connect, sail, spark
-from cip_assets.errors import PlatformError
-from cip_assets.folders import plain_path
 
 ENGINES: Mapping[str, Callable[[Mapping[str, str]], Mapping[str, str]]] = {
     "sail": sail.prepare,

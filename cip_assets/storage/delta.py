@@ -30,9 +30,9 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from filelock import FileLock
 from pyspark.sql import DataFrame, SparkSession
 
-from cip_assets import engines
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.folders import check_folder
+from cip_assets.engines.session import address_of
 
 RECENT = 100
 """Commits to look through for one just made; others come between only on object stores, without the lock."""
@@ -170,7 +170,7 @@ def _not_written(uri: str) -> PlatformError:
 
 def _for_engine(spark: SparkSession, uri: str) -> str:
     """A table's address as the engine takes it; one with a scheme stays as it is."""
-    return uri if "://" in uri else engines.address_of(spark, Path(uri))
+    return uri if "://" in uri else address_of(spark, Path(uri))
 
 
 def _for_delta_rs(uri: str) -> str:
