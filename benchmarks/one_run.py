@@ -11,7 +11,7 @@ import dagster as dg
 
 from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
-from cip_assets.orchestration.runs import open_instance
+from cip_assets.orchestration.instance import open_instance
 
 
 class Bookkeeping:

@@ -8,7 +8,6 @@ from dagster_deltalake import LocalConfig
 from cip_assets.config.rules import Rules, load_rules, rules_file
 from cip_assets.config.settings import Settings
 from cip_assets.layers import check_rules
-from cip_assets.orchestration import event_storage  # noqa: F401 -- listens to the connections of Dagster's storage
 from cip_assets.orchestration.graph import Graph
 from cip_assets.orchestration.guard import engine_of
 from cip_assets.orchestration.io_manager import SparkDeltaIOManager

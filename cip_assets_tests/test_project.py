@@ -85,11 +85,10 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 
 
 LAZY = {
-    "cip_assets.__main__",
     "cip_assets.analytics.forecasting.bg_nbd",
     "cip_assets.analytics.forecasting.gradient_boosting",
     "cip_assets.reporting.dashboard.charts",
-    "cip_assets.reporting.dashboard.page",
+    "cip_assets.reporting.dashboard.runtime",
 }
 """What imports inside a function, to start sooner: never to hide a circle."""
 
@@ -114,10 +113,10 @@ def test_only_orchestration_and_what_starts_it_know_dagster(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", modules("."), ids=named)
-def test_only_the_io_manager_and_the_instance_use_private_dagster_modules(path: Path) -> None:
+def test_only_the_io_manager_and_the_instance_with_its_files_use_private_dagster_modules(path: Path) -> None:
     private = [name for name in imported_modules(path) if re.match(r"dagster[\w.]*[.]_", name)]
     assert not private or path in {
-        PACKAGE / "orchestration" / name for name in ("io_manager.py", "instance.py")
+        PACKAGE / "orchestration" / name for name in ("io_manager.py", "instance.py", "event_storage.py")
     }
 
 

@@ -2,18 +2,14 @@
 
 from collections.abc import Collection
 
-import dagster as dg
 
-
-class PlatformError(dg.Failure):
+class PlatformError(Exception):
     """Something that the person who runs the platform can mend, and that trying again cannot.
 
     The message is one line: what is wrong, where (table, file, line, column), and what to do.
-    The command line prints it without a traceback; Dagster shows it as the step's error, without a retry.
+    The command line prints it without a traceback; Dagster shows it as the step's error, without a retry
+    (``automation.limits``).
     """
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, allow_retries=False)
 
 
 NAMED = 12

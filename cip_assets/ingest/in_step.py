@@ -10,14 +10,12 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-import duckdb
-
 from cip_assets.config.settings import Settings
 from cip_assets.contracts.source import SourceTable
 from cip_assets.contracts.text_formats import BLANKS
 from cip_assets.ingest.landing import ManifestEntry, newest_delivery
 from cip_assets.layers import CONTRACTS
-from cip_assets.storage import delta
+from cip_assets.storage import delta, questions
 from cip_assets.storage.written import WHOLE, covers
 
 Holdings = Mapping[str, Mapping[tuple[str, str], int]]
@@ -91,7 +89,7 @@ def _held(tables: Versions, *, by_month: bool) -> Holdings:
 
 def _ask(tables: Versions, query: str) -> list[tuple[Any, ...]]:
     """The rows of a query over tables at some versions, by the names ``part_0``, ``part_1`` and so on."""
-    with duckdb.connect() as connection:
+    with questions.connection() as connection:
         for number, (uri, version) in enumerate(tables):
             connection.register(f"part_{number}", delta.open_table(uri, version).to_pyarrow_dataset())
         return connection.execute(query).fetchall()

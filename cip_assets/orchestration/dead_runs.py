@@ -5,8 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import psutil
 
-LOCAL_STORAGE = "SqliteRunStorage"
-"""Dagster's history in a folder: its runs are processes of this machine."""
+from cip_assets.orchestration import event_storage as sqlite
 
 
 def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
@@ -15,7 +14,7 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     Dagster's code server does so for the runs that it started, as long as it lives itself; a run of the command
     line, or one that went down with the whole page, has nobody else.
     """
-    if type(instance.run_storage).__name__ != LOCAL_STORAGE:
+    if not sqlite.is_in_a_folder(instance):  # then its runs are processes of this machine
         return []
     ended = []
     in_progress = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]

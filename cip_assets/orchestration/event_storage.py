@@ -1,69 +1,259 @@
-"""Dagster's SQLite files, written to without waiting and with statements that are compiled once.
+"""Dagster's history in SQLite files, with connections that are kept.
 
-Dagster stores every event by itself: it opens an SQLAlchemy engine, compiles the statement, writes, closes. A run
-has some four hundred events, and each is several such connections. Other storages, as PostgreSQL, are left as
-they are.
+Dagster's own storage opens an SQLAlchemy engine and a connection for every statement: an engine compiles what it is
+asked anew, and the last connection that is closed copies the file's log into the database, syncs both and deletes the
+log. A small run has a thousand events, each of several statements, and spent a third of its time so. Here each file
+has an engine, which keeps its connections. The files are the same ones, and other processes, with or without this
+storage, may use them at once. Other databases, as PostgreSQL, have pools of their own: ``dagster.yaml`` names
+them, and then nothing here is used.
 """
 
+import os
 import sqlite3
-import threading
 from collections import OrderedDict
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, Self
 
+import dagster as dg
 import sqlalchemy
+
+# Dagster has no public name for its storages, nor a setting for their connections. What is overridden is how each
+# one connects, and what follows from it.
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
+    SqliteEventLogStorage,
+    SqliteEventLogStorageWatchdog,
+)
+from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
+from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
+from dagster._core.storage.sqlite import create_db_conn_string
+from dagster._core.storage.sqlite_storage import (
+    DagsterSqliteStorage,
+    _event_logs_directory,
+    _runs_directory,
+    _schedule_directory,
+)
+from sqlalchemy.pool import QueuePool
 from sqlalchemy.util import LRUCache
+from watchdog.observers import Observer
+
+SECONDS_TO_WAIT = 30
+"""For another process that writes to the same file."""
+
+HELD_OPEN = 8
+"""Files that a storage holds open. There is one for all events, and one for the events of each run."""
 
 COMPILED: Any = LRUCache(500)
 DIALECTS: dict[str, sqlalchemy.Dialect] = {}
 """By name, the one that statements are compiled for: SQLAlchemy keeps what it compiled by dialect."""
 
-HELD_OPEN = 8
-"""Files that are held open. There is one for the runs, one for all events, one for the events of each run."""
 
-_held: OrderedDict[tuple[str, int], sqlite3.Connection] = OrderedDict()
-_lock = threading.Lock()
+class Files:
+    """The engines of the files that were used last."""
 
+    def __init__(self) -> None:
+        self._engines: OrderedDict[tuple[str, int], sqlalchemy.Engine] = OrderedDict()
+        self._lock = Lock()
 
-@sqlalchemy.event.listens_for(sqlalchemy.Engine, "connect")
-def _prepare(connection: Any, _record: object) -> None:
-    """Dagster opens its SQLite files in WAL mode, where this is safe and spares a disk sync per event."""
-    if isinstance(connection, sqlite3.Connection):
-        connection.execute("PRAGMA synchronous=NORMAL")
-        _hold_open(connection)
-
-
-def _hold_open(connection: sqlite3.Connection) -> None:
-    """Hold a connection to the same file, which is never used.
-
-    The last connection that is closed copies the log (the file ``-wal``) into the database, syncs both and deletes
-    it: half of the time of a small run. While another connection is there, SQLite does so every thousand pages. What
-    was committed is in the log, and safe when the process is killed.
-    """
-    with suppress(sqlite3.OperationalError):  # busy: what is not held now is when it is opened next
-        path = str(connection.execute("PRAGMA database_list").fetchone()[2] or "")
-        if not path or connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            return
+    def engine(self, path: str) -> sqlalchemy.Engine:
+        """The engine of a file; a file in the place of one that was deleted is another."""
+        if not Path(path).exists():
+            Path(path).touch()  # and never else: whoever watches a file for its events reads it then
         file = path, Path(path).stat().st_ino
-        with _lock:
-            if file not in _held:
-                _held[file] = _reading(path)
-            _held.move_to_end(file)
-            while len(_held) > HELD_OPEN:
-                _held.popitem(last=False)[1].close()
+        with self._lock:
+            if file not in self._engines:
+                self._engines[file] = _engine(path)
+            self._engines.move_to_end(file)
+            while len(self._engines) > HELD_OPEN:
+                self._engines.popitem(last=False)[1].dispose()
+            return self._engines[file]
+
+    @contextmanager
+    def transaction(self, path: str) -> Iterator[sqlalchemy.Connection]:
+        """A connection to a file, which commits at the end."""
+        with self.engine(path).connect() as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Close what is not in use; the last one writes the log back."""
+        with self._lock:
+            while self._engines:
+                self._engines.popitem()[1].dispose()
 
 
-def _reading(path: str) -> sqlite3.Connection:
-    """A connection that has read: only then it counts as one. Any thread may close it."""
-    connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-    connection.execute("PRAGMA schema_version").fetchone()
-    return connection
+def _engine(path: str) -> sqlalchemy.Engine:
+    engine = sqlalchemy.create_engine(
+        sqlalchemy.URL.create("sqlite", database=path),
+        poolclass=QueuePool,
+        pool_size=1,  # what is kept; a thread that finds it in use opens another one for itself
+        max_overflow=-1,
+        connect_args={"timeout": SECONDS_TO_WAIT},
+    )
+    sqlalchemy.event.listen(engine, "connect", _prepare)
+    sqlalchemy.event.listen(engine, "engine_connect", _compile_once)
+    return engine
 
 
-@sqlalchemy.event.listens_for(sqlalchemy.Engine, "engine_connect")
+def _has_tables(engine: sqlalchemy.Engine) -> bool:
+    """Whether Dagster has made its tables in a file, which it notes last."""
+    with engine.connect() as connection:
+        if not engine.dialect.has_table(connection, "alembic_version"):
+            return False
+        return (
+            connection.execute(sqlalchemy.text("SELECT version_num FROM alembic_version")).first() is not None
+        )
+
+
+def _make_unless_there(path: Path, content: bytes) -> None:
+    """A file with this content, whole from the first; another process may make it at the same moment."""
+    scratch = path.with_name(f"{path.name}.{os.getpid()}.new")
+    with suppress(OSError):  # it is there by now, or cannot be made so: then Dagster makes its tables in it
+        scratch.write_bytes(content)
+        os.link(scratch, path)
+    scratch.unlink(missing_ok=True)
+
+
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    """Dagster's files are in WAL mode, where this is safe and spares a disk sync per event.
+
+    What was committed is in the log, and outlives the process.
+    """
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
 def _compile_once(connection: sqlalchemy.Connection) -> None:
-    """Let the engines of all SQLite files share what they compiled."""
-    if connection.dialect.name == "sqlite":
-        connection.dialect = DIALECTS.setdefault("sqlite", connection.dialect)
-        connection.execution_options(compiled_cache=COMPILED)
+    """Let the engines of all files share what they compiled."""
+    connection.dialect = DIALECTS.setdefault("sqlite", connection.dialect)
+    connection.execution_options(compiled_cache=COMPILED)
+
+
+class Kept:
+    """What connects by kept connections where Dagster's own opens one."""
+
+    _conn_string: str
+
+    @property
+    def path(self) -> str:
+        return self._conn_string.removeprefix(
+            "sqlite:///"
+        )  # Dagster escapes nothing in the address of a file
+
+    @cached_property
+    def files(self) -> Files:
+        return Files()
+
+    @contextmanager
+    def connect(self) -> Iterator[sqlalchemy.Connection]:
+        """A connection, by which Dagster does all that it does."""
+        with self.files.transaction(self.path) as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        self.files.close()
+
+
+class Runs(Kept, SqliteRunStorage):
+    """The runs."""
+
+
+class Schedules(Kept, SqliteScheduleStorage):
+    """The ticks of sensors and schedules."""
+
+
+def _opened(storage: type[Any], folder: str, name: str) -> Any:
+    """The storage in a folder; where its tables are not there yet, Dagster makes them, and only then looks at it."""
+    kept = storage(create_db_conn_string(folder, name))
+    is_there = Path(kept.path).exists() and _has_tables(kept.files.engine(kept.path))
+    return kept if is_there else storage.from_local(folder)
+
+
+class Events(SqliteEventLogStorage):
+    """The events: a file for each run, and one for those that are asked for over all runs."""
+
+    _obs: Any
+
+    def __init__(self, base_dir: str, inst_data: Any = None) -> None:
+        self.files = Files()
+        self._indexes: set[str] = set()
+        self._without_events: bytes | None = None
+        super().__init__(base_dir, inst_data)
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[sqlalchemy.Connection]:
+        path = self.path_for_shard(shard)
+        with self._db_lock:  # as Dagster's own: one thread at a time
+            if shard not in self._initialized_dbs:
+                if self._without_events is not None:
+                    _make_unless_there(Path(path), self._without_events)
+                self._initdb(self.files.engine(path))
+                self._initialized_dbs.add(shard)
+            with self.files.transaction(path) as connection:
+                yield connection
+
+    def _initdb(self, engine: sqlalchemy.Engine, for_index_shard: bool = False) -> None:
+        """Make the tables of a file, unless they are there.
+
+        Dagster goes through all its migrations to see which ones a file lacks, and then never applies them unasked.
+        The first file that is made is what those of later runs begin as.
+        """
+        if not _has_tables(engine):
+            super()._initdb(engine, for_index_shard)
+            with engine.connect() as connection:
+                file: Any = connection.connection.driver_connection
+                self._without_events = file.serialize()
+
+    def has_secondary_index(self, name: str) -> bool:
+        """Whether an index was made; once it was, it is not asked for again."""
+        if name not in self._indexes and super().has_secondary_index(name):
+            self._indexes.add(name)
+        return name in self._indexes
+
+    def watch(self, run_id: str, cursor: str | None, callback: Any) -> None:
+        """Call back with each event of a run from now on."""
+        if not self._obs:
+            self._obs = Observer()
+            self._obs.start()
+        follower = Follower(self, run_id, callback, cursor)
+        self._watchers[run_id][callback] = follower, self._obs.schedule(follower, self._base_dir)
+
+    def dispose(self) -> None:
+        super().dispose()
+        self.files.close()
+
+
+class Follower(SqliteEventLogStorageWatchdog):
+    """Looks at a run's log, where new events are, as well as at its file, where they are moved at times."""
+
+    def __init__(self, storage: Events, run_id: str, callback: Any, cursor: str | None) -> None:
+        super().__init__(storage, run_id, callback, cursor)
+        self._patterns = [self._log_path, f"{self._log_path}-wal"]
+
+    def on_modified(self, event: object) -> None:
+        """Read what is new."""
+        self._process_log()
+
+
+class Storage(DagsterSqliteStorage):
+    """All three, in the folders that Dagster's own has them in."""
+
+    def __init__(self, base_dir: str, inst_data: Any = None) -> None:
+        self.base_dir = base_dir
+        self._run_storage = _opened(Runs, _runs_directory(base_dir), "runs")
+        self._event_log_storage = Events(_event_logs_directory(base_dir))
+        self._schedule_storage = _opened(Schedules, _schedule_directory(base_dir), "schedules")
+        self._inst_data = inst_data
+        # Not its own, which would make three others.
+        super(DagsterSqliteStorage, self).__init__()  # type: ignore[no-untyped-call]
+
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> Self:
+        """As the instance makes it, from where the history lies."""
+        return cls(inst_data=inst_data, **config_value)
+
+
+def is_in_a_folder(instance: dg.DagsterInstance) -> bool:
+    """Whether the history is in SQLite files, these or Dagster's own."""
+    return isinstance(instance.run_storage, SqliteRunStorage)

@@ -3,19 +3,30 @@
 ``dagster.yaml`` names the class. Every process of Dagster's loads it: the page's server, the daemon, each run.
 """
 
+import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import yaml
 
-# Dagster asks a subclass for its defaults, and has no public name for its own.
+# Dagster asks a subclass for its defaults, and has no public name for its own, nor for what they are made of.
 from dagster._core.instance.ref import InstanceRef
+from dagster._serdes import ConfigurableClassData
 
 from cip_assets.config.errors import PlatformError
+from cip_assets.config.folders import plain_path
 from cip_assets.config.rules import load_rules, rules_file
+from cip_assets.config.settings import DAGSTER_SETTINGS
+from cip_assets.orchestration import event_storage
 from cip_assets.orchestration.asked import BY_DAY, refuse_partitions, refuse_too_many_days
 from cip_assets.orchestration.run_tags import PARTITION, RANGE_START
+
+UNSAFE_FOR_SQLITE = frozenset("?*[")
+"""Dagster makes a URL of the path of its SQLite files without escaping it, and a pattern of file names."""
+
+"""What a data folder's own are copied from."""
 
 SETTING = """
 instance_class:                   # refuses runs without a day or a month, and backfills of too many days
@@ -40,8 +51,11 @@ class Instance(dg.DagsterInstance):
 
     @staticmethod
     def config_defaults(base_dir: str) -> Mapping[str, Any]:
-        """Dagster's own: where it keeps its history unless ``dagster.yaml`` says otherwise."""
-        return InstanceRef.config_defaults(base_dir)
+        """Dagster's own but for the history, which ``dagster.yaml`` may put elsewhere, as into PostgreSQL."""
+        files = ConfigurableClassData(
+            event_storage.__name__, "Storage", yaml.safe_dump({"base_dir": base_dir})
+        )
+        return {**InstanceRef.config_defaults(base_dir), "storage": files}
 
     def add_backfill(self, partition_backfill: Any) -> None:
         """Store a backfill for the daemon, unless it is of too many days."""
@@ -94,6 +108,27 @@ class Instance(dg.DagsterInstance):
             told = " and ".join(f"{name} for {day}" for day, name in sorted(days.items()))
             raise PlatformError(f"no day is chosen, and the last one differs: {told} was computed last")
         return next(iter(days))
+
+
+def open_instance(home: Path) -> dg.DagsterInstance:
+    """The Dagster instance of a data folder; a first use writes its settings file.
+
+    Raises:
+        PlatformError: the folder cannot be made.
+
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PlatformError(
+            f"{home.parent} cannot be the data folder ({error.strerror}): name another in CIP_DATA_DIR"
+        ) from error
+    if UNSAFE_FOR_SQLITE & set(str(home)):
+        home = plain_path(home)
+    settings = home / "dagster.yaml"
+    if not settings.exists():
+        shutil.copyfile(DAGSTER_SETTINGS, settings)
+    return dg.DagsterInstance.from_config(str(home))
 
 
 def add_setting(home: Path) -> bool:

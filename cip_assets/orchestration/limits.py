@@ -4,13 +4,20 @@ import sys
 
 import dagster as dg
 
+from cip_assets.config.errors import PlatformError
+
 
 class Retries(dg.RetryPolicy):
-    """Dagster's own, but for a run that is terminated: its step would be tried again too, and the run go on."""
+    """Dagster's own, but for two things that it would try again too.
+
+    What a person has to mend stays as it is. A run that is terminated would go on.
+    """
 
     def calculate_delay(self, attempt_num: int) -> float:
         """The seconds to wait before a step is tried again; Dagster asks while it handles what stopped the step."""
         stopped = sys.exc_info()[1]
+        if isinstance(stopped, PlatformError):
+            raise dg.Failure(str(stopped), allow_retries=False) from stopped
         if isinstance(stopped, dg.DagsterExecutionInterruptedError | KeyboardInterrupt):
             raise stopped
         return super().calculate_delay(attempt_num)

@@ -4,20 +4,17 @@ The command line, the benchmark and the tests run the platform through this modu
 about the data: which months there are comes from the manifest, the day from the transactions.
 """
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import dagster as dg
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.config.folders import plain_path
-from cip_assets.config.settings import DAGSTER_SETTINGS, Settings
+from cip_assets.config.settings import Settings
 from cip_assets.contracts.contract import LAYERS
 from cip_assets.orchestration.accept import check_accepted, config_to_accept
 from cip_assets.orchestration.dead_runs import end_dead_runs
@@ -27,12 +24,10 @@ from cip_assets.orchestration.due.plan import Block
 from cip_assets.orchestration.due.up_to_date import up_to_date
 from cip_assets.orchestration.failures import Failure, failures_of, root_of
 from cip_assets.orchestration.graph import Graph
+from cip_assets.orchestration.instance import open_instance
 from cip_assets.orchestration.jobs.names import INGEST, SCAN, SNAPSHOT
 from cip_assets.storage import delta
 from cip_assets.storage.quarantine import months_with_quarantined_lines
-
-UNSAFE_FOR_SQLITE = frozenset("?*[")
-"""Dagster makes a URL of the path of its SQLite files without escaping it, and a pattern of file names."""
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -307,27 +302,6 @@ class Platform:
 
     def _assets_of(self, job: str) -> set[dg.AssetKey]:
         return set(self.definitions.resolve_job_def(job).asset_layer.executable_asset_keys)
-
-
-def open_instance(home: Path) -> dg.DagsterInstance:
-    """The Dagster instance of a data folder; a first use writes its settings file.
-
-    Raises:
-        PlatformError: the folder cannot be made.
-
-    """
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PlatformError(
-            f"{home.parent} cannot be the data folder ({error.strerror}): name another in CIP_DATA_DIR"
-        ) from error
-    if UNSAFE_FOR_SQLITE & set(str(home)):
-        home = plain_path(home)
-    settings = home / "dagster.yaml"
-    if not settings.exists():
-        shutil.copyfile(DAGSTER_SETTINGS, settings)
-    return dg.DagsterInstance.from_config(str(home))
 
 
 def _collect(

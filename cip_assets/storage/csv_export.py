@@ -21,7 +21,7 @@ import pyarrow.dataset
 
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.csv_file import CsvFile
-from cip_assets.storage import delta
+from cip_assets.storage import delta, questions
 from cip_assets.storage.csv_query import query
 from cip_assets.storage.written import require_written
 
@@ -88,7 +88,7 @@ def problems_of(file: CsvFile, mart_uri: str, as_of: str, folder: Path, rules: R
     path = folder / f"{file.name}.csv"
     if not path.exists():
         return [f"{path} is missing; export it again"]
-    with duckdb.connect() as connection:
+    with questions.connection() as connection:
         connection.register("mart", _day_of(mart_uri, as_of))
         try:
             problem = _difference(file, path, connection, rules)
@@ -134,7 +134,7 @@ def addresses_as_ids(column: str, mart_uri: str, as_of: str) -> int:
 
 
 def _count(query: str, mart_uri: str, as_of: str) -> int:
-    with duckdb.connect() as connection:
+    with questions.connection() as connection:
         connection.register("mart", _day_of(mart_uri, as_of))
         (count,) = connection.execute(query).fetchone() or (0,)
     return int(count)
@@ -143,7 +143,7 @@ def _count(query: str, mart_uri: str, as_of: str) -> int:
 def sums_of(folder: Path) -> dict[str, Decimal]:
     """The revenue that each file with money in it adds up to."""
     sums = {}
-    with duckdb.connect() as connection:
+    with questions.connection() as connection:
 
         def amount(file: str, expression: str) -> Decimal:
             row = connection.execute(

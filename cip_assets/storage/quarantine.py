@@ -1,13 +1,12 @@
-"""The lines that were kept out: counted, by month, and as text."""
+"""What is in quarantine: lines counted by reason, lines as they landed, the months that have some."""
 
 from collections.abc import Iterator, Sequence
 
-import duckdb
 import pyarrow.compute as pc
 
 from cip_assets.config.settings import Settings
 from cip_assets.layers import SOURCE_TABLES
-from cip_assets.storage import delta
+from cip_assets.storage import delta, questions
 from cip_assets.storage.written import WHOLE
 
 
@@ -17,7 +16,7 @@ def tables_of_quarantine(settings: Settings, tables: Sequence[str]) -> Iterator[
         uri = settings.table_uri("quarantine", table)
         if not delta.exists(uri):
             continue
-        with duckdb.connect() as connection:
+        with questions.connection() as connection:
             connection.register("lines", delta.open_table(uri).to_pyarrow_dataset())
             rows = connection.execute(
                 "SELECT outcome, reasons, count(*) FROM lines GROUP BY ALL ORDER BY 1, 3 DESC, 2"
@@ -44,3 +43,15 @@ def months_with_quarantined_lines(settings: Settings, table: str) -> list[str]:
     lines = delta.open_table(settings.table_uri("quarantine", table)).to_pyarrow_dataset()
     months = lines.to_table(columns=["month"], filter=pc.field("outcome") == "quarantined")["month"]
     return sorted(str(month) for month in set(months.to_pylist()))
+
+
+def lines_of(settings: Settings, table: str, limit: int) -> list[tuple[str, int, str, str]]:
+    """The first lines of a table that are in quarantine: file, line, reasons, text."""
+    with questions.connection() as connection:
+        lines = delta.open_table(settings.table_uri("quarantine", table)).to_pyarrow_dataset()
+        connection.register("kept_out", lines)
+        return connection.execute(
+            "SELECT source_file, source_line, reasons, raw_text FROM kept_out WHERE outcome = 'quarantined' "
+            "ORDER BY 1, 2 LIMIT ?",
+            [limit],
+        ).fetchall()

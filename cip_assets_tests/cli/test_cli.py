@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cip_assets.cli.app import COMMANDS
 from cip_assets_tests.conftest import ODD_NAME, Cip
 from cip_assets_tests.integration.helpers import land, land_all
 
@@ -174,3 +175,54 @@ def test_rules_that_are_not_there_are_one_line_of_a_process_that_has_read_none(d
     assert done.returncode == 1
     assert "business rules /nowhere.yaml: cannot be read" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+SLOW = ("dagster", "pyspark", "pandera", "pandas", "duckdb", "deltalake")
+
+
+@pytest.mark.parametrize(
+    ("command", "goes_without"),
+    [
+        (["--help"], SLOW),
+        (["status"], ("dagster", "scipy", "sklearn")),
+        (["quarantine"], ("dagster", "scipy", "sklearn")),
+        (["run"], ("sklearn",)),
+    ],
+    ids=["help", "status", "quarantine", "run"],
+)
+def test_a_command_waits_for_no_more_than_it_needs(
+    data_dir: Path, command: list[str], goes_without: tuple[str, ...]
+) -> None:
+    program = (
+        "import sys\nfrom cip_assets.__main__ import main\n"
+        f"sys.argv = ['cip', *{command}]\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        f"print('imported:', *(name for name in {goes_without} if name in sys.modules))"
+    )
+    environment = {**os.environ, "CIP_DATA_DIR": str(data_dir)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1].split() == ["imported:"]
+
+
+def test_nothing_is_said_at_the_end_of_a_command(healthy: Path) -> None:
+    """By libraries in C, which look at what is left of their objects."""
+    environment = {**os.environ, "CIP_DATA_DIR": str(healthy)}
+    command = [sys.executable, "-m", "cip_assets", "quarantine", "returns"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_there_and_has_help(cip: Cip, name: str) -> None:
+    code, shown, _ = cip(name, "--help")
+    assert code == 0
+    assert COMMANDS[name].help in " ".join(shown.split())
+    assert COMMANDS[name].help in " ".join(cip("--help")[1].replace("│", "").split())
+
+
+def test_a_command_that_is_none_is_refused(cip: Cip) -> None:
+    code, _, errors = cip("stats")
+    assert code == 2
+    assert "Did you mean 'status'?" in errors

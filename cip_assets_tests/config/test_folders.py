@@ -21,7 +21,7 @@ from cip_assets.config.rules import load_rules, rules_file
 from cip_assets.config.settings import PROJECT, Settings
 from cip_assets.engines.session import address_of
 from cip_assets.ingest.landing import find_files
-from cip_assets.orchestration.runs import open_instance
+from cip_assets.orchestration.instance import open_instance
 from cip_assets.storage import delta
 from cip_assets_tests.conftest import ODD_NAME, Cip
 from cip_assets_tests.storage.test_delta import IN_FEBRUARY, IN_JANUARY, A, B, Table

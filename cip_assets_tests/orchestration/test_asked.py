@@ -17,9 +17,9 @@ from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import DAGSTER_SETTINGS, Settings
 from cip_assets.definitions import build_definitions, open_platform
 from cip_assets.orchestration.asked import days_of, refuse_partitions
-from cip_assets.orchestration.instance import Instance, add_setting
+from cip_assets.orchestration.instance import Instance, add_setting, open_instance
 from cip_assets.orchestration.jobs.refresh import PART_OF
-from cip_assets.orchestration.runs import Platform, Report, open_instance
+from cip_assets.orchestration.runs import Platform, Report
 from cip_assets_tests.conftest import ENGINE
 from cip_assets_tests.graph import DAYS, GRAPH, MONTHS
 from cip_assets_tests.integration.helpers import land

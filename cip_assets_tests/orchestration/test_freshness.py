@@ -10,9 +10,9 @@ import pytest
 from cip_assets.config.settings import Settings
 from cip_assets.definitions import build_definitions
 from cip_assets.orchestration.freshness import about_to_go_stale, fail_window
+from cip_assets.orchestration.instance import open_instance
 from cip_assets.orchestration.jobs.all_jobs import all_jobs
 from cip_assets.orchestration.resources import LakeResource
-from cip_assets.orchestration.runs import open_instance
 from cip_assets.orchestration.schedules import all_schedules
 from cip_assets_tests.graph import GRAPH, SNAPSHOT_ASSETS
 

@@ -16,9 +16,10 @@ from cip_assets.ingest import landing
 from cip_assets.ingest.discover import LandedFile
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.graph import Graph
+from cip_assets.orchestration.instance import open_instance
 from cip_assets.orchestration.jobs.names import INGEST, REFRESH, REFRESH_OP, SNAPSHOT
 from cip_assets.orchestration.jobs.refresh import PART_OF
-from cip_assets.orchestration.runs import Report, open_instance
+from cip_assets.orchestration.runs import Report
 from cip_assets.orchestration.sensors import LANDING, SETTLED_AFTER, Asked, Look, Stages, look
 from cip_assets_tests.conftest import ENGINE
 from cip_assets_tests.graph import GRAPH

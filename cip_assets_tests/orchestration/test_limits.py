@@ -4,7 +4,9 @@ import os
 import signal
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -15,8 +17,8 @@ from dagster._core.instance.config import dagster_instance_config_schema
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import DAGSTER_SETTINGS
 from cip_assets.orchestration.failures import failures_of
+from cip_assets.orchestration.instance import open_instance
 from cip_assets.orchestration.limits import RETRIES, Retries
-from cip_assets.orchestration.runs import open_instance
 from cip_assets_tests.graph import ASSETS, CHECKS
 
 AT_ONCE = Retries(max_retries=RETRIES.max_retries)
@@ -45,6 +47,63 @@ def test_what_can_pass_is_tried_again(errors: list[Exception], attempts: int, su
 
     result = dg.materialize([table], raise_on_error=False)
     assert (tried["times"], result.success) == (attempts, succeeds)
+
+
+BAD_FILE = "returns: bad.csv: line 2 is not UTF-8"
+
+
+class Refusing(dg.IOManager):
+    """Has nothing that can be read."""
+
+    def handle_output(self, context: dg.OutputContext, obj: object) -> None: ...
+
+    def load_input(self, context: dg.InputContext) -> None:
+        raise PlatformError(BAD_FILE)
+
+
+def refused(*definitions: Any, **options: Any) -> tuple[list[str], list[str]]:
+    """What is told of the steps that failed, and the steps that were tried again."""
+    result = dg.materialize(definitions, raise_on_error=False, **options)
+    told = [f"{f.step}: {f.message}" for e in result.get_step_failure_events() for f in failures_of(e)]
+    return told, [str(event.step_key) for event in result.all_events if event.is_step_up_for_retry]
+
+
+def test_what_has_to_be_mended_is_one_line_wherever_it_is_found() -> None:
+    @dg.asset(retry_policy=RETRIES)
+    def table() -> None: ...
+
+    @dg.asset(retry_policy=RETRIES, deps=[table])
+    def refusing() -> None:
+        raise PlatformError(BAD_FILE)
+
+    @dg.asset_check(asset=table, retry_policy=RETRIES)
+    def check() -> dg.AssetCheckResult:
+        raise PlatformError(BAD_FILE)
+
+    @dg.asset(retry_policy=RETRIES, ins={"table": dg.AssetIn(input_manager_key="refusing")})
+    def reading(table: Any) -> None: ...
+
+    @dg.multi_asset(specs=[dg.AssetSpec("some"), dg.AssetSpec("more")], retry_policy=RETRIES)
+    def begun() -> Iterator[dg.MaterializeResult]:
+        yield dg.MaterializeResult("some")
+        raise PlatformError(BAD_FILE)
+
+    told, again = refused(table, refusing, check, reading, begun, resources={"refusing": Refusing()})
+    assert sorted(told) == [f"{step}: {BAD_FILE}" for step in ("begun", "reading", "refusing", "table_check")]
+    assert again == []
+
+
+def test_an_op_without_the_policy_tells_it_as_well() -> None:
+    @dg.op
+    def refusing() -> None:
+        raise PlatformError(BAD_FILE)
+
+    @dg.job
+    def recovery() -> None:
+        refusing()
+
+    (event,) = recovery.execute_in_process(raise_on_error=False).get_step_failure_events()
+    assert [failure.message for failure in failures_of(event)] == [BAD_FILE]
 
 
 def test_pauses_grow() -> None:

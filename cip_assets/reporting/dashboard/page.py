@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +12,7 @@ from markupsafe import Markup
 
 from cip_assets.reporting.dashboard.charts import charts
 from cip_assets.reporting.dashboard.figures import Figures, Rows
+from cip_assets.reporting.dashboard.runtime import runtime
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
 
@@ -150,7 +150,7 @@ def page(figures: Figures, as_of: date) -> str:
         },
         cube_json=_as_script(cube),
         specs_json=_as_script({chart.name: chart.spec for chart in drawn}),
-        runtime=_runtime(),
+        runtime=Markup(runtime().replace("</script", "<\\/script")),  # noqa: S704
     )
 
 
@@ -162,13 +162,3 @@ def source() -> str:
 def _as_script(value: object) -> Markup:
     """JSON that cannot end the script it stands in."""
     return Markup(json.dumps(value, separators=(",", ":")).replace("<", "\\u003c"))  # noqa: S704
-
-
-@cache
-def _runtime() -> Markup:
-    """Vega-Lite's own code, as vl-convert carries it."""
-    # Imported here: it is large, and a process that only loads the graph need not wait for it.
-    import vl_convert  # noqa: PLC0415
-
-    bundle = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub lacks the default
-    return Markup(bundle.replace("</script", "<\\/script"))  # noqa: S704

@@ -1,0 +1,70 @@
+"""`cip conformance`."""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from cip_assets.cli.console import out
+from cip_assets.config.errors import PlatformError
+from cip_assets.config.rules import Rules
+from cip_assets.config.settings import Settings
+from cip_assets.definitions import checked_rules, open_platform
+from cip_assets.synthetic.conformance import Finding, cdnow_conformance, generated_conformance
+
+
+def conformance(
+    archive: Annotated[
+        Path | None, typer.Option(help="the lifetimes 0.11.3 wheel, which holds the data; else downloaded")
+    ] = None,
+    generated: Annotated[
+        int,
+        typer.Option(help="instead, generate so many customers by known parameters, and find these again"),
+    ] = 0,
+) -> None:
+    if generated:
+        findings = generated_conformance(_run_case, checked_rules(), generated)
+        holds = _findings(f"{generated:,} generated customers", "true", findings)
+    else:
+        found = cdnow_conformance(_run_case, checked_rules(), archive)
+        holds = _findings("CDNOW, to 1997-09-30", "published", found.findings)
+        out.print(
+            f"purchases in the 39 weeks after: {found.expected_purchases:.0f} expected, "
+            f"{found.actual_purchases} actual ({found.expected_purchases / found.actual_purchases - 1:+.1%})"
+        )
+    if not holds:
+        raise typer.Exit(1)
+
+
+def _findings(title: str, known: str, findings: Sequence[Finding]) -> bool:
+    """Show them; whether all conform."""
+    table = Table(title=title, title_justify="left")
+    for heading in ("figure", known, "got", "off by", "allowed", ""):
+        table.add_column(heading, justify="left" if heading == "figure" else "right")
+    for found in findings:
+        numbers = (
+            f"{found.known:g}",
+            f"{found.got:.4f}",
+            f"{found.got - found.known:+.4f}",
+            f"{found.allowed:.4f}",
+        )
+        table.add_row(found.name, *numbers, "[green]ok[/]" if found.conforms else "[red]off[/]")
+    out.print(table)
+    return all(found.conforms for found in findings)
+
+
+def _run_case(folder: Path, as_of: date, select: Sequence[str], rules: Rules) -> None:
+    """The pipeline, for a case."""
+    settings = Settings(folder, Settings.from_environment().engine)
+    platform = open_platform(settings, select=select, rules=rules)
+    with platform.instance:
+        report = platform.run(as_of=as_of)
+    if not report.succeeded:
+        failed = [f"{failure.step}: {failure.message}" for failure in report.failures]
+        failed += [
+            f"{check.asset} {check.name}: {check.description}" for check in report.checks if not check.passed
+        ]
+        raise PlatformError(f"the run of the case failed: {'; '.join(failed)}")

@@ -1,0 +1,24 @@
+"""What all commands print with."""
+
+from datetime import date, datetime
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+out = Console()
+err = Console(stderr=True)
+
+
+def bars() -> Progress:
+    """Bars of what is in progress, which are gone when it is done; none where nobody would see them move."""
+    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
+    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+
+
+def day_of(moment: datetime | None) -> date | None:
+    """The day that was named on the command line."""
+    return moment.date() if moment else None
+
+
+def to_the_second(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%S")

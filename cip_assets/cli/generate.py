@@ -1,0 +1,52 @@
+"""`cip generate`."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from cip_assets.cli.console import bars, out
+from cip_assets.config.errors import PlatformError
+from cip_assets.config.settings import Settings
+from cip_assets.synthetic import GeneratorConfig, Scenario
+from cip_assets.synthetic import generate as write_landing_files
+
+
+def generate(
+    customers: Annotated[int, typer.Option(help="customers in customers.csv")] = 10_000,
+    seed: Annotated[int, typer.Option(help="same seed, same bytes")] = 42,
+    out_dir: Annotated[Path | None, typer.Option("--out", help="landing folder to write to")] = None,
+    end: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="last day; default yesterday")
+    ] = None,
+    months: Annotated[int, typer.Option(help="full months of history")] = 24,
+    defects: Annotated[float, typer.Option(help="share of lines with a planted defect")] = 0.01,
+    scenario: Annotated[Scenario, typer.Option(help="story (with trends) or steady")] = "story",
+) -> None:
+    folder = out_dir or Settings.from_environment().landing
+    last_day = end.date() if end else datetime.now(tz=UTC).date() - timedelta(days=1)
+    began = time.monotonic()
+    try:
+        config = GeneratorConfig(
+            customers=customers, seed=seed, end=last_day, months=months, defects=defects, scenario=scenario
+        )
+        with bars() as progress:
+            task = progress.add_task("customers", total=customers)
+            truth = write_landing_files(
+                config, folder, lambda done, total: progress.update(task, completed=done, total=total)
+            )
+    except ValueError as error:
+        raise PlatformError(str(error)) from error
+    table = Table(title=f"Generated in {time.monotonic() - began:.1f} s", title_justify="left")
+    for heading in ("table", "lines", "clean", "to quarantine", "superseded"):
+        table.add_column(heading, justify="left" if heading == "table" else "right")
+    for name, rows in truth.rows.items():
+        numbers = (rows.landed, rows.clean, rows.quarantined, rows.superseded)
+        table.add_row(name, *(f"{number:,}" for number in numbers))
+    out.print(table)
+    written = f"landing files: {folder}\nwhat is true of them: {folder / '_truth.json'}"
+    out.print(escape(written), soft_wrap=True)

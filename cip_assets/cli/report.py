@@ -1,0 +1,113 @@
+"""What came of a run, as it is shown to people."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+
+from rich.markup import escape
+from rich.table import Table
+
+from cip_assets.cli.console import err, out
+from cip_assets.cli.landing_news import not_read
+from cip_assets.config.settings import Settings
+from cip_assets.layers import SOURCE_TABLES
+from cip_assets.orchestration.runs import Report
+
+COUNTED = ("landed", "cleaned", "quarantined", "superseded")
+"""What becomes of the lines of a source table."""
+
+
+def show(report: Report, settings: Settings, seconds: float) -> None:
+    out.print(_sources(report))
+    out.print(_layers(report))
+    for line in _what_ran(report):
+        out.print(line, highlight=False)
+    for line in not_read(settings):
+        out.print(line, highlight=False, soft_wrap=True)
+    for check in report.checks:
+        if not check.passed:
+            kind = "[yellow]warning[/]" if check.is_warning else "[bold red]failed check[/]"
+            out.print(
+                f"{kind} {check.asset} {check.name}: {escape(check.description)}",
+                highlight=False,
+                soft_wrap=True,
+            )
+    for failure in report.failures:
+        err.print(f"[bold red]error[/] {escape(failure.message)}", highlight=False, soft_wrap=True)
+    if report.skipped:
+        err.print(f"not computed, since they depend on it: {', '.join(report.skipped)}", soft_wrap=True)
+    passed = sum(check.passed for check in report.checks)
+    if report.as_of:
+        out.print(
+            f"snapshot of {report.as_of}, {passed} of {len(report.checks)} checks passed, {seconds:.1f} s in all"
+        )
+    if report.succeeded:
+        where = f"exports: {settings.final}\ntables:  {settings.lake}\npage:    make ui"
+        out.print(escape(where), soft_wrap=True)
+
+
+def _sources(report: Report) -> Table:
+    sources = Table(title="Sources", title_justify="left")
+    for heading in ("table", *COUNTED, "checks"):
+        sources.add_column(heading, justify="left" if heading in ("table", "checks") else "right")
+    counted = _counted(report)
+    tried = {name for block in report.ingested for name in block.tables}
+    for name in SOURCE_TABLES:
+        if found := counted.get(name):
+            numbers = [f"{found[key]:,}" for key in COUNTED]
+        else:
+            numbers = ["not ingested" if name in tried else "up to date", "", "", ""]
+        sources.add_row(
+            name, *numbers, _checks(report, {f"{layer}/{name}" for layer in ("raw", "cleaned", "quarantine")})
+        )
+    return sources
+
+
+def _layers(report: Report) -> Table:
+    layers = Table(title="Layers", title_justify="left")
+    for heading in ("layer", "tables", "rows", "seconds", "checks"):
+        layers.add_column(heading, justify="left" if heading in ("layer", "checks") else "right")
+    for layer in ("landing", "raw", "cleaned", "quarantine", "features", "marts", "exports"):
+        rows = [count for asset, count in report.rows.items() if asset.startswith(f"{layer}/")]
+        spent = sum(s for step, s in report.seconds.items() if _layer_of(step) == layer)
+        checks = _checks(report, {c.asset for c in report.checks if c.asset.startswith(f"{layer}/")})
+        layers.add_row(layer, str(len(rows)), f"{sum(rows):,}", f"{spent:.1f}", checks)
+    return layers
+
+
+def _counted(report: Report) -> Mapping[str, Mapping[str, int]]:
+    """For each source table that was ingested, the lines that its checks of conservation counted, over all its runs."""
+    counted: dict[str, Counter[str]] = {}
+    for check in report.checks:
+        if check.name == "conservation":
+            lines = {name: int(str(check.metadata[name])) for name in COUNTED}
+            counted.setdefault(check.asset.split("/")[1], Counter()).update(lines)
+    return counted
+
+
+def _what_ran(report: Report) -> Iterator[str]:
+    counted = _counted(report)
+    for block in report.ingested:
+        months = f"{block.first[:7]} to {block.last[:7]}" if block.first else "newest delivery"
+        if done := [name for name in block.tables if name in counted]:
+            yield f"ingested {months}: {', '.join(done)}"
+    if report.as_of and not report.ingested:
+        yield "every source table was up to date: nothing to ingest"
+    if report.up_to_date:
+        yield f"{len(report.up_to_date)} assets of the snapshot were up to date (--all computes them again)"
+
+
+def _checks(report: Report, assets: Collection[str]) -> str:
+    chosen = [check for check in report.checks if check.asset in assets]
+    passed = sum(check.passed for check in chosen)
+    colour = (
+        "green"
+        if passed == len(chosen)
+        else "yellow"
+        if all(c.passed or c.is_warning for c in chosen)
+        else "red"
+    )
+    return f"[{colour}]{passed} of {len(chosen)}[/]" if chosen else ""
+
+
+def _layer_of(step: str) -> str:
+    return "cleaned" if step.startswith("clean_") else step.split("__", maxsplit=1)[0]

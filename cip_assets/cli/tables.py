@@ -1,0 +1,71 @@
+"""`cip status` and `cip history`, which look at the tables alone."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from cip_assets.cli.console import out, to_the_second
+from cip_assets.cli.landing_news import landing_news
+from cip_assets.config.errors import PlatformError
+from cip_assets.config.settings import Settings
+from cip_assets.layers import CONTRACTS, contracts_in
+from cip_assets.storage import delta
+
+
+def status() -> None:
+    settings = Settings.from_environment()
+    table = Table(title=escape(str(settings.data_dir)), title_justify="left")
+    for heading in ("table", "rows", "version", "written"):
+        table.add_column(heading, justify="right" if heading in ("rows", "version") else "left")
+    missing = []
+    for contract in contracts_in():
+        uri = settings.table_uri(contract.layer, contract.table)
+        if not delta.exists(uri):
+            missing.append(contract.name)
+            table.add_row(contract.name, "-", "-", "not yet")
+            continue
+        opened = delta.open_table(uri)
+        commit = next(delta.history(opened, 1))
+        table.add_row(
+            contract.name,
+            f"{delta.row_count(opened):,}",
+            str(opened.version()),
+            to_the_second(commit.timestamp),
+        )
+    out.print(table)
+    for line in landing_news(settings):
+        out.print(line, highlight=False, soft_wrap=True)
+    if missing:
+        out.print(f"{len(missing)} tables are not written yet: run 'cip run'")
+        raise typer.Exit(1)
+
+
+def history(table: Annotated[str, typer.Argument(help="layer/table, or the table's name")]) -> None:
+    uri = uri_of(table)
+    shown = Table(title=delta.table_name(uri), title_justify="left")
+    for heading in ("version", "written", "operation", "rows", "partition", "run", "code"):
+        shown.add_column(heading, justify="right" if heading in ("version", "rows") else "left")
+    for commit in delta.history(delta.open_table(uri)):
+        audit = commit.audit
+        shown.add_row(
+            str(commit.version),
+            to_the_second(commit.timestamp),
+            commit.operation,
+            "" if commit.row_count is None else f"{commit.row_count:,}",
+            str(audit.get("partition") or ""),
+            str(audit.get("run_id") or "")[:8],
+            str(audit.get("code_version") or ""),
+        )
+    out.print(shown)
+
+
+def uri_of(table: str) -> str:
+    settings = Settings.from_environment()
+    matches = [name for name in CONTRACTS if table in (name, name.split("/")[1])]
+    if len(matches) != 1:
+        known = ", ".join(matches or CONTRACTS)
+        problem = "names several tables" if matches else "is no table"
+        raise PlatformError(f"{table!r} {problem}; take one of {known}")
+    return settings.table_uri(*matches[0].split("/"))
