@@ -26,7 +26,15 @@ from cip_assets.orchestration.run_tags import PARTITION, RANGE_START
 UNSAFE_FOR_SQLITE = frozenset("?*[")
 """Dagster makes a URL of the path of its SQLite files without escaping it, and a pattern of file names."""
 
-"""What a data folder's own are copied from."""
+TO_THE_CONSOLE: Any = {
+    "compute_logs": {
+        "module": "dagster.core.storage.noop_compute_log_manager",
+        "class": "NoOpComputeLogManager",
+    }
+}
+"""What a run in this process prints goes to whoever started it. To keep it for the page as well, Dagster starts four
+processes for each run.
+"""
 
 SETTING = """
 instance_class:                   # refuses runs without a day or a month, and backfills of too many days
@@ -111,7 +119,7 @@ class Instance(dg.DagsterInstance):
 
 
 def open_instance(home: Path) -> dg.DagsterInstance:
-    """The Dagster instance of a data folder; a first use writes its settings file.
+    """The Dagster instance of a data folder, for runs in this process; a first use writes its settings file.
 
     Raises:
         PlatformError: the folder cannot be made.
@@ -128,7 +136,7 @@ def open_instance(home: Path) -> dg.DagsterInstance:
     settings = home / "dagster.yaml"
     if not settings.exists():
         shutil.copyfile(DAGSTER_SETTINGS, settings)
-    return dg.DagsterInstance.from_config(str(home))
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=TO_THE_CONSOLE))
 
 
 def add_setting(home: Path) -> bool:

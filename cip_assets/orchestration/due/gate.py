@@ -20,7 +20,7 @@ from cip_assets.ingest.landing import ManifestEntry
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.run_tags import partitions_covered
 from cip_assets.storage import delta
-from cip_assets.storage.written import require_written
+from cip_assets.storage.written import WHOLE, require_written
 
 STARTED_BY_US = "cip/code"
 """The tag of runs that the command line or the sensor of the landing folder starts: they looked at it before."""
@@ -196,6 +196,6 @@ def _why_not(evaluation: dg.AssetCheckEvaluation | None) -> str | None:
 
 
 def _months_of(run: dg.DagsterRun | None, months: Collection[str]) -> set[str]:
-    """Those of some months that a run covered: all where it had no partition."""
+    """Those of some months that a run covered: all if it had no partition, and a table without months always."""
     first, last = partitions_covered(run.tags if run else {})
-    return {month for month in months if not first or not last or first <= month <= last}
+    return {month for month in months if month == WHOLE or not first or not last or first <= month <= last}
