@@ -4,8 +4,9 @@ Dagster computes what it is asked for, whatever is missing upstream, and to a qu
 looks like one without rows. So every read of a slice asks here first; what is missing is one clear line.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import dagster as dg
@@ -22,8 +23,11 @@ from cip_assets.orchestration.run_tags import partitions_covered
 from cip_assets.storage import delta
 from cip_assets.storage.written import WHOLE, require_written
 
-STARTED_BY_US = "cip/code"
-"""The tag of runs that the command line or the sensor of the landing folder starts: they looked at it before."""
+STARTED_BY_US = ".dagster/cip/code"
+"""The tag of runs that the command line or the sensor of the landing folder starts: they looked at it before.
+
+The Dagster UI hides tags with this prefix: they tell a person nothing.
+"""
 
 BLOCKING = ("contract", "conservation", "one_line_per_id")
 """The checks of a cleaned table that block what is downstream."""
@@ -36,6 +40,23 @@ SNAPSHOTS = ("features", "marts")
 
 RECENT = 50
 """So many evaluations of a check are looked through for one that failed."""
+
+
+@lru_cache(maxsize=8)
+def looked_at(run_id: str) -> set[tuple[str, str]]:  # noqa: ARG001 -- the key of the cache
+    """What a run wrote, or looked at already, as table and slice: a dozen steps read the same tables."""
+    return set()
+
+
+def once(run_id: str, table: str, only: object, look: Callable[[], None]) -> None:
+    """Look at a slice, unless the run did before or wrote it itself."""
+    if (table, str(only)) not in looked_at(run_id):
+        look()
+        looked_at(run_id).add((table, str(only)))
+
+
+AS_LANDED = "as landed"
+"""Stands for the slices of a source table that a snapshot reads."""
 
 
 def require_snapshot(settings: Settings, instance: dg.DagsterInstance, name: str, day: date) -> None:
