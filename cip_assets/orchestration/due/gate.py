@@ -23,7 +23,7 @@ from cip_assets.orchestration.run_tags import partitions_covered
 from cip_assets.storage import delta
 from cip_assets.storage.written import WHOLE, require_written
 
-STARTED_BY_US = ".dagster/cip/code"
+STARTED_BY_US = ".dagster/cip_code"
 """The tag of runs that the command line or the sensor of the landing folder starts: they looked at it before.
 
 The Dagster UI hides tags with this prefix: they tell a person nothing.

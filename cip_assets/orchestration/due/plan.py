@@ -27,7 +27,7 @@ STAGES: Sequence[Sequence[str]] = (("raw",), ("cleaned", "quarantine"))
 CODE_TAG = gate.STARTED_BY_US
 """The tag that every run carries with the graph's code: it changes with the code or the rules of any table."""
 
-COVERS_TAG = ".dagster/cip/covers"
+COVERS_TAG = ".dagster/cip_covers"
 """The tag of a snapshot's run that leaves out what is up to date: the digest of all that it was to see to."""
 
 
