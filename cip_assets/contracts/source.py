@@ -81,7 +81,8 @@ def source(
         column_name: (
             T.StringType,
             column(
-                f"{shown[column_name].description} (text as landed)",
+                # What follows a semicolon is true only of the cleaned value.
+                f"{shown[column_name].description.partition(';')[0]} (text as landed)",
                 pii=bool((shown[column_name].metadata or {}).get("pii")),
             ),
         )
