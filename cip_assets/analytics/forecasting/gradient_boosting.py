@@ -88,15 +88,15 @@ def trained(buyers: DataFrame) -> Classifier:
         buyers: the columns of ``KNOWN``, and ``came_days``, the actual purchase days in the window.
 
     """
-    # Imported here because it takes a second, which a process that only loads the graph does not need.
-    from sklearn.calibration import CalibratedClassifierCV  # noqa: PLC0415
-    from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415
-
     sample = buyers.select("customer_id", *KNOWN, "came_days")
     table = sample.orderBy(F.md5("customer_id"), "customer_id").limit(MOST_TO_TRAIN_ON).toArrow()
     bought = table["came_days"].to_numpy() > 0
     if min(bought.sum(), (~bought).sum()) < ENOUGH_OF_EACH:
         return None
+    # Imported here because it takes a second, which only a process that trains needs to spend.
+    from sklearn.calibration import CalibratedClassifierCV  # noqa: PLC0415
+    from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415
+
     learner = HistGradientBoostingClassifier(
         max_iter=60,
         learning_rate=0.08,
