@@ -14,11 +14,7 @@ MEMORY_SHARE = 0.25
 
 def prepare(environment: Mapping[str, str]) -> Mapping[str, str]:
     """Start the server, once a process."""
-    return {
-        "spark.remote": f"sc://127.0.0.1:{_serve(_pool_bytes(environment))}",
-        # Each call on a frame would look for its line of code, and for a notebook around it, in case of an error.
-        "spark.python.sql.dataFrameDebugging.enabled": "false",
-    }
+    return {"spark.remote": f"sc://127.0.0.1:{_serve(_pool_bytes(environment))}"}
 
 
 def _pool_bytes(environment: Mapping[str, str]) -> int:

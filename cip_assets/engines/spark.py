@@ -16,8 +16,6 @@ SCALA = "2.13"
 
 LOCAL_TUNING = {
     "spark.ui.enabled": "false",
-    # Each call on a frame would look for its line of code, and for a notebook around it, in case of an error.
-    "spark.python.sql.dataFrameDebugging.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     # Tasks cost more than they bring on data of one machine's size.
     "spark.sql.shuffle.partitions": "4",
