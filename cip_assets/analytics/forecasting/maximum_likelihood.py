@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 Floats = NDArray[np.float64]
 
@@ -66,6 +65,9 @@ def maximize(
         weight: the number of customers; tolerances are per customer.
 
     """
+
+    # Imported here because it takes a quarter of a second, which only a process that fits needs to spend.
+    from scipy.optimize import minimize  # noqa: PLC0415
 
     def loss(log_parameters: Floats) -> tuple[float, Floats]:
         value, gradient = objective(np.exp(log_parameters))
