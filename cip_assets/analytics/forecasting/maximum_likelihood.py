@@ -65,7 +65,6 @@ def maximize(
         weight: the number of customers; tolerances are per customer.
 
     """
-
     # Imported here because it takes a quarter of a second, which only a process that fits needs to spend.
     from scipy.optimize import minimize  # noqa: PLC0415
 
