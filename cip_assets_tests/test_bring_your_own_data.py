@@ -193,7 +193,7 @@ BAD_FILES: Mapping[str, bytes | None] = {
     "is UTF-16": RETURNS.encode("utf-16"),
     "has a quote that is not closed": f"{RETURNS}\n{QUOTE}\n{ROW}\n".encode(),
     "has a quote that is not doubled": f"{RETURNS}\n{NOT_DOUBLED}\n{ROW}\n".encode(),
-    "has quotes escaped by backslashes": f"{RETURNS}\n{BACKSLASH}\n{BACKSLASH}\n{ROW}\n".encode(),
+    "has quotes escaped with backslashes": f"{RETURNS}\n{BACKSLASH}\n{BACKSLASH}\n{ROW}\n".encode(),
     "has an invisible character in the header": f"\u200b{RETURNS}\n{ROW}\n".encode(),
     "is in a folder with an invalid day": RETURNS.encode(),
     "has a delivery date in the future": RETURNS.encode(),

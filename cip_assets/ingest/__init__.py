@@ -1,6 +1,6 @@
-"""Everything that touches a disk: landing files in, Delta tables, CSV files out.
+"""Landing files: finding them, reading them, and comparing them with the tables.
 
-``csv_records`` parses landing files, ``landing`` finds, scans and reads them in the engine,
-``delta`` writes and reads Delta tables, ``manager`` is Dagster's IO manager over it,
-``exports`` streams Delta tables to CSV. What a table means is none of this package's business.
+``discover`` finds the files, ``csv_lines`` and ``csv_records`` parse one file, and ``landing`` scans and reads files in
+the engine. ``in_step`` finds what is out of date, ``deliveries`` refuses unlikely full deliveries, and ``conflicts``
+finds different lines with the same id.
 """

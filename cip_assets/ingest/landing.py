@@ -1,7 +1,7 @@
-"""Scan and read landing files, the same way on every engine.
+"""Scan and read landing files, in the same way on every engine.
 
-``landing_folder`` finds them. They are spread over the engine's tasks and parsed there by ``csv_records`` inside
-``mapInArrow``. A scan (the manifest) tells what is in the folder; a read turns chosen files into raw rows.
+``discover`` finds the files. They are distributed over the engine's tasks, where ``csv_records`` parses them inside
+``mapInArrow``. A scan makes the manifest of the folder; a read turns selected files into raw rows.
 """
 
 import json
@@ -31,9 +31,9 @@ FILES_PER_TASK = 8
 
 @dataclass(frozen=True)
 class Calendar:
-    """The months that event rows may be dated in, both ends included, each as its first day.
+    """The first and last month that events may be dated in, both included, each as its first day.
 
-    ``last_delivery`` is the latest day that a folder may name as that of its delivery.
+    ``last_delivery`` is the latest valid delivery date.
     """
 
     first_month: date
@@ -46,7 +46,7 @@ class Calendar:
 
 @dataclass(frozen=True)
 class ManifestEntry:
-    """One row of the manifest, as the reader needs it."""
+    """The columns of a row of the manifest that the reader needs."""
 
     path: str
     sha256: str
@@ -58,7 +58,7 @@ class ManifestEntry:
 
     @property
     def version(self) -> str:
-        """What rows of this file carry as ``source_version``."""
+        """The ``source_version`` of the rows of this file."""
         return self.sha256[:16]
 
 
@@ -68,16 +68,16 @@ class ManifestEntry:
 def scan_landing(
     spark: SparkSession, landing: Path, calendar: Calendar, leave_out: Collection[str] = ()
 ) -> DataFrame:
-    """The manifest of a landing folder: one row per file, read in full once.
+    """The manifest of a landing folder: one row per file. Each file is read completely, once.
 
     Args:
         spark: the session.
         landing: the folder.
-        calendar: the months that rows may be dated in.
+        calendar: the months that events may be dated in.
         leave_out: paths of files that are still being written.
 
     Raises:
-        PlatformError: the folder holds no landing file.
+        PlatformError: the folder holds no landing files.
 
     """
     found, left_aside = find_files(landing)
@@ -110,7 +110,7 @@ def scan_landing(
 
 
 def scan_file(landing: Path, file: LandedFile, calendar: Calendar) -> dict[str, Any]:
-    """Read one file in full: its hash, header, rows by month, or what is wrong with it."""
+    """Read one file completely; return its hash, header and rows by month, or the problem with it."""
     path = landing / file.path
     entry: dict[str, Any] = {
         "table_name": file.table,
@@ -132,7 +132,7 @@ def scan_file(landing: Path, file: LandedFile, calendar: Calendar) -> dict[str, 
     except UnreadableFileError as error:
         entry["problem"] = str(error)
     except FileNotFoundError:
-        entry["problem"] = "it was moved or deleted while it was read; run again"
+        entry["problem"] = "it was moved or deleted while it was being read; run again"
     except (PermissionError, IsADirectoryError) as error:
         entry["problem"] = f"it cannot be opened: {error.strerror}"
     return entry
@@ -141,7 +141,7 @@ def scan_file(landing: Path, file: LandedFile, calendar: Calendar) -> dict[str, 
 def _check_delivery(delivery: date | None, calendar: Calendar) -> None:
     if delivery and delivery > calendar.last_delivery:
         raise UnreadableFileError(
-            f"its folder says that it was delivered on {delivery}, which is still to come; correct the folder's name"
+            f"its folder name has the delivery date {delivery}, which is in the future; correct the folder name"
         )
 
 
@@ -181,10 +181,11 @@ def _check_columns(header: Header, source: SourceTable) -> None:
     if missing:
         separator = next((s for s in ";\t|" if s in names[0]), None)
         if separator and len(names) == 1:
-            raise UnreadableFileError(f"its fields are separated by {separator!r}; separate them by commas")
-        # Without a header line 1 is a customer's, and an error goes to the log and to the webhook.
+            raise UnreadableFileError(f"its fields are separated by {separator!r}; separate them with commas")
+        # Without a header, line 1 holds a customer's data, which must not get into the log or the webhook.
         has = "none of them" if len(missing) == len(source.columns) else ", ".join(map(_visible, names))
-        raise UnreadableFileError(f"line {header.line} lacks column {', '.join(missing)}; it has {has}")
+        columns = "column" if len(missing) == 1 else "columns"
+        raise UnreadableFileError(f"line {header.line} lacks {columns} {', '.join(missing)}; it has {has}")
     taken = sorted((set(names) - set(source.columns)) & set(source.raw.columns))
     if taken:
         raise UnreadableFileError(
@@ -193,28 +194,28 @@ def _check_columns(header: Header, source: SourceTable) -> None:
     hidden = [name for name in names if not name.isprintable()]
     if hidden:
         raise UnreadableFileError(
-            f"line {header.line} names column {hidden[0]!r}, which has an invisible character; take it out"
+            f"line {header.line} names column {hidden[0]!r}, which has an invisible character; remove it"
         )
 
 
 def _visible(name: str) -> str:
-    """A column's name as it can be shown: what cannot be seen in it as an escape, in quotes."""
+    """A column name in printable form: with invisible characters, it is quoted and has escapes."""
     return name if name.isprintable() else repr(name)
 
 
 def delivery_month(delivery: date | None, calendar: Calendar) -> date:
-    """The month of the rows without a valid event date: that of their delivery, or the calendar's first."""
+    """The month of rows without a valid event date: that of their delivery, or the first month of the calendar."""
     return calendar.clip(delivery.replace(day=1)) if delivery else calendar.first_month
 
 
 def event_dates(text: pa.Array, calendar: Calendar) -> pa.Array:
-    """The date each text begins with; null where it is no ISO 8601 date of a calendar month."""
+    """The date that each text begins with; null if that is not an ISO 8601 date in a month of the calendar."""
     encoded = pc.dictionary_encode(pc.utf8_trim(text, characters=BLANKS))
     values = encoded.dictionary
     valid = pc.match_substring_regex(values, ISO_DATE)
     day_text = pc.if_else(valid, pc.utf8_slice_codeunits(values, 0, 10), None)
     parsed = pc.strptime(day_text, format="%Y-%m-%d", unit="s", error_is_null=True)
-    real = pc.equal(pc.strftime(parsed, format="%Y-%m-%d"), day_text)  # strptime takes 30 February
+    real = pc.equal(pc.strftime(parsed, format="%Y-%m-%d"), day_text)  # strptime accepts February 30
     days = pc.if_else(real, parsed, None).cast(pa.date32())
     months = pc.floor_temporal(days, unit="month").cast(pa.date32())
     inside = pc.and_(
@@ -236,7 +237,7 @@ def _counts(days: pa.Array) -> list[tuple[date, int]]:
 
 
 def manifest_entries(manifest: DataFrame, table: str) -> list[ManifestEntry]:
-    """The files of one table, in the order of their paths."""
+    """The files of one table, sorted by path."""
     wanted = ["path", "sha256", "delivery_date", "month_rows", "row_count", "column_names", "problem"]
     rows = manifest.where(manifest["table_name"] == table).select(*wanted).collect()
     return sorted((ManifestEntry(**row.asDict()) for row in rows), key=lambda entry: entry.path)
@@ -245,25 +246,26 @@ def manifest_entries(manifest: DataFrame, table: str) -> list[ManifestEntry]:
 def files_to_read(
     source: SourceTable, entries: Sequence[ManifestEntry], months: Sequence[date] | None
 ) -> list[ManifestEntry]:
-    """The files that a run must read: those with rows in its months, or the newest delivered snapshot.
+    """The files that a run must read: those with rows in its months, or those of the newest full delivery.
 
     Args:
         source: the table.
         entries: its part of the manifest.
-        months: first days of the months to read; None for a snapshot table.
+        months: first days of the months to read; None for a table of full deliveries.
 
     Raises:
-        PlatformError: no file was landed, or one of them cannot be read.
+        PlatformError: no file has landed, or a file cannot be read.
 
     """
     if not entries:
         raise PlatformError(
-            f"{source.name}: no file landed; put {source.name}.csv into the landing folder "
-            f"(just the header line if there is nothing: {','.join(source.columns)})"
+            f"{source.name}: no file has landed; put {source.name}.csv into the landing folder "
+            f"(only the header line if there are no rows: {','.join(source.columns)})"
         )
     problems = [f"{source.name}: {entry.path}: {entry.problem}" for entry in entries if entry.problem]
     if problems:
-        more = f" (and {len(problems) - 1} more files)" if len(problems) > 1 else ""
+        others = len(problems) - 1
+        more = f" (and {others} more file{'s' if others > 1 else ''})" if others else ""
         raise PlatformError(problems[0] + more)
     if months is None:
         return newest_delivery(entries)
@@ -272,13 +274,13 @@ def files_to_read(
 
 
 def newest_delivery(entries: Sequence[ManifestEntry]) -> list[ManifestEntry]:
-    """The files of the newest delivery; those without a dt= are one delivery, before all others."""
+    """The files of the newest delivery. Files without a dt= are one delivery, which is older than all others."""
     newest = max((entry.delivery_date or date.min for entry in entries), default=date.min)
     return [entry for entry in entries if (entry.delivery_date or date.min) == newest]
 
 
 def extra_columns(source: SourceTable, entries: Iterable[ManifestEntry]) -> list[str]:
-    """Columns of the files that the contract does not know, in alphabetical order."""
+    """Columns of the files that are not in the contract, in alphabetical order."""
     known = set(source.raw.columns)
     return sorted({name for entry in entries for name in entry.column_names} - known)
 
@@ -293,8 +295,7 @@ def read_landing(
 ) -> DataFrame:
     """The lines of some landing files as rows of text, each once, with its file and line.
 
-    Rows of other months than ``months`` are left to the runs of theirs. Columns that the contract does not
-    know come last.
+    Only rows of ``months`` are returned. Columns that are not in the contract come last.
     """
     extras = extra_columns(source, entries)
     schema = T.StructType(
@@ -334,7 +335,7 @@ def _raw_rows(
     text_columns: Sequence[str],
     schema: pa.Schema,
 ) -> pa.Table:
-    """A block as rows of the raw table: whole records first, then the ragged ones."""
+    """A block as rows of the raw table: complete records first, then the ragged ones."""
     whole, ragged = len(block.lines), len(block.ragged)
     delivery = _date(file["delivery_date"])
     no_text = pa.nulls(ragged, pa.string())
@@ -370,7 +371,7 @@ def _raw_rows(
 
 
 def _spread(spark: SparkSession, specs: Sequence[Mapping[str, Any]]) -> DataFrame:
-    """One row of JSON per file, spread over the engine's tasks: a few files each, since a task costs too."""
+    """One row of JSON per file, distributed over the engine's tasks: several files each, because a task takes time."""
     rows = [(json.dumps(spec),) for spec in specs]
     frame = spark.createDataFrame(rows, "spec string")
     return frame.repartition(max(1, min(len(rows), 16), len(rows) // FILES_PER_TASK))

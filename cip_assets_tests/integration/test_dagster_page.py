@@ -170,7 +170,7 @@ def test_a_restore_from_the_launchpad_is_refused_with_a_reason(page: Page, alert
     config = {"ops": {"restore": {"config": {"table": "cleaned/transactions", "version": 1}}}}
     assert page.end_of(page.launch("restore_table", config)) == "FAILURE"
     alert = wait_for(lambda: next((a for a in alerts if a["what"] == "restore_table"), None), "the alert")
-    assert "is older than what" in alert["why"]
+    assert "is older than the one that these tables were computed from" in alert["why"]
 
 
 def test_a_run_whose_process_is_killed_is_started_again_and_gives_the_same_tables(

@@ -254,7 +254,7 @@ def test_a_restored_table_is_left_alone(sensor: Sensor) -> None:
     from cip_assets.orchestration.jobs.recovery import RESTORE
 
     assert sensor.asks() == "everything that landed is in the exports"
-    sensor.platform.recover(RESTORE, {"table": "cleaned/transactions", "version": 0, "go_on": True})
+    sensor.platform.recover(RESTORE, {"table": "cleaned/transactions", "version": 0, "force": True})
     assert sensor.asks() == "everything that landed is in the exports"
 
 

@@ -128,7 +128,7 @@ def test_a_step_that_is_terminated_is_not_tried_again() -> None:
         (run,) = instance.get_runs()
         (failed,) = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     (failure,) = failures_of(failed.get_dagster_event())
-    assert failure.message == "stopped before it was done; run it again"
+    assert failure.message == "stopped before it was finished; run it again"
     assert (tried["times"], run.is_failure) == (1, True)  # CANCELED where the page asked for it
 
 
