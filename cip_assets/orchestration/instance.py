@@ -49,7 +49,7 @@ class Instance(dg.DagsterInstance):
 
     @staticmethod
     def config_defaults(base_dir: str) -> Mapping[str, Any]:
-        """Dagster's own defaults except for the history's storage, which ``dagster.yaml`` can replace with PostgreSQL."""
+        """Dagster's defaults except for the history's storage, which ``dagster.yaml`` can replace with PostgreSQL."""
         files = ConfigurableClassData(
             event_storage.__name__, "Storage", yaml.safe_dump({"base_dir": base_dir})
         )
@@ -99,7 +99,8 @@ class Instance(dg.DagsterInstance):
             made = event.asset_materialization if event else None
             if made is None or made.partition is None:
                 raise PlatformError(
-                    f"{key.to_user_string()} has not been computed yet, so there is nothing to check; materialize it first"
+                    f"{key.to_user_string()} has not been computed yet, so there is nothing to check; "
+                    "materialize it first"
                 )
             days.setdefault(made.partition, key.to_user_string())
         if len(days) > 1:

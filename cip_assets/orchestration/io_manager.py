@@ -105,7 +105,7 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
         )
 
     def _look_at(self, context: InputContext, uri: str, only: delta.Slice | None) -> None:
-        """Refuse an input that must not be read. It is checked once per run, because many steps read the same tables."""
+        """Refuse an input that must not be read. It is checked once per run, because many steps read the same table."""
         settings, name = self._lake.settings, context.asset_key.to_user_string()
         if (context.definition_metadata or {}).get(AS_LANDED):
             day = date.fromisoformat(context.partition_key)

@@ -25,8 +25,8 @@ class Retries(dg.RetryPolicy):
 
 
 RETRIES = Retries(max_retries=3, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
-"""For temporary errors: a conflict of commits, or storage or an engine that does not answer. A problem that a person has
-to fix is a ``PlatformError``, which is not retried.
+"""For temporary errors: a conflict of commits, or storage or an engine that does not answer. A problem that a person
+has to fix is a ``PlatformError``, which is not retried.
 """
 
 FIRST = {"dagster/priority": "1"}

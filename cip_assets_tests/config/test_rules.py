@@ -293,9 +293,12 @@ def test_all_125_scores_have_the_segments_of_the_definition(rules: Rules, r: int
             lambda c: c["calendar"].update(first_month="2023-01-15"),
             "write a month as YYYY-MM, not 2023-01-15",
         ),
-        (lambda c: c["calendar"].update(first_month="1677-10"), "choose a month from 1900-01 on, not 1677-10"),
+        (
+            lambda c: c["calendar"].update(first_month="1677-10"),
+            "choose a month from 1900-01 on, not 1677-10",
+        ),
         (lambda c: c["rfm_segments"][0].update(r=[5, 4]), "write the lower score first, not [5, 4]"),
-        (lambda c: c["fill"].update({"products.colour": "Unknown"}), "fill.products.colour: no source table"),
+        (lambda c: c["fill"].update({"products.color": "Unknown"}), "fill.products.color: no source table"),
         (lambda c: c["vocabulary"].update({"shops.name": ["A"]}), "vocabulary.shops.name: no source table"),
         (lambda c: c["engagement"]["weights"].update(Dance=1), "engagement.weights.Dance: not in vocabulary"),
         (lambda c: c["churn"]["bands"].update(high=0.4), "churn.bands: high must be above medium"),
@@ -305,9 +308,7 @@ def test_all_125_scores_have_the_segments_of_the_definition(rules: Rules, r: int
         ),
     ],
 )
-def test_a_key_that_cannot_be_meant_is_named(
-    tmp_path: Path, change: Callable[[Content], object], says: str
-) -> None:
+def test_an_invalid_value_is_named(tmp_path: Path, change: Callable[[Content], object], says: str) -> None:
     content = default_content()
     change(content)
     assert says in complaint(written(tmp_path, content))
