@@ -1,5 +1,5 @@
 # make run    everything, from an empty folder to data/final     make ui     Dagster's page
-# make test   the whole suite on both engines                    make check  lint, format, types
+# make test   the whole suite on both engines                    make check  lint, format, types, definitions
 # make golden the hashes of what is computed, made again, with what changed
 # make bench  the benchmark, written to docs/                make screenshots  Dagster's page, into docs/images
 # Only Python 3.11 and make are needed; .venv is made when it is missing or out of date.
@@ -40,6 +40,7 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/dg check defs
 
 ui: $(STAMP)
 	$(BIN)/cip ui

@@ -9,7 +9,7 @@ from rich.table import Table
 from cip_assets.cli.console import err, out
 from cip_assets.cli.landing_news import not_read
 from cip_assets.config.settings import Settings
-from cip_assets.layers import SOURCE_TABLES
+from cip_assets.layers import EVENT_TABLES, SNAPSHOT_TABLES, SOURCE_TABLES
 from cip_assets.orchestration.runs import Report
 
 COUNTED = ("landed", "cleaned", "quarantined", "superseded")
@@ -87,9 +87,11 @@ def _counted(report: Report) -> Mapping[str, Mapping[str, int]]:
 def _what_ran(report: Report) -> Iterator[str]:
     counted = _counted(report)
     for block in report.ingested:
-        months = f"{block.first[:7]} to {block.last[:7]}" if block.first else "newest delivery"
-        if done := [name for name in block.tables if name in counted]:
-            yield f"ingested {months}: {', '.join(done)}"
+        done = [name for name in block.tables if name in counted]
+        if whole := [name for name in done if name in SNAPSHOT_TABLES]:
+            yield f"ingested newest delivery: {', '.join(whole)}"
+        if events := [name for name in done if name in EVENT_TABLES]:
+            yield f"ingested {block.first[:7]} to {block.last[:7]}: {', '.join(events)}"
     if report.as_of and not report.ingested:
         yield "all source tables were up to date: nothing to ingest"
     if report.up_to_date:

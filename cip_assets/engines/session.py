@@ -20,6 +20,11 @@ ENGINES: Mapping[str, Callable[[Mapping[str, str]], Mapping[str, str]]] = {
 
 SESSION_CONFIG = {"spark.sql.session.timeZone": "UTC"}
 
+FROM_THE_START = {
+    # Otherwise PySpark searches for the calling line, and for IPython, at every call: one second of a small run.
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
+}
+
 
 def start_session(engine: str, overrides: Mapping[str, str] | None = None) -> SparkSession:
     """The session of this process on an engine; it is started if necessary.
@@ -30,7 +35,7 @@ def start_session(engine: str, overrides: Mapping[str, str] | None = None) -> Sp
     """
     if engine not in ENGINES:
         raise PlatformError(f"Unknown engine CIP_ENGINE={engine!r}. Choose one of: {', '.join(ENGINES)}")
-    config = {**ENGINES[engine](os.environ), **(overrides or {})}
+    config = {**FROM_THE_START, **ENGINES[engine](os.environ), **(overrides or {})}
     builder = SparkSession.builder.appName("cip")
     for key, value in config.items():
         builder = builder.config(key, value)

@@ -211,7 +211,7 @@ def last_write(settings: Settings, name: str, day: date) -> Written | None:
             return covers(partition, str(day))
         return contract.partition_column is None or partition[:10] <= str(day)
 
-    for commit in delta.history(delta.open_table(uri), RECENT):
+    for commit in delta.commits(uri, RECENT):
         audit = commit.audit
         if commit.operation in KEEPS_ROWS or (
             "code_version" in audit and not is_seen(str(audit.get("partition", "")))

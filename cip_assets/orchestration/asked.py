@@ -61,8 +61,8 @@ def _refuse_days(name: str, days: Any, first: str | None, last: str | None) -> N
 def _refuse_months(name: str, months: Any, first: str | None, last: str | None) -> None:
     if first is None or last is None:
         raise PlatformError(
-            f"{name}: no month is chosen; choose one or more, or start the job refresh, which ingests everything that is "
-            "out of date"
+            f"{name}: no month is chosen; choose one or more, or start the job refresh, which ingests everything "
+            "that is out of date"
         )
     for month in (first, last):
         if not _has(months, month):

@@ -26,6 +26,16 @@ from cip_assets.orchestration.run_tags import PARTITION, RANGE_START
 UNSAFE_FOR_SQLITE = frozenset("?*[")
 """Characters that Dagster does not escape when it turns the path of its SQLite files into a URL and a file pattern."""
 
+TO_THE_CONSOLE: Any = {
+    "compute_logs": {
+        "module": "dagster.core.storage.noop_compute_log_manager",
+        "class": "NoOpComputeLogManager",
+    }
+}
+"""A setting that leaves the output of a run in this process to its caller. To store it for the Dagster UI, Dagster would
+start four more processes per run.
+"""
+
 SETTING = """
 instance_class:                   # refuses runs without a day or a month, and backfills of too many days
   module: cip_assets.orchestration.instance
@@ -112,7 +122,7 @@ class Instance(dg.DagsterInstance):
 
 
 def open_instance(home: Path) -> dg.DagsterInstance:
-    """Open the Dagster instance of a data folder; the first use writes its settings file.
+    """Open the Dagster instance of a data folder, for runs in this process; the first use writes its settings file.
 
     Raises:
         PlatformError: the folder cannot be created.
@@ -129,7 +139,7 @@ def open_instance(home: Path) -> dg.DagsterInstance:
     settings = home / "dagster.yaml"
     if not settings.exists():
         shutil.copyfile(DAGSTER_SETTINGS, settings)
-    return dg.DagsterInstance.from_config(str(home))
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=TO_THE_CONSOLE))
 
 
 def add_setting(home: Path) -> bool:

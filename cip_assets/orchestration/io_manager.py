@@ -46,7 +46,6 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
         self._engine = engine
         self._lake = lake
         self._read: dict[str, int] = {}
-        self._looked_at: set[tuple[str, str]] = set()
 
     @property
     def supported_types(self) -> Sequence[type[object]]:
@@ -65,7 +64,8 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
             audit={**_audit(context), "computed_from": self._inputs_of(context)},
             unlogged=[c.name for c in _columns(definition[COLUMN_SCHEMA]) if PERSONAL in c.tags],
         )
-        self._looked_at.add((context.asset_key.to_user_string(), str(_slice(table_slice))))
+        written_here = (context.asset_key.to_user_string(), str(_slice(table_slice)))
+        gate.looked_at(context.run_id).add(written_here)
         metadata: dict[str, Any] = {
             "dagster/row_count": written.row_count,
             "dagster/uri": connection.table_uri,
@@ -95,17 +95,16 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
 
         """
         only, name = _slice(table_slice), context.asset_key.to_user_string()
-        looked_at = (name, str(only))
-        if looked_at not in self._looked_at:
-            self._look_at(context, connection.table_uri, only)
-            self._looked_at.add(looked_at)
+        run_id = context.step_context.run_id
+        what = gate.AS_LANDED if (context.definition_metadata or {}).get(AS_LANDED) else only
+        gate.once(run_id, name, what, lambda: self._look_at(context, connection.table_uri, only))
         self._read[name] = delta.open_table(connection.table_uri).version()
         return delta.read(
             self._engine.spark_session, connection.table_uri, only=only, columns=table_slice.columns
         )
 
     def _look_at(self, context: InputContext, uri: str, only: delta.Slice | None) -> None:
-        """Refuse an input that must not be read. It is checked once per run, because many steps read the same table."""
+        """Refuse an input that must not be read."""
         settings, name = self._lake.settings, context.asset_key.to_user_string()
         if (context.definition_metadata or {}).get(AS_LANDED):
             day = date.fromisoformat(context.partition_key)

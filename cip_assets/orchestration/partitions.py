@@ -40,14 +40,6 @@ class Partitions:
         """How Dagster partitions a table, by the column that partitions it on disk."""
         return self._by_column[contract.partition_column]
 
-    def of_check(self, contract: TableContract) -> dg.PartitionsDefinition | None:
-        """The partitions of a check of a table: days, which are run one by one, or none.
-
-        Dagster keeps one result of a check for a run, and for a range of partitions it keeps it for none of them: the
-        page then shows the check as skipped.
-        """
-        return self.days if contract.partition_column == "as_of_date" else None
-
     def today(self) -> date:
         """The last day that a snapshot may be of, at this moment."""
         day = self.days.get_last_partition_key()

@@ -10,7 +10,7 @@ columns, reads the history and restores versions. So a difference between the en
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -224,7 +224,16 @@ def exists(uri: str) -> bool:
 def history(table: DeltaTable, limit: int | None = None) -> Iterator[Commit]:
     """The table's commits, newest first."""
     log = urlparse(table.table_uri)
-    entries = _log_on_disk(Path(url2pathname(log.path))) if log.scheme == "file" else table.history(limit)
+    on_disk = log.scheme == "file"
+    return _commits(_log_on_disk(Path(url2pathname(log.path))) if on_disk else table.history(limit), limit)
+
+
+def commits(uri: str, limit: int | None = None) -> Iterator[Commit]:
+    """The commits of the table at an address, newest first; one on a local disk need not be opened for it."""
+    return history(open_table(uri), limit) if "://" in uri else _commits(_log_on_disk(Path(uri)), limit)
+
+
+def _commits(entries: Iterable[Mapping[str, Any]], limit: int | None) -> Iterator[Commit]:
     for entry in islice(entries, limit):
         metrics = entry.get("operationMetrics") or {}
         rows = metrics.get("numOutputRows", metrics.get("num_added_rows"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -42,7 +43,7 @@ def export_asset(file: CsvFile, rules: Rules, partitions: Partitions) -> dg.Asse
     )
     def write(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
         settings, day = lake.settings, date.fromisoformat(context.partition_key)
-        gate.require_snapshot(settings, context.instance, mart.name, day)
+        _look_at(context, settings, mart.name, day)
         computed_from = _versions(context, settings)
         mart_uri = settings.table_uri(mart.layer, mart.table)
         done = csv_export.export_csv(file, mart_uri, day, settings.final, rules)
@@ -56,6 +57,14 @@ def export_asset(file: CsvFile, rules: Rules, partitions: Partitions) -> dg.Asse
 
     asset: dg.AssetsDefinition = write
     return asset
+
+
+def _look_at(context: dg.AssetExecutionContext, settings: Settings, name: str, day: date) -> None:
+    """Refuse a snapshot that may not be read."""
+    only = delta.Slice.of_day(day)
+    gate.once(
+        context.run_id, name, only, lambda: gate.require_snapshot(settings, context.instance, name, day)
+    )
 
 
 def how_shown(rules: Rules) -> str:
@@ -117,9 +126,14 @@ def dashboard_asset(rules: Rules, partitions: Partitions) -> dg.AssetsDefinition
         day, settings = date.fromisoformat(context.partition_key), lake.settings
         for layer, tables in (("features", figures.FEATURES), ("marts", figures.MARTS)):
             for table in tables:
-                gate.require_snapshot(settings, context.instance, f"{layer}/{table}", day)
+                _look_at(context, settings, f"{layer}/{table}", day)
         for table in SOURCE_TABLES:
-            gate.require_in_step(settings, context.instance, context.run.tags, table, day)
+            gate.once(
+                context.run_id,
+                f"cleaned/{table}",
+                gate.AS_LANDED,
+                partial(gate.require_in_step, settings, context.instance, context.run.tags, table, day),
+            )
         computed_from = _versions(context, settings)
         text = page.page(figures.figures(settings, day, rules), day)
         done = csv_export.replace_text(settings.final / "dashboard.html", text)

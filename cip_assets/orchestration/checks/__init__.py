@@ -1,29 +1,28 @@
 """Asset checks: what must hold before anything downstream may be believed.
 
-``contract`` turns every contract into a check; ``conservation`` and ``integrity`` look across tables;
-``presence`` looks for the newest month and day, ``exports`` at the files, ``predictions`` at what came of
-predictions. A blocking check stops what is downstream; the others warn.
+A blocking check stops what is downstream; the others warn. ``sources`` has those of the tables that land.
 """
 
 import dagster as dg
 
 from cip_assets.config.rules import Rules
-from cip_assets.orchestration.checks.conservation import conservation_checks
+from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.checks.contract import contract_checks
-from cip_assets.orchestration.checks.exports import export_checks
-from cip_assets.orchestration.checks.integrity import integrity_checks
-from cip_assets.orchestration.checks.predictions import predictions_check
-from cip_assets.orchestration.checks.presence import presence_checks
+from cip_assets.orchestration.checks.files import export_checks
+from cip_assets.orchestration.checks.forecasts import predictions_check
+from cip_assets.orchestration.checks.newest import latest_day_check
+from cip_assets.orchestration.checks.sources import source_checks
+from cip_assets.orchestration.checks.totals import adds_up_check
 from cip_assets.orchestration.partitions import Partitions
 
 
 def all_checks(rules: Rules, partitions: Partitions) -> list[dg.AssetChecksDefinition]:
     """Every check, with the limits of the rules."""
     return [
+        *(source_checks(source, rules) for source in SOURCE_TABLES.values()),
         *contract_checks(partitions),
-        *conservation_checks(rules),
-        *integrity_checks(rules, partitions),
-        *presence_checks(partitions),
+        adds_up_check(partitions),
+        latest_day_check(partitions),
         predictions_check(partitions),
         *export_checks(rules, partitions),
     ]

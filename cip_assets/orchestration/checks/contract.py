@@ -1,21 +1,43 @@
 """Every table keeps its contract."""
 
 import dagster as dg
+from pyspark.sql import DataFrame
 
 from cip_assets.contracts.contract import TableContract
 from cip_assets.layers import contracts_in
 from cip_assets.orchestration.checks.counts import broken_rules
 from cip_assets.orchestration.checks.covered import covered_rows
+from cip_assets.orchestration.checks.look import SourceCheck, Verdict
 from cip_assets.orchestration.limits import FIRST, RETRIES
 from cip_assets.orchestration.partitions import Partitions
 from cip_assets.orchestration.resources import EngineResource, LakeResource
 
-WITH_ROWS = ("cleaned", "features", "marts")
-"""The layers whose rows are judged; raw holds what landed, and quarantine what was found wanting."""
+
+def _promise(contract: TableContract) -> str:
+    return f"{len(contract.rules)} rules, and one row per {', '.join(contract.key)}."
+
+
+def _verdict(rows: DataFrame, contract: TableContract) -> Verdict:
+    broken = broken_rules(rows, contract)
+    worst = ", ".join(f"{name} ({count} rows)" for name, count in sorted(broken.items()))
+    return Verdict(
+        passed=not broken,
+        description=f"{contract.name}: {worst}" if broken else f"All {len(contract.rules)} rules hold.",
+        metadata={"rules": len(contract.rules), "broken": broken},
+    )
+
+
+KEEPS_CONTRACT = SourceCheck(
+    name="contract",
+    description=lambda source, _rules: _promise(source.cleaned),
+    evaluate=lambda look: _verdict(look.rows(look.source.cleaned), look.source.cleaned),
+    reads=lambda _source: (),
+    blocking=True,
+)
 
 
 def contract_check(contract: TableContract, partitions: Partitions) -> dg.AssetChecksDefinition:
-    """Blocks what is downstream while rows break a rule or share a key."""
+    """The check of a table of snapshots; it blocks what is downstream while rows break a rule or share a key."""
 
     @dg.asset_check(
         retry_policy=RETRIES,
@@ -23,22 +45,17 @@ def contract_check(contract: TableContract, partitions: Partitions) -> dg.AssetC
         asset=dg.AssetKey([contract.layer, contract.table]),
         name="contract",
         blocking=True,
-        partitions_def=partitions.of_check(contract),
-        description=f"{len(contract.rules)} rules, and one row per {', '.join(contract.key)}.",
+        partitions_def=partitions.of(contract),
+        description=_promise(contract),
     )
     def check(
         context: dg.AssetCheckExecutionContext, engine: EngineResource, lake: LakeResource
     ) -> dg.AssetCheckResult:
-        broken = broken_rules(covered_rows(context, engine, lake, contract), contract)
-        worst = ", ".join(f"{name} ({rows} rows)" for name, rows in sorted(broken.items()))
-        return dg.AssetCheckResult(
-            passed=not broken,
-            description=f"{contract.name}: {worst}" if broken else f"All {len(contract.rules)} rules hold.",
-            metadata={"rules": len(contract.rules), "broken": broken},
-        )
+        verdict = _verdict(covered_rows(context, engine, lake, contract), contract)
+        return verdict.result(dg.AssetKey([contract.layer, contract.table]), "contract")
 
     return check
 
 
 def contract_checks(partitions: Partitions) -> list[dg.AssetChecksDefinition]:
-    return [contract_check(contract, partitions) for contract in contracts_in(*WITH_ROWS)]
+    return [contract_check(contract, partitions) for contract in contracts_in("features", "marts")]

@@ -4,8 +4,9 @@ Dagster computes whatever is requested, even if something is missing upstream, a
 written looks like one without rows. So every read of a slice is checked here first, and one line says what is missing.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import dagster as dg
@@ -20,10 +21,13 @@ from cip_assets.ingest.landing import ManifestEntry
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.run_tags import partitions_covered
 from cip_assets.storage import delta
-from cip_assets.storage.written import require_written
+from cip_assets.storage.written import WHOLE, require_written
 
-STARTED_BY_US = "cip/code"
-"""The tag of runs that the command line or the sensor of the landing folder starts. Both have scanned the folder."""
+STARTED_BY_US = ".dagster/cip/code"
+"""The tag of runs that the command line or the sensor of the landing folder starts. Both have scanned the folder.
+
+The Dagster UI hides tags with this prefix, because they are of no use to a person.
+"""
 
 BLOCKING = ("contract", "conservation", "one_line_per_id")
 """The blocking checks of a cleaned table."""
@@ -36,6 +40,23 @@ SNAPSHOTS = ("features", "marts")
 
 RECENT = 50
 """The number of evaluations of a check that are searched for a failed one."""
+
+
+@lru_cache(maxsize=8)
+def looked_at(run_id: str) -> set[tuple[str, str]]:  # noqa: ARG001 -- the key of the cache
+    """The tables and slices that a run wrote or has already checked. Many steps read the same tables."""
+    return set()
+
+
+def once(run_id: str, table: str, only: object, look: Callable[[], None]) -> None:
+    """Check a slice, unless the run has checked it before or wrote it itself."""
+    if (table, str(only)) not in looked_at(run_id):
+        look()
+        looked_at(run_id).add((table, str(only)))
+
+
+AS_LANDED = "as landed"
+"""The key for all slices of a source table that a snapshot reads."""
 
 
 def require_snapshot(settings: Settings, instance: dg.DagsterInstance, name: str, day: date) -> None:
@@ -196,6 +217,6 @@ def _why_not(evaluation: dg.AssetCheckEvaluation | None) -> str | None:
 
 
 def _months_of(run: dg.DagsterRun | None, months: Collection[str]) -> set[str]:
-    """The months that a run covered: all of them if it had no partition."""
+    """The months that a run covered: all of them if it had no partition. A table without months is always covered."""
     first, last = partitions_covered(run.tags if run else {})
-    return {month for month in months if not first or not last or first <= month <= last}
+    return {month for month in months if month == WHOLE or not first or not last or first <= month <= last}

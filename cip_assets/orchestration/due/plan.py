@@ -27,7 +27,7 @@ STAGES: Sequence[Sequence[str]] = (("raw",), ("cleaned", "quarantine"))
 CODE_TAG = gate.STARTED_BY_US
 """The tag with the graph's code version, which every run has. It changes with the code or the rules of any table."""
 
-COVERS_TAG = "cip/covers"
+COVERS_TAG = ".dagster/cip/covers"
 """The tag of a snapshot run that skips what is up to date: the digest of all assets that were requested."""
 
 
@@ -83,6 +83,7 @@ def due(
     end = str(last.replace(day=1)) if last else "9999"
     unreadable = unreadable_tables(settings)
     by_month: dict[str, set[str]] = {}
+    first_ever: set[str] = set()
     for table in SOURCE_TABLES.keys() - unreadable.keys():
         source, entries = SOURCE_TABLES[table], manifest.get(table, [])
         months = {
@@ -97,7 +98,19 @@ def due(
         for month in months:
             if month == WHOLE or start <= month <= end:
                 by_month.setdefault(month, set()).add(table)
-    return Work(blocks_of(by_month), unreadable)
+        if not months and not delta.exists(settings.table_uri("cleaned", table)):
+            first_ever.add(table)
+    return Work(blocks_of(_with_first_ever(by_month, first_ever, graph)), unreadable)
+
+
+def _with_first_ever(
+    by_month: dict[str, set[str]], tables: Collection[str], graph: Graph
+) -> dict[str, set[str]]:
+    """Tables that were never written and have no rows, so no month to run: any one makes them, best one that is due."""
+    month = min(by_month.keys() - {WHOLE}, default=str(graph.partitions.first_month))
+    for table in tables:
+        by_month.setdefault(month if SOURCE_TABLES[table].is_event else WHOLE, set()).add(table)
+    return by_month
 
 
 def unreadable_tables(settings: Settings) -> dict[str, str]:
@@ -116,22 +129,16 @@ def _months_due(
     graph: Graph, settings: Settings, table: str, entries: Sequence[ManifestEntry], *, everything: bool
 ) -> Collection[str]:
     source = SOURCE_TABLES[table]
-    never_written = not delta.exists(settings.table_uri("cleaned", table))
     if everything:
-        months = set(in_step.held_by_landing(source, entries))
-    else:
-        stages = [
-            {
-                settings.table_uri(layer, table): graph.code_versions[dg.AssetKey([layer, table])]
-                for layer in layers
-            }
-            for layers in STAGES
-        ]
-        months = in_step.out_of_step(source, entries, stages)
-    if never_written and not months:
-        # Without rows there is no month to run, so the first month is run to create the table.
-        return {str(graph.partitions.first_month) if source.is_event else WHOLE}
-    return months
+        return set(in_step.held_by_landing(source, entries))
+    stages = [
+        {
+            settings.table_uri(layer, table): graph.code_versions[dg.AssetKey([layer, table])]
+            for layer in layers
+        }
+        for layers in STAGES
+    ]
+    return in_step.out_of_step(source, entries, stages)
 
 
 def moved(settings: Settings) -> list[Block]:
@@ -150,20 +157,26 @@ def without_months(graph: Graph, table: str) -> Block:
 
 
 def blocks_of(by_month: Mapping[str, Collection[str]]) -> list[Block]:
-    """Join consecutive months, because starting a run takes longer than ingesting one more month."""
+    """Join consecutive months, and join tables without months to the first block.
+
+    Starting a run takes longer than ingesting one more month or table.
+    """
     blocks: list[Block] = []
-    for month in sorted(by_month):
+    for month in sorted(by_month.keys() - {WHOLE}):
         tables = set(by_month[month])
         if blocks and month == _month_after(blocks[-1]):
             tables |= set(blocks[-1].tables)
             blocks[-1] = Block(tuple(sorted(tables)), blocks[-1].first, month)
         else:
             blocks.append(Block(tuple(sorted(tables)), month, month))
+    if whole := by_month.get(WHOLE):
+        first, *others = blocks or [Block(())]
+        blocks = [Block(tuple(sorted({*first.tables, *whole})), first.first, first.last), *others]
     return blocks
 
 
-def _month_after(block: Block) -> str | None:
-    return str(month_after(date.fromisoformat(block.last))) if block.last else None
+def _month_after(block: Block) -> str:
+    return str(month_after(date.fromisoformat(block.last)))
 
 
 def covering(assets: Collection[dg.AssetKey]) -> str:

@@ -1,0 +1,63 @@
+"""The newest month and day are there: a freshness policy looks at an asset as a whole, not at its partitions.
+
+Both are warnings: an older month or day may be run by itself.
+"""
+
+import dagster as dg
+
+from cip_assets.ingest import in_step
+from cip_assets.orchestration.checks.look import Look, SourceCheck, Verdict
+from cip_assets.orchestration.due.last_day import last_transaction_day
+from cip_assets.orchestration.limits import RETRIES
+from cip_assets.orchestration.partitions import Partitions
+from cip_assets.orchestration.resources import LakeResource
+from cip_assets.storage import delta
+
+
+def _latest_month(look: Look) -> Verdict:
+    settings, name = look.settings, look.source.name
+    manifest = in_step.read_manifest(settings.table_uri("landing", "manifest"))
+    landed = in_step.held_by_landing(look.source, manifest.get(name, []))
+    ingested = {
+        str(month)
+        for layer in ("cleaned", "quarantine")
+        for month in delta.slices(settings.table_uri(layer, name), "month")
+    }
+    newest = max(landed, default=None)
+    return Verdict(
+        passed=newest is None or newest in ingested,
+        description=f"{name}: {newest or 'no month'} is the newest that landed, "
+        f"{max(ingested, default='none')} the newest that was ingested",
+        is_warning=True,
+    )
+
+
+LATEST_MONTH = SourceCheck(
+    name="latest_month",
+    description=lambda _source, _rules: "The newest month that landed was ingested.",
+    evaluate=_latest_month,
+    reads=lambda source: (f"quarantine/{source.name}",),
+    applies=lambda source, _rules: source.is_event,
+)
+
+
+def latest_day_check(partitions: Partitions) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        retry_policy=RETRIES,
+        asset=dg.AssetKey(["marts", "customer_360"]),
+        name="latest_day",
+        additional_deps=[dg.AssetKey(["cleaned", "transactions"])],
+        description="There is a snapshot of the last transaction day.",
+    )
+    def latest_day(lake: LakeResource) -> dg.AssetCheckResult:
+        """The last day that something was bought has its customers."""
+        settings = lake.settings
+        day = last_transaction_day(settings, partitions.today())
+        newest = max(delta.slices(settings.table_uri("marts", "customer_360"), "as_of_date"), default=None)
+        return dg.AssetCheckResult(
+            passed=day is None or (newest is not None and newest >= day),
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"the last transaction is of {day}, the newest snapshot of {newest}",
+        )
+
+    return latest_day

@@ -1,0 +1,63 @@
+"""The checks of the tables that land: one step a table, since a step each would cost more than the checks."""
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+
+from cip_assets.config.rules import Rules
+from cip_assets.contracts.source import SourceTable
+from cip_assets.orchestration.checks.conservation import CONSERVATION, QUARANTINED_SHARE
+from cip_assets.orchestration.checks.contract import KEEPS_CONTRACT
+from cip_assets.orchestration.checks.ids import ONE_LINE_PER_ID, ONE_MONTH_PER_ID
+from cip_assets.orchestration.checks.look import Look, SourceCheck
+from cip_assets.orchestration.checks.newest import LATEST_MONTH
+from cip_assets.orchestration.checks.orphans import ORPHANS
+from cip_assets.orchestration.checks.vocabulary import VOCABULARY
+from cip_assets.orchestration.limits import RETRIES
+from cip_assets.orchestration.resources import EngineResource, LakeResource
+
+SOURCE_CHECKS: Sequence[SourceCheck] = (
+    KEEPS_CONTRACT,
+    CONSERVATION,
+    ONE_LINE_PER_ID,
+    QUARANTINED_SHARE,
+    ONE_MONTH_PER_ID,
+    VOCABULARY,
+    ORPHANS,
+    LATEST_MONTH,
+)
+"""Those that block what is downstream first: they are evaluated in this order."""
+
+
+def source_checks(source: SourceTable, rules: Rules) -> dg.AssetChecksDefinition:
+    """All checks of a table that lands; each can be run by itself too."""
+    checks = {
+        dg.AssetCheckKey(dg.AssetKey([check.layer, source.name]), check.name): check
+        for check in SOURCE_CHECKS
+        if check.applies(source, rules)
+    }
+
+    @dg.multi_asset_check(
+        name=f"check_{source.name}",
+        retry_policy=RETRIES,
+        can_subset=True,
+        specs=[
+            dg.AssetCheckSpec(
+                check.name,
+                asset=key.asset_key,
+                blocking=check.blocking,
+                additional_deps=[dg.AssetKey(name.split("/")) for name in check.reads(source)],
+                description=check.description(source, rules),
+            )
+            for key, check in checks.items()
+        ],
+    )
+    def evaluate(
+        context: dg.AssetCheckExecutionContext, engine: EngineResource, lake: LakeResource
+    ) -> Iterator[dg.AssetCheckResult]:
+        look = Look(source, rules, context, engine, lake)
+        for key, check in checks.items():
+            if key in context.selected_asset_check_keys:
+                yield check.evaluate(look).result(key.asset_key, key.name)
+
+    return evaluate

@@ -1,0 +1,77 @@
+"""The money of a snapshot is the money of its transactions."""
+
+from datetime import date
+
+import dagster as dg
+
+from cip_assets.calc.as_of import until
+from cip_assets.layers import contract_of
+from cip_assets.orchestration.checks import counts
+from cip_assets.orchestration.checks.covered import covered_rows
+from cip_assets.orchestration.limits import RETRIES
+from cip_assets.orchestration.partitions import Partitions
+from cip_assets.orchestration.resources import EngineResource, LakeResource
+from cip_assets.storage import delta
+
+
+def adds_up_check(partitions: Partitions) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        retry_policy=RETRIES,
+        asset=dg.AssetKey(["marts", "kpi_totals"]),
+        name="adds_up",
+        blocking=True,
+        partitions_def=partitions.days,
+        additional_deps=[
+            dg.AssetKey(name.split("/"))
+            for name in (
+                "marts/customer_360",
+                "marts/kpi_monthly_revenue",
+                "cleaned/transactions",
+                "cleaned/returns",
+            )
+        ],
+        description="Cleaned amounts = customer_360 + orphans = months = total, to the cent; one row per customer.",
+    )
+    def adds_up(
+        context: dg.AssetCheckExecutionContext,
+        engine: EngineResource,
+        lake: LakeResource,
+    ) -> dg.AssetCheckResult:
+        """The money of a snapshot is the money of its transactions."""
+        day = date.fromisoformat(context.partition_key)
+        # Read here and not as inputs: a check looks at a snapshot also when it is out of date.
+        totals, customer_360, monthly = (
+            covered_rows(context, engine, lake, contract_of("marts", table))
+            for table in ("kpi_totals", "customer_360", "kpi_monthly_revenue")
+        )
+        transactions, returns = (
+            delta.read(engine.spark_session, lake.settings.table_uri("cleaned", table))
+            for table in ("transactions", "returns")
+        )
+        stated = totals.collect()[0]
+        found = {
+            "cleaned_transactions": counts.total(until(transactions, "transaction_date", day), "amount"),
+            "customer_360_and_orphans": counts.total(customer_360, "monetary_value")
+            + stated["orphan_revenue"],
+            "monthly_revenue": counts.total(monthly, "monthly_revenue"),
+        }
+        returned = counts.total(until(returns, "return_date", day), "amount")
+        customers = customer_360.count()
+        passed = (
+            set(found.values()) == {stated["total_revenue"]}
+            and returned == stated["returned_amount"]
+            and customers == stated["total_customers"]
+        )
+        return dg.AssetCheckResult(
+            passed=passed,
+            description=f"total_revenue is {stated['total_revenue']}",
+            metadata={
+                "total_revenue": str(stated["total_revenue"]),
+                **{name: str(amount) for name, amount in found.items()},
+                "cleaned_returns": str(returned),
+                "returned_amount": str(stated["returned_amount"]),
+                "customers": customers,
+            },
+        )
+
+    return adds_up
