@@ -32,8 +32,8 @@ TO_THE_CONSOLE: Any = {
         "class": "NoOpComputeLogManager",
     }
 }
-"""A setting that leaves the output of a run in this process to its caller. To store it for the Dagster UI, Dagster would
-start four more processes per run.
+"""A setting that leaves the output of a run in this process to its caller. To store it for the Dagster UI, Dagster
+would start four more processes per run.
 """
 
 SETTING = """

@@ -229,7 +229,7 @@ def history(table: DeltaTable, limit: int | None = None) -> Iterator[Commit]:
 
 
 def commits(uri: str, limit: int | None = None) -> Iterator[Commit]:
-    """The commits of the table at an address, newest first; one on a local disk need not be opened for it."""
+    """The commits of the table at an address, newest first. A table on a local disk is not opened for this."""
     return history(open_table(uri), limit) if "://" in uri else _commits(_log_on_disk(Path(uri)), limit)
 
 

@@ -1,4 +1,4 @@
-"""The whole run: chunk by chunk, so that memory does not grow with the number of customers."""
+"""The complete generation: chunk by chunk, so that memory use does not grow with the number of customers."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from cip_assets.synthetic.truth import TRUTH_JSON, Truth
 from cip_assets.synthetic.writer import existing_files
 
 CHUNK: Final = 50_000
-"""Customers per chunk. Part of the format: another size draws other data from the same seed."""
+"""The number of customers per chunk. A different number would give different data for the same seed."""
 STAGING: Final = "_generating"
-"""Folder below the landing folder where files stay until all are complete."""
+"""A folder below the landing folder, which holds the files until all of them are complete."""
 
 
 def generate(config: GeneratorConfig, out: Path, progress: Callable[[int, int], None] | None = None) -> Truth:
-    """Write synthetic landing files and the truth about them into the folder `out`.
+    """Write synthetic landing files and their ground truth into the folder `out`.
 
-    The same config gives the same bytes. The files appear in `out` only when all are written, so an
-    interrupted run leaves nothing that could be taken for data. `progress` is called with the
-    customers done and their number. Raises ValueError if `out` already holds files of the tables.
+    The same config gives the same bytes. The files appear in `out` only when all of them are written, so an interrupted
+    generation leaves nothing that looks like data. `progress` is called with the number of finished customers and the
+    number of all customers. Raises ValueError if `out` already contains files of the tables.
     """
     present = existing_files(out)
     if present:
         raise ValueError(
             f"{out} already holds landing files ({len(present)}, the first is {present[0]}); "
-            "remove them or choose another folder: existing data is never overwritten"
+            "remove them or choose another folder, because existing data is never overwritten"
         )
     staging = out / STAGING
     if staging.exists():
@@ -95,7 +95,7 @@ def _write_chunk(
     *,
     known: bool,
 ) -> None:
-    """Draw and write `size` customers and their events; unknown ones are not in customers.csv."""
+    """Draw and write `size` customers and their events; customers who are not `known` are not in customers.csv."""
     people_rng, spend_rng, return_rng, ticket_rng, web_rng, defect_rng = (
         np.random.Generator(np.random.PCG64(child)) for child in seed.spawn(6)
     )

@@ -114,7 +114,7 @@ def test_everything_at_once_and_no_day_at_all_are_refused_and_a_check_takes_the_
         ["/".join(node["assetKey"]["path"]) for node in nodes], allPartitions=True
     )
     assert refused["__typename"] == "PythonError"
-    assert "start the job refresh, which computes the newest, or choose at most 31 days" in refused["message"]
+    assert "which computes the newest snapshot, or choose at most 31 days" in refused["message"]
     refused = page.ask_for_run({**SELECTOR, "jobName": "snapshot"})
     assert "no day is chosen; choose one, or start the job refresh" in refused["message"]
     assert len(page.runs()) == before

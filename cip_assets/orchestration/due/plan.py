@@ -106,7 +106,7 @@ def due(
 def _with_first_ever(
     by_month: dict[str, set[str]], tables: Collection[str], graph: Graph
 ) -> dict[str, set[str]]:
-    """Tables that were never written and have no rows, so no month to run: any one makes them, best one that is due."""
+    """Add tables that were never written and have no rows. Any month creates them; a month that is due costs least."""
     month = min(by_month.keys() - {WHOLE}, default=str(graph.partitions.first_month))
     for table in tables:
         by_month.setdefault(month if SOURCE_TABLES[table].is_event else WHOLE, set()).add(table)
