@@ -1,7 +1,7 @@
 # make run    everything, from an empty folder to data/final     make ui     Dagster's page
 # make test   the whole suite on both engines                    make check  lint, format, types, definitions
 # make golden the hashes of what is computed, made again, with what changed
-# make bench  the benchmark, written to docs/                make screenshots  Dagster's page, into docs/images
+# make bench  times, written to docs/benchmarks.md               make screenshots  Dagster's page, into docs/images
 # Only Python 3.11 and make are needed; .venv is made when it is missing or out of date.
 
 PYTHON ?= python3.11
@@ -46,6 +46,7 @@ ui: $(STAMP)
 	$(BIN)/cip ui
 
 bench: $(STAMP)
+	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks
 
 golden: $(STAMP)

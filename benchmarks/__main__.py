@@ -14,20 +14,17 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import dagster as dg
 import typer
 
+from benchmarks import END
 from cip_assets.synthetic import GeneratorConfig, generate
 from cip_assets_tests.graph import CHECKS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-END = date(2026, 6, 30)
-"""Last day of the data, so that every benchmark sees the same rows."""
-
 EVERYTHING = "everything again"
 
 CHECK_STEPS = {check.node_def.name for check in CHECKS}

@@ -27,10 +27,25 @@ ODD_NAME = 'my shop #1 [ä] 100%? it\'s "a,b" {c,d} 店铺 *&;:@=+$!^|`<>()~'
 Cip = Callable[..., tuple[int, str, str]]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Expect a test to fail on the engines that it says it is `not_on`."""
+    for item in items:
+        for marker in item.iter_markers("not_on"):
+            if marker.args == (ENGINE,):
+                reason = f"{marker.kwargs['because']} ({marker.kwargs['link']})"
+                item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+
+
+@pytest.fixture(scope="session", params=[ENGINE])
+def engine(request: pytest.FixtureRequest) -> str:
+    """The engine under test, which CIP_ENGINE names: PySpark is either classic or Connect in one process."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
-def spark() -> SparkSession:
+def spark(engine: str) -> SparkSession:
     """The session of this test process; tests that use it and are marked `engine` run on every engine."""
-    return start_session(ENGINE)
+    return start_session(engine)
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,9 @@ from cip_assets.config.errors import PlatformError
 from cip_assets.config.rules import DEFAULT_RULES, Rules, load_rules
 from cip_assets.config.settings import Settings
 from cip_assets.contracts.source import SourceTable
+from cip_assets.ingest.calendar import Calendar
 from cip_assets.ingest.discover import find_files
-from cip_assets.ingest.landing import Calendar, files_to_read
+from cip_assets.ingest.manifest import files_to_read
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets_tests.conftest import ENGINE, Cip
 from cip_assets_tests.integration.helpers import exported, rows_of

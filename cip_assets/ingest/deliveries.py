@@ -13,7 +13,7 @@ from cip_assets.config.rules import QualityRules
 from cip_assets.config.settings import Settings
 from cip_assets.contracts.source import SourceTable
 from cip_assets.ingest import in_step
-from cip_assets.ingest.landing import ManifestEntry, newest_delivery
+from cip_assets.ingest.manifest import ManifestEntry, newest_delivery
 from cip_assets.storage import delta
 from cip_assets.storage.written import WHOLE
 

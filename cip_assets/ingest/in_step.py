@@ -5,7 +5,7 @@ that wrote it. So there is no separate record that could contradict the tables.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -13,30 +13,13 @@ from typing import Any
 from cip_assets.config.settings import Settings
 from cip_assets.contracts.source import SourceTable
 from cip_assets.contracts.text_formats import BLANKS
-from cip_assets.ingest.landing import ManifestEntry, newest_delivery
+from cip_assets.ingest.manifest import ManifestEntry, newest_delivery
 from cip_assets.layers import CONTRACTS
 from cip_assets.storage import delta, questions
 from cip_assets.storage.written import WHOLE, covers
 
 Holdings = Mapping[str, Mapping[tuple[str, str], int]]
 """For each month (its first day; ``WHOLE`` for a table of full deliveries), the rows per file, by path and version."""
-
-
-def read_manifest(uri: str) -> dict[str, list[ManifestEntry]]:
-    """The files of each table, as of the last scan; nothing before the first scan."""
-    if not delta.exists(uri):
-        return {}
-    found: dict[str, list[ManifestEntry]] = {}
-    rows = delta.open_table(uri).to_pyarrow_table().to_pylist()
-    for row in sorted(rows, key=lambda row: str(row["path"])):
-        found.setdefault(row["table_name"], []).append(manifest_entry(row))
-    return found
-
-
-def manifest_entry(row: Mapping[str, Any]) -> ManifestEntry:
-    """An entry from a row of the manifest, which was read from the table or made by a scan."""
-    wanted = {field.name: row[field.name] for field in fields(ManifestEntry)}
-    return ManifestEntry(**{**wanted, "month_rows": dict(row["month_rows"])})
 
 
 def held_by_landing(source: SourceTable, entries: Sequence[ManifestEntry]) -> Holdings:

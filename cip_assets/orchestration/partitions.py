@@ -8,7 +8,7 @@ from functools import cached_property
 import dagster as dg
 
 from cip_assets.contracts.contract import TableContract
-from cip_assets.ingest.landing import Calendar
+from cip_assets.ingest.calendar import Calendar
 
 EVERY_MONTH_SO_FAR = dg.TimeWindowPartitionMapping(
     start_offset=-1200, allow_nonexistent_upstream_partitions=True

@@ -7,6 +7,7 @@ import dagster as dg
 
 from cip_assets.config.settings import Settings
 from cip_assets.ingest import in_step
+from cip_assets.ingest.manifest import read_manifest
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.due import plan
 from cip_assets.orchestration.due.last_day import last_transaction_day
@@ -28,7 +29,7 @@ def _scan(_graph: Graph, _settings: Settings, stale: Stale) -> Iterator[dg.RunRe
 
 def _ingest(_graph: Graph, settings: Settings, stale: Stale) -> Iterator[dg.RunRequest]:
     """Request the newest month of event tables, and the newest full delivery of the others."""
-    manifest = in_step.read_manifest(settings.table_uri("landing", "manifest"))
+    manifest = read_manifest(settings.table_uri("landing", "manifest"))
     newest: dict[str, set[str]] = {}
     for key in stale:
         table = key.path[-1]

@@ -11,9 +11,9 @@ from typing import Any
 import dagster as dg
 
 from cip_assets.config.settings import Settings
-from cip_assets.ingest import csv_records, in_step, landing
+from cip_assets.ingest import csv_records
 from cip_assets.ingest import discover as landing_folder
-from cip_assets.ingest.landing import ManifestEntry
+from cip_assets.ingest.manifest import ManifestEntry, manifest_entry, read_manifest, scan_file
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.alerts import Alert, send
 from cip_assets.orchestration.dead_runs import end_dead_runs
@@ -140,7 +140,7 @@ class Stages:
         self._asked = asked
         self._seen = seen
         uri = settings.table_uri("landing", "manifest")
-        manifest = in_step.read_manifest(uri)
+        manifest = read_manifest(uri)
         self._known = {entry.path: entry for entries in manifest.values() for entry in entries}
         self._state = digest(delta.open_table(uri).version() if manifest else None, graph.code)
 
@@ -292,7 +292,7 @@ class Stages:
     def _scanned(self, path: str) -> ManifestEntry:
         file = landing_folder.landed_file(path)
         calendar = self._graph.partitions.calendar()
-        return in_step.manifest_entry(landing.scan_file(self._settings.landing, file, calendar))
+        return manifest_entry(scan_file(self._settings.landing, file, calendar))
 
 
 def landing_sensor(graph: Graph, jobs: Mapping[str, Any]) -> dg.SensorDefinition:

@@ -1,9 +1,10 @@
 """Synthetic landing files of a retailer, with their ground truth.
 
 config: the parameters. tables: columns and vocabulary. population: customers and when they buy.
-catalogue: products. events: transactions, returns, tickets, sessions. text: numbers to text.
+catalog: products. events: transactions, returns, tickets, sessions. text: numbers to text.
 defects: the kinds of defects. planting: defects among the clean rows. writer: files and line numbers.
-truth: `_truth.json` and `_truth.csv`. landing: the complete generation. conformance and cdnow: cases with known answers.
+truth: `_truth.json` and `_truth.csv`. landing: the complete generation.
+conformance, cdnow: cases with known answers.
 
 Except for conformance, nothing here uses Dagster, Spark or the platform's tables; the landing files are the interface.
 """

@@ -59,9 +59,9 @@ _RANGES: Final[dict[str, tuple[float, float]]] = {
 class GeneratorConfig:
     """The parameters. Rates are per day, ratios are shares of 1, and money is in currency units.
 
-    With the defaults, a customer has on average 5 transactions, 3 web sessions and 1 ticket in 24 months. The parameters
-    of the last group apply only to the scenario ``story``. The scenario ``steady`` has no trends, so that the parameters
-    of the purchase model can be recovered from the data.
+    With the defaults, a customer has on average 5 transactions, 3 web sessions and 1 ticket in 24 months. The last
+    group of parameters applies only to the scenario ``story``. The scenario ``steady`` has no trends, so that the
+    parameters of the purchase model can be recovered from the data.
     """
 
     end: date
@@ -123,7 +123,7 @@ class GeneratorConfig:
     cohort_decline: float = 0.5
     """Story: share by which the repeat rate of the last sign-up cohort is below that of the first."""
     return_rise: float = 2.0
-    """Story: rise of the return probability of Electronics, as a share; it takes 3 months, from 9 months before the end."""
+    """Story: rise of the return probability of Electronics, as a share; 3 months long, from 9 months before the end."""
     complaint_rise: float = 0.9
     """Story: rise of the ticket rate, as a share; it begins 180 days before the end."""
     fade_days: float = 60.0

@@ -1,8 +1,8 @@
 """Cases with known answers: they are run through the whole pipeline, and the tables are compared with the answers.
 
-The published case is the CDNOW sample: 2,357 customers of an online music shop, up to September 30, 1997 (BG/NBD: Fader,
-Hardie, Lee 2005; Gamma-Gamma: Fader, Hardie 2013), and the following 39 weeks, which the model does not see. The other
-case is generated: customers buy with known parameters, and the fit must recover them.
+The published case is the CDNOW sample: 2,357 customers of an online music shop, up to September 30, 1997 (BG/NBD:
+Fader, Hardie, Lee 2005; Gamma-Gamma: Fader, Hardie 2013), and the following 39 weeks, which the model does not see. The
+other case is generated: customers buy with known parameters, and the fit must recover them.
 """
 
 import csv

@@ -185,8 +185,8 @@ def ticket_rows(
     """Text of the support tickets: a base rate per customer, and tickets within 7 days of a return.
 
     Customers who never buy open a quarter as many tickets, and no tickets are opened later than 30 days after drop-out.
-    A ticket that would be resolved after the end is still open. In the story, the base rate rises for 60 days, beginning
-    180 days before the end.
+    A ticket that would be resolved after the end is still open. In the story, the base rate rises for 60 days; the rise
+    begins 180 days before the end.
     """
     size = len(people.number)
     rate = config.tickets_per_day * rng.gamma(2.0, 0.5, size) * np.where(people.rate > 0, 1.0, 0.25)

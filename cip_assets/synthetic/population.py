@@ -156,7 +156,7 @@ def ramp(config: GeneratorConfig, time: Floats) -> Floats:
 def accumulate(intensity: Floats) -> Floats:
     """Cumulative intensity at the edges of the days, 0 first; shape (days + 1,).
 
-    The intensity per day is scaled to a mean of 1, so that a trend moves events in time but hardly changes their number.
+    The intensity per day is scaled to a mean of 1, so that a trend moves events in time but hardly changes the total.
     """
     cumulative = np.concatenate([[0.0], np.cumsum(intensity)])
     scale: float = len(intensity) / cumulative[-1]
@@ -168,8 +168,8 @@ def arrivals(
 ) -> tuple[Ints, Floats]:
     """Draw a Poisson process per customer from `begin` to `until`, at `rate` times the day's intensity.
 
-    Returns the owner and the time of each arrival, sorted by owner and time. The intensity stretches time: the draws are
-    uniform in cumulative intensity and are then mapped back to days.
+    Returns the owner and the time of each arrival, sorted by owner and time. The intensity stretches time: the draws
+    are uniform in cumulative intensity and are then mapped back to days.
     """
     days = np.arange(len(cumulative), dtype=np.float64)
     low = np.interp(begin, days, cumulative)

@@ -13,8 +13,8 @@ from pyspark.sql import SparkSession
 
 from cip_assets.calc.hashing import key_hash
 from cip_assets.config.rules import Rules
-from cip_assets.ingest import landing
-from cip_assets.ingest.landing import Calendar
+from cip_assets.ingest.calendar import Calendar
+from cip_assets.ingest.read import read_landing
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.layers.cleaned import judge as cleaning
 from cip_assets_tests.layers.frames import collected
@@ -66,7 +66,7 @@ def test_a_line_is_judged_alike_whatever_stands_beside_it_in_a_file_of_the_lake(
         lines = [LINES[kind].format(f"{path}:{place}") for place, kind in enumerate(mixture)]
         (landed / path).write_text("\n".join([",".join(TRANSACTIONS.columns), *lines]))
     entries = [entry_of(landed, path, calendar) for path in paths]
-    rows = landing.read_landing(spark, landed, TRANSACTIONS, entries, calendar, [MARCH]).toArrow()
+    rows = read_landing(spark, landed, TRANSACTIONS, entries, calendar, [MARCH]).toArrow()
     for path in paths:
         of_one_file = rows.filter(pc.equal(rows["source_file"], path))
         deltalake.write_deltalake(lake, of_one_file, mode="append", partition_by=["month"])

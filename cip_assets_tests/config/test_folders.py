@@ -20,7 +20,7 @@ from cip_assets.config.folders import plain_path
 from cip_assets.config.rules import load_rules, rules_file
 from cip_assets.config.settings import PROJECT, Settings
 from cip_assets.engines.session import address_of
-from cip_assets.ingest.landing import find_files
+from cip_assets.ingest.manifest import find_files
 from cip_assets.orchestration.instance import open_instance
 from cip_assets.storage import delta
 from cip_assets_tests.conftest import ODD_NAME, Cip

@@ -446,12 +446,12 @@ BACKSLASH = 'a quote in a quoted field is escaped with a backslash; write "" ins
         ),
         pytest.param(
             '1,"2\n3,4\n"5","6"\n',
-            "line 2: a quote is opened, and what seems to close it in line 4 does not end a field",
+            "line 2: a quote is opened, and the quote that seems to close it in line 4 does not end a field",
             id="open until the next quote",
         ),
         pytest.param(
             '1,"2\n3," 4"\n',
-            "line 2: a quote is opened, and what seems to close it in line 3 does not end a field",
+            "line 2: a quote is opened, and the quote that seems to close it in line 3 does not end a field",
             id="open until the next quote, with blanks after it",
         ),
         pytest.param('1,"27\\""\n2,"Desk"\n', f"line 2: {BACKSLASH}", id="a backslash, then another text"),

@@ -12,7 +12,7 @@ from cip_assets.config.errors import PlatformError
 from cip_assets.config.rules import Rules
 from cip_assets.config.settings import Settings
 from cip_assets.ingest.deliveries import refuse_unlikely
-from cip_assets.ingest.landing import ManifestEntry
+from cip_assets.ingest.manifest import ManifestEntry
 from cip_assets.layers import SOURCE_TABLES
 
 CUSTOMERS = SOURCE_TABLES["customers"]
@@ -21,7 +21,7 @@ MARCH_1, MARCH_6, MARCH_7 = date(2024, 3, 1), date(2024, 3, 6), date(2024, 3, 7)
 
 def file(rows: int, day: date | None = None, name: str = "a.csv") -> ManifestEntry:
     path = f"customers/dt={day}/{name}" if day else f"customers/{name}"
-    return ManifestEntry(path, f"{rows:016d}" * 4, day, {}, rows, CUSTOMERS.columns, None)
+    return ManifestEntry(path, 0, f"{rows:016d}" * 4, day, {}, rows, CUSTOMERS.columns, None)
 
 
 def hold(settings: Settings, entries: Sequence[ManifestEntry]) -> None:

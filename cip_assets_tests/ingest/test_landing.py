@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.ingest import csv_records, in_step, landing
+from cip_assets.ingest import csv_records, in_step
+from cip_assets.ingest.calendar import Calendar, event_dates
 from cip_assets.ingest.discover import LandedFile, find_files
-from cip_assets.ingest.landing import Calendar, ManifestEntry
+from cip_assets.ingest.manifest import ManifestEntry, files_to_read, manifest_entry, scan_file, scan_landing
+from cip_assets.ingest.read import extra_columns, read_landing
 from cip_assets.layers import SOURCE_TABLES, contract_of
 from cip_assets.storage.delta import Slice
 
@@ -47,7 +49,7 @@ def transactions(*lines: str) -> str:
 def scan(folder: Path, content: str | bytes, delivered: date | None = None) -> dict[str, Any]:
     """The manifest row of a transactions file."""
     put(folder, "transactions.csv", content)
-    return landing.scan_file(folder, LandedFile("transactions", "transactions.csv", delivered), CALENDAR)
+    return scan_file(folder, LandedFile("transactions", "transactions.csv", delivered), CALENDAR)
 
 
 # --- dates ------------------------------------------------------------------------------------------------
@@ -81,7 +83,7 @@ def scan(folder: Path, content: str | bytes, delivered: date | None = None) -> d
     ],
 )
 def test_an_event_date_is_an_iso_8601_date_in_the_calendar(text: str, day: date | None) -> None:
-    assert landing.event_dates(pa.array([text, "2024-03-03", text]), CALENDAR).to_pylist() == [
+    assert event_dates(pa.array([text, "2024-03-03", text]), CALENDAR).to_pylist() == [
         day,
         date(2024, 3, 3),
         day,
@@ -89,7 +91,7 @@ def test_an_event_date_is_an_iso_8601_date_in_the_calendar(text: str, day: date 
 
 
 def test_without_texts_there_are_no_dates() -> None:
-    assert landing.event_dates(pa.array([], pa.string()), CALENDAR).to_pylist() == []
+    assert event_dates(pa.array([], pa.string()), CALENDAR).to_pylist() == []
 
 
 @given(
@@ -99,7 +101,7 @@ def test_without_texts_there_are_no_dates() -> None:
 def test_a_date_is_kept_if_and_only_if_its_month_is_in_the_calendar(days: list[date], suffix: str) -> None:
     texts = pa.array([f"{day}{suffix}" for day in days], pa.string())
     expected = [day if JANUARY <= day.replace(day=1) <= JUNE else None for day in days]
-    assert landing.event_dates(texts, CALENDAR).to_pylist() == expected
+    assert event_dates(texts, CALENDAR).to_pylist() == expected
 
 
 # --- one row of the manifest ------------------------------------------------------------------------------
@@ -191,7 +193,7 @@ def test_a_file_with_only_a_header_has_no_rows(tmp_path: Path, content: str) -> 
 
 def test_size_and_hash_are_of_the_compressed_file(tmp_path: Path) -> None:
     put(tmp_path, "transactions.csv.gz", MIXED)
-    entry = landing.scan_file(tmp_path, LandedFile("transactions", "transactions.csv.gz", None), CALENDAR)
+    entry = scan_file(tmp_path, LandedFile("transactions", "transactions.csv.gz", None), CALENDAR)
     data = (tmp_path / "transactions.csv.gz").read_bytes()
     assert (entry["size_bytes"], entry["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
     assert (entry["row_count"], entry["month_rows"]) == (7, {"2024-01-01": 1, "2024-03-01": 6})
@@ -199,7 +201,7 @@ def test_size_and_hash_are_of_the_compressed_file(tmp_path: Path) -> None:
 
 def test_a_table_of_full_deliveries_has_rows_but_no_months(tmp_path: Path) -> None:
     put(tmp_path, "products.csv", ",".join(PRODUCTS.columns) + "\nP1,Kettle,Home,Acme,1,2\nP2\n\n")
-    entry = landing.scan_file(tmp_path, LandedFile("products", "products.csv", None), CALENDAR)
+    entry = scan_file(tmp_path, LandedFile("products", "products.csv", None), CALENDAR)
     assert (entry["row_count"], entry["month_rows"], entry["delivery_date"]) == (2, {}, None)
 
 
@@ -286,7 +288,7 @@ def test_a_damaged_gzip_is_a_problem_of_that_file(tmp_path: Path) -> None:
     put(tmp_path, "transactions.csv.gz", MIXED)
     path = tmp_path / "transactions.csv.gz"
     path.write_bytes(path.read_bytes()[:-4])
-    entry = landing.scan_file(tmp_path, LandedFile("transactions", path.name, None), CALENDAR)
+    entry = scan_file(tmp_path, LandedFile("transactions", path.name, None), CALENDAR)
     assert entry["problem"].startswith("its gzip data is damaged or cut off")
 
 
@@ -306,12 +308,12 @@ def test_a_delivery_date_in_the_future_is_refused(
     """Until that day, the delivery would count as the newest one."""
     put(tmp_path, "products.csv", ",".join(PRODUCTS.columns) + "\nP1,Kettle,Home,Acme,1,2\n")
     file = LandedFile("products", "products.csv", delivered)
-    entry = landing.scan_file(tmp_path, file, Calendar(JANUARY, JUNE, last_delivery=date(2024, 6, 16)))
+    entry = scan_file(tmp_path, file, Calendar(JANUARY, JUNE, last_delivery=date(2024, 6, 16)))
     assert (entry["problem"], entry["row_count"]) == (problem, 0 if problem else 1)
 
 
 def test_a_file_that_was_deleted_before_it_is_read_is_a_problem_of_that_file(tmp_path: Path) -> None:
-    entry = landing.scan_file(tmp_path, LandedFile("products", "products.csv", None), CALENDAR)
+    entry = scan_file(tmp_path, LandedFile("products", "products.csv", None), CALENDAR)
     assert entry["problem"] == "it was moved or deleted while it was being read; run again"
 
 
@@ -324,22 +326,22 @@ def test_a_file_that_cannot_be_opened_is_a_problem_of_that_file(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(csv_records, "hash_file", refuse)
-    entry = landing.scan_file(tmp_path, LandedFile("products", "products.csv", None), CALENDAR)
+    entry = scan_file(tmp_path, LandedFile("products", "products.csv", None), CALENDAR)
     assert entry["problem"] == "it cannot be opened: Permission denied"
 
 
 def test_an_unreadable_file_is_a_problem_in_the_manifest(spark: SparkSession, tmp_path: Path) -> None:
     put(tmp_path, "transactions/dt=31-01-2024/a.csv", transactions(transaction("T1", "2024-01-05")))
     put(tmp_path, "products/it's 100%, [new].csv", ",".join(PRODUCTS.columns) + "\nP1,Kettle,Home,Acme,1,2\n")
-    manifest = landing.scan_landing(spark, tmp_path, CALENDAR)
+    manifest = scan_landing(spark, tmp_path, CALENDAR)
     with pytest.raises(PlatformError) as stopped:
-        landing.files_to_read(TRANSACTIONS, landing.manifest_entries(manifest, "transactions"), [JANUARY])
+        files_to_read(TRANSACTIONS, entries_of(manifest, "transactions"), [JANUARY])
     assert str(stopped.value) == (
         "transactions: transactions/dt=31-01-2024/a.csv: the folder name 'dt=31-01-2024' is not a valid date; "
         "write it as dt=YYYY-MM-DD"
     )
-    entries = landing.manifest_entries(manifest, "products")
-    (row,) = landing.read_landing(spark, tmp_path, PRODUCTS, entries, CALENDAR).collect()
+    entries = entries_of(manifest, "products")
+    (row,) = read_landing(spark, tmp_path, PRODUCTS, entries, CALENDAR).collect()
     assert (row["source_file"], row["product_id"]) == ("products/it's 100%, [new].csv", "P1")
 
 
@@ -347,8 +349,8 @@ def test_an_unreadable_file_is_a_problem_in_the_manifest(spark: SparkSession, tm
 def test_a_field_of_millions_of_characters_is_read(spark: SparkSession, tmp_path: Path) -> None:
     long = "x\n" * 2_000_000
     put(tmp_path, "transactions.csv", transactions(transaction("T1", "2024-01-05", f'"{long}"')))
-    entries = landing.manifest_entries(landing.scan_landing(spark, tmp_path, CALENDAR), "transactions")
-    (row,) = landing.read_landing(spark, tmp_path, TRANSACTIONS, entries, CALENDAR).collect()
+    entries = entries_of(scan_landing(spark, tmp_path, CALENDAR), "transactions")
+    (row,) = read_landing(spark, tmp_path, TRANSACTIONS, entries, CALENDAR).collect()
     assert (row["transaction_id"], row["product_id"] == long) == ("T1", True)
 
 
@@ -374,7 +376,13 @@ def test_an_inch_sign_is_not_an_unclosed_quote(tmp_path: Path, content: str) -> 
 
 
 def entry_of(path: str, delivered: date | None = None, **facts: Any) -> ManifestEntry:
-    defaults: dict[str, Any] = {"month_rows": {}, "row_count": 1, "column_names": [], "problem": None}
+    defaults: dict[str, Any] = {
+        "size_bytes": 0,
+        "month_rows": {},
+        "row_count": 1,
+        "column_names": [],
+        "problem": None,
+    }
     return ManifestEntry(path=path, sha256="0" * 64, delivery_date=delivered, **{**defaults, **facts})
 
 
@@ -383,9 +391,9 @@ def test_a_run_of_a_month_reads_the_files_with_rows_in_it() -> None:
     late = entry_of("late.csv", month_rows={"2024-01-01": 1, "2024-03-01": 9})
     other = entry_of("other.csv", month_rows={"2024-02-01": 2})
     entries = [early, late, other]
-    assert landing.files_to_read(TRANSACTIONS, entries, [JANUARY]) == [early, late]
-    assert landing.files_to_read(TRANSACTIONS, entries, [FEBRUARY, MARCH]) == [late, other]
-    assert landing.files_to_read(TRANSACTIONS, entries, [JUNE]) == []
+    assert files_to_read(TRANSACTIONS, entries, [JANUARY]) == [early, late]
+    assert files_to_read(TRANSACTIONS, entries, [FEBRUARY, MARCH]) == [late, other]
+    assert files_to_read(TRANSACTIONS, entries, [JUNE]) == []
     assert in_step.landed_rows(TRANSACTIONS, entries, Slice("month", JANUARY, MARCH)) == 6
 
 
@@ -402,7 +410,7 @@ def test_a_run_of_a_month_reads_the_files_with_rows_in_it() -> None:
 )
 def test_the_newest_full_delivery_is_read(days: list[date | None], read: list[int]) -> None:
     entries = [entry_of(f"{number}.csv", day, row_count=10 + number) for number, day in enumerate(days)]
-    assert landing.files_to_read(PRODUCTS, entries, None) == [entries[number] for number in read]
+    assert files_to_read(PRODUCTS, entries, None) == [entries[number] for number in read]
     assert in_step.landed_rows(PRODUCTS, entries, None) == sum(10 + number for number in read)
 
 
@@ -414,16 +422,16 @@ def test_a_file_that_cannot_be_read_stops_its_table_in_any_month(months: list[da
         entry_of("c.csv", problem="it is UTF-16"),
     ]
     with pytest.raises(PlatformError, match=r"^transactions: b.csv: it is empty \(and 2 more files\)$"):
-        landing.files_to_read(TRANSACTIONS, entries, months)
+        files_to_read(TRANSACTIONS, entries, months)
 
 
 def test_a_table_without_files_is_not_a_table_without_rows() -> None:
     with pytest.raises(
         PlatformError, match=r"^transactions: no file has landed; put transactions\.csv .*" + HEADER
     ):
-        landing.files_to_read(TRANSACTIONS, [], [JANUARY])
+        files_to_read(TRANSACTIONS, [], [JANUARY])
     header_only = entry_of("transactions.csv", row_count=0)
-    assert landing.files_to_read(TRANSACTIONS, [header_only], [JANUARY]) == []
+    assert files_to_read(TRANSACTIONS, [header_only], [JANUARY]) == []
 
 
 def test_columns_that_are_not_in_the_contract_are_kept_in_order() -> None:
@@ -431,7 +439,7 @@ def test_columns_that_are_not_in_the_contract_are_kept_in_order() -> None:
         entry_of("a.csv", column_names=[*TRANSACTIONS.columns, "store", "note"]),
         entry_of("b.csv", column_names=["channel", *TRANSACTIONS.columns, "note"]),
     ]
-    assert landing.extra_columns(TRANSACTIONS, entries) == ["channel", "note", "store"]
+    assert extra_columns(TRANSACTIONS, entries) == ["channel", "note", "store"]
 
 
 # --- through the engine -----------------------------------------------------------------------------------
@@ -477,20 +485,26 @@ PLAIN, LATE, WIDE = (
 
 @pytest.fixture(scope="module")
 def manifest(spark: SparkSession, folder: Path) -> DataFrame:
-    return landing.scan_landing(spark, folder, CALENDAR)
+    return scan_landing(spark, folder, CALENDAR)
 
 
 @pytest.fixture(scope="module")
+def entries_of(manifest: DataFrame, table: str) -> list[ManifestEntry]:
+    """The files of a table, by their paths."""
+    rows = manifest.where(manifest["table_name"] == table).collect()
+    return sorted((manifest_entry(row.asDict()) for row in rows), key=lambda entry: entry.path)
+
+
 def entries(manifest: DataFrame) -> list[ManifestEntry]:
     """The manifest entries of transactions."""
-    return landing.manifest_entries(manifest, "transactions")
+    return entries_of(manifest, "transactions")
 
 
 def lines_of(
     spark: SparkSession, folder: Path, entries: Sequence[ManifestEntry], months: Sequence[date] | None
 ) -> dict[Line, dict[str, Any]]:
     """The rows of a read by file and line; each must occur once."""
-    rows = landing.read_landing(spark, folder, TRANSACTIONS, entries, CALENDAR, months).collect()
+    rows = read_landing(spark, folder, TRANSACTIONS, entries, CALENDAR, months).collect()
     lines = {(row["source_file"], row["source_line"]): row.asDict() for row in rows}
     assert len(lines) == len(rows)
     return lines
@@ -502,7 +516,7 @@ def test_the_manifest_of_a_folder_has_the_rows_of_its_files(
 ) -> None:
     assert manifest.schema == contract_of("landing", "manifest").spark_schema
     found, _ = find_files(folder)
-    expected = {file.path: landing.scan_file(folder, file, CALENDAR) for file in found}
+    expected = {file.path: scan_file(folder, file, CALENDAR) for file in found}
     assert {row["path"]: row.asDict() for row in manifest.collect()} == expected
     assert [entry.path for entry in entries] == [PLAIN, LATE, WIDE]
 
@@ -538,15 +552,15 @@ def test_a_read_returns_every_line_once_with_its_file_line_and_month(
 def test_a_read_of_a_month_returns_its_lines_from_every_file(
     spark: SparkSession, folder: Path, entries: list[ManifestEntry]
 ) -> None:
-    january = landing.files_to_read(TRANSACTIONS, entries, [JANUARY])
+    january = files_to_read(TRANSACTIONS, entries, [JANUARY])
     assert set(lines_of(spark, folder, january, [JANUARY])) == {(PLAIN, 2), (LATE, 2), (WIDE, 3)}
 
 
 def test_a_full_delivery_is_read_from_all_its_files(
     spark: SparkSession, folder: Path, manifest: DataFrame
 ) -> None:
-    entries = landing.files_to_read(PRODUCTS, landing.manifest_entries(manifest, "products"), None)
-    rows = landing.read_landing(spark, folder, PRODUCTS, entries, CALENDAR).collect()
+    entries = files_to_read(PRODUCTS, entries_of(manifest, "products"), None)
+    rows = read_landing(spark, folder, PRODUCTS, entries, CALENDAR).collect()
     assert sorted((row["source_file"], row["source_line"], row["product_name"]) for row in rows) == [
         ("products/part-0.csv", 2, "Kettle"),
         ("products/part-1.csv", 2, "Lamp"),
@@ -571,7 +585,7 @@ def test_the_manifest_has_the_counts_of_a_read(
     folder = tmp_path_factory.mktemp("any")
     for name, lines in files.items():
         put(folder, f"transactions/{name}", transactions(*lines))
-    entries = landing.manifest_entries(landing.scan_landing(spark, folder, CALENDAR), "transactions")
+    entries = entries_of(scan_landing(spark, folder, CALENDAR), "transactions")
     counted = {(e.path, month): rows for e in entries for month, rows in e.month_rows.items()}
     lines = lines_of(spark, folder, entries, None)
     assert counted == Counter((row["source_file"], str(row["month"])) for row in lines.values())
@@ -589,5 +603,5 @@ def test_an_empty_folder_says_how_to_fill_it(
     if path:
         put(tmp_path, path, "a\n")
     with pytest.raises(PlatformError, match=hint) as error:
-        landing.scan_landing(spark, tmp_path, CALENDAR)
+        scan_landing(spark, tmp_path, CALENDAR)
     assert str(tmp_path) in str(error.value)

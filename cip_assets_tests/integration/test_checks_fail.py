@@ -166,7 +166,7 @@ def test_too_many_events_of_unknown_customers_are_reported(healthy: Path) -> Non
     found = failed(healthy, {"orphans"})
     assert set(found) == all_named("orphans")
     assert found["cleaned/transactions:orphans"] == (
-        "transactions: 3 of 3 rows have a customer that customers lacks"
+        "transactions: 3 of 3 rows refer to a customer that is not in the customers table"
     )
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.config.rules import Rules
+from cip_assets.ingest.calendar import Calendar
 from cip_assets.ingest.discover import landed_file
-from cip_assets.ingest.landing import Calendar, ManifestEntry, read_landing, scan_file
+from cip_assets.ingest.manifest import ManifestEntry, scan_file
+from cip_assets.ingest.read import read_landing
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.layers.cleaned import judge as cleaning
 

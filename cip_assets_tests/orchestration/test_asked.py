@@ -61,7 +61,9 @@ def test_an_impossible_day_is_refused_with_the_possible_ones(day: str) -> None:
 def test_an_ingest_needs_a_month_or_a_range_of_months() -> None:
     refuse_partitions({RETURNS: MONTHS, CUSTOMERS: None}, {PARTITION: "2024-02-01"})
     refuse_partitions({RETURNS: MONTHS}, months("2024-01-01", "2024-03-01"))
-    assert refusal({RETURNS: MONTHS}, {}).startswith("cleaned/returns: no month is chosen; choose some")
+    assert refusal({RETURNS: MONTHS}, {}).startswith(
+        "cleaned/returns: no month is chosen; choose one or more"
+    )
     assert "the first month 2024-03-01 is after the last month 2024-01-01; exchange them" in refusal(
         {RETURNS: MONTHS}, months("2024-03-01", "2024-01-01")
     )

@@ -16,9 +16,10 @@ import sqlalchemy
 from dagster._core.instance.ref import InstanceRef
 from sqlalchemy.pool import NullPool
 
+from cip_assets.config.settings import DAGSTER_SETTINGS
 from cip_assets.orchestration import event_storage as sqlite
 from cip_assets.orchestration.event_storage import Files
-from cip_assets.orchestration.instance import SETTINGS, open_instance
+from cip_assets.orchestration.instance import open_instance
 
 
 def ask(files: Files, path: Path, *statements: str) -> list[tuple[int, ...]]:
@@ -190,7 +191,9 @@ def test_the_history_of_a_data_folder_is_kept_so(tmp_path: Path) -> None:
 
 def test_another_database_has_its_own_storage(tmp_path: Path) -> None:
     block = "storage: {postgres: {postgres_url: 'postgresql://user:password@host/dagster'}}"
-    (tmp_path / "dagster.yaml").write_text(f"{SETTINGS.read_text('utf-8')}\n{block}\n", encoding="utf-8")
+    (tmp_path / "dagster.yaml").write_text(
+        f"{DAGSTER_SETTINGS.read_text('utf-8')}\n{block}\n", encoding="utf-8"
+    )
     reference = InstanceRef.from_dir(str(tmp_path))
     assert reference.storage_data.module_name == "dagster_postgres"
     assert reference.storage_data.class_name == "DagsterPostgresStorage"
@@ -267,7 +270,7 @@ def test_what_dagster_s_own_storage_wrote_is_read_and_the_other_way_round(
     @dg.asset
     def table() -> None: ...
 
-    shipped = SETTINGS.read_text("utf-8")
+    shipped = DAGSTER_SETTINGS.read_text("utf-8")
     settings = {"kept": shipped, "own": shipped.partition("\ninstance_class:")[0]}
     (tmp_path / "dagster.yaml").write_text(settings[first], encoding="utf-8")
     with open_instance(tmp_path) as instance:

@@ -12,8 +12,8 @@ import pytest
 from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
 from cip_assets.ingest import discover as landing_folder
-from cip_assets.ingest import landing
 from cip_assets.ingest.discover import LandedFile
+from cip_assets.ingest.manifest import scan_file
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.graph import Graph
 from cip_assets.orchestration.instance import open_instance
@@ -158,7 +158,7 @@ def test_the_sensor_and_the_manifest_agree_on_unreadable_files(
     (landed / "customers" / "dt=31-01-2024").mkdir(parents=True)
     (landed / "customers" / "dt=31-01-2024" / "a.csv").touch()
     found, _ = landing_folder.find_files(landed)
-    scanned = {file.path: landing.scan_file(landed, file, GRAPH.partitions.calendar()) for file in found}
+    scanned = {file.path: scan_file(landed, file, GRAPH.partitions.calendar()) for file in found}
     gone = LandedFile("products", "products.csv", None)
     monkeypatch.setattr(landing_folder, "find_files", lambda _: ([*found, gone], []))
     seen = look(landed, {}, time.time())

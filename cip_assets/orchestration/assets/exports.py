@@ -63,7 +63,7 @@ def _look_at(context: dg.AssetExecutionContext, settings: Settings, name: str, d
     """Refuse a snapshot that may not be read."""
     only = delta.Slice.of_day(day)
     gate.once(
-        context.run_id, name, only, lambda: gate.require_snapshot(settings, context.instance, name, day)
+        context.run.run_id, name, only, lambda: gate.require_snapshot(settings, context.instance, name, day)
     )
 
 
@@ -129,7 +129,7 @@ def dashboard_asset(rules: Rules, partitions: Partitions) -> dg.AssetsDefinition
                 _look_at(context, settings, f"{layer}/{table}", day)
         for table in SOURCE_TABLES:
             gate.once(
-                context.run_id,
+                context.run.run_id,
                 f"cleaned/{table}",
                 gate.AS_LANDED,
                 partial(gate.require_in_step, settings, context.instance, context.run.tags, table, day),

@@ -5,8 +5,9 @@ from pydantic import Field
 from pyspark.sql import DataFrame
 
 from cip_assets.config.rules import Rules
-from cip_assets.ingest import landing
+from cip_assets.ingest import manifest
 from cip_assets.ingest.discover import find_files, lines_about
+from cip_assets.ingest.manifest import scan_landing
 from cip_assets.layers import contract_of
 from cip_assets.orchestration.assets.declare import described, limits
 from cip_assets.orchestration.partitions import Partitions
@@ -23,12 +24,12 @@ def manifest_asset(rules: Rules, partitions: Partitions) -> dg.AssetsDefinition:
     """The asset of the manifest."""
 
     @dg.asset(
-        **described(contract_of("landing", "manifest"), landing, rules=rules),
+        **described(contract_of("landing", "manifest"), manifest, rules=rules),
         **limits("landing", "manifest"),
         # Dagster's command line takes a range of months only if every asset that it selects can be one run.
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
-    def manifest(
+    def scan(
         context: dg.AssetExecutionContext, engine: EngineResource, lake: LakeResource, config: ManifestConfig
     ) -> DataFrame:
         folder = lake.settings.landing
@@ -41,7 +42,7 @@ def manifest_asset(rules: Rules, partitions: Partitions) -> dg.AssetsDefinition:
                 "not_read": list(lines_about(left_aside)),
             }
         )
-        return landing.scan_landing(engine.spark_session, folder, partitions.calendar(), config.leave_out)
+        return scan_landing(engine.spark_session, folder, partitions.calendar(), config.leave_out)
 
-    asset: dg.AssetsDefinition = manifest
+    asset: dg.AssetsDefinition = scan
     return asset

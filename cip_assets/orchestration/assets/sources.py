@@ -13,8 +13,9 @@ from pyspark.sql import DataFrame
 
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.source import SourceTable
-from cip_assets.ingest import deliveries, landing
-from cip_assets.ingest.landing import ManifestEntry
+from cip_assets.ingest import deliveries, read
+from cip_assets.ingest.manifest import ManifestEntry, files_to_read, read_manifest
+from cip_assets.ingest.read import extra_columns, read_landing
 from cip_assets.layers.cleaned import judge
 from cip_assets.orchestration.accept import AcceptConfig
 from cip_assets.orchestration.assets.declare import described, limits
@@ -26,12 +27,17 @@ from cip_assets.storage import delta
 def raw_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> dg.AssetsDefinition:
     """Every line of a table's landing files once, as text, with its file and line."""
     declared: dict[str, Any] = {
-        **described(source.raw, landing, rules=rules),
+        **described(source.raw, read, rules=rules),
         **limits("raw", source.name),
-        "ins": {"manifest": dg.AssetIn(key=["landing", "manifest"])},
+        "deps": [dg.AssetKey(["landing", "manifest"])],
         "partitions_def": partitions.of(source.raw),
         "backfill_policy": dg.BackfillPolicy.single_run(),
     }
+
+    def landed(lake: LakeResource) -> Sequence[ManifestEntry]:
+        """The table's files, as they were scanned last."""
+        uri = lake.settings.table_uri("landing", "manifest")
+        return read_manifest(uri, is_needed=True).get(source.name, [])
 
     def rows(
         context: dg.AssetExecutionContext,
@@ -40,21 +46,17 @@ def raw_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> dg.A
         entries: Sequence[ManifestEntry],
         months: Sequence[date] | None,
     ) -> DataFrame:
-        files = landing.files_to_read(source, entries, months)
+        files = files_to_read(source, entries, months)
         context.add_output_metadata(
-            {"files_read": len(files), "columns_not_in_contract": landing.extra_columns(source, files)}
+            {"files_read": len(files), "columns_not_in_contract": extra_columns(source, files)}
         )
         session, folder = engine.spark_session, lake.settings.landing
-        return landing.read_landing(session, folder, source, files, partitions.calendar(), months)
+        return read_landing(session, folder, source, files, partitions.calendar(), months)
 
     @dg.asset(**declared)
-    def events(
-        context: dg.AssetExecutionContext, engine: EngineResource, lake: LakeResource, manifest: DataFrame
-    ) -> DataFrame:
-        entries = landing.manifest_entries(manifest, source.name)
-        return rows(
-            context, engine, lake, entries, [date.fromisoformat(key) for key in context.partition_keys]
-        )
+    def events(context: dg.AssetExecutionContext, engine: EngineResource, lake: LakeResource) -> DataFrame:
+        months = [date.fromisoformat(key) for key in context.partition_keys]
+        return rows(context, engine, lake, landed(lake), months)
 
     @dg.asset(**declared)
     def deliveries_of(
@@ -62,9 +64,8 @@ def raw_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> dg.A
         config: AcceptConfig,
         engine: EngineResource,
         lake: LakeResource,
-        manifest: DataFrame,
     ) -> DataFrame:
-        entries = landing.manifest_entries(manifest, source.name)
+        entries = landed(lake)
         found = rows(context, engine, lake, entries, None)
         if not config.accept:
             deliveries.refuse_unlikely(lake.settings, source, entries, rules.quality)

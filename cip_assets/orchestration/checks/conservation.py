@@ -1,13 +1,14 @@
 """Nothing is lost on the way from landing to cleaned and quarantine."""
 
 from cip_assets.ingest import in_step
+from cip_assets.ingest.manifest import read_manifest
 from cip_assets.orchestration.checks import counts
 from cip_assets.orchestration.checks.look import Look, SourceCheck, Verdict
 
 
 def _conservation(look: Look) -> Verdict:
     source = look.source
-    manifest = in_step.read_manifest(look.settings.table_uri("landing", "manifest"))
+    manifest = read_manifest(look.settings.table_uri("landing", "manifest"))
     raw, cleaned, quarantine = map(look.rows, (source.raw, source.cleaned, source.quarantine))
     landed = in_step.landed_rows(source, manifest.get(source.name, []), look.covered)
     found = counts.conservation(landed, raw, cleaned, quarantine, source)

@@ -6,6 +6,7 @@ Both are warnings: an older month or day may be run by itself.
 import dagster as dg
 
 from cip_assets.ingest import in_step
+from cip_assets.ingest.manifest import read_manifest
 from cip_assets.orchestration.checks.look import Look, SourceCheck, Verdict
 from cip_assets.orchestration.due.last_day import last_transaction_day
 from cip_assets.orchestration.limits import RETRIES
@@ -16,7 +17,7 @@ from cip_assets.storage import delta
 
 def _latest_month(look: Look) -> Verdict:
     settings, name = look.settings, look.source.name
-    manifest = in_step.read_manifest(settings.table_uri("landing", "manifest"))
+    manifest = read_manifest(settings.table_uri("landing", "manifest"))
     landed = in_step.held_by_landing(look.source, manifest.get(name, []))
     ingested = {
         str(month)

@@ -14,10 +14,10 @@ import dagster as dg
 from cip_assets.config.errors import PlatformError, listed
 from cip_assets.config.settings import Settings
 from cip_assets.contracts.source import SourceTable
-from cip_assets.ingest import in_step, landing
+from cip_assets.ingest import in_step
 from cip_assets.ingest.csv_records import hash_file
 from cip_assets.ingest.discover import find_files
-from cip_assets.ingest.landing import ManifestEntry
+from cip_assets.ingest.manifest import ManifestEntry, files_to_read, read_manifest
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.run_tags import partitions_covered
 from cip_assets.storage import delta
@@ -119,8 +119,8 @@ def require_in_step(
             f"{table}: the landing folder has changed since it was last scanned ({listed(files)}); "
             "run the job refresh, or 'cip run', before you compute a snapshot"
         )
-    entries = in_step.read_manifest(settings.table_uri("landing", "manifest")).get(table, [])
-    landing.files_to_read(source, entries, None)
+    entries = read_manifest(settings.table_uri("landing", "manifest")).get(table, [])
+    files_to_read(source, entries, None)
     stale = in_step.not_as_landed(settings, source, entries) | in_step.moved(settings, source)
     months = [month[:7] for month in sorted(stale) if month <= str(until)]
     if months and not source.is_event:
@@ -145,23 +145,18 @@ def unscanned(settings: Settings, table: str) -> list[str]:
     uri = settings.table_uri("landing", "manifest")
     if not delta.exists(uri):
         return []
-    manifest = delta.open_table(uri)
-    rows = manifest.to_pyarrow_table(columns=["table_name", "path", "size_bytes", "sha256"]).to_pylist()
-    known: dict[str, tuple[int, str]] = {
-        row["path"]: (row["size_bytes"], row["sha256"]) for row in rows if row["table_name"] == table
-    }
-    scanned_at = next(delta.history(manifest, 1)).timestamp.timestamp()
+    known = {entry.path: entry for entry in read_manifest(uri).get(table, [])}
+    scanned_at = next(delta.history(delta.open_table(uri), 1)).timestamp.timestamp()
     here = {file.path: file for file in find_files(settings.landing)[0] if file.table == table}
 
     def is_another(path: str) -> bool:
-        size, known_hash = known[path]
         if here[path].problem:
-            return here[path].problem_hash != known_hash
+            return here[path].problem_hash != known[path].sha256
         stat = (settings.landing / path).stat()
-        if stat.st_size != size:
+        if stat.st_size != known[path].size_bytes:
             return True
         touched = max(stat.st_mtime, stat.st_ctime) >= scanned_at
-        return touched and hash_file(settings.landing / path)[1] != known_hash
+        return touched and hash_file(settings.landing / path)[1] != known[path].sha256
 
     same = here.keys() & known.keys()
     return sorted((here.keys() ^ known.keys()) | {path for path in same if is_another(path)})

@@ -12,7 +12,7 @@ import dagster as dg
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
 from cip_assets.ingest import in_step
-from cip_assets.ingest.landing import ManifestEntry, files_to_read
+from cip_assets.ingest.manifest import ManifestEntry, files_to_read, read_manifest
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.due import gate
 from cip_assets.orchestration.graph import Graph, digest
@@ -78,7 +78,7 @@ def due(
         everything: include what is up to date.
 
     """
-    manifest = in_step.read_manifest(settings.table_uri("landing", "manifest"))
+    manifest = read_manifest(settings.table_uri("landing", "manifest"))
     start = str(first.replace(day=1)) if first else str(graph.partitions.first_month)
     end = str(last.replace(day=1)) if last else "9999"
     unreadable = unreadable_tables(settings)
@@ -115,7 +115,7 @@ def _with_first_ever(
 
 def unreadable_tables(settings: Settings) -> dict[str, str]:
     """The tables that cannot be read until a file is corrected, with the reasons."""
-    manifest = in_step.read_manifest(settings.table_uri("landing", "manifest"))
+    manifest = read_manifest(settings.table_uri("landing", "manifest"))
     found: dict[str, str] = {}
     for table, source in SOURCE_TABLES.items():
         try:

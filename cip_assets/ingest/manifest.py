@@ -1,0 +1,249 @@
+"""The manifest: the landing files as of the last scan, and which of them a run reads."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import to_arrow_schema
+
+from cip_assets.config.errors import PlatformError
+from cip_assets.contracts.source import SourceTable
+from cip_assets.ingest import csv_records
+from cip_assets.ingest.calendar import Calendar, delivery_month, event_dates
+from cip_assets.ingest.csv_lines import UnreadableFileError
+from cip_assets.ingest.csv_records import Header
+from cip_assets.ingest.discover import LandedFile, find_files, lines_about
+from cip_assets.ingest.tasks import date_of, specs_in, spread
+from cip_assets.layers import SOURCE_TABLES, contract_of
+from cip_assets.storage import delta
+
+
+@dataclass(frozen=True)
+class ManifestEntry:
+    """The columns of a row of the manifest that the reader needs."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+    delivery_date: date | None
+    month_rows: Mapping[str, int]
+    row_count: int
+    column_names: Sequence[str]
+    problem: str | None
+
+    @property
+    def version(self) -> str:
+        """The ``source_version`` of the rows of this file."""
+        return self.sha256[:16]
+
+
+def read_manifest(uri: str, *, is_needed: bool = False) -> dict[str, list[ManifestEntry]]:
+    """The files of each table, as of the last scan; nothing before the first scan, unless the manifest is needed.
+
+    Raises:
+        PlatformError: the manifest is needed, and nothing was scanned yet.
+
+    """
+    if not is_needed and not delta.exists(uri):
+        return {}
+    found: dict[str, list[ManifestEntry]] = {}
+    rows = delta.open_table(uri).to_pyarrow_table().to_pylist()
+    for row in sorted(rows, key=lambda row: str(row["path"])):
+        found.setdefault(row["table_name"], []).append(manifest_entry(row))
+    return found
+
+
+def manifest_entry(row: Mapping[str, Any]) -> ManifestEntry:
+    """An entry from a row of the manifest, which was read from the table or made by a scan."""
+    wanted = {field.name: row[field.name] for field in fields(ManifestEntry)}
+    return ManifestEntry(**{**wanted, "month_rows": dict(row["month_rows"])})
+
+
+def files_to_read(
+    source: SourceTable, entries: Sequence[ManifestEntry], months: Sequence[date] | None
+) -> list[ManifestEntry]:
+    """The files that a run must read: those with rows in its months, or those of the newest full delivery.
+
+    Args:
+        source: the table.
+        entries: its part of the manifest.
+        months: first days of the months to read; None for a table of full deliveries.
+
+    Raises:
+        PlatformError: no file has landed, or a file cannot be read.
+
+    """
+    if not entries:
+        raise PlatformError(
+            f"{source.name}: no file has landed; put {source.name}.csv into the landing folder "
+            f"(only the header line if there are no rows: {','.join(source.columns)})"
+        )
+    problems = [f"{source.name}: {entry.path}: {entry.problem}" for entry in entries if entry.problem]
+    if problems:
+        others = len(problems) - 1
+        more = f" (and {others} more file{'s' if others > 1 else ''})" if others else ""
+        raise PlatformError(problems[0] + more)
+    if months is None:
+        return newest_delivery(entries)
+    wanted = {str(month) for month in months}
+    return [entry for entry in entries if wanted & entry.month_rows.keys()]
+
+
+def newest_delivery(entries: Sequence[ManifestEntry]) -> list[ManifestEntry]:
+    """The files of the newest delivery. Files without a dt= are one delivery, which is older than all others."""
+    newest = max((entry.delivery_date or date.min for entry in entries), default=date.min)
+    return [entry for entry in entries if (entry.delivery_date or date.min) == newest]
+
+
+# --- the scan ---------------------------------------------------------------------------------------------
+
+
+def scan_landing(
+    spark: SparkSession, landing: Path, calendar: Calendar, leave_out: Collection[str] = ()
+) -> DataFrame:
+    """The manifest of a landing folder: one row per file. Each file is read completely, once.
+
+    Args:
+        spark: the session.
+        landing: the folder.
+        calendar: the months that events may be dated in.
+        leave_out: paths of files that are still being written.
+
+    Raises:
+        PlatformError: the folder holds no landing files.
+
+    """
+    found, left_aside = find_files(landing)
+    files = [file for file in found if file.path not in leave_out]
+    if not files:
+        hint = "".join(f" ({line})" for line in lines_about(left_aside))
+        raise PlatformError(
+            f"{landing} holds no landing files{hint}: run 'cip generate' for sample data, or put your files "
+            f"there as <table>.csv or <table>/**/*.csv[.gz], where <table> is one of {', '.join(SOURCE_TABLES)}"
+        )
+    schema = contract_of("landing", "manifest").spark_schema
+    arrow_schema = to_arrow_schema(schema)
+
+    def scan(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for spec in specs_in(batches):
+            delivery = date_of(spec["delivery_date"])
+            file = LandedFile(spec["table"], spec["path"], delivery, spec["problem"])
+            yield pa.RecordBatch.from_pylist([scan_file(landing, file, calendar)], schema=arrow_schema)
+
+    specs = [
+        {
+            "table": file.table,
+            "path": file.path,
+            "delivery_date": file.delivery_date and str(file.delivery_date),
+            "problem": file.problem,
+        }
+        for file in files
+    ]
+    return spread(spark, specs).mapInArrow(scan, schema)
+
+
+def scan_file(landing: Path, file: LandedFile, calendar: Calendar) -> dict[str, Any]:
+    """Read one file completely; return its hash, header and rows by month, or the problem with it."""
+    path = landing / file.path
+    entry: dict[str, Any] = {
+        "table_name": file.table,
+        "path": file.path,
+        "size_bytes": 0,
+        "sha256": file.problem_hash,
+        "delivery_date": file.delivery_date,
+        "row_count": 0,
+        "month_rows": {},
+        "column_names": [],
+        "problem": file.problem,
+    }
+    if file.problem:
+        return entry
+    try:
+        entry["size_bytes"], entry["sha256"] = csv_records.hash_file(path)
+        _check_delivery(file.delivery_date, calendar)
+        entry |= _scan_rows(path, SOURCE_TABLES[file.table], file.delivery_date, calendar)
+    except UnreadableFileError as error:
+        entry["problem"] = str(error)
+    except FileNotFoundError:
+        entry["problem"] = "it was moved or deleted while it was being read; run again"
+    except (PermissionError, IsADirectoryError) as error:
+        entry["problem"] = f"it cannot be opened: {error.strerror}"
+    return entry
+
+
+def _check_delivery(delivery: date | None, calendar: Calendar) -> None:
+    if delivery and delivery > calendar.last_delivery:
+        raise UnreadableFileError(
+            f"its folder name has the delivery date {delivery}, which is in the future; correct the folder name"
+        )
+
+
+def _scan_rows(path: Path, source: SourceTable, delivery: date | None, calendar: Calendar) -> dict[str, Any]:
+    header = csv_records.read_header(path)
+    _check_columns(header, source)
+    wanted = source.event_date or source.id_column
+    rows, undated = 0, 0
+    by_month: dict[date, int] = {}
+    latest: date | None = None
+    for block in csv_records.read_records(path, header.names, [wanted]):
+        rows += len(block.lines) + len(block.ragged)
+        if not source.is_event:
+            continue
+        days = event_dates(block.columns.column(wanted), calendar)
+        undated += days.null_count + len(block.ragged)
+        for day, count in _counts(days):
+            by_month[day.replace(day=1)] = by_month.get(day.replace(day=1), 0) + count
+            latest = max(latest or day, day)
+    if not source.is_event:
+        return {"row_count": rows, "column_names": list(header.names)}
+    delivery = delivery or latest
+    if undated:
+        home = delivery_month(delivery, calendar)
+        by_month[home] = by_month.get(home, 0) + undated
+    return {
+        "row_count": rows,
+        "column_names": list(header.names),
+        "delivery_date": delivery,
+        "month_rows": {str(month): by_month[month] for month in sorted(by_month)},
+    }
+
+
+def _check_columns(header: Header, source: SourceTable) -> None:
+    names = header.names
+    missing = [name for name in source.columns if name not in names]
+    if missing:
+        separator = next((s for s in ";\t|" if s in names[0]), None)
+        if separator and len(names) == 1:
+            raise UnreadableFileError(f"its fields are separated by {separator!r}; separate them with commas")
+        # Without a header, line 1 holds a customer's data, which must not get into the log or the webhook.
+        has = "none of them" if len(missing) == len(source.columns) else ", ".join(map(_visible, names))
+        columns = "column" if len(missing) == 1 else "columns"
+        raise UnreadableFileError(f"line {header.line} lacks {columns} {', '.join(missing)}; it has {has}")
+    taken = sorted((set(names) - set(source.columns)) & set(source.raw.columns))
+    if taken:
+        raise UnreadableFileError(
+            f"line {header.line} names column {taken[0]!r}, which the platform adds itself; rename it"
+        )
+    hidden = [name for name in names if not name.isprintable()]
+    if hidden:
+        raise UnreadableFileError(
+            f"line {header.line} names column {hidden[0]!r}, which has an invisible character; remove it"
+        )
+
+
+def _visible(name: str) -> str:
+    """A column name in printable form: with invisible characters, it is quoted and has escapes."""
+    return name if name.isprintable() else repr(name)
+
+
+def _counts(days: pa.Array) -> list[tuple[date, int]]:
+    return [
+        (pair["values"], pair["counts"])
+        for pair in pc.value_counts(days).to_pylist()
+        if pair["values"] is not None
+    ]
