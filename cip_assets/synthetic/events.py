@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cip_assets.synthetic import tables, text
-from cip_assets.synthetic.catalogue import CATEGORIES, RISING_CATEGORY, Catalogue
+from cip_assets.synthetic.catalog import CATEGORIES, RISING_CATEGORY, Catalog
 from cip_assets.synthetic.config import GeneratorConfig
 from cip_assets.synthetic.population import Floats, Ints, Population, accumulate, arrivals, pick, ramp
 
@@ -65,7 +65,7 @@ class Rows:
 def make_transactions(
     config: GeneratorConfig,
     people: Population,
-    catalogue: Catalogue,
+    catalog: Catalog,
     first_number: int,
     rng: np.random.Generator,
 ) -> Transactions:
@@ -75,7 +75,7 @@ def make_transactions(
     favorite category. The unit price then stays within 15% of the catalog price.
     """
     size = len(people.number)
-    favourite = rng.integers(len(CATEGORIES), size=size)
+    favorite = rng.integers(len(CATEGORIES), size=size)
     usual_payment = pick(rng, (0.35, 0.25, 0.2, 0.08, 0.07, 0.05), size)
     nu = rng.gamma(config.gamma_gamma_q, 1 / config.gamma_gamma_gamma, size)
     value = rng.gamma(config.gamma_gamma_p, 1.0, len(people.buyer)) / nu[people.buyer]
@@ -90,13 +90,13 @@ def make_transactions(
 
     quantity = 1 + pick(rng, (0.72, 0.18, 0.07, 0.03), count)
     # A value above the price of the most expensive product needs a higher quantity.
-    quantity = np.maximum(quantity, np.ceil(cents / catalogue.price[-1])).astype(np.int64)
+    quantity = np.maximum(quantity, np.ceil(cents / catalog.price[-1])).astype(np.int64)
     unit = cents / quantity
-    product = _nearest(catalogue.price, unit * rng.lognormal(0.0, 0.08, count))
+    product = _nearest(catalog.price, unit * rng.lognormal(0.0, 0.08, count))
     for _ in range(2):
-        other = _nearest(catalogue.price, unit * rng.lognormal(0.0, 0.12, count))
-        product = np.where(catalogue.category[product] == favourite[customer], product, other)
-    listed = catalogue.price[product]
+        other = _nearest(catalog.price, unit * rng.lognormal(0.0, 0.12, count))
+        product = np.where(catalog.category[product] == favorite[customer], product, other)
+    listed = catalog.price[product]
     price = np.rint(np.clip(unit, (1 - PRICE_BAND) * listed, (1 + PRICE_BAND) * listed)).astype(np.int64)
 
     payment = np.where(
@@ -109,13 +109,13 @@ def make_transactions(
 
 
 def transaction_rows(
-    config: GeneratorConfig, people: Population, catalogue: Catalogue, lines: Transactions
+    config: GeneratorConfig, people: Population, catalog: Catalog, lines: Transactions
 ) -> Rows:
     """Text of the transactions."""
     columns = {
         "transaction_id": text.identifiers("T", lines.number, 9),
         "customer_id": text.identifiers("C", people.number[lines.customer], 7),
-        "product_id": catalogue.ids.take(pa.array(lines.product)),
+        "product_id": catalog.ids.take(pa.array(lines.product)),
         "quantity": text.integers(lines.quantity),
         "price": text.money(lines.price),
         "amount": text.money(lines.amount),
@@ -126,13 +126,13 @@ def transaction_rows(
 
 
 def make_returns(
-    config: GeneratorConfig, catalogue: Catalogue, lines: Transactions, rng: np.random.Generator
+    config: GeneratorConfig, catalog: Catalog, lines: Transactions, rng: np.random.Generator
 ) -> Returns:
     """Draw the returns, 1 to 45 days after the purchase. Returns after the end are left out.
 
     In the story, the return probability of Electronics rises with the purchase day for 3 months and then stays.
     """
-    category = catalogue.category[lines.product]
+    category = catalog.category[lines.product]
     probability = np.array([c.return_probability for c in CATEGORIES])[category]
     if config.story:
         rising = [c.name for c in CATEGORIES].index(RISING_CATEGORY)
@@ -152,7 +152,7 @@ def make_returns(
 def return_rows(
     config: GeneratorConfig,
     people: Population,
-    catalogue: Catalogue,
+    catalog: Catalog,
     lines: Transactions,
     returns: Returns,
     first_number: int,
@@ -164,7 +164,7 @@ def return_rows(
         "return_id": text.identifiers("R", np.arange(first_number, first_number + count), 8),
         "transaction_id": text.identifiers("T", lines.number[returns.line], 9),
         "customer_id": text.identifiers("C", people.number[lines.customer[returns.line]], 7),
-        "product_id": catalogue.ids.take(pa.array(lines.product[returns.line])),
+        "product_id": catalog.ids.take(pa.array(lines.product[returns.line])),
         "amount": text.money(returns.amount),
         "return_reason": text.labels(
             tables.RETURN_REASONS, pick(rng, (0.22, 0.12, 0.2, 0.3, 0.1, 0.06), count)
@@ -235,7 +235,7 @@ def ticket_rows(
 def session_rows(
     config: GeneratorConfig,
     people: Population,
-    catalogue: Catalogue,
+    catalog: Catalog,
     first_number: int,
     rng: np.random.Generator,
 ) -> Rows:
@@ -270,7 +270,7 @@ def session_rows(
         "session_id": text.identifiers("W", np.arange(first_number, first_number + count), 9),
         "customer_id": text.identifiers("C", people.number[owner], 7),
         "activity_type": text.labels(tables.ACTIVITY_TYPES, activity),
-        "product_id": catalogue.ids.take(pa.array(rng.integers(len(catalogue.price), size=count))),
+        "product_id": catalog.ids.take(pa.array(rng.integers(len(catalog.price), size=count))),
         "timestamp": pc.if_else(with_time, timed, text.dates(config.start, day)),
     }
     return Rows(columns, day)

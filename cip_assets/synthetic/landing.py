@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from cip_assets.synthetic import events
-from cip_assets.synthetic.catalogue import Catalogue, make_catalogue
+from cip_assets.synthetic.catalog import Catalog, make_catalog
 from cip_assets.synthetic.config import GeneratorConfig
 from cip_assets.synthetic.planting import ORPHAN_SHARE, Planter
 from cip_assets.synthetic.population import customer_columns, make_population
@@ -67,27 +67,27 @@ def _write(config: GeneratorConfig, folder: Path, progress: Callable[[int, int],
         "web_activity": 1,
     }
     planter = Planter(config, folder, truth, free)
-    catalogue_seed, orphan_seed, *chunk_seeds = np.random.SeedSequence(config.seed).spawn(
+    catalog_seed, orphan_seed, *chunk_seeds = np.random.SeedSequence(config.seed).spawn(
         2 + -(-config.customers // CHUNK)
     )
-    rng = np.random.Generator(np.random.PCG64(catalogue_seed))
-    catalogue = make_catalogue(config.products, rng)
-    planter.write_snapshot("products", catalogue.columns, rng)
+    rng = np.random.Generator(np.random.PCG64(catalog_seed))
+    catalog = make_catalog(config.products, rng)
+    planter.write_snapshot("products", catalog.columns, rng)
 
     progress(0, config.customers)
     for chunk, seed in enumerate(chunk_seeds):
         begin = chunk * CHUNK
         size = min(CHUNK, config.customers - begin)
-        _write_chunk(config, catalogue, planter, size, 1 + begin, seed, known=True)
+        _write_chunk(config, catalog, planter, size, 1 + begin, seed, known=True)
         progress(begin + size, config.customers)
     if orphans:
-        _write_chunk(config, catalogue, planter, orphans, 1 + config.customers, orphan_seed, known=False)
+        _write_chunk(config, catalog, planter, orphans, 1 + config.customers, orphan_seed, known=False)
     return truth
 
 
 def _write_chunk(
     config: GeneratorConfig,
-    catalogue: Catalogue,
+    catalog: Catalog,
     planter: Planter,
     size: int,
     first_number: int,
@@ -111,14 +111,12 @@ def _write_chunk(
             planter.write_orphans(table, rows.columns, rows.day, rows.cents)
 
     free = planter.first_free
-    lines = events.make_transactions(config, people, catalogue, free["transactions"], spend_rng)
-    returns = events.make_returns(config, catalogue, lines, return_rng)
-    write("transactions", events.transaction_rows(config, people, catalogue, lines))
-    write(
-        "returns", events.return_rows(config, people, catalogue, lines, returns, free["returns"], return_rng)
-    )
+    lines = events.make_transactions(config, people, catalog, free["transactions"], spend_rng)
+    returns = events.make_returns(config, catalog, lines, return_rng)
+    write("transactions", events.transaction_rows(config, people, catalog, lines))
+    write("returns", events.return_rows(config, people, catalog, lines, returns, free["returns"], return_rng))
     write(
         "support_tickets",
         events.ticket_rows(config, people, lines, returns, free["support_tickets"], ticket_rng),
     )
-    write("web_activity", events.session_rows(config, people, catalogue, free["web_activity"], web_rng))
+    write("web_activity", events.session_rows(config, people, catalog, free["web_activity"], web_rng))

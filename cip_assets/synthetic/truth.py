@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from cip_assets.synthetic.catalogue import RISING_CATEGORY
+from cip_assets.synthetic.catalog import RISING_CATEGORY
 from cip_assets.synthetic.config import GeneratorConfig
 from cip_assets.synthetic.tables import COLUMNS
 

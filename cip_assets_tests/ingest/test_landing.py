@@ -488,13 +488,13 @@ def manifest(spark: SparkSession, folder: Path) -> DataFrame:
     return scan_landing(spark, folder, CALENDAR)
 
 
-@pytest.fixture(scope="module")
 def entries_of(manifest: DataFrame, table: str) -> list[ManifestEntry]:
-    """The files of a table, by their paths."""
+    """The manifest entries of a table, sorted by path."""
     rows = manifest.where(manifest["table_name"] == table).collect()
     return sorted((manifest_entry(row.asDict()) for row in rows), key=lambda entry: entry.path)
 
 
+@pytest.fixture(scope="module")
 def entries(manifest: DataFrame) -> list[ManifestEntry]:
     """The manifest entries of transactions."""
     return entries_of(manifest, "transactions")

@@ -127,7 +127,7 @@ def test_personal_data_stays_out_of_the_log_and_rows_are_still_counted(
     rows = [("ann.aster", "1.10", JANUARY), ("bob.birch", "2.00", JANUARY)]
     for replace in (IN_JANUARY, QUARTER):
         delta.write(
-            table.frame(rows, "colour"),
+            table.frame(rows, "color"),
             table.uri,
             schema=SCHEMA,
             replace=replace,

@@ -165,7 +165,7 @@ ADJECTIVES: Final = (
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class Catalog:
     """Products sorted by selling price; arrays of shape (products,)."""
 
     number: NDArray[np.int64]  # of the product id
@@ -175,7 +175,7 @@ class Catalogue:
     columns: dict[str, pa.Array]  # text of products.csv, in the order of the product numbers
 
 
-def make_catalogue(products: int, rng: np.random.Generator) -> Catalogue:
+def make_catalog(products: int, rng: np.random.Generator) -> Catalog:
     """Draw the products: each has a brand, a category, and a cost between 45% and 80% of the price."""
     shares = np.cumsum([category.share for category in CATEGORIES])
     category = np.searchsorted(shares / shares[-1], (np.arange(products) + 0.5) / products)
@@ -203,4 +203,4 @@ def make_catalogue(products: int, rng: np.random.Generator) -> Catalogue:
         "selling_price": text.money(price),
     }
     order = np.argsort(price, kind="stable")
-    return Catalogue(number[order], category[order], price[order], ids.take(pa.array(order)), columns)
+    return Catalog(number[order], category[order], price[order], ids.take(pa.array(order)), columns)
