@@ -421,7 +421,7 @@ def test_a_file_that_cannot_be_read_stops_its_table_in_any_month(months: list[da
         entry_of("b.csv", problem="it is empty"),
         entry_of("c.csv", problem="it is UTF-16"),
     ]
-    with pytest.raises(PlatformError, match=r"^transactions: b.csv: it is empty \(and 2 more files\)$"):
+    with pytest.raises(PlatformError, match=r"^transactions: b.csv: it is empty \(and 1 more file\)$"):
         files_to_read(TRANSACTIONS, entries, months)
 
 

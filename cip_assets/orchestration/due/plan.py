@@ -151,7 +151,7 @@ def moved(settings: Settings) -> list[Block]:
 
 
 def without_months(graph: Graph, table: str) -> Block:
-    """The run of a table whose months are unknown, since a file of it cannot be read."""
+    """The run of a table whose months are unknown because one of its files cannot be read."""
     month = str(graph.partitions.first_month) if SOURCE_TABLES[table].is_event else WHOLE
     return Block((table,), month, month)
 
