@@ -135,7 +135,7 @@ def test_a_correction_in_a_later_delivery_wins_and_the_old_row_is_superseded(
     }
     assert amounts["T1"] == Decimal("10.00")
     (superseded,) = rows_of(platform.settings, "quarantine/transactions")
-    assert (superseded["source_file"], kept_out["reasons"]) == (
+    assert (superseded["source_file"], superseded["reasons"]) == (
         "transactions.csv",
         "transaction_id:superseded",
     )
