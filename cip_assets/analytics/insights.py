@@ -1,8 +1,8 @@
-"""The four questions, each answered in one row: direction, size and a confidence interval.
+"""The answers to the four questions: for each one the direction, the change and its confidence interval.
 
-A month is compared with the same month a year before, so that the season plays no part; with less than a year and
-three months of history, the later half of the months with the earlier. The interval is that of a mean of such
-differences by Student's t, so it knows how much months differ by themselves, whatever the reason.
+Each month is compared with the same month one year earlier, so the season has no effect. With less than a year and
+three months of history, the later half of the months is compared with the earlier half. The interval is the Student's
+t interval of the mean difference, so it accounts for the usual variation between months.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,14 +14,14 @@ from typing import cast
 from scipy.special import stdtrit
 
 CONFIDENCE = 0.99
-"""Four questions are asked of every snapshot: at 95 % one in five would show a change where there is none."""
+"""At 95%, one snapshot in five would show a change that is not real in at least one of the four questions."""
 
 FEWEST = 3
-"""Differences, without which nothing is said."""
+"""Pairs that an answer needs."""
 
 YEAR = 12
 LATEST_PAIRS = 6
-"""The question is of now: of the months with one a year before, the last so many are compared."""
+"""The questions are about the present, so only the last pairs are compared."""
 
 RISING, FALLING, FLAT, UNKNOWN = "rising", "declining", "no change", "too early to say"
 
@@ -30,7 +30,7 @@ Monthly = Mapping[date, float]
 
 @dataclass(frozen=True)
 class Change:
-    """What a measure was and is, and by how much it changed on average, with the ends of the interval."""
+    """The mean of a measure before and now, the mean change, and the ends of its interval."""
 
     before: float
     now: float
@@ -43,7 +43,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Question:
-    """A question, the measure that answers it, and its answers in words, by direction."""
+    """A question, its measure, and its answers in words by direction."""
 
     name: str
     measure: str
@@ -83,73 +83,76 @@ QUESTIONS = (
         "churn_rate_q1 - churn_rate_q4",
         True,
         {
-            RISING: "Low engagement foretells churn",
-            FALLING: "High engagement foretells churn",
-            FLAT: "Engagement does not foretell churn",
+            RISING: "Low engagement predicts churn",
+            FALLING: "High engagement predicts churn",
+            FLAT: "Engagement does not predict churn",
         },
     ),
 )
 
 
 def change_of(monthly: Monthly) -> Change | None:
-    """How a measure changed, month for month against a year before; None where there is too little to compare."""
-    pairs = [(monthly[a_year_before(m)], monthly[m]) for m in sorted(monthly) if a_year_before(m) in monthly]
+    """The change of a measure from one year to the next; None if there are too few months to compare."""
+    pairs = [
+        (monthly[a_year_earlier(m)], monthly[m]) for m in sorted(monthly) if a_year_earlier(m) in monthly
+    ]
     if len(pairs) >= FEWEST:
-        return _mean_change(pairs[-LATEST_PAIRS:], "each month against the same month a year before")
+        return _mean_change(pairs[-LATEST_PAIRS:], "each month compared with the same month a year earlier")
     values = [monthly[month] for month in sorted(monthly)]
     half = len(values) // 2
     if half < FEWEST:
         return None
     paired = list(zip(values[:half], values[-half:], strict=True))
     return _mean_change(
-        paired, "the later half of the months against the earlier; the season is not taken out"
+        paired, "the later half of the months compared with the earlier half; the season is not removed"
     )
 
 
 def direction_of(change: Change | None) -> str:
-    """What the interval says: a direction where it is clear of zero."""
+    """The direction, if the interval excludes zero."""
     if change is None:
         return UNKNOWN
     return RISING if change.low > 0 else FALLING if change.high < 0 else FLAT
 
 
 def answer_to(question: Question, change: Change | None) -> str:
-    """The answer in words, with its size and interval."""
+    """The answer in words, with the change and its interval."""
     if change is None:
-        return "Too early to say: there are too few months to compare"
-    unit = 100 if question.percent else 1
-    points = " points" if question.percent else ""
-    low, high = unit * change.low, unit * change.high
-    size = f"{unit * change.change:+.1f}{points} ({CONFIDENCE:.0%}: {low:+.1f} to {high:+.1f})"
+        return "Too early to say: too few months to compare"
+    scale, unit = (100, "percentage points") if question.percent else (1, "per 100 active customers")
+    low, high = scale * change.low, scale * change.high
+    size = f"{scale * change.change:+.1f} {unit} ({CONFIDENCE:.0%} interval: {low:+.1f} to {high:+.1f})"
     return f"{question.answers[direction_of(change)]}: {size}"
 
 
-def a_year_before(month: date) -> date:
+def a_year_earlier(month: date) -> date:
     return month.replace(year=month.year - 1)
 
 
 def change_in(months: Sequence[Mapping[str, object]], question: Question) -> Change | None:
-    """The change that answers a question, from rows of months in their order."""
-    return _of_engagement(months) if question.name == "engagement" else _of(months, question.measure)
+    """The change that answers a question, from the rows of the months in order."""
+    return (
+        _churn_gap(months) if question.name == "engagement" else _change_of_measure(months, question.measure)
+    )
 
 
 def in_order(months: Iterable[Mapping[str, object]]) -> list[Mapping[str, object]]:
     return sorted(months, key=_month)
 
 
-def _of(months: Sequence[Mapping[str, object]], measure: str) -> Change | None:
+def _change_of_measure(months: Sequence[Mapping[str, object]], measure: str) -> Change | None:
     return change_of({_month(row): float(str(row[measure])) for row in months if row[measure] is not None})
 
 
-def _of_engagement(months: Sequence[Mapping[str, object]]) -> Change | None:
-    """The churn of the least engaged quarter against that of the most engaged, of each month's buyers."""
-    judged = [
+def _churn_gap(months: Sequence[Mapping[str, object]]) -> Change | None:
+    """The churn rate of the lowest engagement quartile minus that of the highest, for each month's buyers."""
+    pairs = [
         (float(str(row["churn_rate_q4"])), float(str(row["churn_rate_q1"])))
         for row in months
         if row["churn_rate_q1"] is not None and row["churn_rate_q4"] is not None
     ]
-    basis = "each month's least engaged quarter of buyers against its most engaged"
-    return _mean_change(judged[-YEAR:], basis) if len(judged) >= FEWEST else None
+    basis = "the lowest engagement quartile of each month's buyers compared with the highest"
+    return _mean_change(pairs[-YEAR:], basis) if len(pairs) >= FEWEST else None
 
 
 def _mean_change(pairs: Sequence[tuple[float, float]], basis: str) -> Change:

@@ -1,4 +1,4 @@
-"""What was known by a day."""
+"""Days and months of a snapshot."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -13,27 +13,27 @@ def until(events: DataFrame, event_date: str, as_of: date) -> DataFrame:
 
 
 def days_since(as_of: date, day: str) -> Column:
-    """Whole days from a date column to the as-of day."""
+    """Whole days from a date column to the snapshot day."""
     return F.datediff(F.lit(as_of), F.col(day)).cast("int")
 
 
 def months_between(first: date, last: date) -> list[date]:
-    """The first days of the months from one to the other, both included."""
+    """The first day of each month from one month to another, including both."""
     start, end = first.year * 12 + first.month - 1, last.year * 12 + last.month - 1
     return [date(number // 12, number % 12 + 1, 1) for number in range(start, end + 1)]
 
 
 def month_frame(like: DataFrame, months: Iterable[date], name: str = "month") -> DataFrame:
-    """A frame of one date column, in the session of another frame."""
+    """A frame with one date column, in the session of another frame."""
     return like.sparkSession.createDataFrame([(month,) for month in months], f"{name} date")
 
 
 def is_over(as_of: date) -> Column:
-    """Whether the last day of ``month`` has come by D."""
+    """Whether ``month`` is complete on the snapshot day."""
     return F.last_day("month") <= F.lit(as_of)
 
 
 def month_grid(monthly: DataFrame, as_of: date) -> DataFrame:
-    """Every month from the first in a frame to that of D."""
+    """Every month from the first one in a frame to that of the snapshot day."""
     earliest = monthly.agg(F.min("month")).collect()[0][0] or as_of
     return month_frame(monthly, months_between(earliest, as_of))

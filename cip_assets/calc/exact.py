@@ -1,7 +1,7 @@
 """Arithmetic that gives the same digits on every engine.
 
-The engines round decimal divisions differently and floats depend on the order of summation, so shares and
-means are computed from whole numbers and rounded half up, away from zero.
+The engines round decimal divisions differently, and sums of floats depend on the order. So shares and means are
+computed from whole numbers and rounded half up, away from zero.
 """
 
 import pyspark.sql.functions as F
@@ -18,7 +18,7 @@ def cents(money: str) -> str:
 
 
 def ratio(numerator: str, denominator: str) -> Column:
-    """A quotient of two whole numbers to six places; null where the denominator is null or not positive.
+    """A quotient of two whole numbers to six places; null if the denominator is null or not positive.
 
     Args:
         numerator: SQL for a whole number; the quotient must be less than 10^12.
@@ -29,18 +29,18 @@ def ratio(numerator: str, denominator: str) -> Column:
 
 
 def mean_money(total: str, count: str) -> Column:
-    """A total divided by a count, to the cent; null where the count is null or not positive."""
+    """A total divided by a count, to the cent; null if the count is null or not positive."""
     return _divide(cents(total), count, places=2, numerator_places=2).cast(MONEY)
 
 
 def total_money(column: str) -> Column:
-    """The sum of a money column, zero where there are no rows."""
+    """The sum of a money column; zero if there are no rows."""
     return F.coalesce(F.sum(column), F.lit(0)).cast(MONEY)
 
 
 def _divide(numerator: str, denominator: str, places: int, numerator_places: int = 0) -> Column:
     scale = 10 ** (places - numerator_places)
-    # A bigint would overflow, in silence on Sail: 2,000,000 times a revenue in cents.
+    # 2,000,000 times a revenue in cents would overflow a bigint, on Sail without an error.
     doubled = f"({2 * scale} * CAST({numerator} AS DECIMAL(20, 0)))"
     half = f"CAST({denominator} AS DECIMAL(20, 0))"
     by = f"(2 * {half})"

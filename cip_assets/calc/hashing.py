@@ -7,10 +7,10 @@ LOW_32_BITS = 0xFFFFFFFF
 
 
 def key_hash(*columns: Column | str) -> Column:
-    """A 64-bit hash of some columns, nulls included; never null, and not the same on every engine.
+    """A 64-bit hash of some columns. It accepts nulls, is never null, and differs between engines.
 
-    It is made of two 32-bit hashes. Sail's ``xxhash64`` panics where each of its columns has one value, or null, on
-    all rows of a Parquet file: Sail reads such columns as constants, and the function then hashes one row of them.
+    It combines two 32-bit hashes, because Sail's ``xxhash64`` panics if each column has one value, or null, on all rows
+    of a Parquet file: Sail reads such columns as constants, and the function then hashes only one row.
     """
     high = F.hash(*columns).cast("bigint")
     low = F.hash(F.lit(1), *columns).cast("bigint")

@@ -1,4 +1,4 @@
-"""Ranks and percentiles by counting values, which scales with the distinct values and not with the rows."""
+"""Ranks and percentiles by counting values, so that the cost depends on the distinct values and not on the rows."""
 
 from collections.abc import Sequence
 
@@ -7,12 +7,12 @@ from pyspark.sql import Column, DataFrame, Window
 
 
 def at_or_below(frame: DataFrame, value: str, by: Sequence[str] = ()) -> DataFrame:
-    """For each distinct value of each group: how many rows have it or less, and how many there are.
+    """For each distinct value of each group: the number of rows with this value or less, and of all rows.
 
     Grain: one row per ``by`` and ``value``, with ``at_or_below`` and ``group_size``.
     """
     counts = frame.where(F.col(value).isNotNull()).groupBy(*by, value).agg(F.count("*").alias("value_count"))
-    # A constant stands in where there is no group: the engines warn of a window without one.
+    # Without groups, partition by a constant, because the engines warn about a window without a partition.
     group = [F.col(name) for name in by] or [F.lit(0)]
     whole = Window.partitionBy(*group)
     running = whole.orderBy(value).rowsBetween(Window.unboundedPreceding, Window.currentRow)
@@ -38,7 +38,7 @@ def nearest_rank(frame: DataFrame, value: str, percents: Sequence[int], by: Sequ
 
 
 def bin_number(value: str, cut_points: Sequence[str]) -> Column:
-    """1 plus the number of cut-points that the value exceeds; equal values get equal bins."""
+    """1 plus the number of cut-points that the value exceeds. Equal values get equal bins."""
     exceeded = [F.when(F.col(value) > F.col(cut), 1).otherwise(0) for cut in cut_points]
     number = F.lit(1)
     for step in exceeded:
@@ -47,13 +47,13 @@ def bin_number(value: str, cut_points: Sequence[str]) -> Column:
 
 
 def first_by(frame: DataFrame, by: Sequence[str], order: Sequence[Column]) -> DataFrame:
-    """The first row of each group in the given order, which must leave no ties."""
+    """The first row of each group in an order without ties."""
     window = Window.partitionBy(*by).orderBy(*order)
     return frame.withColumn("_place", F.row_number().over(window)).where("_place = 1").drop("_place")
 
 
 def top(frame: DataFrame, value: str, key: str, rows: int) -> DataFrame:
-    """The rows with the highest values, ranked; ties go to the smaller key."""
+    """The rows with the highest values, ranked. If tied, the smaller key comes first."""
     top = frame.orderBy(F.col(value).desc(), F.col(key).asc()).limit(rows)
     place = Window.partitionBy(F.lit(0)).orderBy(F.col(value).desc(), F.col(key).asc())
     return top.withColumn("rank", F.row_number().over(place).cast("int"))

@@ -1,6 +1,6 @@
-"""The language in which tables are declared; no table is here.
+"""The means of declaring tables. No table is declared here.
 
-``contract`` is what others may rely on, ``source`` a table that lands, ``table`` one that is computed, ``csv_file`` a
-file of one. From a declaration follow the checks, Dagster's dependencies, column schema and lineage, the Delta schema,
-the data dictionary and the Power BI model. Nothing here computes, and nothing imports Dagster.
+``contract`` declares columns, key and rules, ``source`` a source table, ``table`` a computed table, and ``csv_file`` an
+export. The checks, Dagster's dependencies, column schema and lineage, the Delta schema, the data dictionary and the
+Power BI model follow from a declaration. Nothing here computes data, and nothing imports Dagster.
 """

@@ -1,4 +1,4 @@
-"""What a contract is: a pandera model with a grain, a key and a partition column."""
+"""Contracts: pandera models with a grain, a key and a partition column."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -13,14 +13,14 @@ from pandera.pyspark import DataFrameModel, Field
 from cip_assets.contracts.rules_sql import ColumnRule, column_rules
 
 AS_OF = "as_of_date"
-"""The column of the day that a snapshot is of."""
+"""The column with the snapshot day."""
 
 LAYERS = ("landing", "raw", "quarantine", "cleaned", "features", "marts")
-"""The layers in the order in which data flows through them."""
+"""The layers, in the order in which data flows through them."""
 
 
 class DeclarationError(TypeError):
-    """A table is declared wrongly; the message is one line that names the table and what to write instead."""
+    """A table is declared incorrectly. The message is one line that names the table and the problem."""
 
 
 def column(
@@ -34,13 +34,13 @@ def column(
     """Declare a column of a contract.
 
     Args:
-        description: what the value means, in the words of an analyst.
-        sources: the columns it is computed from: what it is made of, counted by or chosen by, and not what rows
-            are only joined, filtered or grouped by. A count comes from the id of what it counts. Each is a column
-            of the first of the table's inputs that has it, or else ``table.column``. Without any, the column
-            is taken over from the first input that has one of its name.
+        description: the meaning of the value, for an analyst.
+        sources: the columns that the value is computed, counted or chosen from, but not columns that rows are only
+            joined, filtered or grouped by. The source of a count is the id of what it counts. A plain name is a column
+            of the first input that has it; ``table.column`` names the input. Without sources, the column is copied
+            from the first input that has a column of this name.
         required: whether a row without a value breaks the contract.
-        unit: the unit of the value, where the type does not say it.
+        unit: the unit of the value, unless the type gives it.
         pii: whether the value can identify a person.
         checks: pandera's built-in checks: ``ge``, ``le``, ``isin``, ``str_matches``.
 
@@ -54,18 +54,20 @@ def column(
 
 
 PROMISES: dict[type | None, dict[str, Any]] = {}
-"""What contracts were declared with. Not in the classes: pandera takes what stands there for columns."""
+"""The keywords that each contract was declared with. They are not in the classes, where pandera would read them as
+columns.
+"""
 
 
 class Contract(DataFrameModel):
-    """The columns of a table; subclasses are declared with what a row is.
+    """The columns of a table.
 
     Keywords of a subclass, inherited unless given:
-        grain: what a row is, in words.
-        key: the columns that identify it; the partition column of a snapshot is put before them.
-        domain: the part of the business it is about.
-        partition_column: ``month`` of an event or ``as_of_date`` of a snapshot.
-        row_rules: rules over several columns: for each name, SQL that is true for a row that breaks it.
+        grain: the meaning of a row, in words.
+        key: the columns that identify a row; for a snapshot, ``as_of_date`` is added in front.
+        domain: the part of the business that the table is about.
+        partition_column: ``month`` for events or ``as_of_date`` for snapshots.
+        row_rules: rules over several columns; for each name, SQL that is true for a row that breaks the rule.
     """
 
     def __init_subclass__(
@@ -78,7 +80,7 @@ class Contract(DataFrameModel):
         row_rules: Mapping[str, str] | None = None,
         **options: Any,
     ) -> None:
-        """Keep what is said of the table; pandera keeps the columns."""
+        """Record the keywords; pandera records the columns."""
         super().__init_subclass__(**options)  # type: ignore[no-untyped-call]  # pandera's
         given = {
             "grain": grain,
@@ -87,20 +89,20 @@ class Contract(DataFrameModel):
             "partition_column": partition_column,
             "row_rules": row_rules,
         }
-        said = {name: value for name, value in given.items() if value is not None}
-        PROMISES[cls] = PROMISES.get(cls.__base__, {}) | said
+        own = {name: value for name, value in given.items() if value is not None}
+        PROMISES[cls] = PROMISES.get(cls.__base__, {}) | own
 
     @classmethod
     def promise(cls) -> Mapping[str, Any]:
-        """What the class was declared with, by the keywords above."""
+        """The keywords that the class was declared with, including inherited ones."""
         return PROMISES[cls]
 
 
 @dataclass(frozen=True)
 class TableContract:
-    """A table as everybody else may rely on it.
+    """The contract of one table.
 
-    ``inputs`` are the tables it is computed from: the one that gives its rows first.
+    ``inputs`` are the tables that it is computed from; the first of them provides its rows.
     """
 
     layer: str
@@ -120,39 +122,41 @@ class TableContract:
         """The contract of a table, from its class.
 
         Raises:
-            DeclarationError: the layer is unknown, or grain, key or domain is missing, or the key names no column, or
-                a column names a source that no input has, or the class is another table's.
+            DeclarationError: the layer is unknown; grain, key or domain is missing; the key names an unknown column; a
+                column names a source that no input has; or the class is the contract of another table.
 
         """
-        name, said = f"{layer}/{table}", model.promise()
+        name, promise = f"{layer}/{table}", model.promise()
         if layer not in LAYERS:
-            raise DeclarationError(f"{name}: {layer!r} is not a layer; choose one of {', '.join(LAYERS)}")
+            raise DeclarationError(f"{name}: unknown layer {layer!r}; choose one of {', '.join(LAYERS)}")
         if model in CONTRACT_OF:
             raise DeclarationError(
                 f"{name}: class {model.__name__} is already the contract of {CONTRACT_OF[model].name}"
             )
-        missing = [word for word in ("grain", "key", "domain") if word not in said]
+        missing = [word for word in ("grain", "key", "domain") if word not in promise]
         if missing:
             raise DeclarationError(
                 f"{name}: class {model.__name__} has no {missing[0]}; write class {model.__name__}"
                 f"(..., {missing[0]}=...)"
             )
-        partition = said.get("partition_column")
-        stamp = (AS_OF,) if partition == AS_OF and AS_OF not in said["key"] else ()
+        partition = promise.get("partition_column")
+        stamp = (AS_OF,) if partition == AS_OF and AS_OF not in promise["key"] else ()
         found = cls(
             layer,
             table,
-            said["grain"],
-            (*stamp, *said["key"]),
+            promise["grain"],
+            (*stamp, *promise["key"]),
             model,
             partition,
-            said.get("row_rules", {}),
-            said["domain"],
+            promise.get("row_rules", {}),
+            promise["domain"],
             tuple(inputs),
         )
         unknown = [key for key in found.key if key not in found.model.to_schema().columns]
         if unknown:
-            raise DeclarationError(f"{name}: the key names {unknown[0]!r}, which is not a column")
+            raise DeclarationError(
+                f"{name}: the key names an unknown column {unknown[0]!r}; choose from {', '.join(found.columns)}"
+            )
         for column_name in found.columns:
             found.sources(column_name)
         CONTRACT_OF[model] = found
@@ -168,7 +172,7 @@ class TableContract:
 
     @cached_property
     def columns(self) -> Mapping[str, Column]:
-        """The key columns first, then the model's own, then the ones that tell where a row came from."""
+        """The key columns first, then the model's own columns, then the provenance."""
         declared = self.model.to_schema().columns
 
         def place(name: str) -> int:
@@ -178,7 +182,7 @@ class TableContract:
 
     @cached_property
     def spark_schema(self) -> T.StructType:
-        """The columns in their order and with their types; every one nullable, as Delta stores them."""
+        """The columns in order, with their types. All are nullable, as Delta stores them."""
         return T.StructType([T.StructField(name, c.dtype.type, True) for name, c in self.columns.items()])
 
     @cached_property
@@ -197,11 +201,11 @@ class TableContract:
         """The columns of other tables that a column comes from, as ``layer/table.column``.
 
         Raises:
-            DeclarationError: it names a source that no input has.
+            DeclarationError: the column names a source that no input has.
 
         """
         if column_name == AS_OF:
-            return ()  # stamped by the run
+            return ()  # set by the run
         named = (self.columns[column_name].metadata or {}).get("sources")
         found: list[str] = []
         for source in named or [column_name]:
@@ -217,4 +221,4 @@ class TableContract:
 
 
 CONTRACT_OF: dict[type[Contract], TableContract] = {}
-"""The contract of each class that is one: so that a table names its inputs by their classes."""
+"""The contract of each class, so that tables can name their inputs by class."""

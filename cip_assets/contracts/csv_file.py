@@ -1,4 +1,4 @@
-"""A CSV file in ``final``: a projection of one mart, as data and not as a query."""
+"""CSV files in ``final``. Each shows columns of one mart."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from cip_assets.contracts.contract import DeclarationError, TableContract
 
 @dataclass(frozen=True)
 class Spread:
-    """A column for each value of one, such as ``month_0``, ``month_1``: the file is wide where the mart is long."""
+    """Turns the values of one column into columns, such as ``month_0`` and ``month_1``: a pivot of the mart."""
 
     by: str
     value: str
@@ -19,8 +19,8 @@ class Spread:
 class CsvFile:
     """One file.
 
-    ``columns`` are the mart's; those of them in ``months`` are written as YYYY-MM. ``order_by`` makes the order of the
-    rows fixed.
+    ``columns`` are columns of the mart. Those in ``months`` are written as YYYY-MM. ``order_by`` fixes the order of the
+    rows.
     """
 
     name: str
@@ -32,10 +32,10 @@ class CsvFile:
     spread: Spread | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a column that the mart does not have.
+        """Check that the mart has every column named.
 
         Raises:
-            DeclarationError: it has none of that name.
+            DeclarationError: the mart does not have one of them.
 
         """
         named = [

@@ -1,4 +1,4 @@
-"""pandera's checks as SQL: one query then counts all that is broken, on any engine."""
+"""pandera's checks as SQL, so that one query counts all broken rules, on any engine."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from pandera.api.pyspark.components import Column
 
 @dataclass(frozen=True)
 class ColumnRule:
-    """One rule of a contract as an SQL expression that is true for a row that breaks it."""
+    """One rule of a contract, as an SQL expression that is true for a row that breaks the rule."""
 
     name: str
     broken_when: str
 
 
 def _literal(value: object) -> str:
-    """A value in SQL. Backslashes, since Sail reads a doubled quote as the end of one text and another."""
+    """A value in SQL. Quotes are escaped with backslashes, because Sail reads a doubled quote as two texts."""
     if isinstance(value, date):
         return f"DATE '{value}'"
     if not isinstance(value, str):
@@ -32,7 +32,7 @@ _SQL_OF_CHECK: Mapping[str, tuple[str, Callable[[str, Mapping[str, Any]], str]]]
         "not_allowed",
         lambda c, s: f"{c} NOT IN ({', '.join(_literal(v) for v in s['allowed_values'])})",
     ),
-    # As pandera reads it: from the start of the text.
+    # Anchored at the start of the text, as in pandera.
     "str_matches": (
         "wrong_format",
         lambda c, s: f"NOT {c} RLIKE {_literal('^' + s['pattern'].removeprefix('^'))}",
@@ -41,10 +41,10 @@ _SQL_OF_CHECK: Mapping[str, tuple[str, Callable[[str, Mapping[str, Any]], str]]]
 
 
 def column_rules(name: str, declared: Column) -> list[ColumnRule]:
-    """The checks of one pandera column as SQL, named ``column:what is wrong``.
+    """The checks of one pandera column as SQL, named ``column:problem``.
 
     Raises:
-        KeyError: for a pandera check that has no SQL form here; add it to the table above.
+        KeyError: a pandera check has no SQL form here; add it to ``_SQL_OF_CHECK``.
 
     """
     rules = [] if declared.nullable else [ColumnRule(f"{name}:missing", f"{name} IS NULL")]

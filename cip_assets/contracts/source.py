@@ -1,4 +1,4 @@
-"""Tables that land: a contract of cleaned rows, from which those of ``raw`` and ``quarantine`` follow."""
+"""Source tables: the contract in ``cleaned`` is declared, and those in ``raw`` and ``quarantine`` follow from it."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -15,10 +15,11 @@ from cip_assets.contracts.types import Delivered, Event
 
 @dataclass(frozen=True)
 class SourceTable:
-    """A table that lands, and its three contracts.
+    """A source table, and its three contracts.
 
-    ``event_date`` names the source column that dates a row; the tables without one are full snapshots. ``derived`` are
-    the columns that no file brings, as functions: not every engine makes an expression before its session is there.
+    ``event_date`` is the column that dates an event; a table without one comes as full deliveries. ``derived`` are the
+    columns that are computed instead of delivered. They are functions, because not every engine can build an
+    expression before its session exists.
     """
 
     name: str
@@ -35,7 +36,7 @@ class SourceTable:
 
     @property
     def module(self) -> ModuleType:
-        """The module that declares it."""
+        """The module that declares the table."""
         return sys.modules[self.cleaned.model.__module__]
 
     @property
@@ -49,17 +50,17 @@ def source(
     event_date: str | None = None,
     derived: Mapping[str, Callable[[], Column]] | None = None,
 ) -> SourceTable:
-    """Declare a table that lands, of the name of the file that its class stands in.
+    """Declare a source table. Its name is that of the file with its class.
 
     Args:
-        model: the contract of the cleaned rows. Landing files bring its columns, but for the derived ones.
-        event_date: the column that dates an event; none for full snapshots.
-        derived: columns that are computed from a row's others. An expression may also use ``has_<column>``, which says
-            whether a file has a text there, though it may not be read.
+        model: the contract of the cleaned rows. Landing files have its columns, except the derived ones.
+        event_date: the column that dates an event; None for full deliveries.
+        derived: columns that are computed from other columns of the row. An expression may also use ``has_<column>``,
+            which is true if the file has a text there, even an unreadable one.
 
     Raises:
-        DeclarationError: an event has no such column, or the key is not one column, or a derived column is not in the
-            contract.
+        DeclarationError: an event has no such column, the key is not exactly one column, or a derived column is not in
+            the contract.
 
     """
     *_, layer, name = model.__module__.split(".")
@@ -68,11 +69,11 @@ def source(
     unknown = sorted(made.keys() - model.__annotations__.keys())
     if unknown:
         raise DeclarationError(
-            f"{layer}/{name}: derived names {unknown[0]!r}, which is not a column of {model.__name__}"
+            f"{layer}/{name}: derived= names {unknown[0]!r}, but {model.__name__} has no such column"
         )
     if issubclass(model, Event) != (event_date is not None) or (event_date and event_date not in columns):
         raise DeclarationError(
-            f"{layer}/{name}: an Event needs event_date=, the name of the column that dates it, and nothing else does"
+            f"{layer}/{name}: an Event needs event_date=, the column that dates it; any other table must not have it"
         )
     shown = model.to_schema().columns
     base: type[Contract] = Event if issubclass(model, Event) else Delivered
@@ -80,7 +81,8 @@ def source(
         column_name: (
             T.StringType,
             column(
-                f"{shown[column_name].description} (text as landed)",
+                # What follows a semicolon is true only of the cleaned value.
+                f"{shown[column_name].description.partition(';')[0]} (text as landed)",
                 pii=bool((shown[column_name].metadata or {}).get("pii")),
             ),
         )
@@ -90,28 +92,31 @@ def source(
     quarantine = TableContract.of(_quarantine(name, base, model, text, raw), "quarantine", name, [raw])
     cleaned = TableContract.of(model, layer, name, [raw])
     if len(cleaned.key) != 1:
-        raise DeclarationError(f"{cleaned.name}: the key of a table that lands is one column, its id")
+        raise DeclarationError(f"{cleaned.name}: the key of a source table must be one column, its id")
     return SourceTable(name, columns, raw, quarantine, cleaned, event_date, made)
 
 
 def _raw(
     name: str, base: type[Contract], model: type[Contract], text: dict[str, tuple[Any, Any]]
 ) -> type[Contract]:
-    """Text as landed."""
+    """The contract in ``raw``."""
     extras = {
         "ragged_text": (
             T.StringType,
-            column("The whole line, where it has too few or too many fields", pii=True),
+            column("The complete line, if it has too few or too many fields", pii=True),
         ),
-        "field_count": (T.IntegerType, column("Fields of that line", unit="fields")),
-        "header_field_count": (T.IntegerType, column("Fields of its file's header", unit="fields")),
+        "field_count": (T.IntegerType, column("Number of fields in that line", unit="fields")),
+        "header_field_count": (
+            T.IntegerType,
+            column("Number of fields in the header of its file", unit="fields"),
+        ),
     }
     return _derived(
         f"Raw{model.__name__}",
-        f"{name} as landed: every line once, as text.",
+        f"Each line of the landing files of {name}, as text.",
         base,
         text | extras,
-        grain="one row per line of the landing files",
+        grain="one row per line of a landing file",
         domain=_domain(model),
     )
 
@@ -123,17 +128,22 @@ def _quarantine(
     text: dict[str, tuple[Any, Any]],
     raw: TableContract,
 ) -> type[Contract]:
-    """Text as landed, with the reasons why it is here."""
-    # A line is judged by all of it, and by what was delivered later; its file's hash has no say.
+    """The contract in ``quarantine``."""
+    # A line is judged by all its values and by later deliveries, but not by the hash of its file.
     judged_by = [column_name for column_name in raw.columns if column_name != "source_version"]
     reasons = {
         "outcome": (
             T.StringType,
-            column("Why it is here", *judged_by, required=True, isin=["quarantined", "superseded"]),
+            column(
+                "Quarantined (broke a rule) or superseded (replaced by a newer line with the same id)",
+                *judged_by,
+                required=True,
+                isin=["quarantined", "superseded"],
+            ),
         ),
         "reasons": (
             T.StringType,
-            column("Every reason, as column:problem, separated by '; '", *judged_by, required=True),
+            column("All reasons, as column:problem, separated by '; '", *judged_by, required=True),
         ),
         "raw_text": (
             T.StringType,
@@ -142,10 +152,10 @@ def _quarantine(
     }
     return _derived(
         f"Quarantine{model.__name__}",
-        f"Lines of {name} that did not enter cleaned/{name}: broken, or superseded by a newer one.",
+        f"Lines of {name} that are not in cleaned/{name}, because they break a rule or were superseded.",
         base,
         text | reasons,
-        grain="one row per line kept out",
+        grain="one row per quarantined or superseded line",
         domain=_domain(model),
     )
 

@@ -1,4 +1,4 @@
-"""``@table``: a contract, its inputs and the function that computes it are one table; ``@csv_file`` exports it."""
+"""``@table`` makes a table of a contract, its inputs and a function; ``@csv_file`` exports it."""
 
 import inspect
 import sys
@@ -17,14 +17,14 @@ from cip_assets.contracts.csv_file import CsvFile
 Transform = Callable[..., DataFrame]
 
 HANDED_IN = ("as_of", "rules")
-"""What a transform may ask for besides its inputs, by these parameter names: the day, and the business rules."""
+"""Parameters that a transform may have besides its inputs: the snapshot day, and the business rules."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of snapshots. Calling it computes the snapshot of a day.
+    """A table with a snapshot for each day. Calling it computes the snapshot of a day.
 
-    ``reads`` are the tables that the transform takes, by its parameters' names.
+    ``reads`` are the inputs, by the parameter names of the transform.
     """
 
     contract: TableContract
@@ -45,12 +45,12 @@ class Table:
         return sys.modules[self.transform.__module__]
 
     def __call__(self, *, as_of: date, rules: Any = None, **frames: DataFrame) -> DataFrame:
-        """The table as of a day: the columns of the contract, in their order, stamped with the day.
+        """The snapshot of a day: the columns of the contract, in order, with ``as_of_date``.
 
         Args:
-            as_of: the day D.
-            rules: the business rules, if the transform asks for them.
-            frames: its inputs by name; they may hold rows that are dated after D.
+            as_of: the snapshot day, D.
+            rules: the business rules, if the transform has this parameter.
+            frames: the inputs by name; they may have rows dated after D.
 
         """
         wanted = inspect.signature(self.transform).parameters
@@ -60,14 +60,15 @@ class Table:
 
 
 def table(model: type[Contract], **reads: type[Contract]) -> Callable[[Transform], Table]:
-    """Declare a table: its name is the function's, which is its file's; its layer is the folder.
+    """Declare a table. Its name is that of the function and of the file, and its layer is the folder.
 
     Args:
         model: the contract.
-        reads: for each parameter of the transform the contract of the table that it takes.
+        reads: for each parameter of the transform, the contract of that input.
 
     Raises:
-        DeclarationError: when the module is imported, of what is said wrongly; see ``TableContract.of`` too.
+        DeclarationError: the declaration is incorrect; raised when the module is imported. See also
+            ``TableContract.of``.
 
     """
 
@@ -76,15 +77,17 @@ def table(model: type[Contract], **reads: type[Contract]) -> Callable[[Transform
         name = f"{layer}/{transform.__name__}"
         if file_name != transform.__name__:
             raise DeclarationError(
-                f"{name}: the function is {transform.__name__!r} and the file {file_name}.py; "
+                f"{name}: the function is {transform.__name__!r}, but the file is {file_name}.py; "
                 "give both the name of the table"
             )
         takes = [p for p in inspect.signature(transform).parameters if p not in HANDED_IN]
         if sorted(takes) != sorted(reads):
-            raise DeclarationError(f"{name}: reads {sorted(reads)} but takes {sorted(takes)}")
+            raise DeclarationError(
+                f"{name}: @table names the inputs {sorted(reads)}, but the function takes {sorted(takes)}"
+            )
         undeclared = [read.__name__ for read in reads.values() if read not in CONTRACT_OF]
         if undeclared:
-            raise DeclarationError(f"{name}: reads {undeclared[0]}, which is not the contract of a table")
+            raise DeclarationError(f"{name}: the input {undeclared[0]} is not the contract of a table")
         inputs = {parameter: CONTRACT_OF[read] for parameter, read in reads.items()}
         contract = TableContract.of(model, layer, transform.__name__, tuple(inputs.values()))
         return Table(contract, inputs, transform)
@@ -98,15 +101,15 @@ def csv_file(
     months: Sequence[str] = (),
     with_day: bool = False,
 ) -> Callable[[Table], Table]:
-    """Give a mart a CSV file of its name, with its description.
+    """Export a mart to a CSV file of the same name and description.
 
     Args:
-        order_by: the columns that the rows are sorted by.
-        months: columns that are written as YYYY-MM.
-        with_day: whether the last column is the day that the snapshot is of; the file leaves it out otherwise.
+        order_by: the columns to sort the rows by.
+        months: the columns to write as YYYY-MM.
+        with_day: whether the file has the snapshot day, as its last column.
 
     Raises:
-        DeclarationError: a column is named that the mart does not have.
+        DeclarationError: the mart does not have one of the columns.
 
     """
 

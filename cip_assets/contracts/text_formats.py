@@ -1,6 +1,6 @@
-"""How values are written in landing files. The same patterns work in RE2, Java and Rust.
+"""Formats of the values in landing files. The patterns work in RE2, Java and Rust.
 
-Digits are ``[0-9]`` and blanks are listed: the classes of both are ASCII in Java and Unicode in Rust.
+Digits are written ``[0-9]`` and blanks are listed, because the classes of both are ASCII in Java and Unicode in Rust.
 """
 
 from decimal import Decimal
@@ -12,16 +12,16 @@ ISO_DATE = (
 """An ISO 8601 date, with or without a time of day. The date is the first ten characters."""
 
 ISO_TIME_TO_SECONDS = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?)?"
-"""The part of such a text that is kept: no fraction of a second, no offset."""
+"""The part of such a text that is kept, without fractions of a second and without the offset."""
 
 NO_YEAR = "0000"
-"""A year that the engines take and that Python and the calendar do not have."""
+"""A year that the engines accept, but that does not exist in Python or in the calendar."""
 
 NO_DATE = ("0001-01-01", "9999-12-31")
-"""What systems write where they have no date."""
+"""Placeholders that systems write if they have no date."""
 
 LARGEST_AMOUNT = Decimal("999999999.99")
-"""Of one line: ten million of them still add up exactly in ``decimal(18,2)``, whatever table they are summed in."""
+"""The largest amount of one line. Ten million such amounts still add up exactly in ``decimal(18,2)``."""
 
 LARGEST_QUANTITY = 999_999_999
 
@@ -29,10 +29,10 @@ BLANKS = (
     "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000"
 )
-"""The characters that count as blanks, the no-break space of spreadsheets included."""
+"""The characters that count as blanks, including the no-break space of spreadsheets."""
 
 BLANK = r"[\s\p{Z}\x{85}]"
-"""One of them as a pattern. Not for the blanks at the ends: Java takes minutes for a long row of them inside."""
+"""A blank, as a pattern. Do not use it to trim: Java takes minutes if there are many blanks inside the text."""
 
 WHOLE_NUMBER = r"^[+-]?[0-9]+([.]0*)?$"
 """``3``, ``+3`` and ``3.0``; no exponent, which the engines read differently."""
@@ -41,11 +41,13 @@ PLAIN_NUMBER = r"^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)$"
 """``12``, ``12.5``, ``.5``; no exponent and no thousands separator."""
 
 NUMBER_TO_MILLS = r"^[+-]?[0-9]*([.][0-9]{0,3})?"
-"""The part of such a number that decides how it is rounded to cents; Sail reads no fraction of 100 digits."""
+"""The part of such a number that matters for rounding to cents; Sail cannot read a fraction of 100 digits."""
 
 NEGATIVE_NUMBER = r"^-.*[1-9]"
-"""A plain number below zero, though it may be rounded to it."""
+"""A plain number below zero, even if it would be rounded to zero."""
 
 EMAIL = r"^[\p{L}\p{M}\p{N}.!#$%&'*+/=?^_`{|}~-]+@[\p{L}\p{M}\p{N}._-]+[.][\p{L}\p{M}\p{N}_-]+$"
-"""Just plausible: exactly one plain address, a dotted name after its only @. No blanks, commas, semicolons, quotes or
-brackets: a second address or a name could stand beside them. No group is repeated: Java would run out of stack."""
+"""A plausible email address: exactly one, with one @ and a dotted name after it. Blanks, commas, semicolons, quotes and
+brackets are excluded, because they could separate a second address or a name. No group is repeated, because Java would
+run out of stack.
+"""

@@ -1,4 +1,4 @@
-"""The types of columns, and the classes that contracts begin with."""
+"""Column types, and the base classes of contracts."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ import pyspark.sql.types as T
 from cip_assets.contracts.contract import AS_OF, Contract, column
 
 Money = Annotated[T.DecimalType, 18, 2]
-"""An amount in the retailer's currency. Exact, so that sums do not depend on their order."""
+"""An amount in the retailer's currency. It is exact, so sums do not depend on the order."""
 
 Ratio = Annotated[T.DecimalType, 18, 6]
 """A share, rate or score, rounded half up to six places from an exact fraction."""
@@ -16,25 +16,25 @@ Ratio = Annotated[T.DecimalType, 18, 6]
 class DaySnapshot(Contract, partition_column=AS_OF):
     """A table with a snapshot for each day."""
 
-    as_of_date: T.DateType = column("Day D: the row uses nothing dated after it", required=True)
+    as_of_date: T.DateType = column("Snapshot day: the row uses no event dated after it", required=True)
 
 
-class CustomerSnapshot(DaySnapshot, grain="one row per customer and as-of day", key=["customer_id"]):
-    """A snapshot with a row per customer."""
+class CustomerSnapshot(DaySnapshot, grain="one row per customer and snapshot day", key=["customer_id"]):
+    """A snapshot with one row per customer."""
 
-    customer_id: T.StringType = column("Customer", required=True)
+    customer_id: T.StringType = column("Customer id", required=True)
 
 
 class Delivered(Contract):
-    """A table whose rows stand in landing files."""
+    """A table whose rows come from landing files."""
 
-    source_file: T.StringType = column("Landing file the row came from", required=True)
-    source_version: T.StringType = column("First 16 digits of that file's SHA-256", required=True)
-    source_line: T.LongType = column("Line of that file on which the row begins", required=True, ge=2)
-    delivery_date: T.DateType = column("Day the row was delivered")
+    source_file: T.StringType = column("Landing file that the row came from", required=True)
+    source_version: T.StringType = column("First 16 digits of the SHA-256 hash of that file", required=True)
+    source_line: T.LongType = column("Line number in that file where the row begins", required=True, ge=2)
+    delivery_date: T.DateType = column("Delivery date of the row")
 
 
 class Event(Delivered, partition_column="month"):
-    """A delivered table whose rows are dated."""
+    """An event table."""
 
-    month: T.DateType = column("First day of the month the row belongs to", required=True)
+    month: T.DateType = column("First day of the month that the row belongs to", required=True)

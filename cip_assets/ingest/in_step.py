@@ -186,8 +186,6 @@ def last_write(settings: Settings, name: str, day: date) -> Written | None:
     """
     contract = CONTRACTS[name]
     uri = settings.table_uri(contract.layer, contract.table)
-    if not delta.exists(uri):
-        return None
 
     def is_seen(partition: str) -> bool:
         if contract.partition_column == "as_of_date":

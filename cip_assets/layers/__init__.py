@@ -1,7 +1,7 @@
-"""The tables, in the order of the data: every list of tables in the project is one of these.
+"""The tables, in the order in which data flows through them. Every list of tables in the project comes from here.
 
-A table is a file in the folder of its layer: the contract, and the function that computes it. ``raw`` and
-``quarantine`` have no files: they follow from ``cleaned`` (``contracts/source.py``).
+A table is a file in the folder of its layer. The file has the contract and the function that computes the table.
+``raw`` and ``quarantine`` have no files, because they follow from ``cleaned`` (``contracts/source.py``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -82,16 +82,16 @@ TABLES: Sequence[Table] = (
     model_backtest,
     model_calibration,
 )
-"""Every table that is a snapshot of a day."""
+"""Every table that has a snapshot for each day."""
 
 SOURCE_TABLES: Mapping[str, SourceTable] = {source.name: source for source in _SOURCES}
-"""The tables that land, by name."""
+"""The source tables, by name."""
 
 EVENT_TABLES: Sequence[str] = tuple(name for name, source in SOURCE_TABLES.items() if source.is_event)
 SNAPSHOT_TABLES: Sequence[str] = tuple(name for name, source in SOURCE_TABLES.items() if not source.is_event)
 
 CSV_FILES: Sequence[CsvFile] = (*(table.csv for table in TABLES if table.csv), *PROJECTIONS)
-"""Every CSV file of ``final``."""
+"""Every CSV file in ``final``."""
 
 CONTRACTS: Mapping[str, TableContract] = {
     contract.name: contract
@@ -103,14 +103,14 @@ CONTRACTS: Mapping[str, TableContract] = {
         *(table.contract for table in TABLES),
     )
 }
-"""Every contract by its name, ``layer/table``, in the order of the layers."""
+"""Every contract by name, ``layer/table``, in the order of the layers."""
 
 
 def check_rules(rules: Rules, path: Path) -> None:
-    """See that the rules name columns and layers that there are.
+    """Check that the rules name only columns and layers that exist.
 
     Raises:
-        PlatformError: one of them is unknown, or a layer is missing; the message names the key.
+        PlatformError: a column or layer is unknown, or a layer is missing. The message names the key.
 
     """
     known = {f"{name}.{column}" for name, source in SOURCE_TABLES.items() for column in source.columns}
@@ -128,7 +128,7 @@ def check_rules(rules: Rules, path: Path) -> None:
 
 
 def contracts_in(*layers: str) -> list[TableContract]:
-    """The contracts of some layers, or of all, in the order of the data flow."""
+    """The contracts of some layers, or of all layers if none are named, in the order of the data flow."""
     return [contract for contract in CONTRACTS.values() if contract.layer in (layers or LAYERS)]
 
 

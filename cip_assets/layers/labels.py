@@ -1,13 +1,13 @@
-"""Words that stand in tables for what has no name of its own."""
+"""Values that tables contain in place of a missing name, segment or model."""
 
 UNKNOWN = "Unknown"
-"""For a text that is not known."""
+"""An unknown text."""
 
 NO_PURCHASE = "No purchase"
-"""The segment of a customer who has not bought."""
+"""The segment of a customer without a purchase."""
 
 NOT_YET = "Not yet a customer"
-"""The earlier segment of a customer who came later."""
+"""The earlier segment of a customer who signed up later."""
 
 WITHHELD = "withheld"
-"""Stands for the model whose predictions are not shown."""
+"""The model name if the predictions are withheld."""

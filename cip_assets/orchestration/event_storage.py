@@ -24,6 +24,7 @@ import sqlalchemy
 # Dagster has no public name for its storages, nor a setting for their connections. What is overridden is how each
 # one connects, and what follows from it.
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
+    INDEX_SHARD_NAME,
     SqliteEventLogStorage,
     SqliteEventLogStorageWatchdog,
 )
@@ -178,6 +179,7 @@ class Events(SqliteEventLogStorage):
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         self.files = Files()
         self._indexes: set[str] = set()
+        self._tables: set[str] = set()
         self._without_events: bytes | None = None
         super().__init__(base_dir, inst_data)
 
@@ -210,6 +212,17 @@ class Events(SqliteEventLogStorage):
         if name not in self._indexes and super().has_secondary_index(name):
             self._indexes.add(name)
         return name in self._indexes
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether the file of all runs has a table; once it has, it is not asked for again."""
+        if table_name not in self._tables:
+            # Not by a connection of this storage: Dagster asks while it has one, and there is one at a time.
+            engine = self.files.engine(self.path_for_shard(INDEX_SHARD_NAME))
+            with engine.connect() as connection:
+                if not engine.dialect.has_table(connection, table_name):
+                    return False
+            self._tables.add(table_name)
+        return True
 
     def watch(self, run_id: str, cursor: str | None, callback: Any) -> None:
         """Call back with each event of a run from now on."""

@@ -229,8 +229,13 @@ def history(table: DeltaTable, limit: int | None = None) -> Iterator[Commit]:
 
 
 def commits(uri: str, limit: int | None = None) -> Iterator[Commit]:
-    """The commits of the table at an address, newest first. A table on a local disk is not opened for this."""
-    return history(open_table(uri), limit) if "://" in uri else _commits(_log_on_disk(Path(uri)), limit)
+    """The commits of the table at an address, newest first; none if it was not written yet.
+
+    A table on a local disk is not opened for this.
+    """
+    if "://" not in uri:
+        return _commits(_log_on_disk(Path(uri)), limit)
+    return history(open_table(uri), limit) if exists(uri) else iter(())
 
 
 def _commits(entries: Iterable[Mapping[str, Any]], limit: int | None) -> Iterator[Commit]:

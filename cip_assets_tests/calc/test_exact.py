@@ -1,4 +1,4 @@
-"""Shares and means against Python's own decimals, rounded half up."""
+"""Shares and means compared with Python's decimals, rounded half up."""
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal, localcontext
@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from cip_assets.calc.exact import cents, mean_money, ratio, total_money
 from cip_assets_tests.conftest import ENGINE
 
-# Each example is one query over many numbers. The first that hypothesis tries are simple ones, so take a few.
+# Each example is one query over many numbers. There are several, because the first ones of hypothesis are simple.
 FEW = settings(
     max_examples=20 if ENGINE == "sail" else 4,
     deadline=None,
@@ -21,10 +21,10 @@ FEW = settings(
 )
 
 LARGEST = 2**63 - 1
-"""The largest bigint; times a million it fits none."""
+"""The largest bigint. Times a million, it does not fit a bigint."""
 
 CENTS = 999_999_999_999_999_999
-"""All that decimal(18,2) holds, in cents."""
+"""The largest decimal(18,2), in cents."""
 
 Pair = tuple[int | None, int | None]
 
@@ -55,7 +55,7 @@ RATIOS: Sequence[Pair] = [
     (CENTS - 1, CENTS),
     (CENTS, CENTS - 1),
     (CENTS, 3 * CENTS),
-    (999_999_999_999, 1),  # the largest quotients that are promised
+    (999_999_999_999, 1),  # the largest quotients that are supported
     (-999_999_999_999, 1),
 ]
 
@@ -84,7 +84,7 @@ def expected_ratio(pair: Pair) -> Decimal | None:
         max_size=200,
     )
 )
-def test_ratio_is_pythons_half_up_quotient(spark: SparkSession, drawn: list[Pair]) -> None:
+def test_ratio_equals_pythons_half_up_quotient(spark: SparkSession, drawn: list[Pair]) -> None:
     pairs = [
         *RATIOS,
         *((n, d) for n, d in drawn if n is not None and d is not None and (d <= 0 or abs(n / d) < 1e11)),
@@ -105,8 +105,8 @@ Total = tuple[Decimal | None, int | None]
 MEANS: Sequence[Total] = [
     (Decimal("0.01"), 2),  # 0.005: up
     (Decimal("-0.01"), 2),  # away from zero
-    (Decimal("0.03"), 2),  # 0.015, to even would be 0.02 as well
-    (Decimal("0.05"), 2),  # 0.025, to even would be 0.02
+    (Decimal("0.03"), 2),  # 0.015, where rounding to even would give 0.02 as well
+    (Decimal("0.05"), 2),  # 0.025, where rounding to even would give 0.02
     (Decimal("-0.05"), 2),
     (Decimal("300.02"), 4),  # 75.005
     (Decimal("0.01"), 3),
@@ -118,7 +118,7 @@ MEANS: Sequence[Total] = [
     (Decimal("5.00"), -1),
     (None, 1),
     (Decimal("5.00"), None),
-    (Decimal("9999999999999999.99"), 1),  # all that decimal(18,2) holds
+    (Decimal("9999999999999999.99"), 1),  # the largest decimal(18,2)
     (Decimal("-9999999999999999.99"), 1),
     (Decimal("9999999999999999.99"), 2),
     (Decimal("9999999999999999.99"), 7),
@@ -146,7 +146,7 @@ def expected_mean(pair: Total) -> Decimal | None:
         max_size=200,
     )
 )
-def test_mean_money_is_pythons_half_up_mean(spark: SparkSession, drawn: list[Total]) -> None:
+def test_mean_money_equals_pythons_half_up_mean(spark: SparkSession, drawn: list[Total]) -> None:
     pairs = [*MEANS, *drawn]
     rows = [(index, total, count) for index, (total, count) in enumerate(pairs)]
     frame = spark.createDataFrame(rows, "id int, total decimal(18,2), n bigint")
@@ -165,7 +165,7 @@ def test_mean_money_is_pythons_half_up_mean(spark: SparkSession, drawn: list[Tot
 
 @pytest.mark.engine
 def test_total_money_is_exact_and_zero_for_no_rows(spark: SparkSession) -> None:
-    # Ten cents a hundred times is not ten in floats.
+    # In floats, a hundred times 0.10 is not 10.
     rows = [("a", Decimal("0.10"))] * 100 + [("a", Decimal("9999999999999.99")), ("a", None), ("b", None)]
     frame = spark.createDataFrame(rows, "name string, amount decimal(18,2)")
     totals = frame.groupBy("name").agg(total_money("amount").alias("total"))

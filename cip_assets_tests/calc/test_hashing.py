@@ -1,4 +1,4 @@
-"""Keys are told apart by their hash, whatever a file holds of them."""
+"""Different keys have different hashes, whatever else is in a file."""
 
 from datetime import date
 from itertools import product
@@ -25,8 +25,8 @@ MARCH = date(2024, 3, 1)
 
 
 @pytest.mark.engine
-def test_two_keys_have_one_hash_only_if_they_are_equal(spark: SparkSession, tmp_path: Path) -> None:
-    """Whether a column is the same on all rows of a file, is empty on all of them, or neither."""
+def test_two_keys_have_the_same_hash_only_if_they_are_equal(spark: SparkSession, tmp_path: Path) -> None:
+    """The column has the same value on all rows of a file, is empty on all rows, or neither."""
     ids: dict[str, list[str | None]] = {
         "equal": ["T1", "T1", "T1"],
         "empty": [None, None, None],
@@ -53,17 +53,17 @@ LINES = {
 }
 
 
-def test_a_line_is_judged_alike_whatever_stands_beside_it_in_a_file_of_the_lake(
+def test_the_outcome_of_a_line_does_not_depend_on_other_lines_in_the_delta_file(
     spark: SparkSession, rules: Rules, tmp_path: Path
 ) -> None:
-    """Every mixture of three lines, each a commit of its own: ragged lines only, one id on all, ..."""
-    mixtures = list(product(LINES, repeat=3))
+    """Every combination of three lines, each in its own commit, such as only ragged lines, or one id on all lines."""
+    combinations = list(product(LINES, repeat=3))
     calendar = Calendar(MARCH, MARCH)
     landed, lake = tmp_path / "landing", tmp_path / "raw"
     (landed / "transactions").mkdir(parents=True)
-    paths = [f"transactions/{number:02}.csv" for number in range(len(mixtures))]
-    for path, mixture in zip(paths, mixtures, strict=True):
-        lines = [LINES[kind].format(f"{path}:{place}") for place, kind in enumerate(mixture)]
+    paths = [f"transactions/{number:02}.csv" for number in range(len(combinations))]
+    for path, combination in zip(paths, combinations, strict=True):
+        lines = [LINES[kind].format(f"{path}:{place}") for place, kind in enumerate(combination)]
         (landed / path).write_text("\n".join([",".join(TRANSACTIONS.columns), *lines]))
     entries = [entry_of(landed, path, calendar) for path in paths]
     rows = read_landing(spark, landed, TRANSACTIONS, entries, calendar, [MARCH]).toArrow()
@@ -74,11 +74,16 @@ def test_a_line_is_judged_alike_whatever_stands_beside_it_in_a_file_of_the_lake(
     judged = cleaning.judge(spark.read.format("delta").load(str(lake)), TRANSACTIONS, rules)
 
     outcomes = {(row["source_file"], row["source_line"]): row["outcome"] for row in collected(judged)}
-    fate = {"good": "cleaned", "ragged": "quarantined", "without id": "quarantined", "same id": "superseded"}
-    expected = {
-        (path, line): fate[kind]
-        for path, mixture in zip(paths, mixtures, strict=True)
-        for line, kind in enumerate(mixture, 2)
+    outcome = {
+        "good": "cleaned",
+        "ragged": "quarantined",
+        "without id": "quarantined",
+        "same id": "superseded",
     }
-    expected[paths[-1], 4] = "cleaned"  # the last line of the last file with the id that others have
+    expected = {
+        (path, line): outcome[kind]
+        for path, combination in zip(paths, combinations, strict=True)
+        for line, kind in enumerate(combination, 2)
+    }
+    expected[paths[-1], 4] = "cleaned"  # the last line with the shared id, in the last file
     assert outcomes == expected

@@ -1,4 +1,4 @@
-"""Percentiles, bins and firsts against their definitions in plain Python."""
+"""Percentiles, bins and first rows, compared with their definitions in plain Python."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -24,7 +24,7 @@ PERCENTS = (1, 20, 25, 40, 50, 60, 75, 80, 99, 100)
 
 Groups = dict[str, list[Decimal | None]]
 
-# Sizes around which the shares 20, 25, 40 ... % fall exactly on a row, and just beside one.
+# Sizes for which the shares 20%, 25%, 40% etc. fall exactly on a row, and just next to one.
 HAND_MADE: Groups = {
     "five": [Decimal(value) for value in (50, 10, 40, 20, 30)],
     "six": [Decimal(value) for value in (60, 10, 40, 20, 30, 50)],
@@ -42,11 +42,11 @@ def group_frame(spark: SparkSession, groups: Groups) -> DataFrame:
 
 
 def nearest_rank_of(values: Sequence[Decimal], percent: int) -> Decimal:
-    """The value at place ceil(p/100 * n) of the sorted values: the textbook's nearest rank."""
+    """The value at position ceil(p/100 * n) of the sorted values: the textbook definition of nearest rank."""
     return sorted(values)[ceil(percent * len(values) / 100) - 1]
 
 
-# Few distinct values make ties; sizes from one up make every remainder.
+# Few distinct values give ties, and sizes from one up give every remainder.
 values = st.one_of(st.none(), st.integers(-3, 3).map(Decimal), st.decimals("-10000", "10000", places=2))
 many_groups = st.lists(st.lists(values, min_size=1, max_size=23), min_size=5, max_size=20).map(
     lambda lists: HAND_MADE | {f"g{number}": drawn for number, drawn in enumerate(lists)}
@@ -56,7 +56,7 @@ many_groups = st.lists(st.lists(values, min_size=1, max_size=23), min_size=5, ma
 @pytest.mark.engine
 @FEW
 @given(many_groups)
-def test_nearest_rank_is_the_textbooks(spark: SparkSession, groups: Groups) -> None:
+def test_nearest_rank_follows_the_textbook_definition(spark: SparkSession, groups: Groups) -> None:
     found = collected(nearest_rank(group_frame(spark, groups), "value", PERCENTS, by=["name"]))
     present = {name: [v for v in drawn if v is not None] for name, drawn in groups.items()}
     expected = {
@@ -85,13 +85,13 @@ def test_at_or_below_counts_rows(spark: SparkSession, groups: Groups) -> None:
 
 
 @pytest.mark.engine
-def test_without_groups_the_whole_frame_is_one(spark: SparkSession) -> None:
+def test_without_groups_the_whole_frame_is_one_group(spark: SparkSession) -> None:
     five = group_frame(spark, {"five": HAND_MADE["five"]})
     ranked = at_or_below(five, "value").select("value", "at_or_below", "group_size")
     assert sorted(tuple(row.values()) for row in collected(ranked)) == [
         (Decimal(10 * n), n, 5) for n in range(1, 6)
     ]
-    # 20 % of five is one row exactly, 21 % is more than one.
+    # 20% of five rows is exactly one row, and 21% is more than one.
     assert collected(nearest_rank(five, "value", (20, 21))) == [
         {"group_size": 5, "p20": Decimal(10), "p21": Decimal(20)}
     ]
@@ -119,7 +119,7 @@ def test_bin_number_counts_the_cut_points_exceeded(spark: SparkSession) -> None:
 
 
 @pytest.mark.engine
-def test_first_by_takes_one_row_a_group_in_the_order_given(spark: SparkSession) -> None:
+def test_first_by_takes_the_first_row_of_each_group_in_the_given_order(spark: SparkSession) -> None:
     rows = [("a", "cash", 2), ("a", "card", 2), ("a", "zinc", 1), ("b", "zinc", 9), ("b", "cash", 1)]
     frame = spark.createDataFrame(rows, "who string, what string, weight int")
     first = first_by(frame, ["who"], [F.col("weight").desc(), F.col("what").asc()])

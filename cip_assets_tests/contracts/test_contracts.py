@@ -1,4 +1,4 @@
-"""The contracts: well-formed, and their SQL rules say what pandera says."""
+"""The contracts are well-formed, and their SQL rules agree with pandera."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,7 +35,7 @@ SNAKE_CASE = re.compile(r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")
 # --- well-formed --------------------------------------------------------------------------------------------
 
 
-def test_layers_hold_the_tables_of_the_design() -> None:
+def test_each_layer_has_its_tables() -> None:
     six = {"customers", "products", "transactions", "returns", "support_tickets", "web_activity"}
     assert set(SOURCE_TABLES) == six
     assert set(EVENT_TABLES) | set(SNAPSHOT_TABLES) == six
@@ -140,7 +140,7 @@ def test_money_is_exact_and_never_a_float(contract: TableContract) -> None:
 
 
 @pytest.mark.parametrize("name", SOURCE_TABLES)
-def test_raw_and_quarantine_hold_the_source_columns_as_text(name: str) -> None:
+def test_raw_and_quarantine_have_the_source_columns_as_text(name: str) -> None:
     source = SOURCE_TABLES[name]
     for contract in (source.raw, source.quarantine):
         assert {type(contract.columns[column].dtype.type) for column in source.columns} == {T.StringType}
@@ -150,14 +150,14 @@ def test_raw_and_quarantine_hold_the_source_columns_as_text(name: str) -> None:
     ]
 
 
-def test_personal_data_is_marked_wherever_it_stands() -> None:
+def test_personal_data_is_marked_in_every_table() -> None:
     personal = {"first_name", "last_name", "email", "date_of_birth", "raw_text"}
     marked = {(c.name, name): c.is_pii(name) for c in ALL for name in c.columns if name in personal}
     assert [place for place, is_marked in marked.items() if not is_marked] == []
     assert ("marts/customer_360", "email") in marked
 
 
-# --- SQL rules against pandera ------------------------------------------------------------------------------
+# --- SQL rules compared with pandera ------------------------------------------------------------------------
 
 PROBLEM_OF_CHECK = {
     "not_nullable": "missing",
@@ -169,7 +169,7 @@ PROBLEM_OF_CHECK = {
 
 
 class Example(Contract, grain="one row per name", key=["name"], domain="sales"):
-    """Every kind of check that a column may have."""
+    """Every kind of check that a column can have."""
 
     name: T.StringType = column("A name", required=True)
     kind: T.StringType = column("Kind", isin=["Can't Lose", "At Risk", 'a "b"', "back\\slash"])
@@ -182,7 +182,7 @@ EXAMPLE = TableContract.of(Example, "marts", "example")
 
 GOOD_EXAMPLE: Row = {"name": "a", "kind": "At Risk", "code": "A12", "share": 0, "price": Decimal(1)}
 
-# For each contract a row that keeps it is made by type; these columns need another value.
+# A valid row of each contract is made by type. These columns need another value.
 CONTRACTS_TO_BREAK: Mapping[str, TableContract] = {
     "example": EXAMPLE,
     "transactions": contract_of("cleaned", "transactions"),
@@ -199,7 +199,7 @@ GOOD_VALUES: Mapping[str, Row] = {
 
 
 def good_row(contract: TableContract, known: Row) -> Row:
-    """A row that keeps the contract: every number at its smallest allowed value, else 1."""
+    """A row that satisfies the contract. Each number is the smallest allowed value, or 1 if there is no minimum."""
 
     def value(name: str, data_type: T.DataType) -> Any:
         if isinstance(data_type, T.StringType):
@@ -217,7 +217,7 @@ def good_row(contract: TableContract, known: Row) -> Row:
 
 
 def breaking_values(declared: Column) -> list[tuple[str, Any]]:
-    """For each rule of a column its problem, and a value that just breaks it."""
+    """For each rule of a column, its problem and a value that only just breaks it."""
     broken: list[tuple[str, Any]] = [] if declared.nullable else [("missing", None)]
     step = Decimal("0.01") if isinstance(declared.dtype.type, T.DecimalType) else 1
     for check in declared.checks:
@@ -232,8 +232,8 @@ def breaking_values(declared: Column) -> list[tuple[str, Any]]:
     return broken
 
 
-def said_by_sql(spark: SparkSession, contract: TableContract, rows: Sequence[Row]) -> list[set[str]]:
-    """For each row the rules it breaks by the compiled SQL."""
+def broken_by_sql(spark: SparkSession, contract: TableContract, rows: Sequence[Row]) -> list[set[str]]:
+    """The rules that each row breaks, by the compiled SQL."""
     frame = frame_of(spark, contract.spark_schema, rows)
     flags = frame.select(
         *(F.coalesce(F.expr(rule.broken_when), F.lit(False)).alias(rule.name) for rule in contract.rules)
@@ -241,8 +241,8 @@ def said_by_sql(spark: SparkSession, contract: TableContract, rows: Sequence[Row
     return [{name for name, broken in row.asDict().items() if broken} for row in flags.collect()]
 
 
-def said_by_pandera(spark: SparkSession, contract: TableContract, rows: Sequence[Row]) -> set[str]:
-    """The rules that pandera finds broken in the rows together. It tells no rows."""
+def broken_by_pandera(spark: SparkSession, contract: TableContract, rows: Sequence[Row]) -> set[str]:
+    """The rules that the rows break, by pandera. It does not say which row breaks a rule."""
     errors = contract.model.validate(frame_of(spark, contract.spark_schema, rows)).pandera.errors
     found = [error for kind in errors.values() for group in kind.values() for error in group]
     return {f"{error['column']}:{PROBLEM_OF_CHECK[error['check'].split('(')[0]]}" for error in found}
@@ -250,16 +250,16 @@ def said_by_pandera(spark: SparkSession, contract: TableContract, rows: Sequence
 
 @pytest.fixture(autouse=True, scope="module")
 def pandera_validates() -> None:
-    """With this switched off pandera finds nothing wrong with anything, in silence."""
+    """If validation is off, pandera accepts everything without a warning."""
     assert get_config_context().validation_enabled
 
 
 @pytest.mark.parametrize("name", CONTRACTS_TO_BREAK)
-def test_each_rule_is_broken_by_its_row_alone_and_pandera_agrees(spark: SparkSession, name: str) -> None:
+def test_each_rule_is_broken_only_by_its_row_and_pandera_agrees(spark: SparkSession, name: str) -> None:
     contract = CONTRACTS_TO_BREAK[name]
     good = good_row(contract, GOOD_VALUES.get(name, {}))
-    assert said_by_sql(spark, contract, [good]) == [set()]
-    assert said_by_pandera(spark, contract, [good]) == set()
+    assert broken_by_sql(spark, contract, [good]) == [set()]
+    assert broken_by_pandera(spark, contract, [good]) == set()
 
     breaking = {
         f"{column_name}:{problem}": {**good, column_name: value}
@@ -267,9 +267,9 @@ def test_each_rule_is_broken_by_its_row_alone_and_pandera_agrees(spark: SparkSes
         for problem, value in breaking_values(declared)
     }
     assert set(breaking) == {rule.name for rule in contract.rules}
-    by_sql = said_by_sql(spark, contract, list(breaking.values()))
+    by_sql = broken_by_sql(spark, contract, list(breaking.values()))
     assert dict(zip(breaking, by_sql, strict=True)) == {rule: {rule} for rule in breaking}
-    assert said_by_pandera(spark, contract, [good, *breaking.values()]) == set(breaking)
+    assert broken_by_pandera(spark, contract, [good, *breaking.values()]) == set(breaking)
 
 
 example_rows = st.lists(
@@ -300,13 +300,13 @@ example_rows = st.lists(
 )
 @given(example_rows)
 def test_sql_and_pandera_agree_on_any_rows(spark: SparkSession, rows: list[Row]) -> None:
-    by_sql = set().union(*said_by_sql(spark, EXAMPLE, rows))
-    assert by_sql == said_by_pandera(spark, EXAMPLE, rows)
+    by_sql = set().union(*broken_by_sql(spark, EXAMPLE, rows))
+    assert by_sql == broken_by_pandera(spark, EXAMPLE, rows)
 
 
 @pytest.mark.engine
 def test_rules_mean_the_same_on_every_engine(spark: SparkSession) -> None:
-    """Quotes, backslashes and patterns in the compiled SQL, which the engines' parsers read differently."""
+    """The compiled SQL has quotes, backslashes and patterns, which the engines parse differently."""
     cases: Iterable[tuple[Row, set[str]]] = [
         ({}, set()),
         ({"kind": "Can't Lose", "code": "Z99-x"}, set()),
@@ -320,20 +320,20 @@ def test_rules_mean_the_same_on_every_engine(spark: SparkSession) -> None:
         ({"price": Decimal("-0.01"), "share": -6}, {"price:below_minimum", "share:below_minimum"}),
     ]
     rows = [GOOD_EXAMPLE | change for change, _ in cases]
-    assert said_by_sql(spark, EXAMPLE, rows) == [expected for _, expected in cases]
+    assert broken_by_sql(spark, EXAMPLE, rows) == [expected for _, expected in cases]
 
 
-def test_rules_between_columns_are_broken_by_the_row_and_not_by_a_null(spark: SparkSession) -> None:
+def test_a_rule_over_columns_is_broken_by_the_row_but_not_by_a_null(spark: SparkSession) -> None:
     contract = contract_of("cleaned", "support_tickets")
     good = good_row(contract, {"opened_date": date(2024, 3, 2)})
     days = [date(2024, 3, 2), date(2024, 3, 1), None]
     rows = [good | {"resolved_date": day} for day in days]
-    assert said_by_sql(spark, contract, rows) == [set(), {"resolved_date:before_opened_date"}, set()]
+    assert broken_by_sql(spark, contract, rows) == [set(), {"resolved_date:before_opened_date"}, set()]
 
 
 def test_a_check_without_an_sql_form_is_refused() -> None:
     class Odd(Contract, grain="one row per text", key=["text"], domain="sales"):
-        """A check that pandera knows and the compiler does not."""
+        """A check of pandera without an SQL form."""
 
         text: T.StringType = Field(str_startswith="a")
 
@@ -343,7 +343,7 @@ def test_a_check_without_an_sql_form_is_refused() -> None:
         _ = TableContract.of(Odd, "marts", "odd").rules
 
 
-def test_pandera_sees_a_wrong_type(spark: SparkSession) -> None:
+def test_pandera_finds_a_wrong_type(spark: SparkSession) -> None:
     contract = contract_of("features", "churn")
     good = frame_of(spark, contract.spark_schema, [good_row(contract, {})])
     wrong = good.withColumn("recency_days", F.col("recency_days").cast("bigint"))
@@ -351,7 +351,7 @@ def test_pandera_sees_a_wrong_type(spark: SparkSession) -> None:
     assert "WRONG_DATATYPE" in contract.model.validate(wrong).pandera.errors["SCHEMA"]
 
 
-def test_the_header_line_is_no_row(spark: SparkSession) -> None:
+def test_the_header_line_is_not_a_row(spark: SparkSession) -> None:
     contract = contract_of("cleaned", "products")
     rows = [good_row(contract, {"source_line": line}) for line in (1, 2)]
-    assert said_by_sql(spark, contract, rows) == [{"source_line:below_minimum"}, set()]
+    assert broken_by_sql(spark, contract, rows) == [{"source_line:below_minimum"}, set()]

@@ -1,4 +1,4 @@
-"""What is said wrongly of a table is refused when its module is imported, in one line."""
+"""An incorrect declaration of a table is refused when its module is imported, with an error of one line."""
 
 from datetime import date
 from types import ModuleType
@@ -38,14 +38,14 @@ def kpi_payment(sold: DataFrame) -> DataFrame:
 
 
 def imported(source: str, name: str = "cip_assets.layers.marts.kpi_payment") -> ModuleType:
-    """The module that a source is, as if it stood in a file of the package."""
+    """The module with this source, as if it were a file of the package."""
     module = ModuleType(name)
     exec(compile(source, name, "exec"), vars(module))
     return module
 
 
 def refusal(old: str, new: str, name: str = "cip_assets.layers.marts.kpi_payment") -> str:
-    """What the import of the module says with one thing in it said otherwise."""
+    """The error of importing the module with one change."""
     assert old in RIGHT
     with pytest.raises(DeclarationError) as refused:
         imported(RIGHT.replace(old, new), name)
@@ -53,7 +53,7 @@ def refusal(old: str, new: str, name: str = "cip_assets.layers.marts.kpi_payment
     return str(refused.value)
 
 
-def test_all_follows_from_the_declaration(spark: SparkSession, rules: Rules) -> None:
+def test_everything_follows_from_the_declaration(spark: SparkSession, rules: Rules) -> None:
     declared: Table = imported(RIGHT).kpi_payment
     contract = declared.contract
     assert (contract.name, contract.key) == ("marts/kpi_payment", ("as_of_date", "payment_method"))
@@ -72,58 +72,59 @@ def test_all_follows_from_the_declaration(spark: SparkSession, rules: Rules) -> 
     ]
 
 
-def test_parameters_are_the_inputs() -> None:
+def test_the_parameters_must_be_the_inputs() -> None:
     assert refusal("sold=Transactions", "bought=Transactions") == (
-        "marts/kpi_payment: reads ['bought'] but takes ['sold']"
+        "marts/kpi_payment: @table names the inputs ['bought'], but the function takes ['sold']"
     )
 
 
-def test_file_and_function_have_the_name_of_the_table() -> None:
+def test_the_file_and_the_function_must_have_the_same_name() -> None:
     assert refusal("def kpi_payment(", "def payments(") == (
-        "marts/payments: the function is 'payments' and the file kpi_payment.py; give both the name of the table"
+        "marts/payments: the function is 'payments', but the file is kpi_payment.py; give both the name of the table"
     )
 
 
-def test_the_folder_is_a_layer() -> None:
+def test_the_folder_must_be_a_layer() -> None:
     assert refusal("All of", "Most of", "cip_assets.layers.gold.kpi_payment") == (
-        "gold/kpi_payment: 'gold' is not a layer; "
+        "gold/kpi_payment: unknown layer 'gold'; "
         "choose one of landing, raw, quarantine, cleaned, features, marts"
     )
 
 
-def test_an_input_is_the_contract_of_a_table() -> None:
+def test_an_input_must_be_the_contract_of_a_table() -> None:
     assert refusal("sold=Transactions", "sold=KpiPayment") == (
-        "marts/kpi_payment: reads KpiPayment, which is not the contract of a table"
+        "marts/kpi_payment: the input KpiPayment is not the contract of a table"
     )
 
 
-def test_a_contract_is_of_one_table() -> None:
+def test_a_contract_must_belong_to_one_table() -> None:
     assert refusal("@table(KpiPayment,", "@table(Purchases,") == (
         "marts/kpi_payment: class Purchases is already the contract of features/purchases"
     )
 
 
 @pytest.mark.parametrize("word", ["key", "domain"])
-def test_every_table_says_what_a_row_is(word: str) -> None:
-    said = {"key": 'key=["payment_method"], ', "domain": ', domain="sales"'}
-    assert refusal(said[word], "") == (
+def test_key_and_domain_are_required(word: str) -> None:
+    keywords = {"key": 'key=["payment_method"], ', "domain": ', domain="sales"'}
+    assert refusal(keywords[word], "") == (
         f"marts/kpi_payment: class KpiPayment has no {word}; write class KpiPayment(..., {word}=...)"
     )
 
 
-def test_the_key_is_made_of_columns() -> None:
+def test_the_key_must_name_columns() -> None:
     assert refusal('key=["payment_method"]', 'key=["method"]') == (
-        "marts/kpi_payment: the key names 'method', which is not a column"
+        "marts/kpi_payment: the key names an unknown column 'method'; "
+        "choose from as_of_date, payment_method, orders"
     )
 
 
-def test_the_source_of_a_column_is_a_column_of_an_input() -> None:
+def test_the_source_of_a_column_must_be_a_column_of_an_input() -> None:
     assert refusal('"transaction_id"', '"ticket_id"') == (
         "marts/kpi_payment: orders comes from 'ticket_id', which none of its inputs has (cleaned/transactions)"
     )
 
 
-def test_a_file_is_sorted_by_a_column_of_the_mart() -> None:
+def test_a_file_must_be_sorted_by_a_column_of_the_mart() -> None:
     assert refusal('order_by=["payment_method"]', 'order_by=["rank"]') == (
         "exports/kpi_payment: marts/kpi_payment has no column 'rank'"
     )

@@ -275,11 +275,11 @@ def test_predictions_that_did_not_hold_are_reported(healthy: Path) -> None:
     table = table_at(healthy, "features/churn_model")
     rows = table.to_pyarrow_table().to_pylist()
     for row in rows:
-        row |= {"is_purchase_model_withheld": True, "notes": "purchase_model did worse than the base rate"}
+        row |= {"is_purchase_model_withheld": True, "notes": "purchase_model was worse than the base rate"}
     schema = table.to_pyarrow_table().schema
     write_deltalake(table, pa.Table.from_pylist(rows, schema), mode="overwrite")
     assert failed(healthy, {"predictions_held"}) == {
-        "features/churn_model:predictions_held": "purchase_model did worse than the base rate"
+        "features/churn_model:predictions_held": "purchase_model was worse than the base rate"
     }
 
 

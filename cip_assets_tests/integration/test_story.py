@@ -41,5 +41,5 @@ def test_the_dashboard_shows_the_planted_trends(
         card = text.partition(f'data-question="{row["question"]}"')[2].partition("</section>")[0]
         assert QUESTIONS[row["question"]] in card
         assert row["answer"] in card
-        denied = "no change" in row["answer"] or "does not foretell" in row["answer"]
+        denied = "no change" in row["answer"] or "does not predict" in row["answer"]
         assert denied == (row["direction"] == "no change")

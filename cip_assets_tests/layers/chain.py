@@ -21,10 +21,10 @@ def snapshot(
     rules: Rules,
     only: Collection[str] | None = None,
 ) -> dict[str, list[Row]]:
-    """Every feature and mart as of a day, by ``layer/table``; only some of them and what they need, if wanted.
+    """Every feature and mart of a day, by ``layer/table``; with ``only``, just these tables and their inputs.
 
-    Each result is collected and put back as a frame, as a Delta table would do between two assets; so its
-    names and types must be those of its contract.
+    Each result is collected and made into a frame again, like a Delta table between two assets. So its names and types
+    must match the contract.
     """
     frames = {
         source.cleaned.name: frame_of(spark, source.cleaned.spark_schema, sources[name])
@@ -44,7 +44,7 @@ def snapshot(
 
 
 def _needed(names: Collection[str]) -> Iterator[Table]:
-    """The tables of these names and what they are computed from, in order."""
+    """The tables with these names and their inputs, in order."""
     needed = set(names)
     for table in reversed(TABLES):
         if table.contract.name in needed:

@@ -1,4 +1,4 @@
-"""The ten customers' snapshot, computed once for all tests that look at it."""
+"""The snapshot of the ten customers, computed once for all tests."""
 
 import pytest
 from pyspark.sql import SparkSession

@@ -1,7 +1,7 @@
-"""Frames from short literal tables, and rows back from frames.
+"""Frames from short literal tables, and rows from frames.
 
-A literal table is text: a line of column names, then a line per row, cells apart by ``|``. An empty cell is
-null. Cells are read in the types of the contract, so a test shows what an analyst would write on paper.
+A literal table is text: a line of column names, then one line per row, with cells separated by ``|``. An empty cell is
+null. Cells are read in the types of the contract, so a test looks like a table on paper.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 
 def parse(cell: str, data_type: T.DataType) -> Any:
-    """A cell as a value of the type; an empty one is null."""
+    """A cell as a value of the type; null if it is empty."""
     if not cell:
         return None
     if isinstance(data_type, T.DateType):
@@ -38,7 +38,7 @@ def parse(cell: str, data_type: T.DataType) -> Any:
 
 
 def rows_of(contract: TableContract, text: str) -> list[Row]:
-    """The rows of a literal table, with the columns that it names."""
+    """The rows of a literal table, with its columns."""
     lines = [line for line in text.splitlines() if line.strip()]
     header, *body = ([cell.strip() for cell in line.split("|")] for line in lines)
     types = {field.name: field.dataType for field in contract.spark_schema}
@@ -50,7 +50,7 @@ def rows_of(contract: TableContract, text: str) -> list[Row]:
 
 
 def landed(table: str, text: str) -> list[Row]:
-    """Rows of a cleaned table with what cleaning adds: where each came from, and the month of its event."""
+    """Rows of a cleaned table, with the provenance and the month that cleaning adds."""
     source = SOURCE_TABLES[table]
     rows = rows_of(source.cleaned, text)
     for line, row in enumerate(rows, 2):
@@ -65,7 +65,7 @@ def month_of(moment: date) -> date:
 
 
 def frame_of(spark: SparkSession, schema: T.StructType, rows: Iterable[Mapping[str, Any]]) -> DataFrame:
-    """The rows as a frame with exactly this schema; a column that a row lacks is null."""
+    """The rows as a frame with exactly this schema. Missing columns are null."""
     filled = [{field.name: row.get(field.name) for field in schema} for row in rows]
     if not filled:
         return spark.createDataFrame([], schema)
@@ -73,7 +73,7 @@ def frame_of(spark: SparkSession, schema: T.StructType, rows: Iterable[Mapping[s
 
 
 def collected(frame: DataFrame) -> list[Row]:
-    """The rows of a frame; times in UTC, where Spark gives them in the zone of the machine, without saying so."""
+    """The rows of a frame. Times are in UTC, although Spark gives them in the time zone of the machine."""
     return [
         {
             name: value.astimezone(UTC) if isinstance(value, datetime) else value
@@ -84,16 +84,16 @@ def collected(frame: DataFrame) -> list[Row]:
 
 
 def by_key(rows: Iterable[Row], key: Sequence[str]) -> dict[Any, Row]:
-    """Rows by their key, which must not repeat. A key of one column stands by itself."""
+    """Rows by their key, which must be unique. A key of one column is not a tuple."""
     found: dict[Any, Row] = {}
     for row in rows:
         place = tuple(row[name] for name in key)
         place = place[0] if len(place) == 1 else place
-        assert place not in found, f"key {place} stands on two rows"
+        assert place not in found, f"two rows have the key {place}"
         found[place] = row
     return found
 
 
 def types_of(schema: T.StructType) -> list[tuple[str, str]]:
-    """Names and types, which is what a table promises; whether Spark thinks a column nullable is not."""
+    """Names and types, which the contract guarantees; not whether Spark considers a column nullable."""
     return [(field.name, field.dataType.simpleString()) for field in schema]

@@ -1,4 +1,4 @@
-"""What becomes of the lines of landing files, without the graph around it."""
+"""The outcomes of the lines of landing files, without the asset graph."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from cip_assets.layers.cleaned import judge as cleaning
 
 @dataclass(frozen=True)
 class Lines:
-    """The lines of a month: how many landed, as they are in raw, and what came of them."""
+    """The lines of a month: how many landed, and the rows in raw, cleaned and quarantine."""
 
     landed: int
     raw: DataFrame
@@ -27,7 +27,7 @@ class Lines:
 
 
 def entry_of(landing: Path, path: str, calendar: Calendar) -> ManifestEntry:
-    """A landed file as the manifest has it."""
+    """The manifest entry of a landing file."""
     scanned = scan_file(landing, landed_file(path), calendar)
     return ManifestEntry(**{name: scanned[name] for name in ManifestEntry.__dataclass_fields__})
 
@@ -35,14 +35,14 @@ def entry_of(landing: Path, path: str, calendar: Calendar) -> ManifestEntry:
 def lines_of(
     spark: SparkSession, rules: Rules, landing: Path, files: Mapping[str, str], month: date
 ) -> Lines:
-    """Land some files of one event table, and judge their lines of a month.
+    """Write landing files of one event table, and judge their lines of a month.
 
     Args:
         spark: the session.
         rules: the business rules.
         landing: the folder to write to.
         files: the content of each file by its path.
-        month: the month, by its first day; the last of the calendar.
+        month: the month, by its first day; it is the last one in the calendar.
 
     """
     for path, content in files.items():

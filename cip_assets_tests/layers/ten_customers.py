@@ -1,19 +1,19 @@
-"""Ten customers whose every figure can be worked out on paper, as of 20 June 2024.
+"""Ten customers whose figures can all be computed on paper, on the snapshot day D, 20 June 2024.
 
-Days before D are chosen so that the arithmetic is easy: 21 May is 30 days before D (one half-life),
-21 April 60, 22 March 90, 21 February 120; D is the 172nd day of 2024, a leap year.
+The dates make the arithmetic easy: 21 May is 30 days before D (one half-life), 21 April 60, 22 March 90 and 21 February
+120. D is the 172nd day of 2024, a leap year.
 
-- ann  the best customer, exactly on every limit of High Value; buys, returns, asks and clicks after D too
-- bob  exactly on every limit of Loyal; his favourite category is the unknown one
+- ann  the best customer, exactly at every limit of High Value; also has events after D
+- bob  exactly at every limit of Loyal; the favorite category is Unknown
 - cat  one purchase, on D itself
-- dan  never bought by D, but has tickets in every state, sessions, and a return
-- eve  ties: payment method, category and brand; a mean that ends in half a cent
-- fay  last bought 121 days ago; returned one transaction twice; her only session is older than the decay
-- gus  last bought exactly 120 days ago
-- hal  signed up nobody knows when, and did nothing
-- ivy  signed up after D by the file, but was on the site before
-- jon  signed up after D; whatever he did was after D
-- zoe  is in no customers file: an orphan
+- dan  no purchase by D, but tickets with every status, sessions, and a return
+- eve  ties in payment method, category and brand; a mean that ends in half a cent
+- fay  last purchase 121 days ago; returned one transaction twice; the only session has decayed to 0
+- gus  last purchase exactly 120 days ago
+- hal  unknown sign-up date and no events
+- ivy  sign-up date after D, but a session before D
+- jon  sign-up date and all events after D
+- zoe  an orphan: not in customers
 """
 
 from datetime import date
@@ -45,7 +45,7 @@ p3         | Desk         | Home     | Bolt  | 400.00     | 1000.00
 p4         | Toaster      | Kitchen  | Acme  | 20.00      | 50.01
 """
 
-# p9 is in no catalogue; a9 does not say what was bought. The last three rows are after D.
+# p9 is not in products, and a9 has no product. The last three rows are after D.
 TRANSACTIONS = """
 transaction_id | customer_id | product_id | quantity | price   | amount  | payment_method | transaction_date
 a1             | ann         | p1         | 1        | 500.10  | 500.10  | Credit Card    | 2024-01-10
@@ -78,7 +78,7 @@ j1             | jon         | p1         | 1        | 10.00   | 10.00   | PayPa
 d1             | dan         | p1         | 1        | 20.00   | 20.00   | Cash           | 2024-06-30
 """
 
-# r7 names a transaction of ann's; r9 and r10 name none; r5 is after D.
+# r7 names one of ann's transactions, r9 and r10 name none, and r5 is after D.
 RETURNS = """
 return_id | transaction_id | customer_id | product_id | amount | return_reason | return_date
 r1        | f1             | fay         | p3         | 300.00 | Damaged       | 2024-02-01
@@ -93,7 +93,7 @@ r9        |                | gus         |            | 0.02   | Not Specified |
 r10       |                | dan         |            | 7.00   | Not Specified | 2024-05-05
 """
 
-# k3 is resolved after D; k4 and k10 were settled, nobody wrote down when; k8 and k11 are opened after D.
+# k3 is resolved after D, k4 and k10 were resolved on an unknown day, and k8 and k11 are opened after D.
 SUPPORT_TICKETS = """
 ticket_id | customer_id | ticket_category | priority | status    | opened_date | resolved_date
 k1        | dan         | Billing         | Medium   | Resolved  | 2024-05-01  | 2024-05-03
@@ -111,7 +111,7 @@ k12       | zoe         | Account         | Medium   | Pending   | 2024-02-02  |
 k13       | bob         | Account         | Medium   | Reopened  | 2024-04-30  |
 """
 
-# Video is an activity that the rules do not know; s12 has none. s4 and s14 are after D.
+# Video is not in the rules, s12 has no activity type, and s4 and s14 are after D.
 WEB_ACTIVITY = """
 session_id | customer_id | activity_type    | product_id | timestamp
 s1         | ann         | Checkout         |            | 2024-06-20 00:00:00

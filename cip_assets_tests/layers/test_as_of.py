@@ -1,4 +1,4 @@
-"""A snapshot as of D is made of what was known by D: later rows and the order of rows change nothing."""
+"""A snapshot uses only what was known on the snapshot day D. Later rows and the order of rows have no effect."""
 
 import random
 from collections import Counter
@@ -20,7 +20,7 @@ Tables = Mapping[str, list[Row]]
 
 
 def content(tables: Tables) -> dict[str, Counter[tuple[Any, ...]]]:
-    """The rows of each table, whatever their order."""
+    """The rows of each table, regardless of order."""
     return {name: Counter(tuple(row.values()) for row in rows) for name, rows in tables.items()}
 
 
@@ -34,19 +34,19 @@ def midnight(day: date) -> datetime:
 
 
 def known_by(sources: Sources, day: date) -> Sources:
-    """The sources without the events dated after a day, and with no resolution that was still to come."""
+    """The sources without events and ticket resolutions dated after a day."""
     known = dict(sources)
     for table in EVENT_TABLES:
         known[table] = [dict(row) for row in sources[table] if day_of(row, table) <= day]
     for ticket in known["support_tickets"]:
         if ticket["resolved_date"] and ticket["resolved_date"] > day:
-            # Not resolved yet; and the status of that time can have been none of the settled ones.
+            # The ticket was not resolved yet, so its status cannot have been Resolved or Closed.
             ticket |= {"resolved_date": None, "status": "Open"}
     return known
 
 
 def with_another_future(sources: Sources, day: date, seed: int) -> Sources:
-    """The same past with other rows after the day: some gone, some changed, some new; all in another order."""
+    """The sources with other rows after the day (some removed, changed or added), and all rows in another order."""
     chance = random.Random(seed)
     new_customers = [
         {
@@ -90,7 +90,7 @@ def with_another_future(sources: Sources, day: date, seed: int) -> Sources:
 
 
 @pytest.mark.parametrize("seed", [pytest.param(1, marks=pytest.mark.engine), 2, 3])
-def test_another_future_and_another_order_change_nothing(
+def test_later_rows_and_the_order_of_rows_have_no_effect(
     spark: SparkSession, rules: Rules, tables: Tables, seed: int
 ) -> None:
     sources = with_another_future(ten_customers(), D, seed)
@@ -98,16 +98,16 @@ def test_another_future_and_another_order_change_nothing(
 
 
 @pytest.mark.parametrize("day", [date(2024, 1, 10), date(2024, 2, 29), date(2024, 4, 15), D])
-def test_a_past_day_looks_as_it_did_then(spark: SparkSession, rules: Rules, day: date) -> None:
+def test_the_snapshot_of_a_past_day_is_as_it_was_then(spark: SparkSession, rules: Rules, day: date) -> None:
     then = snapshot(spark, known_by(ten_customers(), day), day, rules)
     assert content(snapshot(spark, ten_customers(), day, rules)) == content(then)
 
 
 @pytest.mark.parametrize("table", EVENT_TABLES)
-def test_what_happens_on_d_itself_counts(
+def test_events_on_the_snapshot_day_count(
     spark: SparkSession, rules: Rules, tables: Tables, table: str
 ) -> None:
-    """Without this the tests above would pass for tables that ignore their input."""
+    """Without this test, the tests above would pass for tables that ignore their inputs."""
     source = SOURCE_TABLES[table]
     sources = dict(ten_customers())
     today = {source.event_date: midnight(D) if table == "web_activity" else D}
@@ -148,8 +148,10 @@ def test_what_happens_on_d_itself_counts(
 
 
 @pytest.mark.parametrize("table", EVENT_TABLES)
-def test_an_event_by_d_makes_a_customer_known_before_the_sign_up(spark: SparkSession, table: str) -> None:
-    """jon signed up after D; one event of any kind by D, and he is known."""
+def test_an_event_by_the_snapshot_day_adds_a_customer_who_signed_up_later(
+    spark: SparkSession, table: str
+) -> None:
+    """jon signed up after D, but with any event by D, jon is in the population."""
     sources = dict(ten_customers())
     early = {**sources[table][0], SOURCE_TABLES[table].id_column: "early", "customer_id": "jon"}
     sources[table] = [*sources[table], early]

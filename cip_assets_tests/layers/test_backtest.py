@@ -1,4 +1,4 @@
-"""The backtest: its figures by hand, its window, and what becomes of a model that proves worse than none."""
+"""The backtest: its figures by hand, its window, and the withholding of a model that fails."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -18,7 +18,7 @@ from cip_assets_tests.layers.ten_customers import D
 
 TRAINED = D - timedelta(days=90)
 
-# Probability, customers, of them buyers.
+# Probability, number of customers, number of buyers among them.
 COUNTS = [(0.2, 4, 1), (0.8, 2, 2)]
 
 
@@ -27,11 +27,11 @@ def test_brier_log_loss_and_auc_by_hand() -> None:
     assert scores.brier(COUNTS) == pytest.approx(0.14)
     # -(ln 0.2 + 3 ln 0.8 + 2 ln 0.8) / 6
     assert scores._log_loss(COUNTS) == pytest.approx((1.6094379 + 5 * 0.2231436) / 6)
-    # 3 buyers x 3 others = 9 pairs: the two at 0.8 win 6, the one at 0.2 ties with 3.
+    # 3 buyers x 3 non-buyers = 9 pairs: the two buyers at 0.8 win 6, and the one at 0.2 ties with 3.
     assert scores._auc(COUNTS) == pytest.approx((6 + 1.5) / 9)
 
 
-def test_auc_needs_both_kinds() -> None:
+def test_auc_needs_buyers_and_non_buyers() -> None:
     assert scores._auc([(0.5, 3, 3)]) is None
 
 
@@ -42,7 +42,7 @@ def test_deciles_keep_equal_probabilities_together() -> None:
     assert last[:2] == (10, 10)
 
 
-# Days before D of each customer's purchases; the model is of day 90, the baselines learn from 180 to 90.
+# Purchases of each customer, in days before D. The prediction day is day 90, and the baselines use days 180 to 90.
 BOUGHT = {"again": (300, 100, 50), "left": (300, 100), "old": (300,), "new": (30,)}
 
 
@@ -81,30 +81,32 @@ def past(spark: SparkSession, rows: list[Row]) -> DataFrame:
 
 
 @pytest.mark.engine
-def test_who_bought_by_then_is_judged_by_what_came_after(spark: SparkSession, rules: Rules) -> None:
+def test_predictions_for_buyers_are_compared_with_what_they_did_since(
+    spark: SparkSession, rules: Rules
+) -> None:
     predictions = past(spark, collected(past_predictions(**events(spark), as_of=D, rules=rules)))
     found = by_key(collected(model_backtest(past_predictions=predictions, as_of=D)), ["model"])
-    # Three customers are too few for the challenger to learn from.
+    # Three customers are too few to train the challenger.
     assert set(found) == {"purchase_model", "recency", "carry_forward", "base_rate"}
     for row in found.values():
         assert (row["predicted_on"], row["window_days"], row["customers"]) == (TRAINED, 90, 3)
-        assert row["bought_share"] == Decimal("0.333333")  # again; new was not there yet
-    # Of the three of 180 days ago, two came back by day 90: (1/3 x (1/3)^2 + 2/3 x (2/3)^2) = 1/3, to four places.
+        assert row["bought_share"] == Decimal("0.333333")  # only again; new was not a buyer yet
+    # Two of the three buyers of day 180 bought again by day 90: (1/3 x (1/3)^2 + 2/3 x (2/3)^2) = 1/3, to four places.
     assert float(found["base_rate"]["brier"]) == pytest.approx(1 / 3, abs=1e-4)
     assert float(found["base_rate"]["calibration_error"]) == pytest.approx(1 / 3, abs=1e-4)
-    # again and left bought in the window before, old did not: 0.999 for two, of whom one came.
+    # again and left bought in the window before, but old did not: 0.999 for two customers, and one of them bought.
     assert float(found["carry_forward"]["brier"]) == pytest.approx(
         (0.001**2 + 0.999**2 + 0.001**2) / 3, abs=1e-6
     )
     assert float(found["carry_forward"]["auc"]) == pytest.approx(0.75)
-    # Ranks of what was said: 2.5, 2.5, 1; of the days that came: 3, 1.5, 1.5. Their correlation is 1/2.
+    # Ranks of the predictions: 2.5, 2.5, 1; of the actual purchase days: 3, 1.5, 1.5. Their correlation is 1/2.
     assert float(found["carry_forward"]["spearman"]) == pytest.approx(0.5)
-    # again 1 of 1, left 1 of 0, old 0 of 0.
+    # Expected and actual purchase days: again 1 and 1, left 1 and 0, old 0 and 0.
     assert float(found["carry_forward"]["mae_purchases"]) == pytest.approx(1 / 3, abs=1e-6)
 
 
 @pytest.mark.engine
-def test_before_anybody_bought_there_is_nothing_to_judge(spark: SparkSession, rules: Rules) -> None:
+def test_before_the_first_purchase_there_is_no_backtest(spark: SparkSession, rules: Rules) -> None:
     early = D - timedelta(days=250)
     nothing = past(spark, collected(past_predictions(**events(spark), as_of=early, rules=rules)))
     assert nothing.count() == 0
@@ -112,11 +114,11 @@ def test_before_anybody_bought_there_is_nothing_to_judge(spark: SparkSession, ru
     assert collected(model_calibration(past_predictions=nothing, as_of=early)) == []
     (row,) = collected(churn_model(past_predictions=nothing, as_of=early, rules=rules))
     assert (row["churn_model"], row["is_purchase_model_withheld"]) == ("purchase_model", False)
-    assert row["notes"] == "0 customers are too few to judge by (200 are needed)"
+    assert row["notes"] == "the backtest has 0 buyers, but 200 are needed to choose a model"
 
 
-def said(buyers: int, others: int, *, purchase_model: float, challenger: float | None) -> list[Row]:
-    """Customers of whom each model said the same, and some of whom bought; the base rate said what came."""
+def predictions(buyers: int, others: int, *, purchase_model: float, challenger: float | None) -> list[Row]:
+    """Customers with the same prediction by each model. The base rate is the actual share of buyers."""
     share = buyers / (buyers + others)
 
     def exact(value: float | None) -> Decimal | None:
@@ -136,40 +138,48 @@ def said(buyers: int, others: int, *, purchase_model: float, challenger: float |
     ]
 
 
-SPEAKERS = {
-    "the better Brier speaks": (said(50, 150, purchase_model=0.30, challenger=0.25), "challenger", True),
-    "equal ones leave it to the first": (
-        said(50, 150, purchase_model=0.25, challenger=0.25),
+CHOICES = {
+    "the lower Brier score is used": (
+        predictions(50, 150, purchase_model=0.30, challenger=0.25),
+        "challenger",
+        True,
+    ),
+    "if equal, the first is used": (
+        predictions(50, 150, purchase_model=0.25, challenger=0.25),
         "purchase_model",
         False,
     ),
-    "one that said nothing does not": (
-        said(50, 150, purchase_model=0.25, challenger=None),
+    "a model without predictions is not used": (
+        predictions(50, 150, purchase_model=0.25, challenger=None),
         "purchase_model",
         False,
     ),
-    "worse than the base rate is withheld": (
-        said(50, 150, purchase_model=0.26, challenger=0.24),
+    "a model worse than the base rate is withheld": (
+        predictions(50, 150, purchase_model=0.26, challenger=0.24),
         "withheld",
         True,
     ),
-    "too few to judge by": (said(49, 150, purchase_model=0.9, challenger=0.25), "purchase_model", False),
+    "with too few buyers, the first is used": (
+        predictions(49, 150, purchase_model=0.9, challenger=0.25),
+        "purchase_model",
+        False,
+    ),
 }
 
 
-@pytest.mark.parametrize(("rows", "speaks", "is_withheld"), SPEAKERS.values(), ids=SPEAKERS)
-def test_who_speaks_of_churn_is_decided_by_the_window_before(
-    spark: SparkSession, rules: Rules, rows: list[Row], speaks: str, *, is_withheld: bool
+@pytest.mark.parametrize(("rows", "used", "is_withheld"), CHOICES.values(), ids=CHOICES)
+def test_the_backtest_chooses_the_churn_model(
+    spark: SparkSession, rules: Rules, rows: list[Row], used: str, *, is_withheld: bool
 ) -> None:
     (row,) = collected(churn_model(past_predictions=past(spark, rows), as_of=D, rules=rules))
-    assert (row["churn_model"], row["is_purchase_model_withheld"]) == (speaks, is_withheld)
+    assert (row["churn_model"], row["is_purchase_model_withheld"]) == (used, is_withheld)
 
 
-def test_a_model_that_ranks_well_but_is_far_off_is_withheld(spark: SparkSession, rules: Rules) -> None:
-    """Half of the customers buy. It said 0.69 of each that does and 0.13 of the others: 0.31 and 0.13 off."""
-    rows = said(100, 100, purchase_model=0.5, challenger=None)
+def test_a_model_that_ranks_well_but_is_not_calibrated_is_withheld(spark: SparkSession, rules: Rules) -> None:
+    """Half of the customers buy. The predictions are 0.69 for buyers and 0.13 for the others: gaps of 0.31 and 0.13."""
+    rows = predictions(100, 100, purchase_model=0.5, challenger=None)
     for row in rows:
         row["p_purchase_model"] = Decimal("0.69") if row["came_days"] else Decimal("0.13")
     (found,) = collected(churn_model(past_predictions=past(spark, rows), as_of=D, rules=rules))
     assert found["churn_model"] == "withheld"
-    assert "off by 0.220 on average over its deciles (limit 0.1)" in found["notes"]
+    assert "the calibration error of purchase_model was 0.220 (limit 0.1)" in found["notes"]

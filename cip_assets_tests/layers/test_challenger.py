@@ -1,4 +1,4 @@
-"""The challenger: it finds what the purchase model cannot see, and says nothing where there is too little."""
+"""The challenger: it uses data that the purchase model does not have, and makes no prediction with too little data."""
 
 from decimal import Decimal
 
@@ -12,7 +12,7 @@ from cip_assets_tests.layers.frames import Row, collected, frame_of
 
 
 def buyers(customers: int, seed: int = 1) -> list[Row]:
-    """Customers alike in all the purchase model sees; who had sessions buys with 0.8, the others with 0.2."""
+    """Customers who look the same to the purchase model. Those with sessions buy with probability 0.8, the others 0.2."""
     random = np.random.default_rng(seed)
     rows: list[Row] = []
     for number in range(customers):
@@ -43,28 +43,30 @@ def frame(spark: SparkSession, rows: list[Row]) -> DataFrame:
 
 
 @pytest.mark.engine
-def test_it_learns_what_sessions_tell_with_probabilities_that_hold(spark: SparkSession) -> None:
+def test_it_learns_from_sessions_and_is_calibrated(spark: SparkSession) -> None:
     classifier = trained(frame(spark, buyers(3000)))
     found = collected(with_challenger(frame(spark, buyers(1000, seed=2)), classifier, "p_challenger"))
     assert len(found) == 1000
     for is_engaged, share in ((True, 0.8), (False, 0.2)):
-        said = [float(row["p_challenger"]) for row in found if (row["recent_sessions"] > 0) == is_engaged]
-        assert np.mean(said) == pytest.approx(share, abs=0.05)
+        probabilities = [
+            float(row["p_challenger"]) for row in found if (row["recent_sessions"] > 0) == is_engaged
+        ]
+        assert np.mean(probabilities) == pytest.approx(share, abs=0.05)
 
 
 @pytest.mark.engine
 def test_the_order_of_rows_changes_nothing(spark: SparkSession) -> None:
     rows = buyers(600)
-    said = [
+    both = [
         collected(with_challenger(frame(spark, rows[:50]), trained(frame(spark, order)), "p_challenger"))
         for order in (rows, rows[::-1])
     ]
-    by_id = [{row["customer_id"]: row["p_challenger"] for row in found} for found in said]
+    by_id = [{row["customer_id"]: row["p_challenger"] for row in found} for found in both]
     assert by_id[0] == by_id[1]
 
 
 @pytest.mark.engine
-def test_with_too_few_of_a_kind_it_says_nothing(spark: SparkSession) -> None:
+def test_with_too_few_buyers_it_makes_no_prediction(spark: SparkSession) -> None:
     rows = [row | {"came_days": int(n < ENOUGH_OF_EACH - 1)} for n, row in enumerate(buyers(600))]
     assert trained(frame(spark, rows)) is None
     found = collected(with_challenger(frame(spark, rows[:3]), None, "p_challenger"))

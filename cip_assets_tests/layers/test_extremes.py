@@ -1,7 +1,7 @@
-"""No value of a cell stops a table: whatever stands in one, its line is cleaned or quarantined, for the right reason.
+"""No value of a cell can stop a table: with any value, the line is cleaned or quarantined, for the correct reason.
 
-Each column of each table holds each text below once, beside good values. What must become of it is said again here
-in plain Python.
+Each column of each table has each text below once, with good values in the other columns. The expected result is
+computed here again, in plain Python.
 """
 
 import re
@@ -117,13 +117,13 @@ EXTREMES = (*DATES, *NUMBERS, *TEXTS)
 
 
 def lines_of(source: SourceTable) -> dict[int, tuple[str, str]]:
-    """For each line its column that holds an extreme, and the text."""
+    """For each line, the column with an extreme value, and its text."""
     pairs = [(column, text) for column in source.columns for text in EXTREMES]
     return dict(enumerate(pairs, 2))
 
 
 def reason_of(source: SourceTable, column: str, text: str, rules: Rules) -> str:
-    """What must be wrong with a line whose other columns are good; nothing, or one reason."""
+    """The expected reason of a line with good values in the other columns; blank if it is cleaned."""
     declared = source.cleaned.columns[column]
     data_type, text = declared.dtype.type, text.strip(" \t\r\n\x0b\x0c\u00a0\u3000\u2028\x85")
     if not text:
@@ -163,7 +163,7 @@ def of_day(source: SourceTable, column: str, text: str, *, timed: bool) -> str:
 
 
 def day_of(text: str, *, timed: bool) -> date | None:
-    """The day that an ISO 8601 text names, if there is such a day, and such a time where that counts too."""
+    """The day in an ISO 8601 text; None if the day does not exist, or the time does not exist and matters."""
     pattern = r"(\d{4}-\d\d-\d\d)([T ](\d\d:\d\d(:\d\d)?)(\.\d{1,9})?( ?(Z|[+-]\d\d:?\d\d))?)?"
     found = re.fullmatch(pattern, text, re.ASCII)
     if not found:
@@ -177,7 +177,7 @@ def day_of(text: str, *, timed: bool) -> date | None:
 
 
 ALL_TYPES = ("customers", "transactions", "web_activity")
-"""Tables that have every type and rule between them: the others are read by the first engine alone."""
+"""Tables that together have every type and rule. The others run only on the first engine."""
 
 
 @pytest.mark.parametrize(
@@ -221,5 +221,5 @@ def test_extremes_in_any_column_are_cleaned_or_quarantined(
 
 
 def good_ticket(table: str, column: str) -> Row:
-    """Without a day of resolution an extreme day of opening breaks no second rule."""
+    """A change that keeps an extreme opening day from breaking a second rule: no resolution day."""
     return {"resolved_date": ""} if table == "support_tickets" and column == "opened_date" else {}

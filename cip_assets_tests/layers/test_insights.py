@@ -1,4 +1,4 @@
-"""The four questions: changes and intervals by hand, what they say of trends and of none, and odd months."""
+"""The four questions: changes and intervals by hand, answers with and without a trend, and unusual months."""
 
 from datetime import date
 from decimal import Decimal
@@ -30,8 +30,8 @@ def months(*values: float, first: date = date(2022, 1, 1)) -> dict[date, float]:
 
 
 def test_a_change_and_its_interval_by_hand() -> None:
-    # January to March against those of the year before: +1, +2, +3. Their mean is 2, its standard error
-    # 1 / sqrt(3), and Student's t of two degrees of freedom at 99 % is 9.925: 2 +- 5.730.
+    # January to March compared with one year earlier: +1, +2, +3. The mean is 2, its standard error is
+    # 1 / sqrt(3), and Student's t with two degrees of freedom at 99% is 9.925: 2 +- 5.730.
     found = change_of(months(5, 5, 5, *[9] * 9, 6, 7, 8))
     assert found is not None
     assert (found.before, found.now, found.change, found.pairs) == (5, 7, 2, 3)
@@ -40,20 +40,20 @@ def test_a_change_and_its_interval_by_hand() -> None:
     assert direction_of(found) == FLAT
 
 
-def test_the_season_is_no_trend() -> None:
+def test_a_season_is_not_a_trend() -> None:
     year = [10, 12, 30, 11, 9, 10, 13, 12, 10, 9, 40, 60]
     found = change_of(months(*year, *year))
     assert found is not None
     assert (found.change, direction_of(found)) == (0, FLAT)
 
 
-def test_the_latest_half_year_is_asked_about() -> None:
+def test_only_the_latest_half_year_is_compared() -> None:
     found = change_of(months(*[10] * 12, *[30] * 6, *[10.0, 10.1, 9.9, 10.0, 10.1, 9.9]))
     assert found is not None
     assert (found.pairs, direction_of(found)) == (6, FLAT)
 
 
-def test_with_little_history_halves_are_compared_and_it_is_said() -> None:
+def test_with_little_history_halves_are_compared_and_the_basis_says_so() -> None:
     found = change_of(months(10, 11, 10, 20, 21, 20))
     assert found is not None
     assert (found.before, found.now, direction_of(found)) == (
@@ -61,24 +61,26 @@ def test_with_little_history_halves_are_compared_and_it_is_said() -> None:
         pytest.approx(61 / 3),
         RISING,
     )
-    assert "the season is not taken out" in found.basis
+    assert "the season is not removed" in found.basis
 
 
-def test_five_months_say_nothing() -> None:
+def test_five_months_are_too_few() -> None:
     assert change_of(months(1, 2, 3, 4, 5)) is None
     assert direction_of(None) == UNKNOWN
-    assert answer_to(QUESTIONS[0], None) == "Too early to say: there are too few months to compare"
+    assert answer_to(QUESTIONS[0], None) == "Too early to say: too few months to compare"
 
 
-def test_an_answer_has_its_size_and_its_interval() -> None:
+def test_an_answer_has_the_change_and_its_interval() -> None:
     found = change_of(months(*[0.5] * 12, *[0.40, 0.41, 0.40, 0.39, 0.40, 0.40]))
     (repeat, *_) = QUESTIONS
-    assert answer_to(repeat, found) == "Repeat purchases are declining: -10.0 points (99%: -11.0 to -9.0)"
+    assert answer_to(repeat, found) == (
+        "Repeat purchases are declining: -10.0 percentage points (99% interval: -11.0 to -9.0)"
+    )
 
 
 @given(st.lists(st.floats(0, 100), min_size=24, max_size=24))
-def test_time_backwards_changes_the_sign_alone(values: list[float]) -> None:
-    """Of two years, each half a year apart: what rises one way declines the other."""
+def test_reversing_time_changes_only_the_sign(values: list[float]) -> None:
+    """If the two years are swapped, a rise becomes a decline of the same size."""
     forth = change_of(months(*values[:12], *values[12:]))
     swapped = change_of(months(*values[12:], *values[:12]))
     assert forth is not None
@@ -108,7 +110,7 @@ def test_each_question_is_answered_by_its_measure(spark: SparkSession) -> None:
         churn_rate_q1=[0.5 + w for w in wobble],
         churn_rate_q4=[0.1] * 18,
     )
-    # A month that is cut says nothing.
+    # An incomplete month is ignored.
     rows.append({**rows[-1], "month": date(2023, 7, 1), "is_complete": False, "return_ratio": Decimal(9)})
     frame = frame_of(spark, contract_of("marts", "kpi_trends").spark_schema, rows)
     found = by_key(collected(insights(kpi_trends=frame, as_of=D)), ["question"])
@@ -119,12 +121,13 @@ def test_each_question_is_answered_by_its_measure(spark: SparkSession) -> None:
         "engagement": RISING,
     }
     assert found["repeat_purchases"]["change"] == Decimal("-0.200000")
-    assert found["engagement"]["answer"].startswith("Low engagement foretells churn: +41.0 points")
+    assert found["engagement"]["answer"].startswith("Low engagement predicts churn: +41.0 percentage points")
+    assert "per 100 active customers (99% interval" in found["complaints"]["answer"]
     assert found["engagement"]["compared"] == 12
 
 
 @pytest.mark.engine
-def test_without_months_every_answer_is_too_early(spark: SparkSession) -> None:
+def test_without_months_it_is_too_early_for_any_answer(spark: SparkSession) -> None:
     frame = frame_of(spark, contract_of("marts", "kpi_trends").spark_schema, [])
     found = collected(insights(kpi_trends=frame, as_of=D))
     assert {row["direction"] for row in found} == {UNKNOWN}

@@ -1,4 +1,4 @@
-"""Sums of money hold what ten million lines at the largest amount come to: 9,999,999,999,900,000.00."""
+"""Sums of money can hold ten million lines with the largest amount: 9,999,999,999,900,000.00."""
 
 from datetime import date
 from decimal import Decimal
@@ -17,7 +17,7 @@ from cip_assets_tests.layers.frames import by_key, collected, frame_of, landed
 D = date(2024, 6, 20)
 LARGEST = Decimal("9999999999900000.00")
 
-# Each line stands for very many of one day: what they sum to is what counts here.
+# Each line stands for very many lines of one day, because only the sums matter here.
 TRANSACTIONS = """
 transaction_id | customer_id | product_id | quantity  | amount              | payment_method | transaction_date
 t1             | c1          | p1         | 999999999 | 1.00                | Cash           | 2024-01-10
@@ -41,11 +41,11 @@ def test_the_purchases_and_predictions_of_the_largest_customer(spark: SparkSessi
     (found,) = collected(purchases_of(spark))
     assert found["monetary_value"] == LARGEST
     assert found["avg_order_value"] == Decimal("3333333333300000.00")
-    # 5 * 10^15 a day is more than the column holds.
+    # 5 * 10^15 a day is more than the column can hold.
     assert found["mean_repeat_value"] == Decimal("999999999999.999999")
     stored = frame_of(spark, contract_of("features", "purchases").spark_schema, [found])
-    (said,) = collected(predicted(stored, purchase_model(purchases=stored, as_of=D, rules=rules), D))
-    assert said["expected_value"] > 0
+    (prediction,) = collected(predicted(stored, purchase_model(purchases=stored, as_of=D, rules=rules), D))
+    assert prediction["expected_value"] > 0
 
 
 def test_every_table_of_a_snapshot_holds_the_largest_sum(spark: SparkSession, rules: Rules) -> None:

@@ -1,4 +1,4 @@
-"""The worked examples of docs/metrics.md: the rows that stand there, computed, give the figures that stand there."""
+"""The worked examples of docs/metrics.md: the platform computes the same figures from their rows."""
 
 import re
 from collections.abc import Sequence
@@ -22,14 +22,14 @@ from cip_assets_tests.layers.lines import lines_of
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 EXAMPLES = DOCUMENT.read_text(encoding="utf-8").split("## Worked examples\n")[1]
 WHY = "why"
-"""The column that explains the others."""
+"""The column with the explanation."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A table of the document: what its paragraph says of it, and its lines as ``frames`` reads them."""
+    """A table of the document: the paragraph before it, and its lines in the format of ``frames``."""
 
-    said: str
+    paragraph: str
     lines: Sequence[str]
 
     @property
@@ -38,14 +38,14 @@ class Example:
 
     @property
     def source(self) -> str | None:
-        """The source table whose rows it holds."""
-        found = re.match(r"Rows of `(\w+)`", self.said)
+        """The source table, if the example has its rows."""
+        found = re.match(r"Rows of `(\w+)`", self.paragraph)
         return found[1] if found else None
 
     @property
     def result(self) -> str:
-        """The feature or mart whose rows it promises: the first that the paragraph names."""
-        names = re.findall(r"`(\w+)`", self.said)
+        """The feature or mart of the rows: the first one named in the paragraph."""
+        names = re.findall(r"`(\w+)`", self.paragraph)
         known = [f"{layer}/{name}" for name in names for layer in ("marts", "features")]
         return next(name for name in known if name in CONTRACTS)
 
@@ -54,7 +54,7 @@ class Example:
         return [line.split("|")[place].strip() for line in self.lines[1:]]
 
     def without(self, name: str) -> str:
-        """As text, without a column."""
+        """The text without one column."""
         kept = [place for place, heading in enumerate(self.header) if heading != name]
         return "\n".join("|".join(line.split("|")[place] for place in kept) for line in self.lines)
 
@@ -62,16 +62,16 @@ class Example:
 def examples() -> list[Example]:
     found = re.findall(r"((?:^[^|\n].*\n)+)\n((?:^\|.*\n)+)", EXAMPLES, re.MULTILINE)
     tables = []
-    for said, text in found:
+    for paragraph, text in found:
         header, _, *rows = (line.strip()[1:-1] for line in text.splitlines())
-        tables.append(Example(said.strip(), [header, *rows]))
+        tables.append(Example(paragraph.strip(), [header, *rows]))
     return tables
 
 
 TABLES = examples()
 SOURCES = {table.source: table for table in TABLES if table.source}
 RESULTS = [table for table in TABLES if not table.source and table.header[0] != "line"]
-(FATES,) = (table for table in TABLES if table.header[0] == "line")
+(OUTCOMES,) = (table for table in TABLES if table.header[0] == "line")
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def computed(spark: SparkSession, rules: Rules) -> dict[str, list[Row]]:
 
 @pytest.mark.engine
 @pytest.mark.parametrize("example", RESULTS, ids=lambda example: f"{example.result} {example.header[1]}")
-def test_the_figures_are_those_of_the_rows(computed: dict[str, list[Row]], example: Example) -> None:
+def test_the_figures_follow_from_the_rows(computed: dict[str, list[Row]], example: Example) -> None:
     contract = CONTRACTS[example.result]
     expected = rows_of(contract, example.without(WHY))
     key = [name for name in contract.key if name in expected[0]]
@@ -98,35 +98,35 @@ def test_the_figures_are_those_of_the_rows(computed: dict[str, list[Row]], examp
         assert {name: None if found[name] == "" else found[name] for name in row} == row
 
 
-def test_all_that_can_be_worked_out_is_worked_out_right() -> None:
+def test_the_arithmetic_is_correct() -> None:
     sums = re.findall(r"`([-\d.+*/() ]+) = ([-\d.]+)`", EXAMPLES)
     assert len(sums) > 30
     wrong = [
-        f"{left} = {right}" for left, right in sums if half_up(worked_out(left), right) != Fraction(right)
+        f"{left} = {right}" for left, right in sums if half_up(exact_value(left), right) != Fraction(right)
     ]
     assert wrong == []
 
 
-def worked_out(expression: str) -> Fraction:
-    """The exact value of a sum."""
+def exact_value(expression: str) -> Fraction:
+    """The exact value of an expression."""
     exact = re.sub(r"[\d.]+", lambda number: f"Fraction('{number[0]}')", expression)
     return Fraction(eval(exact, {"Fraction": Fraction}))
 
 
 def half_up(value: Fraction, like: str) -> Fraction:
-    """Rounded to as many places as a text has."""
+    """The value rounded to as many places as a text has."""
     scale = 10 ** len(like.partition(".")[2])
     return Fraction(floor(value * scale + Fraction(1, 2)), scale)
 
 
-def test_the_cut_points_are_values_of_the_buyers_that_are_listed(computed: dict[str, list[Row]]) -> None:
+def test_the_cut_points_list_the_values_of_the_buyers(computed: dict[str, list[Row]]) -> None:
     (cuts,) = (table for table in RESULTS if table.result == "features/rfm_cut_points")
     buyers = [row for row in computed["features/purchases"] if not row["is_orphan"]]
     for metric, listed in zip(cuts.column("metric"), cuts.column(WHY), strict=True):
         assert listed == ", ".join(str(value) for value in sorted(row[metric] for row in buyers))
 
 
-def test_days_between_events_are_those_that_are_said() -> None:
+def test_the_days_between_purchases_are_correct() -> None:
     days = {
         f"{earlier} {later}": (date.fromisoformat(later) - date.fromisoformat(earlier)).days
         for buyer in ("ann", "bob", "dan")
@@ -144,18 +144,22 @@ def bought_on(buyer: str) -> list[str]:
 
 
 @pytest.mark.engine
-def test_each_line_of_the_file_becomes_what_is_said_and_nothing_is_lost(
+def test_each_line_has_the_documented_outcome_and_nothing_is_lost(
     spark: SparkSession, rules: Rules, tmp_path: Path
 ) -> None:
     ((path, content),) = re.findall(r"land as `([\w.]+)`:\n\n```csv\n(.*?)```", EXAMPLES, re.DOTALL)
     lines = lines_of(spark, rules, tmp_path, {path: content}, date(2024, 1, 1))
 
-    fates = [
+    outcomes = [
         (row["source_line"], row.get("outcome", "cleaned"), row.get("reasons", ""), row["amount"])
         for row in collected(lines.cleaned) + collected(lines.kept_out)
     ]
-    said = zip(*(FATES.column(name) for name in ("line", "outcome", "reasons", "amount")), strict=True)
-    assert [(str(line), *rest[:-1], as_money(rest[-1])) for line, *rest in sorted(fates)] == list(said)
+    documented = zip(
+        *(OUTCOMES.column(name) for name in ("line", "outcome", "reasons", "amount")), strict=True
+    )
+    assert [(str(line), *rest[:-1], as_money(rest[-1])) for line, *rest in sorted(outcomes)] == list(
+        documented
+    )
 
     source = SOURCE_TABLES["transactions"]
     found = quality.conservation(lines.landed, lines.raw, lines.cleaned, lines.kept_out, source)
@@ -167,5 +171,5 @@ def test_each_line_of_the_file_becomes_what_is_said_and_nothing_is_lost(
 
 
 def as_money(amount: object) -> str:
-    """An amount as the document shows it: nothing where it cannot be read."""
+    """An amount as in the document: blank if it cannot be read."""
     return str(amount) if re.fullmatch(r"\d+[.]\d\d", str(amount)) else ""

@@ -1,4 +1,4 @@
-"""What the purchase model says of customers: worked from its definition on ten of them, and recovered on many."""
+"""The predictions of the purchase model: from its definition for ten customers, and recovered for many."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -20,7 +20,7 @@ Tables = dict[str, list[Row]]
 
 
 def day_totals() -> dict[str, dict[date, float]]:
-    """What each of the ten, and the orphan, spent on each of their purchase days by D."""
+    """The spend of each of the ten customers and the orphan on each purchase day by D."""
     totals: dict[str, dict[date, float]] = {}
     for row in landed("transactions", TRANSACTIONS):
         if row["transaction_date"] <= D:
@@ -31,7 +31,7 @@ def day_totals() -> dict[str, dict[date, float]]:
 
 
 def histories() -> dict[str, tuple[int, int, list[float]]]:
-    """x, T and the totals of the days after the first."""
+    """x, T and the daily totals after the first day."""
     return {
         customer: (len(days) - 1, (D - min(days)).days, [days[day] for day in sorted(days)[1:]])
         for customer, days in day_totals().items()
@@ -39,11 +39,11 @@ def histories() -> dict[str, tuple[int, int, list[float]]]:
 
 
 @pytest.mark.engine
-def test_with_few_repeat_buyers_a_pooled_rate_speaks_and_says_so(tables: Tables) -> None:
+def test_with_few_repeat_buyers_a_pooled_rate_is_used_and_the_notes_say_so(tables: Tables) -> None:
     (model,) = tables["features/purchase_model"]
     assert (model["purchase_model"], model["value_model"]) == ("pooled_rate", "pooled_mean")
     assert (model["buyers"], model["repeat_buyers"]) == (7, 5)
-    assert "5 customers bought on a second day, 50 are needed" in model["notes"]
+    assert "5 customers bought on a second day, but 50 are needed" in model["notes"]
     # m = (sum x + 1/2) / (sum T + 365); r = sum (m T)^2 / sum ((x - m T)^2 - m T); alpha = r / m.
     pairs = [(x, age) for x, age, _ in histories().values()]
     m = (sum(x for x, _ in pairs) + 0.5) / (sum(age for _, age in pairs) + 365)
@@ -71,20 +71,20 @@ def test_the_predictions_follow_from_the_rate(tables: Tables) -> None:
         assert float(row["clv_12m"]) == pytest.approx(discounted * float(row["expected_value"]), rel=1e-3)
 
 
-# The usual pause: ann 132 days / 8 = 16.5, bob 97 / 4 = 24.25, eve 67 / 2 = 33.5, fay 31. Silent for: 30, 60, 60, 121.
-# Sessions of the last 30 days, and of the 90 before: ann 2, 2; bob 0, 2; cat 1, 0; eve 1, 0; fay 0, 0; gus 0, 2.
+# Usual gap: ann 132 days / 8 = 16.5, bob 97 / 4 = 24.25, eve 67 / 2 = 33.5, fay 31. Recency: 30, 60, 60, 121.
+# Sessions in the last 30 days, and in the 90 days before: ann 2, 2; bob 0, 2; cat 1, 0; eve 1, 0; fay 0, 0; gus 0, 2.
 REASONS = {
     "ann": "",
-    "bob": "longer silence than usual; fewer sessions; an open complaint",
+    "bob": "unusually long gap since the last purchase; visits have dropped; open complaint",
     "cat": "bought on one day only",
-    "eve": "an open complaint",
-    "fay": "longer silence than usual; returns",
-    "gus": "bought on one day only; fewer sessions",
+    "eve": "open complaint",
+    "fay": "unusually long gap since the last purchase; returned half of purchases or more",
+    "gus": "bought on one day only; visits have dropped",
 }
 
 
 @pytest.mark.engine
-def test_churn_is_the_other_side_of_active_with_reasons_in_words(tables: Tables) -> None:
+def test_churn_probability_is_the_complement_of_p_active_and_has_reasons(tables: Tables) -> None:
     active = by_key(tables["features/clv"], ["customer_id"])
     churn = by_key(tables["features/churn"], ["customer_id"])
     assert {customer: row["churn_reasons"] for customer, row in churn.items()} == REASONS
@@ -98,7 +98,7 @@ def test_churn_is_the_other_side_of_active_with_reasons_in_words(tables: Tables)
 
 
 @pytest.mark.engine
-def test_customer_360_has_them_for_buyers_alone(tables: Tables) -> None:
+def test_customer_360_has_predictions_only_for_buyers(tables: Tables) -> None:
     clv, churn = (by_key(tables[f"features/{name}"], ["customer_id"]) for name in ("clv", "churn"))
     for row in tables["marts/customer_360"]:
         customer = row["customer_id"]
@@ -115,7 +115,7 @@ START = D - timedelta(days=720)
 
 
 def simulated(customers: int, seed: int = 3) -> list[Row]:
-    """Rows of features/purchases for a population that buys as BG/NBD says."""
+    """Rows of features/purchases for customers who buy according to BG/NBD."""
     random = np.random.default_rng(seed)
     rows = []
     for number in range(customers):
@@ -134,7 +134,7 @@ def simulated(customers: int, seed: int = 3) -> list[Row]:
 
 
 def bought(customer: str, age: int, days: Sequence[int], value: float) -> Row:
-    """A row of features/purchases: purchase days counted from the first, which was `age` days before D."""
+    """A row of features/purchases: purchase days are relative to the first, which was `age` days before D."""
     first = D - timedelta(days=age)
     return {
         "as_of_date": D,
@@ -155,7 +155,7 @@ def purchases(spark: SparkSession, rows: list[Row]) -> DataFrame:
 
 
 @pytest.mark.engine
-def test_many_customers_are_fitted_and_every_prediction_is_a_number(
+def test_a_model_is_fitted_on_many_customers_and_every_prediction_is_a_number(
     spark: SparkSession, rules: Rules
 ) -> None:
     frame = purchases(spark, simulated(2000))
@@ -170,7 +170,7 @@ def test_many_customers_are_fitted_and_every_prediction_is_a_number(
     assert all(0 <= row["p_active"] <= row["p_alive"] <= 1 for row in found)
 
 
-ODD = {
+UNUSUAL = {
     "a single customer": [bought("1", 10, [0], 5.0)],
     "one-time buyers only": [bought(str(n), n, [0], 5.0) for n in range(1, 80)],
     "all the same": [bought(str(n), 100, [0, 50], 5.0) for n in range(80)],
@@ -181,8 +181,8 @@ ODD = {
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("rows", ODD.values(), ids=ODD)
-def test_odd_histories_have_an_answer_and_a_stated_model(
+@pytest.mark.parametrize("rows", UNUSUAL.values(), ids=UNUSUAL)
+def test_unusual_histories_get_predictions_and_notes(
     spark: SparkSession, rules: Rules, rows: list[Row]
 ) -> None:
     frame = purchases(spark, rows)
@@ -195,7 +195,7 @@ def test_odd_histories_have_an_answer_and_a_stated_model(
 
 
 @pytest.mark.engine
-def test_who_never_paid_is_worth_nothing_and_the_others_what_they_were(
+def test_buyers_who_never_paid_are_worth_nothing_and_do_not_affect_others(
     spark: SparkSession, rules: Rules
 ) -> None:
     payers = [bought(f"p{n}", 100 + n, [0, 50, 60 + n % 9], 20.0 + n) for n in range(60)]
@@ -212,7 +212,7 @@ def test_who_never_paid_is_worth_nothing_and_the_others_what_they_were(
 
 
 @pytest.mark.engine
-def test_without_a_buyer_there_is_a_model_and_nothing_to_say(spark: SparkSession, rules: Rules) -> None:
+def test_without_a_buyer_there_is_a_model_but_no_prediction(spark: SparkSession, rules: Rules) -> None:
     frame = purchases(spark, [])
     model = purchase_model(purchases=frame, as_of=D, rules=rules)
     assert [row["purchase_model"] for row in collected(model)] == ["pooled_rate"]

@@ -1,4 +1,4 @@
-"""Segments and the churn rule at their limits, and over the whole grid of scores."""
+"""Segments and the churn rule at their limits, and for all combinations of scores."""
 
 from decimal import Decimal
 from itertools import product
@@ -14,7 +14,7 @@ from cip_assets.layers.features.segments import segments
 from cip_assets_tests.layers.frames import Row, by_key, collected, frame_of
 from cip_assets_tests.layers.ten_customers import D
 
-# recency_days, frequency, monetary_value: value segment, churn risk
+# recency_days, frequency, monetary_value: value segment, is_churn_risk
 LIMITS: dict[tuple[int, int, str], tuple[str, bool]] = {
     (30, 10, "5000.00"): ("High Value", False),
     (0, 99, "99999.00"): ("High Value", False),
@@ -74,9 +74,7 @@ def test_value_segment_and_churn_risk_at_their_limits(spark: SparkSession, rules
 
 
 @pytest.mark.engine
-def test_the_query_gives_all_125_scores_the_first_segment_that_fits(
-    spark: SparkSession, rules: Rules
-) -> None:
+def test_each_of_the_125_scores_gets_its_first_matching_segment(spark: SparkSession, rules: Rules) -> None:
     scores = list(product(range(1, 6), repeat=3))
     frame = spark.createDataFrame(scores, "r_score int, f_score int, m_score int")
     found = frame.withColumn("segment", _rfm_segment(rules)).collect()

@@ -1,6 +1,6 @@
-"""Every definition, worked by hand on ten customers (see ``ten_customers``), D = 20 June 2024.
+"""Every metric, computed by hand for ten customers (see ``ten_customers``) on the snapshot day D, 20 June 2024.
 
-No expected value here was copied from the program. Where the arithmetic is not plain, it stands beside.
+No expected value was copied from the program. Comments show the arithmetic that is not obvious.
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,7 +55,7 @@ hal         |              | 0         | 0.00           |                 |     
 ivy         |              | 0         | 0.00           |                 |                     |                    | 0
 """
 
-# payment_method: ann 4 Credit Card, 4 PayPal, 2 Debit Card, and the first letter decides; eve 2 Cash, 2 PayPal;
+# payment_method: ann 4 Credit Card, 4 PayPal, 2 Debit Card, so the first in the alphabet; eve 2 Cash, 2 PayPal;
 #   fay 1 Bank Transfer, 1 Cash.
 # top_category and top_brand, by spend:
 #   ann Home 500.10+700+450+666.67 = 2316.77, Kitchen 499.90+300+550+400 = 1749.90, Unknown 600+333.33
@@ -76,8 +76,8 @@ hal         |                |              |
 ivy         |                |              |
 """
 
-# return_rate counts returned transactions, not returns: fay returned f1 twice, 1 of 2; ann a7 and a9, 2 of 10;
-# eve e1, 1 of 4, and r7 names a transaction of ann's; gus' return names none. r5 is after D.
+# return_rate counts returned transactions, not returns: fay returned f1 twice, so 1 of 2; ann a7 and a9, 2 of 10;
+# eve e1, 1 of 4, because r7 names one of ann's transactions; the return of gus names none. r5 is after D.
 # returned_amount: ann 100+333.33; eve 33.34+5; fay 300+200. net = monetary - returned; dan 0 - 7.
 RETURNED = """
 customer_id | total_returns | returned_amount | return_rate | net_revenue | historic_value
@@ -126,13 +126,13 @@ hal         | 0             | 0            |                     |
 ivy         | 0             | 0            |                     |
 """
 
-# Six known buyers, so nearest rank is the 2nd, 3rd, 4th and 5th smallest (20 % of 6 = 1.2, 40 % = 2.4, ...).
+# Six known buyers, so the nearest ranks are the 2nd, 3rd, 4th and 5th smallest (20% of 6 = 1.2, 40% = 2.4, ...).
 # recency   0 30 60 60 120 121             cuts 30, 60, 60, 120                r = 6 - (1 + cuts exceeded)
 # frequency 1 1 2 4 5 10                   cuts 1, 2, 4, 5                     f = 1 + cuts exceeded
 # monetary  19.99 300.02 300.02 1000 1000.01 5000   cuts 300.02, 300.02, 1000, 1000.01
 #   ann r 6-1, f 1+4, m 1+4     bob r 6-2, f 1+3, m 1+2     cat r 6-1, f 1+0, m 1+0
 #   eve r 6-2, f 1+2, m 1+0     fay r 6-5, f 1+1, m 1+3     gus r 6-4, f 1+0, m 1+0
-# value_segment: ann 30 days, 10, 5000 and bob 60 days, 5, 1000 are just inside; fay 121 > 120, gus 120 is not.
+# value_segment: ann (30 days, 10, 5000) and bob (60 days, 5, 1000) are just inside; fay has 121 > 120, gus only 120.
 SEGMENTS = """
 customer_id | r_score | f_score | m_score | rfm_segment        | value_segment | is_churn_risk
 ann         | 5       | 5       | 5       | Champions          | High Value    | false
@@ -146,7 +146,7 @@ hal         |         |         |         | No purchase        | No purchase   |
 ivy         |         |         |         | No purchase        | No purchase   | false
 """
 
-# The customer's own columns are as delivered, for all but jon.
+# The columns of the customers file are as delivered, for all except jon.
 OWN = "\n".join(line for line in CUSTOMERS.splitlines() if not line.startswith("jon"))
 
 PARTS = {
@@ -170,7 +170,7 @@ PREDICTED = {
     "clv_12m",
     "purchase_model",
 }
-"""Worked out in test_predictions.py."""
+"""Tested in test_predictions.py."""
 
 
 def expected_columns(part: str) -> dict[str, Row]:
@@ -187,16 +187,16 @@ def test_customer_360(tables: Tables, part: str) -> None:
 
 
 @pytest.mark.engine
-def test_every_column_of_customer_360_is_expected_above(tables: Tables) -> None:
-    worked_out = {"as_of_date"}.union(*(next(iter(expected_columns(part).values())) for part in PARTS))
-    assert set(contract_of("marts", "customer_360").columns) == worked_out | PREDICTED
+def test_every_column_of_customer_360_has_expected_values(tables: Tables) -> None:
+    tested = {"as_of_date"}.union(*(next(iter(expected_columns(part).values())) for part in PARTS))
+    assert set(contract_of("marts", "customer_360").columns) == tested | PREDICTED
     assert {row["as_of_date"] for row in tables["marts/customer_360"]} == {D}
 
 
-# --- the tables behind it, where customer_360 does not show them -------------------------------------------
+# --- columns of other tables that customer_360 does not show ------------------------------------------------
 
-BEHIND = {
-    # jon and dan bought after D only. 12 March is 100 days ago.
+OTHER_TABLES = {
+    # jon and dan bought only after D. 12 March is 100 days before D.
     "features/purchases": """
 customer_id | is_orphan | recency_days | frequency | purchase_days | monetary_value | avg_order_value
 ann         | false     | 30           | 10        | 9             | 5000.00        | 500.00
@@ -253,7 +253,7 @@ eve         | 261.68         | 127         | 2
 fay         | 500.01         | 152         | 1
 gus         | 300.00         | 120         | 0
 """,
-    # zoe counts in all but total_customers. Returned 433.33+38.34+500+50.50+0.02+7 = 1029.19.
+    # zoe counts in every total except total_customers. Returned 433.33+38.34+500+50.50+0.02+7 = 1029.19.
     # 7697.74 / 25 transactions = 307.9096.
     "marts/kpi_totals": """
 total_customers | buyers | total_revenue | net_revenue | returned_amount | avg_order_value | orphan_revenue
@@ -273,7 +273,7 @@ Unknown          | 1        | 1         | 0.043478
 Video            | 1        | 1         | 0.043478
 Wishlist         | 1        | 1         | 0.043478
 """,
-    # The revenue of known customers is 7697.74 - 77.70 = 7620.04.
+    # The revenue from customers is 7697.74 - 77.70 = 7620.04.
     "marts/kpi_revenue_segment": """
 segmentation     | segment            | customers | buyers | revenue | net_revenue | revenue_share
 rfm_segment      | Champions          | 1         | 1      | 5000.00 | 4566.67     | 0.656165
@@ -309,7 +309,7 @@ month      | monthly_revenue | orders | buyers | is_complete
 2024-05-01 | 1400.00         | 3      | 1      | true
 2024-06-01 | 19.99           | 1      | 1      | false
 """,
-    # January: ann, bob, fay; February: eve, gus; March: zoe; June: cat. June is not over at D.
+    # January: ann, bob, fay; February: eve, gus; March: zoe; June: cat. June is not complete at D.
     "marts/cohort_retention": """
 cohort_month | month_number | cohort_size | active_buyers | retention_rate
 2024-01-01   | 0            | 3           | 3             | 1.000000
@@ -329,7 +329,7 @@ cohort_month | month_number | cohort_size | active_buyers | retention_rate
 2024-03-01   | 3            | 1           |               |
 2024-06-01   | 0            | 1           |               |
 """,
-    # eve and gus tie; zoe is no known customer.
+    # eve and gus are tied, and zoe is not a customer.
     "marts/kpi_top_customers": """
 rank | customer_id | monetary_value | frequency | last_purchase_date | rfm_segment
 1    | ann         | 5000.00        | 10        | 2024-05-21         | Champions
@@ -353,10 +353,10 @@ rank | product_id | product_name | category | brand   | revenue | units | orders
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("name", BEHIND)
-def test_table_behind_and_beside(tables: Tables, name: str) -> None:
+@pytest.mark.parametrize("name", OTHER_TABLES)
+def test_other_table(tables: Tables, name: str) -> None:
     contract = contract_of(*name.split("/"))
-    expected = rows_of(contract, BEHIND[name])
+    expected = rows_of(contract, OTHER_TABLES[name])
     names = list(expected[0])
     key = [column for column in contract.key if column != "as_of_date"] or ["total_customers"]
     actual = [{column: row[column] for column in names} for row in tables[name]]
@@ -370,7 +370,7 @@ def test_every_feature_and_mart_was_computed(tables: Tables) -> None:
 
 
 @pytest.mark.engine
-def test_population_holds_who_signed_up_or_was_seen_by_d(tables: Tables) -> None:
+def test_population_has_customers_who_signed_up_or_had_an_event(tables: Tables) -> None:
     signed_up = {row["customer_id"]: row["signup_date"] for row in tables["features/population"]}
     assert sorted(signed_up) == ["ann", "bob", "cat", "dan", "eve", "fay", "gus", "hal", "ivy"]
     assert signed_up["hal"] is None
@@ -379,10 +379,10 @@ def test_population_holds_who_signed_up_or_was_seen_by_d(tables: Tables) -> None
 
 # --- the trends ---------------------------------------------------------------------------------------------
 
-# Active: a purchase or a session. March: ann, bob, eve, zoe. April: ann, bob, eve. May: ann, dan, gus, ivy.
+# Active customers have a purchase or a session. March: ann, bob, eve, zoe. April: ann, bob, eve. May: ann, dan, gus, ivy.
 # June: ann, cat, dan, eve. Tickets per 100 of them: 1/5, 2/4, 2/3, 3/4, 3/4.
 # Returns: February r1 r2, March r6 r7 r9, April r3 r8, May r4 r10.
-# Returning: those who first bought in an earlier month: February ann, bob, fay of 5; March all but zoe.
+# Returning buyers first bought in an earlier month: in February ann, bob and fay of 5; in March all except zoe.
 TRENDS = """
 month      | is_complete | buyers | returning_buyers | repeat_rate | transactions | returns | return_ratio | active_customers | tickets | complaints_per_100
 2024-01-01 | true        | 3      | 0                | 0.000000    | 4            | 0       | 0.000000     | 3                | 0       | 0.000000
@@ -393,10 +393,10 @@ month      | is_complete | buyers | returning_buyers | repeat_rate | transaction
 2024-06-01 | false       | 1      | 0                | 0.000000    | 1            | 0       | 0.000000     | 4                | 3       | 75.000000
 """
 
-# January's buyers had no session in January, so all are in the first quarter; each bought by 30 April.
+# January's buyers had no session in January, so all are in the first quartile, and each bought again by 30 April.
 # February's: fay 0 sessions, gus 1, bob 2, eve 2, ann 3. Nearest rank of five: 2nd, 3rd, 4th: cuts 1, 2, 2.
-# So fay and gus are in the first quarter, bob and eve (above one cut) in the second, ann (above all) in the fourth.
-# Of them ann, bob and eve bought again from 1 March to 29 May, which is 90 days after 29 February.
+# So fay and gus are in the first quartile, bob and eve (above one cut) in the second, ann (above all) in the fourth.
+# ann, bob and eve bought again from 1 March to 29 May, which is 90 days after 29 February.
 # March's window ends on 29 June, after D.
 CHURN_BY_ENGAGEMENT = """
 month      | churn_rate_q1 | churn_rate_q2 | churn_rate_q3 | churn_rate_q4
@@ -435,7 +435,7 @@ def test_kpi_trends(tables: Tables, text: str) -> None:
     assert {month: {name: row[name] for name in names} for month, row in actual.items()} == expected
 
 
-def test_a_churn_window_is_judged_from_its_last_day_on(spark: SparkSession, rules: Rules) -> None:
+def test_a_churn_window_counts_from_its_last_day_on(spark: SparkSession, rules: Rules) -> None:
     sources = ten_customers()
 
     def february(day: date) -> Decimal | None:
@@ -462,7 +462,7 @@ def test_a_churn_window_is_judged_from_its_last_day_on(spark: SparkSession, rule
 def february_churn(
     spark: SparkSession, rules: Rules, days: Mapping[str, Sequence[str]], sessions: Mapping[str, int]
 ) -> list[Decimal | None]:
-    """The four rates of February 2024 for buyers with these purchase days and so many sessions in February."""
+    """The four churn rates of February 2024 for buyers with these purchase days and numbers of sessions in February."""
     bought = [
         {"customer_id": who, "transaction_date": date.fromisoformat(day), "amount": Decimal(1)}
         for who, those in days.items()
@@ -491,22 +491,24 @@ def february_churn(
         rules=rules,
     )
     february = by_key(collected(trends), ["month"])[date(2024, 2, 1)]
-    return [february[f"churn_rate_q{quarter}"] for quarter in (1, 2, 3, 4)]
+    return [february[f"churn_rate_q{quartile}"] for quartile in (1, 2, 3, 4)]
 
 
-def test_who_buys_in_the_window_after_the_month_has_not_churned(spark: SparkSession, rules: Rules) -> None:
+def test_buyers_who_buy_in_the_window_after_the_month_have_not_churned(
+    spark: SparkSession, rules: Rules
+) -> None:
     days = {
         "same month": ["2024-02-10", "2024-02-29"],
         "first day": ["2024-02-10", "2024-03-01"],
         "last day": ["2024-02-10", "2024-05-29"],
         "too late": ["2024-02-10", "2024-05-30"],
     }
-    # None had a session, so all four are in the first quarter; two of them stayed away.
+    # None had a session, so all four are in the first quartile, and two of them churned.
     assert february_churn(spark, rules, days, {}) == [Decimal("0.5"), None, None, None]
 
 
-def test_quarters_of_engagement(spark: SparkSession, rules: Rules) -> None:
-    """Eight buyers with 1 to 8 sessions: two to a quarter. Those with 1, 2, 3 and 8 do not come back."""
+def test_engagement_quartiles(spark: SparkSession, rules: Rules) -> None:
+    """Eight buyers with 1 to 8 sessions, two in each quartile. Those with 1, 2, 3 and 8 churn."""
     sessions = {f"buyer {number}": number for number in range(1, 9)}
     days = {
         who: ["2024-02-10"] if number in {1, 2, 3, 8} else ["2024-02-10", "2024-03-10"]
@@ -515,7 +517,7 @@ def test_quarters_of_engagement(spark: SparkSession, rules: Rules) -> None:
     assert february_churn(spark, rules, days, sessions) == [1, Decimal("0.5"), 0, Decimal("0.5")]
 
 
-# --- edges that need other data -----------------------------------------------------------------------------
+# --- edge cases that need other data ------------------------------------------------------------------------
 
 
 def test_a_month_without_a_sale_is_a_row_of_zeros(spark: SparkSession) -> None:
@@ -532,7 +534,7 @@ def test_a_month_without_a_sale_is_a_row_of_zeros(spark: SparkSession) -> None:
 
 
 @pytest.mark.engine
-def test_a_day_that_cost_nothing_is_a_purchase_day_and_no_paid_one(spark: SparkSession) -> None:
+def test_a_day_that_cost_nothing_is_a_purchase_day_but_not_a_paid_day(spark: SparkSession) -> None:
     days = {
         "ann": [(1, "0.00"), (2, "10.00"), (2, "0.00"), (3, "0.00"), (4, "20.01")],
         "bob": [(1, "0.00"), (2, "0.00")],
@@ -550,7 +552,7 @@ def test_a_day_that_cost_nothing_is_a_purchase_day_and_no_paid_one(spark: SparkS
         row["customer_id"]: tuple(row[name] for name in wanted)
         for row in collected(purchases(transactions=bought, customers=known, as_of=D))
     }
-    # ann's paid days after the first: (10 + 20.01) / 2
+    # ann's paid days after the first day: (10 + 20.01) / 2
     assert found == {"ann": (4, 2, 2, Decimal("15.005")), "bob": (2, 0, 0, None), "cat": (1, 1, 0, None)}
 
 
@@ -578,7 +580,7 @@ def test_the_last_day_of_a_month_completes_it(spark: SparkSession) -> None:
     assert (complete(date(2024, 3, 30)), complete(date(2024, 3, 31))) == ([True, False], [True, True])
 
 
-def test_a_tie_at_the_end_of_a_top_list_is_cut_by_id(
+def test_a_tie_at_the_end_of_a_top_list_is_resolved_by_id(
     spark: SparkSession, rules: Rules, tables: Tables
 ) -> None:
     mart = frame_of(spark, contract_of("marts", "customer_360").spark_schema, tables["marts/customer_360"])
@@ -609,7 +611,7 @@ def test_a_ticket_is_open_until_the_day_it_is_resolved(spark: SparkSession) -> N
     assert seen(date(2024, 6, 25)) == [(0, 10)]
 
 
-def test_no_events_at_all_make_empty_tables_and_zero_totals(spark: SparkSession, rules: Rules) -> None:
+def test_without_events_tables_are_empty_and_totals_are_zero(spark: SparkSession, rules: Rules) -> None:
     def empty(table: str) -> DataFrame:
         return frame_of(spark, contract_of("cleaned", table).spark_schema, [])
 
@@ -632,15 +634,15 @@ def test_no_events_at_all_make_empty_tables_and_zero_totals(spark: SparkSession,
         as_of=D,
     )
     totals = collected(kpi_totals(population=known, purchases=bought, returns=returned, as_of=D))
-    # All but ivy and jon, who signed up after D.
+    # All except ivy and jon, who signed up after D.
     assert [
         (row["total_customers"], row["buyers"], row["total_revenue"], row["avg_order_value"])
         for row in totals
     ] == [(8, 0, Decimal("0.00"), None)]
 
 
-def test_midnight_divides_the_days(spark: SparkSession, rules: Rules) -> None:
-    """s2 is one second before D ends, s4 one second later; both by ann."""
+def test_midnight_separates_the_days(spark: SparkSession, rules: Rules) -> None:
+    """Both sessions are by ann: s2 is in the last second of D, and s4 is one second later."""
     rows = [row for row in landed("web_activity", WEB_ACTIVITY) if row["session_id"] in {"s2", "s4"}]
     frame = frame_of(spark, contract_of("cleaned", "web_activity").spark_schema, rows)
     assert [
@@ -648,10 +650,10 @@ def test_midnight_divides_the_days(spark: SparkSession, rules: Rules) -> None:
     ] == [1]
 
 
-# On 22 March, 90 days before D, five known customers had bought; each cut-point is the value of one of them, so
-# their scores are their places. Recency ann 7, bob 12, eve 8, fay 31, gus 30; frequency 5, 4, 3, 2, 1; monetary
-# 2450, 800, 250.01, 1000.01, 300.02. So ann 5 5 5, bob 3 4 3, eve 4 3 1, fay 1 2 4, gus 2 1 2. hal was known;
-# cat, dan and ivy came later.
+# On 22 March, 90 days before D, there were five known buyers. Each cut-point is the value of one of them, so their
+# scores are their ranks. Recency ann 7, bob 12, eve 8, fay 31, gus 30; frequency 5, 4, 3, 2, 1; monetary
+# 2450, 800, 250.01, 1000.01, 300.02. So ann 5 5 5, bob 3 4 3, eve 4 3 1, fay 1 2 4, gus 2 1 2. hal was a
+# customer; cat, dan and ivy became customers later.
 MIGRATION = """
 from_segment       | to_segment         | since      | customers | from_customers | share
 About To Sleep     | About To Sleep     | 2024-03-22 | 1         | 1              | 1.000000

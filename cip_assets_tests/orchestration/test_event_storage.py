@@ -135,7 +135,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from cip_assets.orchestration.instance import open_instance
-from cip_assets_tests.automation.test_sqlite import tell
+from cip_assets_tests.orchestration.test_event_storage import tell
 
 with open_instance(Path(sys.argv[1])) as instance:
     for number in range(int(sys.argv[3])):

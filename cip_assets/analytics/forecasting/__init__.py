@@ -1,13 +1,14 @@
-"""The purchase model: who buys again, how often, and for how much.
+"""Predictions: which customers buy again, how often, and how much they spend.
 
-Plain numpy and scipy, no Spark and no Dagster: a fit runs once per snapshot on grouped statistics, and its
-result is a small JSON-able object that is shipped into the engine's tasks to score customers.
+The purchase model uses only numpy and scipy. It is fitted once per snapshot on grouped statistics, and the result is a
+small object that is sent as JSON to the engine's tasks to score customers. ``bg_nbd`` models when customers buy,
+``gamma_gamma`` what a paid day is worth, and ``paid`` which purchase days are paid. ``discounting`` turns these into a
+discounted amount. ``pooled`` is used if a fit is impossible. ``purchase`` chooses the models and scores customers.
+``maximum_likelihood`` is the optimizer of both fits.
 
-``bgnbd`` models when customers buy and ``gamma_gamma`` what a purchase day is worth; ``value`` turns both
-into a discounted amount; ``fallback`` speaks where a fit is impossible; ``purchase`` chooses and scores.
-``maximum_likelihood`` is the optimiser that both fits share, ``cdnow`` reads the published data set that the
-fits are held against.
+``scoring`` applies the purchase model in the engine, ``gradient_boosting`` is the challenger, and ``scores`` measures
+the accuracy of the predictions.
 
-Words: x = distinct purchase days - 1, t_x = days from the first purchase day to the last, age = days from the
-first purchase day to the snapshot day (T in the papers). An array of n customers has the shape (n,).
+Terms: x = purchase days - 1, t_x = days from the first purchase day to the last, age = days from the first purchase day
+to the snapshot day (T in the papers). An array of n customers has the shape (n,).
 """

@@ -15,21 +15,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import betaln, digamma, expit, gammaln
 
-from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot, maximise
+from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot, maximize
 
 PARAMETERS = ("r", "alpha", "a", "b")
 
 STARTS = ((0.3, 0.8, 2.5), (1.0, 0.3, 3.0), (3.0, 1.0, 1.0), (0.1, 0.1, 5.0))
-"""Default starting points (r, a, b): few or many alike, early or late dropout."""
+"""Default starting points (r, a, b): customers who differ much or little, with early or late dropout."""
 
 TABLE_STEP = 0.04
-"""Grid of the table of purchases while alive, in log time: the spline's relative error stays below 1e-6."""
+"""Step of the grid for purchases while alive, in log time. It keeps the spline's relative error below 1e-6."""
 
 SLOW_DECAY = 0.5
-"""Below this a, p^a decays so slowly towards p = 0 that the integrand's value there is taken out."""
+"""Below this a, p^a decays so slowly toward p = 0 that the integrand's value there is subtracted."""
 
 BLOCK = 1 << 20
-"""Largest number of integrand values held at once: 8 MB."""
+"""The most integrand values in memory at once: 8 MB."""
 
 
 def customer_arrays(x: ArrayLike, t_x: ArrayLike, age: ArrayLike) -> tuple[Floats, Floats, Floats]:
@@ -44,16 +44,16 @@ def customer_arrays(x: ArrayLike, t_x: ArrayLike, age: ArrayLike) -> tuple[Float
         if not (np.isfinite(array) & (array >= 0)).all():
             raise ValueError(f"{name} must be a number of 0 or more for every customer")
     if (arrays[1] > arrays[2]).any():
-        raise ValueError("t_x must not exceed age: the last purchase lies before the snapshot day")
+        raise ValueError("t_x must not exceed age, because the last purchase is not after the snapshot day")
     return arrays[0], arrays[1], arrays[2]
 
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """What the likelihood needs of all customers: grain is one distinct (x, t_x, age).
+    """The data of the likelihood. Grain: one distinct (x, t_x, age).
 
     Attributes:
-        x: distinct purchase days - 1, shape (k,).
+        x: purchase days - 1, shape (k,).
         t_x: days from the first to the last purchase day, shape (k,).
         age: days from the first purchase day to the snapshot day (T in FHL), shape (k,).
         count: the number of customers with these values, shape (k,).
@@ -75,7 +75,7 @@ class Statistics:
 
     @classmethod
     def grouped(cls, x: ArrayLike, t_x: ArrayLike, age: ArrayLike) -> Self:
-        """From one value per customer, shape (n,) each."""
+        """Group statistics from one value per customer, each of shape (n,)."""
         rows = customer_arrays(x, t_x, age)
         if len(rows[0]) == 0:
             return cls(*rows, np.zeros(0))
@@ -98,13 +98,13 @@ class Statistics:
 
 @dataclass(frozen=True)
 class BgNbdFit:
-    """The four parameters (alpha in days), and how far to trust them.
+    """The four parameters (alpha in days), and how certain they are.
 
     Attributes:
         log_likelihood: the sum over customers of FHL equation (6), time in days.
-        standard_errors: of r, alpha, a, b, by the delta method; None where the data does not tell.
+        standard_errors: of r, alpha, a, b, by the delta method; None if the data does not determine it.
         log_standard_errors: of their logs.
-        at_bound: the names of parameters that ran to the edge of the search (for example, no dropout seen).
+        at_bound: the names of parameters that reached the limit of the search (for example, if nobody dropped out).
         starts: the number of starting points tried.
 
     """
@@ -143,8 +143,8 @@ class _Likelihood:
             + [x > 0] log(1 + e^d),
     d = log(a / (b+x-1)) + (r+x) (log(alpha+T) - log(alpha+t_x)),
 
-    where 1 / (1 + e^d) is P(alive). Special functions and logs are taken of the distinct values of x, t_x and
-    T only; what is left per distinct triple is d.
+    where 1 / (1 + e^d) is P(alive). Special functions and logs are computed only for the distinct values of x, t_x and
+    T; only d is computed for each distinct triple.
     """
 
     def __init__(self, x: Floats, t_x: Floats, age: Floats, count: Floats) -> None:
@@ -170,9 +170,9 @@ class _Likelihood:
         with np.errstate(divide="ignore", invalid="ignore"):
             log_odds_per_purchase = np.where(x > 0, np.log(a) - np.log(b + x - 1), 0.0)
             inverse_c = np.where(x > 0, 1 / (b + x - 1), 0.0)
-        silence = log_age[self.repeat_age_index] - log_t_x[self.t_x_index]
+        gap = log_age[self.repeat_age_index] - log_t_x[self.t_x_index]
         shape = r + self.repeat_x
-        d = log_odds_per_purchase[self.repeat_x_index] + shape * silence
+        d = log_odds_per_purchase[self.repeat_x_index] + shape * gap
         dead = self.repeat_count * expit(d)
 
         value = (
@@ -186,7 +186,7 @@ class _Likelihood:
             dot(self.x_count, digamma(r + x))
             + n * float(np.log(alpha) - digamma(r))
             - dot(self.age_count, log_age)
-            + dot(dead, silence)
+            + dot(dead, gap)
         )
         slope_alpha = (
             n * r / alpha
@@ -225,7 +225,7 @@ def fit(
         starts: starting points (r, alpha in days, a, b); by default four at the observed rate.
 
     Raises:
-        ValueError: there is no repeat buyer, or not a day has passed: no parameter could be told.
+        ValueError: there is no repeat buyer, or no day has passed, so no parameter can be determined.
 
     """
     scale = float(statistics.age.max(initial=0.0))
@@ -238,7 +238,7 @@ def fit(
         if starts is None
         else [(r, alpha / scale, a, b) for r, alpha, a, b in starts]
     )
-    best = maximise(
+    best = maximize(
         _Likelihood(statistics.x, statistics.t_x / scale, statistics.age / scale, statistics.count),
         scaled_starts,
         float(statistics.count.sum()),
@@ -266,8 +266,9 @@ def fit(
 def probability_alive(fit: BgNbdFit, x: ArrayLike, t_x: ArrayLike, age: ArrayLike) -> Floats:
     """P(alive at T | x, t_x, T) = 1 / (1 + [x > 0] a / (b+x-1) ((alpha+T) / (alpha+t_x))^(r+x)), shape (n,).
 
-    The ratio of the two terms of FHL equation (6); also Fader, Hardie (2008), "Computing P(alive) Using the
-    BG/NBD Model", equation (3). It is 1 for a one-time buyer, as only a repeat purchase can be the last.
+    This is the ratio of the two terms of FHL equation (6); see also Fader, Hardie (2008), "Computing P(alive) Using the
+    BG/NBD Model", equation (3). It is 1 for a one-time buyer, because in BG/NBD customers drop out only
+    after a repeat purchase.
     """
     x, t_x, age = customer_arrays(x, t_x, age)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -294,8 +295,8 @@ def probability_active(
     """P(at least one purchase in (T, T + h] | x, t_x, T), shape (n,).
 
     The term of FHL equation (6) that belongs to customers alive at T is, in lambda, proportional to
-    lambda^(r+x-1) e^(-lambda (alpha+T)): given alive, lambda ~ Gamma(r+x, alpha+T). Whoever is alive makes
-    the next purchase at that rate, whatever p, so P = P(alive) (1 - ((alpha+T) / (alpha+T+h))^(r+x)).
+    lambda^(r+x-1) e^(-lambda (alpha+T)): given alive, lambda ~ Gamma(r+x, alpha+T). A customer who is alive
+    makes the next purchase at that rate, for any p, so P = P(alive) (1 - ((alpha+T) / (alpha+T+h))^(r+x)).
     """
     x, t_x, age = customer_arrays(x, t_x, age)
     return probability_alive(fit, x, t_x, age) * poisson_gamma_active(fit.r, fit.alpha, x, age, horizon_days)
@@ -313,11 +314,11 @@ def expected_purchases(
 def purchases_if_alive(fit: BgNbdFit, x: ArrayLike, age: ArrayLike, horizons_days: Sequence[float]) -> Floats:
     """E[purchases in (T, T + h] | x, T, alive at T] for each horizon h, shape (number of horizons, n).
 
-    The numerator of FHL equation (10). Its closed form subtracts a hypergeometric function from 1 and divides
-    by a - 1, which has no value at a = 1 and no digits near it, so the integral behind it is taken instead:
+    This is the numerator of FHL equation (10). Its closed form subtracts a hypergeometric function from 1 and divides
+    by a - 1. It is undefined at a = 1 and has no correct digits near it, so the integral behind it is computed instead:
     E over p ~ Beta(a, b+x) of (1 - (1 + p z)^-(r+x)) / p with z = h / (alpha+T); every factor is positive.
 
-    For one x it depends on z alone: where many z share an x it is read from a spline in log z.
+    For one x it depends only on z. If many z share an x, it is read from a spline in log z.
     """
     x, _, age = customer_arrays(x, 0.0, age)
     horizons = _horizons(horizons_days)
@@ -348,7 +349,7 @@ def _purchases(s: float, a: float, c: float, z: Floats) -> Floats:
     knots = int(np.ceil((high - low) / TABLE_STEP)) + 5
     if len(values) > 2 * knots and high > low:
         grid = np.linspace(low, high, knots)
-        # Imported here: it takes half a second, which a process that only loads the graph need not wait for.
+        # Imported here because it takes half a second, which a process that only loads the graph does not need.
         from scipy.interpolate import CubicSpline  # noqa: PLC0415
 
         spline = CubicSpline(grid, np.log(_integrate(s, a, c, np.exp(grid))))
@@ -361,21 +362,21 @@ def _purchases(s: float, a: float, c: float, z: Floats) -> Floats:
 def _integrate(s: float, a: float, c: float, z: Floats) -> Floats:
     """The same for z > 0 in one dimension, by the trapezoid rule in y = logit(p).
 
-    The rule converges exponentially, as the integrand is analytic for |Im y| < pi and decays at both ends: a
-    step of 0.3 leaves e^(-pi^2 / 0.3) = 5e-15 of its peak. Where the decay is slow (a or c small), the value
-    at that end is taken out first, times q = 1 - p or p, as its expectation is known.
+    The rule converges exponentially, because the integrand is analytic for |Im y| < pi and decays at both ends: with a
+    step of 0.3 the error is e^(-pi^2 / 0.3) = 5e-15 of its peak. If the decay is slow (a or c is small), the value at
+    that end, times q = 1 - p or p, is subtracted first, because its expectation is known.
     """
     first, last = s * z, -np.expm1(-s * np.log1p(z))  # the values at p = 0 and p = 1
     slow = a < SLOW_DECAY
     left, right = (a + 1 if slow else a), c + 1
-    centre = np.log(left / right)
+    center = np.log(left / right)
     width = np.sqrt(1 / left + 1 / right)
-    # Where s z is large, (1 - (1 + p z)^-s) / p is flat below p = 1 / (s z) only, and falls like 1 / p above.
-    shift = max(0.0, float(centre + np.log((s + 1) * z.max())))
+    # If s z is large, (1 - (1 + p z)^-s) / p is flat only below p = 1 / (s z), and falls like 1 / p above.
+    shift = max(0.0, float(center + np.log((s + 1) * z.max())))
     if left > 1:
         shift = min(shift, 30 / (left - 1))
-    low = centre - 9 * width - 30 / left - shift
-    high = centre + 9 * width + 30 / right
+    low = center - 9 * width - 30 / left - shift
+    high = center + 9 * width + 30 / right
     nodes = int(np.ceil((high - low) / min(0.3, 0.6 * width))) + 1
     y = np.linspace(low, high, nodes)
     p, q = expit(y), expit(-y)

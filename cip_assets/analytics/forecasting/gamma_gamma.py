@@ -1,4 +1,4 @@
-"""Gamma-Gamma: what a purchase day is worth.
+"""Gamma-Gamma: what a paid day is worth.
 
 A customer's purchase values are Gamma(p, nu), nu ~ Gamma(q, gamma), independent of how often they buy.
 Fader, Hardie (2013), "The Gamma-Gamma Model of Monetary Value", cited below as FH.
@@ -13,18 +13,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import digamma, gammaln
 
-from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot, maximise
+from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot, maximize
 
 PARAMETERS = ("p", "q", "gamma")
 
 BINS_PER_E_FOLD = 50
-"""Bins of the mean value per factor e: 2 % wide. Money of 18 digits spans 41 factors e, so each x has at most
-some 2,000 bins, however many customers there are."""
+"""Bins of the mean value per factor e; each is 2% wide. Money of 18 digits spans 41 factors e, so each x has at most
+about 2,000 bins for any number of customers.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class ValueStatistics:
-    """What the likelihood needs: grain is one (x, mean_value), which stands for `count` customers.
+    """The data of the likelihood. Grain: one (x, mean_value), which stands for `count` customers.
 
     Attributes:
         x: the number of values behind the mean, 1 or more, shape (k,).
@@ -41,10 +42,12 @@ class ValueStatistics:
         for name in ("x", "mean_value", "count"):
             array = np.atleast_1d(np.asarray(getattr(self, name), dtype=float))
             if not (np.isfinite(array) & (array > 0)).all():
-                raise ValueError(f"{name} must be a positive number everywhere: leave x = 0 and 0 values out")
+                raise ValueError(
+                    f"{name} must be a positive number everywhere; leave out rows with x = 0 or a mean value of 0"
+                )
             object.__setattr__(self, name, array)
         if not len(self.x) == len(self.mean_value) == len(self.count):
-            raise ValueError("x, mean_value and count must have one length")
+            raise ValueError("x, mean_value and count must have the same length")
 
     @property
     def customers(self) -> int:
@@ -54,12 +57,11 @@ class ValueStatistics:
 def bin_statistics(
     x: ArrayLike, mean_value: ArrayLike, count: ArrayLike = 1.0, bins_per_e_fold: int = BINS_PER_E_FOLD
 ) -> ValueStatistics:
-    """One row per x and bin of log(mean_value); the bin's geometric mean stands for its customers.
+    """One row per x and bin of log(mean_value). The geometric mean of the bin stands for its customers.
 
-    Customers without a repeat purchase or with a mean of 0 (which has no density) are left out. A query
-    engine can do the same: group by x and floor(ln(mean_value) * bins_per_e_fold), take
-    exp(avg(ln(mean_value))) and count. Within a bin the likelihood is nearly linear in log(mean_value), so
-    the estimates hardly move.
+    Customers without a repeat purchase or with a mean of 0 (which has no density) are left out. A query engine can do
+    the same: group by x and floor(ln(mean_value) * bins_per_e_fold), and take exp(avg(ln(mean_value))) and count.
+    Within a bin, the likelihood is nearly linear in log(mean_value), so the estimates hardly change.
     """
     rows = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v, dtype=float)) for v in (x, mean_value, count)))
     used = (rows[0] > 0) & (rows[1] > 0) & (rows[2] > 0) & np.isfinite(rows[0] + rows[1] + rows[2])
@@ -78,14 +80,14 @@ def bin_statistics(
 
 @dataclass(frozen=True)
 class GammaGammaFit:
-    """The three parameters (gamma in currency), and how far to trust them.
+    """The three parameters (gamma in currency), and how certain they are.
 
     Attributes:
         log_likelihood: the sum over customers of the log of FH equation (1a).
-        standard_errors: of p, q, gamma, by the delta method; None where the data does not tell.
+        standard_errors: of p, q, gamma, by the delta method; None if the data does not determine it.
         log_standard_errors: of their logs.
-        at_bound: the names of parameters that ran to the edge of the search.
-        converged: false too where q <= 1, as values then have no mean.
+        at_bound: the names of parameters that reached the limit of the search.
+        converged: also false if q <= 1, because values then have no mean.
         customers: the number of customers with a mean value.
 
     """
@@ -165,7 +167,7 @@ def fit(
 
     Args:
         statistics: repeat buyers with a mean value above 0.
-        starts: starting points (p, q, gamma in currency); by default three that have the observed mean.
+        starts: starting points (p, q, gamma in currency); by default three with the observed mean.
 
     Raises:
         ValueError: there is no customer.
@@ -174,7 +176,7 @@ def fit(
     customers = float(statistics.count.sum())
     if customers <= 0:
         raise ValueError("Gamma-Gamma needs at least one repeat buyer with a mean value above 0")
-    # The geometric mean: one huge value must not push all others to the edge of the search.
+    # The geometric mean, so that one huge value does not push all others to the limit of the search.
     scale = float(np.exp(dot(statistics.count, np.log(statistics.mean_value)) / customers))
     mean = min(dot(statistics.count, statistics.mean_value / scale) / customers, 1e3)
     scaled_starts = (
@@ -182,7 +184,7 @@ def fit(
         if starts is None
         else [(p, q, gamma / scale) for p, q, gamma in starts]
     )
-    best = maximise(
+    best = maximize(
         _Likelihood(statistics.x, statistics.mean_value / scale, statistics.count), scaled_starts, customers
     )
     p, q, gamma = (float(value) for value in best.parameters)
@@ -209,11 +211,11 @@ def fit(
 def expected_value(fit: GammaGammaFit, x: ArrayLike, mean_value: ArrayLike) -> Floats:
     """E[value of a purchase | x, mean_value], FH equation (5), shape (n,).
 
-    The customer's mean, weighted with p x / (p x + q - 1), and the population's mean with the rest. Without a
-    repeat purchase, or where the mean is not known (nan), the population's mean alone.
+    The weighted mean of the customer's mean, with the weight p x / (p x + q - 1), and the population's mean. Without a
+    repeat purchase, or if the customer's mean is unknown (nan), it is the population's mean.
 
     Raises:
-        ValueError: q <= 1, the mean does not exist; or x is negative.
+        ValueError: q <= 1, so the mean does not exist; or x is negative.
 
     """
     if fit.q <= 1:

@@ -1,7 +1,7 @@
-"""The challenger of the purchase model: gradient boosting on all that was known of a buyer at an earlier day.
+"""The challenger: gradient boosting on what was known about each buyer on a day.
 
-It learns from a finished window, the buyers of D - window and who of them bought by D, and speaks of the next.
-Beside what the purchase model sees it knows of sessions, tickets and returns, and what the purchase model said.
+It is trained on a finished window (the buyers of D - window, and which of them bought by D) and predicts the next one.
+Besides the data of the purchase model, it uses sessions, tickets, returns and the predictions of the purchase model.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,20 +29,22 @@ KNOWN = (
     "p_active",
     "expected_purchases_90",
 )
-"""What it knows of a buyer; the last two the purchase model said."""
+"""The inputs of the challenger. The last two are predictions of the purchase model."""
 
 COUNTS = ("recent_sessions", "earlier_sessions", "total_tickets", "open_tickets", "total_returns")
-LEARNS_FROM = 100_000
-"""At most so many customers, chosen by the hash of their id: more would not fit the driver, and add little."""
+MOST_TO_TRAIN_ON = 100_000
+"""The most customers to train on, chosen by the hash of their ids. More would add little and might exceed the driver's
+memory.
+"""
 
 ENOUGH_OF_EACH = 100
-"""Customers that bought, and that did not, without which it does not learn."""
+"""The fewest customers who bought, and who did not, to train on."""
 
 FOLDS = 3
 MILLION = 10**6
 
 Classifier = Any
-"""A fitted classifier of scikit-learn; None where there was too little to learn from."""
+"""A fitted classifier of scikit-learn; None if there was too little data to train on."""
 
 
 def known(
@@ -55,21 +57,21 @@ def known(
     """The known buyers of a day with the columns of ``KNOWN``, given the features of that day.
 
     Args:
-        purchases: what buyers bought.
+        purchases: the purchases of buyers.
         predictions: ``p_active``, ``expected_purchases_90`` and ``expected_value`` of known buyers.
         engagement: sessions of customers.
         support: tickets of customers.
         returns: returns of customers.
 
     """
-    said = predictions.select("customer_id", "p_active", "expected_purchases_90", "expected_value")
+    predicted = predictions.select("customer_id", "p_active", "expected_purchases_90", "expected_value")
     return (
         purchases.where("NOT is_orphan")
         .withColumn(
             "tenure_days",
             (F.datediff("last_purchase_date", "first_purchase_date") + F.col("recency_days")).cast("int"),
         )
-        .join(said, "customer_id")
+        .join(predicted, "customer_id")
         .join(engagement.select("customer_id", *COUNTS[:2]), "customer_id", "left")
         .join(support.select("customer_id", *COUNTS[2:4]), "customer_id", "left")
         .join(returns.select("customer_id", COUNTS[4]), "customer_id", "left")
@@ -79,21 +81,22 @@ def known(
 
 
 def trained(buyers: DataFrame) -> Classifier:
-    """A classifier of who buys in the window, its probabilities calibrated on customers it did not learn from.
+    """A classifier of customers who buy in the window. Its probabilities are calibrated on customers that it was not
+    trained on.
 
     Args:
-        buyers: the columns of ``KNOWN``, and ``came_days``, the purchase days of the window that followed.
+        buyers: the columns of ``KNOWN``, and ``came_days``, the actual purchase days in the window.
 
     """
-    # Imported here: it takes a second, which a process that only loads the graph need not wait for.
-    from sklearn.calibration import CalibratedClassifierCV  # noqa: PLC0415
-    from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415
-
     sample = buyers.select("customer_id", *KNOWN, "came_days")
-    table = sample.orderBy(F.md5("customer_id"), "customer_id").limit(LEARNS_FROM).toArrow()
+    table = sample.orderBy(F.md5("customer_id"), "customer_id").limit(MOST_TO_TRAIN_ON).toArrow()
     bought = table["came_days"].to_numpy() > 0
     if min(bought.sum(), (~bought).sum()) < ENOUGH_OF_EACH:
         return None
+    # Imported here because it takes a second, which only a process that trains needs to spend.
+    from sklearn.calibration import CalibratedClassifierCV  # noqa: PLC0415
+    from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415
+
     learner = HistGradientBoostingClassifier(
         max_iter=60,
         learning_rate=0.08,
@@ -102,14 +105,14 @@ def trained(buyers: DataFrame) -> Classifier:
         early_stopping=False,
         random_state=0,
     )
-    # The sigmoid has two parameters and keeps the order of customers; the rows come in the order of a hash.
+    # The sigmoid has two parameters and keeps the order of customers. The rows are in the order of a hash.
     return CalibratedClassifierCV(learner, method="sigmoid", cv=FOLDS, ensemble=True).fit(
         _matrix(table), bought
     )
 
 
 def with_challenger(buyers: DataFrame, classifier: Classifier, name: str) -> DataFrame:
-    """The buyers with one more column, the probability to buy in the window that follows; null without a classifier."""
+    """The buyers with one more column: the probability of a purchase in the next window; null without a classifier."""
     if classifier is None:
         return buyers.withColumn(name, F.lit(None).cast(RATIO))
 
@@ -117,8 +120,10 @@ def with_challenger(buyers: DataFrame, classifier: Classifier, name: str) -> Dat
         for batch in batches:
             if not len(batch):
                 continue
-            said = classifier.predict_proba(_matrix(pa.Table.from_batches([batch])))[:, 1]
-            yield batch.append_column("millionths", pa.array(np.rint(said * MILLION).astype(np.int64)))
+            probabilities = classifier.predict_proba(_matrix(pa.Table.from_batches([batch])))[:, 1]
+            yield batch.append_column(
+                "millionths", pa.array(np.rint(probabilities * MILLION).astype(np.int64))
+            )
 
     schema = ", ".join(f"{field.name} {field.dataType.simpleString()}" for field in buyers.schema)
     scored = buyers.mapInArrow(score, f"{schema}, millionths bigint")
@@ -127,5 +132,5 @@ def with_challenger(buyers: DataFrame, classifier: Classifier, name: str) -> Dat
 
 
 def _matrix(table: pa.Table) -> Floats:
-    """Rows by the columns of ``KNOWN``; what is not known, as the value of a repeat of who bought once, is NaN."""
+    """The columns of ``KNOWN`` as a matrix. Missing values, such as a one-time buyer's mean repeat value, are NaN."""
     return np.column_stack([table[name].cast(pa.float64()).to_numpy() for name in KNOWN])

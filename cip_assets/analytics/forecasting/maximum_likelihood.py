@@ -11,36 +11,37 @@ from scipy.optimize import minimize
 Floats = NDArray[np.float64]
 
 LOG_BOUND = 12.0
-"""Log-parameters stay within -12..12. Beyond it a parameter has no visible effect on either likelihood once
-time and money are scaled to order one, and log-gamma differences lose their last digits."""
+"""Log-parameters stay within -12..12. Beyond that, a parameter has no visible effect on either likelihood once time and
+money are scaled to order one, and log-gamma differences lose their last digits.
+"""
 
 GRADIENT_TOLERANCE = 1e-5
 """Largest slope of the mean log-likelihood, per log-parameter, that still counts as a maximum."""
 
 STEP = 1e-4
-"""Step of the central differences of the gradient that make the Hessian; their error is about 1e-8."""
+"""Step of the central differences of the gradient, which give the Hessian with an error of about 1e-8."""
 
 
 def dot(weights: NDArray[Any], values: NDArray[Any]) -> float:
-    """The sum of products. Not `@`: its threads fight with the engine's for the cores (10 times the time when
-    those are busy), and let the last digits depend on their number.
+    """The sum of products. `@` is not used, because its threads compete with the engine's for the cores (10 times
+    slower if those are busy), and the last digits would depend on the number of threads.
     """
     return float(np.sum(weights * values))
 
 
 @dataclass(frozen=True)
 class Maximum:
-    """The best point found; parameters stand in the order of the objective's argument.
+    """The best point found. Parameters are in the order of the objective's argument.
 
     Attributes:
         parameters: shape (k,), on the scale of the objective.
         log_likelihood: the total over all customers, on the scale of the objective.
         log_standard_errors: of the log-parameters, from the inverse of the negative Hessian; None for a
-            parameter at its bound, and for all where the Hessian is singular (the data does not tell).
+            parameter at its bound, and for all if the Hessian is singular (the data does not determine them).
         at_bound: which parameters ended at a bound.
-        converged: whether the slope vanishes, apart from directions that a bound blocks.
+        converged: whether the slope is 0, except in directions that a bound blocks.
         starts: how many starting points were tried.
-        message: the reason of the verdict, for people.
+        message: whether the fit converged, in words.
 
     """
 
@@ -53,16 +54,16 @@ class Maximum:
     message: str
 
 
-def maximise(
+def maximize(
     objective: Callable[[Floats], tuple[float, Floats]], starts: Sequence[Sequence[float]], weight: float
 ) -> Maximum:
-    """The highest maximum of a log-likelihood reached from `starts`.
+    """The highest maximum of a log-likelihood that is reached from `starts`.
 
     Args:
         objective: maps positive parameters, shape (k,), to the log-likelihood and its gradient with respect
             to the logs of the parameters, shape (k,).
         starts: positive starting points, each of length k.
-        weight: the number of customers; tolerances are meant per customer.
+        weight: the number of customers; tolerances are per customer.
 
     """
 
@@ -75,7 +76,7 @@ def maximise(
             loss,
             np.clip(np.log(np.asarray(start, dtype=float)), 1 - LOG_BOUND, LOG_BOUND - 1),
             jac=True,
-            # As exact as L-BFGS-B here, at a fifth of the time: that one starts threads for 4 x 4 matrices.
+            # As exact as L-BFGS-B here, in a fifth of the time, because L-BFGS-B starts threads for 4 x 4 matrices.
             method="SLSQP",
             bounds=[(-LOG_BOUND, LOG_BOUND)] * len(start),
             options={"maxiter": 500, "ftol": 1e-15},
@@ -86,7 +87,7 @@ def maximise(
     point = np.asarray(best.x, dtype=float)
     value, gradient = loss(point)
     at_bound = np.abs(point) >= LOG_BOUND * (1 - 1e-9)
-    # A slope that points out of the box is no sign of a missed maximum.
+    # A slope that points beyond a bound does not mean that a maximum was missed.
     blocked = at_bound & (np.sign(gradient) == -np.sign(point))
     slope = float(np.max(np.abs(np.where(blocked, 0.0, gradient))))
     converged = bool(np.isfinite(value) and slope < GRADIENT_TOLERANCE)
@@ -125,7 +126,7 @@ def _standard_errors(
     if not np.isfinite(hessian).all():
         return tuple(errors)
     eigenvalues, vectors = np.linalg.eigh(hessian)
-    # Below this, curvature is the noise of the differences: that direction is not identified.
+    # A smaller curvature is noise from the differences, so that direction is not identified.
     if eigenvalues[0] <= max(1e-10 * eigenvalues[-1], 0.0):
         return tuple(errors)
     variances = (vectors**2 / eigenvalues).sum(axis=1)

@@ -1,11 +1,11 @@
-"""Which share of a customer's purchase days is paid: some cost nothing, such as vouchers, samples and exchanges.
+"""The share of a customer's purchase days that are paid. Days of vouchers, samples and exchanges cost nothing.
 
-Gamma-Gamma knows values above 0 only, so a day that costs nothing has no place in it. Here each customer pays on
-a share q ~ Beta of their purchase days, and a purchase day is worth E[q] times what a paid one is worth.
+Gamma-Gamma accepts only values above 0, so it ignores days that cost nothing. Here each customer pays on a share
+q ~ Beta of the purchase days, and a purchase day is worth E[q] times the value of a paid day.
 
-The first day is no purchase day like the others: a shop may give it away to everybody. As Gamma-Gamma leaves it
-out, so does q, but it tells whom a customer is like: buyers whose first day was paid, and the others, have a Beta
-each, estimated on the days after the first.
+The first day can differ from the others: a shop may give every customer a free first purchase. So q, like Gamma-Gamma,
+leaves it out. But buyers whose first day was paid and the other buyers are two groups, each with its own Beta, which is
+estimated on the days after the first.
 """
 
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike
 from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot
 
 MIN_REPEAT_CUSTOMERS = 10
-"""With fewer repeat buyers of a kind their share is not told apart from that of all purchase days."""
+"""A group with fewer repeat buyers uses the share of all purchase days."""
 
 STRENGTH_LIMITS = (0.1, 100.0)
-"""The moment estimate of a + b stays within: outside, the sample says little about how customers differ."""
+"""Limits of the moment estimate of a + b. Beyond them, the sample shows little about how customers differ."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +27,9 @@ class PaidStatistics:
     """Grain: one distinct (is_first_paid, repeat_days, paid_repeat_days), which stands for `count` buyers.
 
     Attributes:
-        is_first_paid: 1 where the first purchase day was paid, else 0, shape (k,).
-        repeat_days: distinct purchase days after the first, shape (k,).
-        paid_repeat_days: those of them that were paid, shape (k,).
+        is_first_paid: 1 if the first purchase day was paid, else 0, shape (k,).
+        repeat_days: purchase days after the first, shape (k,).
+        paid_repeat_days: paid days after the first purchase day, shape (k,).
         count: the number of buyers, shape (k,).
 
     """
@@ -48,13 +48,13 @@ class PaidStatistics:
 
 @dataclass(frozen=True)
 class PaidShare:
-    """Beta(mean * strength, (1 - mean) * strength) of a kind of buyer.
+    """Beta(mean * strength, (1 - mean) * strength) of a group of buyers.
 
     Attributes:
-        mean: the expected share of paid days of a buyer of whom nothing more is known.
-        strength: how many days of a buyer's own it is worth.
-        counts_first_day: whether the first day is evidence like the others.
-        customers: the repeat buyers it was estimated on.
+        mean: the expected share of paid days of a buyer without further days.
+        strength: the weight of the mean, in days.
+        counts_first_day: whether the first day counts like the others.
+        customers: the number of repeat buyers that it was estimated on.
 
     """
 
@@ -75,31 +75,31 @@ def expected_paid(
     repeat_days: ArrayLike,
     paid_repeat_days: ArrayLike,
 ) -> Floats:
-    """E[q | a buyer's days] = (strength * mean + paid days) / (strength + days), shape (n,); 1 where all were paid.
+    """E[q | a buyer's days] = (strength * mean + paid days) / (strength + days), shape (n,); 1 if all were paid.
 
     Args:
-        after_paid: of buyers whose first day was paid.
-        after_unpaid: of the others.
+        after_paid: the share of buyers whose first day was paid.
+        after_unpaid: the share of the other buyers.
         is_first_paid: whether the first purchase day was paid, shape (n,).
-        repeat_days: distinct purchase days after the first, shape (n,).
-        paid_repeat_days: those of them that were paid, shape (n,).
+        repeat_days: purchase days after the first, shape (n,).
+        paid_repeat_days: paid days after the first purchase day, shape (n,).
 
     """
     first = np.asarray(is_first_paid, dtype=bool)
 
-    def of_kind(name: str) -> Floats:
+    def of_group(name: str) -> Floats:
         return np.where(first, float(getattr(after_paid, name)), float(getattr(after_unpaid, name)))
 
-    strength, counts_first = of_kind("strength"), of_kind("counts_first_day")
-    paid = strength * of_kind("mean") + np.asarray(paid_repeat_days, dtype=float) + counts_first * first
+    strength, counts_first = of_group("strength"), of_group("counts_first_day")
+    paid = strength * of_group("mean") + np.asarray(paid_repeat_days, dtype=float) + counts_first * first
     return np.asarray(paid / (strength + np.asarray(repeat_days, dtype=float) + counts_first))
 
 
 def fit_paid_shares(statistics: PaidStatistics) -> tuple[PaidShare, PaidShare]:
-    """The share of buyers whose first day was paid, and that of the others.
+    """The paid share for buyers whose first day was paid, and for the other buyers.
 
-    A kind with fewer than `MIN_REPEAT_CUSTOMERS` repeat buyers gets the share of all purchase days of all buyers,
-    the first included. Any statistics are accepted, none at all included.
+    A group with fewer than `MIN_REPEAT_CUSTOMERS` repeat buyers gets the share of all purchase days of all buyers,
+    including the first day. Any statistics are accepted, including none at all.
     """
     first, days, paid, count = (
         statistics.is_first_paid,
@@ -109,13 +109,13 @@ def fit_paid_shares(statistics: PaidStatistics) -> tuple[PaidShare, PaidShare]:
     )
     pooled = _moments(days + 1, paid + first, count, counts_first_day=True)
 
-    def of_kind(is_first_paid: int) -> PaidShare:
-        mine = (first == is_first_paid) & (days > 0)
-        if dot(count, mine) < MIN_REPEAT_CUSTOMERS:
+    def of_group(is_first_paid: int) -> PaidShare:
+        members = (first == is_first_paid) & (days > 0)
+        if dot(count, members) < MIN_REPEAT_CUSTOMERS:
             return pooled
-        return _moments(days[mine], paid[mine], count[mine], counts_first_day=False)
+        return _moments(days[members], paid[members], count[members], counts_first_day=False)
 
-    return of_kind(1), of_kind(0)
+    return of_group(1), of_group(0)
 
 
 def _moments(days: Floats, paid: Floats, count: Floats, *, counts_first_day: bool) -> PaidShare:
@@ -123,7 +123,7 @@ def _moments(days: Floats, paid: Floats, count: Floats, *, counts_first_day: boo
 
     With N days of m buyers, p = sum(paid) / N and rho = 1 / (strength + 1), the expectation of
     sum(days (share - p)^2) is p (1 - p) sum((1 - days / N) (1 + (days - 1) rho)). The mean then weighs a buyer
-    with days / (1 + (days - 1) rho): by days where buyers are alike, equally where they are not.
+    with days / (1 + (days - 1) rho): by days if buyers are alike, and equally if they are not.
     """
     total = dot(count, days)
     if total <= 0:

@@ -1,9 +1,9 @@
-"""What speaks where BG/NBD or Gamma-Gamma cannot: simpler models that always have a finite answer.
+"""The simpler models used if BG/NBD or Gamma-Gamma cannot be fitted. They always give a finite answer.
 
-``PooledRate`` is BG/NBD without dropout: purchases are Poisson at a rate lambda ~ Gamma(r, alpha), so a
-customer's own rate is pulled towards the pooled one, the more so the shorter they have been seen.
-``PooledMean`` pulls a customer's mean value towards the mean of all in the same way. Both are estimated from
-sums, by moments: nothing is iterated that could fail.
+``PooledRate`` is BG/NBD without dropout. Purchases are Poisson at a rate lambda ~ Gamma(r, alpha), so each customer's
+rate is drawn toward the pooled rate, and more so if the customer was observed for a short time. ``PooledMean`` draws
+each customer's mean value toward the mean of all in the same way. Both are estimated by moments, from sums, so there is
+no iteration that could fail.
 """
 
 from collections.abc import Sequence
@@ -17,15 +17,15 @@ from cip_assets.analytics.forecasting.gamma_gamma import ValueStatistics
 from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot
 
 SHAPE_LIMITS = (0.1, 100.0)
-"""The moment estimate of r stays within: outside, the sample says little about how customers differ."""
+"""Limits of the moment estimate of r. Beyond them, the sample shows little about how customers differ."""
 
 PRIOR_PURCHASES, PRIOR_DAYS = 0.5, 365.0
-"""Half a purchase in one more customer-year keeps the pooled rate above 0 and finite, whatever the data."""
+"""Half a purchase in one more customer-year, which keeps the pooled rate above 0 and finite for any data."""
 
 
 @dataclass(frozen=True)
 class PooledRate:
-    """Gamma-Poisson: r (no unit) and alpha (days); the pooled rate is r / alpha purchases a day."""
+    """Gamma-Poisson with r (no unit) and alpha (days). The pooled rate is r / alpha purchases a day."""
 
     r: float
     alpha: float
@@ -33,7 +33,7 @@ class PooledRate:
     repeat_customers: int = 0
 
     def probability_alive(self, x: ArrayLike, t_x: ArrayLike, age: ArrayLike) -> Floats:
-        """1 for everybody, shape (n,): this model has no dropout."""
+        """1 for every customer, shape (n,), because this model has no dropout."""
         return np.ones(len(customer_arrays(x, t_x, age)[0]))
 
     def probability_active_if_alive(self, x: ArrayLike, age: ArrayLike, horizon_days: float) -> Floats:
@@ -48,7 +48,7 @@ class PooledRate:
 
 @dataclass(frozen=True)
 class PooledMean:
-    """A customer's mean value, weighted x / (x + strength), and `mean` with the rest; both >= 0."""
+    """The weighted mean of a customer's mean value, with the weight x / (x + strength), and of `mean`."""
 
     mean: float
     strength: float
@@ -67,27 +67,27 @@ class PooledMean:
 def pooled_rate(statistics: Statistics) -> PooledRate:
     """The pooled rate m = sum(x) / sum(T), and r from Var(x) = m T + m^2 T^2 / r, by moments.
 
-    Any statistics are accepted, none at all included.
+    Any statistics are accepted, including none at all.
     """
     x, age, count = statistics.x, statistics.age, statistics.count
     rate = (dot(count, x) + PRIOR_PURCHASES) / (dot(count, age) + PRIOR_DAYS)
     expected = rate * age
     excess = dot(count, (x - expected) ** 2 - expected)
     lowest, highest = SHAPE_LIMITS
-    # No more spread than Poisson's: customers do not differ, and the pooled rate counts for much.
+    # If the variance is not above Poisson's, customers do not differ, so the pooled rate has a large weight.
     r = float(np.clip(dot(count, expected**2) / excess, lowest, highest)) if excess > 0 else highest
     return PooledRate(r, r / rate, statistics.customers, statistics.repeat_customers)
 
 
 def pooled_mean(statistics: ValueStatistics, overall_mean: float = 0.0) -> PooledMean:
-    """The mean over purchase days, and how many purchase days it is worth against a customer's own.
+    """The mean over purchase days, and its weight in purchase days against a customer's own mean.
 
     The strength is sigma^2 / tau^2 in Var(mean_value | x) = tau^2 + sigma^2 / x, a least-squares line through
-    the squared deviations, within SHAPE_LIMITS; 1 where the line does not tell.
+    the squared deviations, within SHAPE_LIMITS; 1 if the line does not determine it.
 
     Args:
-        statistics: repeat buyers with a mean value above 0; may be none.
-        overall_mean: the mean over all purchase days; it speaks where there are no repeat buyers.
+        statistics: repeat buyers with a mean value above 0; may be empty.
+        overall_mean: the mean over all purchase days, used if there are no repeat buyers.
 
     """
     x, value, count = statistics.x, statistics.mean_value, statistics.count

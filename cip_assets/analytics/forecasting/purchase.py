@@ -1,4 +1,4 @@
-"""The purchase model of a snapshot: which models speak, why, and what they say of each customer."""
+"""The purchase model of a snapshot: the models used, the reason, and the scores of customers."""
 
 import json
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from cip_assets.analytics.forecasting.paid import (
 from cip_assets.analytics.forecasting.pooled import PooledMean, PooledRate, pooled_mean, pooled_rate
 
 MIN_REPEAT_CUSTOMERS = 50
-"""With fewer repeat buyers the standard error of b exceeds b: on CDNOW it is 0.29 b at 946 of them."""
+"""With fewer repeat buyers, the standard error of b exceeds b. On CDNOW, with 946 of them, it is 0.29 b."""
 
 HORIZONS_DAYS = (30, 90, 365)
 
@@ -37,16 +37,16 @@ _VALUES: Mapping[str, type[GammaGammaFit] | type[PooledMean]] = {
 
 @dataclass(frozen=True)
 class PurchaseModel:
-    """The models chosen for one snapshot. `to_dict` gives plain JSON values, so it travels to any task.
+    """The models used for one snapshot. `to_dict` gives plain JSON values, so that it can be sent to any task.
 
     Attributes:
         purchases: when customers buy.
-        values: what a paid purchase day is worth.
-        after_paid: which share of their days is paid by buyers whose first purchase day was paid.
-        after_unpaid: the same of the others.
+        values: what a paid day is worth.
+        after_paid: the share of paid days of buyers whose first purchase day was paid.
+        after_unpaid: the share of paid days of the other buyers.
         annual_rate: the yearly discount rate, as a share.
-        window_days: the period ahead over which "active" is judged.
-        notes: sentences on what was chosen and why, for people.
+        window_days: the length of the churn window.
+        notes: sentences that say which models are used and why.
 
     """
 
@@ -78,22 +78,21 @@ class PurchaseModel:
         paid_x: ArrayLike | None = None,
         is_first_paid: ArrayLike = True,
     ) -> dict[str, Floats]:
-        """What the model expects of each customer; every array has the shape (n,) and is finite.
+        """The predictions for each customer. Every array has the shape (n,) and is finite.
 
         Args:
-            x: distinct purchase days - 1.
+            x: purchase days - 1.
             t_x: days from the first to the last purchase day.
             age: days from the first purchase day to the snapshot day.
-            mean_value: mean of the paid per-day totals without the first; nan where unknown, unused where
-                there is none.
-            paid_x: of the purchase days after the first, those that were paid; all unless given.
+            mean_value: mean daily total of the paid days after the first purchase day; nan if there are none.
+            paid_x: paid days after the first purchase day; all of them unless given.
             is_first_paid: whether the first purchase day was paid.
 
         Returns:
-            expected_purchases_30, expected_purchases_90, expected_purchases_365: purchase days in the days
-            ahead; p_alive; p_active_<window_days>: P(at least one purchase within the window);
-            expected_value: of a purchase day, paid or not, in currency; clv_12m: discounted expected spend over
-            the next 12 months, in currency.
+            expected_purchases_30, expected_purchases_90, expected_purchases_365: purchase days in the next days;
+            p_alive; p_active_<window_days>: P(at least one purchase within the window); expected_value: of a
+            purchase day, whether paid or not, in currency; clv_12m: discounted expected spend over the next 12
+            months, in currency.
 
         Raises:
             ValueError: a statistic is missing, negative or infinite, or t_x exceeds age.
@@ -105,7 +104,7 @@ class PurchaseModel:
         value = np.broadcast_to(self.values.expected_value(paid_x, mean_value), x.shape)
         value = value * expected_paid(self.after_paid, self.after_unpaid, is_first_paid, x, paid_x)
 
-        # The rest depends on x and age alone, and ages are whole days: many customers share both.
+        # The rest depends only on x and age, and ages are whole days, so many customers share both.
         pair_x, pair_age, pair = _distinct_pairs(x, age)
         ahead = self.purchases.purchases_if_alive(pair_x, pair_age, HORIZONS_DAYS)
         active = self.purchases.probability_active_if_alive(pair_x, pair_age, self.window_days)
@@ -133,7 +132,7 @@ class PurchaseModel:
             "window_days": self.window_days,
             "notes": list(self.notes),
         }
-        # One pass through JSON turns tuples into lists and refuses nan, which JSON does not have.
+        # Passing through JSON turns tuples into lists, and fails on nan, which JSON does not have.
         result: dict[str, Any] = json.loads(json.dumps(plain, allow_nan=False))
         return result
 
@@ -142,7 +141,7 @@ class PurchaseModel:
         """The inverse of `to_dict`.
 
         Raises:
-            ValueError: a model's name is not known, or a key is missing or unknown.
+            ValueError: the name of a model is unknown, or a key is missing or unknown.
 
         """
         try:
@@ -165,12 +164,12 @@ def _build(kind: type[Any], plain: Mapping[str, Any]) -> Any:
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
     missing = {field.name for field in fields(kind)} - values.keys()
     if missing:
-        raise ValueError(f"not a purchase model: {kind.__name__} lacks {', '.join(sorted(missing))}")
+        raise ValueError(f"not a purchase model: {kind.__name__} has no {', '.join(sorted(missing))}")
     return kind(**values)
 
 
 def _distinct_pairs(x: Floats, age: Floats) -> tuple[Floats, Floats, NDArray[np.intp]]:
-    """The distinct (x, age), and for each customer the place of theirs."""
+    """The distinct (x, age), and for each customer the index of their pair."""
     x_values, x_index = np.unique(x, return_inverse=True)
     age_values, age_index = np.unique(age, return_inverse=True)
     ages = max(len(age_values), 1)
@@ -188,17 +187,17 @@ def fit_purchase_model(
     window_days: int = 90,
     min_repeat_customers: int = MIN_REPEAT_CUSTOMERS,
 ) -> PurchaseModel:
-    """Fit BG/NBD and Gamma-Gamma; where one cannot be had, its stated fallback. Never fails on valid input.
+    """Fit BG/NBD and Gamma-Gamma, or the pooled model if one cannot be fitted. Valid input never causes an error.
 
     Args:
         statistics: every buyer, x = 0 included.
-        value_statistics: buyers with a paid purchase day after the first, by the number of such days and their
+        value_statistics: buyers with a paid day after the first purchase day, by the number of such days and their
             mean value, as from `gamma_gamma.bin_statistics`.
-        overall_mean_value: mean of all paid per-day totals; used only where nobody paid on a second day.
-        paid_statistics: every buyer; None where every purchase day was paid.
+        overall_mean_value: mean daily total of all paid days; used only if nobody paid on a second day.
+        paid_statistics: every buyer; None if every purchase day was paid.
         annual_rate: the yearly discount rate, as a share.
-        window_days: the period ahead over which "active" is judged.
-        min_repeat_customers: with fewer, no parameters are estimated.
+        window_days: the length of the churn window.
+        min_repeat_customers: the fewest repeat buyers to fit a model on.
 
     """
     notes: list[str] = []
@@ -212,24 +211,24 @@ def fit_purchase_model(
 
 
 def _about_unpaid(after_paid: PaidShare, after_unpaid: PaidShare) -> str:
-    def told(share: PaidShare) -> str:
+    def in_words(share: PaidShare) -> str:
         return (
-            f"{share.mean:.3g} of all purchase days, as too few of them bought again"
+            f"{share.mean:.3g} (of all purchase days, because too few of these buyers bought again)"
             if share.counts_first_day
             else f"{share.mean:.3g} of the days after the first"
         )
 
     return (
-        "Some purchase days cost nothing. Expected to be paid: by buyers whose first day was paid, "
-        f"{told(after_paid)}; by the others, {told(after_unpaid)}."
+        "Some purchase days cost nothing. Expected share of paid days for buyers whose first day was paid: "
+        f"{in_words(after_paid)}; for the other buyers: {in_words(after_unpaid)}."
     )
 
 
 def _fit_purchases(statistics: Statistics, minimum: int, notes: list[str]) -> BgNbdFit | PooledRate:
     if statistics.repeat_customers < minimum:
-        reason = f"{statistics.repeat_customers} customers bought on a second day, {minimum} are needed"
+        reason = f"{statistics.repeat_customers} customers bought on a second day, but {minimum} are needed"
     elif statistics.count.size == 1:
-        reason = "all customers have the same history, so nothing tells how they differ"
+        reason = "all customers have the same history, so their differences cannot be estimated"
     elif statistics.age.max() < 1:
         reason = "no day has passed since the first purchases"
     else:
@@ -241,15 +240,15 @@ def _fit_purchases(statistics: Statistics, minimum: int, notes: list[str]) -> Bg
             )
             if fit.at_bound:
                 notes.append(
-                    f"BG/NBD: {' and '.join(fit.at_bound)} ran to the edge of the search: forecasts hold, "
-                    "but the data does not tell the value of the parameter."
+                    f"The data does not determine {' and '.join(fit.at_bound)} of BG/NBD, which reached the limit of "
+                    "the search. The forecasts are still valid."
                 )
             return fit
-        reason = f"the fit has {fit.message}"
+        reason = f"the fit is not usable ({fit.message})"
     fallback = pooled_rate(statistics)
     notes.append(
-        f"No BG/NBD: {reason}. A pooled rate of {365 * fallback.r / fallback.alpha:.3g} purchase days a year "
-        "speaks instead; it knows no dropout, so p_alive is 1."
+        f"BG/NBD was not used: {reason}. A pooled rate of {365 * fallback.r / fallback.alpha:.3g} purchase days a year "
+        "was used instead; it has no dropout, so p_alive is 1."
     )
     return fallback
 
@@ -258,27 +257,29 @@ def _fit_values(
     statistics: ValueStatistics, overall_mean: float, minimum: int, notes: list[str]
 ) -> GammaGammaFit | PooledMean:
     if statistics.customers < minimum:
-        reason = f"{statistics.customers} repeat buyers have a mean value above 0, {minimum} are needed"
+        reason = f"{statistics.customers} repeat buyers have a mean value above 0, but {minimum} are needed"
     else:
         fit = gamma_gamma.fit(statistics)
         if fit.converged:
             notes.append(
                 f"Gamma-Gamma was fitted on {fit.customers} repeat buyers: p {fit.p:.3g}, q {fit.q:.3g}, "
-                f"gamma {fit.gamma:.4g}; a purchase day is worth {fit.population_mean:.4g} on average."
+                f"gamma {fit.gamma:.4g}; a paid day is worth {fit.population_mean:.4g} on average."
             )
             notes.append(
-                "Gamma-Gamma takes how often and how much customers buy for independent; their correlation "
-                f"is {_correlation(statistics):.2f}."
+                "Gamma-Gamma assumes that how often customers buy and how much they spend are independent; their "
+                f"correlation is {_correlation(statistics):.2f}."
             )
             return fit
-        reason = f"the fit has {fit.message}"
+        reason = f"the fit is not usable ({fit.message})"
     fallback = pooled_mean(statistics, overall_mean)
-    notes.append(f"No Gamma-Gamma: {reason}. The pooled mean of {fallback.mean:.4g} speaks instead.")
+    notes.append(
+        f"Gamma-Gamma was not used: {reason}. The pooled mean of {fallback.mean:.4g} was used instead."
+    )
     return fallback
 
 
 def _correlation(statistics: ValueStatistics) -> float:
-    """Of x and mean value over customers, 0 where one of them does not vary."""
+    """The correlation of x and the mean value over customers; 0 if one of them does not vary."""
     share = statistics.count / statistics.count.sum()
     x = statistics.x - dot(share, statistics.x)
     value = statistics.mean_value / dot(share, statistics.mean_value) - 1

@@ -1,4 +1,4 @@
-"""How good predictions were, from what was said of each customer and what came.
+"""The accuracy of predictions, from the predicted probabilities and the actual purchases.
 
 Everything is computed from counts of customers, so it is the same on every engine.
 """
@@ -18,31 +18,31 @@ from cip_assets.calc.ranking import nearest_rank
 PURCHASE_MODEL, CHALLENGER = "purchase_model", "challenger"
 RECENCY, CARRY_FORWARD, BASE_RATE = "recency", "carry_forward", "base_rate"
 MODELS = (PURCHASE_MODEL, CHALLENGER)
-SPEAKERS = (*MODELS, RECENCY, CARRY_FORWARD, BASE_RATE)
+MODELS_AND_BASELINES = (*MODELS, RECENCY, CARRY_FORWARD, BASE_RATE)
 PLACES = 10_000
-"""Probabilities are counted to four places."""
+"""Probabilities are used to four places."""
 
 DECILES = 10
 FIGURES = ("bought_share", "brier", "log_loss", "auc", "spearman", "calibration_error")
 
 Counts = Sequence[tuple[float, int, int]]
-"""Of customers with one probability: the probability, how many, and how many of them bought."""
+"""For each probability: the probability, the number of customers, and how many of them bought."""
 
 Outcomes = Sequence[tuple[float, int, int]]
-"""Of customers with one probability and one number of purchase days that came: both, and how many customers."""
+"""For each probability and number of actual purchase days: both, and the number of customers."""
 
 
 # --- counted ------------------------------------------------------------------------------------------------
 
 
 def _long(past_predictions: DataFrame) -> DataFrame:
-    """One row per model and customer of which it said something.
+    """One row per model or baseline and customer with a prediction.
 
-    ``p`` in ten-thousandths, the purchase days and the spend ``expected``, and what came.
+    It has ``p`` in ten-thousandths, the expected purchase days and spend, and the actual ones.
     """
     worth = (F.col("expected_purchases_90") * F.col("expected_value")).cast(MONEY)
     challenger_worth = (F.col(f"p_{CHALLENGER}") * F.col("expected_value")).cast(MONEY)
-    share = {name: F.col(f"p_{name}") for name in SPEAKERS}
+    share = {name: F.col(f"p_{name}") for name in MODELS_AND_BASELINES}
     expected = {
         PURCHASE_MODEL: (F.col("expected_purchases_90"), worth),
         CHALLENGER: (F.lit(None), challenger_worth),
@@ -58,7 +58,7 @@ def _long(past_predictions: DataFrame) -> DataFrame:
             F.lit(None),
         )
 
-    long = for_each(past_predictions, "model", SPEAKERS).select(
+    long = for_each(past_predictions, "model", MODELS_AND_BASELINES).select(
         "model",
         "predicted_on",
         "window_days",
@@ -84,7 +84,7 @@ def counts_of(past_predictions: DataFrame) -> Mapping[str, Counts]:
 
 
 def _of_probabilities(outcomes: Outcomes) -> Counts:
-    """Outcomes, sorted by probability, as counts of who bought."""
+    """Counts from outcomes that are sorted by probability."""
     counts = []
     for p, found in groupby(outcomes, key=lambda outcome: outcome[0]):
         rows = list(found)
@@ -93,7 +93,9 @@ def _of_probabilities(outcomes: Outcomes) -> Counts:
 
 
 def errors(past_predictions: DataFrame) -> DataFrame:
-    """For each model: how far the expected purchase days are off, and what the predicted best tenth spent."""
+    """For each model: the mean absolute error of the expected purchase days, and the spend share of the top decile by
+    expected spend.
+    """
     long = _long(past_predictions)
     limits = nearest_rank(long, "expected_spend", [90], by=["model"]).select("model", "p90")
     off = F.abs(F.col("expected") - F.col("came_days")).cast("decimal(28,6)")
@@ -121,7 +123,7 @@ def errors(past_predictions: DataFrame) -> DataFrame:
 
 
 def figures(outcomes: Outcomes) -> tuple[float | None, ...]:
-    """Those named in ``FIGURES``."""
+    """The figures named in ``FIGURES``."""
     counts = _of_probabilities(outcomes)
     people, bought = sum(n for _, n, _ in counts), sum(k for _, _, k in counts)
     return (
@@ -147,7 +149,7 @@ def _log_loss(counts: Counts) -> float:
 
 
 def _auc(counts: Counts) -> float | None:
-    """P(a buyer of the window has a higher probability than another); a tie counts half."""
+    """The probability that a buyer is ranked above a non-buyer. A tie counts half."""
     buyers, others = sum(k for _, _, k in counts), sum(n - k for _, n, k in counts)
     if not buyers or not others:
         return None
@@ -159,10 +161,10 @@ def _auc(counts: Counts) -> float | None:
 
 
 def _spearman(outcomes: Outcomes) -> float | None:
-    """Rank correlation of the probability and the purchase days that came; equal values share their mean rank."""
+    """Rank correlation of the probability and the actual purchase days. Equal values get their mean rank."""
 
     def ranks(place: int) -> Mapping[float, float]:
-        """The mean rank of each value, counted from the middle of all."""
+        """The mean rank of each value, relative to the middle rank."""
         sizes: dict[float, int] = {}
         for outcome in outcomes:
             sizes[outcome[place]] = sizes.get(outcome[place], 0) + outcome[2]
@@ -179,13 +181,13 @@ def _spearman(outcomes: Outcomes) -> float | None:
 
 
 def calibration_error(counts: Counts) -> float:
-    """How far what was said of a decile is from what came, on average over the customers."""
+    """Mean gap between predicted and actual purchase rate per decile, weighted by customers."""
     people = sum(n for _, n, _ in counts)
-    return sum(size * abs(said - came) for _, size, said, came in deciles(counts)) / people
+    return sum(size * abs(predicted - actual) for _, size, predicted, actual in deciles(counts)) / people
 
 
 def deciles(counts: Counts) -> Iterable[tuple[int, int, float, float]]:
-    """Customers in the order of their probability, in ten parts; equal probabilities stay together."""
+    """Number, customers, predicted and actual purchase rate of each decile. Equal probabilities stay together."""
     people = sum(n for _, n, _ in counts)
     parts: dict[int, list[tuple[float, int, int]]] = {}
     seen = 0

@@ -1,4 +1,4 @@
-"""The purchase model applied in the engine: what it expects of each customer."""
+"""The purchase model applied in the engine, to each customer."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ from cip_assets.calc.as_of import days_since
 from cip_assets.calc.exact import MONEY, RATIO
 
 ROWS_AT_ONCE = 250_000
-"""Scoring shares its work among customers with the same history, so it takes many at once."""
+"""Customers to score at once. Many, because the work is shared among customers with the same history."""
 
 MILLIONTHS, CENTS = 10**6, 10**2
 SHARES = ("p_alive", "p_active", *(f"expected_purchases_{days}" for days in HORIZONS_DAYS))
@@ -22,9 +22,9 @@ AMOUNTS = ("expected_value", "clv_12m")
 
 
 def predicted(purchases: DataFrame, model: DataFrame, as_of: date) -> DataFrame:
-    """What the model of the day expects of each known buyer.
+    """The predictions of the day's model for each known buyer.
 
-    Grain: one row per buyer that customers knows, with the columns of ``SHARES`` and ``AMOUNTS``.
+    Grain: one row per known buyer, with the columns of ``SHARES`` and ``AMOUNTS``.
     """
     (row,) = model.select("model").collect()
     chosen = PurchaseModel.from_dict(json.loads(row[0]))
@@ -62,8 +62,8 @@ HISTORY = ("x", "t_x", "age", "is_first_paid", "paid_x", "mean_millionths")
 
 
 def histories(purchases: DataFrame, as_of: date) -> DataFrame:
-    """X = purchase days after the first, t_x = days from the first to the last, age = days from the first to D,
-    whether the first was paid (1 or 0), paid_x = paid days after the first, and their mean value.
+    """The columns of ``HISTORY``: x = purchase days after the first, t_x = days from the first to the last, age = days
+    from the first to D, is_first_paid = 1 if the first was paid, paid_x = paid days after the first, and their mean.
     """
     return purchases.select(
         "customer_id",

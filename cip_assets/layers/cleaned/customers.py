@@ -1,4 +1,4 @@
-"""The newest delivered snapshot of the customers."""
+"""The source table ``customers``."""
 
 import pyspark.sql.functions as F
 import pyspark.sql.types as T
@@ -12,22 +12,23 @@ from cip_assets.contracts.types import Delivered
 
 
 class Customers(Delivered, grain="one row per customer", key=["customer_id"], domain="customers"):
-    """The newest delivered snapshot of the customers."""
+    """Customers, from the newest full delivery."""
 
-    customer_id: T.StringType = column("Customer, an opaque id", required=True)
+    customer_id: T.StringType = column("Customer id", required=True)
     first_name: T.StringType = column("First name", pii=True)
     last_name: T.StringType = column("Last name", pii=True)
-    email: T.StringType = column("E-mail address, as delivered", pii=True)
+    email: T.StringType = column("Email address", pii=True)
     gender: T.StringType = column("Gender")
-    date_of_birth: T.DateType = column("Date of birth; empty where it is no date", pii=True)
-    signup_date: T.DateType = column(
-        "Day the customer signed up; empty where unknown", ge=EARLIEST_DAY, le=LATEST_DAY
-    )
+    date_of_birth: T.DateType = column("Date of birth; empty if it is not a date", pii=True)
+    signup_date: T.DateType = column("Sign-up day; empty if unknown", ge=EARLIEST_DAY, le=LATEST_DAY)
     region: T.StringType = column("Sales region")
-    customer_segment: T.StringType = column("Kind of customer, as the source says")
-    is_email_plausible: T.BooleanType = column("False where the e-mail is present and cannot be one", "email")
+    customer_segment: T.StringType = column("Customer segment, from the source")
+    is_email_plausible: T.BooleanType = column(
+        "False if the email address is invalid; empty if there is none", "email"
+    )
     is_birth_date_plausible: T.BooleanType = column(
-        "False if the date of birth cannot be read, is before 1900 or after the sign-up (without one, the delivery)",
+        "False if the date of birth cannot be read, is before 1900, or is after the sign-up day (if unknown, after the "
+        "delivery date)",
         "date_of_birth",
         "signup_date",
         "delivery_date",
@@ -36,9 +37,9 @@ class Customers(Delivered, grain="one row per customer", key=["customer_id"], do
 
 def _is_birth_date_plausible() -> Column:
     born = F.col("date_of_birth")
-    there = F.coalesce("signup_date", "delivery_date", F.lit(LATEST_DAY))
-    in_life = (born >= F.lit(EARLIEST_DAY)) & (born <= there)
-    return F.when(F.col("has_date_of_birth"), F.coalesce(in_life, F.lit(False)))
+    latest = F.coalesce("signup_date", "delivery_date", F.lit(LATEST_DAY))
+    is_in_range = (born >= F.lit(EARLIEST_DAY)) & (born <= latest)
+    return F.when(F.col("has_date_of_birth"), F.coalesce(is_in_range, F.lit(False)))
 
 
 customers = source(

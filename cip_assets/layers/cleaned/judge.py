@@ -1,10 +1,10 @@
 """From raw lines to cleaned rows and quarantined lines.
 
-Every line is judged by the contract of its cleaned table: a line with a reason is quarantined; of the good
-lines with the same id, in whatever month, the one delivered last wins and the others are superseded. The three
-outcomes together are every line, once.
+Every line is judged by the contract of its cleaned table. A line with a reason is quarantined. If several good lines
+have the same id, in whatever months, the line delivered last is cleaned and the others are superseded. Each line has
+exactly one of these three outcomes.
 
-A text may hold anything, so only functions that cannot raise see it, or a value that was read from it:
+A text may contain anything, so it and the values read from it go only through functions that cannot raise an error:
 ``ON_ANY_TEXT`` names them.
 """
 
@@ -34,45 +34,46 @@ from cip_assets.contracts.text_formats import (
 
 REASON_SEPARATOR = "; "
 HERE = "_is_here"
-"""Tells the lines that are judged from those of other months."""
+"""Whether a line is one of those to judge, and not of another month."""
 
 PROVENANCE = ("source_file", "source_version", "source_line", "delivery_date", "month")
 
 
 ON_ANY_TEXT = {
-    "btrim": "blanks at the ends; a pattern for them takes Java minutes where many stand inside",
-    "nullif, coalesce, isnull, isnotnull, case, in": "no text, and choices",
-    "rlike, regexp_replace, regexp_extract": "patterns without a repeated group, anchored where they can be",
+    "btrim": "blanks at the ends; with a pattern, Java takes minutes if there are many blanks inside the text",
+    "nullif, coalesce, isnull, isnotnull, case, in": "missing texts, and choices",
+    "rlike, regexp_replace, regexp_extract": "patterns without a repeated group, anchored if possible",
     "lower, length, substring, startswith, concat, concat_ws": "parts of texts and reasons",
-    "try_cast": "text to a number, a date or a time; null where it is none",
-    "hash": "which lines share an id",
-    "cast": "a time as its date",
-    "<, <=, >, >=, =, <>": "values against bounds, and dates against each other and their month's ends",
-    "last_day": "of the month that the reader gave the line, never of a date that was read",
+    "try_cast": "text to a number, date or time; null if it is none",
+    "hash": "finds lines that share an id",
+    "cast": "a time to its date",
+    "<, <=, >, >=, =, <>": "compare values with bounds, and dates with each other and the ends of the month",
+    "last_day": "of the month that the reader assigned to the line, never of a date read from the text",
 }
-"""Every engine function that sees what landed, and why it is safe. ``trunc``, ``date_trunc``, ``cast`` of a text,
-``to_date`` and ``add_months`` are not: each raises, on one engine, on a date or a text that may stand in a file.
+"""Every engine function that is applied to landed text, and what it does there. ``trunc``, ``date_trunc``, ``cast`` of
+a text, ``to_date`` and ``add_months`` are not safe: each raises an error, on one engine, for some date or text.
 """
 
 
 def judge(raw: DataFrame, source: SourceTable, rules: Rules, elsewhere: DataFrame | None = None) -> DataFrame:
     """Every raw line with its cleaned values, its outcome and its reasons.
 
-    Grain: one row per line. ``outcome`` is cleaned, quarantined or superseded; ``reasons`` names each
-    thing wrong as ``column:problem``; the text is in a struct ``text``.
+    Grain: one row per line. ``outcome`` is cleaned, quarantined or superseded. ``reasons`` lists every problem as
+    ``column:problem``. The struct ``text`` has the original text.
 
     Args:
         raw: the lines to judge.
         source: the table.
         rules: vocabulary and fill values.
-        elsewhere: lines of other months with an id of these (``rivals``). They can supersede, and are not judged.
+        elsewhere: lines of other months that share an id with these (``rivals``). They can supersede these lines,
+            but are not judged.
 
     """
     here = raw.withColumn(HERE, F.lit(True))
     if elsewhere is not None:
         here = here.unionByName(elsewhere.withColumn(HERE, F.lit(False)))
     hashed, repeated = _by_id(here, source)
-    # Only lines whose id may stand on another line need a window, which sorts whole rows.
+    # Only lines that may share an id need a window, because it sorts whole rows.
     alone = _with_reasons(hashed.join(F.broadcast(repeated), "_hash", "left_anti"), source, rules)
     rivals = _with_reasons(hashed.join(F.broadcast(repeated), "_hash", "left_semi"), source, rules)
     is_good = F.col("reasons") == ""
@@ -81,18 +82,18 @@ def judge(raw: DataFrame, source: SourceTable, rules: Rules, elsewhere: DataFram
         F.col("source_file").desc(),
         F.col("source_line").desc(),
     ]
-    # Broken lines have no say in which line wins, so they stand in groups of their own.
+    # Broken lines do not affect which line is cleaned, so they are in groups of their own.
     group = Window.partitionBy(source.id_column, is_good).orderBy(*newest_first)
-    is_beaten = is_good & (F.row_number().over(group) > 1)
-    judged = rivals.withColumn("is_beaten", is_beaten).where(HERE)
-    lines = alone.withColumn("is_beaten", F.lit(False)).unionByName(judged).drop(HERE)
-    outcome = F.when(~is_good, F.lit("quarantined")).when(F.col("is_beaten"), F.lit("superseded"))
-    return lines.withColumn("outcome", outcome.otherwise(F.lit("cleaned"))).drop("is_beaten")
+    is_superseded = is_good & (F.row_number().over(group) > 1)
+    judged = rivals.withColumn("is_superseded", is_superseded).where(HERE)
+    lines = alone.withColumn("is_superseded", F.lit(False)).unionByName(judged).drop(HERE)
+    outcome = F.when(~is_good, F.lit("quarantined")).when(F.col("is_superseded"), F.lit("superseded"))
+    return lines.withColumn("outcome", outcome.otherwise(F.lit("cleaned"))).drop("is_superseded")
 
 
 def _with_reasons(lines: DataFrame, source: SourceTable, rules: Rules) -> DataFrame:
-    """The lines with their values in the contract's types, and everything that is wrong with them."""
-    texts = {name: _said(name, source) for name in source.columns}
+    """The lines with their values in the types of the contract, and the reasons."""
+    texts = {name: _present_text(name, source) for name in source.columns}
     values = {name: _typed(texts[name], name, source, rules) for name in source.columns}
     typed = lines.select(
         *(name for name in PROVENANCE if name in lines.columns),
@@ -106,8 +107,8 @@ def _with_reasons(lines: DataFrame, source: SourceTable, rules: Rules) -> DataFr
     )
     for name, expression in sorted(source.derived.items()):
         typed = typed.withColumn(name, expression())
-    # A shuffle here keeps the engines from reading every text again for each rule that looks at its value:
-    # it halves the time of both. By month, so that a month is one file.
+    # This shuffle halves the time on both engines, because without it they read every text again for each rule that
+    # uses its value. It is by month, so that a month is one file.
     typed = typed.repartition("month" if source.is_event else source.id_column)
     is_ragged = F.col("ragged_text").isNotNull()
     few = F.col("field_count") < F.col("header_field_count")
@@ -117,17 +118,17 @@ def _with_reasons(lines: DataFrame, source: SourceTable, rules: Rules) -> DataFr
 
 
 def _by_id(lines: DataFrame, source: SourceTable) -> tuple[DataFrame, DataFrame]:
-    """The lines with the hash of their id, and the hashes that stand on more than one line."""
+    """The lines with the hash of their id, and the hashes that occur on more than one line."""
     hashed = lines.withColumn("_hash", key_hash(text_of(source.id_column)))
     return hashed, hashed.groupBy("_hash").count().where("count > 1").select("_hash")
 
 
 def rivals(raw: DataFrame, others: DataFrame, source: SourceTable) -> DataFrame | None:
-    """The lines of other months that have an id of these lines; None where there are none.
+    """The lines of other months that share an id with these lines; None if there are none.
 
     Args:
         raw: the lines to judge.
-        others: the raw lines of all other months. Just their ids are read, and whole lines of months with a rival.
+        others: the raw lines of all other months. Only their ids are read, except in months that have such a line.
         source: the table.
 
     """
@@ -148,7 +149,7 @@ def cleaned_rows(judged: DataFrame, source: SourceTable) -> DataFrame:
 
 
 def quarantine_rows(judged: DataFrame, source: SourceTable) -> DataFrame:
-    """The lines that did not get in, with their text and every reason. Grain: one row per line."""
+    """The lines that are not in cleaned, with their text and every reason. Grain: one row per line."""
     superseded = F.lit(f"{source.id_column}:superseded")
     kept_out = judged.where("outcome <> 'cleaned'").withColumn(
         "reasons", F.when(F.col("outcome") == "superseded", superseded).otherwise(F.col("reasons"))
@@ -166,7 +167,7 @@ def quarantine_rows(judged: DataFrame, source: SourceTable) -> DataFrame:
 
 
 def _reasons(source: SourceTable) -> list[Column]:
-    """For each thing that can be wrong, its name where it is, else null."""
+    """For each possible problem, its name if the line has it, else null."""
     found = []
     for name, declared in source.cleaned.columns.items():
         if name in source.columns:
@@ -182,7 +183,7 @@ def _reasons(source: SourceTable) -> list[Column]:
             broken = broken & ~F.col(f"has_{name}")
         found.append(F.when(broken, F.lit(rule.name)))
     if source.event_date:
-        # The reader puts a row into the month of its event date, unless that is no month of the calendar.
+        # The reader assigns a row to the month of its event date, unless that month is not in the calendar.
         day, month = F.col(source.event_date).cast("date"), F.col("month")
         off = (day < month) | (day > F.last_day(month))
         found.append(F.when(off, F.lit(f"{source.event_date}:outside_calendar")))
@@ -190,7 +191,7 @@ def _reasons(source: SourceTable) -> list[Column]:
 
 
 _KEPT_WHEN_UNREADABLE = {"date_of_birth"}
-"""Columns whose unreadable value is emptied and flagged; the row is kept."""
+"""Columns whose unreadable values are emptied and flagged, while the row is kept."""
 
 
 def _problem_of_type(data_type: T.DataType) -> str:
@@ -198,17 +199,17 @@ def _problem_of_type(data_type: T.DataType) -> str:
 
 
 def text_of(name: str) -> Column:
-    """The text of a column without blanks around it; null where nothing is left."""
+    """The text of a column without blanks around it; null if nothing is left."""
     return F.nullif(F.btrim(F.col(name), F.lit(BLANKS)), F.lit(""))
 
 
 def money_of(text: Column) -> Column:
-    """What a text says as money; null where it is no plain number."""
+    """The text as money; null if it is not a plain number."""
     return _number(text, PLAIN_NUMBER, F.regexp_extract(text, NUMBER_TO_MILLS, 0), MONEY)
 
 
-def _said(name: str, source: SourceTable) -> Column:
-    """The text of a column; null also where it stands for no date, in a column that may be without one."""
+def _present_text(name: str, source: SourceTable) -> Column:
+    """The text of a column; null also if an optional date has a placeholder such as 9999-12-31."""
     text = text_of(name)
     declared = source.cleaned.columns[name]
     if declared.nullable and isinstance(declared.dtype.type, T.DateType):
@@ -217,7 +218,7 @@ def _said(name: str, source: SourceTable) -> Column:
 
 
 def _typed(text: Column, name: str, source: SourceTable, rules: Rules) -> Column:
-    """The value in its contract's type; null where the text is no such value."""
+    """The value in the type of the contract; null if the text is not of that type."""
     data_type = source.cleaned.columns[name].dtype.type
     if isinstance(data_type, T.StringType):
         return _word(text, f"{source.name}.{name}", rules)
@@ -231,14 +232,16 @@ def _typed(text: Column, name: str, source: SourceTable, rules: Rules) -> Column
     if isinstance(data_type, T.TimestampType):
         moment = F.regexp_replace(F.regexp_extract(text, ISO_TIME_TO_SECONDS, 0), "T", " ")
         return F.when(is_date, moment.try_cast("timestamp"))
-    raise TypeError(f"{source.name}.{name}: no rule to read {data_type.simpleString()} from text")
+    raise TypeError(
+        f"{source.name}.{name}: text cannot be read as {data_type.simpleString()}; add a rule for it"
+    )
 
 
 def _number(text: Column, pattern: str, digits: Column, data_type: T.NumericType) -> Column:
-    """The digits of a text as a number; null where the text does not match the pattern.
+    """The digits of a text as a number; null if the text does not match the pattern.
 
-    One that is too large for the type is the type's outermost value, and one below zero stays below it: the
-    contracts forbid both, so the reason says which bound is broken, and not that it were no number.
+    A number that is too large for the type becomes the largest value of the type, and a number below zero stays below
+    zero. The contracts forbid both, so the reason names the broken bound instead of ``not_a_number``.
     """
     smallest, largest = _EXTENT[data_type]
     number, is_negative = digits.try_cast(data_type), text.rlike(NEGATIVE_NUMBER)
@@ -274,11 +277,11 @@ def _csv_field(value: Column) -> Column:
 
 
 def unknown_words(cleaned: DataFrame, source: SourceTable, rules: Rules) -> Sequence[tuple[str, str, int]]:
-    """Values that the vocabulary of the rules does not know: column, value and rows, most frequent first."""
+    """Values that are not in the vocabulary of the rules: column, value and number of rows, most frequent first."""
     found: list[tuple[str, str, int]] = []
     for key, words in rules.vocabulary.items():
         table, name = key.split(".")
         if table == source.name:
-            strange = cleaned.where(F.col(name).isNotNull() & ~F.col(name).isin(*words))
-            found += [(name, row[name], row["count"]) for row in strange.groupBy(name).count().collect()]
+            unknown = cleaned.where(F.col(name).isNotNull() & ~F.col(name).isin(*words))
+            found += [(name, row[name], row["count"]) for row in unknown.groupBy(name).count().collect()]
     return sorted(found, key=lambda entry: (-entry[2], entry[0], entry[1]))

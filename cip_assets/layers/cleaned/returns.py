@@ -1,4 +1,4 @@
-"""Goods that came back."""
+"""The source table ``returns``."""
 
 import pyspark.sql.types as T
 
@@ -9,14 +9,14 @@ from cip_assets.contracts.types import Event, Money
 
 
 class Returns(Event, grain="one row per return", key=["return_id"], domain="returns"):
-    """Goods that came back."""
+    """Returned goods."""
 
-    return_id: T.StringType = column("Return, an opaque id", required=True)
-    transaction_id: T.StringType = column("Transaction that is returned")
-    customer_id: T.StringType = column("Customer who returned", required=True)
-    product_id: T.StringType = column("Product returned")
-    amount: Money = column("What was paid back", required=True, ge=0, le=LARGEST_AMOUNT, unit="currency")
-    return_reason: T.StringType = column("Reason given", required=True)
+    return_id: T.StringType = column("Return id", required=True)
+    transaction_id: T.StringType = column("Returned transaction")
+    customer_id: T.StringType = column("Customer who returned the goods", required=True)
+    product_id: T.StringType = column("Returned product")
+    amount: Money = column("Refund", required=True, ge=0, le=LARGEST_AMOUNT, unit="currency")
+    return_reason: T.StringType = column("Reason for the return", required=True)
     return_date: T.DateType = column("Day of the return", required=True)
 
 

@@ -1,4 +1,4 @@
-"""Support tickets."""
+"""The source table ``support_tickets``."""
 
 import pyspark.sql.types as T
 
@@ -17,13 +17,15 @@ class SupportTickets(
 ):
     """Support tickets."""
 
-    ticket_id: T.StringType = column("Ticket, an opaque id", required=True)
-    customer_id: T.StringType = column("Customer who asked", required=True)
-    ticket_category: T.StringType = column("What it is about", required=True)
+    ticket_id: T.StringType = column("Ticket id", required=True)
+    customer_id: T.StringType = column("Customer who opened the ticket", required=True)
+    ticket_category: T.StringType = column("Ticket category", required=True)
     priority: T.StringType = column("Priority", required=True)
-    status: T.StringType = column("Status at delivery", required=True)
-    opened_date: T.DateType = column("Day the ticket was opened", required=True)
-    resolved_date: T.DateType = column("Day the ticket was resolved; empty while it is not", le=LATEST_DAY)
+    status: T.StringType = column("Status when delivered", required=True)
+    opened_date: T.DateType = column("Day on which the ticket was opened", required=True)
+    resolved_date: T.DateType = column(
+        "Day on which the ticket was resolved; empty if it is not", le=LATEST_DAY
+    )
 
 
 support_tickets = source(SupportTickets, event_date="opened_date")

@@ -1,4 +1,4 @@
-"""Purchases: what was bought, by whom, when and for how much."""
+"""The source table ``transactions``."""
 
 import pyspark.sql.types as T
 
@@ -9,15 +9,15 @@ from cip_assets.contracts.types import Event, Money
 
 
 class Transactions(Event, grain="one row per transaction", key=["transaction_id"], domain="sales"):
-    """Purchases: what was bought, by whom, when and for how much."""
+    """Purchases: who bought what, when and for how much."""
 
-    transaction_id: T.StringType = column("Transaction, an opaque id", required=True)
+    transaction_id: T.StringType = column("Transaction id", required=True)
     customer_id: T.StringType = column("Customer who bought", required=True)
     product_id: T.StringType = column("Product bought")
     quantity: T.IntegerType = column("Units bought", required=True, ge=1, le=LARGEST_QUANTITY, unit="units")
     price: Money = column("Price of one unit", ge=0, le=LARGEST_AMOUNT, unit="currency")
-    amount: Money = column("What was paid", required=True, ge=0, le=LARGEST_AMOUNT, unit="currency")
-    payment_method: T.StringType = column("How it was paid", required=True)
+    amount: Money = column("Amount paid", required=True, ge=0, le=LARGEST_AMOUNT, unit="currency")
+    payment_method: T.StringType = column("Payment method", required=True)
     transaction_date: T.DateType = column("Day of the purchase", required=True)
 
 

@@ -1,4 +1,4 @@
-"""What customers do on the web site."""
+"""The source table ``web_activity``."""
 
 import pyspark.sql.types as T
 
@@ -8,14 +8,14 @@ from cip_assets.contracts.types import Event
 
 
 class WebActivity(Event, grain="one row per session", key=["session_id"], domain="web"):
-    """What customers do on the web site."""
+    """Sessions on the website."""
 
-    session_id: T.StringType = column("Session, an opaque id", required=True)
+    session_id: T.StringType = column("Session id", required=True)
     customer_id: T.StringType = column("Customer", required=True)
-    activity_type: T.StringType = column("What was done")
-    product_id: T.StringType = column("Product looked at")
+    activity_type: T.StringType = column("Activity type, such as Search or Checkout")
+    product_id: T.StringType = column("Product viewed")
     timestamp: T.TimestampType = column(
-        "Date and time (UTC; midnight where only a date is given)", required=True
+        "Date and time in UTC; midnight if only a date was delivered", required=True
     )
 
 

@@ -1,4 +1,4 @@
-"""Files that are not a whole mart: what people take away of each customer, and retention as a matrix."""
+"""Export files that show only part of a mart: selected columns per customer, and retention as a matrix."""
 
 from collections.abc import Sequence
 
@@ -48,7 +48,7 @@ PROJECTIONS: Sequence[CsvFile] = (
             "first_purchase_date",
         ],
         ["customer_id"],
-        "Each customer's value so far, and what the purchase model expects",
+        "Each customer's value so far, and the value expected by the purchase model",
     ),
     CsvFile(
         "customer_kpis",
@@ -75,7 +75,7 @@ PROJECTIONS: Sequence[CsvFile] = (
         cohort_retention.contract,
         ["cohort_month", "cohort_size"],
         ["cohort_month"],
-        "Share of each cohort that bought k months later; empty while a month is not over",
+        "Share of each cohort that bought in the k-th month after its first; empty until that month is complete",
         months=["cohort_month"],
         spread=Spread(by="month_number", value="retention_rate", prefix="month_"),
     ),

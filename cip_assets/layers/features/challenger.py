@@ -1,4 +1,4 @@
-"""What the challenger says of each known buyer, after learning from the window that ended at D."""
+"""The predictions of the challenger."""
 
 from pyspark.sql import DataFrame
 
@@ -14,11 +14,13 @@ from cip_assets.layers.features.returns import CustomerReturns
 from cip_assets.layers.features.support import Support
 
 
-class Challenger(CustomerSnapshot, grain="one row per known buyer and as-of day", domain="customers"):
-    """What gradient boosting says of a buyer, after learning from the churn window that ended at D."""
+class Challenger(CustomerSnapshot, grain="one row per known buyer and snapshot day", domain="customers"):
+    """The challenger's prediction for each known buyer: gradient boosting, trained on the churn window that ended on
+    the snapshot day.
+    """
 
     p_active: Ratio = column(
-        "P(a purchase within the rules' churn window); empty where there was too little to learn from",
+        "Probability of a purchase within the churn window; empty if there was too little data to train on",
         "recency_days",
         "first_purchase_date",
         "last_purchase_date",

@@ -1,4 +1,4 @@
-"""The churn rule and the churn probability of each known buyer, by the model that speaks, with its reasons."""
+"""Churn of each known buyer."""
 
 import pyspark.sql.functions as F
 import pyspark.sql.types as T
@@ -20,15 +20,15 @@ from cip_assets.layers.features.support import Support
 _HISTORY = ("first_purchase_date", "last_purchase_date", "purchase_days")
 
 
-class Churn(CustomerSnapshot, grain="one row per known buyer and as-of day", domain="customers"):
-    """The churn rule, and how likely a buyer is not to buy again soon."""
+class Churn(CustomerSnapshot, grain="one row per known buyer and snapshot day", domain="customers"):
+    """Churn risk by rule, churn probability by the model used, and churn reasons of each known buyer."""
 
-    recency_days: T.IntegerType = column("D minus the last purchase day", required=True, unit="days", ge=0)
+    recency_days: T.IntegerType = column("Days since the last purchase", required=True, unit="days", ge=0)
     is_churn_risk: T.BooleanType = column(
-        "True where recency_days exceeds the rules' limit", "recency_days", required=True
+        "True if recency_days exceeds the limit in the rules", "recency_days", required=True
     )
     churn_probability: Ratio = column(
-        "P(no purchase within the rules' churn window), by the model that speaks; empty where it is withheld",
+        "Probability of no purchase within the churn window; empty if withheld",
         "clv.p_active",
         "challenger.p_active",
         "churn_model",
@@ -36,19 +36,19 @@ class Churn(CustomerSnapshot, grain="one row per known buyer and as-of day", dom
         le=1,
     )
     churn_band: T.StringType = column(
-        "Band of the probability, by the rules",
+        "Band of the churn probability: Low, Medium or High",
         "clv.p_active",
         "challenger.p_active",
         "churn_model",
         isin=["Low", "Medium", "High"],
     )
     churn_model: T.StringType = column(
-        "Which model speaks of churn; 'withheld' where none held in the backtest",
+        "Model behind churn_probability; 'withheld' if none passed the backtest",
         required=True,
         isin=["purchase_model", "challenger", "withheld"],
     )
     churn_reasons: T.StringType = column(
-        "What of the history speaks for churn, separated by '; '; empty text where nothing does",
+        "Churn signals in the customer's history, separated by '; '; blank if there are none",
         "recency_days",
         *_HISTORY,
         "recent_sessions",
@@ -93,30 +93,35 @@ def churn(
         .join(support.select("customer_id", "open_tickets"), "customer_id", "left")
         .join(engagement.select("customer_id", "recent_sessions", "earlier_sessions"), "customer_id", "left")
         .withColumn("is_churn_risk", F.col("recency_days") > rules.churn.risk_after_days)
-        .withColumn("churn_probability", (F.lit(1) - _of_speaker()).cast("decimal(18,6)"))
+        .withColumn("churn_probability", (F.lit(1) - _p_active()).cast("decimal(18,6)"))
         .withColumn("churn_band", band)
         .withColumn("churn_reasons", F.concat_ws("; ", *_churn_reasons()))
     )
 
 
-def _of_speaker() -> Column:
-    """What the model that speaks says; nothing where all are withheld."""
+def _p_active() -> Column:
+    """The probability of a purchase by the model used; null if all are withheld."""
     return F.when(F.col("churn_model") == "purchase_model", F.col("purchase_model")).when(
         F.col("churn_model") == "challenger", F.col("challenger")
     )
 
 
 def _churn_reasons() -> list[Column]:
-    """What of a customer's history speaks for churn, in words."""
-    # The usual pause is (last - first) / (purchase days - 1); twice as long is longer than usual.
-    usual = F.datediff("last_purchase_date", "first_purchase_date")
-    silent = (F.col("purchase_days") > 1) & (F.col("recency_days") * (F.col("purchase_days") - 1) > 2 * usual)
-    # The last month against a third of the three before it; half of it is fewer.
-    fewer = F.col("recent_sessions") * 6 < F.col("earlier_sessions")
+    """The churn signals in a customer's history, in words; null if a signal is absent."""
+    # The usual gap is (last - first) / (purchase days - 1). More than twice as long is unusually long.
+    span = F.datediff("last_purchase_date", "first_purchase_date")
+    is_overdue = (F.col("purchase_days") > 1) & (
+        F.col("recency_days") * (F.col("purchase_days") - 1) > 2 * span
+    )
+    # Less than half as many sessions in the last 30 days as in an average 30 of the 90 days before.
+    has_dropped = F.col("recent_sessions") * 6 < F.col("earlier_sessions")
     return [
-        F.when(silent, F.lit("longer silence than usual")),
+        F.when(is_overdue, F.lit("unusually long gap since the last purchase")),
         F.when(F.col("purchase_days") == 1, F.lit("bought on one day only")),
-        F.when(fewer, F.lit("fewer sessions")),
-        F.when(F.col("open_tickets") > 0, F.lit("an open complaint")),
-        F.when(F.col("returned_transactions") * 2 >= F.col("frequency"), F.lit("returns")),
+        F.when(has_dropped, F.lit("visits have dropped")),
+        F.when(F.col("open_tickets") > 0, F.lit("open complaint")),
+        F.when(
+            F.col("returned_transactions") * 2 >= F.col("frequency"),
+            F.lit("returned half of purchases or more"),
+        ),
     ]

@@ -1,4 +1,4 @@
-"""Which model speaks of churn at D, judged by its predictions of one churn window ago."""
+"""The choice of the churn model."""
 
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame
@@ -19,65 +19,64 @@ from cip_assets.layers.features.past_predictions import PastPredictions
 from cip_assets.layers.labels import WITHHELD
 
 ENOUGH_TO_JUDGE = 200
-"""Customers in the backtest; with fewer it says little."""
+"""Buyers in the backtest. With fewer, the scores are too uncertain to choose by."""
 
-_SAID = ("p_purchase_model", "p_challenger", "p_base_rate", "came_days")
+_BACKTESTED = ("p_purchase_model", "p_challenger", "p_base_rate", "came_days")
 
 
-class ChurnModel(DaySnapshot, grain="one row per as-of day", key=["churn_model"], domain="customers"):
-    """Which model speaks of churn at D, judged by its predictions of one churn window ago."""
+class ChurnModel(DaySnapshot, grain="one row per snapshot day", key=["churn_model"], domain="customers"):
+    """The churn model used, chosen by the backtest."""
 
     churn_model: T.StringType = column(
-        "The model with the lower Brier score; 'withheld' where none held",
-        *_SAID,
+        "Model with the lower Brier score; 'withheld' if none passed the backtest",
+        *_BACKTESTED,
         required=True,
         isin=["purchase_model", "challenger", "withheld"],
     )
     is_purchase_model_withheld: T.BooleanType = column(
-        "True where the purchase model did worse than the base rate, or its calibration broke",
+        "True if the purchase model was worse than the base rate or was not calibrated",
         "p_purchase_model",
         "p_base_rate",
         "came_days",
         required=True,
     )
-    customers: T.LongType = column("Buyers it was judged by", "customer_id", required=True, ge=0)
-    notes: T.StringType = column("What was chosen and why", *_SAID, required=True)
+    customers: T.LongType = column("Buyers in the backtest", "customer_id", required=True, ge=0)
+    notes: T.StringType = column("Model used, and why", *_BACKTESTED, required=True)
 
 
 @table(ChurnModel, past_predictions=PastPredictions)
 def churn_model(past_predictions: DataFrame, rules: Rules) -> DataFrame:
-    """Who speaks of churn at D, by how they did on the window before: the model with the lower Brier score.
+    """The model with the lower Brier score in the backtest.
 
-    A model is withheld that did worse than the base rate, or whose deciles are too far from what came; where there
-    are too few customers to judge by, the purchase model speaks.
+    A model is withheld if it was worse than the base rate, or if its calibration error exceeds the limit in the rules.
+    If the backtest has too few buyers, the purchase model is used.
     """
     counts = counts_of(past_predictions)
     scores = {name: brier(found) for name, found in counts.items()}
     error = {name: calibration_error(found) for name, found in counts.items()}
-    people = sum(n for _, n, _ in counts.get(PURCHASE_MODEL, []))
+    buyers = sum(n for _, n, _ in counts.get(PURCHASE_MODEL, []))
     limit = rules.churn.max_calibration_error
 
-    def fault(name: str) -> str | None:
-        if people < ENOUGH_TO_JUDGE or name not in scores:
+    def failure(name: str) -> str | None:
+        if buyers < ENOUGH_TO_JUDGE or name not in scores:
             return None
         if scores[name] > scores[BASE_RATE]:
-            return f"{name} did worse than the base rate (Brier {scores[name]:.4f} against {scores[BASE_RATE]:.4f})"
+            return f"{name} was worse than the base rate (Brier {scores[name]:.4f}, base rate {scores[BASE_RATE]:.4f})"
         if error[name] > limit:
-            return f"{name} is off by {error[name]:.3f} on average over its deciles (limit {limit})"
+            return f"the calibration error of {name} was {error[name]:.3f} (limit {limit})"
         return None
 
-    faults = {name: why for name in MODELS if (why := fault(name))}
-    able = [name for name in MODELS if name in scores and name not in faults]
-    if people < ENOUGH_TO_JUDGE:
-        speaks, why = (
-            PURCHASE_MODEL,
-            f"{people} customers are too few to judge by ({ENOUGH_TO_JUDGE} are needed)",
-        )
-    elif able:
-        speaks = min(able, key=lambda name: scores[name])
-        why = f"Brier {', '.join(f'{name} {scores[name]:.4f}' for name in able)}, base rate {scores[BASE_RATE]:.4f}"
+    failures = {name: why for name in MODELS if (why := failure(name))}
+    passed = [name for name in MODELS if name in scores and name not in failures]
+    if buyers < ENOUGH_TO_JUDGE:
+        used = PURCHASE_MODEL
+        why = f"the backtest has {buyers} buyers, but {ENOUGH_TO_JUDGE} are needed to choose a model"
+    elif passed:
+        used = min(passed, key=lambda name: scores[name])
+        of_models = ", ".join(f"{name} {scores[name]:.4f}" for name in passed)
+        why = f"Brier scores: {of_models}, base rate {scores[BASE_RATE]:.4f}"
     else:
-        speaks, why = WITHHELD, "no model held"
-    row = (speaks, PURCHASE_MODEL in faults, people, "; ".join([why, *faults.values()]))
+        used, why = WITHHELD, "no model passed the backtest"
+    row = (used, PURCHASE_MODEL in failures, buyers, "; ".join([why, *failures.values()]))
     types = "churn_model string, is_purchase_model_withheld boolean, customers bigint, notes string"
     return past_predictions.sparkSession.createDataFrame([row], types)

@@ -1,4 +1,4 @@
-"""What each known buyer brought so far, net of returns, and what the purchase model expects."""
+"""Customer value so far, and as the purchase model expects it."""
 
 from datetime import date
 
@@ -20,35 +20,47 @@ _PREDICTED = ("purchase_days", "first_purchase_date", "last_purchase_date", "mod
 _PREDICTED_VALUE = (*_PREDICTED, "paid_days", "paid_repeat_days", "mean_repeat_value")
 
 
-class Clv(CustomerSnapshot, grain="one row per known buyer and as-of day", domain="customers"):
-    """Customer value: what was so far, and what the purchase model expects."""
+class Clv(CustomerSnapshot, grain="one row per known buyer and snapshot day", domain="customers"):
+    """Value of each known buyer so far, net of returns, and the purchases and spend that the purchase model expects."""
 
     historic_value: Money = column(
-        "Purchases minus returns, by D", "monetary_value", "returned_amount", required=True, unit="currency"
+        "Spend minus refunds, by the snapshot day",
+        "monetary_value",
+        "returned_amount",
+        required=True,
+        unit="currency",
     )
     tenure_days: T.IntegerType = column(
-        "D minus the first purchase day", "first_purchase_date", required=True, unit="days", ge=0
+        "Days from the first purchase to the snapshot day",
+        "first_purchase_date",
+        required=True,
+        unit="days",
+        ge=0,
     )
     repeat_purchase_days: T.LongType = column(
-        "Distinct purchase days after the first", "purchase_days", required=True, ge=0
+        "Purchase days after the first", "purchase_days", required=True, ge=0
     )
     p_alive: Ratio = column(
-        "P(alive at D); 1 for one-time buyers by BG/NBD's construction",
+        "Probability of not having dropped out by the snapshot day; always 1 for one-time buyers",
         *_PREDICTED,
         required=True,
         ge=0,
         le=1,
     )
     p_active: Ratio = column(
-        "P(a purchase within the rules' churn window)", *_PREDICTED, required=True, ge=0, le=1
+        "Probability of a purchase within the churn window", *_PREDICTED, required=True, ge=0, le=1
     )
     expected_purchases_30: Ratio = column(
         "Purchase days expected in the next 30 days", *_PREDICTED, required=True, ge=0
     )
-    expected_purchases_90: Ratio = column("The same for 90 days", *_PREDICTED, required=True, ge=0)
-    expected_purchases_365: Ratio = column("The same for 365 days", *_PREDICTED, required=True, ge=0)
+    expected_purchases_90: Ratio = column(
+        "Purchase days expected in the next 90 days", *_PREDICTED, required=True, ge=0
+    )
+    expected_purchases_365: Ratio = column(
+        "Purchase days expected in the next 365 days", *_PREDICTED, required=True, ge=0
+    )
     expected_value: Money = column(
-        "Expected value of a purchase day, paid or not",
+        "Expected value of a purchase day, whether paid or not",
         *_PREDICTED_VALUE,
         required=True,
         unit="currency",
@@ -61,16 +73,16 @@ class Clv(CustomerSnapshot, grain="one row per known buyer and as-of day", domai
         unit="currency",
         ge=0,
     )
-    purchase_model: T.StringType = column("Which model of purchases speaks", "purchase_model", required=True)
-    value_model: T.StringType = column("Which model of value speaks", "value_model", required=True)
+    purchase_model: T.StringType = column("Purchase model used", "purchase_model", required=True)
+    value_model: T.StringType = column("Value model used", "value_model", required=True)
 
 
 @table(Clv, purchases=Purchases, returns=CustomerReturns, purchase_model=PurchaseModel)
 def clv(purchases: DataFrame, returns: DataFrame, purchase_model: DataFrame, as_of: date) -> DataFrame:
-    paid_back = returns.select("customer_id", "returned_amount")
+    refunds = returns.select("customer_id", "returned_amount")
     return (
         with_row(purchases.where("NOT is_orphan"), purchase_model.select("purchase_model", "value_model"))
-        .join(paid_back, "customer_id", "left")
+        .join(refunds, "customer_id", "left")
         .withColumn(
             "historic_value",
             (F.col("monetary_value") - F.coalesce("returned_amount", F.lit(0))).cast("decimal(18,2)"),

@@ -1,4 +1,4 @@
-"""Sessions, active days, and the decayed score by rank among customers with sessions."""
+"""Web activity and engagement score of each customer."""
 
 from datetime import date
 
@@ -20,14 +20,16 @@ POINT = 1_000_000_000
 """Engagement points are counted in billionths, so that their sum is exact."""
 
 
-class Engagement(CustomerSnapshot, grain="one row per customer with a session and as-of day", domain="web"):
-    """Web activity by D."""
+class Engagement(
+    CustomerSnapshot, grain="one row per customer with a session and snapshot day", domain="web"
+):
+    """Sessions by the snapshot day, and the engagement score."""
 
-    total_sessions: T.LongType = column("Sessions", "session_id", required=True, ge=1)
-    active_days: T.LongType = column("Distinct days with a session", "timestamp", required=True, ge=1)
-    last_session_date: T.DateType = column("Day of the latest session", "timestamp", required=True)
+    total_sessions: T.LongType = column("Number of sessions", "session_id", required=True, ge=1)
+    active_days: T.LongType = column("Days with at least one session", "timestamp", required=True, ge=1)
+    last_session_date: T.DateType = column("Day of the last session", "timestamp", required=True)
     engagement_points: T.LongType = column(
-        "Activity weights, halved every half-life, in billionths of a point",
+        "Sum of the activity weights, each halved every half-life, in billionths of a point",
         "activity_type",
         "timestamp",
         required=True,
@@ -39,7 +41,7 @@ class Engagement(CustomerSnapshot, grain="one row per customer with a session an
         "Sessions in the 90 days before those", "session_id", "timestamp", required=True, ge=0
     )
     engagement_score: Ratio = column(
-        "Share of the customers with sessions whose points are at or below these, times 100",
+        "Share of customers with sessions who have as many points or fewer, times 100",
         "activity_type",
         "timestamp",
         required=True,
@@ -58,7 +60,7 @@ def engagement(web_activity: DataFrame, as_of: date, rules: Rules) -> DataFrame:
 
 
 def sessions(web_activity: DataFrame, as_of: date, rules: Rules) -> DataFrame:
-    """The columns of engagement that a customer's own sessions tell: all but the score, which compares customers."""
+    """All columns of engagement except the score, which compares customers with each other."""
     half_life = rules.engagement.half_life_days
     ages: list[tuple[int, int]] = []
     while factor := round(POINT * 0.5 ** (len(ages) / half_life)):

@@ -1,4 +1,4 @@
-"""What was known of a buyer one churn window before D, what each model would have said then, and what came by D."""
+"""The backtest by customer: predictions of one churn window ago, and what happened since."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,89 +36,119 @@ from cip_assets.layers.features.returns import returns as customer_returns
 from cip_assets.layers.features.support import support
 
 CERTAIN = 0.999
-"""Carry-forward is sure of itself; a log loss needs less."""
+"""How certain carry-forward is that the last window repeats: less than 1, because of the log loss."""
 
-_SEEN = ("transactions.customer_id", "transaction_date", "amount")
-_JUDGED = (*_SEEN, "session_id", "ticket_id", "return_id")
+_BOUGHT = ("transactions.customer_id", "transaction_date", "amount")
+_ALL_EVENTS = (*_BOUGHT, "session_id", "ticket_id", "return_id")
 
 
 class PastPredictions(
     CustomerSnapshot,
-    grain="one row per buyer that was known one churn window before D, and as-of day",
+    grain="one row per known buyer of one churn window ago and snapshot day",
     domain="customers",
 ):
-    """What was known of a buyer one churn window before D, what each model would have said then, and what came by D.
+    """What was known about each buyer one churn window ago (the prediction day), what each model and baseline would
+    have predicted then, and what the buyer did since.
 
-    The models are fitted as of that day, the challenger on the window before it. Models are judged by this table,
-    and the challenger that speaks at D learns from it.
+    The models are fitted as of the prediction day, and the challenger on the window before it. This table is used to
+    choose the churn model, and to train the challenger of the snapshot day.
     """
 
-    predicted_on: T.DateType = column("The day of the predictions, D minus the window", *_SEEN, required=True)
-    window_days: T.IntegerType = column("Days from it to D", *_SEEN, required=True, unit="days", ge=1)
-    recency_days: T.IntegerType = column("Days since the last purchase, then", *_SEEN, required=True, ge=0)
-    tenure_days: T.IntegerType = column("Days since the first purchase, then", *_SEEN, required=True, ge=0)
-    purchase_days: T.LongType = column("Distinct days with a purchase by then", *_SEEN, required=True, ge=1)
-    monetary_value: Money = column("Spend by then", *_SEEN, required=True, unit="currency", ge=0)
+    predicted_on: T.DateType = column(
+        "Prediction day: the snapshot day minus the churn window", *_BOUGHT, required=True
+    )
+    window_days: T.IntegerType = column(
+        "Days from the prediction day to the snapshot day", *_BOUGHT, required=True, unit="days", ge=1
+    )
+    recency_days: T.IntegerType = column(
+        "Days since the last purchase, on the prediction day", *_BOUGHT, required=True, ge=0
+    )
+    tenure_days: T.IntegerType = column(
+        "Days since the first purchase, on the prediction day", *_BOUGHT, required=True, ge=0
+    )
+    purchase_days: T.LongType = column("Purchase days by the prediction day", *_BOUGHT, required=True, ge=1)
+    monetary_value: Money = column(
+        "Spend by the prediction day", *_BOUGHT, required=True, unit="currency", ge=0
+    )
     mean_repeat_value: Ratio = column(
-        "Mean spend of a paid purchase day after the first, by then",
-        *_SEEN,
-        unit="currency per purchase day",
+        "Mean daily total of the paid days after the first purchase day, by the prediction day",
+        *_BOUGHT,
+        unit="currency per paid day",
         ge=0,
     )
     recent_sessions: T.LongType = column(
-        "Sessions of the last 30 days, then", "session_id", required=True, ge=0
+        "Sessions in the 30 days up to the prediction day", "session_id", required=True, ge=0
     )
     earlier_sessions: T.LongType = column(
-        "Sessions of the 90 days before those", "session_id", required=True, ge=0
+        "Sessions in the 90 days before those", "session_id", required=True, ge=0
     )
-    total_tickets: T.LongType = column("Tickets opened by then", "ticket_id", required=True, ge=0)
+    total_tickets: T.LongType = column(
+        "Tickets opened by the prediction day", "ticket_id", required=True, ge=0
+    )
     open_tickets: T.LongType = column(
-        "Tickets open then", "ticket_id", "status", "resolved_date", required=True, ge=0
+        "Tickets open on the prediction day", "ticket_id", "status", "resolved_date", required=True, ge=0
     )
-    total_returns: T.LongType = column("Returns by then", "return_id", required=True, ge=0)
+    total_returns: T.LongType = column("Returns by the prediction day", "return_id", required=True, ge=0)
     p_active: Ratio = column(
-        "P(a purchase in the window) by the purchase model", *_SEEN, required=True, ge=0, le=1
+        "Probability of a purchase in the window, by the purchase model", *_BOUGHT, required=True, ge=0, le=1
     )
     expected_purchases_90: Ratio = column(
-        "Purchase days it expected in 90 days", *_SEEN, required=True, unit="days", ge=0
+        "Purchase days that the purchase model expected in 90 days", *_BOUGHT, required=True, ge=0
     )
     expected_value: Money = column(
-        "Value it expected of a purchase day", *_SEEN, required=True, unit="currency", ge=0
+        "Value of a purchase day that the purchase model expected",
+        *_BOUGHT,
+        required=True,
+        unit="currency",
+        ge=0,
     )
     past_days: T.LongType = column(
-        "Purchase days in the window before, carried forward as a baseline", *_SEEN, required=True, ge=0
+        "Purchase days in the window before the prediction day, carried forward as a baseline",
+        *_BOUGHT,
+        required=True,
+        ge=0,
     )
     past_spend: Money = column(
-        "Spend in the window before, carried forward", *_SEEN, required=True, unit="currency", ge=0
+        "Spend in the window before the prediction day, carried forward as a baseline",
+        *_BOUGHT,
+        required=True,
+        unit="currency",
+        ge=0,
     )
-    p_purchase_model: Ratio = column("P(a purchase) by the purchase model", *_SEEN, required=True, ge=0, le=1)
+    p_purchase_model: Ratio = column(
+        "Probability of a purchase, by the purchase model", *_BOUGHT, required=True, ge=0, le=1
+    )
     p_challenger: Ratio = column(
-        "P(a purchase) by gradient boosting; empty where it had too few to learn from", *_JUDGED, ge=0, le=1
+        "Probability of a purchase, by the challenger; empty if there was too little data to train on",
+        *_ALL_EVENTS,
+        ge=0,
+        le=1,
     )
     p_recency: Ratio = column(
-        "P(a purchase) by recency alone: how many that had been silent so long bought again last time",
-        *_SEEN,
+        "Probability of a purchase, by recency alone: the share of buyers with a similar recency who bought again in "
+        "the window before",
+        *_BOUGHT,
         required=True,
         ge=0,
         le=1,
     )
     p_carry_forward: Ratio = column(
-        "P(a purchase) if the window before repeats", *_SEEN, required=True, ge=0, le=1
+        "Probability of a purchase if the window before repeats", *_BOUGHT, required=True, ge=0, le=1
     )
     p_base_rate: Ratio = column(
-        "P(a purchase) knowing nothing of the customer: the share that bought again last time",
-        *_SEEN,
+        "Base rate: the share of all buyers who bought again in the window before",
+        *_BOUGHT,
         required=True,
         ge=0,
         le=1,
     )
-    came_days: T.LongType = column("Purchase days that came in the window", *_SEEN, required=True, ge=0)
-    came_spend: Money = column("Spend that came in the window", *_SEEN, required=True, unit="currency", ge=0)
+    came_days: T.LongType = column("Actual purchase days in the window", *_BOUGHT, required=True, ge=0)
+    came_spend: Money = column("Actual spend in the window", *_BOUGHT, required=True, unit="currency", ge=0)
 
 
 @dataclass(frozen=True)
 class Events:
-    """The cleaned tables that predictions are made from and judged by."""
+    """The cleaned tables that the predictions and the actual figures come from."""
 
     transactions: DataFrame
     customers: DataFrame
@@ -144,9 +174,10 @@ def past_predictions(
     as_of: date,
     rules: Rules,
 ) -> DataFrame:
-    """What each model said of the known buyers of D - window, and what came by D.
+    """The predictions for the known buyers of D - window, and their actual purchases until D.
 
-    No row where nobody had bought by then; no probability of the challenger where a window earlier too few had.
+    There is no row if nobody had bought by then. The challenger has no probability if too few had bought one window
+    earlier to train it.
     """
     events = Events(transactions, customers, returns, support_tickets, web_activity)
     window = timedelta(days=rules.churn.window_days)
@@ -154,12 +185,14 @@ def past_predictions(
     buyers = _buyers(events, day, as_of, rules)
     earlier = _buyers(events, before, day, rules)
     classes = _by_recency(events, before, day)
-    past = _came(events, before, day).withColumnsRenamed(
+    past = _purchases_between(events, before, day).withColumnsRenamed(
         {"came_days": "past_days", "came_spend": "past_spend"}
     )
-    judged = with_challenger(buyers, trained(earlier), f"p_{CHALLENGER}").join(past, "customer_id", "left")
+    predictions = with_challenger(buyers, trained(earlier), f"p_{CHALLENGER}").join(
+        past, "customer_id", "left"
+    )
     base, of_class = _rates(classes)
-    said = {
+    probabilities = {
         PURCHASE_MODEL: F.col("p_active"),
         RECENCY: reduce(
             lambda other, pair: F.when(_recency_class() == pair[0], _probability(pair[1])).otherwise(other),
@@ -171,10 +204,10 @@ def past_predictions(
         ),
         BASE_RATE: _probability(base),
     }
-    for name, probability in said.items():
-        judged = judged.withColumn(f"p_{name}", probability)
+    for name, probability in probabilities.items():
+        predictions = predictions.withColumn(f"p_{name}", probability)
     return (
-        judged.fillna(0, ["past_days", "came_days"])
+        predictions.fillna(0, ["past_days", "came_days"])
         .withColumn("came_spend", F.coalesce("came_spend", F.lit(0)).cast(MONEY))
         .withColumn("past_spend", F.coalesce("past_spend", F.lit(0)).cast(MONEY))
         .withColumn("predicted_on", F.lit(day))
@@ -183,9 +216,10 @@ def past_predictions(
 
 
 def _buyers(events: Events, day: date, until_day: date, rules: Rules) -> DataFrame:
-    """The known buyers of a day with what was known of them, what the purchase model said, and what came.
+    """The known buyers of a day: what was known about them, the predictions of the purchase model, and their actual
+    purchases until another day.
 
-    Grain: one row per buyer that customers knows.
+    Grain: one row per known buyer.
     """
     bought = purchases(transactions=events.transactions, customers=events.customers, as_of=day)
     model = purchase_model(purchases=bought, as_of=day, rules=rules)
@@ -196,11 +230,13 @@ def _buyers(events: Events, day: date, until_day: date, rules: Rules) -> DataFra
         support=support(support_tickets=events.support_tickets, as_of=day),
         returns=customer_returns(returns=events.returns, transactions=events.transactions, as_of=day),
     )
-    return buyers.join(_came(events, day, until_day), "customer_id", "left").fillna({"came_days": 0})
+    return buyers.join(_purchases_between(events, day, until_day), "customer_id", "left").fillna(
+        {"came_days": 0}
+    )
 
 
-def _came(events: Events, after: date, until_day: date) -> DataFrame:
-    """Purchase days and spend of each customer after one day and by another."""
+def _purchases_between(events: Events, after: date, until_day: date) -> DataFrame:
+    """Purchase days and spend of each customer after one day, up to and including another."""
     return (
         until(events.transactions, "transaction_date", until_day)
         .where(F.col("transaction_date") > F.lit(after))
@@ -212,26 +248,26 @@ def _came(events: Events, after: date, until_day: date) -> DataFrame:
 
 
 def _by_recency(events: Events, day: date, until_day: date) -> DataFrame:
-    """The known buyers of a day and those of them that bought again by another, by how long they had been silent."""
+    """The known buyers of a day (n) and those who bought again by another day (k), by recency class."""
     buyers = purchases(transactions=events.transactions, customers=events.customers, as_of=day).where(
         "NOT is_orphan"
     )
     return (
-        buyers.join(_came(events, day, until_day), "customer_id", "left")
+        buyers.join(_purchases_between(events, day, until_day), "customer_id", "left")
         .groupBy(_recency_class().alias("class"))
         .agg(F.count("*").alias("n"), F.count("came_days").alias("k"))
     )
 
 
 def _rates(classes: DataFrame) -> tuple[float, Mapping[int, float]]:
-    """The share that bought again: of all, and by class of recency; a half where nobody had bought."""
+    """The share that bought again, of all buyers and by recency class; 0.5 if there was no buyer."""
     rows = classes.collect()
-    people, returned = sum(row["n"] for row in rows), sum(row["k"] for row in rows)
-    return (returned / people if people else 0.5), {row["class"]: row["k"] / row["n"] for row in rows}
+    buyers, again = sum(row["n"] for row in rows), sum(row["k"] for row in rows)
+    return (again / buyers if buyers else 0.5), {row["class"]: row["k"] / row["n"] for row in rows}
 
 
 def _recency_class() -> Column:
-    """0, 1-2, 3-6, 7-14, ... days: classes that double."""
+    """The classes 0, 1-2, 3-6, 7-14, ... days, each twice as wide as the one before."""
     return F.length(F.bin(F.col("recency_days") + 1))
 
 

@@ -1,4 +1,4 @@
-"""The customers known at D: signed up or seen by then, or of unknown sign-up."""
+"""The customers of a snapshot."""
 
 from datetime import date
 from functools import reduce
@@ -19,9 +19,9 @@ from cip_assets.layers.cleaned.web_activity import WebActivity
 
 
 class Population(CustomerSnapshot, domain="customers"):
-    """The customers known at D: signed up by D, or with an event by D, or with an unknown sign-up date."""
+    """Customers who signed up or had an event by the snapshot day, or whose sign-up date is unknown."""
 
-    signup_date: T.DateType = column("Day the customer signed up; empty where unknown")
+    signup_date: T.DateType = column("Sign-up day; empty if unknown")
 
 
 @table(

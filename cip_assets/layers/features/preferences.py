@@ -1,4 +1,4 @@
-"""Each buyer's most used payment method, and the category and brand with the highest spend."""
+"""The preferences of each buyer."""
 
 from datetime import date
 
@@ -18,12 +18,12 @@ from cip_assets.layers.labels import UNKNOWN
 
 
 class Preferences(
-    CustomerSnapshot, grain="one row per buyer and as-of day, orphans included", domain="sales"
+    CustomerSnapshot, grain="one row per buyer, including orphans, and snapshot day", domain="sales"
 ):
-    """What each buyer prefers. Ties go to the first in alphabetical order."""
+    """Each buyer's favorite payment method, category and brand. If tied, the first in alphabetical order counts."""
 
     payment_method: T.StringType = column(
-        "Most used payment method, by transactions", "payment_method", "transaction_id", required=True
+        "Payment method used in the most transactions", "payment_method", "transaction_id", required=True
     )
     top_category: T.StringType = column(
         "Category with the highest spend", "category", "amount", required=True
@@ -34,10 +34,10 @@ class Preferences(
 @table(Preferences, transactions=Transactions, products=Products)
 def preferences(transactions: DataFrame, products: DataFrame, as_of: date) -> DataFrame:
     bought = until(transactions, "transaction_date", as_of)
-    catalogue = products.select("product_id", "category", "brand")
-    described = bought.join(catalogue, "product_id", "left")
+    described_products = products.select("product_id", "category", "brand")
+    described = bought.join(described_products, "product_id", "left")
 
-    def favourite(frame: DataFrame, name: str, weight: Column) -> DataFrame:
+    def favorite(frame: DataFrame, name: str, weight: Column) -> DataFrame:
         named = frame.withColumn(name, F.coalesce(name, F.lit(UNKNOWN)))
         weighed = named.groupBy("customer_id", name).agg(weight.alias("weight"))
         order = [F.col("weight").desc(), F.col(name).asc()]
@@ -45,8 +45,8 @@ def preferences(transactions: DataFrame, products: DataFrame, as_of: date) -> Da
 
     spend = total_money("amount")
     return (
-        favourite(bought, "payment_method", F.count("*"))
-        .join(favourite(described, "category", spend), "customer_id")
-        .join(favourite(described, "brand", spend), "customer_id")
+        favorite(bought, "payment_method", F.count("*"))
+        .join(favorite(described, "category", spend), "customer_id")
+        .join(favorite(described, "brand", spend), "customer_id")
         .withColumnsRenamed({"category": "top_category", "brand": "top_brand"})
     )

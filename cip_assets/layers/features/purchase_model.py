@@ -1,4 +1,4 @@
-"""Fit the model on every buyer, orphans and one-time buyers too; where it cannot be, its stated fallback."""
+"""The purchase model, fitted on every buyer, including orphans and one-time buyers."""
 
 import json
 from collections.abc import Sequence
@@ -26,43 +26,45 @@ _HISTORY = ("first_purchase_date", "last_purchase_date", "purchase_days")
 _VALUES = (*_HISTORY, "paid_days", "paid_repeat_days", "mean_repeat_value")
 
 
-class PurchaseModel(DaySnapshot, grain="one row per as-of day", key=["purchase_model"], domain="customers"):
-    """The model of when customers buy and for how much, fitted on every buyer of the day.
+class PurchaseModel(
+    DaySnapshot, grain="one row per snapshot day", key=["purchase_model"], domain="customers"
+):
+    """The model of when customers buy and how much they spend: BG/NBD and Gamma-Gamma, fitted on every buyer.
 
-    BG/NBD and Gamma-Gamma; where one cannot be fitted, a pooled rate or mean speaks, and the notes say why.
+    If one of them cannot be fitted, a pooled rate or a pooled mean is used instead, and the notes say why.
     """
 
     purchase_model: T.StringType = column(
-        "Model of purchases", *_HISTORY, required=True, isin=["bg_nbd", "pooled_rate"]
+        "Purchase model used", *_HISTORY, required=True, isin=["bg_nbd", "pooled_rate"]
     )
     value_model: T.StringType = column(
-        "Model of their value", *_VALUES, required=True, isin=["gamma_gamma", "pooled_mean"]
+        "Value model used", *_VALUES, required=True, isin=["gamma_gamma", "pooled_mean"]
     )
     window_days: T.IntegerType = column(
-        "Days ahead over which a customer is active or churned", *_HISTORY, required=True, unit="days", ge=1
+        "Length of the churn window", *_HISTORY, required=True, unit="days", ge=1
     )
-    buyers: T.LongType = column("Buyers it was fitted on", "customer_id", required=True, ge=0)
+    buyers: T.LongType = column("Buyers that the model was fitted on", "customer_id", required=True, ge=0)
     repeat_buyers: T.LongType = column(
-        "Those with a second purchase day", "purchase_days", required=True, ge=0
+        "Buyers with a second purchase day", "purchase_days", required=True, ge=0
     )
-    r: T.DoubleType = column("BG/NBD r, or the pooled rate's", *_HISTORY)
-    alpha: T.DoubleType = column("BG/NBD alpha, or the pooled rate's", *_HISTORY, unit="days")
-    a: T.DoubleType = column("BG/NBD a", *_HISTORY)
-    b: T.DoubleType = column("BG/NBD b", *_HISTORY)
-    p: T.DoubleType = column("Gamma-Gamma p", *_VALUES)
-    q: T.DoubleType = column("Gamma-Gamma q", *_VALUES)
-    gamma: T.DoubleType = column("Gamma-Gamma gamma", *_VALUES, unit="currency per purchase day")
-    r_se: T.DoubleType = column("Standard error of r; empty where the data does not tell", *_HISTORY)
+    r: T.DoubleType = column("r of BG/NBD or of the pooled rate", *_HISTORY)
+    alpha: T.DoubleType = column("alpha of BG/NBD or of the pooled rate", *_HISTORY, unit="days")
+    a: T.DoubleType = column("a of BG/NBD", *_HISTORY)
+    b: T.DoubleType = column("b of BG/NBD", *_HISTORY)
+    p: T.DoubleType = column("p of Gamma-Gamma", *_VALUES)
+    q: T.DoubleType = column("q of Gamma-Gamma", *_VALUES)
+    gamma: T.DoubleType = column("gamma of Gamma-Gamma", *_VALUES, unit="currency per paid day")
+    r_se: T.DoubleType = column("Standard error of r; empty if the data does not determine r", *_HISTORY)
     alpha_se: T.DoubleType = column("Standard error of alpha", *_HISTORY, unit="days")
     a_se: T.DoubleType = column("Standard error of a", *_HISTORY)
     b_se: T.DoubleType = column("Standard error of b", *_HISTORY)
     p_se: T.DoubleType = column("Standard error of p", *_VALUES)
     q_se: T.DoubleType = column("Standard error of q", *_VALUES)
-    gamma_se: T.DoubleType = column("Standard error of gamma", *_VALUES, unit="currency per purchase day")
-    log_likelihood: T.DoubleType = column("BG/NBD log-likelihood", *_HISTORY)
-    value_log_likelihood: T.DoubleType = column("Gamma-Gamma log-likelihood", *_VALUES)
-    notes: T.StringType = column("What was chosen and why", *_VALUES, required=True)
-    model: T.StringType = column("The whole model, as JSON", *_VALUES, required=True)
+    gamma_se: T.DoubleType = column("Standard error of gamma", *_VALUES, unit="currency per paid day")
+    log_likelihood: T.DoubleType = column("Log-likelihood of BG/NBD", *_HISTORY)
+    value_log_likelihood: T.DoubleType = column("Log-likelihood of Gamma-Gamma", *_VALUES)
+    notes: T.StringType = column("Models used, and why", *_VALUES, required=True)
+    model: T.StringType = column("The complete model, as JSON", *_VALUES, required=True)
 
 
 @table(PurchaseModel, purchases=Purchases)
@@ -101,7 +103,7 @@ def purchase_model(purchases: DataFrame, as_of: date, rules: Rules) -> DataFrame
 
 
 def _errors_of(fit: object, names: Sequence[str]) -> dict[str, float]:
-    """The standard errors of a fit's parameters; NaN where it has none."""
+    """The standard errors of a fit's parameters; NaN if a parameter has none."""
     errors = getattr(fit, "standard_errors", (None,) * len(names))
     return {
         f"{name}_se": np.nan if error is None else error for name, error in zip(names, errors, strict=True)
@@ -114,8 +116,8 @@ def _statistics(purchases: DataFrame, as_of: date) -> Statistics:
 
 
 def _value_statistics(purchases: DataFrame) -> ValueStatistics:
-    """Buyers that paid on a day after the first, by the number of such days and their mean value, in bins of three
-    digits: whole numbers, so that the sums are exact.
+    """Buyers with a paid day after the first, by the number of such days and their mean value. The mean values are in
+    bins of three digits. They are whole numbers, so the sums are exact.
     """
     v = "mean_millionths"
     digits = f"length(CAST({v} AS STRING))"
@@ -138,7 +140,7 @@ def _paid_statistics(purchases: DataFrame) -> PaidStatistics:
 
 
 def _in_order(rows: DataFrame) -> Sequence[Floats]:
-    """The columns, rows sorted by the first, then the second, and so on: so their sums are equal on every engine."""
+    """The columns, with the rows sorted by all columns, so that sums are equal on every engine."""
     table = rows.toArrow()
     columns = [column.cast(pa.float64()).to_numpy() for column in table.columns]
     order = np.lexsort(columns[::-1])
@@ -146,7 +148,7 @@ def _in_order(rows: DataFrame) -> Sequence[Floats]:
 
 
 def _totals(purchases: DataFrame) -> tuple[float, int, int]:
-    """The money, the purchase days, and the paid ones of all buyers."""
+    """Total spend, purchase days and paid days of all buyers."""
     sums = [F.sum(name) for name in ("monetary_value", "purchase_days", "paid_days")]
     money, days, paid_days = purchases.agg(*sums).collect()[0]
     return float(money or 0), days or 0, paid_days or 0

@@ -1,4 +1,4 @@
-"""What each buyer bought by D, with orphans flagged."""
+"""The purchases of each buyer."""
 
 from datetime import date
 
@@ -15,52 +15,54 @@ from cip_assets.layers.cleaned.customers import Customers
 from cip_assets.layers.cleaned.transactions import Transactions
 
 
-class Purchases(CustomerSnapshot, grain="one row per buyer and as-of day, orphans included", domain="sales"):
-    """What each buyer bought by D. A buyer that the customers table lacks is kept and flagged."""
+class Purchases(
+    CustomerSnapshot, grain="one row per buyer, including orphans, and snapshot day", domain="sales"
+):
+    """Purchases of each buyer by the snapshot day. Buyers missing from the customers table are kept and flagged."""
 
     is_orphan: T.BooleanType = column(
-        "True where the customers table does not know the buyer",
+        "True if the buyer is missing from the customers table",
         "transactions.customer_id",
         "customers.customer_id",
         required=True,
     )
-    first_purchase_date: T.DateType = column("Day of the first purchase", "transaction_date", required=True)
+    first_purchase_date: T.DateType = column("First purchase day", "transaction_date", required=True)
     last_purchase_date: T.DateType = column(
-        "Day of the last purchase by D", "transaction_date", required=True
+        "Last purchase day by the snapshot day", "transaction_date", required=True
     )
     recency_days: T.IntegerType = column(
-        "D minus the last purchase day", "transaction_date", required=True, unit="days", ge=0
+        "Days since the last purchase", "transaction_date", required=True, unit="days", ge=0
     )
-    frequency: T.LongType = column("Distinct transactions", "transaction_id", required=True, ge=1)
+    frequency: T.LongType = column("Number of transactions", "transaction_id", required=True, ge=1)
     purchase_days: T.LongType = column(
-        "Distinct days with a purchase", "transaction_date", required=True, ge=1
+        "Days with at least one purchase", "transaction_date", required=True, ge=1
     )
     paid_days: T.LongType = column(
         "Purchase days whose amounts add up to more than 0", "amount", "transaction_date", required=True, ge=0
     )
     paid_repeat_days: T.LongType = column(
-        "Those of them after the first purchase day", "amount", "transaction_date", required=True, ge=0
+        "Paid days after the first purchase day", "amount", "transaction_date", required=True, ge=0
     )
-    monetary_value: Money = column("Sum of the amounts", "amount", required=True, ge=0, unit="currency")
+    monetary_value: Money = column("Total spend", "amount", required=True, ge=0, unit="currency")
     avg_order_value: Money = column(
-        "monetary_value / frequency, rounded half up",
+        "monetary_value / frequency, rounded half up to the cent",
         "amount",
         "transaction_id",
         required=True,
         unit="currency",
     )
     mean_repeat_value: Ratio = column(
-        "Mean of the per-day totals of the paid days after the first purchase day; empty without one",
+        "Mean daily total of the paid days after the first purchase day; empty if there are none",
         "amount",
         "transaction_date",
-        unit="currency per purchase day",
+        unit="currency per paid day",
         ge=0,
     )
 
 
 @table(Purchases, transactions=Transactions, customers=Customers)
 def purchases(transactions: DataFrame, customers: DataFrame, as_of: date) -> DataFrame:
-    # By day first: counting distinct days directly keeps a set for each customer.
+    # Aggregated by day first, because counting distinct days directly keeps a set for each customer.
     days = (
         until(transactions, "transaction_date", as_of)
         .groupBy("customer_id", "transaction_date")
@@ -87,10 +89,10 @@ def purchases(transactions: DataFrame, customers: DataFrame, as_of: date) -> Dat
 
 
 def _mean_repeat_value() -> Column:
-    """The mean of the per-day totals after the first day, of the days that were paid."""
+    """The mean daily total of the paid days after the first purchase day."""
     later_cents = f"({cents('monetary_value')} - {cents('first_day_amount')})"
     hundred_times_days = "(100 * paid_repeat_days)"
-    # It takes a thousand lines a day at the largest amount to come to more than the type holds.
+    # More than the type holds, which takes a thousand lines a day at the largest amount.
     too_large = F.expr(f"paid_repeat_days > 0 AND {later_cents} >= 1000000000000 * {hundred_times_days}")
     largest = F.lit("999999999999.999999").cast(RATIO)
     return F.when(too_large, largest).otherwise(ratio(later_cents, hundred_times_days))

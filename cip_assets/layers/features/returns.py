@@ -1,4 +1,4 @@
-"""What each customer returned by D. Only transactions of the same customer count as returned ones."""
+"""The returns of each customer."""
 
 from datetime import date
 
@@ -16,14 +16,14 @@ from cip_assets.layers.cleaned.transactions import Transactions
 
 
 class CustomerReturns(
-    CustomerSnapshot, grain="one row per returning customer and as-of day", domain="returns"
+    CustomerSnapshot, grain="one row per customer with a return and snapshot day", domain="returns"
 ):
-    """What each customer returned by D."""
+    """Returns of each customer by the snapshot day."""
 
-    total_returns: T.LongType = column("Returns", "return_id", required=True, ge=1)
-    returned_amount: Money = column("Sum paid back", "amount", required=True, ge=0, unit="currency")
+    total_returns: T.LongType = column("Number of returns", "return_id", required=True, ge=1)
+    returned_amount: Money = column("Total refunded", "amount", required=True, ge=0, unit="currency")
     returned_transactions: T.LongType = column(
-        "Distinct transactions of the customer that were returned, in part or whole",
+        "The customer's own transactions that had a return, in part or in full",
         "transactions.transaction_id",
         "returns.transaction_id",
         required=True,
@@ -33,14 +33,14 @@ class CustomerReturns(
 
 @table(CustomerReturns, returns=Returns, transactions=Transactions)
 def returns(returns: DataFrame, transactions: DataFrame, as_of: date) -> DataFrame:
-    came_back = until(returns, "return_date", as_of)
-    totals = came_back.groupBy("customer_id").agg(
+    known_returns = until(returns, "return_date", as_of)
+    totals = known_returns.groupBy("customer_id").agg(
         F.count("*").alias("total_returns"), total_money("amount").alias("returned_amount")
     )
     pair = ["customer_id", "transaction_id"]
     returned = (
         until(transactions, "transaction_date", as_of)
-        .join(came_back.select(*pair).distinct(), pair, "left_semi")
+        .join(known_returns.select(*pair).distinct(), pair, "left_semi")
         .groupBy("customer_id")
         .agg(F.count("*").alias("returned_transactions"))
     )

@@ -1,4 +1,4 @@
-"""Scores and segment of each known buyer."""
+"""RFM scores and segment of each known buyer."""
 
 import pyspark.sql.functions as F
 import pyspark.sql.types as T
@@ -17,14 +17,14 @@ _RFM = ("recency_days", "frequency", "monetary_value")
 _CUT_POINTS = ("metric", "p20", "p40", "p60", "p80")
 
 
-class Rfm(CustomerSnapshot, grain="one row per known buyer and as-of day", domain="customers"):
-    """Recency, frequency and monetary scores, 1 to 5; 5 is best for all three."""
+class Rfm(CustomerSnapshot, grain="one row per known buyer and snapshot day", domain="customers"):
+    """Recency, frequency and monetary scores from 1 to 5 (5 is best for all three), and the segment."""
 
-    recency_days: T.IntegerType = column("D minus the last purchase day", required=True, unit="days", ge=0)
-    frequency: T.LongType = column("Distinct transactions", required=True, ge=1)
-    monetary_value: Money = column("Sum of the amounts", required=True, ge=0, unit="currency")
+    recency_days: T.IntegerType = column("Days since the last purchase", required=True, unit="days", ge=0)
+    frequency: T.LongType = column("Number of transactions", required=True, ge=1)
+    monetary_value: Money = column("Total spend", required=True, ge=0, unit="currency")
     r_score: T.IntegerType = column(
-        "6 minus (1 + cut-points that recency_days exceeds)",
+        "6 minus (1 + number of cut-points that recency_days exceeds)",
         "recency_days",
         *_CUT_POINTS,
         required=True,
@@ -32,10 +32,15 @@ class Rfm(CustomerSnapshot, grain="one row per known buyer and as-of day", domai
         le=5,
     )
     f_score: T.IntegerType = column(
-        "1 + cut-points that frequency exceeds", "frequency", *_CUT_POINTS, required=True, ge=1, le=5
+        "1 + number of cut-points that frequency exceeds",
+        "frequency",
+        *_CUT_POINTS,
+        required=True,
+        ge=1,
+        le=5,
     )
     m_score: T.IntegerType = column(
-        "1 + cut-points that monetary_value exceeds",
+        "1 + number of cut-points that monetary_value exceeds",
         "monetary_value",
         *_CUT_POINTS,
         required=True,
@@ -43,7 +48,7 @@ class Rfm(CustomerSnapshot, grain="one row per known buyer and as-of day", domai
         le=5,
     )
     rfm_segment: T.StringType = column(
-        "First segment of the rules that fits the scores", *_RFM, *_CUT_POINTS, required=True
+        "First segment in the rules that matches the scores", *_RFM, *_CUT_POINTS, required=True
     )
 
 
@@ -70,7 +75,7 @@ def rfm(purchases: DataFrame, rfm_cut_points: DataFrame, rules: Rules) -> DataFr
 
 
 def _rfm_segment(rules: Rules) -> Column:
-    """The first segment of the rules whose ranges hold the scores; the rules leave no score without one."""
+    """The first segment in the rules whose ranges contain the scores. The rules cover every combination of scores."""
     segment = F.lit(None).cast("string")
     for rule in reversed(rules.rfm_segments):
         fits = (

@@ -1,4 +1,4 @@
-"""Quintile limits of recency, frequency and monetary value, over the buyers that customers knows."""
+"""The limits of the RFM scores."""
 
 import pyspark.sql.functions as F
 import pyspark.sql.types as T
@@ -17,17 +17,23 @@ RFM_METRICS = ("recency_days", "frequency", "monetary_value")
 _RFM = ("recency_days", "frequency", "monetary_value")
 
 
-class RfmCutPoints(DaySnapshot, grain="one row per metric and as-of day", key=["metric"], domain="customers"):
-    """Nearest-rank percentiles over the buyers that customers knows; the scores follow from them."""
+class RfmCutPoints(
+    DaySnapshot, grain="one row per metric and snapshot day", key=["metric"], domain="customers"
+):
+    """Nearest-rank percentiles of recency, frequency and monetary value over the known buyers. They are the limits of
+    the RFM scores.
+    """
 
     metric: T.StringType = column(
-        "What is cut", required=True, isin=["recency_days", "frequency", "monetary_value"]
+        "Metric", required=True, isin=["recency_days", "frequency", "monetary_value"]
     )
-    buyers: T.LongType = column("Buyers the percentiles are taken over", "customer_id", required=True, ge=1)
-    p20: Money = column("Smallest value with at least 20 % at or below it", *_RFM, required=True)
-    p40: Money = column("Smallest value with at least 40 % at or below it", *_RFM, required=True)
-    p60: Money = column("Smallest value with at least 60 % at or below it", *_RFM, required=True)
-    p80: Money = column("Smallest value with at least 80 % at or below it", *_RFM, required=True)
+    buyers: T.LongType = column("Known buyers", "customer_id", required=True, ge=1)
+    p20: Money = column(
+        "20th percentile: smallest value with at least 20% of buyers at or below it", *_RFM, required=True
+    )
+    p40: Money = column("40th percentile", *_RFM, required=True)
+    p60: Money = column("60th percentile", *_RFM, required=True)
+    p80: Money = column("80th percentile", *_RFM, required=True)
 
 
 @table(RfmCutPoints, purchases=Purchases)

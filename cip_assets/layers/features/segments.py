@@ -1,4 +1,4 @@
-"""RFM and value segment of every known customer."""
+"""The segments of every customer."""
 
 import pyspark.sql.functions as F
 import pyspark.sql.types as T
@@ -15,12 +15,16 @@ from cip_assets.layers.labels import NO_PURCHASE
 _RFM = ("recency_days", "frequency", "monetary_value")
 
 
-class Segments(CustomerSnapshot, grain="one row per known customer and as-of day", domain="customers"):
-    """The segments of every known customer, buyers or not."""
+class Segments(CustomerSnapshot, grain="one row per customer and snapshot day", domain="customers"):
+    """RFM segment and value segment of every customer, whether a buyer or not."""
 
-    rfm_segment: T.StringType = column("Segment by R, F and M; 'No purchase' without one", required=True)
+    rfm_segment: T.StringType = column(
+        "Segment by RFM score; 'No purchase' if the customer has never bought", required=True
+    )
     value_segment: T.StringType = column(
-        "Segment by value rules; 'No purchase' without one", *_RFM, required=True
+        "Segment by recency, frequency and spend; 'No purchase' if the customer has never bought",
+        *_RFM,
+        required=True,
     )
 
 

@@ -1,4 +1,4 @@
-"""Tickets opened by D, as they stood at D."""
+"""The support tickets of each customer."""
 
 from datetime import date
 
@@ -14,12 +14,14 @@ from cip_assets.contracts.types import CustomerSnapshot, Ratio
 from cip_assets.layers.cleaned.support_tickets import SupportTickets
 
 
-class Support(CustomerSnapshot, grain="one row per customer with a ticket and as-of day", domain="support"):
-    """Support tickets opened by D, as they stood at D."""
+class Support(
+    CustomerSnapshot, grain="one row per customer with a ticket and snapshot day", domain="support"
+):
+    """Support tickets opened by the snapshot day, with their status on that day."""
 
-    total_tickets: T.LongType = column("Tickets opened by D", "ticket_id", required=True, ge=1)
+    total_tickets: T.LongType = column("Tickets opened by the snapshot day", "ticket_id", required=True, ge=1)
     open_tickets: T.LongType = column(
-        "Tickets resolved after D, or without a resolution and neither Closed nor Resolved",
+        "Tickets resolved after the snapshot day, or without a resolution date and neither Closed nor Resolved",
         "ticket_id",
         "status",
         "resolved_date",
@@ -27,15 +29,17 @@ class Support(CustomerSnapshot, grain="one row per customer with a ticket and as
         ge=0,
     )
     resolved_tickets: T.LongType = column(
-        "Tickets resolved by D", "ticket_id", "resolved_date", required=True, ge=0
+        "Tickets resolved by the snapshot day", "ticket_id", "resolved_date", required=True, ge=0
     )
     avg_resolution_days: Ratio = column(
-        "Mean days from opening to resolution, of those resolved by D",
+        "Mean days from opening to resolution of the resolved tickets",
         "opened_date",
         "resolved_date",
         unit="days",
     )
-    last_ticket_date: T.DateType = column("Day the latest ticket was opened", "opened_date", required=True)
+    last_ticket_date: T.DateType = column(
+        "Day on which the latest ticket was opened", "opened_date", required=True
+    )
 
 
 @table(Support, support_tickets=SupportTickets)

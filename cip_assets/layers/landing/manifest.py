@@ -1,4 +1,4 @@
-"""The landing manifest: what lies in the landing folder."""
+"""The landing manifest."""
 
 from typing import Annotated
 
@@ -7,22 +7,26 @@ import pyspark.sql.types as T
 from cip_assets.contracts.contract import Contract, TableContract, column
 
 
-class Manifest(Contract, grain="one row per file of the landing folder", key=["path"], domain="platform"):
-    """Every landing file with its hash, its rows by month, and what is wrong with it."""
+class Manifest(Contract, grain="one row per landing file", key=["path"], domain="platform"):
+    """Every landing file, with its hash, its rows by month, and the reason if it cannot be read."""
 
-    table_name: T.StringType = column("The table whose rows the file holds", required=True)
-    path: T.StringType = column("Path below the landing folder", required=True)
-    size_bytes: T.LongType = column("Size on disk", required=True, unit="bytes", ge=0)
-    sha256: T.StringType = column("SHA-256 of the file as it lies on disk", required=True)
+    table_name: T.StringType = column("Source table that the file belongs to", required=True)
+    path: T.StringType = column("Path within the landing folder", required=True)
+    size_bytes: T.LongType = column("File size", required=True, unit="bytes", ge=0)
+    sha256: T.StringType = column("SHA-256 hash of the file", required=True)
     delivery_date: T.DateType = column(
-        "Day of delivery: the dt= in the path, or else the latest event date in the file"
+        "Delivery date: dt= in the path; without it, the latest event date in the file"
     )
-    row_count: T.LongType = column("Records, without header and blank lines", required=True, unit="rows")
+    row_count: T.LongType = column(
+        "Records, not counting the header and blank lines", required=True, unit="rows"
+    )
     month_rows: Annotated[T.MapType, T.StringType(), T.LongType(), True] = column(
-        "Records by month (YYYY-MM-01); empty for files of customers and products"
+        "Records by month (YYYY-MM-01); empty for customers and products"
     )
-    column_names: Annotated[T.ArrayType, T.StringType(), True] = column("The header, in the file's order")
-    problem: T.StringType = column("Why the file cannot be read; empty where it can")
+    column_names: Annotated[T.ArrayType, T.StringType(), True] = column(
+        "Column names in the header, in the file's order"
+    )
+    problem: T.StringType = column("Why the file cannot be read; empty if it can")
 
 
 manifest = TableContract.of(Manifest, "landing", "manifest")

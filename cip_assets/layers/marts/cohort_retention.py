@@ -1,4 +1,4 @@
-"""Of the buyers that started in a month, the share that bought k months later."""
+"""Retention by cohort."""
 
 from datetime import date
 
@@ -17,26 +17,27 @@ from cip_assets.layers.features.purchases import Purchases
 
 class CohortRetention(
     DaySnapshot,
-    grain="one row per cohort, month since and as-of day",
+    grain="one row per cohort, month number and snapshot day",
     key=["cohort_month", "month_number"],
     domain="customers",
 ):
-    """Which share of the buyers that started in a month bought again k months later."""
+    """Share of each cohort that bought in the k-th month after the cohort's month."""
 
     cohort_month: T.DateType = column(
-        "Month of the first purchase, as its first day", "first_purchase_date", required=True
+        "Month of the first purchase, by its first day", "first_purchase_date", required=True
     )
     month_number: T.IntegerType = column(
-        "k: months since the cohort month", "first_purchase_date", required=True, ge=0
+        "k: months after the cohort's month", "first_purchase_date", required=True, ge=0
     )
     cohort_size: T.LongType = column(
-        "Buyers whose first purchase fell into the cohort month", "purchases.customer_id", required=True, ge=1
+        "Buyers whose first purchase was in the cohort's month", "purchases.customer_id", required=True, ge=1
     )
     active_buyers: T.LongType = column(
-        "Distinct buyers of the cohort in month k; empty until that month is over", "transactions.customer_id"
+        "Buyers of the cohort who bought in month k; empty until that month is complete",
+        "transactions.customer_id",
     )
     retention_rate: Ratio = column(
-        "active_buyers / cohort_size; empty until that month is over",
+        "active_buyers / cohort_size; empty until month k is complete",
         "transactions.customer_id",
         "purchases.customer_id",
         ge=0,

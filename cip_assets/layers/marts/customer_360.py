@@ -1,4 +1,4 @@
-"""Everything known of each customer at D; predictions that proved worse than the base rate are withheld."""
+"""Customer 360: one row for each customer."""
 
 from functools import reduce
 
@@ -27,22 +27,26 @@ from cip_assets.layers.labels import WITHHELD
 
 
 class Customer360(
-    DaySnapshot, grain="one row per known customer and as-of day", key=["customer_id"], domain="customers"
+    DaySnapshot, grain="one row per customer and snapshot day", key=["customer_id"], domain="customers"
 ):
-    """Everything known of a customer at D. Counts and sums are 0 where nothing happened; averages, scores
-    and dates are empty.
+    """Everything known about each customer on the snapshot day. If nothing happened, counts and sums are 0; averages,
+    scores and dates are empty.
     """
 
-    customer_id: T.StringType = column("Customer", required=True)
-    recency_days: T.IntegerType = column("D minus the last purchase day", unit="days", ge=0)
-    frequency: T.LongType = column("Distinct transactions", required=True, ge=0)
-    monetary_value: Money = column("Sum of the amounts bought", required=True, ge=0, unit="currency")
+    customer_id: T.StringType = column("Customer id", required=True)
+    recency_days: T.IntegerType = column("Days since the last purchase", unit="days", ge=0)
+    frequency: T.LongType = column("Number of transactions", required=True, ge=0)
+    monetary_value: Money = column("Total spend", required=True, ge=0, unit="currency")
     avg_order_value: Money = column("monetary_value / frequency", unit="currency", ge=0)
     payment_method: T.StringType = column("Most used payment method")
-    total_returns: T.LongType = column("Returns", required=True, ge=0)
-    returned_amount: Money = column("Sum paid back", required=True, ge=0, unit="currency")
+    total_returns: T.LongType = column("Number of returns", required=True, ge=0)
+    returned_amount: Money = column("Total refunded", required=True, ge=0, unit="currency")
     return_rate: Ratio = column(
-        "Distinct returned transactions / transactions", "returned_transactions", "frequency", ge=0, le=1
+        "Share of the customer's transactions that had a return",
+        "returned_transactions",
+        "frequency",
+        ge=0,
+        le=1,
     )
     net_revenue: Money = column(
         "monetary_value - returned_amount",
@@ -51,58 +55,77 @@ class Customer360(
         required=True,
         unit="currency",
     )
-    total_sessions: T.LongType = column("Web sessions", required=True, ge=0)
-    active_days: T.LongType = column("Distinct days with a session", required=True, ge=0)
-    engagement_score: Ratio = column("0 (no session) to 100, by rank", required=True, ge=0, le=100)
-    total_tickets: T.LongType = column("Support tickets", required=True, ge=0)
-    avg_resolution_days: Ratio = column("Mean days to resolution", unit="days", ge=0)
-    open_tickets: T.LongType = column("Tickets open at D", required=True, ge=0)
+    total_sessions: T.LongType = column("Number of web sessions", required=True, ge=0)
+    active_days: T.LongType = column("Days with at least one session", required=True, ge=0)
+    engagement_score: Ratio = column(
+        "Engagement score by rank, from 0 (no session) to 100", required=True, ge=0, le=100
+    )
+    total_tickets: T.LongType = column("Number of support tickets", required=True, ge=0)
+    avg_resolution_days: Ratio = column(
+        "Mean days from opening to resolution of the resolved tickets", unit="days", ge=0
+    )
+    open_tickets: T.LongType = column("Tickets open on the snapshot day", required=True, ge=0)
     top_category: T.StringType = column("Category with the highest spend")
     top_brand: T.StringType = column("Brand with the highest spend")
-    r_score: T.IntegerType = column("Recency score, 5 is most recent", ge=1, le=5)
-    f_score: T.IntegerType = column("Frequency score, 5 is most often", ge=1, le=5)
-    m_score: T.IntegerType = column("Monetary score, 5 is most", ge=1, le=5)
-    rfm_segment: T.StringType = column("Segment by R, F and M", required=True)
-    value_segment: T.StringType = column("Segment by value rules", required=True)
-    is_churn_risk: T.BooleanType = column("True where recency_days exceeds the rules' limit", required=True)
+    r_score: T.IntegerType = column("Recency score; 5 is the most recent", ge=1, le=5)
+    f_score: T.IntegerType = column("Frequency score; 5 is the most frequent", ge=1, le=5)
+    m_score: T.IntegerType = column("Monetary score; 5 is the highest spend", ge=1, le=5)
+    rfm_segment: T.StringType = column(
+        "Segment by RFM score; 'No purchase' if the customer has never bought", required=True
+    )
+    value_segment: T.StringType = column(
+        "Segment by recency, frequency and spend; 'No purchase' if the customer has never bought",
+        required=True,
+    )
+    is_churn_risk: T.BooleanType = column(
+        "True if recency_days exceeds the limit in the rules", required=True
+    )
     churn_probability: Ratio = column(
-        "P(no purchase within the rules' churn window); empty for who never bought", ge=0, le=1
+        "Probability of no purchase within the churn window; empty if withheld or if the customer has never bought",
+        ge=0,
+        le=1,
     )
-    churn_band: T.StringType = column("Low, Medium or High churn probability")
+    churn_band: T.StringType = column("Band of the churn probability: Low, Medium or High")
     churn_model: T.StringType = column(
-        "Which model speaks of churn; 'withheld' where none held a window ago", "churn.churn_model"
+        "Model behind churn_probability; 'withheld' if none passed the last backtest", "churn.churn_model"
     )
-    churn_reasons: T.StringType = column("What speaks for churn, separated by '; '")
-    p_alive: Ratio = column("P(still a customer at D); 1 for one-time buyers by construction", ge=0, le=1)
+    churn_reasons: T.StringType = column(
+        "Churn signals in the customer's history, separated by '; '; blank if there are none"
+    )
+    p_alive: Ratio = column(
+        "Probability of not having dropped out by the snapshot day; always 1 for one-time buyers", ge=0, le=1
+    )
     expected_purchases_90: Ratio = column("Purchase days expected in the next 90 days", ge=0)
     clv_12m: Money = column("Expected spend over the next 12 months, discounted", unit="currency", ge=0)
     purchase_model: T.StringType = column(
-        "Which model of purchases speaks; 'withheld' where its predictions of a window ago did not hold",
+        "Model behind p_alive, expected_purchases_90 and clv_12m; 'withheld' if it failed the last backtest",
         "clv.purchase_model",
         "is_purchase_model_withheld",
     )
     historic_value: Money = column(
-        "Purchases minus returns",
+        "Spend minus refunds",
         "historic_value",
         "monetary_value",
         "returned_amount",
         required=True,
         unit="currency",
     )
-    first_purchase_date: T.DateType = column("Day of the first purchase")
-    last_purchase_date: T.DateType = column("Day of the last purchase")
-    purchase_days: T.LongType = column("Distinct days with a purchase", required=True, ge=0)
-    last_session_date: T.DateType = column("Day of the latest session")
-    last_ticket_date: T.DateType = column("Day the latest ticket was opened")
+    first_purchase_date: T.DateType = column("First purchase day")
+    last_purchase_date: T.DateType = column("Last purchase day")
+    purchase_days: T.LongType = column("Days with at least one purchase", required=True, ge=0)
+    last_session_date: T.DateType = column("Day of the last session")
+    last_ticket_date: T.DateType = column("Day on which the latest ticket was opened")
     first_name: T.StringType = column("First name", pii=True)
     last_name: T.StringType = column("Last name", pii=True)
-    email: T.StringType = column("E-mail address, as delivered", pii=True)
-    is_email_plausible: T.BooleanType = column("False where the e-mail is present and cannot be one")
+    email: T.StringType = column("Email address", pii=True)
+    is_email_plausible: T.BooleanType = column(
+        "False if the email address is invalid; empty if there is none"
+    )
     gender: T.StringType = column("Gender")
     date_of_birth: T.DateType = column("Date of birth", pii=True)
-    signup_date: T.DateType = column("Day the customer signed up")
+    signup_date: T.DateType = column("Sign-up day")
     region: T.StringType = column("Sales region")
-    customer_segment: T.StringType = column("Kind of customer, as the source says")
+    customer_segment: T.StringType = column("Customer segment, from the source")
 
 
 @csv_file(order_by=["customer_id"], with_day=True)
@@ -172,11 +195,11 @@ def customer_360(
         .withColumn("historic_value", F.coalesce("historic_value", F.col("net_revenue")))
         .withColumn("return_rate", ratio("returned_transactions", "frequency"))
     )
-    proved = with_row(whole, churn_model.select("is_purchase_model_withheld"))
+    shown = with_row(whole, churn_model.select("is_purchase_model_withheld"))
     is_withheld = F.col("is_purchase_model_withheld")
     for name in ("p_alive", "expected_purchases_90", "clv_12m"):
-        proved = proved.withColumn(name, F.when(~is_withheld, F.col(name)))
-    spoke = F.col("purchase_model").isNotNull() & is_withheld
-    return proved.withColumn(
-        "purchase_model", F.when(spoke, F.lit(WITHHELD)).otherwise(F.col("purchase_model"))
+        shown = shown.withColumn(name, F.when(~is_withheld, F.col(name)))
+    has_model = F.col("purchase_model").isNotNull()
+    return shown.withColumn(
+        "purchase_model", F.when(has_model & is_withheld, F.lit(WITHHELD)).otherwise(F.col("purchase_model"))
     )

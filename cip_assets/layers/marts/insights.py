@@ -1,4 +1,4 @@
-"""One row per question."""
+"""The answers to the four questions."""
 
 import pyspark.sql.functions as F
 import pyspark.sql.types as T
@@ -21,32 +21,41 @@ _MEASURED = (
 )
 
 
-class Insights(DaySnapshot, grain="one row per question and as-of day", key=["question"], domain="customers"):
-    """The four questions answered: are repeat purchases declining, returns rising, complaints rising, and does
-    engagement foretell churn?
+class Insights(
+    DaySnapshot, grain="one row per question and snapshot day", key=["question"], domain="customers"
+):
+    """Answers to the four questions: are repeat purchases declining, are returns rising, are complaints rising, and
+    does low engagement predict churn?
     """
 
     question: T.StringType = column(
-        "Which question",
+        "Question",
         *_MEASURED,
         required=True,
         isin=["repeat_purchases", "returns", "complaints", "engagement"],
     )
-    measure: T.StringType = column("The columns of kpi_trends that answer it", *_MEASURED, required=True)
+    measure: T.StringType = column(
+        "Columns of kpi_trends that answer the question", *_MEASURED, required=True
+    )
     direction: T.StringType = column(
-        "What the interval says; for engagement, of the churn of the least engaged over that of the most engaged",
+        "Direction of the change, by its interval; for engagement, of the churn rate of the lowest quartile minus "
+        "that of the highest",
         *_MEASURED,
         required=True,
         isin=["rising", "declining", "no change", "too early to say"],
     )
-    answer: T.StringType = column("The answer in words, with its size", *_MEASURED, required=True)
-    before: Ratio = column("Mean of the months compared with, or of the most engaged", *_MEASURED)
-    now: Ratio = column("Mean of the months compared, or of the least engaged", *_MEASURED)
+    answer: T.StringType = column(
+        "Answer in words, with the change and its interval", *_MEASURED, required=True
+    )
+    before: Ratio = column("Mean of the earlier months; for engagement, of the highest quartile", *_MEASURED)
+    now: Ratio = column("Mean of the later months; for engagement, of the lowest quartile", *_MEASURED)
     change: Ratio = column("now - before", *_MEASURED)
-    low: Ratio = column("Low end of the 99 % interval of the change, by Student's t over months", *_MEASURED)
-    high: Ratio = column("High end of it", *_MEASURED)
-    compared: T.IntegerType = column("Pairs of months compared", *_MEASURED, required=True, ge=0)
-    basis: T.StringType = column("What was compared with what", *_MEASURED, required=True)
+    low: Ratio = column(
+        "Lower end of the 99% interval of the change, by Student's t over the months", *_MEASURED
+    )
+    high: Ratio = column("Upper end of the 99% interval of the change", *_MEASURED)
+    compared: T.IntegerType = column("Number of pairs compared", *_MEASURED, required=True, ge=0)
+    basis: T.StringType = column("Basis of the comparison", *_MEASURED, required=True)
 
 
 @csv_file(order_by=["question"])
@@ -64,7 +73,7 @@ def insights(kpi_trends: DataFrame) -> DataFrame:
                 answer_to(question, found),
                 *((found.before, found.now, found.change, found.low, found.high) if found else (None,) * 5),
                 found.pairs if found else 0,
-                found.basis if found else f"fewer than {FEWEST} months to compare",
+                found.basis if found else f"fewer than {FEWEST} pairs to compare",
             )
         )
     figures = ("before", "now", "change", "low", "high")

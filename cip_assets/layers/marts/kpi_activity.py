@@ -1,4 +1,4 @@
-"""Sessions and customers by activity type."""
+"""Web activity by type."""
 
 from datetime import date
 
@@ -16,13 +16,13 @@ from cip_assets.layers.labels import UNKNOWN
 
 
 class KpiActivity(
-    DaySnapshot, grain="one row per activity type and as-of day", key=["activity_type"], domain="web"
+    DaySnapshot, grain="one row per activity type and snapshot day", key=["activity_type"], domain="web"
 ):
-    """Web activity by type."""
+    """Sessions and customers by activity type."""
 
-    activity_type: T.StringType = column("Activity; Unknown where it was not given", required=True)
-    sessions: T.LongType = column("Sessions", "session_id", required=True, ge=1)
-    customers: T.LongType = column("Distinct customers", "customer_id", required=True, ge=1)
+    activity_type: T.StringType = column("Activity type; 'Unknown' if there is none", required=True)
+    sessions: T.LongType = column("Number of sessions", "session_id", required=True, ge=1)
+    customers: T.LongType = column("Customers with such a session", "customer_id", required=True, ge=1)
     session_share: Ratio = column("Share of all sessions", "session_id", required=True, ge=0, le=1)
 
 

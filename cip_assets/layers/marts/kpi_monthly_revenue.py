@@ -1,4 +1,4 @@
-"""Revenue by month, without gaps."""
+"""Revenue by month."""
 
 from datetime import date
 
@@ -14,15 +14,19 @@ from cip_assets.contracts.types import DaySnapshot, Money
 from cip_assets.layers.cleaned.transactions import Transactions
 
 
-class KpiMonthlyRevenue(DaySnapshot, grain="one row per month and as-of day", key=["month"], domain="sales"):
-    """Revenue by month, from the first purchase to D; the last month is cut at D."""
+class KpiMonthlyRevenue(
+    DaySnapshot, grain="one row per month and snapshot day", key=["month"], domain="sales"
+):
+    """Revenue by month, without gaps, from the first purchase to the snapshot day."""
 
-    month: T.DateType = column("Month, as its first day", required=True)
-    monthly_revenue: Money = column("Sum of the amounts", "amount", required=True, ge=0, unit="currency")
-    orders: T.LongType = column("Transactions", "transaction_id", required=True, ge=0)
-    buyers: T.LongType = column("Distinct buyers", "customer_id", required=True, ge=0)
+    month: T.DateType = column("Month, by its first day", required=True)
+    monthly_revenue: Money = column("Revenue of the month", "amount", required=True, ge=0, unit="currency")
+    orders: T.LongType = column("Number of transactions", "transaction_id", required=True, ge=0)
+    buyers: T.LongType = column("Buyers in the month", "customer_id", required=True, ge=0)
     is_complete: T.BooleanType = column(
-        "False for the month that D cuts: its figures are of a part of it", "month", required=True
+        "False if the month ends after the snapshot day, so that its figures cover only a part of it",
+        "month",
+        required=True,
     )
 
 

@@ -1,4 +1,4 @@
-"""Customers and revenue by each segmentation."""
+"""Revenue by segment."""
 
 from functools import reduce
 
@@ -16,28 +16,32 @@ from cip_assets.layers.marts.customer_360 import Customer360
 
 class KpiRevenueSegment(
     DaySnapshot,
-    grain="one row per segmentation, segment and as-of day",
+    grain="one row per segmentation, segment and snapshot day",
     key=["segmentation", "segment"],
     domain="sales",
 ):
-    """Customers and revenue by segment. Orphan revenue is in kpi_totals."""
+    """Customers and revenue by segment, for each segmentation. Orphan revenue is only in kpi_totals."""
 
     segmentation: T.StringType = column(
-        "By what", required=True, isin=["rfm_segment", "value_segment", "customer_segment", "region"]
+        "Column that the segments come from",
+        required=True,
+        isin=["rfm_segment", "value_segment", "customer_segment", "region"],
     )
     segment: T.StringType = column(
-        "The segment; Unknown where the customer has none",
+        "Segment; 'Unknown' if the customer has none",
         "rfm_segment",
         "value_segment",
         "customer_segment",
         "region",
         required=True,
     )
-    customers: T.LongType = column("Known customers", "customer_id", required=True, ge=1)
-    buyers: T.LongType = column("Those with a purchase", "customer_id", "frequency", required=True, ge=0)
-    revenue: Money = column("Sum of the amounts", "monetary_value", required=True, ge=0, unit="currency")
-    net_revenue: Money = column("revenue minus returns", required=True, unit="currency")
-    revenue_share: Ratio = column("Share of the revenue of known customers", "monetary_value", ge=0, le=1)
+    customers: T.LongType = column("Customers in the segment", "customer_id", required=True, ge=1)
+    buyers: T.LongType = column("Customers with a purchase", "customer_id", "frequency", required=True, ge=0)
+    revenue: Money = column(
+        "Revenue from the segment", "monetary_value", required=True, ge=0, unit="currency"
+    )
+    net_revenue: Money = column("revenue minus refunds", required=True, unit="currency")
+    revenue_share: Ratio = column("Share of the revenue from all customers", "monetary_value", ge=0, le=1)
 
 
 @csv_file(order_by=["segmentation", "segment"])

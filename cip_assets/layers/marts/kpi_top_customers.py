@@ -1,4 +1,4 @@
-"""The customers with the highest spend."""
+"""The top customers."""
 
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame
@@ -11,17 +11,19 @@ from cip_assets.contracts.types import DaySnapshot, Money
 from cip_assets.layers.marts.customer_360 import Customer360
 
 
-class KpiTopCustomers(DaySnapshot, grain="one row per rank and as-of day", key=["rank"], domain="customers"):
-    """The customers with the highest spend; ties go to the smaller id."""
+class KpiTopCustomers(
+    DaySnapshot, grain="one row per rank and snapshot day", key=["rank"], domain="customers"
+):
+    """Customers with the highest spend. If tied, the smaller id comes first."""
 
     rank: T.IntegerType = column(
-        "1 is the highest spend", "monetary_value", "customer_id", required=True, ge=1
+        "Rank by spend; 1 is the highest", "monetary_value", "customer_id", required=True, ge=1
     )
-    customer_id: T.StringType = column("Customer", required=True)
-    monetary_value: Money = column("Sum of the amounts", required=True, ge=0, unit="currency")
-    frequency: T.LongType = column("Distinct transactions", required=True, ge=1)
-    last_purchase_date: T.DateType = column("Day of the last purchase", required=True)
-    rfm_segment: T.StringType = column("Segment by R, F and M", required=True)
+    customer_id: T.StringType = column("Customer id", required=True)
+    monetary_value: Money = column("Total spend", required=True, ge=0, unit="currency")
+    frequency: T.LongType = column("Number of transactions", required=True, ge=1)
+    last_purchase_date: T.DateType = column("Last purchase day", required=True)
+    rfm_segment: T.StringType = column("Segment by RFM score", required=True)
 
 
 @csv_file(order_by=["rank"])

@@ -1,4 +1,4 @@
-"""The products with the highest revenue."""
+"""The top products."""
 
 from datetime import date
 
@@ -18,18 +18,24 @@ from cip_assets.layers.cleaned.transactions import Transactions
 from cip_assets.layers.labels import UNKNOWN
 
 
-class KpiTopProducts(DaySnapshot, grain="one row per rank and as-of day", key=["rank"], domain="products"):
-    """The products with the highest revenue; ties go to the smaller id."""
+class KpiTopProducts(DaySnapshot, grain="one row per rank and snapshot day", key=["rank"], domain="products"):
+    """Products with the highest revenue. If tied, the smaller id comes first."""
 
-    rank: T.IntegerType = column("1 is the highest revenue", "amount", "product_id", required=True, ge=1)
-    product_id: T.StringType = column("Product", required=True)
-    product_name: T.StringType = column("Name; Unknown where products lacks it", required=True)
-    category: T.StringType = column("Category; Unknown where products lacks it", required=True)
-    brand: T.StringType = column("Brand; Unknown where products lacks it", required=True)
-    revenue: Money = column("Sum of the amounts", "amount", required=True, ge=0, unit="currency")
+    rank: T.IntegerType = column(
+        "Rank by revenue; 1 is the highest", "amount", "product_id", required=True, ge=1
+    )
+    product_id: T.StringType = column("Product id", required=True)
+    product_name: T.StringType = column(
+        "Product name; 'Unknown' if the product is missing from products", required=True
+    )
+    category: T.StringType = column(
+        "Product category; 'Unknown' if the product is missing from products", required=True
+    )
+    brand: T.StringType = column("Brand; 'Unknown' if the product is missing from products", required=True)
+    revenue: Money = column("Revenue from the product", "amount", required=True, ge=0, unit="currency")
     units: T.LongType = column("Units sold", "quantity", required=True, ge=1)
-    orders: T.LongType = column("Transactions", "transaction_id", required=True, ge=1)
-    buyers: T.LongType = column("Distinct buyers", "customer_id", required=True, ge=1)
+    orders: T.LongType = column("Number of transactions", "transaction_id", required=True, ge=1)
+    buyers: T.LongType = column("Buyers of the product", "customer_id", required=True, ge=1)
 
 
 @csv_file(order_by=["rank"])

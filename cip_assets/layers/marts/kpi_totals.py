@@ -1,4 +1,4 @@
-"""The totals that everything else must add up to."""
+"""The totals of a snapshot."""
 
 import pyspark.sql.functions as F
 import pyspark.sql.types as T
@@ -13,25 +13,25 @@ from cip_assets.layers.features.purchases import Purchases
 from cip_assets.layers.features.returns import CustomerReturns
 
 
-class KpiTotals(DaySnapshot, grain="one row per as-of day", key=[], domain="sales"):
-    """The totals that everything else must add up to."""
+class KpiTotals(DaySnapshot, grain="one row per snapshot day", key=[], domain="sales"):
+    """Totals that the other tables must add up to."""
 
-    total_customers: T.LongType = column("Known customers", "population.customer_id", required=True, ge=0)
+    total_customers: T.LongType = column("Number of customers", "population.customer_id", required=True, ge=0)
     buyers: T.LongType = column(
-        "Distinct buyers, orphans included", "purchases.customer_id", required=True, ge=0
+        "Number of buyers, including orphans", "purchases.customer_id", required=True, ge=0
     )
     total_revenue: Money = column(
-        "Sum of all amounts, orphans included", "monetary_value", required=True, unit="currency"
+        "Revenue from all buyers, including orphans", "monetary_value", required=True, unit="currency"
     )
     net_revenue: Money = column(
         "total_revenue - returned_amount", "monetary_value", "returned_amount", required=True, unit="currency"
     )
-    returned_amount: Money = column("Sum paid back", required=True, unit="currency")
+    returned_amount: Money = column("Total refunded", required=True, unit="currency")
     avg_order_value: Money = column(
         "total_revenue / transactions", "monetary_value", "frequency", unit="currency"
     )
     orphan_revenue: Money = column(
-        "Revenue of buyers that customers lacks",
+        "Revenue from buyers who are missing from the customers table",
         "monetary_value",
         "is_orphan",
         required=True,

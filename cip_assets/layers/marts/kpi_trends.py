@@ -1,4 +1,4 @@
-"""Repeat rate, return ratio, complaints, and engagement against churn, month by month."""
+"""The monthly trends behind the four questions."""
 
 from datetime import date
 from functools import reduce
@@ -20,51 +20,51 @@ from cip_assets.layers.cleaned.transactions import Transactions
 from cip_assets.layers.cleaned.web_activity import WebActivity
 from cip_assets.layers.features.purchases import Purchases
 
-QUARTILES = (25, 50, 75)
-QUARTERS = (1, 2, 3, 4)
+QUARTILE_LIMITS = (25, 50, 75)
+QUARTILES = (1, 2, 3, 4)
 
 _RETURNING = ("transactions.customer_id", "month", "first_purchase_date")
 _ACTIVE = ("transactions.customer_id", "web_activity.customer_id")
 _CHURNED = ("transactions.customer_id", "month", "transaction_date", "session_id")
 
 
-class KpiTrends(DaySnapshot, grain="one row per month and as-of day", key=["month"], domain="customers"):
-    """The four questions, month by month."""
+class KpiTrends(DaySnapshot, grain="one row per month and snapshot day", key=["month"], domain="customers"):
+    """Repeat purchases, returns, complaints, and churn by engagement, by month."""
 
-    month: T.DateType = column("Month, as its first day", required=True)
-    is_complete: T.BooleanType = column("False for the month that D cuts", "month", required=True)
-    buyers: T.LongType = column(
-        "Distinct buyers of the month", "transactions.customer_id", required=True, ge=0
+    month: T.DateType = column("Month, by its first day", required=True)
+    is_complete: T.BooleanType = column(
+        "False if the month ends after the snapshot day", "month", required=True
     )
+    buyers: T.LongType = column("Buyers in the month", "transactions.customer_id", required=True, ge=0)
     returning_buyers: T.LongType = column(
-        "Those whose first purchase was in an earlier month", *_RETURNING, required=True, ge=0
+        "Buyers in the month whose first purchase was in an earlier month", *_RETURNING, required=True, ge=0
     )
     repeat_rate: Ratio = column("returning_buyers / buyers", *_RETURNING, ge=0, le=1)
-    transactions: T.LongType = column("Transactions of the month", "transaction_id", required=True, ge=0)
-    returns: T.LongType = column("Returns of the month", "return_id", required=True, ge=0)
+    transactions: T.LongType = column("Transactions in the month", "transaction_id", required=True, ge=0)
+    returns: T.LongType = column("Returns dated in the month", "return_id", required=True, ge=0)
     return_ratio: Ratio = column("returns / transactions", "return_id", "transaction_id", ge=0)
     active_customers: T.LongType = column(
-        "Customers with a purchase or a session", *_ACTIVE, required=True, ge=0
+        "Customers with a purchase or a session in the month", *_ACTIVE, required=True, ge=0
     )
     tickets: T.LongType = column("Tickets opened in the month", "ticket_id", required=True, ge=0)
     complaints_per_100: Ratio = column("Tickets per 100 active customers", "ticket_id", *_ACTIVE, ge=0)
     churn_rate_q1: Ratio = column(
-        "Of the month's buyers in the least engaged quarter: share without a purchase in the following "
-        "churn window; empty until that window is over",
+        "Churn rate of the month's buyers in the lowest engagement quartile: share without a purchase in the churn "
+        "window after the month; empty until that window is over",
         *_CHURNED,
         ge=0,
         le=1,
     )
-    churn_rate_q2: Ratio = column("The same for the second quarter", *_CHURNED, ge=0, le=1)
-    churn_rate_q3: Ratio = column("The same for the third quarter", *_CHURNED, ge=0, le=1)
-    churn_rate_q4: Ratio = column("The same for the most engaged quarter", *_CHURNED, ge=0, le=1)
+    churn_rate_q2: Ratio = column("Churn rate of the second engagement quartile", *_CHURNED, ge=0, le=1)
+    churn_rate_q3: Ratio = column("Churn rate of the third engagement quartile", *_CHURNED, ge=0, le=1)
+    churn_rate_q4: Ratio = column("Churn rate of the highest engagement quartile", *_CHURNED, ge=0, le=1)
     new_buyers: T.LongType = column(
-        "Customers whose first purchase was in the month; empty until all had the time for a second",
+        "First-time buyers of the month; empty until the repeat window of all of them is over",
         "first_purchase_date",
         ge=0,
     )
     second_orders: T.LongType = column(
-        "Those that bought on another day within the rules' repeat.within_days",
+        "First-time buyers of the month who bought on another day within the repeat window",
         "first_purchase_date",
         "transaction_date",
         ge=0,
@@ -118,11 +118,11 @@ def kpi_trends(
         .groupBy("month")
         .agg(F.count("*").alias("active_customers"))
     )
-    came_back = until(returns, "return_date", as_of).groupBy("month").agg(F.count("*").alias("returns"))
-    asked = until(support_tickets, "opened_date", as_of).groupBy("month").agg(F.count("*").alias("tickets"))
+    returned = until(returns, "return_date", as_of).groupBy("month").agg(F.count("*").alias("returns"))
+    tickets = until(support_tickets, "opened_date", as_of).groupBy("month").agg(F.count("*").alias("tickets"))
     churned = _churn_by_engagement(bought, buyer_months, sessions, as_of, rules)
-    again = _second_orders(bought, purchases, as_of, rules)
-    parts = [buyers, active, came_back, asked, churned, again]
+    second_orders = _second_orders(bought, purchases, as_of, rules)
+    parts = [buyers, active, returned, tickets, churned, second_orders]
     joined = reduce(lambda left, right: left.join(right, "month", "left"), parts, month_grid(buyers, as_of))
     counts = ["buyers", "returning_buyers", "transactions", "returns", "active_customers", "tickets"]
     return (
@@ -135,9 +135,9 @@ def kpi_trends(
 
 
 def _second_orders(bought: DataFrame, purchases: DataFrame, as_of: date, rules: Rules) -> DataFrame:
-    """Of who bought first in a month, the share that bought on another day soon after; of matured months alone.
+    """Share of each month's first-time buyers who bought on another day within the repeat window.
 
-    Grain: one row per month of first purchases, of which every customer had the time of the rules by D.
+    Grain: one row per month with first-time buyers whose repeat windows are all over by D.
     """
     within = rules.repeat.within_days
     firsts = purchases.select("customer_id", "first_purchase_date").withColumn(
@@ -146,7 +146,7 @@ def _second_orders(bought: DataFrame, purchases: DataFrame, as_of: date, rules: 
     matured = firsts.where(F.date_add(F.last_day("month"), within) <= F.lit(as_of))
     later = bought.select("customer_id", "transaction_date").distinct()
     days = F.datediff("transaction_date", "first_purchase_date")
-    came_back = (
+    repeated = (
         matured.join(later, "customer_id")
         .where((days > 0) & (days <= within))
         .select("customer_id")
@@ -154,7 +154,7 @@ def _second_orders(bought: DataFrame, purchases: DataFrame, as_of: date, rules: 
         .withColumn("again", F.lit(1))
     )
     counted = (
-        matured.join(came_back, "customer_id", "left")
+        matured.join(repeated, "customer_id", "left")
         .groupBy("month")
         .agg(F.count("*").alias("new_buyers"), F.count("again").alias("second_orders"))
     )
@@ -164,15 +164,15 @@ def _second_orders(bought: DataFrame, purchases: DataFrame, as_of: date, rules: 
 def _churn_by_engagement(
     bought: DataFrame, buyer_months: DataFrame, sessions: DataFrame, as_of: date, rules: Rules
 ) -> DataFrame:
-    """Of a month's buyers, by quarter of sessions in that month: the share that then stayed away.
+    """Churn rate of each month's buyers, by quartile of their sessions in that month.
 
-    Engagement is measured in the month and churn in the window after it, so neither sees the other.
+    Engagement is measured in the month and churn in the window after it, so they do not overlap.
     Grain: one row per month whose window is over, with ``churn_rate_q1`` to ``churn_rate_q4``.
     """
     window_end = F.date_add(F.last_day("month"), rules.churn.window_days)
     cohort = buyer_months.select("customer_id", "month").where(window_end <= F.lit(as_of))
     seen = cohort.join(sessions, ["customer_id", "month"], "left").fillna({"sessions": 0})
-    cuts = nearest_rank(seen, "sessions", QUARTILES, by=["month"])
+    cuts = nearest_rank(seen, "sessions", QUARTILE_LIMITS, by=["month"])
     purchase_days = bought.select(F.col("customer_id").alias("buyer"), "transaction_date").distinct()
     bought_again = (
         cohort.join(
@@ -182,18 +182,18 @@ def _churn_by_engagement(
             & (F.col("transaction_date") <= window_end),
             "left_semi",
         )
-    ).withColumn("came_back", F.lit(1))
+    ).withColumn("again", F.lit(1))
     judged = (
         seen.join(cuts, "month")
         .join(bought_again, ["customer_id", "month"], "left")
-        .withColumn("quarter", bin_number("sessions", [f"p{p}" for p in QUARTILES]))
+        .withColumn("quartile", bin_number("sessions", [f"p{p}" for p in QUARTILE_LIMITS]))
     )
     counted = judged.groupBy("month").agg(
-        *(F.count(F.when(F.col("quarter") == q, 1)).alias(f"buyers_{q}") for q in QUARTERS),
+        *(F.count(F.when(F.col("quartile") == q, 1)).alias(f"buyers_{q}") for q in QUARTILES),
         *(
-            F.count(F.when((F.col("quarter") == q) & F.col("came_back").isNull(), 1)).alias(f"churned_{q}")
-            for q in QUARTERS
+            F.count(F.when((F.col("quartile") == q) & F.col("again").isNull(), 1)).alias(f"churned_{q}")
+            for q in QUARTILES
         ),
     )
-    rates = (ratio(f"churned_{q}", f"buyers_{q}").alias(f"churn_rate_q{q}") for q in QUARTERS)
+    rates = (ratio(f"churned_{q}", f"buyers_{q}").alias(f"churn_rate_q{q}") for q in QUARTILES)
     return counted.select("month", *rates)

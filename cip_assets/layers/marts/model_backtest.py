@@ -1,4 +1,4 @@
-"""One row per model and baseline that said something; none where nobody had bought by the day looked back to."""
+"""The backtest by model."""
 
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame
@@ -14,57 +14,61 @@ _BACKTESTED = (*_PREDICTED, "came_days")
 
 
 class ModelBacktest(
-    DaySnapshot, grain="one row per model or baseline and as-of day", key=["model"], domain="customers"
+    DaySnapshot, grain="one row per model or baseline and snapshot day", key=["model"], domain="customers"
 ):
-    """Predictions of the day one churn window before D, judged by what came until D.
+    """Accuracy of the predictions of one churn window ago, compared with what happened since.
 
-    Beside the purchase model and the challenger stand three baselines: recency alone (the share that bought again
-    last time, by how long they had been silent), the last window carried forward, and the base rate. None knows
-    anything of the window.
+    The purchase model and the challenger are compared with three baselines: recency alone (the share that bought again
+    in the window before, by recency), the last window carried forward, and the base rate. None uses any data of the
+    window. There is no row if nobody had bought by the prediction day.
     """
 
     model: T.StringType = column(
-        "Who speaks",
+        "Model or baseline",
         *_PREDICTED,
         required=True,
         isin=["purchase_model", "challenger", "recency", "carry_forward", "base_rate"],
     )
-    predicted_on: T.DateType = column("The day of the predictions", required=True)
-    window_days: T.IntegerType = column("Days after it", required=True, unit="days", ge=1)
-    customers: T.LongType = column("Known buyers of that day", "customer_id", required=True, ge=1)
+    predicted_on: T.DateType = column("Prediction day", required=True)
+    window_days: T.IntegerType = column(
+        "Days from the prediction day to the snapshot day", required=True, unit="days", ge=1
+    )
+    customers: T.LongType = column("Known buyers on the prediction day", "customer_id", required=True, ge=1)
     bought_share: Ratio = column(
-        "Share of them that bought in the window", "came_days", required=True, ge=0, le=1
+        "Share of these buyers who bought in the window", "came_days", required=True, ge=0, le=1
     )
     brier: Ratio = column(
-        "Mean squared error of the probability to buy; less is better",
+        "Brier score: mean squared error of the purchase probability; lower is better",
         *_BACKTESTED,
         required=True,
         ge=0,
         le=1,
     )
-    log_loss: Ratio = column("Mean log loss of it; less is better", *_BACKTESTED, required=True, ge=0)
+    log_loss: Ratio = column(
+        "Mean log loss of the purchase probability; lower is better", *_BACKTESTED, required=True, ge=0
+    )
     auc: Ratio = column(
-        "P(who bought has a higher probability than who did not); 0.5 is a coin", *_BACKTESTED, ge=0, le=1
+        "Probability that a buyer is ranked above a non-buyer; 0.5 is a coin toss", *_BACKTESTED, ge=0, le=1
     )
     spearman: Ratio = column(
-        "Rank correlation of the probability and the purchase days that came", *_BACKTESTED, ge=-1, le=1
+        "Rank correlation of the purchase probability and the actual purchase days", *_BACKTESTED, ge=-1, le=1
     )
     calibration_error: Ratio = column(
-        "How far what was said of a tenth is from what came, on average over the customers",
+        "Mean gap between predicted and actual purchase rate per decile, weighted by customers",
         *_BACKTESTED,
         required=True,
         ge=0,
         le=1,
     )
     mae_purchases: Ratio = column(
-        "Mean error of the expected purchase days; empty where a model expects none",
+        "Mean absolute error of the expected purchase days; empty if the model predicts none",
         "expected_purchases_90",
         "past_days",
         *_BACKTESTED,
         ge=0,
     )
     top_decile_spend_share: Ratio = column(
-        "Share of the window's spend by who was expected to spend most, the top tenth",
+        "Share of the window's spend that came from the 10% of customers predicted to spend the most",
         "expected_purchases_90",
         "expected_value",
         "past_spend",

@@ -1,4 +1,4 @@
-"""The customers of each model in ten parts by probability: how many were said to buy, and how many did."""
+"""The calibration of the models."""
 
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame
@@ -15,25 +15,27 @@ _BACKTESTED = (*_PREDICTED, "came_days")
 
 class ModelCalibration(
     DaySnapshot,
-    grain="one row per model, tenth of the customers by probability, and as-of day",
+    grain="one row per model, decile and snapshot day",
     key=["model", "decile"],
     domain="customers",
 ):
-    """The customers of the backtest in ten parts by probability: how many were said to buy, and how many did."""
+    """Predicted and actual purchase rates in the backtest, by decile of the predicted probability."""
 
     model: T.StringType = column(
-        "Who speaks",
+        "Model",
         "p_purchase_model",
         "p_challenger",
         required=True,
         isin=["purchase_model", "challenger"],
     )
     decile: T.IntegerType = column(
-        "1 is the least likely to buy", *_BACKTESTED[:2], required=True, ge=1, le=10
+        "Decile by purchase probability; 1 is the lowest", *_BACKTESTED[:2], required=True, ge=1, le=10
     )
-    customers: T.LongType = column("Customers in it", "customer_id", required=True, ge=1)
-    predicted: Ratio = column("Mean probability to buy", *_BACKTESTED[:2], required=True, ge=0, le=1)
-    actual: Ratio = column("Share that bought", "came_days", required=True, ge=0, le=1)
+    customers: T.LongType = column("Customers in the decile", "customer_id", required=True, ge=1)
+    predicted: Ratio = column(
+        "Mean predicted probability of a purchase", *_BACKTESTED[:2], required=True, ge=0, le=1
+    )
+    actual: Ratio = column("Share of customers who bought", "came_days", required=True, ge=0, le=1)
 
 
 @csv_file(order_by=["model", "decile"])

@@ -1,4 +1,4 @@
-"""How many customers moved from one segment to another in the last churn window."""
+"""Migration between RFM segments."""
 
 from datetime import date, timedelta
 
@@ -23,24 +23,30 @@ from cip_assets.layers.labels import NO_PURCHASE, NOT_YET
 
 class SegmentMigration(
     DaySnapshot,
-    grain="one row per segment a churn window ago, segment at D, and as-of day",
+    grain="one row per earlier segment, present segment and snapshot day",
     key=["from_segment", "to_segment"],
     domain="customers",
 ):
-    """How customers moved between RFM segments over the last churn window."""
+    """Customers who moved from one RFM segment to another over the last churn window."""
 
     from_segment: T.StringType = column(
-        "Segment at `since`; 'Not yet a customer' for who signed up later",
+        "Segment on the day `since`; 'Not yet a customer' for customers who signed up later",
         "transactions.customer_id",
         "transaction_date",
         "amount",
         "population.signup_date",
         required=True,
     )
-    to_segment: T.StringType = column("Segment at D", "rfm_segment", required=True)
-    since: T.DateType = column("The earlier day, D minus the churn window", "transaction_date", required=True)
-    customers: T.LongType = column("Customers that made the move", "customer_id", required=True, ge=1)
-    from_customers: T.LongType = column("Customers in from_segment then", "customer_id", required=True, ge=1)
+    to_segment: T.StringType = column("Segment on the snapshot day", "rfm_segment", required=True)
+    since: T.DateType = column(
+        "Earlier day: the snapshot day minus the churn window", "transaction_date", required=True
+    )
+    customers: T.LongType = column(
+        "Customers who moved from from_segment to to_segment", "customer_id", required=True, ge=1
+    )
+    from_customers: T.LongType = column(
+        "Customers in from_segment on the day `since`", "customer_id", required=True, ge=1
+    )
     share: Ratio = column("customers / from_customers", "customer_id", required=True, ge=0, le=1)
 
 

@@ -1,8 +1,8 @@
 """The version of an asset's code: it changes with the code that decides its content, and with nothing else.
 
 What decides a table's content is the module that it stands in and the modules of ours that it imports, and what these
-import, down to the parser of the landing files. What a formatter or a comment changes does not count: the syntax tree
-is hashed, without docstrings.
+import, down to the parser of the landing files. What a formatter, a comment or a docstring changes does not count: the
+compiled code is hashed, without the places of its lines.
 """
 
 import ast
@@ -11,7 +11,7 @@ import inspect
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import Contract
@@ -66,20 +66,25 @@ def _follow(name: str, found: dict[str, str]) -> None:
 
 @cache
 def _digest(name: str) -> tuple[str, Sequence[str]]:
-    """The hash of a module's syntax tree, and the modules that it imports and that decide something."""
+    """The hash of a module's code, and the modules that it imports and that decide something."""
     tree = ast.parse(inspect.getsource(sys.modules[name]))
     imported = sorted(set(_imported(tree)))
-    for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-            and ast.get_docstring(node) is not None
-        ):
-            node.body = node.body[1:]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imported
+    # Optimized, code has no docstrings.
+    code = compile(tree, name, "exec", dont_inherit=True, optimize=2)
+    return hashlib.sha256(repr(_content(code)).encode()).hexdigest(), imported
+
+
+def _content(value: object) -> object:
+    """What code does and the constants that it uses, but not where it stands."""
+    if isinstance(value, CodeType):
+        names = (value.co_name, value.co_names, value.co_varnames, value.co_freevars, value.co_cellvars)
+        return value.co_code, value.co_flags, names, [_content(constant) for constant in value.co_consts]
+    # A set has another order in each process.
+    return sorted(map(repr, value)) if isinstance(value, frozenset) else value
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 module = f"{node.module}.{alias.name}"

@@ -23,7 +23,7 @@ from cip_assets.orchestration.run_tags import partitions_covered
 from cip_assets.storage import delta
 from cip_assets.storage.written import WHOLE, require_written
 
-STARTED_BY_US = ".dagster/cip/code"
+STARTED_BY_US = ".dagster/cip_code"
 """The tag of runs that the command line or the sensor of the landing folder starts. Both have scanned the folder.
 
 The Dagster UI hides tags with this prefix, because they are of no use to a person.
@@ -179,9 +179,8 @@ def failed_checks(
         history = instance.event_log_storage.get_asset_check_execution_history(key, limit=RECENT)
         if all(record.status.value == "SUCCEEDED" for record in history):
             continue
-        writers = {
-            commit.audit.get("run_id") for commit in _commits(settings.table_uri("cleaned", source.name))
-        }
+        commits = delta.commits(settings.table_uri("cleaned", source.name), RECENT)
+        writers = {commit.audit.get("run_id") for commit in commits}
         decided: set[str] = set()
         for record in history:  # newest first
             run = instance.get_run_by_id(record.run_id)
@@ -193,10 +192,6 @@ def failed_checks(
             why = "its run ended before it was evaluated" if is_planned else _why_not(record.evaluation)
             if months and why:
                 yield name, why, months
-
-
-def _commits(uri: str) -> Iterator[delta.Commit]:
-    return delta.history(delta.open_table(uri), RECENT) if delta.exists(uri) else iter(())
 
 
 def _is_planned(record: Any) -> bool:

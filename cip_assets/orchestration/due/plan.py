@@ -27,7 +27,7 @@ STAGES: Sequence[Sequence[str]] = (("raw",), ("cleaned", "quarantine"))
 CODE_TAG = gate.STARTED_BY_US
 """The tag with the graph's code version, which every run has. It changes with the code or the rules of any table."""
 
-COVERS_TAG = ".dagster/cip/covers"
+COVERS_TAG = ".dagster/cip_covers"
 """The tag of a snapshot run that skips what is up to date: the digest of all assets that were requested."""
 
 

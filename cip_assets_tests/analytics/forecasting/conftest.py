@@ -1,4 +1,4 @@
-"""The published data set, and simulated customers whose future is known."""
+"""The published data set, and simulated customers with a known future."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def cdnow(cdnow_wheel: Path) -> CdnowCases:
 
 @dataclass(frozen=True)
 class Simulated:
-    """Customers of a BG/NBD world, shape (n,) each; times in days, not rounded."""
+    """Customers who buy according to BG/NBD, each array of shape (n,). Times are in days and not rounded."""
 
     parameters: tuple[float, float, float, float]
     x: np.ndarray
@@ -34,7 +34,7 @@ class Simulated:
 
 @pytest.fixture(scope="session")
 def simulated() -> Simulated:
-    """100,000 customers, purchase by purchase, up to a year past the snapshot."""
+    """100,000 customers, purchase by purchase, up to one year after the snapshot day."""
     rng = np.random.default_rng(20260101)
     customers = 100_000
     r, alpha, a, b = 0.6, 40.0, 0.9, 2.5

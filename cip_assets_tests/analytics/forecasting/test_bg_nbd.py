@@ -1,4 +1,4 @@
-"""BG/NBD: the published estimates, known parameters found again, and no input that breaks it."""
+"""BG/NBD: the published estimates, the recovery of known parameters, and finite results for any input."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ counts = st.one_of(st.integers(0, 5), st.integers(0, 10**6))
 
 @st.composite
 def customers(draw: st.DrawFn) -> tuple[float, float, float]:
-    """x, t_x, age: from a customer of today to a hundred years of silence."""
+    """x, t_x and age, from a customer of today to a gap of a hundred years."""
     age = draw(st.one_of(st.just(0.0), st.floats(0, 36_500)))
     t_x = draw(st.one_of(st.just(0.0), st.just(age), st.floats(0, age)))
     return draw(counts), t_x, age
@@ -43,7 +43,7 @@ def test_cdnow_gives_the_published_estimates(cdnow):
     assert (fit.customers, fit.repeat_customers, fit.at_bound) == (2357, 946, ())
 
 
-def test_the_unit_of_time_only_scales_alpha(cdnow):
+def test_the_unit_of_time_scales_only_alpha(cdnow):
     weeks = bgnbd.fit(in_weeks(cdnow))
     days = bgnbd.fit(Statistics.grouped(cdnow.x, cdnow.t_x, cdnow.age))
     assert (days.r, days.alpha, days.a, days.b) == pytest.approx(
@@ -69,8 +69,8 @@ def test_the_published_customer_buys_1_226_times_in_39_weeks():
 
 
 def test_the_holdout_of_cdnow(cdnow):
-    """39 weeks after the calibration: total and by x. The shortfall of the total is the model's, as published
-    conditional expectations lie below the actual ones for x = 0, 1, 2.
+    """Purchases in the 39 weeks after the calibration, in total and by x. The model underestimates the total, because its
+    published conditional expectations are below the actual figures for x = 0, 1, 2.
     """
     fit = bgnbd.fit(Statistics.grouped(cdnow.x, cdnow.t_x, cdnow.age))
     expected = bgnbd.expected_purchases(fit, cdnow.x, cdnow.t_x, cdnow.age, 273)
@@ -86,7 +86,7 @@ def test_the_holdout_of_cdnow(cdnow):
     assert expected.sum() == pytest.approx(1653.4, abs=0.5)
 
 
-def test_known_parameters_are_found_again(simulated):
+def test_known_parameters_are_recovered(simulated):
     fit = bgnbd.fit(Statistics.grouped(simulated.x, simulated.t_x, simulated.age))
     assert fit.converged
     found = np.log([fit.r, fit.alpha, fit.a, fit.b])
@@ -95,29 +95,29 @@ def test_known_parameters_are_found_again(simulated):
     assert max(fit.log_standard_errors) < 0.05
 
 
-def test_forecasts_agree_with_what_happened(simulated):
+def test_forecasts_agree_with_the_simulated_future(simulated):
     fit = BgNbdFit(*simulated.parameters)
-    told = (simulated.x, simulated.t_x, simulated.age)
+    history = (simulated.x, simulated.t_x, simulated.age)
     pairs = [
-        (bgnbd.probability_active(fit, *told, 90), simulated.purchases_90 > 0),
-        (bgnbd.probability_active(fit, *told, 365), simulated.purchases_365 > 0),
-        (bgnbd.probability_alive(fit, *told), simulated.alive),
-        (bgnbd.expected_purchases(fit, *told, 90), simulated.purchases_90),
-        (bgnbd.expected_purchases(fit, *told, 365), simulated.purchases_365),
+        (bgnbd.probability_active(fit, *history, 90), simulated.purchases_90 > 0),
+        (bgnbd.probability_active(fit, *history, 365), simulated.purchases_365 > 0),
+        (bgnbd.probability_alive(fit, *history), simulated.alive),
+        (bgnbd.expected_purchases(fit, *history, 90), simulated.purchases_90),
+        (bgnbd.expected_purchases(fit, *history, 365), simulated.purchases_365),
     ]
-    silence = simulated.age - simulated.t_x
+    gap = simulated.age - simulated.t_x
     groups = {
         "everyone": simulated.x >= 0,
         "one-time": simulated.x == 0,
         "once more": simulated.x == 1,
         "often": simulated.x >= 5,
-        "recent": (simulated.x > 0) & (silence < 30),
-        "silent": (simulated.x > 0) & (silence > 180),
+        "recent": (simulated.x > 0) & (gap < 30),
+        "long gap": (simulated.x > 0) & (gap > 180),
         "new": simulated.age < 60,
     }
     for name, group in groups.items():
-        for forecast, truth in pairs:
-            error = truth[group] - forecast[group]
+        for forecast, actual in pairs:
+            error = actual[group] - forecast[group]
             assert abs(error.mean()) <= 4 * error.std() / np.sqrt(group.sum()), name
 
 
@@ -148,8 +148,8 @@ def test_the_likelihood_is_the_integral_over_customers(x, t_x, age):
         )[0]
 
     integral = over_p(x, 0) * over_rate(age) + (over_p(x - 1, 1) * over_rate(t_x) if x else 0.0)
-    told = Statistics(x, t_x, age, 1)
-    assert bgnbd.log_likelihood(told, r, alpha, a, b) == pytest.approx(math.log(integral), abs=1e-6)
+    history = Statistics(x, t_x, age, 1)
+    assert bgnbd.log_likelihood(history, r, alpha, a, b) == pytest.approx(math.log(integral), abs=1e-6)
 
 
 @settings(deadline=None)
@@ -167,8 +167,8 @@ def test_the_gradient_is_the_slope_of_the_likelihood(parameters, data):
         assert gradient[index] == pytest.approx((up - down) / 2e-5, rel=1e-4, abs=1e-4)
 
 
-def test_purchases_if_alive_is_the_closed_form_where_that_has_digits():
-    """The numerator of FHL equation (10)."""
+def test_purchases_if_alive_equals_the_closed_form():
+    """The numerator of FHL equation (10), for values where the closed form is accurate."""
     rng = np.random.default_rng(8)
     for _ in range(100):
         r, alpha, a, b = np.exp(rng.normal(0, 1, 4))
@@ -182,15 +182,15 @@ def test_purchases_if_alive_is_the_closed_form_where_that_has_digits():
 
 @pytest.mark.parametrize("a", [0.05, 1.0, 30.0])
 @pytest.mark.parametrize("x", [0, 40, 3000])
-def test_purchases_if_alive_is_the_integral_where_the_closed_form_has_none(a, x):
+def test_purchases_if_alive_equals_the_integral_where_the_closed_form_fails(a, x):
     r, alpha, b, age, h = 0.7, 25.0, 2.0, 200.0, 365.0
     z = h / (alpha + age)
 
     def integrand(p: float) -> float:
         return -math.expm1(-(r + x) * math.log1p(p * z)) / p * beta.pdf(p, a, b + x)
 
-    centre = a / (a + b + x)
-    edges = [1e-12, centre / 1e4, centre / 100, centre, min(1, 10 * centre), min(1, 100 * centre), 1.0]
+    center = a / (a + b + x)
+    edges = [1e-12, center / 1e4, center / 100, center, min(1, 10 * center), min(1, 100 * center), 1.0]
     parts = sum(
         quad(integrand, low, high, limit=400, epsabs=0, epsrel=1e-10)[0]
         for low, high in pairwise(edges)
@@ -201,7 +201,7 @@ def test_purchases_if_alive_is_the_integral_where_the_closed_form_has_none(a, x)
     assert ours == pytest.approx(parts + below, rel=1e-6)
 
 
-def test_many_customers_read_from_a_table_what_few_integrate():
+def test_the_table_for_many_customers_equals_the_integral_for_few():
     fit = BgNbdFit(0.4, 20.0, 0.7, 2.2)
     age = np.linspace(0, 2000, 5000)
     for x in (0, 1, 30, 2000):
@@ -211,10 +211,10 @@ def test_many_customers_read_from_a_table_what_few_integrate():
 
 
 def test_active_by_hand():
-    # One purchase, seen today: lambda ~ Gamma(1, 30), so P = 1 - 30 / (30 + 90).
+    # One purchase, today: lambda ~ Gamma(1, 30), so P = 1 - 30 / (30 + 90).
     fit = BgNbdFit(r=1.0, alpha=30.0, a=1.0, b=2.0)
     assert bgnbd.probability_active(fit, 0, 0, 0, 90) == pytest.approx(0.75)
-    # x = 1, t_x = 0, T = 30: the odds of having stopped are a/b (60/30)^2 = 2, so P(alive) = 1/3, and
+    # x = 1, t_x = 0, T = 30: the odds of having dropped out are a/b (60/30)^2 = 2, so P(alive) = 1/3, and
     # P(active) = 1/3 (1 - (60/120)^2).
     assert bgnbd.probability_alive(fit, 1, 0, 30) == pytest.approx(1 / 3)
     assert bgnbd.probability_active(fit, 1, 0, 30, 60) == pytest.approx(1 / 4)
@@ -222,14 +222,14 @@ def test_active_by_hand():
 
 @settings(deadline=None)
 @given(fit=fits, customer=customers(), horizon=st.floats(0, 3650))
-def test_any_customer_gets_finite_answers(fit, customer, horizon):
+def test_any_customer_gets_finite_predictions(fit, customer, horizon):
     alive = bgnbd.probability_alive(fit, *customer)
     active = bgnbd.probability_active(fit, *customer, horizon)
     expected = bgnbd.expected_purchases(fit, *customer, horizon)
     for probability in (alive, active):
         assert 0 <= probability <= 1
     assert np.isfinite(expected)
-    # Active needs alive; and the expected number is at least the probability of one.
+    # A customer can only be active if alive, and the expected number is at least the probability of one purchase.
     assert active <= alive
     assert expected >= active * (1 - 1e-6)
     if customer[0] == 0:
@@ -238,7 +238,7 @@ def test_any_customer_gets_finite_answers(fit, customer, horizon):
 
 @settings(deadline=None)
 @given(fit=fits, customer=customers(), longer=st.floats(0, 3650), horizon=st.floats(0, 3650))
-def test_longer_silence_and_shorter_horizons_never_raise_the_forecast(fit, customer, longer, horizon):
+def test_a_longer_gap_or_a_shorter_horizon_never_raises_the_forecast(fit, customer, longer, horizon):
     x, t_x, age = customer
     ages = np.array([age, age + longer])
     alive = bgnbd.probability_alive(fit, x, t_x, ages)
@@ -251,7 +251,7 @@ def test_longer_silence_and_shorter_horizons_never_raise_the_forecast(fit, custo
 
 @settings(deadline=None, max_examples=25)  # a fit each
 @given(rows=st.lists(customers(), min_size=1, max_size=20))
-def test_any_fit_ends_with_finite_parameters(rows):
+def test_any_fit_gives_finite_parameters(rows):
     statistics = Statistics.grouped(*zip(*rows, strict=True))
     if statistics.repeat_customers == 0 or statistics.age.max() < 1:
         with pytest.raises(ValueError, match="repeat buyer"):
@@ -264,7 +264,7 @@ def test_any_fit_ends_with_finite_parameters(rows):
 
 
 @pytest.mark.parametrize(
-    ("x", "t_x", "age", "said"),
+    ("x", "t_x", "age", "message"),
     [
         (-1, 0, 5, "x must"),
         (1, math.nan, 5, "t_x must"),
@@ -272,10 +272,10 @@ def test_any_fit_ends_with_finite_parameters(rows):
         (1, 6, 5, "must not exceed"),
     ],
 )
-def test_impossible_customers_are_refused(x, t_x, age, said):
-    with pytest.raises(ValueError, match=said):
+def test_impossible_customers_are_refused(x, t_x, age, message):
+    with pytest.raises(ValueError, match=message):
         bgnbd.probability_alive(CDNOW_FIT, x, t_x, age)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         Statistics(x, t_x, age, 1)
 
 

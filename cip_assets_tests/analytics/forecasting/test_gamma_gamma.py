@@ -1,4 +1,4 @@
-"""Gamma-Gamma: the published estimates, known parameters found again, and binning that does not move them."""
+"""Gamma-Gamma: the published estimates, the recovery of known parameters, and the small effect of binning."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_cdnow_gives_the_published_estimates(cdnow):
     assert fit.population_mean == pytest.approx(35.2, abs=0.1)
 
 
-def test_known_parameters_are_found_again():
+def test_known_parameters_are_recovered():
     x, mean_value = simulate(4.0, 3.0, 40.0, 100_000)
     fit = gamma_gamma.fit(ValueStatistics(x, mean_value, np.ones(len(x))))
     distance = (np.log([fit.p, fit.q, fit.gamma]) - np.log([4.0, 3.0, 40.0])) / fit.log_standard_errors
@@ -42,7 +42,7 @@ def test_known_parameters_are_found_again():
 
 
 @pytest.mark.parametrize("scale", [0.4, 40.0, 4e9])
-def test_bins_move_the_parameters_by_less_than_half_a_percent(scale):
+def test_bins_change_the_parameters_by_less_than_half_a_percent(scale):
     x, mean_value = simulate(4.0, 3.0, scale, 50_000)
     full = gamma_gamma.fit(ValueStatistics(x, mean_value, np.ones(len(x))))
     binned = gamma_gamma.bin_statistics(x, mean_value)
@@ -52,14 +52,14 @@ def test_bins_move_the_parameters_by_less_than_half_a_percent(scale):
     assert (fit.p, fit.q, fit.gamma) == pytest.approx((full.p, full.q, full.gamma), rel=0.005)
 
 
-def test_bins_stay_few_whatever_the_number_of_customers():
+def test_there_are_few_bins_for_any_number_of_customers():
     rng = np.random.default_rng(1)
     values = np.exp(rng.uniform(np.log(0.01), np.log(1e16), 300_000))
     binned = gamma_gamma.bin_statistics(np.ones(300_000), values)
     assert len(binned.x) <= gamma_gamma.BINS_PER_E_FOLD * math.log(1e18) + 2
 
 
-def test_bins_of_bins_and_of_counts_are_the_bins_of_customers():
+def test_bins_of_bins_and_of_counts_equal_the_bins_of_customers():
     x, mean_value = simulate(4.0, 3.0, 40.0, 2000)
     once = gamma_gamma.bin_statistics(x, mean_value)
     twice = gamma_gamma.bin_statistics(once.x, once.mean_value, once.count)
@@ -78,26 +78,26 @@ def test_one_time_buyers_zero_values_and_missing_values_are_left_out():
 
 @pytest.mark.parametrize(("x", "mean_value"), [(1, 30.0), (3, 12.0), (12, 200.0)])
 def test_the_likelihood_is_the_integral_over_customers(x, mean_value):
-    """Mean of x Gamma(p, nu) values, integrated over nu ~ Gamma(q, gamma)."""
+    """The density of the mean of x Gamma(p, nu) values, integrated over nu ~ Gamma(q, gamma)."""
     p, q, scale = 2.5, 3.5, 60.0
 
     def density(nu: float) -> float:
         return gamma.pdf(mean_value, p * x, scale=1 / (x * nu)) * gamma.pdf(nu, q, scale=1 / scale)
 
     integral = quad(density, 0, 5, epsabs=0, epsrel=1e-10, points=[0.01, 0.1, 0.5], limit=200)[0]
-    told = ValueStatistics(x, mean_value, 1)
-    assert gamma_gamma.log_likelihood(told, p, q, scale) == pytest.approx(math.log(integral), abs=1e-8)
+    statistics = ValueStatistics(x, mean_value, 1)
+    assert gamma_gamma.log_likelihood(statistics, p, q, scale) == pytest.approx(math.log(integral), abs=1e-8)
 
 
 def test_expected_value_by_hand():
     fit = GammaGammaFit(p=2.0, q=3.0, gamma=10.0)  # population mean 2 * 10 / 2 = 10
-    # Without a repeat purchase: 10. With 4: weight 8 / (8 + 2), so 0.8 * 20 + 0.2 * 10.
+    # Without a repeat purchase: 10. With 4, the weight is 8 / (8 + 2), so 0.8 * 20 + 0.2 * 10.
     assert fit.expected_value([0, 4, 4], [math.nan, 20.0, math.nan]).tolist() == pytest.approx([10, 18, 10])
 
 
 @settings(deadline=None)
 @given(p=positive, q=positive, scale=positive, x=st.integers(0, 10**6), mean_value=amounts)
-def test_any_value_gets_a_finite_answer(p, q, scale, x, mean_value):
+def test_any_value_gives_a_finite_expectation(p, q, scale, x, mean_value):
     fit = GammaGammaFit(p, 1 + q, scale)
     value = fit.expected_value(x, mean_value)
     assert np.isfinite(value)
@@ -109,13 +109,13 @@ def test_any_value_gets_a_finite_answer(p, q, scale, x, mean_value):
 
 @settings(deadline=None, max_examples=25)  # a fit each
 @given(rows=st.lists(st.tuples(st.integers(1, 1000), st.floats(0.01, 1e16)), min_size=1, max_size=20))
-def test_any_fit_ends_with_finite_parameters(rows):
+def test_any_fit_gives_finite_parameters(rows):
     fit = gamma_gamma.fit(gamma_gamma.bin_statistics(*zip(*rows, strict=True)))
     assert np.isfinite([fit.p, fit.q, fit.gamma, fit.log_likelihood]).all()
     assert fit.q > 1 or not fit.converged
 
 
-def test_spending_without_a_mean_is_said_not_fitted():
+def test_spending_without_a_mean_is_reported_as_not_converged():
     x, mean_value = simulate(4.0, 0.6, 40.0, 20_000)
     fit = gamma_gamma.fit(gamma_gamma.bin_statistics(x, mean_value))
     assert (fit.converged, fit.population_mean) == (False, math.inf)
@@ -127,7 +127,7 @@ def test_spending_without_a_mean_is_said_not_fitted():
 def test_impossible_values_are_refused():
     with pytest.raises(ValueError, match="mean_value must"):
         ValueStatistics(1, 0, 1)
-    with pytest.raises(ValueError, match="one length"):
+    with pytest.raises(ValueError, match="same length"):
         ValueStatistics([1, 2], [1, 2], [1])
     with pytest.raises(ValueError, match="at least one"):
         gamma_gamma.fit(gamma_gamma.bin_statistics([0], [1]))

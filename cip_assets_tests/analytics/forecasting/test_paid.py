@@ -1,4 +1,4 @@
-"""Purchase days that cost nothing: what is expected of them, by hand and on simulated customers whose future is known."""
+"""Purchase days that cost nothing: the expected share, by hand and for simulated customers with a known future."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ FREE = PaidShare(mean=0.0)
 OFTEN = PaidShare(mean=0.75, strength=4.0)
 
 
-def test_a_share_is_the_kinds_own_weighed_against_the_buyers_days():
+def test_a_share_weighs_the_mean_of_the_group_against_the_days_of_the_buyer():
     # (4 * 0.75 + 1 paid day) / (4 + 6 days)
     assert expected_paid(OFTEN, FREE, True, 6, 1) == pytest.approx(0.4)
     assert expected_paid(OFTEN, FREE, [True, False], [0, 0], [0, 0]).tolist() == [0.75, 0.0]
-    # Where the first day counts it is one more day: (4 * 0.75 + 0) / (4 + 0 + 1)
+    # If the first day counts, it is one more day: (4 * 0.75 + 0) / (4 + 0 + 1)
     assert expected_paid(FREE, PaidShare(0.75, 4.0, counts_first_day=True), False, 0, 0) == pytest.approx(0.6)
 
 
@@ -36,7 +36,7 @@ def test_a_share_is_the_kinds_own_weighed_against_the_buyers_days():
     st.floats(0.1, 100),
     st.booleans(),
 )
-def test_where_every_day_was_paid_the_share_is_exactly_one(rows, strength, counts_first):
+def test_if_every_day_was_paid_the_share_is_exactly_one(rows, strength, counts_first):
     days, count = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
     shares = fit_paid_shares(PaidStatistics(np.ones(len(days)), days, days, count))
     for share in (*shares, PaidShare(1.0, strength, counts_first)):
@@ -51,14 +51,14 @@ def test_where_every_day_was_paid_the_share_is_exactly_one(rows, strength, count
         max_size=8,
     )
 )
-def test_any_days_have_a_share(rows):
+def test_any_days_give_a_share(rows):
     first, days, paid, count = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
     paid = np.minimum(days, paid)
     found = expected_paid(*fit_paid_shares(PaidStatistics(first, days, paid, count)), first > 0, days, paid)
     assert ((found >= 0) & (found <= 1)).all()
 
 
-def test_nobody_at_all_is_taken_to_pay():
+def test_without_buyers_the_share_is_one():
     nobody = np.zeros(0)
     assert fit_paid_shares(PaidStatistics(nobody, nobody, nobody, nobody))[0].mean == 1.0
 
@@ -68,7 +68,7 @@ def test_more_paid_days_than_days_are_refused():
         PaidStatistics(1, 2, 3, 1)
 
 
-def test_a_beta_is_found_again():
+def test_a_known_beta_is_recovered():
     rng = np.random.default_rng(3)
     days = rng.integers(1, 12, 50_000)
     paid = rng.binomial(days, rng.beta(3.0, 1.0, 50_000))
@@ -77,8 +77,8 @@ def test_a_beta_is_found_again():
     assert share.strength == pytest.approx(4.0, rel=0.05)
 
 
-def test_with_few_repeat_buyers_of_a_kind_all_days_of_all_buyers_tell():
-    # 100 buyers paid on both their days, one came once and paid nothing: 200 of 201 days are paid.
+def test_a_group_with_few_repeat_buyers_uses_all_days_of_all_buyers():
+    # 100 buyers paid on both days, and one bought once and paid nothing: 200 of 201 days are paid.
     _, others = fit_paid_shares(PaidStatistics([1, 0], [1, 0], [1, 0], [100, 1]))
     assert others.counts_first_day
     assert others.mean == pytest.approx(200 / 201, abs=0.01)
@@ -90,7 +90,7 @@ def test_with_few_repeat_buyers_of_a_kind_all_days_of_all_buyers_tell():
 
 @dataclass
 class Shop:
-    """Buyers of a BG/NBD world, what they paid a day, and of which kind they are."""
+    """Buyers who buy according to BG/NBD, and the value of each of their purchase days."""
 
     days: list[np.ndarray]
     values: list[np.ndarray]
@@ -115,12 +115,12 @@ class Shop:
         return cls(days, values, age.astype(float), np.arange(customers) % 2 == 1)
 
     def give_away(self, free: Callable[[int, int], bool]) -> None:
-        """Make a buyer's day cost nothing where `free` says so of the buyer and the number of the day."""
+        """Make a purchase day cost nothing if `free` is true for the buyer and the number of the day."""
         for i, values in enumerate(self.values):
             values[[free(i, j) for j in range(len(values))]] = 0.0
 
     def seen(self) -> dict[str, np.ndarray]:
-        """What the model is told."""
+        """The data of the model."""
         past = [v[d <= age] for d, v, age in zip(self.days, self.values, self.age, strict=True)]
         last = [d[d <= age][-1] for d, age in zip(self.days, self.age, strict=True)]
         paid_x = np.array([(v[1:] > 0).sum() for v in past], float)
@@ -134,8 +134,8 @@ class Shop:
             "is_first_paid": np.array([v[0] > 0 for v in past]),
         }
 
-    def came(self) -> float:
-        """What a purchase day of the next 90 days was worth."""
+    def actual_value(self) -> float:
+        """The mean value of a purchase day in the next 90 days."""
         later = [v[d > age] for d, v, age in zip(self.days, self.values, self.age, strict=True)]
         return float(sum(v.sum() for v in later) / sum(map(len, later)))
 
@@ -152,26 +152,30 @@ def fitted(seen: dict[str, np.ndarray]) -> PurchaseModel:
 GIVEN_AWAY: dict[str, Callable[[np.random.Generator], Callable[[int, int], bool]]] = {
     "half of the buyers never pay": lambda _: lambda i, _j: i % 2 == 1,
     "everybody's first day is a voucher": lambda _: lambda _i, j: j == 0,
-    "every day is free by one chance in ten": lambda rng: lambda _i, _j: rng.random() < 0.1,
-    "a quarter never pays, the others not on their first day": lambda _: lambda i, j: i % 4 == 1 or j == 0,
+    "every day is free with a probability of 0.1": lambda rng: lambda _i, _j: rng.random() < 0.1,
+    "a quarter of the buyers never pay, and the others not on the first day": lambda _: (
+        lambda i, j: i % 4 == 1 or j == 0
+    ),
 }
 
 
 @pytest.mark.parametrize("case", GIVEN_AWAY)
-def test_the_forecast_of_a_purchase_day_is_what_the_next_window_shows(case):
+def test_the_expected_value_of_a_purchase_day_is_the_actual_value_in_the_next_window(case):
     shop = Shop.open(6000, seed=8)
     shop.give_away(GIVEN_AWAY[case](np.random.default_rng(1)))
     seen = shop.seen()
     model = fitted(seen)
     scores = model.score(**seen)
     days = scores["expected_purchases_90"]
-    assert (days * scores["expected_value"]).sum() / days.sum() == pytest.approx(shop.came(), rel=0.05)
+    assert (days * scores["expected_value"]).sum() / days.sum() == pytest.approx(
+        shop.actual_value(), rel=0.05
+    )
     assert all((np.isfinite(array) & (array >= 0)).all() for array in scores.values())
     assert any(note.startswith("Some purchase days cost nothing") for note in model.notes)
     assert PurchaseModel.from_dict(json.loads(json.dumps(model.to_dict()))) == model
 
 
-def test_a_buyer_that_never_paid_is_worth_a_small_part_of_the_others():
+def test_a_buyer_who_never_paid_is_worth_much_less_than_the_others():
     shop = Shop.open(120, seed=8)
     shop.give_away(lambda i, _: i % 2 == 1)
     seen = shop.seen()
@@ -179,13 +183,13 @@ def test_a_buyer_that_never_paid_is_worth_a_small_part_of_the_others():
     assert value[shop.is_odd].max() < 0.05 * value[~shop.is_odd].mean()
 
 
-def test_where_every_day_was_paid_no_figure_moves():
+def test_if_every_day_was_paid_the_paid_statistics_change_nothing():
     seen = Shop.open(400, seed=8).seen()
-    told = fitted(seen).score(**seen)
+    with_paid = fitted(seen).score(**seen)
     paid_x, first = seen.pop("paid_x"), seen.pop("is_first_paid")
-    untold = fit_purchase_model(
+    without_paid = fit_purchase_model(
         Statistics.grouped(seen["x"], seen["t_x"], seen["age"]),
         bin_statistics(paid_x, np.nan_to_num(seen["mean_value"])),
     ).score(**seen)
     assert first.all()
-    assert all((told[name] == untold[name]).all() for name in told)
+    assert all((with_paid[name] == without_paid[name]).all() for name in with_paid)

@@ -1,4 +1,4 @@
-"""The purchase model: what is chosen, what it says of customers, and that it travels."""
+"""The purchase model: the models used, the scores of customers, and the conversion to JSON."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MODELS = [
 
 @st.composite
 def customer_lists(draw: st.DrawFn) -> list[tuple[float, float, float, float]]:
-    """x, t_x, age, mean_value of a few customers, often alike."""
+    """x, t_x, age and mean_value of a few customers, often equal."""
     rows = []
     for _ in range(draw(st.integers(1, 5))):
         age = draw(st.one_of(st.just(0.0), st.integers(0, 36_500).map(float)))
@@ -53,7 +53,7 @@ def check_scores(scores, customers):
         assert (scores[name] <= 1).all()
 
 
-def test_cdnow_is_fitted(cdnow):
+def test_a_model_is_fitted_on_cdnow(cdnow):
     model = fit_purchase_model(
         Statistics.grouped(cdnow.x, cdnow.t_x, cdnow.age), bin_statistics(cdnow.x, cdnow.mean_value)
     )
@@ -109,24 +109,24 @@ def test_any_customers_get_a_model_that_scores_them(rows):
 
 
 def test_too_few_repeat_buyers_get_the_pooled_rate():
-    # 40 people seen for 100 days, 10 of whom bought once more.
+    # 40 customers observed for 100 days; 10 of them bought once more.
     statistics = Statistics([0, 1], [0, 30], [100, 100], [30, 10])
     values = ValueStatistics([1, 1], [20, 40], [5, 5])
     model = fit_purchase_model(statistics, values, window_days=60)
     assert (model.model, model.value_model) == ("pooled_rate", "pooled_mean")
-    assert any("10 customers bought on a second day, 50 are needed" in note for note in model.notes)
+    assert any("10 customers bought on a second day, but 50 are needed" in note for note in model.notes)
     scores = model.score([0, 1], [0, 30], [100, 100], [math.nan, 20])
-    check = (10 + 0.5) / (40 * 100 + 365)
-    assert model.purchases.r / model.purchases.alpha == pytest.approx(check)
+    rate = (10 + 0.5) / (40 * 100 + 365)
+    assert model.purchases.r / model.purchases.alpha == pytest.approx(rate)
     assert "p_active_60" in scores
     assert scores["p_alive"].tolist() == [1, 1]
-    assert scores["expected_purchases_30"][0] < 30 * check < scores["expected_purchases_30"][1]
+    assert scores["expected_purchases_30"][0] < 30 * rate < scores["expected_purchases_30"][1]
     assert scores["expected_value"][0] == pytest.approx(30)
     assert 20 < scores["expected_value"][1] < 30
 
 
 @pytest.mark.parametrize(
-    ("statistics", "said"),
+    ("statistics", "reason"),
     [
         (NOBODY, "0 customers"),
         (Statistics(0, 0, 400, 1000), "0 customers"),
@@ -134,15 +134,15 @@ def test_too_few_repeat_buyers_get_the_pooled_rate():
         (Statistics([1, 2], [0, 0], [0, 0], [90, 90]), "no day has passed"),
     ],
 )
-def test_degenerate_data_is_named(statistics, said):
+def test_the_notes_give_the_reason_for_degenerate_data(statistics, reason):
     model = fit_purchase_model(statistics, NO_VALUES, overall_mean_value=12.5)
     assert model.model == "pooled_rate"
-    assert said in model.notes[0]
+    assert reason in model.notes[0]
     check_scores(model.score([0, 5], [0, 10], [0, 90], [math.nan, 7]), 2)
     assert model.score(0, 0, 0, math.nan)["expected_value"].tolist() == [12.5]
 
 
-def test_values_without_a_mean_fall_back_to_the_pooled_mean():
+def test_for_values_without_a_mean_the_pooled_mean_is_used():
     rng = np.random.default_rng(4)
     x = rng.geometric(0.5, 5000)
     mean_value = rng.gamma(4.0 * x) / rng.gamma(0.6, 1 / 40.0, 5000) / x
@@ -151,7 +151,7 @@ def test_values_without_a_mean_fall_back_to_the_pooled_mean():
     assert any("no finite mean" in note for note in model.notes)
 
 
-def test_nobody_who_stops_is_a_fit_with_a_note():
+def test_without_dropout_a_model_is_fitted():
     rng = np.random.default_rng(6)
     age = rng.integers(100, 400, 3000)
     x = rng.poisson(rng.gamma(2.0, 1 / 40.0, 3000) * age)
@@ -161,7 +161,7 @@ def test_nobody_who_stops_is_a_fit_with_a_note():
     assert model.score(3, 50, 100, math.nan)["p_alive"] > 0.97
 
 
-def test_pooled_rate_finds_what_it_is_given():
+def test_pooled_rate_recovers_known_parameters():
     rng = np.random.default_rng(7)
     age = rng.integers(1, 700, 200_000)
     x = rng.poisson(rng.gamma(1.5, 1 / 90.0, 200_000) * age)
@@ -171,14 +171,14 @@ def test_pooled_rate_finds_what_it_is_given():
 
 
 def test_pooled_mean_by_hand():
-    # 10 people with one purchase of 20, 10 with three of 40 on average: (200 + 1200) / 40.
+    # 10 customers with one purchase of 20, and 10 with three of 40 on average: (200 + 1200) / 40.
     fitted = pooled_mean(ValueStatistics([1, 3], [20, 40], [10, 10]))
     assert fitted.mean == pytest.approx(35)
     assert pooled_mean(NO_VALUES, math.nan) == PooledMean(0.0, 1.0)
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_models_travel_as_plain_json(model):
+def test_models_can_be_restored_from_json(model):
     plain = json.loads(json.dumps(model.to_dict(), allow_nan=False))
     back = PurchaseModel.from_dict(plain)
     assert back == model
@@ -186,7 +186,7 @@ def test_models_travel_as_plain_json(model):
     assert all((before[name] == after[name]).all() for name in before)
 
 
-def test_what_is_no_purchase_model_is_refused():
+def test_anything_other_than_a_purchase_model_is_refused():
     plain = MODELS[0].to_dict()
     for broken in (
         {},
@@ -198,16 +198,16 @@ def test_what_is_no_purchase_model_is_refused():
             PurchaseModel.from_dict(broken)
 
 
-def test_a_customer_scores_the_same_alone_and_in_a_crowd():
+def test_a_customer_gets_the_same_scores_alone_and_among_many():
     rng = np.random.default_rng(9)
     age = rng.integers(0, 900, 20_000)
     x = np.minimum(rng.poisson(2, 20_000), age)
     t_x = np.where(x > 0, rng.integers(0, age + 1), 0)
     mean_value = rng.gamma(2, 20, 20_000)
-    crowd = MODELS[0].score(x, t_x, age, mean_value)
+    among_many = MODELS[0].score(x, t_x, age, mean_value)
     for i in range(5):
         alone = MODELS[0].score(x[i], t_x[i], age[i], mean_value[i])
-        for name, array in crowd.items():
+        for name, array in among_many.items():
             assert alone[name] == pytest.approx(array[i], rel=1e-6)
 
 

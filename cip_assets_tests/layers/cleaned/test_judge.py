@@ -1,6 +1,6 @@
-"""What becomes of a landed line: which value, which outcome, for which reasons.
+"""The values, the outcome and the reasons of a landed line.
 
-Each test is one table of cases, so that an engine answers it with one query per source table.
+Each test is one table of cases, so that an engine needs only one query per source table.
 """
 
 import csv
@@ -26,7 +26,7 @@ from cip_assets_tests.layers.frames import Row, collected, frame_of, types_of
 FEBRUARY, MARCH = date(2024, 2, 1), date(2024, 3, 1)
 NO_BREAK = "\u00a0"
 
-# A line of each table with nothing wrong. Each case changes some of its fields.
+# A good line of each table. Each case changes some of its fields.
 GOOD: Mapping[str, Mapping[str, str]] = {
     "customers": {
         "customer_id": "c1",
@@ -88,7 +88,7 @@ Change = Mapping[str, Any]
 
 
 def line_of(table: str, line: int, change: Change) -> Row:
-    """The good line with some fields changed; with an id of its own unless the case gives one."""
+    """The good line with some fields changed. It has its own id unless the case gives one."""
     source = SOURCE_TABLES[table]
     provenance = {
         "source_file": f"{table}.csv",
@@ -102,7 +102,7 @@ def line_of(table: str, line: int, change: Change) -> Row:
 
 
 def ragged(text: str, fields: int, header: int) -> Change:
-    """A line with too few or too many fields, as the reader hands it over: text and no values."""
+    """A line with too few or too many fields, as it comes from the reader: the text, but no values."""
     nothing = dict.fromkeys([name for values in GOOD.values() for name in values])
     return {**nothing, "ragged_text": text, "field_count": fields, "header_field_count": header}
 
@@ -113,7 +113,7 @@ def judged(spark: SparkSession, rules: Rules, table: str, lines: Sequence[Row]) 
 
 
 def outcomes(spark: SparkSession, rules: Rules, table: str, changes: Sequence[Change]) -> list[Row]:
-    """What became of each case, in their order: every column of the judgement."""
+    """The result for each case, in order: every column of the judged lines."""
     lines = [line_of(table, number, change) for number, change in enumerate(changes, 2)]
     rows = collected(judged(spark, rules, table, lines))
     return sorted(rows, key=lambda row: row["source_line"])
@@ -185,7 +185,7 @@ REASONS: Mapping[str, Sequence[tuple[Change, str]]] = {
         ({"amount": "0.00"}, ""),
         ({"amount": "-0"}, ""),
         ({"amount": "-0.00"}, ""),
-        # A negative amount is negative, though it would be rounded to zero.
+        # A negative amount stays negative, even if it would be rounded to zero.
         ({"amount": "-0.004"}, "amount:below_minimum"),
         ({"amount": "-" + "0" * 40 + ".00001"}, "amount:below_minimum"),
         ({"amount": "999999999.99"}, ""),
@@ -204,13 +204,13 @@ REASONS: Mapping[str, Sequence[tuple[Change, str]]] = {
         ({"transaction_date": "20240305"}, "transaction_date:not_a_date"),
         ({"transaction_date": "2024-02-30"}, "transaction_date:not_a_date"),
         ({"transaction_date": "2024-13-01"}, "transaction_date:not_a_date"),
-        # The reader puts a row into the month of its date. One that lies in no month of the calendar comes in
-        # the month of its delivery.
+        # The reader assigns a row to the month of its date. If that month is not in the calendar, it assigns the row
+        # to the month of the delivery date.
         ({"transaction_date": "2022-12-31"}, "transaction_date:outside_calendar"),
         ({"transaction_date": "2034-03-05"}, "transaction_date:outside_calendar"),
         ({"transaction_date": "2024-02-29"}, "transaction_date:outside_calendar"),
         ({"transaction_date": "2024-04-01"}, "transaction_date:outside_calendar"),
-        # Sail counts nanoseconds in some functions, which end in 1677 and 2262.
+        # Some functions of Sail count nanoseconds, whose range ends in 1677 and 2262.
         *(({"transaction_date": day}, "transaction_date:outside_calendar") for day in FAR_DAYS),
         ({"transaction_date": "0000-03-05"}, "transaction_date:not_a_date"),
         ({"transaction_date": "2924-02-30"}, "transaction_date:not_a_date"),
@@ -300,7 +300,7 @@ def test_every_rule_of_the_contracts_has_a_case_above(rules: Rules) -> None:
                 expected.add(f"{name}:not_a_number")
         if source.event_date:
             expected.add(f"{source.event_date}:outside_calendar")
-        # What has a fill is never missing.
+        # A column with a fill value is never missing.
         expected -= {f"{key.removeprefix(f'{table}.')}:missing" for key in rules.fill}
         seen = {reason for _, reasons in cases for reason in reasons.split("; ")}
         assert seen - {"", "row:too_few_fields", "row:too_many_fields"} == expected, table
@@ -340,13 +340,13 @@ VALUES: Mapping[str, Sequence[tuple[Change, Change]]] = {
         ({"amount": "12,50"}, {"amount": None}),
         ({"amount": "."}, {"amount": None}),
         ({"amount": "--5"}, {"amount": None}),
-        # Dates, with or without a time of day and an offset: the date is what is written
+        # Dates, with or without a time of day and an offset: the date is taken as written
         ({"transaction_date": "2024-03-05T23:59"}, {"transaction_date": date(2024, 3, 5)}),
         ({"transaction_date": "2024-03-05 23:59:59.999"}, {"transaction_date": date(2024, 3, 5)}),
         ({"transaction_date": "2024-03-31T23:59:59-05:00"}, {"transaction_date": date(2024, 3, 31)}),
         ({"transaction_date": "2024-03-01T00:00:00Z"}, {"transaction_date": date(2024, 3, 1)}),
         ({"transaction_date": "2024-03-05T"}, {"transaction_date": None}),
-        # Blanks, those of spreadsheets included, and empty texts
+        # Blanks, including those of spreadsheets, and empty texts
         ({"transaction_id": "  t 9  "}, {"transaction_id": "t 9"}),
         ({"customer_id": f"{NO_BREAK}c9{NO_BREAK}"}, {"customer_id": "c9"}),
         ({"quantity": " 3\t", "amount": f"{NO_BREAK}12.50"}, {"quantity": 3, "amount": Decimal("12.50")}),
@@ -377,7 +377,7 @@ VALUES: Mapping[str, Sequence[tuple[Change, Change]]] = {
         ({"customer_segment": "small   business"}, {"customer_segment": "Small Business"}),
         ({"first_name": " Ann  Bo "}, {"first_name": "Ann  Bo"}),
         ({"first_name": "", "last_name": ""}, {"first_name": None, "last_name": None}),
-        # Implausible is kept and flagged
+        # Implausible values are kept and flagged
         ({"email": " ann@x.org "}, {"email": "ann@x.org", "is_email_plausible": True}),
         ({"email": "a.b+c@mail.x.co.uk"}, {"is_email_plausible": True}),
         ({"email": "ann.x.org"}, {"email": "ann.x.org", "is_email_plausible": False}),
@@ -414,12 +414,12 @@ VALUES: Mapping[str, Sequence[tuple[Change, Change]]] = {
             {"signup_date": "", "date_of_birth": "2001-01-01"},
             {"signup_date": None, "is_birth_date_plausible": True},
         ),
-        # Without a sign-up the delivery, of 31 March 2024, is what a birth must not be after.
+        # Without a sign-up day, the date of birth must not be after the delivery date, 31 March 2024.
         ({"signup_date": "", "date_of_birth": "2024-03-31"}, {"is_birth_date_plausible": True}),
         ({"signup_date": "", "date_of_birth": "2024-04-01"}, {"is_birth_date_plausible": False}),
         ({"date_of_birth": "0024-03-01"}, {"is_birth_date_plausible": False}),
         ({"signup_date": "2024-01-31T08:00:00Z"}, {"signup_date": date(2024, 1, 31)}),
-        # The first and the last day of all stand for none.
+        # The first and the last possible day are placeholders for no date.
         ({"signup_date": "0001-01-01T00:00:00"}, {"signup_date": None, "outcome": "cleaned"}),
         ({"signup_date": "9999-12-31"}, {"signup_date": None, "outcome": "cleaned"}),
         ({"date_of_birth": "0001-01-01"}, {"date_of_birth": None, "is_birth_date_plausible": None}),
@@ -468,7 +468,7 @@ VALUES: Mapping[str, Sequence[tuple[Change, Change]]] = {
             {"timestamp": "2024-03-05T10:15:30.987654321Z"},
             {"timestamp": datetime(2024, 3, 5, 10, 15, 30, tzinfo=UTC)},
         ),
-        # The reader has put it into March by its first ten characters.
+        # The reader has assigned it to March, by its first ten characters.
         (
             {"timestamp": "2024-03-31T23:30-05:00"},
             {"timestamp": datetime(2024, 3, 31, 23, 30, tzinfo=UTC), "outcome": "cleaned"},
@@ -511,31 +511,31 @@ def test_unknown_words_are_reported_with_their_rows(spark: SparkSession, rules: 
     ]
 
 
-# --- which line wins ----------------------------------------------------------------------------------------
+# --- which line is cleaned ----------------------------------------------------------------------------------
 
 JANUARY_3, MARCH_3 = date(2024, 1, 3), date(2024, 3, 3)
 
-# (id, delivered, file, line, month, quantity) and what becomes of it
+# (id, delivery date, file, line, month, quantity) and the outcome
 RIVALS = [
-    # The latest delivery wins, wherever it stands.
+    # The line of the latest delivery is cleaned, whatever its file and line number.
     (("delivery", MARCH_3, "a.csv", 2, MARCH, "1"), "cleaned"),
     (("delivery", JANUARY_3, "z.csv", 99, MARCH, "2"), "superseded"),
-    # A delivery without a day is older than any.
+    # A delivery without a date is older than any with one.
     (("undated", None, "z.csv", 98, MARCH, "1"), "superseded"),
     (("undated", JANUARY_3, "a.csv", 3, MARCH, "2"), "cleaned"),
-    # Within a delivery the last file wins, by name.
+    # Within a delivery, the last file by name counts.
     (("file", MARCH_3, "a.csv", 97, MARCH, "1"), "superseded"),
     (("file", MARCH_3, "b.csv", 2, MARCH, "2"), "cleaned"),
-    # Within a file the last line wins, and line 10 is after line 9.
+    # Within a file, the last line counts, and line 10 is after line 9.
     (("line", MARCH_3, "a.csv", 9, MARCH, "1"), "superseded"),
     (("line", MARCH_3, "a.csv", 10, MARCH, "2"), "cleaned"),
     (("line", MARCH_3, "a.csv", 8, MARCH, "3"), "superseded"),
-    # A broken newer line does not supersede a good older one, nor does a good one hide a broken one.
+    # A broken newer line does not supersede a good older one, and a good line does not supersede a broken one.
     (("broken", JANUARY_3, "a.csv", 20, MARCH, "1"), "cleaned"),
     (("broken", MARCH_3, "a.csv", 21, MARCH, "none"), "quarantined"),
     (("broken twice", MARCH_3, "a.csv", 30, MARCH, "0"), "quarantined"),
     (("broken twice", MARCH_3, "a.csv", 31, MARCH, "0"), "quarantined"),
-    # Blanks around an id are not part of it; its case is.
+    # Blanks around an id are not part of it, but its case is.
     (("blank", MARCH_3, "a.csv", 40, MARCH, "1"), "superseded"),
     ((" blank ", MARCH_3, "a.csv", 41, MARCH, "1"), "cleaned"),
     (("Blank", MARCH_3, "a.csv", 42, MARCH, "1"), "cleaned"),
@@ -544,7 +544,7 @@ RIVALS = [
     (("forward", JANUARY_3, "a.csv", 51, FEBRUARY, "1"), "superseded"),
     (("back", JANUARY_3, "a.csv", 52, MARCH, "1"), "superseded"),
     (("back", MARCH_3, "a.csv", 53, FEBRUARY, "1"), "cleaned"),
-    # Not by a broken line.
+    # But a broken line does not move it.
     (("stays", JANUARY_3, "a.csv", 54, FEBRUARY, "1"), "cleaned"),
     (("stays", MARCH_3, "a.csv", 55, MARCH, "none"), "quarantined"),
 ]
@@ -559,7 +559,7 @@ def rival_lines() -> list[Row]:
 
 
 @pytest.mark.engine
-def test_the_line_delivered_last_wins(spark: SparkSession, rules: Rules) -> None:
+def test_the_line_delivered_last_is_cleaned(spark: SparkSession, rules: Rules) -> None:
     lines = rival_lines()
     random.Random(3).shuffle(lines)
     rows = collected(judged(spark, rules, "transactions", lines))
@@ -569,17 +569,19 @@ def test_the_line_delivered_last_wins(spark: SparkSession, rules: Rules) -> None
 
 
 @pytest.mark.engine
-def test_a_run_of_one_month_decides_like_a_run_of_all(spark: SparkSession, rules: Rules) -> None:
+def test_a_run_of_one_month_gives_the_same_outcomes_as_a_run_of_all(
+    spark: SparkSession, rules: Rules
+) -> None:
     source = SOURCE_TABLES["transactions"]
     lines = rival_lines()
-    decided = {}
+    found = {}
     for month in (FEBRUARY, MARCH):
         raw = frame_of(spark, source.raw.spark_schema, [row for row in lines if row["month"] == month])
         others = frame_of(spark, source.raw.spark_schema, [row for row in lines if row["month"] != month])
         rows = collected(judge(raw, source, rules, rivals(raw, others, source)))
         assert {row["month"] for row in rows} == {month}
-        decided |= {(row["source_file"], row["source_line"]): row["outcome"] for row in rows}
-    assert decided == {(file, line): outcome for (_, _, file, line, _, _), outcome in RIVALS}
+        found |= {(row["source_file"], row["source_line"]): row["outcome"] for row in rows}
+    assert found == {(file, line): outcome for (_, _, file, line, _, _), outcome in RIVALS}
 
 
 def test_months_without_an_id_in_common_are_not_read(spark: SparkSession, rules: Rules) -> None:
@@ -591,7 +593,7 @@ def test_months_without_an_id_in_common_are_not_read(spark: SparkSession, rules:
     assert rivals(raw, others, source) is None
 
 
-def test_a_snapshot_keeps_one_row_per_id(spark: SparkSession, rules: Rules) -> None:
+def test_a_full_delivery_keeps_one_row_per_id(spark: SparkSession, rules: Rules) -> None:
     changes: list[Change] = [
         {"product_id": "p1", "product_name": "Old"},
         {"product_id": "p1", "product_name": "New"},
@@ -655,7 +657,7 @@ def test_quarantine_keeps_text_and_reasons(spark: SparkSession, rules: Rules) ->
     assert [(row["outcome"], row["reasons"], row["raw_text"]) for row in rows] == [
         case[1:] for case in KEPT_OUT
     ]
-    # Python's own reader finds the fields again, and the columns hold them as they were landed.
+    # Python's CSV reader finds the same fields, and the columns have them as landed.
     for line, row in zip(lines, rows, strict=False):
         as_landed = [line[name] for name in source.columns]
         assert [row[name] for name in source.columns] == as_landed
@@ -668,7 +670,7 @@ def test_quarantine_keeps_text_and_reasons(spark: SparkSession, rules: Rules) ->
         }
 
 
-# --- whatever lands -----------------------------------------------------------------------------------------
+# --- any lines ----------------------------------------------------------------------------------------------
 
 texts = st.one_of(
     st.none(),
@@ -682,7 +684,7 @@ few_ids = st.sampled_from(["a", "b", " a ", "", None])
 
 @st.composite
 def raw_lines(draw: st.DrawFn) -> list[Row]:
-    """Up to twelve transactions of few ids, from few files and deliveries, good, broken and ragged."""
+    """Up to twelve transactions with few ids, files and delivery dates: good, broken and ragged."""
     lines = []
     for number in range(draw(st.integers(0, 12))):
         change: dict[str, Any] = {"transaction_id": draw(few_ids)}
@@ -705,14 +707,14 @@ def place(row: Row) -> tuple[str, int]:
 
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(raw_lines(), st.randoms(use_true_random=False))
-def test_every_line_has_one_outcome_whatever_the_order(
+def test_every_line_has_one_outcome_in_any_order(
     spark: SparkSession, rules: Rules, lines: list[Row], chance: random.Random
 ) -> None:
     source = SOURCE_TABLES["transactions"]
 
     def clean(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-        judgement = judged(spark, rules, source.name, rows)
-        both = collected(cleaned_rows(judgement, source)), collected(quarantine_rows(judgement, source))
+        lines = judged(spark, rules, source.name, rows)
+        both = collected(cleaned_rows(lines, source)), collected(quarantine_rows(lines, source))
         return tuple(sorted(part, key=place) for part in both)  # type: ignore[return-value]
 
     cleaned, kept_out = clean(lines)
@@ -722,9 +724,9 @@ def test_every_line_has_one_outcome_whatever_the_order(
 
     keys = [row["transaction_id"] for row in cleaned]
     assert len(keys) == len(set(keys))
-    # What is superseded gave way to a row that is there.
+    # For each superseded line there is a cleaned row with its id.
     assert {row["transaction_id"].strip() for row in kept_out if row["outcome"] == "superseded"} <= set(keys)
-    # What is cleaned keeps the contract, by the contract's own word.
+    # Every cleaned row satisfies the contract.
     for row in cleaned:
         assert row["quantity"] >= 1
         assert row["amount"] >= 0
