@@ -1,12 +1,13 @@
-"""The Customer Intelligence Platform: landing files to a Customer 360, as one Dagster asset graph.
+"""The Customer Intelligence Platform: from landing files to a Customer 360, as one Dagster asset graph.
 
-``contracts`` declare the tables, ``transforms`` compute them, ``assets`` and ``checks`` put them into
-Dagster, ``io`` and ``engines`` reach disks and compute, ``automation`` says when, ``cli`` is for people.
+``layers`` declares and computes the tables with ``contracts``, ``calc`` and ``analytics``. ``ingest`` reads landing
+files, ``storage`` writes tables and files, and ``engines`` start Spark sessions. ``orchestration`` puts all of it into
+Dagster, ``reporting`` makes the dashboard and the Power BI project, and ``cli`` has the commands.
 """
 
 import warnings
 
-# Backfill policies, mappings across grains and partitioned checks are not final in Dagster's words: the
-# version is pinned, and tests cover each. Known by their text, since Dagster takes longer to import than
-# some commands take.
+# Dagster calls backfill policies, mappings across grains and partitioned checks preview or beta. Its version is
+# pinned, and tests cover each of them. The warnings are matched by text because importing Dagster takes longer than
+# some commands do.
 warnings.filterwarnings("ignore", message=r".* is currently in (beta|preview), and may have breaking changes")

@@ -10,7 +10,7 @@ from cip_assets.config.errors import PlatformError
 
 
 def main() -> None:
-    """Run the command; a problem that a person can mend is one line and exit code 1."""
+    """Run the command; a problem that a person can fix is printed as one line, with exit code 1."""
     try:
         app()
     except PlatformError as error:

@@ -1,4 +1,4 @@
-"""The Dagster entry point: everything the platform consists of, wired together."""
+"""The Dagster entry point: all parts of the platform, wired together."""
 
 from collections.abc import Mapping, Sequence
 
@@ -22,12 +22,12 @@ from cip_assets.orchestration.sensors import all_sensors
 def build_definitions(
     settings: Settings, graph: Graph, overrides: Mapping[str, object] | None = None
 ) -> dg.Definitions:
-    """The whole graph, on one data folder and engine.
+    """Dagster definitions of the whole graph, for one data folder and engine.
 
     Args:
-        settings: where the data lies and what computes.
+        settings: the data folder and the engine.
         graph: the assets and their checks.
-        overrides: resources to use instead of the usual ones, by name.
+        overrides: resources that replace the usual ones, by name.
 
     """
     jobs = all_jobs(graph)
@@ -50,17 +50,17 @@ def build_definitions(
         sensors=all_sensors(graph, jobs),
         schedules=all_schedules(graph, jobs),
         resources=resources,
-        # A process per step would start an engine per step.
+        # With a process per step, every step would start an engine.
         executor=dg.in_process_executor,
     )
     return definitions
 
 
 def checked_rules() -> Rules:
-    """The rules of this process, which name nothing that there is not.
+    """Load the rules of this process and check that every table and column in them exists.
 
     Raises:
-        PlatformError: they cannot be read, or a key is wrong.
+        PlatformError: the rules cannot be read, or a key is wrong.
 
     """
     path = rules_file()
@@ -76,10 +76,10 @@ def open_platform(
     select: Sequence[str] = (),
     rules: Rules | None = None,
 ) -> Platform:
-    """The platform on one data folder and engine, by the rules of this process unless others are given.
+    """The platform on one data folder and engine, with the rules of this process unless others are given.
 
     Raises:
-        PlatformError: the rules are wrong, or an asset is selected that no snapshot has.
+        PlatformError: the rules are wrong, or a selected asset is not part of a snapshot.
 
     """
     graph = Graph.of(rules or checked_rules())
@@ -88,5 +88,5 @@ def open_platform(
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """What Dagster's page and daemon load."""
+    """The definitions that the Dagster UI and its daemon load."""
     return build_definitions(Settings.from_environment(), Graph.of(checked_rules()))

@@ -1,4 +1,4 @@
-"""Shared by all tests: one Spark session per process, on the engine that CIP_ENGINE names."""
+"""Fixtures of all tests: one Spark session per process, on the engine in CIP_ENGINE."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ from cip_assets_tests.integration.helpers import land_all
 ENGINE = os.environ.get("CIP_ENGINE") or "sail"
 
 ODD_NAME = 'my shop #1 [ä] 100%? it\'s "a,b" {c,d} 店铺 *&;:@=+$!^|`<>()~'
-"""A folder's name that is another one as a URL, as a pattern of file names, and in the console's markup."""
+"""A folder name that has a different meaning as a URL, as a file name pattern, and in console markup."""
 
 Cip = Callable[..., tuple[int, str, str]]
 
@@ -101,13 +101,13 @@ def _small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def healthy(_small_run: Path, tmp_path: Path) -> Path:
-    """A data folder of its own in which the small landing folder was run: tables, exports, Dagster's history."""
+    """A separate data folder after a run of the small landing folder: tables, exports, Dagster's history."""
     return Path(shutil.copytree(_small_run, tmp_path / "healthy"))
 
 
 @pytest.fixture
 def platform_on() -> Callable[..., Platform]:
-    """A platform on a data folder, for all of a snapshot or some assets, with a history that it leaves nowhere."""
+    """A platform on a data folder, for a whole snapshot or some assets, with a history that is not stored."""
 
     def make(data_dir: Path, *select: str) -> Platform:
         return open_platform(Settings(data_dir, ENGINE), dg.DagsterInstance.ephemeral(), select=select)
@@ -117,7 +117,7 @@ def platform_on() -> Callable[..., Platform]:
 
 @pytest.fixture(scope="session")
 def cdnow_wheel(pytestconfig: pytest.Config) -> Path:
-    """The wheel that holds the CDNOW files, downloaded once into pytest's cache; it is never installed."""
+    """The wheel that contains the CDNOW files. It is downloaded once into pytest's cache and never installed."""
     assert pytestconfig.cache is not None
     folder = pytestconfig.cache.mkdir("cdnow")
     return next(folder.glob("*.whl"), None) or download_cdnow(folder)

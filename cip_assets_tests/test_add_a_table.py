@@ -1,4 +1,4 @@
-"""Who follows docs/add-a-table.md gets the table, its checks and its file, and is told of slips."""
+"""The steps of docs/add-a-table.md give the table, its checks and its file, and mistakes are reported."""
 
 import csv
 import os

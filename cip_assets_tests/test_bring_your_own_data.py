@@ -1,4 +1,4 @@
-"""Who follows docs/bring-your-own-data.md gets what stands there, and its tables are true of the code."""
+"""The steps of docs/bring-your-own-data.md give the documented results, and its tables match the code."""
 
 import csv
 import io
@@ -49,22 +49,22 @@ STEP = re.compile(
     r"|^```text\n(?P<printed>.*?)^```",
     re.DOTALL | re.MULTILINE,
 )
-"""A file to land or to compare with, a command to run, or what it prints."""
+"""A file to land or to compare with, a command to run, or its output."""
 
 
-def test_the_example_gives_what_stands_in_the_guide(cip: Cip, data_dir: Path) -> None:
+def test_the_example_gives_the_documented_results(cip: Cip, data_dir: Path) -> None:
     settings = Settings(data_dir, ENGINE)
-    said: list[str] = []
+    printed: list[str] = []
     steps = list(STEP.finditer(SECTIONS["An example"]))
     for step in steps:
         path, rows = step["path"], step["rows"]
         if step["command"]:
             code, out, errors = cip(*step["command"].split())
             assert code == (1 if step["fails"] else 0), errors
-            said = [*out.splitlines(), *errors.splitlines()]
+            printed = [*out.splitlines(), *errors.splitlines()]
         elif step["printed"]:
             for line in step["printed"].splitlines():
-                assert any(shown.startswith(line) for shown in said), f"not printed: {line}"
+                assert any(shown.startswith(line) for shown in printed), f"not printed: {line}"
         elif path.startswith("landing/"):
             (data_dir / path).parent.mkdir(parents=True, exist_ok=True)
             (data_dir / path).write_text(rows, encoding="utf-8")
@@ -86,7 +86,7 @@ def test_the_example_gives_what_stands_in_the_guide(cip: Cip, data_dir: Path) ->
 # --- files and columns ----------------------------------------------------------------------------------------
 
 
-def test_files_are_found_and_left_alone_as_is_said(tmp_path: Path) -> None:
+def test_files_are_read_or_not_as_documented(tmp_path: Path) -> None:
     taken = [path for cell, _ in rows_in("Files and folders", "path") for path in quoted(cell)]
     (strange,) = re.findall(r"\n- (`Customers.*?)belong to no table", GUIDE, re.DOTALL)
     (refused,) = re.findall(r"`dt=YYYY-MM-DD`[.] (`customers.*?)stop their table", GUIDE, re.DOTALL)
@@ -110,7 +110,7 @@ def test_files_are_found_and_left_alone_as_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("source", SOURCE_TABLES.values(), ids=lambda source: source.name)
-def test_the_columns_are_those_of_the_contract(source: SourceTable, rules: Rules) -> None:
+def test_the_columns_match_the_contracts(source: SourceTable, rules: Rules) -> None:
     (cells,) = (row[1:] for row in rows_in("Columns", "table") if row[0] == source.name)
     fill = {name: rules.fill.get(f"{source.name}.{name}") for name in source.columns}
     required = [name for name in source.columns if not source.cleaned.columns[name].nullable]
@@ -136,11 +136,13 @@ COLUMN_OF = {"dates": "transaction_date", "quantity": "quantity", "amounts and p
 
 
 @pytest.mark.engine
-def test_values_are_read_or_quarantined_as_is_said(spark: SparkSession, rules: Rules, tmp_path: Path) -> None:
+def test_values_are_read_or_quarantined_as_documented(
+    spark: SparkSession, rules: Rules, tmp_path: Path
+) -> None:
     cases = {
         f"{COLUMN_OF[values]} {text}": (COLUMN_OF[values], text, fate)
-        for values, read, kept_out in rows_in("Columns", "values")
-        for fate, texts in (("read", read), ("quarantined", kept_out))
+        for values, read, quarantined in rows_in("Columns", "values")
+        for fate, texts in (("read", read), ("quarantined", quarantined))
         for text in quoted(texts)
     }
     assert len(cases) > 20
@@ -167,7 +169,7 @@ CORRECTION = f"{HEADER}\nT1,C1,P1,1,2.00,2.00,Cash,2024-05-01\n"
 @pytest.mark.parametrize(
     ("path", "wins"), [("transactions/dt=2024-05-21/fix.csv", "2.00"), ("transactions/fix.csv", "1.00")]
 )
-def test_a_correction_wins_by_its_folder_and_can_lose_without_one(
+def test_a_correction_wins_by_its_folder_date_and_can_lose_without_one(
     spark: SparkSession, rules: Rules, tmp_path: Path, path: str, wins: str
 ) -> None:
     lines = lines_of(spark, rules, tmp_path, {"transactions.csv": BEFORE, path: CORRECTION}, MAY)
@@ -194,7 +196,7 @@ BAD_FILES: Mapping[str, bytes | None] = {
     "is UTF-16": RETURNS.encode("utf-16"),
     "has a quote that is not closed": f"{RETURNS}\n{QUOTE}\n{ROW}\n".encode(),
     "has a quote that is not doubled": f"{RETURNS}\n{NOT_DOUBLED}\n{ROW}\n".encode(),
-    "has quotes escaped by backslashes": f"{RETURNS}\n{BACKSLASH}\n{BACKSLASH}\n{ROW}\n".encode(),
+    "has quotes escaped with backslashes": f"{RETURNS}\n{BACKSLASH}\n{BACKSLASH}\n{ROW}\n".encode(),
     "has an invisible character in the header": f"\u200b{RETURNS}\n{ROW}\n".encode(),
     "is in a folder with an invalid day": RETURNS.encode(),
     "has a delivery date in the future": RETURNS.encode(),
@@ -204,7 +206,7 @@ BAD_FILES: Mapping[str, bytes | None] = {
 
 
 @pytest.mark.parametrize(("what", "line"), rows_in("Bad files", "the file"))
-def test_a_bad_file_gives_the_line_in_the_guide(what: str, line: str, tmp_path: Path, rules: Rules) -> None:
+def test_a_bad_file_gives_the_documented_line(what: str, line: str, tmp_path: Path, rules: Rules) -> None:
     content = BAD_FILES[what]
     path = quoted(line)[0].split(": ")[1] if content is not None else ""
     entries = []
@@ -231,7 +233,7 @@ BROKEN_RULES: Mapping[str, str] = {
 
 
 @pytest.mark.parametrize(("what", "line"), rows_in("Thresholds", "the file"))
-def test_a_wrong_rule_gives_the_line_in_the_guide(
+def test_a_wrong_rule_gives_the_documented_line(
     what: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -243,7 +245,7 @@ def test_a_wrong_rule_gives_the_line_in_the_guide(
     assert f"`error {refused.value}`" == line
 
 
-def test_limits_are_those_of_the_rules(rules: Rules) -> None:
+def test_the_limits_match_the_rules(rules: Rules) -> None:
     text, quality = " ".join(GUIDE.split()), rules.quality
     assert f"`calendar.first_month` of the rules ({rules.calendar.first_month:%Y-%m})" in text
     assert f"more than {quality.max_orphan_share:.0%} of a table's rows are orphans, the check" in text
@@ -256,5 +258,5 @@ def test_limits_are_those_of_the_rules(rules: Rules) -> None:
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)", GUIDE))
-def test_what_the_guide_refers_to_is_there(link: str) -> None:
+def test_the_links_of_the_guide_exist(link: str) -> None:
     assert (ROOT / "docs" / link).exists()

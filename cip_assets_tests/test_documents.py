@@ -1,4 +1,4 @@
-"""The commands in the documents are ones that work, as they stand there."""
+"""The commands in the documents work as they are written there."""
 
 import re
 import subprocess
@@ -23,14 +23,14 @@ STANDS_FOR: Mapping[str, str] = {
     "TIME": "2999-01-01",
     "DIR": "generated",
 }
-"""What a word in capitals is in these tests."""
+"""The values that these tests use for the words in capitals."""
 
 ELSEWHERE = {
     "cip ui": "test_dagster_page",
     "cip conformance": "test_conformance",
     "cip explain": "test_explain",
 }
-"""Commands that other tests run, since they serve a page, take their time, or need two days."""
+"""Commands that other tests run, because they start a server, take long, or need two days."""
 
 
 def documented(pattern: str) -> list[str]:
@@ -39,7 +39,7 @@ def documented(pattern: str) -> list[str]:
 
 
 def written_out(command: str) -> list[str]:
-    """Its words, with all that may be left out, and with something for each word in capitals."""
+    """The words of a command, including the optional ones, with a value for each word in capitals."""
     words = re.sub(r"[\[\]]", "", command).split()[1:]
     chosen = [STANDS_FOR.get(word, word) for word in words]
     if words[0] in {"quarantine", "replay"}:
@@ -51,7 +51,7 @@ COMMANDS = documented(r"`(?:\.venv/bin/)?(cip [a-z][^`]*)`")
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if " ".join(c.split()[:2]) not in ELSEWHERE])
-def test_a_command_does_what_it_is_said_to(
+def test_a_documented_command_works(
     healthy: Path, monkeypatch: pytest.MonkeyPatch, cip_on: Callable[[Path], Cip], command: str
 ) -> None:
     monkeypatch.chdir(healthy)
@@ -60,13 +60,13 @@ def test_a_command_does_what_it_is_said_to(
 
 
 def _possible(words: list[str], data_dir: Path) -> list[str]:
-    """On the small folder, in which nothing is of 2026 and only a version that was replaced can come back."""
+    """The words for the small folder, which has no data of 2026 and in which only a replaced version can be restored."""
     if words[0] == "generate" and "--out" not in words:
         return [*words, "--out", str(data_dir / "generated"), "--customers", "5"]
     return [word.replace("2026-03", "2024-01") for word in words]
 
 
-def test_the_commands_that_other_tests_run_are_run_there() -> None:
+def test_the_commands_of_other_tests_are_run_there() -> None:
     tests = {path.stem: path.read_text("utf-8") for path in Path(__file__).parent.rglob("*.py")}
     for command, test in ELSEWHERE.items():
         assert any(name.startswith(command) for name in COMMANDS)
@@ -75,6 +75,6 @@ def test_the_commands_that_other_tests_run_are_run_there() -> None:
 
 
 @pytest.mark.parametrize("target", documented(r"\bmake ([a-z-]+)(?=`|\s*#|\n)"))
-def test_a_target_of_make_is_there(target: str) -> None:
+def test_a_documented_make_target_exists(target: str) -> None:
     done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Rules of the project that no other test would notice being broken."""
+"""Rules of the project that no other test checks."""
 
 import ast
 import re
@@ -46,17 +46,17 @@ ORDER = (
     "contracts",
     "config",
 )
-"""A folder may import those after it, and no other."""
+"""A folder may import only the folders after it."""
 
 PLACE = {name: place for place, names in enumerate(ORDER) for name in names.split()}
 
 
 def arrows() -> dict[str, set[str]]:
-    """For each module of ours the modules of ours that it imports."""
+    """For each module of the project, the modules of the project that it imports."""
     names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in modules(".")}
     names = {name.removesuffix(".__init__"): path for name, path in names.items()}
     found = {name: set(imported_modules(path)) & names.keys() for name, path in names.items()}
-    # Who imports a module from its package imports the module.
+    # An import of a module from its package imports the module.
     packages = {name: {other.rpartition(".")[0] for other in imported} for name, imported in found.items()}
     return {name: imported - packages[name] for name, imported in found.items()}
 
@@ -76,7 +76,7 @@ def test_a_folder_imports_only_those_after_it(capsys: pytest.CaptureFixture[str]
     assert wrong == set()
 
 
-def test_no_module_imports_itself_by_way_of_others() -> None:
+def test_no_module_imports_itself_through_others() -> None:
     graph = arrows()
     while free := [name for name, imported in graph.items() if not imported & graph.keys()]:
         for name in free:
@@ -91,10 +91,10 @@ LAZY = {
     "cip_assets.reporting.dashboard.charts",
     "cip_assets.reporting.dashboard.runtime",
 }
-"""What imports inside a function, to start sooner: never to hide a circle."""
+"""Modules that import inside a function, to start faster, never to hide a cycle."""
 
 
-def test_imports_stand_at_the_top() -> None:
+def test_imports_are_at_the_top() -> None:
     inside = set()
     for path in modules("."):
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -108,7 +108,7 @@ KNOW_DAGSTER = {"orchestration", "definitions", "engines", "cli", "errors", "__i
 
 
 @pytest.mark.parametrize("path", modules("."), ids=named)
-def test_only_orchestration_and_what_starts_it_know_dagster(path: Path) -> None:
+def test_only_orchestration_and_its_callers_import_dagster(path: Path) -> None:
     knows = [name for name in imported_modules(path) if name.split(".")[0].startswith("dagster")]
     assert not knows or {path.stem, path.relative_to(PACKAGE).parts[0]} & KNOW_DAGSTER
 
@@ -135,18 +135,18 @@ def test_only_engines_and_io_know_which_engine_runs(path: Path) -> None:
     assert not re.search(r"CIP_ENGINE|pysail|sparkContext|\.rdd\b|_jvm", text)
 
 
-def test_the_data_dictionary_is_what_the_contracts_say() -> None:
+def test_the_data_dictionary_matches_the_contracts() -> None:
     assert DOCUMENT.read_text(encoding="utf-8") == as_markdown(), (
         "docs/data-dictionary.md is out of date: run .venv/bin/python -m cip_assets.reporting.dictionary"
     )
 
 
-def test_every_direct_dependency_has_its_reason_beside_it() -> None:
+def test_every_direct_dependency_has_a_comment_with_its_reason() -> None:
     lines = (ROOT / "pyproject.toml").read_text(encoding="utf-8").splitlines()
     dependencies = [line for line in lines if re.match(r'\s+"[\w\[\]-]+==', line)]
     assert dependencies
     assert [line for line in dependencies if not re.search(r'",\s+# \w', line)] == []
 
 
-def test_pins_hold_no_address() -> None:
+def test_pins_contain_no_address() -> None:
     assert "://" not in (ROOT / "constraints.txt").read_text(encoding="utf-8")

@@ -1,1 +1,1 @@
-"""`cip`: the platform on the command line. It asks Dagster for everything and shows what came of it."""
+"""`cip`: the platform on the command line. It runs everything through Dagster and shows the results."""

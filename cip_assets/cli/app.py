@@ -1,6 +1,6 @@
-"""The commands. A command's module is imported when it is called.
+"""The commands. The module of a command is imported only when the command is called.
 
-`cip --help` needs none of them, and what one command waits for, as Dagster or Spark, others need not.
+`cip --help` imports none of them, and a command that needs no Dagster or Spark does not wait for them.
 """
 
 import atexit
@@ -18,48 +18,47 @@ from typer.main import get_command
 
 @dataclass(frozen=True)
 class Lazy:
-    """A command: the module of this package that has a function of its name, and what it does."""
+    """A command: its help text, and the module of this package that has a function with the command's name."""
 
     module: str
     help: str
 
 
 COMMANDS: Mapping[str, Lazy] = {
-    "generate": Lazy("generate", "Write synthetic landing files, and beside them what is true of them."),
+    "generate": Lazy("generate", "Write synthetic landing files and their ground truth."),
     "run": Lazy(
-        "run", "Ingest all that landed, compute the snapshot of the last transaction day, export it."
+        "run", "Ingest what landed, then compute and export the snapshot of the last transaction day."
     ),
-    "status": Lazy("tables", "What each table holds, and what landed since the last run."),
-    "history": Lazy("tables", "Every version of a table: when, what, how many rows, by which run."),
-    "restore": Lazy(
-        "recovery", "Make a table again what it was at a version; later versions stay in its history."
-    ),
-    "maintain": Lazy("recovery", "Join small files, and delete what only older versions of the tables need."),
+    "status": Lazy("tables", "Show what each table holds and what has landed since the last run."),
+    "history": Lazy("tables", "List every version of a table: time, operation, rows and run."),
+    "restore": Lazy("recovery", "Restore an old version of a table. Later versions stay in its history."),
+    "maintain": Lazy("recovery", "Join small files and delete files that only old versions need."),
     "replay": Lazy(
         "recovery",
-        "After the rules were mended: clean the months with quarantined lines again, then the snapshot.",
+        "After a rule change: clean the months that have quarantined lines again, then compute the snapshot.",
     ),
     "quarantine": Lazy(
-        "quarantine", "Lines that did not get in: counted by reason, or one table's with file, line and text."
+        "quarantine",
+        "Show quarantined lines: counts by reason, or one table's lines with file, line number and text.",
     ),
     "explain": Lazy(
         "explain",
-        "Why a customer's segment or churn band changed between two snapshots, by the source rows in between.",
+        "Explain why a customer's segment or churn band changed between two snapshots, with the source rows.",
     ),
-    "validate": Lazy("validate", "Check the exported files against the marts and each other."),
+    "validate": Lazy("validate", "Check the exported files against the marts and against each other."),
     "conformance": Lazy(
         "conformance",
-        "Run cases with known answers through the pipeline, and print what is known against what it gives.",
+        "Run a case with a known answer through the whole pipeline and compare the results with the answer.",
     ),
-    "ui": Lazy("ui", "Open Dagster's page on 127.0.0.1, with its daemon."),
+    "ui": Lazy("ui", "Start the Dagster UI on 127.0.0.1, with its daemon."),
 }
 
 
 class Commands(TyperGroup):
-    """Knows the commands by name and help, and the one that is called by its module."""
+    """The group of all commands: it has their names and help texts, and imports the one that is called."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that is called, with its options, and the arguments that are left for it."""
+        """Return the called command with its options, and its remaining arguments."""
         name, command, rest = super().resolve_command(ctx, args)
         return name, _loaded(name) if name else command, rest
 
@@ -67,18 +66,18 @@ class Commands(TyperGroup):
 def _loaded(name: str) -> Any:
     called = COMMANDS[name]
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    with _nothing_to_collect():
+    with _garbage_collection_off():
         module = import_module(f"cip_assets.cli.{called.module}")
     single.command(name, help=called.help)(getattr(module, name))
     return get_command(single)
 
 
 @contextmanager
-def _nothing_to_collect() -> Iterator[None]:
-    """Let Python not look for garbage in what stays until the process ends.
+def _garbage_collection_off() -> Iterator[None]:
+    """Keep Python from searching imported objects for garbage, because they stay until the process ends.
 
-    Imports make half a million objects. To go over them again and again is a fifth of the time that `cip run` takes
-    to import what it needs.
+    Imports create half a million objects. Searching them repeatedly would take a fifth of the import time of
+    `cip run`.
     """
     gc.disable()
     try:
@@ -86,13 +85,13 @@ def _nothing_to_collect() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
-        # Libraries in C say so where their objects are still there at the end.
+        # Some C libraries print a warning if their objects still exist at the end.
         atexit.register(gc.unfreeze)
 
 
 app = Commands(
     name="cip",
-    help="The platform on the command line. It asks Dagster for everything and shows what came of it.",
+    help="The Customer Intelligence Platform on the command line.",
     no_args_is_help=True,
     commands=[TyperCommand(name, help=command.help) for name, command in COMMANDS.items()],
 )

@@ -18,21 +18,24 @@ from cip_assets.synthetic.conformance import Finding, cdnow_conformance, generat
 
 def conformance(
     archive: Annotated[
-        Path | None, typer.Option(help="the lifetimes 0.11.3 wheel, which holds the data; else downloaded")
+        Path | None,
+        typer.Option(help="Wheel of lifetimes 0.11.3, which has the CDNOW data. Default: download it"),
     ] = None,
     generated: Annotated[
         int,
-        typer.Option(help="instead, generate so many customers by known parameters, and find these again"),
+        typer.Option(
+            help="Simulate this many customers with known parameters instead, and check that the fit recovers them"
+        ),
     ] = 0,
 ) -> None:
     if generated:
         findings = generated_conformance(_run_case, checked_rules(), generated)
-        holds = _findings(f"{generated:,} generated customers", "true", findings)
+        holds = _findings(f"{generated:,} generated customers", "True", findings)
     else:
         found = cdnow_conformance(_run_case, checked_rules(), archive)
-        holds = _findings("CDNOW, to 1997-09-30", "published", found.findings)
+        holds = _findings("CDNOW, up to 1997-09-30", "Published", found.findings)
         out.print(
-            f"purchases in the 39 weeks after: {found.expected_purchases:.0f} expected, "
+            f"purchases in the following 39 weeks: {found.expected_purchases:.0f} predicted, "
             f"{found.actual_purchases} actual ({found.expected_purchases / found.actual_purchases - 1:+.1%})"
         )
     if not holds:
@@ -40,10 +43,10 @@ def conformance(
 
 
 def _findings(title: str, known: str, findings: Sequence[Finding]) -> bool:
-    """Show them; whether all conform."""
+    """Show the findings; return whether all of them conform."""
     table = Table(title=title, title_justify="left")
-    for heading in ("figure", known, "got", "off by", "allowed", ""):
-        table.add_column(heading, justify="left" if heading == "figure" else "right")
+    for heading in ("Figure", known, "Result", "Difference", "Allowed", ""):
+        table.add_column(heading, justify="left" if heading == "Figure" else "right")
     for found in findings:
         numbers = (
             f"{found.known:g}",
@@ -57,7 +60,7 @@ def _findings(title: str, known: str, findings: Sequence[Finding]) -> bool:
 
 
 def _run_case(folder: Path, as_of: date, select: Sequence[str], rules: Rules) -> None:
-    """The pipeline, for a case."""
+    """Run the pipeline for a case."""
     settings = Settings(folder, Settings.from_environment().engine)
     platform = open_platform(settings, select=select, rules=rules)
     with platform.instance:
@@ -67,4 +70,4 @@ def _run_case(folder: Path, as_of: date, select: Sequence[str], rules: Rules) ->
         failed += [
             f"{check.asset} {check.name}: {check.description}" for check in report.checks if not check.passed
         ]
-        raise PlatformError(f"the run of the case failed: {'; '.join(failed)}")
+        raise PlatformError(f"the conformance run failed: {'; '.join(failed)}")

@@ -1,4 +1,4 @@
-"""What all commands print with."""
+"""The consoles and formats that all commands print with."""
 
 from datetime import date, datetime
 
@@ -10,13 +10,13 @@ err = Console(stderr=True)
 
 
 def bars() -> Progress:
-    """Bars of what is in progress, which are gone when it is done; none where nobody would see them move."""
+    """Progress bars that disappear when the work is done; none if the output is not a terminal."""
     columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
     return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
 
 
 def day_of(moment: datetime | None) -> date | None:
-    """The day that was named on the command line."""
+    """The day that was given on the command line."""
     return moment.date() if moment else None
 
 

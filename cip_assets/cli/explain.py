@@ -13,9 +13,9 @@ from cip_assets.reporting.explain import explain as reasons_of_change
 
 
 def explain(
-    customer: Annotated[str, typer.Argument(help="the id of a customer")],
-    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="day of a snapshot")],
-    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="day of a later snapshot")],
+    customer: Annotated[str, typer.Argument(help="Customer id")],
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="Day of a snapshot")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Day of a later snapshot")],
 ) -> None:
     found = reasons_of_change(Settings.from_environment(), customer, first.date(), last.date())
     changed = Table(title=f"Customer {escape(customer)}", title_justify="left")
@@ -23,7 +23,7 @@ def explain(
         changed.add_column(heading)
     for name, then, now in found.changes:
         changed.add_row(name, *("" if value is None else str(value) for value in (then, now)))
-    out.print(changed if found.changes else f"nothing of customer {escape(customer)} changed")
+    out.print(changed if found.changes else f"no changes for customer {escape(customer)}")
     for reason in found.reasons:
         out.print(reason, highlight=False, soft_wrap=True)
     for event in found.events:

@@ -17,15 +17,15 @@ from cip_assets.synthetic import generate as write_landing_files
 
 
 def generate(
-    customers: Annotated[int, typer.Option(help="customers in customers.csv")] = 10_000,
-    seed: Annotated[int, typer.Option(help="same seed, same bytes")] = 42,
-    out_dir: Annotated[Path | None, typer.Option("--out", help="landing folder to write to")] = None,
+    customers: Annotated[int, typer.Option(help="Number of customers in customers.csv")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same bytes")] = 42,
+    out_dir: Annotated[Path | None, typer.Option("--out", help="Landing folder to write to")] = None,
     end: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="last day; default yesterday")
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day of the data. Default: yesterday")
     ] = None,
-    months: Annotated[int, typer.Option(help="full months of history")] = 24,
-    defects: Annotated[float, typer.Option(help="share of lines with a planted defect")] = 0.01,
-    scenario: Annotated[Scenario, typer.Option(help="story (with trends) or steady")] = "story",
+    months: Annotated[int, typer.Option(help="Full months of history before the last month")] = 24,
+    defects: Annotated[float, typer.Option(help="Share of lines with a planted defect")] = 0.01,
+    scenario: Annotated[Scenario, typer.Option(help="story has trends, steady has none")] = "story",
 ) -> None:
     folder = out_dir or Settings.from_environment().landing
     last_day = end.date() if end else datetime.now(tz=UTC).date() - timedelta(days=1)
@@ -42,11 +42,11 @@ def generate(
     except ValueError as error:
         raise PlatformError(str(error)) from error
     table = Table(title=f"Generated in {time.monotonic() - began:.1f} s", title_justify="left")
-    for heading in ("table", "lines", "clean", "to quarantine", "superseded"):
-        table.add_column(heading, justify="left" if heading == "table" else "right")
+    for heading in ("Table", "Lines", "Clean", "Quarantined", "Superseded"):
+        table.add_column(heading, justify="left" if heading == "Table" else "right")
     for name, rows in truth.rows.items():
         numbers = (rows.landed, rows.clean, rows.quarantined, rows.superseded)
         table.add_row(name, *(f"{number:,}" for number in numbers))
     out.print(table)
-    written = f"landing files: {folder}\nwhat is true of them: {folder / '_truth.json'}"
+    written = f"landing files: {folder}\nground truth:  {folder / '_truth.json'}"
     out.print(escape(written), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What is new in the landing folder, and what of it is not read."""
+"""What is new in the landing folder, and which files in it are not read."""
 
 from collections.abc import Iterator
 
@@ -19,12 +19,12 @@ def landing_news(settings: Settings) -> Iterator[str]:
     )
     fresh = sorted({file.path for file in files} - known)
     gone = sorted(known - {file.path for file in files})
-    yield f"landing: {len(files)} files, {len(fresh)} new since the last run, {len(gone)} gone"
+    yield f"landing: {len(files)} files, {len(fresh)} new since the last run, {len(gone)} removed"
     yield from not_read(settings)
 
 
 def not_read(settings: Settings) -> Iterator[str]:
-    """What is left aside in the landing folder, and why: first what its owner may not expect."""
+    """The files in the landing folder that are not read, with the reason; the unexpected ones first."""
     _, left_aside = find_files(settings.landing)
     for line in lines_about(left for left in left_aside if not left.is_on_purpose):
         yield f"[yellow]warning[/] {escape(line)}"

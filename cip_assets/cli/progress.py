@@ -13,7 +13,7 @@ from cip_assets.orchestration.runs import Listener
 
 @contextmanager
 def progress_of_run() -> Iterator[Listener]:
-    """A bar per asset, filled when the asset and its checks are done."""
+    """Show one bar per asset, which is full when the asset and its checks are done."""
     with bars() as progress:
         tasks: dict[str, TaskID] = {}
 

@@ -14,15 +14,15 @@ from cip_assets.storage.quarantine import lines_of, tables_of_quarantine
 
 
 def quarantine(
-    table: Annotated[str | None, typer.Argument(help="a source table; all, counted, unless given")] = None,
-    limit: Annotated[int, typer.Option(help="lines to show")] = 50,
+    table: Annotated[str | None, typer.Argument(help="Source table. Default: counts for all")] = None,
+    limit: Annotated[int, typer.Option(help="Number of lines to show")] = 50,
 ) -> None:
     settings = Settings.from_environment()
     if table is not None and table not in SOURCE_TABLES:
-        raise PlatformError(f"{table!r} is no source table; take one of {', '.join(SOURCE_TABLES)}")
-    counted = Table(title="Lines kept out", title_justify="left")
-    for heading in ("table", "outcome", "reasons", "lines"):
-        counted.add_column(heading, justify="right" if heading == "lines" else "left")
+        raise PlatformError(f"Unknown source table {table!r}. Choose one of: {', '.join(SOURCE_TABLES)}")
+    counted = Table(title="Lines in quarantine", title_justify="left")
+    for heading in ("Table", "Outcome", "Reasons", "Lines"):
+        counted.add_column(heading, justify="right" if heading == "Lines" else "left")
     for name, outcome, reasons, lines in tables_of_quarantine(
         settings, [table] if table else list(SOURCE_TABLES)
     ):

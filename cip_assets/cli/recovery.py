@@ -1,4 +1,4 @@
-"""`cip restore`, `cip maintain` and `cip replay`, which run the jobs of recovery."""
+"""`cip restore`, `cip maintain` and `cip replay`, which run the recovery jobs."""
 
 from typing import Annotated
 
@@ -13,23 +13,30 @@ from cip_assets.storage import delta
 
 
 def restore(
-    table: Annotated[str, typer.Argument(help="layer/table, or the table's name")],
-    version: Annotated[int | None, typer.Option(help="the version to go back to (see 'cip history')")] = None,
-    to: Annotated[str | None, typer.Option(help="or a time, such as 2026-05-01T12:00")] = None,
-    go_on: Annotated[bool, typer.Option(help="although tables computed from it will disagree")] = False,
+    table: Annotated[str, typer.Argument(help="layer/table, or the table name")],
+    version: Annotated[int | None, typer.Option(help="Version to restore (see 'cip history')")] = None,
+    to: Annotated[
+        str | None, typer.Option(help="Restore the version at this time (UTC), such as 2026-05-01T12:00")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Restore even if downstream tables will no longer match")
+    ] = False,
 ) -> None:
     name = delta.table_name(uri_of(table))
-    config = {"table": name, "version": version, "to": to, "go_on": go_on}
+    config = {"table": name, "version": version, "to": to, "force": force}
     run_again = open_platform(Settings.from_environment()).recover(RESTORE, config)
-    out.print(f"{name} is again what it was {f'at version {version}' if to is None else f'at {to}'}")
+    out.print(f"{name}: restored {f'version {version}' if to is None else f'the version at {to}'}")
     if run_again:
-        out.print(f"computed from later versions of it, and to be run again: {', '.join(run_again)}")
+        out.print(f"computed from a later version, so these need a rerun: {', '.join(run_again)}")
 
 
 def maintain(
-    tables: Annotated[list[str] | None, typer.Argument(help="layer/table; all unless given")] = None,
+    tables: Annotated[list[str] | None, typer.Argument(help="layer/table. Default: all tables")] = None,
     keep_days: Annotated[
-        int | None, typer.Option(help="time travel reaches back so many days (default: the rules')")
+        int | None,
+        typer.Option(
+            help="Keep the versions of this many days. Default: operations.keep_versions_days of the rules"
+        ),
     ] = None,
 ) -> None:
     config: dict[str, object] = {"tables": [delta.table_name(uri_of(table)) for table in tables or []]}
@@ -37,11 +44,11 @@ def maintain(
         config["keep_days"] = keep_days
     done = open_platform(Settings.from_environment()).recover(MAINTENANCE, config)
     for name, counts in done.items():
-        out.print(f"{name}: {counts['files_joined']} files joined, {counts['files_deleted']} deleted")
+        out.print(f"{name}: {counts['files_joined']} files joined, {counts['files_deleted']} files deleted")
 
 
 def replay(
-    tables: Annotated[list[str] | None, typer.Argument(help="source tables; all unless given")] = None,
+    tables: Annotated[list[str] | None, typer.Argument(help="Source tables. Default: all")] = None,
 ) -> None:
     done = open_platform(Settings.from_environment()).recover(REPLAY, {"tables": tables or []})
     for name, counts in done.items():

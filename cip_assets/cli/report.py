@@ -1,4 +1,4 @@
-"""What came of a run, as it is shown to people."""
+"""The results of a run, as they are printed."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -13,7 +13,7 @@ from cip_assets.layers import EVENT_TABLES, SNAPSHOT_TABLES, SOURCE_TABLES
 from cip_assets.orchestration.runs import Report
 
 COUNTED = ("landed", "cleaned", "quarantined", "superseded")
-"""What becomes of the lines of a source table."""
+"""The counts that are shown for each source table."""
 
 
 def show(report: Report, settings: Settings, seconds: float) -> None:
@@ -34,21 +34,21 @@ def show(report: Report, settings: Settings, seconds: float) -> None:
     for failure in report.failures:
         err.print(f"[bold red]error[/] {escape(failure.message)}", highlight=False, soft_wrap=True)
     if report.skipped:
-        err.print(f"not computed, since they depend on it: {', '.join(report.skipped)}", soft_wrap=True)
+        err.print(f"skipped because an upstream table failed: {', '.join(report.skipped)}", soft_wrap=True)
     passed = sum(check.passed for check in report.checks)
     if report.as_of:
         out.print(
-            f"snapshot of {report.as_of}, {passed} of {len(report.checks)} checks passed, {seconds:.1f} s in all"
+            f"snapshot of {report.as_of}: {passed} of {len(report.checks)} checks passed, {seconds:.1f} s in total"
         )
     if report.succeeded:
-        where = f"exports: {settings.final}\ntables:  {settings.lake}\npage:    make ui"
+        where = f"exports:    {settings.final}\ntables:     {settings.lake}\nDagster UI: make ui"
         out.print(escape(where), soft_wrap=True)
 
 
 def _sources(report: Report) -> Table:
     sources = Table(title="Sources", title_justify="left")
-    for heading in ("table", *COUNTED, "checks"):
-        sources.add_column(heading, justify="left" if heading in ("table", "checks") else "right")
+    for heading in ("Table", *map(str.capitalize, COUNTED), "Checks"):
+        sources.add_column(heading, justify="left" if heading in ("Table", "Checks") else "right")
     counted = _counted(report)
     tried = {name for block in report.ingested for name in block.tables}
     for name in SOURCE_TABLES:
@@ -64,8 +64,8 @@ def _sources(report: Report) -> Table:
 
 def _layers(report: Report) -> Table:
     layers = Table(title="Layers", title_justify="left")
-    for heading in ("layer", "tables", "rows", "seconds", "checks"):
-        layers.add_column(heading, justify="left" if heading in ("layer", "checks") else "right")
+    for heading in ("Layer", "Tables", "Rows", "Seconds", "Checks"):
+        layers.add_column(heading, justify="left" if heading in ("Layer", "Checks") else "right")
     for layer in ("landing", "raw", "cleaned", "quarantine", "features", "marts", "exports"):
         rows = [count for asset, count in report.rows.items() if asset.startswith(f"{layer}/")]
         spent = sum(s for step, s in report.seconds.items() if _layer_of(step) == layer)
@@ -75,7 +75,7 @@ def _layers(report: Report) -> Table:
 
 
 def _counted(report: Report) -> Mapping[str, Mapping[str, int]]:
-    """For each source table that was ingested, the lines that its checks of conservation counted, over all its runs."""
+    """The line counts of each ingested source table, from its conservation checks, summed over all its runs."""
     counted: dict[str, Counter[str]] = {}
     for check in report.checks:
         if check.name == "conservation":
@@ -93,22 +93,22 @@ def _what_ran(report: Report) -> Iterator[str]:
         if events := [name for name in done if name in EVENT_TABLES]:
             yield f"ingested {block.first[:7]} to {block.last[:7]}: {', '.join(events)}"
     if report.as_of and not report.ingested:
-        yield "every source table was up to date: nothing to ingest"
+        yield "all source tables were up to date: nothing to ingest"
     if report.up_to_date:
-        yield f"{len(report.up_to_date)} assets of the snapshot were up to date (--all computes them again)"
+        yield f"{len(report.up_to_date)} assets of the snapshot were up to date (--all recomputes them)"
 
 
 def _checks(report: Report, assets: Collection[str]) -> str:
     chosen = [check for check in report.checks if check.asset in assets]
     passed = sum(check.passed for check in chosen)
-    colour = (
+    color = (
         "green"
         if passed == len(chosen)
         else "yellow"
         if all(c.passed or c.is_warning for c in chosen)
         else "red"
     )
-    return f"[{colour}]{passed} of {len(chosen)}[/]" if chosen else ""
+    return f"[{color}]{passed} of {len(chosen)}[/]" if chosen else ""
 
 
 def _layer_of(step: str) -> str:

@@ -17,26 +17,31 @@ from cip_assets.ingest.discover import find_files
 
 def run(
     first: Annotated[
-        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="first month to ingest")
+        datetime | None,
+        typer.Option("--from", formats=["%Y-%m-%d"], help="First month to ingest: any day in it"),
     ] = None,
     last: Annotated[
-        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="last month to ingest")
+        datetime | None,
+        typer.Option("--to", formats=["%Y-%m-%d"], help="Last month to ingest: any day in it"),
     ] = None,
-    as_of: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="day of the snapshot")] = None,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Snapshot day. Default: the day of the last transaction"),
+    ] = None,
     select: Annotated[
         list[str] | None,
         typer.Option(
-            help="only these assets and what they need, such as exports/kpi_totals or group:marts; repeat it"
+            help="Compute only this asset and what it needs, such as exports/kpi_totals or group:marts. Repeatable"
         ),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="also what is up to date")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Recompute what is up to date, too")] = False,
     accept: Annotated[
         list[str] | None,
         typer.Option(
-            help="customers or products: take the newest delivery although it is unlikely small or large"
+            help="customers or products: accept the newest delivery even if it has far fewer or far more rows"
         ),
     ] = None,
-    sample: Annotated[bool, typer.Option(help="generate sample data where landing is empty")] = False,
+    sample: Annotated[bool, typer.Option(help="Generate sample data if the landing folder is empty")] = False,
 ) -> None:
     settings = Settings.from_environment()
     if sample and not find_files(settings.landing)[0]:

@@ -1,4 +1,4 @@
-"""`cip status` and `cip history`, which look at the tables alone."""
+"""`cip status` and `cip history`, which read only the tables and the landing folder."""
 
 from typing import Annotated
 
@@ -17,8 +17,8 @@ from cip_assets.storage import delta
 def status() -> None:
     settings = Settings.from_environment()
     table = Table(title=escape(str(settings.data_dir)), title_justify="left")
-    for heading in ("table", "rows", "version", "written"):
-        table.add_column(heading, justify="right" if heading in ("rows", "version") else "left")
+    for heading in ("Table", "Rows", "Version", "Written"):
+        table.add_column(heading, justify="right" if heading in ("Rows", "Version") else "left")
     missing = []
     for contract in contracts_in():
         uri = settings.table_uri(contract.layer, contract.table)
@@ -38,15 +38,15 @@ def status() -> None:
     for line in landing_news(settings):
         out.print(line, highlight=False, soft_wrap=True)
     if missing:
-        out.print(f"{len(missing)} tables are not written yet: run 'cip run'")
+        out.print(f"{len(missing)} tables have not been written yet: run 'cip run'")
         raise typer.Exit(1)
 
 
-def history(table: Annotated[str, typer.Argument(help="layer/table, or the table's name")]) -> None:
+def history(table: Annotated[str, typer.Argument(help="layer/table, or the table name")]) -> None:
     uri = uri_of(table)
     shown = Table(title=delta.table_name(uri), title_justify="left")
-    for heading in ("version", "written", "operation", "rows", "partition", "run", "code"):
-        shown.add_column(heading, justify="right" if heading in ("version", "rows") else "left")
+    for heading in ("Version", "Written", "Operation", "Rows", "Partition", "Run", "Code"):
+        shown.add_column(heading, justify="right" if heading in ("Version", "Rows") else "left")
     for commit in delta.history(delta.open_table(uri)):
         audit = commit.audit
         shown.add_row(
@@ -65,7 +65,6 @@ def uri_of(table: str) -> str:
     settings = Settings.from_environment()
     matches = [name for name in CONTRACTS if table in (name, name.split("/")[1])]
     if len(matches) != 1:
-        known = ", ".join(matches or CONTRACTS)
-        problem = "names several tables" if matches else "is no table"
-        raise PlatformError(f"{table!r} {problem}; take one of {known}")
+        problem = f"{table!r} matches several tables" if matches else f"Unknown table {table!r}"
+        raise PlatformError(f"{problem}. Choose one of: {', '.join(matches or CONTRACTS)}")
     return settings.table_uri(*matches[0].split("/"))

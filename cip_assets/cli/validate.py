@@ -17,7 +17,7 @@ def validate() -> None:
     report = Report()
     day = delta.newest_slice(settings.table_uri("marts", "kpi_totals"), "as_of_date")
     if day is None:
-        raise PlatformError("marts/kpi_totals has no rows, so there is nothing to check: run `cip run` first")
+        raise PlatformError("marts/kpi_totals has no rows, so there is nothing to check: run 'cip run' first")
     open_platform(settings).execute(VALIDATE, report, tags={"dagster/partition": day.isoformat()})
     if report.failures:
         raise PlatformError(report.failures[0].message)

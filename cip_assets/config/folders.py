@@ -1,8 +1,8 @@
-"""Folders whose names hold blanks, `#`, `%`, `?`, brackets or letters of any script.
+"""Folders whose names contain blanks, `#`, `%`, `?`, brackets or letters of any script.
 
-A path is handed on as it is, never as a URL: delta-rs, Apache Spark, DuckDB and Python take it so. What cannot is
-given another path to the same folder, a link with a plain name (``plain_path``). What nothing helps against
-is refused before anything is written (``check_folder``).
+A path is passed on as it is, never as a URL, because delta-rs, Apache Spark, DuckDB and Python accept it so. Other
+libraries get a different path to the same folder: a link with a plain name (``plain_path``). A folder that cannot work
+at all is refused before anything is written (``check_folder``).
 """
 
 import hashlib
@@ -15,33 +15,33 @@ from pathlib import Path
 from cip_assets.config.errors import PlatformError
 
 PLAIN = re.compile(r"[.]?[\w=-][\w=.-]*", re.ASCII)
-"""A part of a path that means the same as text, as a URL and as a pattern of file names."""
+"""A part of a path that means the same as text, as a URL and as a file name pattern."""
 
 IMPOSSIBLE = re.compile(r"%[0-9A-Fa-f]{2}|[\x00-\x1f\x7f\\]|[\ud800-\udfff]")
-"""What delta-rs cannot open a table under, however it is written: it turns a path into a URL itself and decodes it
-once more than it encoded it, takes a backslash for a slash, and has no control characters and only UTF-8.
+"""Parts of a path below which delta-rs cannot open a table. It turns a path into a URL and decodes it once more than it
+encoded it, treats a backslash as a slash, and supports no control characters and only UTF-8.
 """
 
 
 def check_folder(path: Path) -> None:
-    """Refuse a folder that Delta tables cannot lie in.
+    """Refuse a folder that cannot hold Delta tables.
 
     Raises:
-        PlatformError: with the folder and what is wrong in its path.
+        PlatformError: the path contains something that delta-rs cannot open.
 
     """
     for name in (str(path), os.path.realpath(path)):
         if found := IMPOSSIBLE.search(name):
             raise PlatformError(
-                f"{name!r} cannot hold Delta tables, since its path has {found[0]!r} in it: "
-                "rename the folder, or name another in CIP_DATA_DIR"
+                f"{name!r} cannot hold Delta tables because its path contains {found[0]!r}: "
+                "rename the folder, or set CIP_DATA_DIR to another one"
             )
 
 
 def plain_path(path: Path) -> Path:
-    """The path itself, or one through a link, such that all its parts are plain.
+    """The path itself if all its parts are plain, otherwise a path through a link with a plain name.
 
-    The links lie in a folder of this user's in the temporary one: a link for each folder, which stays.
+    The links are in a folder of this user, below the folder for temporary files. There is one per folder, and it stays.
 
     Raises:
         PlatformError: the folder of links belongs to another user.
@@ -66,7 +66,7 @@ def _link_to(folder: Path) -> Path:
 def _folder_of_links() -> Path:
     temporary = Path(tempfile.gettempdir())
     if not all(PLAIN.fullmatch(part) for part in temporary.parts[1:]):
-        temporary = Path("/tmp")  # noqa: S108 -- whose it is, is checked below
+        temporary = Path("/tmp")  # noqa: S108 -- the owner of the folder in it is checked below
     links = temporary / f"cip-{os.getuid()}"
     links.mkdir(mode=0o700, exist_ok=True)
     found = links.lstat()

@@ -1,4 +1,4 @@
-"""The business rules file: loaded once, checked in full, then plain values."""
+"""The business rules file: loaded once, checked completely, and then plain values."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from pydantic import (
 from cip_assets.config.errors import PlatformError
 
 EARLIEST_DAY, LATEST_DAY = date(1900, 1, 1), date(2099, 12, 31)
-"""What a date beside the event's own may be. Some tools end at 1677 and 2262, where nanoseconds do."""
+"""Limits of dates other than event dates. Some tools support only 1677 to 2262, the range of nanoseconds."""
 
 DEFAULT_RULES = Path(__file__).with_name("business_rules.yaml")
 
@@ -39,7 +39,7 @@ def _first_day(day: date) -> date:
 def _in_reach(month: date) -> date:
     # Sail's functions on months reach back to 1677.
     if month < EARLIEST_DAY:
-        raise ValueError(f"take a month from {EARLIEST_DAY:%Y-%m} on, not {month:%Y-%m}")
+        raise ValueError(f"choose a month from {EARLIEST_DAY:%Y-%m} on, not {month:%Y-%m}")
     return month
 
 
@@ -54,7 +54,7 @@ Month = Annotated[
     BeforeValidator(lambda value: f"{value}-01" if len(str(value)) == 7 else value),
     AfterValidator(_first_day),
 ]
-"""A month, written YYYY-MM, as its first day."""
+"""A month, written as YYYY-MM and stored as its first day."""
 
 Score = Annotated[int, Field(ge=1, le=5)]
 ScoreRange = Annotated[tuple[Score, Score], AfterValidator(_in_order)]
@@ -176,7 +176,10 @@ class Rules(_Strict):
         activities = self.vocabulary.get("web_activity.activity_type", ())
         strange = sorted(set(self.engagement.weights) - set(activities))
         if strange:
-            raise ValueError(f"engagement.weights.{strange[0]}: not in vocabulary.web_activity.activity_type")
+            raise ValueError(
+                f"engagement.weights.{strange[0]}: not in vocabulary.web_activity.activity_type; "
+                "add it there, or remove the weight"
+            )
         return self
 
     @model_validator(mode="after")
@@ -185,12 +188,12 @@ class Rules(_Strict):
             keys = [folded(word) for word in words]
             twice = next((word for word, key in zip(words, keys, strict=True) if keys.count(key) > 1), None)
             if twice:
-                raise ValueError(f"vocabulary.{column}: {twice!r} stands twice")
+                raise ValueError(f"vocabulary.{column}: {twice!r} is listed twice")
         return self
 
 
 def folded(word: str) -> str:
-    """A word as the vocabulary compares it: without blanks at the ends, double blanks, and case."""
+    """A word as the vocabulary compares it: in lower case, with single blanks and none at the ends."""
     return " ".join(word.split()).lower()
 
 
@@ -198,7 +201,7 @@ def load_rules(path: Path = DEFAULT_RULES) -> Rules:
     """Read and check a rules file.
 
     Raises:
-        PlatformError: the file is missing or no YAML, or a key is wrong; the message names the key.
+        PlatformError: the file is missing or is not YAML, or a key is wrong; the message names the key.
 
     """
     try:
@@ -217,6 +220,6 @@ def load_rules(path: Path = DEFAULT_RULES) -> Rules:
 
 
 def rules_file() -> Path:
-    """The rules file that CIP_RULES names, or the one that comes with the package."""
+    """The rules file named in CIP_RULES, or the one in the package."""
     named = os.environ.get("CIP_RULES")
     return Path(named).expanduser() if named else DEFAULT_RULES

@@ -1,4 +1,4 @@
-"""Where things lie and which engine computes, from the environment."""
+"""The data folder and the engine, from environment variables."""
 
 import os
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from cip_assets.config.errors import PlatformError
 from cip_assets.config.folders import check_folder
 
 PROJECT = Path(__file__).resolve().parents[2]
-"""The folder that the package lies in."""
+"""The folder that contains the package."""
 
 DAGSTER_SETTINGS = Path(__file__).with_name("dagster.yaml")
-"""The settings that a data folder's Dagster history begins with."""
+"""The Dagster settings that a new data folder gets."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Settings:
     ``data_dir`` holds ``landing`` (input), ``lake`` (Delta tables) and ``final`` (exports).
 
     Raises:
-        PlatformError: Delta tables cannot lie in that folder.
+        PlatformError: the folder cannot hold Delta tables.
 
     """
 
@@ -34,10 +34,10 @@ class Settings:
 
     @classmethod
     def from_environment(cls) -> Self:
-        """``CIP_DATA_DIR`` (default: the project's ``data``) and ``CIP_ENGINE`` (default: sail).
+        """The settings in ``CIP_DATA_DIR`` (default: the project's ``data``) and ``CIP_ENGINE`` (default: sail).
 
         Raises:
-            PlatformError: ``CIP_DATA_DIR`` names no folder that the platform can work in.
+            PlatformError: ``CIP_DATA_DIR`` is not a folder that the platform can work in.
 
         """
         named = os.environ.get("CIP_DATA_DIR")
@@ -69,8 +69,8 @@ class Settings:
 def _folder(named: str) -> Path:
     if "://" in named:
         raise PlatformError(
-            f"CIP_DATA_DIR={named!r} is an address; name a folder, such as /path/to/shop or ~/shop"
+            f"CIP_DATA_DIR={named!r} is an address; set it to a folder, such as /path/to/shop or ~/shop"
         )
-    path = Path(os.path.expanduser(named)).absolute()  # noqa: PTH111 -- Path's own raises for ~ and a name
+    path = Path(os.path.expanduser(named)).absolute()  # noqa: PTH111 -- Path.expanduser raises for an unknown ~user
     # Tools disagree on what '..' after a symbolic link means.
     return path.resolve() if ".." in path.parts else path

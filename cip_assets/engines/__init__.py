@@ -1,5 +1,5 @@
-"""The engines that compute: Sail (default), Apache Spark, or any Spark Connect endpoint.
+"""The engines: Sail (default), Apache Spark, or any Spark Connect endpoint.
 
-``session`` starts one; ``sail``, ``spark`` and ``connect`` each know how to start theirs. Whatever one engine needs and
-another does not stands here and nowhere else.
+``session`` starts one of them; ``sail``, ``spark`` and ``connect`` each contain how their engine is started. All
+differences between the engines are in this package.
 """

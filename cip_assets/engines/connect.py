@@ -1,4 +1,4 @@
-"""Any Spark Connect endpoint with Delta, Databricks included, by ``CIP_SPARK_REMOTE=sc://host:port``."""
+"""Any Spark Connect endpoint with Delta, such as Databricks, at ``CIP_SPARK_REMOTE=sc://host:port``."""
 
 import socket
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ CONNECT_SECONDS = 5
 
 
 def prepare(environment: Mapping[str, str]) -> Mapping[str, str]:
-    """The configuration of a session on the endpoint, once it answers.
+    """Wait until the endpoint answers, and return the configuration of a session on it.
 
     Raises:
-        PlatformError: no endpoint is named, or it does not answer.
+        PlatformError: no endpoint is set, or it does not answer.
 
     """
     remote = environment.get("CIP_SPARK_REMOTE", "")

@@ -1,4 +1,4 @@
-"""Sail: a Spark Connect server inside this process. No Java, and up in under a second."""
+"""Sail: a Spark Connect server inside this process. It needs no Java and starts in less than a second."""
 
 import os
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from pysail.spark import SparkConnectServer
 from cip_assets.config.errors import PlatformError
 
 MEMORY_SHARE = 0.25
-"""Share of the machine's memory that queries may use before they spill to disk, unless CIP_SAIL_MEMORY_GB says."""
+"""The share of the machine's memory that queries may use before they spill to disk. CIP_SAIL_MEMORY_GB overrides it."""
 
 
 def prepare(environment: Mapping[str, str]) -> Mapping[str, str]:
-    """Start the server, once a process."""
+    """Start the server, once per process, and return the configuration of a session on it."""
     return {"spark.remote": f"sc://127.0.0.1:{_serve(_pool_bytes(environment))}"}
 
 
@@ -25,7 +25,7 @@ def _pool_bytes(environment: Mapping[str, str]) -> int:
         return int(float(text) * 1024**3)
     except ValueError as error:
         raise PlatformError(
-            f"CIP_SAIL_MEMORY_GB={text!r} is no number; set it to gigabytes, such as 4"
+            f"CIP_SAIL_MEMORY_GB={text!r} is not a number; set it to a number of gigabytes, such as 4"
         ) from error
 
 
@@ -36,7 +36,7 @@ def is_running() -> bool:
 
 @cache
 def _serve(pool_bytes: int) -> int:
-    # Sail reads its settings from the environment when the server is made; its own default is no bound at all.
+    # Sail reads its settings from the environment when the server is created; by default its memory is not limited.
     os.environ.setdefault("SAIL_RUNTIME__MEMORY_POOL__TYPE", "fair")
     os.environ.setdefault("SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE", str(pool_bytes))
     os.environ.setdefault("RUST_LOG", "error")
@@ -48,4 +48,4 @@ def _serve(pool_bytes: int) -> int:
 
 
 _RUNNING: list[SparkConnectServer] = []
-"""Keeps the server alive as long as the process."""
+"""A reference that keeps the server alive as long as the process."""

@@ -1,4 +1,4 @@
-"""The one Spark session of a process, from the engine that the settings name."""
+"""The single Spark session of a process, on the engine that the settings name."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -16,25 +16,25 @@ ENGINES: Mapping[str, Callable[[Mapping[str, str]], Mapping[str, str]]] = {
     "spark": spark.prepare,
     "connect": connect.prepare,
 }
-"""For each engine what starts it, if need be, and returns the configuration of a session on it."""
+"""For each engine, the function that starts it if necessary and returns the configuration of a session on it."""
 
 SESSION_CONFIG = {"spark.sql.session.timeZone": "UTC"}
 
 FROM_THE_START = {
-    # If not, PySpark looks for the line that called it, and for IPython, at every call: a second of a small run.
+    # Otherwise PySpark searches for the calling line, and for IPython, at every call: one second of a small run.
     "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
 
 
 def start_session(engine: str, overrides: Mapping[str, str] | None = None) -> SparkSession:
-    """The session of this process on an engine, started if need be.
+    """The session of this process on an engine; it is started if necessary.
 
     Raises:
         PlatformError: the engine is unknown or cannot be started.
 
     """
     if engine not in ENGINES:
-        raise PlatformError(f"CIP_ENGINE={engine!r} is no engine; set it to one of {', '.join(ENGINES)}")
+        raise PlatformError(f"Unknown engine CIP_ENGINE={engine!r}. Choose one of: {', '.join(ENGINES)}")
     config = {**FROM_THE_START, **ENGINES[engine](os.environ), **(overrides or {})}
     builder = SparkSession.builder.appName("cip")
     for key, value in config.items():
@@ -46,13 +46,13 @@ def start_session(engine: str, overrides: Mapping[str, str] | None = None) -> Sp
 
 
 def address_of(session: SparkSession, path: Path) -> str:
-    """The address by which an engine finds a folder of this machine.
+    """The address at which an engine finds a folder of this machine.
 
-    Apache Spark takes any path as it is. Sail 0.7.2 makes a URL of it and takes the URL for the path: it would
-    write into a folder named ``my%20shop``. So it is given a path that is its own URL.
+    Apache Spark accepts any path as it is. Sail 0.7.2 encodes a path as a URL and then uses that URL as the path, so it
+    would write into a folder named ``my%20shop``. Therefore Sail gets a path that stays the same as a URL.
 
     Raises:
-        PlatformError: the engine is a Sail elsewhere, where there is no such path.
+        PlatformError: the engine is a Sail server on another machine, which does not have such a path.
 
     """
     plain = plain_path(path)
@@ -60,14 +60,14 @@ def address_of(session: SparkSession, path: Path) -> str:
         return str(path)
     if not sail.is_running():
         raise PlatformError(
-            f"{str(path)!r} cannot be written by the endpoint of CIP_SPARK_REMOTE, which is not Apache Spark: "
-            "take a folder whose path has only letters from a to z, digits, '.', '_', '-' and '='"
+            f"the endpoint CIP_SPARK_REMOTE cannot write to {str(path)!r} because it is not Apache Spark: "
+            "use a folder whose path has only the letters a to z, digits, '.', '_', '-' and '='"
         )
     return str(plain)
 
 
 @cache
 def _is_apache_spark(session: SparkSession) -> bool:
-    """Other engines behind Spark Connect name Spark's version as the session's, and have another of their own."""
+    """Other Spark Connect engines report Spark's version for the session, but their own version in SQL."""
     (row,) = session.sql("SELECT version()").collect()
     return str(row[0]).startswith(session.version)

@@ -1,4 +1,4 @@
-"""Apache Spark with delta-spark: local, or a cluster by ``CIP_SPARK_MASTER``. Needs Java 17 or later."""
+"""Apache Spark with delta-spark: local, or a cluster named in ``CIP_SPARK_MASTER``. It needs Java 17 or later."""
 
 import os
 import re
@@ -17,14 +17,14 @@ SCALA = "2.13"
 LOCAL_TUNING = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    # Tasks cost more than they bring on data of one machine's size.
+    # On data that fits one machine, more tasks cost more than they save.
     "spark.sql.shuffle.partitions": "4",
     "spark.default.parallelism": "4",
     "spark.databricks.delta.snapshotPartitions": "1",
     "spark.sql.adaptive.enabled": "true",
     "spark.driver.memory": "4g",
-    # Compiling code for each of some 200 small queries takes longer than it saves: a whole run on a handful
-    # of rows took 119 s without it and 251 s with it. Clusters keep it.
+    # Compiling code for each of about 200 small queries takes longer than it saves: a complete run on a few rows took
+    # 119 s without compilation and 251 s with it. On clusters it stays on.
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.log.level": "ERROR",
@@ -39,7 +39,7 @@ def prepare(environment: Mapping[str, str]) -> Mapping[str, str]:
 
     """
     check_java(environment)
-    # Python functions must run on the interpreter that has this project's packages, not on `python3`.
+    # Python functions must run in the interpreter that has this project's packages, not in `python3`.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     master = environment.get("CIP_SPARK_MASTER", "local[*]")
     pyspark_minor = ".".join(version("pyspark").split(".")[:2])
@@ -54,18 +54,18 @@ def prepare(environment: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def check_java(environment: Mapping[str, str]) -> None:
-    """Refuse to go on without a Java that Spark runs on.
+    """Check that there is a Java version that Spark supports.
 
     Raises:
-        PlatformError: no Java, or one before 17.
+        PlatformError: there is no Java, or it is older than 17.
 
     """
     home = environment.get("JAVA_HOME")
     java = str(Path(home) / "bin" / "java") if home else shutil.which("java", path=environment.get("PATH"))
     remedy = f"install Java {JAVA_AT_LEAST} or later, or leave CIP_ENGINE unset to use Sail, which needs none"
     if java is None or not Path(java).exists():
-        raise PlatformError(f"CIP_ENGINE=spark needs Java, and none was found: {remedy}")
+        raise PlatformError(f"CIP_ENGINE=spark needs Java, but none was found: {remedy}")
     printed = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
     found = re.search(r'version "(?:1[.])?(\d+)', printed)
     if found is None or int(found[1]) < JAVA_AT_LEAST:
-        raise PlatformError(f"CIP_ENGINE=spark needs Java {JAVA_AT_LEAST}, and {java} is older: {remedy}")
+        raise PlatformError(f"CIP_ENGINE=spark needs Java {JAVA_AT_LEAST}, but {java} is older: {remedy}")

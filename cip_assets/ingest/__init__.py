@@ -1,6 +1,6 @@
-"""Everything that touches a disk: landing files in, Delta tables, CSV files out.
+"""Landing files: finding them, reading them, and comparing them with the tables.
 
-``csv_records`` parses landing files, ``landing`` finds, scans and reads them in the engine,
-``delta`` writes and reads Delta tables, ``manager`` is Dagster's IO manager over it,
-``exports`` streams Delta tables to CSV. What a table means is none of this package's business.
+``discover`` finds the files, and ``csv_lines`` and ``csv_records`` parse one file. ``manifest`` scans the files and
+``read`` reads them, in the engine's ``tasks``; ``calendar`` has the months of their rows. ``in_step`` finds what is out
+of date, ``deliveries`` refuses unlikely full deliveries, and ``conflicts`` finds different lines with the same id.
 """

@@ -1,4 +1,4 @@
-"""Which month a row belongs to."""
+"""The calendar: it decides which month a row belongs to."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -11,9 +11,9 @@ from cip_assets.contracts.text_formats import BLANKS, ISO_DATE
 
 @dataclass(frozen=True)
 class Calendar:
-    """The months that event rows may be dated in, both ends included, each as its first day.
+    """The first and last month that events may be dated in, both included, each as its first day.
 
-    ``last_delivery`` is the latest day that a folder may name as that of its delivery.
+    ``last_delivery`` is the latest valid delivery date.
     """
 
     first_month: date
@@ -25,18 +25,18 @@ class Calendar:
 
 
 def delivery_month(delivery: date | None, calendar: Calendar) -> date:
-    """The month of the rows without a valid event date: that of their delivery, or the calendar's first."""
+    """The month of rows without a valid event date: that of their delivery, or the first month of the calendar."""
     return calendar.clip(delivery.replace(day=1)) if delivery else calendar.first_month
 
 
 def event_dates(text: pa.Array, calendar: Calendar) -> pa.Array:
-    """The date each text begins with; null where it is no ISO 8601 date of a calendar month."""
+    """The date that each text begins with; null if that is not an ISO 8601 date in a month of the calendar."""
     encoded = pc.dictionary_encode(pc.utf8_trim(text, characters=BLANKS))
     values = encoded.dictionary
     valid = pc.match_substring_regex(values, ISO_DATE)
     day_text = pc.if_else(valid, pc.utf8_slice_codeunits(values, 0, 10), None)
     parsed = pc.strptime(day_text, format="%Y-%m-%d", unit="s", error_is_null=True)
-    real = pc.equal(pc.strftime(parsed, format="%Y-%m-%d"), day_text)  # strptime takes 30 February
+    real = pc.equal(pc.strftime(parsed, format="%Y-%m-%d"), day_text)  # strptime accepts February 30
     days = pc.if_else(real, parsed, None).cast(pa.date32())
     months = pc.floor_temporal(days, unit="month").cast(pa.date32())
     inside = pc.and_(

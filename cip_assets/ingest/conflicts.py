@@ -1,7 +1,7 @@
-"""Ids that stand on several lines of one delivery that differ: which of them is right, nobody can know.
+"""Conflicting ids: ids with several different lines in one delivery. It is not known which line is right.
 
-An export with a line for each position of an order has such ids; of each order the last position alone would count.
-Read from the superseded lines, which are few, and by DuckDB, whatever engine wrote the tables.
+An export with one line for each item of an order has such ids, and only the last item of each order would count. They
+are found in the superseded lines, which are few. DuckDB reads them, whatever engine wrote the tables.
 """
 
 import tempfile
@@ -18,7 +18,7 @@ from cip_assets.storage import delta
 from cip_assets.storage.delta import Slice
 
 SHOWN = 5
-"""Places that are named, and lines of each."""
+"""The number of places in a message, and of lines per place."""
 
 LAYERS = ("raw", "cleaned", "quarantine")
 NO_TEXT = {"source_file", "source_version", "source_line", "delivery_date", "month"} | {
@@ -26,17 +26,17 @@ NO_TEXT = {"source_file", "source_version", "source_line", "delivery_date", "mon
     "field_count",
     "header_field_count",
 }
-"""Columns of raw that no file brings."""
+"""Columns of raw that do not come from a file."""
 
 
 @dataclass(frozen=True)
 class Conflicts:
-    """How many ids stand on lines that differ, and where some of them do.
+    """The number of conflicting ids, and some of their places.
 
-    ``in_one_file`` counts ids with such lines in one file, ``across_files`` those with such lines in several files of
-    one delivery alone. ``by_month`` has for each month with the former how many they are, and how many ids there are:
-    what is wrong with one month must not be thinned by others. A place is ``file:line, line``; no value of a line is
-    in it.
+    ``in_one_file`` counts ids with different lines in one file. ``across_files`` counts ids whose different lines are
+    only in different files of one delivery. For each month with conflicts in one file, ``by_month`` has the number of
+    these conflicting ids and of all ids, so that good months cannot hide a bad one. A place is ``file:line, line`` and
+    contains no values.
     """
 
     in_one_file: int = 0
@@ -45,21 +45,21 @@ class Conflicts:
     places: Sequence[str] = ()
 
     def exceeds(self, share: float) -> bool:
-        """Whether they are more than a share of the ids of a month.
+        """Whether more than a share of the ids of any month are in conflict.
 
-        A single one is not: of a small table it would be too large a share whatever the limit.
+        A single id is never too many, because in a small table it would exceed any limit.
         """
         return any(conflicts > max(1, share * ids) for conflicts, ids in self.by_month)
 
 
 def conflicting_ids(settings: Settings, source: SourceTable, only: Slice | None) -> Conflicts:
-    """Look for them among the lines that were superseded, of all months or those of a slice.
+    """Find conflicting ids among the superseded lines of all months, or of those in a slice.
 
-    An id whose winner was delivered later, or stands in another file that says of no delivery, is none of them:
-    it was corrected.
+    If the winning line was delivered later, or is in another file without a delivery date, then the id was corrected
+    and is not in conflict.
 
     Raises:
-        PlatformError: a table is not written yet.
+        PlatformError: a table has not been written yet.
 
     """
     if not _superseded(settings, source, only):
@@ -97,7 +97,7 @@ CREATE TEMP TABLE pairs AS
   FROM beaten JOIN cleaned ON cleaned.{id} = beaten.id
   WHERE source_file = file OR (delivery_date IS NOT DISTINCT FROM delivered AND {shared})
 """
-"""Superseded lines, each with the line that won, where both are of one delivery. The winner may be of another month."""
+"""Superseded lines, each with its winning line, if both are in one delivery. The winner may be in another month."""
 
 _CONFLICTS = """
 CREATE TEMP TABLE conflicts AS
@@ -138,9 +138,9 @@ def _superseded(settings: Settings, source: SourceTable, only: Slice | None) -> 
 
 
 def _shared(source: SourceTable) -> str:
-    """Whether the lines of two files with one delivery date are one delivery.
+    """SQL for whether two files with the same delivery date are one delivery.
 
-    Those of a full snapshot always are. Files of events without a folder ``dt=`` have the date of their last event.
+    Files of a full delivery always are. Event files without a ``dt=`` folder only share the date of their last event.
     """
     if not source.is_event:
         return "true"

@@ -1,8 +1,8 @@
-"""Where the records of a CSV file begin, and what makes the file unreadable, told from its bytes.
+"""Finds where the records of a CSV file begin, and what makes the file unreadable, from its bytes.
 
-This is a second reading of a file beside pyarrow's, and a simpler one: it knows line ends (LF, CRLF, CR) and quotes,
-and nothing of fields. Quotes follow RFC 4180: a field that begins with a quote ends with one, and quotes inside are
-doubled. A quote elsewhere is text, such as in ``27" monitor``.
+This is a second, simpler reading of a file besides pyarrow's: it knows line ends (LF, CRLF, CR) and quotes, but not
+fields. Quotes follow RFC 4180: a field that begins with a quote ends with one, and quotes inside it are doubled. Any
+other quote is text, such as in ``27" monitor``.
 """
 
 import gzip
@@ -25,33 +25,33 @@ UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 LINE = re.compile(rb"(?P<text>[^\r\n]*+)(?:\r\n|\n|\r(?=[^\n]))")
 SEPARATOR_LINE = re.compile(rb'"?sep=(?P<mark>[^"\r\n]?)"?,*', re.IGNORECASE)
-"""What Excel understands as first line: ``sep=,``. It may come back quoted, and padded with commas."""
+"""The first line that Excel understands: ``sep=,``. Excel may write it back in quotes and padded with commas."""
 
 QUOTED_FIELD = re.compile(rb'"(?<![^,\r\n]")[^"]*+(?:""[^"]*+)*+(?P<closing>"?)')
 BACKSLASH_FIELD = re.compile(rb'"(?<![^,\r\n]")[^"\\]*+(?:(?:\\.|"")[^"\\]*+)*+(?P<closing>"?)', re.DOTALL)
-"""The same, if a backslash too makes text of a quote."""
+"""The same, if a backslash can also escape a quote."""
 
 FIELD_END = re.compile(rb"(?P<blanks>[ \t]*)(?:[,\r\n]|\Z)")
 ESCAPED = re.compile(rb'\\"(?:[^"\r\n]*,)?"(?=[,\r\n])')
-"""A quote after a backslash, if the next quote ends the field once the first one is taken for escaped."""
+"""A quote after a backslash, if the next quote ends the field when the first one counts as escaped."""
 
 COMMA, LF, CR, QUOTE, BACKSLASH = b',\n\r"\\'
 BEFORE_OPENING = np.isin(np.arange(256), [COMMA, LF, CR, QUOTE])
 AFTER_CLOSING = BEFORE_OPENING
-"""By byte: what may stand there in a file whose quotes are all RFC 4180. A quote makes a doubled one."""
+"""For each byte, whether it may be there if all quotes follow RFC 4180. A quote there belongs to a doubled one."""
 
 Positions = npt.NDArray[np.int64]
 Inside = Callable[[Positions], npt.NDArray[np.bool_]]
-"""Whether positions, which are not those of quotes, are inside a quoted field."""
+"""A function that says whether positions are inside a quoted field. The positions must not be those of quotes."""
 
 
 class UnreadableFileError(ValueError):
-    """The file as a whole cannot be read; the message says what is wrong and where in the file."""
+    """The file as a whole cannot be read; the message says what is wrong, where in the file, and what to do."""
 
 
 @dataclass(frozen=True)
 class Records:
-    """The whole records that some bytes begin with: how long they are, and the line each begins on."""
+    """The complete records at the beginning of some bytes: their length, and the line on which each one begins."""
 
     byte_count: int
     line_count: int
@@ -59,22 +59,22 @@ class Records:
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    """The file's content, decompressed where the name ends in ``.gz``."""
+    """Open the file's content, which is decompressed if the name ends in ``.gz``."""
     return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
 
 
 class RecordReader:
-    """Reads a file: its header, then the rest in blocks of whole records.
+    """Reads a file: its header, then the rest in blocks of complete records.
 
-    Byte order marks and a line ``sep=,`` before the header are passed over. Line numbers are those an editor shows.
-    ``header`` is the line that names the columns, without its line end, and ``header_line`` its number.
+    Byte order marks and a line ``sep=,`` before the header are skipped. Line numbers are those that an editor shows.
+    ``header`` is the line with the column names, without its line end, and ``header_line`` is its number.
     """
 
     def __init__(self, path: Path) -> None:
         """Open the file and read its header.
 
         Raises:
-            UnreadableFileError: it is empty, UTF-16, no gzip, or names another separator than the comma.
+            UnreadableFileError: it is empty, UTF-16 or not gzip data, or names a separator other than the comma.
 
         """
         self._stream = open_bytes(path)
@@ -92,10 +92,10 @@ class RecordReader:
         self._stream.close()
 
     def next_block(self) -> tuple[memoryview, npt.NDArray[np.int64]]:
-        """The next whole records, and the line each begins on; no bytes at the end of the file.
+        """The next complete records, and the line on which each one begins; no bytes at the end of the file.
 
         Raises:
-            UnreadableFileError: what comes is no UTF-8, no text, no gzip, or its quotes are not RFC 4180.
+            UnreadableFileError: the bytes are not UTF-8, not text or not gzip data, or their quotes violate RFC 4180.
 
         """
         size = BLOCK_BYTES
@@ -118,7 +118,7 @@ class RecordReader:
         return memoryview(data)[:end], found.lines
 
     def _read_header(self) -> bytes:
-        """Read as far as the line that names the columns, and return it without its line end."""
+        """Read up to the line with the column names, and return that line without its line end."""
         self._fill(BLOCK_BYTES)
         if not self._pending:
             raise UnreadableFileError("it is empty; a file without rows still needs its header line")
@@ -130,7 +130,7 @@ class RecordReader:
             if named is None:
                 return text
             if (mark := named["mark"].decode("ascii", "backslashreplace")) not in ("", ","):
-                raise UnreadableFileError(f"its fields are separated by {mark!r}; separate them by commas")
+                raise UnreadableFileError(f"its fields are separated by {mark!r}; separate them with commas")
 
     def _next_line(self) -> bytes:
         while True:
@@ -144,11 +144,13 @@ class RecordReader:
                 self._line += 1
                 return b""
             if len(self._pending) >= HEADER_LIMIT_BYTES:
-                raise UnreadableFileError(f"line {self._line} is too long to name the columns")
+                raise UnreadableFileError(
+                    f"line {self._line} is too long for a header; it must name the columns"
+                )
             self._fill(len(self._pending) + BLOCK_BYTES)
 
     def _fill(self, size: int) -> None:
-        """Read until so many bytes wait. The last line gets a line end if it has none, or half of one."""
+        """Read until this many bytes are pending. The last line gets a line end if it has none, or only half of one."""
         wanted = size - len(self._pending)
         if wanted <= 0 or self._at_end:
             return
@@ -165,10 +167,10 @@ class RecordReader:
 
 
 def check_text(block: bytes, line: int) -> None:
-    """Look for what is no text in some whole lines, of which the first has this number.
+    """Check that some complete lines are text; ``line`` is the number of the first one.
 
     Raises:
-        UnreadableFileError: no UTF-8, or a NUL byte.
+        UnreadableFileError: they are not UTF-8, or contain a NUL byte.
 
     """
     if not block.isascii():
@@ -179,22 +181,24 @@ def check_text(block: bytes, line: int) -> None:
             raise UnreadableFileError(f"line {line} is not UTF-8; save the file as UTF-8") from error
     nul = block.find(b"\0")
     if nul >= 0:
-        # pyarrow overlooks the quotes and commas in the bytes after it.
+        # pyarrow ignores quotes and commas in the bytes after a NUL byte.
         line += len(line_ends(block[: nul + 1]))
-        raise UnreadableFileError(f"line {line} holds a NUL byte, which is no text; save it as UTF-8")
+        raise UnreadableFileError(
+            f"line {line} contains a NUL byte, which is not text; save the file as UTF-8"
+        )
 
 
 def whole_records(data: bytes, line: int, *, is_end: bool) -> Records:
-    """Find the records that are whole in some bytes.
+    """Find the complete records in some bytes.
 
     Args:
-        data: bytes that begin where a record does; at the end of the file they end with a line end.
+        data: bytes that begin with a record; at the end of the file they end with a line end.
         line: the number of their first line.
         is_end: whether the file ends here.
 
     Raises:
-        UnreadableFileError: a quoted field is not closed by the end of the file, or goes on after its closing quote,
-            or swallows lines because its quotes are escaped by backslashes.
+        UnreadableFileError: a quoted field is not closed by the end of the file, continues after its closing quote, or
+            includes other lines because its quotes are escaped with backslashes.
 
     """
     ends = line_ends(data)
@@ -216,7 +220,7 @@ def whole_records(data: bytes, line: int, *, is_end: bool) -> Records:
 
 
 def line_ends(data: bytes) -> Positions:
-    """The last byte of each line end; a CR that the bytes end with may be half of one and is left out."""
+    """The last byte of each line end. A CR at the end of the bytes is left out, because it may be half of a CRLF."""
     codes = np.frombuffer(data, np.uint8)
     is_end = codes == LF
     if b"\r" in data:
@@ -225,10 +229,10 @@ def line_ends(data: bytes) -> Positions:
 
 
 def quoted_fields(data: bytes, ends: Positions, line: int, *, is_end: bool) -> Inside:
-    """Where the quoted fields are.
+    """Find the quoted fields.
 
     Raises:
-        UnreadableFileError: one is not closed by the end of the file, or goes on after its closing quote.
+        UnreadableFileError: one of them is not closed by the end of the file, or continues after its closing quote.
 
     """
     if b'"' not in data:
@@ -260,9 +264,9 @@ def _between(starts: Sequence[int], stops: Sequence[int]) -> Inside:
 
 
 def _well_formed_quotes(data: bytes) -> Positions | None:
-    """All quotes, if every second one can open a field (or is the second of a doubled one) and the others can close it.
+    """All quotes, if the 1st, 3rd, 5th, ... can open a field or belong to a doubled quote, and the others can close it.
 
-    Then the bytes between an odd one and the next are inside quotes. None if that is not so for all of them.
+    Then the bytes between each opening quote and the next quote are inside quotes. Otherwise None.
     """
     codes = np.frombuffer(data, np.uint8)
     quotes = np.flatnonzero(codes == QUOTE)
@@ -277,28 +281,29 @@ def _why_not_closed(data: bytes, opened: int, closed: int, ends: Positions, line
     escaped = ESCAPED.search(data, opened, closed)
     if escaped or _is_escape(data, closed - 1):
         where = _line_of(escaped.start(), ends, line) if escaped else last
-        return f'line {where}: a quote in a quoted field is escaped by a backslash; write "" for it'
+        return f'line {where}: a quote in a quoted field is escaped with a backslash; write "" instead'
     if first == last:
-        return f'line {first}: a quote in a quoted field is not doubled; write "" for it'
+        return f'line {first}: a quote in a quoted field is not doubled; write "" instead'
     return (
-        f"line {first}: a quote is opened, and what seems to close it in line {last} does not end a field; close it, "
-        "or double the quotes inside a field"
+        f"line {first}: a quote is opened, and the quote that seems to close it in line {last} does not end a field; "
+        "close it, or double the quotes inside a field"
     )
 
 
 def refuse_backslashes(
     data: bytes, ends: Positions, inside: Inside, is_inside: npt.NDArray[np.bool_], line: int
 ) -> None:
-    r"""Refuse lines that would become part of a field because quotes are escaped by backslashes, as MySQL does.
+    r"""Refuse lines that would become part of a field because quotes are escaped with backslashes, as MySQL does.
 
-    ``"27\""`` then a comma is, by RFC 4180, a field that goes on after the comma. If it goes on to another line, it was
-    most likely meant to end before. The same if all the bytes make sense with backslashes and hold other lines then.
+    In RFC 4180, ``"27\""`` followed by a comma is a field that continues after the comma. If it continues on another
+    line, it was most likely meant to end before the comma. It is also refused if all the bytes make sense with
+    backslashes and then have different lines.
 
     Raises:
         UnreadableFileError: there is such a field.
 
     """
-    if b"\\" not in data or b'\\"' not in data:  # one byte alone is looked for much faster
+    if b"\\" not in data or b'\\"' not in data:  # searching for a single byte is much faster
         return
     hidden = [
         int(np.searchsorted(ends, escaped.start()))
@@ -312,12 +317,12 @@ def refuse_backslashes(
         hidden = np.flatnonzero(inside_by_backslashes(within) != is_inside[: len(within)]).tolist()
     if hidden:
         raise UnreadableFileError(
-            f'line {line + hidden[0]}: a quote in a quoted field is escaped by a backslash; write "" for it'
+            f'line {line + hidden[0]}: a quote in a quoted field is escaped with a backslash; write "" instead'
         )
 
 
 def _fields_by_backslashes(data: bytes) -> Inside | None:
-    """Where the quoted fields are if quotes are escaped by backslashes; None if that makes no sense."""
+    """Find the quoted fields as if quotes were escaped with backslashes; None if that makes no sense."""
     starts, stops = [], []
     for field in BACKSLASH_FIELD.finditer(data):
         start, stop = field.span()
@@ -329,7 +334,7 @@ def _fields_by_backslashes(data: bytes) -> Inside | None:
 
 
 def _is_escape(data: bytes, place: int) -> bool:
-    """Whether a backslash is there that no other one escapes."""
+    """Whether there is a backslash that is not itself escaped."""
     first = place
     while first >= 0 and data[first] == BACKSLASH:
         first -= 1

@@ -1,8 +1,8 @@
-"""Parse one CSV file into records that know their line, losing nothing.
+"""Parse one CSV file into records with their line numbers, without losing anything.
 
-pyarrow splits records into fields (RFC 4180), in blocks of whole records, so memory stays bounded. A line with too
-few or too many fields is kept as text. ``csv_lines`` says which line each record begins on, and so how many there
-are: pyarrow must find as many.
+pyarrow splits records into fields (RFC 4180), in blocks of complete records, so memory use is limited. A line with too
+few or too many fields is kept as text. ``csv_lines`` finds the line on which each record begins, and so the number of
+records. pyarrow must find the same number.
 """
 
 import csv
@@ -23,7 +23,7 @@ from cip_assets.ingest.csv_lines import UTF8_BOM, RecordReader, UnreadableFileEr
 
 @dataclass(frozen=True)
 class Header:
-    """The column names of a file, trimmed and in lower case, and the line they are on."""
+    """The column names of a file, trimmed and in lower case, and the number of their line."""
 
     names: tuple[str, ...]
     line: int
@@ -31,7 +31,7 @@ class Header:
 
 @dataclass(frozen=True)
 class RaggedRecord:
-    """A line whose number of fields is not the header's."""
+    """A line with more or fewer fields than the header."""
 
     line: int
     field_count: int
@@ -40,7 +40,7 @@ class RaggedRecord:
 
 @dataclass(frozen=True)
 class RecordBlock:
-    """Some records of a file, in order: one text column per header name, and the line of each."""
+    """Some records of a file, in order: one text column per header name, and the line of each record."""
 
     columns: pa.RecordBatch
     lines: npt.NDArray[np.int64]
@@ -48,7 +48,7 @@ class RecordBlock:
 
 
 def hash_file(path: Path) -> tuple[int, str]:
-    """Size and SHA-256 of the file as it lies on disk."""
+    """Size and SHA-256 hash of the file as it is on disk."""
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         return stream.tell(), digest
@@ -58,8 +58,8 @@ def read_header(path: Path) -> Header:
     """The column names of a file.
 
     Raises:
-        UnreadableFileError: the file is empty, UTF-16 or no gzip, names another separator than the comma, or has no
-            header: a name is missing, stands twice, or holds a line break.
+        UnreadableFileError: the file is empty, UTF-16 or not gzip data, names a separator other than the comma, or has
+            a wrong header: a name is missing, occurs twice, or contains a line break.
 
     """
     with closing(RecordReader(path)) as reader:
@@ -70,7 +70,7 @@ def read_header(path: Path) -> Header:
     except csv.Error as error:
         if str(error) == "unexpected end of data":
             raise UnreadableFileError(
-                f"line {line} opens a quote that it does not close; a column name is one line"
+                f"line {line} opens a quote but does not close it; a column name must be on one line"
             ) from error
         raise UnreadableFileError(f"line {line} does not name the columns ({error})") from error
     names = tuple(name.strip().lower() for name in fields)
@@ -78,10 +78,12 @@ def read_header(path: Path) -> Header:
         raise UnreadableFileError(f"line {line} is blank; it must name the columns")
     if "" in names:
         place = names.index("") + 1
-        raise UnreadableFileError(f"line {line} does not name column {place}; name it or leave it out")
+        raise UnreadableFileError(f"line {line} does not name column {place}; name it or remove it")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise UnreadableFileError(f"line {line} names column {twice[0]!r} twice")
+        raise UnreadableFileError(
+            f"line {line} names column {twice[0]!r} twice; rename or remove one of them"
+        )
     return Header(names, line)
 
 
@@ -89,13 +91,13 @@ def read_records(path: Path, header: Sequence[str], columns: Sequence[str]) -> I
     """The file's records, block by block.
 
     Args:
-        path: the CSV file, gzipped where its name ends in ``.gz``.
+        path: the CSV file, which is gzipped if its name ends in ``.gz``.
         header: every column name of the file, in the file's order.
-        columns: those wanted, at least one.
+        columns: the columns to read, at least one.
 
     Raises:
-        UnreadableFileError: something in the file is no UTF-8, no text, no gzip or no RFC 4180, or pyarrow does not
-            find as many records in it as there are.
+        UnreadableFileError: a part of the file is not UTF-8, text, gzip data or RFC 4180, or pyarrow finds more or
+            fewer records than there are.
 
     """
     with closing(RecordReader(path)) as reader:
@@ -110,19 +112,19 @@ def read_records(path: Path, header: Sequence[str], columns: Sequence[str]) -> I
 def parse(
     block: memoryview, lines: npt.NDArray[np.int64], header: Sequence[str], columns: Sequence[str]
 ) -> RecordBlock:
-    """Split some whole records into their fields.
+    """Split some complete records into their fields.
 
-    Each block is parsed by itself, from memory. If pyarrow reads the file, it does so in a thread of its own that
-    needs Python's lock, and hangs now and then when a read fails.
+    Each block is parsed separately, from memory. When pyarrow reads a file itself, it uses a thread that needs Python's
+    lock, and that sometimes hangs if a read fails.
 
     Args:
-        block: whole records.
-        lines: the line of each.
+        block: complete records.
+        lines: the line of each record.
         header: every column name of the file, in the file's order.
-        columns: those wanted, at least one.
+        columns: the columns to read, at least one.
 
     Raises:
-        UnreadableFileError: pyarrow finds more records or fewer.
+        UnreadableFileError: pyarrow finds more or fewer records than there are.
 
     """
     invalid: list[pa.csv.InvalidRow] = []
@@ -131,7 +133,7 @@ def parse(
         invalid.append(row)
         return "skip"
 
-    # pyarrow takes a byte order mark away, and there may be one at the beginning of any line.
+    # pyarrow removes a byte order mark, but at the beginning of a later line it is text. So a block gets one more.
     buffer = pa.py_buffer(UTF8_BOM + bytes(block) if block[:3] == UTF8_BOM else block)
     try:
         table = pa.csv.read_csv(
@@ -151,8 +153,8 @@ def parse(
         raise UnreadableFileError(f"after line {lines[0] - 1}: {str(error).splitlines()[0]}") from error
     if table.num_rows + len(invalid) != len(lines):
         raise UnreadableFileError(
-            f"lines {lines[0]} to {lines[-1]} hold {len(lines)} records, and {table.num_rows + len(invalid)} were "
-            "read; write the file again, with its fields in quotes"
+            f"lines {lines[0]} to {lines[-1]} hold {len(lines)} records, but {table.num_rows + len(invalid)} were "
+            "read; write the file again with its fields in quotes"
         )
     ragged = [RaggedRecord(int(lines[row.number - 1]), row.actual_columns, row.text) for row in invalid]
     is_whole = np.ones(len(lines), np.bool_)
@@ -162,5 +164,5 @@ def parse(
 
 
 def batch_of(columns: Sequence[str]) -> pa.RecordBatch:
-    """No rows of these text columns."""
+    """A batch of these text columns without rows."""
     return pa.RecordBatch.from_arrays([pa.array([], pa.string()) for _ in columns], names=list(columns))

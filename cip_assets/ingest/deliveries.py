@@ -1,7 +1,7 @@
-"""How much a delivery may change a full snapshot: the newest one replaces all that a table holds.
+"""Limits for full deliveries, because the newest one replaces the whole table.
 
-A failed export is an empty file, or half of one; a file in the wrong folder has too many rows. Neither may replace a
-table by itself. What was accepted, or passed, is in the table; it is not asked about again.
+A failed export may give an empty or incomplete file, and a file in the wrong folder has too many rows. Neither may
+replace a table without a person's consent. An accepted delivery is in the table and is not refused again.
 """
 
 from collections.abc import Sequence
@@ -21,16 +21,16 @@ from cip_assets.storage.written import WHOLE
 def refuse_unlikely(
     settings: Settings, source: SourceTable, entries: Sequence[ManifestEntry], limits: QualityRules
 ) -> None:
-    """Compare the rows of the newest delivery with those that raw holds, or else with the delivery before.
+    """Compare the number of rows of the newest delivery with that of raw, or with the delivery before it.
 
     Args:
-        settings: where the tables lie.
-        source: a full snapshot.
-        entries: its part of the manifest.
-        limits: how much may change.
+        settings: the data folder.
+        source: a table of full deliveries.
+        entries: the table's part of the manifest.
+        limits: the limits of the rules.
 
     Raises:
-        PlatformError: it has too few or too many rows; nothing was written.
+        PlatformError: the delivery has too few or too many rows; nothing was written.
 
     """
     uri = settings.table_uri("raw", source.name)
@@ -40,14 +40,14 @@ def refuse_unlikely(
         return
     newest = newest_delivery(entries)
     rows, before = sum(landed.values()), sum(held.values())
-    compared = f"raw/{source.name} holds {before}"
+    compared = f"raw/{source.name} has {before}"
     if not delta.exists(uri):
         older = _last_with_rows([entry for entry in entries if entry not in newest])
         before = sum(entry.row_count for entry in older)
         compared = f"the one {_of_day(older)} had {before}"
     if exceeded := _exceeded(rows, before, limits):
         raise PlatformError(
-            f"{source.name}: the delivery {_of_day(newest)} has {rows} rows, {compared} ({exceeded}); "
+            f"{source.name}: the delivery {_of_day(newest)} has {rows} rows, but {compared} ({exceeded}); "
             f"deliver it again, or accept it: {_how_to_accept(source, 'raw')}"
         )
 
@@ -55,27 +55,27 @@ def refuse_unlikely(
 def refuse_losses(
     settings: Settings, source: SourceTable, raw: DataFrame, judged: DataFrame, limits: QualityRules
 ) -> None:
-    """Compare the rows that would be cleaned with those that cleaned holds.
+    """Compare the number of rows that would be cleaned with that of cleaned.
 
     Raises:
-        PlatformError: too many of the delivery's lines are quarantined; nothing was written.
+        PlatformError: too many of the delivery's lines would be quarantined; nothing was written.
 
     """
     uri = settings.table_uri("cleaned", source.name)
     held = delta.row_count(delta.open_table(uri)) if delta.exists(uri) else 0
-    # A delivery that is small itself was accepted when it was read.
+    # A delivery with few rows was already accepted when it was read.
     before = min(held, raw.count()) if held else 0
     rows = judged.where("outcome = 'cleaned'").count() if before else 0
     if rows < (1 - limits.max_delivery_drop) * before:
         raise PlatformError(
-            f"{source.name}: {rows} rows of the newest delivery can be cleaned, cleaned/{source.name} holds {held} "
+            f"{source.name}: {rows} rows of the newest delivery can be cleaned, but cleaned/{source.name} has {held} "
             f"(quality.max_delivery_drop is {limits.max_delivery_drop:.0%}); correct the delivery or the rules, or "
             f"accept it: {_how_to_accept(source, 'cleaned')}"
         )
 
 
 def _exceeded(rows: int, before: int, limits: QualityRules) -> str | None:
-    """The limit that a change of the rows exceeds; None where there was nothing before."""
+    """The limit that a change of the number of rows exceeds; None if it exceeds none."""
     if rows < (1 - limits.max_delivery_drop) * before:
         return f"quality.max_delivery_drop is {limits.max_delivery_drop:.0%}"
     if before and rows > limits.max_delivery_growth * before:
@@ -84,7 +84,7 @@ def _exceeded(rows: int, before: int, limits: QualityRules) -> str | None:
 
 
 def _last_with_rows(entries: Sequence[ManifestEntry]) -> Sequence[ManifestEntry]:
-    """The newest of some deliveries that has rows: one without says nothing of how many there should be."""
+    """The newest delivery that has rows, because an empty one does not show how many rows to expect."""
     while entries:
         newest = newest_delivery(entries)
         if any(entry.row_count for entry in newest):
@@ -99,5 +99,5 @@ def _of_day(delivery: Sequence[ManifestEntry]) -> str:
 
 
 def _how_to_accept(source: SourceTable, layer: str) -> str:
-    on_the_page = f"on Dagster's page: launch {layer}/{source.name} with the config accept: true"
-    return f"cip run --accept {source.name} ({on_the_page})"
+    in_the_ui = f"in the Dagster UI, materialize {layer}/{source.name} with the config accept: true"
+    return f"cip run --accept {source.name} ({in_the_ui})"

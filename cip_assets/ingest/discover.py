@@ -1,6 +1,6 @@
-"""What is in the landing folder: the files of the tables, and what is left aside, with the reason.
+"""Finds what is in the landing folder: the files of the tables, and everything that is not read, with the reason.
 
-Links to files and folders are followed. A file that can be reached on two ways is taken once.
+Links to files and folders are followed. A file that can be reached in two ways is read once.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from cip_assets.layers import SOURCE_TABLES
 
 CSV_NAME = re.compile(r"[.]csv([.]gz)?\Z", re.IGNORECASE)
 DELIVERY = re.compile(r"\s*dt\s*=(?P<day>.*)", re.IGNORECASE | re.DOTALL)
-"""A name that is meant as a day of delivery, well written or not."""
+"""A name that is meant as a delivery date, whether valid or not."""
 
 NAMES_SHOWN = 5
 
@@ -27,12 +27,14 @@ NO_TABLE = (
 )
 NOT_CSV = "the name does not end in .csv or .csv.gz"
 HIDDEN = "the name begins with _ or ."
-READ_ALREADY = "it is a link to what is read from another place, or to a folder that it is in itself"
-LEADS_NOWHERE = "it is a link that leads nowhere; correct or remove it"
+READ_ALREADY = (
+    "it is a link to something that is read from another path, or to a folder that contains the link"
+)
+LEADS_NOWHERE = "it is a broken link; correct or remove it"
 NO_FILE = "it is neither a file nor a folder; remove it"
 NOT_DATED = (
-    "it is in no dt= folder, so it does not count beside the deliveries that are; "
-    "put it into <table>/dt=YYYY-MM-DD"
+    "it is not in a dt= folder, so it does not count, because newer deliveries are; "
+    "move it to <table>/dt=YYYY-MM-DD"
 )
 
 
@@ -40,8 +42,8 @@ NOT_DATED = (
 class LandedFile:
     """A file of a table in the landing folder.
 
-    With a ``problem`` it is not opened: its path cannot be used, or it is something else that stands in the way,
-    such as a folder that cannot be listed.
+    If it has a ``problem``, it is not opened: its path is invalid, or it is something else that cannot be read, such as
+    a folder that cannot be listed.
     """
 
     table: str
@@ -51,25 +53,25 @@ class LandedFile:
 
     @property
     def problem_hash(self) -> str:
-        """Stands for the hash of content that was not read, and changes with the problem."""
+        """A substitute for the hash of a file that was not read. It changes with the problem."""
         return hashlib.sha256(str(self.problem).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class LeftAside:
-    """Something in the landing folder that is not read."""
+    """A file or folder in the landing folder that is not read."""
 
     path: str
     reason: str
 
     @property
     def is_on_purpose(self) -> bool:
-        """Whether its name asks for it."""
+        """Whether its name says that it should not be read."""
         return self.reason == HIDDEN
 
 
 def find_files(landing: Path) -> tuple[list[LandedFile], list[LeftAside]]:
-    """The files of the tables by their paths, and all else that is in the folder; nothing if there is no folder.
+    """The files of the tables, sorted by path, and everything else in the folder; nothing if there is no folder.
 
     Raises:
         PlatformError: the folder cannot be listed.
@@ -88,10 +90,10 @@ def find_files(landing: Path) -> tuple[list[LandedFile], list[LeftAside]]:
 
 
 def landed_file(path: str) -> LandedFile:
-    """What the path of a file below the landing folder says of it.
+    """The table and delivery date of a file, from its path below the landing folder.
 
     Raises:
-        ValueError: it names no table.
+        ValueError: the path does not name a table.
 
     """
     *folders, name = PurePath(path).parts
@@ -99,23 +101,26 @@ def landed_file(path: str) -> LandedFile:
     if not table:
         raise ValueError(path)
     if (shown := visible(path)) != path:
-        return LandedFile(table, shown, None, "its name has a character that is no text; rename it")
+        return LandedFile(table, shown, None, "its name has a character that is not valid text; rename it")
     if folders and DELIVERY.match(name):
         return LandedFile(
-            table, path, None, f"{name!r} names a day, but is no folder; put it into a folder dt=YYYY-MM-DD"
+            table,
+            path,
+            None,
+            f"{name!r} looks like a delivery date but is a file; move it into a folder dt=YYYY-MM-DD",
         )
     delivery = None
     for folder in folders:
         if named := DELIVERY.fullmatch(folder):
             delivery = _day(named["day"]) if folder.startswith("dt=") else None
             if delivery is None:
-                problem = f"the folder {folder!r} names no day; write it as dt=YYYY-MM-DD"
+                problem = f"the folder name {folder!r} is not a valid date; write it as dt=YYYY-MM-DD"
                 return LandedFile(table, path, None, problem)
     return LandedFile(table, path, delivery)
 
 
 def lines_about(left_aside: Iterable[LeftAside]) -> Iterator[str]:
-    """A line for each reason, with the first names and the number of the others."""
+    """One line for each reason, with the first names and the number of the others."""
     by_reason: dict[str, list[str]] = {}
     for left in left_aside:
         by_reason.setdefault(left.reason, []).append(visible(left.path))
@@ -126,7 +131,7 @@ def lines_about(left_aside: Iterable[LeftAside]) -> Iterator[str]:
 
 
 def visible(path: str) -> str:
-    """A path in one line of text: control characters, and bytes that are no UTF-8, as escapes."""
+    """A path as one line of text, with escapes for control characters and for bytes that are not UTF-8."""
     if path.isprintable():
         return path
     return "".join(
@@ -138,9 +143,9 @@ def visible(path: str) -> str:
 
 
 class _Walk:
-    """Goes through the folder: first without links, so that what a link leads to is known if it is in the folder.
+    """Walks through the folder. Links come last, so that targets inside the folder are already known.
 
-    A path is below the landing folder, and ``real`` is where that really is.
+    A path is relative to the landing folder, and ``real`` is where it really is.
     """
 
     def __init__(self, landing: Path) -> None:
@@ -157,7 +162,7 @@ class _Walk:
             return
         except OSError as error:
             raise PlatformError(f"{self._landing} cannot be listed: {error.strerror}") from error
-        for path, link in self._links:  # which grows while it is gone through
+        for path, link in self._links:  # the loop itself can append links
             self._link(path, link)
 
     def _folder(self, path: PurePath, real: Path) -> None:
@@ -182,7 +187,7 @@ class _Walk:
             real = link.resolve(strict=True)
         except PermissionError as error:
             self._refuse(path, f"it cannot be opened: {error.strerror}")
-        except (OSError, RuntimeError):  # the latter of a link to itself
+        except (OSError, RuntimeError):  # RuntimeError for a link to itself
             self._refuse(path, LEADS_NOWHERE)
         else:
             if link.is_relative_to(real) or self._is_seen(path, real):
@@ -201,7 +206,7 @@ class _Walk:
         try:
             self._folder(path, real)
         except FileNotFoundError:
-            return  # gone since it was listed
+            return  # deleted since it was listed
         except OSError as error:
             self._refuse(path, f"it cannot be opened: {error.strerror}")
 
@@ -222,7 +227,7 @@ class _Walk:
         return (_table_of(path), real) in self._seen
 
     def _refuse(self, path: PurePath, problem: str) -> None:
-        """What cannot be read stops its table, which would else go on with a part of its files."""
+        """Report a problem, which stops its table, because otherwise the table would lose a part of its files."""
         if table := _table_of(path):
             self.found.append(LandedFile(table, visible(str(path)), None, problem))
         else:
@@ -233,7 +238,7 @@ class _Walk:
 
 
 def _table_of(path: PurePath) -> str:
-    """The table that a path is of by its name; empty if there is none."""
+    """The table that a path belongs to by its name; empty if there is none."""
     first, *others = path.parts or ("",)
     table = first if others else CSV_NAME.sub("", first)
     return table if table in SOURCE_TABLES else ""

@@ -1,7 +1,7 @@
-"""Which parts of a table are not what the landing folder and the present code would make them.
+"""Which months of a table are out of date with the landing folder or the current code.
 
-The lake tells by itself: every row carries its file and that file's hash, and every commit the code
-version it was written with. So there is no ledger that could disagree with the tables.
+The lake itself has this information: every row has its file and the file's hash, and every commit has the code version
+that wrote it. So there is no separate record that could contradict the tables.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,11 +19,11 @@ from cip_assets.storage import delta, questions
 from cip_assets.storage.written import WHOLE, covers
 
 Holdings = Mapping[str, Mapping[tuple[str, str], int]]
-"""For each month (its first day; ``WHOLE`` for a snapshot table) the rows of each file, by path and version."""
+"""For each month (its first day; ``WHOLE`` for a table of full deliveries), the rows per file, by path and version."""
 
 
 def held_by_landing(source: SourceTable, entries: Sequence[ManifestEntry]) -> Holdings:
-    """What the readable files of a table hold."""
+    """The row counts of a table's readable files."""
     readable = [entry for entry in entries if entry.problem is None]
     if not source.is_event:
         rows = {(e.path, e.version): e.row_count for e in newest_delivery(readable) if e.row_count}
@@ -36,24 +36,24 @@ def held_by_landing(source: SourceTable, entries: Sequence[ManifestEntry]) -> Ho
 
 
 def landed_rows(source: SourceTable, entries: Sequence[ManifestEntry], only: delta.Slice | None) -> int:
-    """The lines that the manifest counted, of all months or those of a slice."""
+    """The number of lines according to the manifest, in all months or in those of a slice."""
     held = held_by_landing(source, entries)
     months = [m for m in held if only is None or str(only.start) <= m < str(only.end)]
     return sum(rows for month in months for rows in held[month].values())
 
 
 def held_by_tables(uris: Sequence[str], *, by_month: bool) -> Holdings:
-    """What some tables hold together, such as cleaned and quarantine; nothing where one is not written."""
+    """The row counts of several tables together, such as cleaned and quarantine; nothing if one was not written yet."""
     versions = _versions(uris)
     return _held(versions, by_month=by_month) if versions else {}
 
 
 Versions = tuple[tuple[str, int], ...]
-"""Tables by their addresses, each at a version: what is read of them once need not be read again."""
+"""The addresses of tables, each with a version. Queries on them can be cached."""
 
 
 def _versions(uris: Sequence[str]) -> Versions:
-    """The current version of each table; nothing where one is not written."""
+    """The current version of each table; nothing if one of them was not written yet."""
     if not all(delta.exists(uri) for uri in uris):
         return ()
     return tuple((uri, delta.open_table(uri).version()) for uri in uris)
@@ -71,7 +71,7 @@ def _held(tables: Versions, *, by_month: bool) -> Holdings:
 
 
 def _ask(tables: Versions, query: str) -> list[tuple[Any, ...]]:
-    """The rows of a query over tables at some versions, by the names ``part_0``, ``part_1`` and so on."""
+    """The rows of a query on these versions of tables, which are named ``part_0``, ``part_1`` and so on."""
     with questions.connection() as connection:
         for number, (uri, version) in enumerate(tables):
             connection.register(f"part_{number}", delta.open_table(uri, version).to_pyarrow_dataset())
@@ -79,22 +79,22 @@ def _ask(tables: Versions, query: str) -> list[tuple[Any, ...]]:
 
 
 def not_as_landed(settings: Settings, source: SourceTable, entries: Sequence[ManifestEntry]) -> set[str]:
-    """The months of which cleaned and quarantine do not hold the lines that landed; ``WHOLE`` for a snapshot table."""
+    """The months whose lines in cleaned and quarantine differ from the landed ones; ``WHOLE`` for full deliveries."""
     landed = held_by_landing(source, entries)
     held = held_by_tables(_judged(settings, source), by_month=source.is_event)
     return {month for month in landed.keys() | held.keys() if landed.get(month) != held.get(month)}
 
 
 def _judged(settings: Settings, source: SourceTable) -> list[str]:
-    """The tables that together hold every line after it was judged."""
+    """The tables that together hold every line after cleaning."""
     return [settings.table_uri(layer, source.name) for layer in ("cleaned", "quarantine")]
 
 
 def moved(settings: Settings, source: SourceTable) -> set[str]:
-    """The months to be cleaned again since a line with one of their ids came to, or left, another month.
+    """The months to clean again because a line with one of their ids is now in another month, or no longer is.
 
-    An id is in one month only, that of its newest good line. So no id is in cleaned twice, and a superseded line has
-    a row that superseded it.
+    An id is only in one month, that of its newest good line. So no id is in cleaned twice, and every superseded line
+    has the row that superseded it.
     """
     tables = _versions(_judged(settings, source)) if source.is_event else ()
     return set(_moved(tables, source.id_column)) if tables else set()
@@ -119,12 +119,12 @@ def _moved(tables: Versions, key: str) -> frozenset[str]:
 def out_of_step(
     source: SourceTable, entries: Sequence[ManifestEntry], stages: Sequence[Mapping[str, str]]
 ) -> set[str]:
-    """The months of a table that must be run again; ``WHOLE`` for a snapshot table.
+    """The months of a table that are out of date; ``WHOLE`` for a table of full deliveries.
 
     Args:
         source: the table.
         entries: its files, from the manifest.
-        stages: sets of tables that together hold every line, each table with the code version it should have.
+        stages: sets of tables that together hold every line, each table with the code version that it should have.
 
     """
     landed = held_by_landing(source, entries)
@@ -138,7 +138,7 @@ def out_of_step(
             if delta.exists(uri)
         }
         for month in landed:
-            # A table that never had a row in a month has no commit for it, and no say.
+            # A table that never had a row in a month has no commit for it and does not count.
             found = {uri: by_month[month] for uri, by_month in written_with.items() if month in by_month}
             if not found or any(codes[uri] != code for uri, code in found.items()):
                 stale.add(month)
@@ -146,7 +146,7 @@ def out_of_step(
 
 
 def code_by_month(commits: Iterable[delta.Commit], months: Iterable[str]) -> dict[str, str]:
-    """For each month that was written, the code version of its newest write; "restored" after a restore."""
+    """For each written month, the code version of its newest write, or "restored" after a restore."""
     undecided, found = set(months), dict[str, str]()
     for commit in commits:
         if commit.operation == "RESTORE":
@@ -161,15 +161,15 @@ def code_by_month(commits: Iterable[delta.Commit], months: Iterable[str]) -> dic
 
 
 RECENT = 50
-"""So many commits of a table are read; a day that was written before them is computed again."""
+"""The number of commits of a table that are read. A day that was written before them is computed again."""
 
 KEEPS_ROWS = {"CREATE TABLE", "ADD COLUMN", "OPTIMIZE", "VACUUM START", "VACUUM END"}
-"""The operations after which a table holds the rows that it held before."""
+"""The operations that do not change a table's rows."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """The newest write of a table, of its day, or of a file: when, by which code, from which versions of what."""
+    """The newest write of a table, of one of its days, or of a file, with its code and the versions of its inputs."""
 
     version: int
     timestamp: float
@@ -179,9 +179,10 @@ class Written:
 
 
 def last_write(settings: Settings, name: str, day: date) -> Written | None:
-    """The newest write of a table that a snapshot of a day can see; None where there is none that we know.
+    """The newest write of a table that affects a snapshot day; None if none is known.
 
-    Of a table of days that is the newest of the day, of a table of months the newest up to the day's month.
+    For a table partitioned by day it is the newest write of the day; for one partitioned by month, the newest write of
+    any month up to the day's month.
     """
     contract = CONTRACTS[name]
     uri = settings.table_uri(contract.layer, contract.table)
@@ -201,7 +202,7 @@ def last_write(settings: Settings, name: str, day: date) -> Written | None:
             commit.version,
             commit.timestamp.timestamp(),
             commit.row_count,
-            # A restored version was not computed from what is there now.
+            # A restored version was not computed from the current inputs.
             None if commit.operation == "RESTORE" else audit.get("code_version"),
             audit.get("computed_from", {}),
         )

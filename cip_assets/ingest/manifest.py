@@ -1,4 +1,4 @@
-"""The manifest: what lies in the landing folder, as it was scanned last, and which of it a run reads."""
+"""The manifest: the landing files as of the last scan, and which of them a run reads."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -25,7 +25,7 @@ from cip_assets.storage import delta
 
 @dataclass(frozen=True)
 class ManifestEntry:
-    """One row of the manifest, as the reader needs it."""
+    """The columns of a row of the manifest that the reader needs."""
 
     path: str
     size_bytes: int
@@ -38,15 +38,15 @@ class ManifestEntry:
 
     @property
     def version(self) -> str:
-        """What rows of this file carry as ``source_version``."""
+        """The ``source_version`` of the rows of this file."""
         return self.sha256[:16]
 
 
 def read_manifest(uri: str, *, is_needed: bool = False) -> dict[str, list[ManifestEntry]]:
-    """The files of each table, as they were scanned last; nothing before the first scan, unless it is needed.
+    """The files of each table, as of the last scan; nothing before the first scan, unless the manifest is needed.
 
     Raises:
-        PlatformError: it is needed, and nothing was scanned yet.
+        PlatformError: the manifest is needed, and nothing was scanned yet.
 
     """
     if not is_needed and not delta.exists(uri):
@@ -59,7 +59,7 @@ def read_manifest(uri: str, *, is_needed: bool = False) -> dict[str, list[Manife
 
 
 def manifest_entry(row: Mapping[str, Any]) -> ManifestEntry:
-    """An entry from a row of the manifest, as it is read from the table or made by a scan."""
+    """An entry from a row of the manifest, which was read from the table or made by a scan."""
     wanted = {field.name: row[field.name] for field in fields(ManifestEntry)}
     return ManifestEntry(**{**wanted, "month_rows": dict(row["month_rows"])})
 
@@ -67,25 +67,26 @@ def manifest_entry(row: Mapping[str, Any]) -> ManifestEntry:
 def files_to_read(
     source: SourceTable, entries: Sequence[ManifestEntry], months: Sequence[date] | None
 ) -> list[ManifestEntry]:
-    """The files that a run must read: those with rows in its months, or the newest delivered snapshot.
+    """The files that a run must read: those with rows in its months, or those of the newest full delivery.
 
     Args:
         source: the table.
         entries: its part of the manifest.
-        months: first days of the months to read; None for a snapshot table.
+        months: first days of the months to read; None for a table of full deliveries.
 
     Raises:
-        PlatformError: no file was landed, or one of them cannot be read.
+        PlatformError: no file has landed, or a file cannot be read.
 
     """
     if not entries:
         raise PlatformError(
-            f"{source.name}: no file landed; put {source.name}.csv into the landing folder "
-            f"(just the header line if there is nothing: {','.join(source.columns)})"
+            f"{source.name}: no file has landed; put {source.name}.csv into the landing folder "
+            f"(only the header line if there are no rows: {','.join(source.columns)})"
         )
     problems = [f"{source.name}: {entry.path}: {entry.problem}" for entry in entries if entry.problem]
     if problems:
-        more = f" (and {len(problems) - 1} more files)" if len(problems) > 1 else ""
+        others = len(problems) - 1
+        more = f" (and {others} more file{'s' if others > 1 else ''})" if others else ""
         raise PlatformError(problems[0] + more)
     if months is None:
         return newest_delivery(entries)
@@ -94,7 +95,7 @@ def files_to_read(
 
 
 def newest_delivery(entries: Sequence[ManifestEntry]) -> list[ManifestEntry]:
-    """The files of the newest delivery; those without a dt= are one delivery, before all others."""
+    """The files of the newest delivery. Files without a dt= are one delivery, which is older than all others."""
     newest = max((entry.delivery_date or date.min for entry in entries), default=date.min)
     return [entry for entry in entries if (entry.delivery_date or date.min) == newest]
 
@@ -105,16 +106,16 @@ def newest_delivery(entries: Sequence[ManifestEntry]) -> list[ManifestEntry]:
 def scan_landing(
     spark: SparkSession, landing: Path, calendar: Calendar, leave_out: Collection[str] = ()
 ) -> DataFrame:
-    """The manifest of a landing folder: one row per file, read in full once.
+    """The manifest of a landing folder: one row per file. Each file is read completely, once.
 
     Args:
         spark: the session.
         landing: the folder.
-        calendar: the months that rows may be dated in.
+        calendar: the months that events may be dated in.
         leave_out: paths of files that are still being written.
 
     Raises:
-        PlatformError: the folder holds no landing file.
+        PlatformError: the folder holds no landing files.
 
     """
     found, left_aside = find_files(landing)
@@ -147,7 +148,7 @@ def scan_landing(
 
 
 def scan_file(landing: Path, file: LandedFile, calendar: Calendar) -> dict[str, Any]:
-    """Read one file in full: its hash, header, rows by month, or what is wrong with it."""
+    """Read one file completely; return its hash, header and rows by month, or the problem with it."""
     path = landing / file.path
     entry: dict[str, Any] = {
         "table_name": file.table,
@@ -169,7 +170,7 @@ def scan_file(landing: Path, file: LandedFile, calendar: Calendar) -> dict[str, 
     except UnreadableFileError as error:
         entry["problem"] = str(error)
     except FileNotFoundError:
-        entry["problem"] = "it was moved or deleted while it was read; run again"
+        entry["problem"] = "it was moved or deleted while it was being read; run again"
     except (PermissionError, IsADirectoryError) as error:
         entry["problem"] = f"it cannot be opened: {error.strerror}"
     return entry
@@ -178,7 +179,7 @@ def scan_file(landing: Path, file: LandedFile, calendar: Calendar) -> dict[str, 
 def _check_delivery(delivery: date | None, calendar: Calendar) -> None:
     if delivery and delivery > calendar.last_delivery:
         raise UnreadableFileError(
-            f"its folder says that it was delivered on {delivery}, which is still to come; correct the folder's name"
+            f"its folder name has the delivery date {delivery}, which is in the future; correct the folder name"
         )
 
 
@@ -218,10 +219,11 @@ def _check_columns(header: Header, source: SourceTable) -> None:
     if missing:
         separator = next((s for s in ";\t|" if s in names[0]), None)
         if separator and len(names) == 1:
-            raise UnreadableFileError(f"its fields are separated by {separator!r}; separate them by commas")
-        # Without a header line 1 is a customer's, and an error goes to the log and to the webhook.
+            raise UnreadableFileError(f"its fields are separated by {separator!r}; separate them with commas")
+        # Without a header, line 1 holds a customer's data, which must not get into the log or the webhook.
         has = "none of them" if len(missing) == len(source.columns) else ", ".join(map(_visible, names))
-        raise UnreadableFileError(f"line {header.line} lacks column {', '.join(missing)}; it has {has}")
+        columns = "column" if len(missing) == 1 else "columns"
+        raise UnreadableFileError(f"line {header.line} lacks {columns} {', '.join(missing)}; it has {has}")
     taken = sorted((set(names) - set(source.columns)) & set(source.raw.columns))
     if taken:
         raise UnreadableFileError(
@@ -230,12 +232,12 @@ def _check_columns(header: Header, source: SourceTable) -> None:
     hidden = [name for name in names if not name.isprintable()]
     if hidden:
         raise UnreadableFileError(
-            f"line {header.line} names column {hidden[0]!r}, which has an invisible character; take it out"
+            f"line {header.line} names column {hidden[0]!r}, which has an invisible character; remove it"
         )
 
 
 def _visible(name: str) -> str:
-    """A column's name as it can be shown: what cannot be seen in it as an escape, in quotes."""
+    """A column name in printable form: with invisible characters, it is quoted and has escapes."""
     return name if name.isprintable() else repr(name)
 
 

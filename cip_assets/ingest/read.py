@@ -1,6 +1,6 @@
-"""Landing files to raw rows: every line once, as text, with its file and line, the same on every engine.
+"""Reads landing files into raw rows: every line once, as text, with its file and line, in the same way on every engine.
 
-The files are parsed by ``csv_records`` in the engine's tasks.
+``csv_records`` parses the files in the engine's tasks.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ from cip_assets.ingest.tasks import date_of, specs_in, spread
 
 
 def extra_columns(source: SourceTable, entries: Iterable[ManifestEntry]) -> list[str]:
-    """Columns of the files that the contract does not know, in alphabetical order."""
+    """Columns of the files that are not in the contract, in alphabetical order."""
     known = set(source.raw.columns)
     return sorted({name for entry in entries for name in entry.column_names} - known)
 
@@ -38,8 +38,7 @@ def read_landing(
 ) -> DataFrame:
     """The lines of some landing files as rows of text, each once, with its file and line.
 
-    Rows of other months than ``months`` are left to the runs of theirs. Columns that the contract does not
-    know come last.
+    Only rows of ``months`` are returned. Columns that are not in the contract come last.
     """
     extras = extra_columns(source, entries)
     schema = T.StructType(
@@ -79,7 +78,7 @@ def _raw_rows(
     text_columns: Sequence[str],
     schema: pa.Schema,
 ) -> pa.Table:
-    """A block as rows of the raw table: whole records first, then the ragged ones."""
+    """A block as rows of the raw table: complete records first, then the ragged ones."""
     whole, ragged = len(block.lines), len(block.ragged)
     delivery = date_of(file["delivery_date"])
     no_text = pa.nulls(ragged, pa.string())

@@ -1,4 +1,4 @@
-"""Landing files spread over the engine's tasks: a row of JSON for each, which says what to do with it."""
+"""Distributes landing files over the engine's tasks: one row of JSON per file, which has all that a task needs."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ FILES_PER_TASK = 8
 
 
 def spread(spark: SparkSession, specs: Sequence[Mapping[str, Any]]) -> DataFrame:
-    """One row of JSON per file, spread over the engine's tasks: a few files each, since a task costs too."""
+    """One row of JSON per file, distributed over the engine's tasks: several files each, because a task takes time."""
     rows = [(json.dumps(spec),) for spec in specs]
     frame = spark.createDataFrame(rows, "spec string")
     return frame.repartition(max(1, min(len(rows), 16), len(rows) // FILES_PER_TASK))

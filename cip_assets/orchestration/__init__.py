@@ -1,1 +1,1 @@
-"""When things run: partitions, jobs, and how a run is asked for. What runs is in ``assets``."""
+"""The platform in Dagster: assets, checks, partitions, jobs, sensors, schedules and runs."""

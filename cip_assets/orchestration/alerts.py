@@ -1,4 +1,4 @@
-"""Tell people what went wrong: in the log always, and to a webhook where ``CIP_ALERT_WEBHOOK`` names one."""
+"""Alerts about failures. They are always logged, and posted to the webhook in ``CIP_ALERT_WEBHOOK`` if it is set."""
 
 import logging
 import os
@@ -14,9 +14,9 @@ SECONDS_TO_ANSWER = 5
 
 @dataclass(frozen=True)
 class Alert:
-    """What failed, why, and where to look: the JSON body that the webhook gets.
+    """What failed, why, and a link: the JSON body that is posted to the webhook.
 
-    ``text`` is the same in one line, which is what chat services show.
+    ``text`` is the same in one line, which chat services show.
     """
 
     kind: str
@@ -27,13 +27,13 @@ class Alert:
 
     @classmethod
     def of(cls, kind: str, what: str, why: str, path: str) -> Self:
-        """An alert with a link to a path of Dagster's page."""
+        """An alert with a link to a path of the Dagster UI."""
         link = f"{os.environ.get(PAGE) or 'http://127.0.0.1:3000'}/{path}"
         return cls(kind, what, why, link, f"{kind}: {what}: {why} ({link})")
 
 
 def send(alert: Alert, log: logging.Logger) -> None:
-    """Log an alert and post it. A webhook that does not answer is logged too, and disturbs nothing."""
+    """Log an alert and post it. If the webhook does not answer, that is only logged."""
     log.error(alert.text)
     url = os.environ.get(WEBHOOK)
     if not url:
@@ -41,4 +41,4 @@ def send(alert: Alert, log: logging.Logger) -> None:
     try:
         requests.post(url, json=asdict(alert), timeout=SECONDS_TO_ANSWER).raise_for_status()
     except requests.RequestException as error:
-        log.error(f"{WEBHOOK} did not take the alert: {type(error).__name__}")  # noqa: TRY400
+        log.error(f"{WEBHOOK} did not accept the alert: {type(error).__name__}")  # noqa: TRY400

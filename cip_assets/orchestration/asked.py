@@ -1,8 +1,8 @@
-"""What a run or a backfill may be asked for: which days, which months, how many at once.
+"""Checks the days and months of a requested run or backfill.
 
-Dagster's page and command line pass on whatever their buttons and options allow: no day at all, a day that is not a
-month, every day since the first month at once. Each is refused here, in one line that says what to start instead.
-Nothing of the tables is imported, so that the page's server and the daemon can ask here too.
+The Dagster UI and command line pass on everything that their buttons and options allow: no day at all, a day instead of
+a month, or every day since the first month. Each of these is refused here, in one line that says what to start instead.
+The tables are not imported, so that the web server and the daemon can use this module, too.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,25 +14,25 @@ from cip_assets.config.errors import PlatformError
 from cip_assets.orchestration.run_tags import partitions_covered
 
 BY_DAY = ("features", "marts", "exports")
-"""The layers whose assets are computed as of a day."""
+"""The layers whose assets are computed for a snapshot day."""
 
 Partitioned = Mapping[dg.AssetKey, Any]
-"""Assets with their partitions definitions: months, days or None."""
+"""Assets, each with its partitions definition: months, days or None."""
 
 
 def refuse_partitions(asked: Partitioned, tags: Mapping[str, str]) -> None:
-    """Refuse a run whose tags are not a day of its snapshots, or not months of its tables.
+    """Refuse a run whose tags do not name a day of its snapshots, or months of its tables.
 
     Raises:
-        PlatformError: no partition is named, or one too many, or one that there is not.
+        PlatformError: no partition is named, too many are named, or a named one does not exist.
 
     """
     days = {key: found for key, found in asked.items() if found is not None and key.path[0] in BY_DAY}
     months = {key: found for key, found in asked.items() if found is not None and key not in days}
     if days and months:
         raise PlatformError(
-            f"a run has months (of {_named(months)}) or a day (of {_named(days)}), not both: start the job refresh, or "
-            "use --select of `cip run`, which make a run of each"
+            f"a run covers either months (of {_named(months)}) or a day (of {_named(days)}), not both: start the job "
+            "refresh, or use 'cip run --select'; both start separate runs"
         )
     first, last = partitions_covered(tags)
     if days:
@@ -44,16 +44,16 @@ def refuse_partitions(asked: Partitioned, tags: Mapping[str, str]) -> None:
 def _refuse_days(name: str, days: Any, first: str | None, last: str | None) -> None:
     if first is None or last is None:
         raise PlatformError(
-            f"{name}: no day is chosen; choose one, or start the job refresh, which computes the newest"
+            f"{name}: no day is chosen; choose one, or start the job refresh, which computes the newest snapshot"
         )
     if first != last:
         raise PlatformError(
-            f"{name}: a run computes one day, not {first} to {last}; start a backfill of these days, which makes "
-            "a run of each"
+            f"{name}: a run computes one day, not {first} to {last}; start a backfill of these days, which starts "
+            "one run per day"
         )
     if not _has(days, first):
         raise PlatformError(
-            f"{name}: there is no snapshot of {first!r}: take a day from {days.get_first_partition_key()} "
+            f"{name}: there is no snapshot of {first!r}: choose a day from {days.get_first_partition_key()} "
             f"(calendar.first_month of the rules) to {days.get_last_partition_key()}"
         )
 
@@ -61,16 +61,18 @@ def _refuse_days(name: str, days: Any, first: str | None, last: str | None) -> N
 def _refuse_months(name: str, months: Any, first: str | None, last: str | None) -> None:
     if first is None or last is None:
         raise PlatformError(
-            f"{name}: no month is chosen; choose some, or start the job refresh, which ingests all that is due"
+            f"{name}: no month is chosen; choose one or more, or start the job refresh, which ingests everything "
+            "that is out of date"
         )
     for month in (first, last):
         if not _has(months, month):
             raise PlatformError(
-                f"{name}: {month!r} is not a month: write its first day, from {months.get_first_partition_key()} "
-                f"(calendar.first_month of the rules) to {months.get_last_partition_key()}"
+                f"{name}: {month!r} is not a month: write the first day of a month, from "
+                f"{months.get_first_partition_key()} (calendar.first_month of the rules) to "
+                f"{months.get_last_partition_key()}"
             )
     if first > last:
-        raise PlatformError(f"{name}: the months go backwards, from {first} to {last}")
+        raise PlatformError(f"{name}: the first month {first} is after the last month {last}; exchange them")
 
 
 def _has(definition: Any, key: str) -> bool:
@@ -86,22 +88,22 @@ def _named(keys: Collection[dg.AssetKey]) -> str:
 
 
 def refuse_too_many_days(backfill: Any, limit: int) -> None:
-    """Refuse a backfill of more days than may be computed at once: each is a run of its own.
+    """Refuse a backfill of more days than the limit, because each day is a separate run.
 
     Raises:
-        PlatformError: there are too many.
+        PlatformError: the backfill has too many days.
 
     """
     count = days_of(backfill)
     if count > limit:
         raise PlatformError(
-            f"this backfill would compute {count:,} days, a run for each: start the job refresh, which computes the "
-            f"newest, or choose at most {limit} days (operations.max_days_at_once of the rules)"
+            f"this backfill would compute {count:,} days in one run each: start the job refresh, which computes the "
+            f"newest snapshot, or choose at most {limit} days (operations.max_days_at_once of the rules)"
         )
 
 
 def days_of(backfill: Any) -> int:
-    """How many days of features, marts and exports a backfill covers."""
+    """The number of days of features, marts and exports that a backfill covers."""
     if backfill.asset_backfill_data is None:
         by_month = backfill.partition_set_name == "ingest_partition_set"
         return 0 if by_month else len(backfill.partition_names or [])

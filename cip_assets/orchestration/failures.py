@@ -1,4 +1,4 @@
-"""The one error of a failed step that a person needs to read."""
+"""Finds the one error of a failed step that a person needs to read."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ class Failure:
 
 
 def failures_of(event: dg.DagsterEvent) -> Iterator[Failure]:
-    """The root error of a step's failure; a blocking check's failure is told by the check instead."""
+    """The root error of a failed step. The failure of a blocking check is reported by the check instead."""
     return root_of(event.step_failure_data.error, str(event.step_key))
 
 
 def root_of(error: Any, step: str) -> Iterator[Failure]:
-    """Our own error where there is one in the chain, else the first cause."""
+    """The platform's own error if there is one in the chain, otherwise the first cause."""
     while error is not None and error.cause is not None and error.cls_name != "PlatformError":
         error = error.cause
     name = error.cls_name if error else "unknown error"
@@ -29,7 +29,7 @@ def root_of(error: Any, step: str) -> Iterator[Failure]:
     if name == "DagsterAssetCheckFailedError":
         return
     if name == "DagsterExecutionInterruptedError":
-        yield Failure(step, "stopped before it was done; run it again")
+        yield Failure(step, "stopped before it was finished; run it again")
         return
     first_line = (
         message.removeprefix(f"{name}: ")

@@ -1,4 +1,4 @@
-"""How old a table may be, by layer, and the refresh of what is about to be too old."""
+"""Freshness: how old the tables of a layer may be, and which tables will soon be stale."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -8,11 +8,11 @@ import dagster as dg
 from cip_assets.config.rules import Rules
 
 WARN_AT = 0.75
-"""The share of its time after which a table is about to go stale."""
+"""The share of the allowed time after which a table will soon be stale."""
 
 
 def policy_of(layer: str, rules: Rules) -> dg.FreshnessPolicy:
-    """The freshness policy of a layer's tables, from ``operations.fresh_for_hours`` of the business rules."""
+    """The freshness policy of a layer's tables, from ``operations.fresh_for_hours`` of the rules."""
     window = fail_window(layer, rules)
     return dg.FreshnessPolicy.time_window(fail_window=window, warn_window=window * WARN_AT)
 
@@ -22,7 +22,7 @@ def fail_window(layer: str, rules: Rules) -> timedelta:
 
 
 def with_policies(assets: Sequence[dg.AssetsDefinition], rules: Rules) -> list[dg.AssetsDefinition]:
-    """The assets, each with the policy of its layer."""
+    """The assets, each with the freshness policy of its layer."""
     return [
         asset.map_asset_specs(
             lambda spec: spec.replace_attributes(freshness_policy=policy_of(spec.key.path[0], rules))
@@ -34,10 +34,10 @@ def with_policies(assets: Sequence[dg.AssetsDefinition], rules: Rules) -> list[d
 def about_to_go_stale(
     instance: dg.DagsterInstance, keys: Iterable[dg.AssetKey], now: datetime, rules: Rules
 ) -> Mapping[dg.AssetKey, int]:
-    """The assets that were never materialized or whose policy warns at a moment.
+    """The assets that were never materialized, or whose freshness policy warns at the given time.
 
-    Each comes with the storage id of its last materialization (0 where there is none), which is the latch: it
-    changes when the asset has been refreshed, and not before.
+    Each has the storage id of its last materialization (0 if there is none). The id changes only when the asset is
+    refreshed, so it prevents a second request.
     """
     found = {}
     for key in keys:

@@ -1,7 +1,7 @@
-"""The engine of a run, which a run without a day or a month of its assets does not get.
+"""The engine of a run. A run without a day or month of its assets does not get one.
 
-Dagster's instance refuses such a run too, and earlier (``orchestration.instance``). Here it is refused also where the
-history is another one, as without ``DAGSTER_HOME``, before any step begins.
+Dagster's instance refuses such a run earlier (``orchestration.instance``). This refusal, before any step begins, also
+works with a different instance, as without ``DAGSTER_HOME``.
 """
 
 from collections.abc import Collection, Mapping
@@ -16,16 +16,16 @@ from cip_assets.orchestration.resources import EngineResource
 
 
 def engine_of(graph: Graph, jobs: Mapping[str, Any], engine: str) -> EngineResource:
-    """The engine of that name, for the runs of a graph that may have one."""
+    """The engine with this name, for the runs of a graph that may have one."""
     partitions = {spec.key: spec.partitions_def for asset in graph.assets for spec in asset.specs}
-    # The assets of a job that is run as a whole, or those that it checks.
+    # The assets that a job makes or checks if all of it is run.
     of_job: Mapping[str, Collection[dg.AssetKey]] = {
         **{name: graph.resolved(job.selection) for name, job in jobs.items() if hasattr(job, "selection")},
         VALIDATE: [key for key in graph.snapshot_assets if key.path[0] == "exports"],
     }
 
     def assets_of(run: dg.DagsterRun) -> Collection[dg.AssetKey]:
-        """The assets that a run makes, or whose day it checks."""
+        """The assets that a run makes, or that it checks for a day."""
         if run.asset_selection:
             return run.asset_selection
         if run.asset_check_selection:
@@ -42,7 +42,7 @@ def engine_of(graph: Graph, jobs: Mapping[str, Any], engine: str) -> EngineResou
         """
 
         def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-            """Look at what the run is asked for; it is called once for a run, before its steps."""
+            """Check the run's days or months; Dagster calls this once per run, before its steps."""
             if context.run is not None:
                 refuse_partitions({key: partitions[key] for key in assets_of(context.run)}, context.run.tags)
 

@@ -1,6 +1,6 @@
-"""Dagster's instance, which refuses before anything is stored or started, so that the page says so at once.
+"""A Dagster instance that refuses invalid runs before anything is stored or started, so that the UI shows it at once.
 
-``dagster.yaml`` names the class. Every process of Dagster's loads it: the page's server, the daemon, each run.
+``dagster.yaml`` names the class. Every Dagster process loads it: the web server, the daemon and each run.
 """
 
 import shutil
@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import yaml
 
-# Dagster asks a subclass for its defaults, and has no public name for its own, nor for what they are made of.
+# Dagster asks a subclass for its defaults, and its own defaults and their types have no public name.
 from dagster._core.instance.ref import InstanceRef
 from dagster._serdes import ConfigurableClassData
 
@@ -24,7 +24,7 @@ from cip_assets.orchestration.asked import BY_DAY, refuse_partitions, refuse_too
 from cip_assets.orchestration.run_tags import PARTITION, RANGE_START
 
 UNSAFE_FOR_SQLITE = frozenset("?*[")
-"""Dagster makes a URL of the path of its SQLite files without escaping it, and a pattern of file names."""
+"""Characters that Dagster does not escape when it turns the path of its SQLite files into a URL and a file pattern."""
 
 TO_THE_CONSOLE: Any = {
     "compute_logs": {
@@ -32,8 +32,8 @@ TO_THE_CONSOLE: Any = {
         "class": "NoOpComputeLogManager",
     }
 }
-"""What a run in this process prints goes to whoever started it. To keep it for the page as well, Dagster starts four
-processes for each run.
+"""A setting that leaves the output of a run in this process to its caller. To store it for the Dagster UI, Dagster
+would start four more processes per run.
 """
 
 SETTING = """
@@ -41,37 +41,37 @@ instance_class:                   # refuses runs without a day or a month, and b
   module: cip_assets.orchestration.instance
   class: Instance
 """
-"""What makes Dagster use the class, in ``dagster.yaml``."""
+"""The part of ``dagster.yaml`` that makes Dagster use the class."""
 
 
 class Instance(dg.DagsterInstance):
-    """Dagster's own, but for what it refuses.
+    """Dagster's own instance, which also refuses invalid runs.
 
     Raises:
-        PlatformError: by ``add_backfill``, ``create_run`` and ``create_run_for_job``; it says what to start instead.
+        PlatformError: from ``add_backfill``, ``create_run`` and ``create_run_for_job``; it says what to start instead.
 
     """
 
     @staticmethod
     def config_schema() -> Mapping[str, Any]:
-        """There is nothing to set."""
+        """There are no settings."""
         return {}
 
     @staticmethod
     def config_defaults(base_dir: str) -> Mapping[str, Any]:
-        """Dagster's own but for the history, which ``dagster.yaml`` may put elsewhere, as into PostgreSQL."""
+        """Dagster's defaults except for the history's storage, which ``dagster.yaml`` can replace with PostgreSQL."""
         files = ConfigurableClassData(
             event_storage.__name__, "Storage", yaml.safe_dump({"base_dir": base_dir})
         )
         return {**InstanceRef.config_defaults(base_dir), "storage": files}
 
     def add_backfill(self, partition_backfill: Any) -> None:
-        """Store a backfill for the daemon, unless it is of too many days."""
+        """Store a backfill for the daemon, unless it has too many days."""
         refuse_too_many_days(partition_backfill, load_rules(rules_file()).operations.max_days_at_once)
         super().add_backfill(partition_backfill)
 
     def create_run(self, **options: Any) -> dg.DagsterRun:
-        """Store a run that is started from the page, by the daemon or by `dagster job launch`."""
+        """Store a run that is started in the Dagster UI, by the daemon or by `dagster job launch`."""
         plan = options["execution_plan_snapshot"]
         steps = [step for step in plan.steps if step.key in plan.step_keys_to_execute] if plan else []
         made = {output.entity_key for step in steps for output in step.outputs} - {None}
@@ -79,10 +79,10 @@ class Instance(dg.DagsterInstance):
         return super().create_run(**{**options, "tags": tags})
 
     def create_run_for_job(self, job_def: dg.JobDefinition, *args: Any, **options: Any) -> dg.DagsterRun:
-        """Store a run that is executed in this process, as by `dagster job execute`."""
+        """Store a run that is executed in this process, such as by `dagster job execute`."""
         layer = job_def.asset_layer
         made = {key for part in layer.data for key in part.assets_def.asset_and_check_keys}
-        if chosen := options.get("asset_selection"):  # the definition may be that of the whole job
+        if chosen := options.get("asset_selection"):  # the definition can be that of the whole job
             made = {key for key in made if getattr(key, "asset_key", key) in chosen}
         tags = self._tags_of_run(made, layer.asset_graph, options.get("tags") or {})
         return super().create_run_for_job(job_def, *args, **{**options, "tags": tags})
@@ -90,7 +90,7 @@ class Instance(dg.DagsterInstance):
     def _tags_of_run(self, made: Collection[Any], graph: Any, tags: Mapping[str, str]) -> dict[str, str]:
         """The tags of a run that makes these assets and checks.
 
-        The page executes checks without a day. They are given the day that their assets were computed for last.
+        The Dagster UI executes checks without a day. They get the day for which their assets were last computed.
         """
         assets = {key for key in made if isinstance(key, dg.AssetKey)}
         checked = {key.asset_key for key in made if isinstance(key, dg.AssetCheckKey)}
@@ -102,34 +102,37 @@ class Instance(dg.DagsterInstance):
         return dict(tags)
 
     def _computed_last(self, assets: Collection[dg.AssetKey]) -> str:
-        """The day that the assets were computed for last."""
+        """The day for which the assets were last computed."""
         days: dict[str, str] = {}
         for key in sorted(assets):
             event = self.get_latest_materialization_event(key)
             made = event.asset_materialization if event else None
             if made is None or made.partition is None:
                 raise PlatformError(
-                    f"{key.to_user_string()} was not computed yet, so there is nothing to check"
+                    f"{key.to_user_string()} has not been computed yet, so there is nothing to check; "
+                    "materialize it first"
                 )
             days.setdefault(made.partition, key.to_user_string())
         if len(days) > 1:
-            told = " and ".join(f"{name} for {day}" for day, name in sorted(days.items()))
-            raise PlatformError(f"no day is chosen, and the last one differs: {told} was computed last")
+            last = " and ".join(f"{name} for {day}" for day, name in sorted(days.items()))
+            raise PlatformError(
+                f"these checks have no common day: {last} were computed last; execute the checks of one asset at a time"
+            )
         return next(iter(days))
 
 
 def open_instance(home: Path) -> dg.DagsterInstance:
-    """The Dagster instance of a data folder, for runs in this process; a first use writes its settings file.
+    """Open the Dagster instance of a data folder, for runs in this process; the first use writes its settings file.
 
     Raises:
-        PlatformError: the folder cannot be made.
+        PlatformError: the folder cannot be created.
 
     """
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise PlatformError(
-            f"{home.parent} cannot be the data folder ({error.strerror}): name another in CIP_DATA_DIR"
+            f"{home.parent} cannot be the data folder ({error.strerror}): set CIP_DATA_DIR to another one"
         ) from error
     if UNSAFE_FOR_SQLITE & set(str(home)):
         home = plain_path(home)
@@ -140,10 +143,10 @@ def open_instance(home: Path) -> dg.DagsterInstance:
 
 
 def add_setting(home: Path) -> bool:
-    """Name the class in the settings of a data folder that were written before there was one.
+    """Add the class to the settings of a data folder that was first used with an earlier version.
 
     Returns:
-        Whether it was added.
+        Whether the setting was added.
 
     """
     settings = home / "dagster.yaml"

@@ -1,8 +1,7 @@
-"""Dagster's IO manager for PySpark frames in Delta Lake.
+"""The Dagster IO manager for PySpark frames in Delta Lake.
 
-Built on dagster-deltalake's ``DeltaLakeIOManager``, which maps asset keys and partitions to tables and
-slices. This is the only module that uses Dagster's private database IO manager classes, because that base
-class does.
+It is based on dagster-deltalake's ``DeltaLakeIOManager``, which maps asset keys and partitions to tables and slices.
+Only this module uses Dagster's private database IO manager classes, because that base class needs them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,11 +36,11 @@ PERSONAL = "pii"
 """The tag of a column that identifies a person."""
 
 AS_LANDED = "cip/as_landed"
-"""Metadata of an input: a source table that must hold what landed, up to the day of the step's partition."""
+"""Metadata of an input: a source table that must be up to date until the day of the step's partition."""
 
 
 class SparkDeltaHandler(DbTypeHandler[DataFrame]):
-    """Writes and reads PySpark frames, classic or Connect."""
+    """Writes and reads PySpark frames, both classic and Connect."""
 
     def __init__(self, engine: LazyPySparkResource, lake: LakeResource) -> None:
         self._engine = engine
@@ -73,7 +72,7 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
             "delta_version": written.version,
         }
         if COLUMN_LINEAGE in definition:
-            metadata[COLUMN_LINEAGE] = definition[COLUMN_LINEAGE]  # Dagster reads it from events alone
+            metadata[COLUMN_LINEAGE] = definition[COLUMN_LINEAGE]  # Dagster reads it only from events
         extras = [
             f for f in obj.schema if f.name not in {c.name for c in _columns(definition[COLUMN_SCHEMA])}
         ]
@@ -89,10 +88,10 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
     def load_input(
         self, context: InputContext, table_slice: TableSlice, connection: TableConnection
     ) -> DataFrame:
-        """The rows of a slice.
+        """Read the rows of a slice.
 
         Raises:
-            PlatformError: the slice was never written, or a source table is not what landed.
+            PlatformError: the slice was never written, or a source table is out of date.
 
         """
         only, name = _slice(table_slice), context.asset_key.to_user_string()
@@ -105,7 +104,7 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
         )
 
     def _look_at(self, context: InputContext, uri: str, only: delta.Slice | None) -> None:
-        """Refuse what may not be read."""
+        """Refuse an input that must not be read."""
         settings, name = self._lake.settings, context.asset_key.to_user_string()
         if (context.definition_metadata or {}).get(AS_LANDED):
             day = date.fromisoformat(context.partition_key)
@@ -118,7 +117,7 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
             require_written(uri, only)
 
     def _inputs_of(self, context: OutputContext) -> Mapping[str, int]:
-        """The versions of the tables that this step, the last that read here, was computed from."""
+        """The versions of this step's input tables. The step was the last one that read tables here."""
         names = sorted(dep.asset_key.to_user_string() for dep in context.asset_spec.deps)
         return {name: self._read[name] for name in names if name in self._read}
 
@@ -131,7 +130,7 @@ class SparkDeltaIOManager(DeltaLakeIOManager):
 
     @staticmethod
     def type_handlers() -> Sequence[DbTypeHandler]:
-        """None without an engine; ``create_io_manager`` hands the handler its own."""
+        """No handlers here, because they need an engine; ``create_io_manager`` creates the handler."""
         return []
 
     def create_io_manager(self, context: InitResourceContext) -> DbIOManager:
@@ -158,24 +157,24 @@ def _columns(declared: Any) -> Sequence[TableColumn]:
 
 
 def _declared(declared: Any) -> T.StructType:
-    """The contract's columns, as the asset's definition shows them in Dagster."""
+    """The contract's columns, from the asset's definition in Dagster."""
     ddl = ", ".join(f"`{column.name}` {column.type}" for column in _columns(declared))
     schema = T.StructType.fromDDL(ddl)
     if not isinstance(schema, T.StructType):
-        raise TypeError(f"{ddl} is no row type")
+        raise TypeError(f"{ddl} is not a row type")
     return schema
 
 
 def _with_extras(declared: Any, extras: Sequence[T.StructField]) -> TableSchema:
     added = [
-        TableColumn(f.name, f.dataType.simpleString(), "Not in the contract; kept as it was landed")
+        TableColumn(f.name, f.dataType.simpleString(), "Not in the contract; kept as it landed")
         for f in extras
     ]
     return TableSchema(columns=[*_columns(declared), *added])
 
 
 def _audit(context: OutputContext) -> dict[str, Any]:
-    """What the Delta log should say of this commit."""
+    """The audit entries of this commit in the Delta log."""
     partitions = ""
     if context.has_asset_partitions:
         span = context.asset_partition_key_range

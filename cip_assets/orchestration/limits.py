@@ -1,4 +1,4 @@
-"""What a step may do: how often it is tried, and beside which others it runs."""
+"""Limits of steps: how often a step is tried, and which steps can run at the same time."""
 
 import sys
 
@@ -8,13 +8,14 @@ from cip_assets.config.errors import PlatformError
 
 
 class Retries(dg.RetryPolicy):
-    """Dagster's own, but for two things that it would try again too.
+    """Dagster's own retries, except in two cases.
 
-    What a person has to mend stays as it is. A run that is terminated would go on.
+    A problem that a person has to fix is not retried. A terminated step is not retried either, because its run would go
+    on.
     """
 
     def calculate_delay(self, attempt_num: int) -> float:
-        """The seconds to wait before a step is tried again; Dagster asks while it handles what stopped the step."""
+        """The seconds to wait before a retry. Dagster calls this while it handles the exception of the step."""
         stopped = sys.exc_info()[1]
         if isinstance(stopped, PlatformError):
             raise dg.Failure(str(stopped), allow_retries=False) from stopped
@@ -24,14 +25,14 @@ class Retries(dg.RetryPolicy):
 
 
 RETRIES = Retries(max_retries=3, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
-"""For what can pass: a conflict of commits, a storage or an engine that does not answer. What a person has to
-mend is a ``PlatformError``, and that is not tried again.
+"""For temporary errors: a conflict of commits, or storage or an engine that does not answer. A problem that a person
+has to fix is a ``PlatformError``, which is not retried.
 """
 
 FIRST = {"dagster/priority": "1"}
-"""Tags of steps that go before others that are ready too: what customer_360 waits for."""
+"""The tags of steps that run before other ready steps, because customer_360 waits for them."""
 
 
 def pool_of(layer: str, table: str) -> str:
-    """The pool of a table, in which one step at a time has a place: two runs never write it at once."""
+    """The pool of a table. It has one slot, so two runs never write the table at the same time."""
     return f"{layer}/{table}"

@@ -1,4 +1,4 @@
-"""What assets are handed besides their inputs: the engine, and where the data lies."""
+"""The resources of the assets: the engine and the data folder."""
 
 from pathlib import Path
 
@@ -12,9 +12,9 @@ from cip_assets.engines.session import start_session
 
 
 class EngineResource(LazyPySparkResource):
-    """dagster-pyspark's lazy resource, on the engine that is named.
+    """dagster-pyspark's lazy resource, with the named engine.
 
-    The first use starts the engine; later uses, in later runs of the same process too, share its session.
+    The first use starts the engine. Later uses share its session, also in later runs of the same process.
 
     Raises:
         PlatformError: the engine is unknown or cannot be started; the message says what to do.
@@ -22,9 +22,9 @@ class EngineResource(LazyPySparkResource):
     """
 
     spark_config: dict[str, str] = Field(
-        default_factory=dict, description="Spark settings that override the engine's own"
+        default_factory=dict, description="Spark settings that override those of the engine."
     )
-    engine: str = Field(default="sail", description="sail, spark or connect")
+    engine: str = Field(default="sail", description="The engine: sail, spark or connect.")
     _session: SparkSession | None = PrivateAttr(default=None)
 
     @property
@@ -35,7 +35,7 @@ class EngineResource(LazyPySparkResource):
 
 
 class LakeResource(dg.ConfigurableResource):
-    """Where landing files, Delta tables and exports lie."""
+    """The data folder, with landing files, Delta tables and exports, and the name of the engine."""
 
     data_dir: str
     engine_name: str = "sail"

@@ -1,4 +1,4 @@
-"""What starts by the clock: the refresh of what is about to go stale, and the upkeep of the tables."""
+"""The schedules: they refresh assets before they go stale, and maintain the tables."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -20,7 +20,7 @@ EVERY_QUARTER_OF_AN_HOUR = "*/15 * * * *"
 SUNDAYS_AT_THREE = "0 3 * * 0"
 
 Stale = Mapping[dg.AssetKey, int]
-"""Assets that are about to go stale, each with the materialization it would be refreshed from."""
+"""Assets that will soon be stale, each with the storage id of its last materialization."""
 
 
 def _scan(_graph: Graph, _settings: Settings, stale: Stale) -> Iterator[dg.RunRequest]:
@@ -28,7 +28,7 @@ def _scan(_graph: Graph, _settings: Settings, stale: Stale) -> Iterator[dg.RunRe
 
 
 def _ingest(_graph: Graph, settings: Settings, stale: Stale) -> Iterator[dg.RunRequest]:
-    """The newest month of the tables of events, and the newest delivery of the others."""
+    """Request the newest month of event tables, and the newest full delivery of the others."""
     manifest = read_manifest(settings.table_uri("landing", "manifest"))
     newest: dict[str, set[str]] = {}
     for key in stale:
@@ -43,14 +43,14 @@ def _ingest(_graph: Graph, settings: Settings, stale: Stale) -> Iterator[dg.RunR
 
 
 def _snapshot(graph: Graph, settings: Settings, stale: Stale) -> Iterator[dg.RunRequest]:
-    """Of the last transaction day, just what is about to go stale."""
+    """Request only the assets that will soon be stale, for the day of the last transaction."""
     day = last_transaction_day(settings, graph.partitions.today())
     if day:
         yield dg.RunRequest(run_key=_latch(stale), partition_key=str(day), asset_selection=sorted(stale))
 
 
 def _latch(stale: Stale) -> str:
-    """The same until one of the assets was refreshed, so that a refresh is asked for once."""
+    """A key that stays the same until one of the assets is refreshed, so that a refresh is requested only once."""
     return digest(sorted((key.to_user_string(), ran) for key, ran in stale.items()))
 
 
@@ -65,20 +65,21 @@ def _refresh(graph: Graph, job: Any, requests: Requests, *layers: str) -> dg.Sch
         job=job,
         cron_schedule=EVERY_QUARTER_OF_AN_HOUR,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Refreshes what is about to go stale by its freshness policy, and nothing that is fresh.",
+        description="Every 15 minutes, refreshes the assets that will soon be stale according to their freshness "
+        "policy, and no others. Keep it on to avoid alerts about stale tables.",
     )
     def refresh(
         context: dg.ScheduleEvaluationContext, lake: LakeResource
     ) -> list[dg.RunRequest] | dg.SkipReason:
         stale = about_to_go_stale(context.instance, keys, context.scheduled_execution_time, graph.rules)
         due = list(requests(graph, lake.settings, stale)) if stale else []
-        return due or dg.SkipReason("nothing is about to go stale that can be refreshed")
+        return due or dg.SkipReason("no asset will soon be stale, or none of them can be refreshed")
 
     return refresh
 
 
 def all_schedules(graph: Graph, jobs: Mapping[str, Any]) -> list[dg.ScheduleDefinition]:
-    """What starts by the clock."""
+    """All schedules."""
     return [
         _refresh(graph, jobs[SCAN], _scan, "landing"),
         _refresh(graph, jobs[INGEST], _ingest, "raw", "cleaned", "quarantine"),
@@ -88,6 +89,7 @@ def all_schedules(graph: Graph, jobs: Mapping[str, Any]) -> list[dg.ScheduleDefi
             job=jobs[MAINTENANCE],
             cron_schedule=SUNDAYS_AT_THREE,
             default_status=dg.DefaultScheduleStatus.RUNNING,
-            description="Optimize and vacuum, on Sundays.",
+            description="On Sundays at 03:00 UTC, joins small files and deletes files that only old versions need. "
+            "Keep it on so that the tables stay fast and small.",
         ),
     ]

@@ -1,4 +1,4 @@
-"""What starts by itself: runs for files that landed, and alerts for what went wrong."""
+"""The sensors: they request runs for landed files, and send alerts about failures."""
 
 import json
 import time
@@ -28,23 +28,23 @@ from cip_assets.storage import delta
 from cip_assets.storage.written import WHOLE
 
 SECONDS = 3
-"""How often the landing folder is looked at, at most; the daemon goes round every five seconds."""
+"""The shortest time between two scans of the landing folder; the daemon evaluates sensors every five seconds."""
 
 ALERT_SECONDS = 15
-"""How often it is looked for what went wrong. A look costs Dagster some tenths of a second of work."""
+"""How often to poll for failures; one poll costs Dagster a few tenths of a second."""
 
 SETTLED_AFTER = 2.0
-"""A file is whole when nobody has written to it for so many seconds."""
+"""A file counts as complete if nobody has written to it for this many seconds."""
 
 SCANNED_HERE = 64_000_000
-"""Up to so many bytes of new files are scanned by the sensor, which spares a run; more by a run."""
+"""The sensor scans new files up to this many bytes in total, which saves a run. A run scans more."""
 
 LANDING = "landing_files"
 
 
 @dataclass(frozen=True)
 class Look:
-    """The landing folder at a moment: the hash of each whole file, and the files still being written."""
+    """The landing folder at one moment: the hash of each complete file, and the files still being written."""
 
     files: Mapping[str, tuple[int, int, str]]
     being_written: Sequence[str]
@@ -55,7 +55,7 @@ class Look:
 
 
 def look(folder: Path, known: Mapping[str, Sequence[object]], now: float) -> Look:
-    """Hash the whole files of a landing folder; one whose size and time are known has its known hash."""
+    """Hash the complete files of a landing folder; a file with a known size and time keeps its known hash."""
     files: dict[str, tuple[int, int, str]] = {}
     being_written = []
     for file in landing_folder.find_files(folder)[0]:
@@ -72,14 +72,14 @@ def look(folder: Path, known: Mapping[str, Sequence[object]], now: float) -> Loo
                 _, sha256 = csv_records.hash_file(folder / file.path)
             files[file.path] = (stat.st_size, stat.st_mtime_ns, str(sha256))
         except FileNotFoundError:
-            continue  # gone since it was listed
+            continue  # deleted since it was listed
         except PermissionError:
             files[file.path] = (0, 0, file.problem_hash)
     return Look(files, being_written)
 
 
 class Asked:
-    """What Dagster knows of runs: those in progress, those asked for, those that succeeded."""
+    """Queries about runs in Dagster: those in progress, those already requested, those that succeeded."""
 
     def __init__(self, instance: dg.DagsterInstance, code: str) -> None:
         self.instance = instance
@@ -102,9 +102,7 @@ class Asked:
         return self.instance.get_runs_count(dg.RunsFilter(tags=tags)) > 0
 
     def snapshot_since(self, day: str, changed: float, assets: AbstractSet[dg.AssetKey]) -> bool:
-        """Whether a snapshot of a day succeeded that began after a moment, of some assets, with the present
-        code.
-        """
+        """Whether a snapshot run of these assets with the current code began after the given time and succeeded."""
         found = self.instance.get_run_records(
             dg.RunsFilter(
                 job_name=SNAPSHOT,
@@ -122,15 +120,15 @@ class Asked:
 
 
 Outcome = Sequence[dg.RunRequest] | str
-"""Runs to ask for, or why there are none."""
+"""The runs to request, or the reason why there are none."""
 
 
 class Stages:
-    """The next runs that are due: the manifest with the months it touches, further months, the snapshot.
+    """Finds the next runs that are due: the manifest with the months of changed files, other months, the snapshot.
 
-    Each request carries a key made of what it is for and of the manifest that it follows on, so that it is made once,
-    also when its run failed, and once more when the same files come again. ``settled`` is the state of manifest and
-    code in which nothing more was due.
+    Each request has a key made of its purpose and of the manifest that it is based on. So it is made only once, even if
+    its run failed, and again if the same files come back. ``settled`` is the state of manifest and code in which
+    nothing else was due.
     """
 
     def __init__(
@@ -156,14 +154,14 @@ class Stages:
 
     def _wait(self) -> str | None:
         if not self._seen.files:
-            return f"{self._settings.landing} holds no whole landing file"
+            return f"{self._settings.landing} holds no complete landing file"
         if self._asked.in_progress(SCAN, INGEST, REFRESH):
             return "an ingest is running"
         rewritten = sorted(self._known.keys() & set(self._seen.being_written))
-        return f"{', '.join(rewritten)}: being written" if rewritten else None
+        return f"{', '.join(rewritten)}: still being written" if rewritten else None
 
     def _changed_files(self) -> Outcome | None:
-        """The run of the months that the changed files touch; of the manifest alone where that is not soon known."""
+        """A run of the months that the changed files touch, or only of the manifest if a scan here would take long."""
         landed = self._seen.landed
         changed = {
             path: sha256
@@ -200,7 +198,7 @@ class Stages:
         ]
 
     def _touched_by(self, changed: Sequence[str], gone: Sequence[str]) -> plan.Block:
-        """What can be ingested in one run: nothing where the files touch months that are apart."""
+        """The tables and months that one run can ingest; nothing if the months of the files are not consecutive."""
         entries = [self._known[path] for path in (*changed, *gone) if path in self._known]
         entries += [self._scanned(path) for path in changed]
         by_month: dict[str, set[str]] = {}
@@ -219,7 +217,7 @@ class Stages:
         if len(blocks) > 1:
             return plan.Block(())
         (block,) = blocks or [plan.Block(())]
-        # A file without rows touches no month, and any month makes its table.
+        # A file without rows touches no month, and any month creates its table.
         first_ever = (
             {landing_folder.landed_file(path).table for path in self._seen.files} - broken - self._written()
         )
@@ -240,7 +238,7 @@ class Stages:
         work = plan.due(self._graph, self._settings, self._asked.instance)
         keys = {block: digest("months", str(block), self._state) for block in work.blocks}
         keys |= {
-            # A bad file is told of once, however many good ones come after it.
+            # A bad file is reported once, however many good ones come after it.
             plan.without_months(self._graph, table): digest("unreadable", why, self._modified(table))
             for table, why in work.unreadable.items()
         }
@@ -264,13 +262,14 @@ class Stages:
         return [snapshot]
 
     def _modified(self, table: str) -> list[int]:
-        """When the files of a table that cannot be read were written."""
+        """The times when the unreadable files of a table were written."""
         files = self._seen.files
         return [files[path][1] for path, entry in self._known.items() if entry.problem and path in files]
 
     def _snapshot(self, blocked: set[str]) -> dg.RunRequest | None:
-        """The last transaction day, without what depends on tables that could not be ingested; None where it
-        is there.
+        """The request for the newest snapshot, without what depends on tables that could not be ingested.
+
+        None if that snapshot is up to date.
         """
         cleaned = [self._settings.table_uri("cleaned", table) for table in SOURCE_TABLES]
         day = last_transaction_day(self._settings, self._graph.partitions.today())
@@ -304,12 +303,13 @@ def landing_sensor(graph: Graph, jobs: Mapping[str, Any]) -> dg.SensorDefinition
         jobs=[jobs[name] for name in (INGEST, SNAPSHOT, REFRESH)],
         minimum_interval_seconds=SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Runs the months that new, changed or removed files touch, then the snapshot and the exports.",
+        description="When a landing file is added, changed or removed, ingests the months it touches, then computes "
+        "the newest snapshot and the exports. Keep it on to ingest files automatically.",
     )
     def landing_files(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult:
-        """Ask for the next stage that the landing folder makes due; each is asked for once."""
+        """Request the next stage that is due after a change in the landing folder; each is requested once."""
         for run_id in end_dead_runs(context.instance):
-            context.log.warning(f"run {run_id}: its process is gone")
+            context.log.warning(f"run {run_id} was ended because its process no longer exists")
         memory = json.loads(context.cursor or "{}")
         seen = look(lake.settings.landing, memory.get("files", {}), time.time())
         asked = Asked(context.instance, graph.code)
@@ -329,19 +329,19 @@ def landing_sensor(graph: Graph, jobs: Mapping[str, Any]) -> dg.SensorDefinition
 @dg.run_failure_sensor(
     minimum_interval_seconds=ALERT_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="An alert for every run that failed: the steps and the checks, and why.",
+    description="Sends an alert for every failed run, with its failed steps and checks and the reasons.",
 )
 def failed_runs(context: dg.RunFailureSensorContext) -> None:
-    """Tell what failed; a check that stopped its run is told as a check."""
+    """Send alerts about a failed run. If a check stopped the run, the alert is about the check."""
     run = context.dagster_run
     if failed_parts(context.instance, run.run_id):
-        return  # they tell by themselves
+        return  # the failed parts send their own alerts
     events = context.get_step_failure_events()
     failures = [failure for event in events for failure in failures_of(event)]
     alerts = list(_failed_checks(context.instance, run.run_id))
     if failures or not alerts:
         why = "; ".join(f"{failure.step.replace('__', '/')}: {failure.message}" for failure in failures)
-        why = why or context.failure_event.message or "its process ended"
+        why = why or context.failure_event.message or "the process of the run ended"
         alerts.append(Alert.of("run failed", run.job_name, why, f"runs/{run.run_id}"))
     for alert in alerts:
         send(alert, context.log)
@@ -351,10 +351,10 @@ def failed_runs(context: dg.RunFailureSensorContext) -> None:
     run_status=dg.DagsterRunStatus.SUCCESS,
     minimum_interval_seconds=ALERT_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="An alert for every check that failed as an error without stopping its run.",
+    description="Sends an alert for every check that failed with severity ERROR but did not stop its run.",
 )
 def failed_checks(context: dg.RunStatusSensorContext) -> None:
-    """Tell which checks failed in a run that went to its end."""
+    """Send alerts about the failed checks of a run that was completed."""
     for alert in _failed_checks(context.instance, context.dagster_run.run_id):
         send(alert, context.log)
 
@@ -374,10 +374,10 @@ AT_ONCE = 200
 @dg.sensor(
     minimum_interval_seconds=ALERT_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="An alert for every table that was not refreshed within its freshness policy.",
+    description="Sends an alert for every table that was not refreshed in the time that its freshness policy allows.",
 )
 def stale_tables(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Read the changes of freshness since the last look; what came before the first look is history."""
+    """Read the freshness changes since the last poll. Changes before the first poll are ignored."""
     after = int(context.cursor) if context.cursor else None
     records = context.instance.event_log_storage.get_event_records(
         dg.EventRecordsFilter(event_type=dg.DagsterEventType.FRESHNESS_STATE_CHANGE, after_cursor=after),
@@ -389,12 +389,12 @@ def stale_tables(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         change: Any = record.event_log_entry.get_dagster_event().event_specific_data
         if change.new_state.value == "FAIL":
             stale.append(change.key.to_user_string())
-            why = "not refreshed within its freshness policy"
+            why = "not refreshed in the time that its freshness policy allows"
             send(Alert.of("stale", stale[-1], why, f"assets/{stale[-1]}"), context.log)
     cursor = max([after or 0, *(record.storage_id for record in records)])
-    return dg.SensorResult(skip_reason=f"{len(stale)} tables went stale", cursor=str(cursor))
+    return dg.SensorResult(skip_reason=f"newly stale tables: {len(stale)}", cursor=str(cursor))
 
 
 def all_sensors(graph: Graph, jobs: Mapping[str, Any]) -> list[dg.SensorDefinition]:
-    """What starts by itself."""
+    """All sensors."""
     return [landing_sensor(graph, jobs), failed_runs, failed_checks, stale_tables]

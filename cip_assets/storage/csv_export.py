@@ -1,6 +1,6 @@
-"""Stream a Delta table to a CSV file: bounded memory, fixed bytes, replaced in one step.
+"""Stream a Delta table to a CSV file, with limited memory and reproducible bytes, and replace the file in one step.
 
-DuckDB sorts (on disk where it must) and writes, whatever engine wrote the table, so the same table always
+DuckDB sorts the rows (on disk if necessary) and writes them, whatever engine wrote the table. So the same table always
 gives the same file.
 """
 
@@ -30,12 +30,12 @@ MEMORY_LIMIT = "1GB"
 AS_WRITTEN = (
     "header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"', comment = '', skip = 0"
 )
-"""How a file is read again; a byte order mark is left out. Left to itself, DuckDB would guess from the content."""
+"""Options to read an exported file. Without them DuckDB would guess from the content. It skips a byte order mark."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export wrote."""
+    """The file that an export wrote."""
 
     path: Path
     sha256: str
@@ -44,12 +44,12 @@ class Exported:
 
 
 def export_csv(file: CsvFile, mart_uri: str, as_of: date, folder: Path, rules: Rules) -> Exported:
-    """Write one day of a mart as ``folder/<name>.csv``: UTF-8, with a header, sorted.
+    """Write one day of a mart to ``folder/<name>.csv``: UTF-8, with a header, sorted.
 
-    The rules' section ``exports`` says whether formulas are neutralized and whether a byte order mark comes first.
+    The section ``exports`` of the rules says whether formulas are neutralized and whether a byte order mark is written.
 
     Raises:
-        PlatformError: the mart is not written yet.
+        PlatformError: the mart has not been written yet.
 
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def export_csv(file: CsvFile, mart_uri: str, as_of: date, folder: Path, rules: R
 
 
 def replace_text(target: Path, text: str) -> Exported:
-    """Write a text as a file, replaced in one step."""
+    """Write a text to a file, which is replaced in one step."""
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.with_name(f".{target.name}.new")
     content = text.encode()
@@ -84,7 +84,7 @@ def replace_text(target: Path, text: str) -> Exported:
 
 
 def problems_of(file: CsvFile, mart_uri: str, as_of: str, folder: Path, rules: Rules) -> list[str]:
-    """What is wrong with a file: its header, or rows that its mart does not have, or has otherwise."""
+    """The problems of a file: a wrong header, or rows that differ from its mart."""
     path = folder / f"{file.name}.csv"
     if not path.exists():
         return [f"{path} is missing; export it again"]
@@ -93,7 +93,7 @@ def problems_of(file: CsvFile, mart_uri: str, as_of: str, folder: Path, rules: R
         try:
             problem = _difference(file, path, connection, rules)
         except duckdb.InvalidInputException:
-            problem = "its lines are not those of a CSV file with its header; export it again"
+            problem = "it is not a CSV file with the expected header; export it again"
     return [f"{path.name}: {problem}"] if problem else []
 
 
@@ -102,9 +102,9 @@ def _difference(file: CsvFile, path: Path, connection: duckdb.DuckDBPyConnection
     expected = connection.sql(query(file, connection, rules))
     written = connection.sql(f"FROM read_csv('{_quoted(_only(path))}', {AS_WRITTEN})")
     if written.columns != expected.columns:
-        return f"header {written.columns}, expected {expected.columns}"
+        return f"header {written.columns}, expected {expected.columns}; export it again"
     as_text = f"({_as_text(expected.columns)} FROM expected)"
-    # The sums of the rows' hashes first: they need no sorting, and as a rule they are equal.
+    # The sums of the rows' hashes come first: they need no sorting, and they are usually equal.
     fingerprint = f"SELECT count(*), sum(hash({', '.join(_names(expected.columns))})::HUGEINT) FROM "
     promised = connection.execute(f"{fingerprint} {as_text}").fetchone()
     if connection.execute(f"{fingerprint} written").fetchone() == promised:
@@ -113,11 +113,12 @@ def _difference(file: CsvFile, path: Path, connection: duckdb.DuckDBPyConnection
         f"SELECT count(*) FROM ((FROM {as_text} EXCEPT ALL FROM written) "
         f"UNION ALL (FROM written EXCEPT ALL FROM {as_text}))"
     ).fetchone() or (0,)
-    return f"{differing} rows differ from {file.mart.table}; export it again" if differing else None
+    differ = "row differs" if differing == 1 else "rows differ"
+    return f"{differing} {differ} from {file.mart.table}; export it again" if differing else None
 
 
 def alike_ids(column: str, mart_uri: str, as_of: str) -> int:
-    """How many ids of a day differ from another one in nothing but case, or blanks at the end, as Power BI compares."""
+    """The number of ids of a day that differ from another only in case or trailing blanks, which Power BI ignores."""
     return _count(
         f"SELECT coalesce(sum(ids), 0) FROM (SELECT count(*) AS ids FROM "
         f"(SELECT DISTINCT {column} AS id FROM mart) GROUP BY lower(rtrim(id)) HAVING count(*) > 1)",
@@ -127,7 +128,7 @@ def alike_ids(column: str, mart_uri: str, as_of: str) -> int:
 
 
 def addresses_as_ids(column: str, mart_uri: str, as_of: str) -> int:
-    """How many ids of a day have an e-mail address in them."""
+    """The number of ids of a day that contain an email address."""
     return _count(
         f"SELECT count(DISTINCT {column}) FROM mart WHERE {column} LIKE '%_@_%._%'", mart_uri, as_of
     )
@@ -141,7 +142,7 @@ def _count(query: str, mart_uri: str, as_of: str) -> int:
 
 
 def sums_of(folder: Path) -> dict[str, Decimal]:
-    """The revenue that each file with money in it adds up to."""
+    """The total revenue according to each file that contains money."""
     sums = {}
     with questions.connection() as connection:
 
@@ -173,7 +174,7 @@ def _day_of(mart_uri: str, as_of: str) -> pyarrow.dataset.Dataset:
     """A day of a mart.
 
     Raises:
-        PlatformError: it was never computed.
+        PlatformError: the day was never computed.
 
     """
     require_written(mart_uri, delta.Slice.of_day(date.fromisoformat(as_of)))
@@ -185,12 +186,12 @@ def _names(columns: Sequence[str]) -> list[str]:
 
 
 def _as_text(columns: Sequence[str]) -> str:
-    """SQL for the columns as a CSV file holds them."""
+    """SQL for the columns as they are in a CSV file."""
     return "SELECT " + ", ".join(f"nullif(CAST({name} AS VARCHAR), '') AS {name}" for name in _names(columns))
 
 
 def _only(path: Path) -> str:
-    """The pattern of file names that this file alone has; DuckDB reads patterns."""
+    """A pattern that matches only this file, because DuckDB reads file name patterns."""
     return glob.escape(str(path))
 
 

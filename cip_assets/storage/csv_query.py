@@ -1,4 +1,4 @@
-"""The SQL of a CSV file over one day of its mart: months as text, personal data as far as allowed, no formulas."""
+"""The SQL of a CSV file for one day of its mart: months as text, personal data as the rules allow, no formulas."""
 
 from collections.abc import Mapping
 
@@ -9,25 +9,26 @@ from cip_assets.contracts.csv_file import CsvFile, Spread
 from cip_assets.contracts.text_formats import EMAIL
 
 SIGNS = "=+@\uff1d\uff0b\uff0d\uff20-"
-"""A spreadsheet takes a cell that begins with one of these for a formula, the full-width ones too."""
+"""A spreadsheet treats a cell that begins with one of these as a formula, also with the full-width ones."""
 
 AS_TEXT_CELL = (
     f"CASE WHEN regexp_matches({{0}}, '[\\t\\r\\n{SIGNS}]') THEN regexp_replace("
     f"regexp_replace({{0}}, '(^|[;\\t\\r\\n])(''*[{SIGNS}])', '\\1''\\2', 'g'), "
     "'^(''*[\\t\\r\\n])', '''\\1') ELSE {0} END AS {0}"
 )
-"""A text with an apostrophe before what a spreadsheet would take for a formula: at its beginning, and where a
-semicolon or a line break begins a cell in countries that separate by semicolons. One more apostrophe where some are
-there already, so that texts that differ stay different. The first look is for speed: few texts have a sign at all."""
+"""A text with an apostrophe before everything that a spreadsheet would treat as a formula: at its beginning, and after
+a semicolon or a line break, because a cell begins there in countries that separate by semicolons. If there are
+apostrophes already, one more is added, so that different texts stay different. The first match is for speed, because
+few texts contain such a sign."""
 
 
 def query(file: CsvFile, connection: duckdb.DuckDBPyConnection, rules: Rules) -> str:
-    """The SQL of a file's rows as the rules want them.
+    """The SQL of a file's rows according to the rules.
 
     Args:
-        file: what it shows.
-        connection: has the view ``mart``, which holds one as-of day.
-        rules: its sections ``personal_data`` and ``exports`` count here.
+        file: the declaration of the file.
+        connection: a connection with the view ``mart``, which holds one snapshot day.
+        rules: the sections ``personal_data`` and ``exports`` are used.
 
     """
     shown = rules.personal_data.model_dump()
@@ -52,7 +53,7 @@ def _column(file: CsvFile, name: str, shown: Mapping[str, str]) -> str:
 
 
 def _spread(spread: Spread, connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """A column for each value from 0 to the largest that there is."""
+    """One column for each value from 0 to the largest one."""
     (last,) = connection.execute(f"SELECT max({spread.by}) FROM mart").fetchone() or (None,)
     return [
         f"max(CASE WHEN {spread.by} = {k} THEN {spread.value} END) AS {spread.prefix}{k}"
@@ -68,8 +69,8 @@ def _as_far_as_allowed(name: str, shown: str) -> str:
         return f"NULL AS {name}"
     if name != "email":
         return f"regexp_replace({name}, '(?s)^(.).*', '\\1***') AS {name}"
-    # Of anything but exactly one plain address, such as two of them or a name before one, nothing is known of what
-    # stands where, so nothing is kept.
+    # If the text is not exactly one plain address (two addresses, a name before an address), it is not known which part
+    # is which, so nothing is kept.
     plain = EMAIL.replace("'", "''")
     kept = f"regexp_replace({name}, '^(.)[^@]*', '\\1***')"
     return (

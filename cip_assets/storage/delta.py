@@ -1,11 +1,11 @@
 """Write, read and inspect Delta tables, with the same guarantees on every engine.
 
-The engine writes the data; delta-rs does what the engines do differently or not at all: create, add
-columns, history, restore. So a silent difference between the engines cannot reach a table:
+The engine writes the data. delta-rs does what the engines do differently or not at all: it creates tables, adds
+columns, reads the history and restores versions. So a difference between the engines cannot silently reach a table:
 
-- a table is created empty first, so that the first write and every other one are the same operation;
-- a slice is replaced by a half-open range of its partition column, and a row outside it raises in the
-  engine while it is being written, before anything is committed;
+- a table is first created empty, so that the first write is the same operation as every other one;
+- a slice is replaced by a half-open range of its partition column; a row outside the range makes the engine fail while
+  it writes, before anything is committed;
 - schemas are compared here, not by the engine's ``mergeSchema``.
 """
 
@@ -35,12 +35,13 @@ from cip_assets.config.folders import check_folder
 from cip_assets.engines.session import address_of
 
 RECENT = 100
-"""Commits to look through for one just made; others come between only on object stores, without the lock."""
+"""The number of commits to search for a new one. Other commits can come after it only on object stores, which have no
+lock."""
 
 
 @dataclass(frozen=True)
 class Slice:
-    """The rows with ``start <= column < end``; what one write replaces or one read loads."""
+    """The rows with ``start <= column < end``, which one write replaces or one read loads."""
 
     column: str
     start: date
@@ -48,7 +49,7 @@ class Slice:
 
     @classmethod
     def of_day(cls, day: date) -> Self:
-        """A snapshot."""
+        """The slice of a snapshot day."""
         return cls("as_of_date", day, day + timedelta(days=1))
 
     @property
@@ -58,7 +59,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Written:
-    """What a write did."""
+    """The result of a write."""
 
     version: int
     row_count: int
@@ -75,7 +76,7 @@ class Commit:
     row_count: int | None
     audit: Mapping[str, Any]
     restored: int | None = None
-    """The version that a restore went back to."""
+    """The version that a restore returned to."""
 
 
 def write(
@@ -88,27 +89,27 @@ def write(
     audit: Mapping[str, Any] | None = None,
     unlogged: Collection[str] = (),
 ) -> Written:
-    """Replace a whole table, or one slice of it, by the rows of a frame.
+    """Replace a whole table, or one slice of it, with the rows of a frame.
 
     Args:
         frame: the new rows.
-        uri: where the table lies.
-        schema: what the contract promises; columns of the frame beyond it must be text and are added.
+        uri: the address of the table.
+        schema: the contract's columns; other columns of the frame must be text and are added to the table.
         replace: the slice to replace; None replaces everything.
-        partition_column: the column that the files are split by.
-        audit: what the commit should carry in the Delta log.
+        partition_column: the column that the files are partitioned by.
+        audit: entries for the commit in the Delta log.
         unlogged: columns whose lowest and highest values must not enter the log of a new table.
 
     Raises:
-        PlatformError: the frame differs from the contract, or the table has another type for a column.
-            Rows outside the slice raise an error of the engine that says so. No row changes then; a first
-            write leaves an empty table, and a column that was to be added stays.
+        PlatformError: the frame differs from the contract, or a column has a different type in the table.
+            A row outside the slice raises an error of the engine that says so. Then no row changes; a first write
+            leaves an empty table, and an added column stays.
 
     """
     table = table_name(uri)
     check_schema(frame.schema, schema, table)
     token = str(uuid4())
-    told = {**(audit or {}), "write_id": token}
+    entries = {**(audit or {}), "write_id": token}
     with one_writer(uri):
         existing = _create_or_load(
             uri, frame.schema, partition_column, _statistics(schema, unlogged, partition_column)
@@ -118,7 +119,7 @@ def write(
             _complete(frame, existing, replace, table)
             .write.format("delta")
             .mode("overwrite")
-            .option("userMetadata", json.dumps(told, default=str))
+            .option("userMetadata", json.dumps(entries, default=str))
         )
         if replace is not None:
             writer = writer.option("replaceWhere", replace.predicate)
@@ -126,8 +127,8 @@ def write(
         writer.save(_for_engine(frame.sparkSession, uri))
         existing.update_incremental()
         if existing.version() == before:
-            # The engines commit nothing where no row comes and none was there; that it was looked at counts too.
-            _commit_nothing(existing, told)
+            # The engines commit nothing if there are no rows before and after, but the history must show the write.
+            _commit_nothing(existing, entries)
             return Written(existing.version(), 0, added)
     commit = next(commit for commit in history(existing, RECENT) if commit.audit.get("write_id") == token)
     return Written(commit.version, commit.row_count or 0, added)
@@ -136,7 +137,7 @@ def write(
 def read(
     spark: SparkSession, uri: str, *, only: Slice | None = None, columns: Sequence[str] | None = None
 ) -> DataFrame:
-    """A table's rows, or those of a slice, with all columns or those named.
+    """The rows of a table or of one slice, with all columns or the named ones.
 
     Raises:
         PlatformError: the table does not exist yet.
@@ -152,10 +153,10 @@ def read(
 
 
 def open_table(uri: str, version: int | None = None) -> DeltaTable:
-    """The table as delta-rs sees it, at its current version unless another is given.
+    """Open the table with delta-rs, at its current version unless another one is given.
 
     Raises:
-        PlatformError: it does not exist yet.
+        PlatformError: the table does not exist yet.
 
     """
     try:
@@ -165,19 +166,21 @@ def open_table(uri: str, version: int | None = None) -> DeltaTable:
 
 
 def _not_written(uri: str) -> PlatformError:
-    return PlatformError(f"{table_name(uri)}: not written yet; materialize it first ('cip run' does all)")
+    return PlatformError(
+        f"{table_name(uri)}: not written yet; materialize it first ('cip run' computes everything)"
+    )
 
 
 def _for_engine(spark: SparkSession, uri: str) -> str:
-    """A table's address as the engine takes it; one with a scheme stays as it is."""
+    """A table's address for the engine; an address with a scheme stays as it is."""
     return uri if "://" in uri else address_of(spark, Path(uri))
 
 
 def _for_delta_rs(uri: str) -> str:
-    """A table's address as delta-rs takes it: a path as it is, since it makes a URL of that itself.
+    """A table's address for delta-rs: the path as it is, because delta-rs itself turns it into a URL.
 
     Raises:
-        PlatformError: it would look for the table in another folder.
+        PlatformError: delta-rs would look for the table in another folder.
 
     """
     if "://" not in uri:
@@ -186,13 +189,13 @@ def _for_delta_rs(uri: str) -> str:
 
 
 def row_count(table: DeltaTable) -> int:
-    """Rows of the current version, from the log's statistics where every file has them."""
+    """The number of rows of the current version, from the log's statistics if every file has them."""
     counts = pa.table(table.get_add_actions(flatten=True))["num_records"]
     return table.to_pyarrow_dataset().count_rows() if counts.null_count else pc.sum(counts).as_py() or 0
 
 
 def last_day(uri: str, column: str) -> date | None:
-    """The latest value of the date column that gives a table its months; None where there are no rows."""
+    """The latest value of the date column that gives a table its months; None if there are no rows."""
     newest = newest_slice(uri, "month")
     if newest is None:
         return None
@@ -203,7 +206,7 @@ def last_day(uri: str, column: str) -> date | None:
 
 
 def newest_slice(uri: str, column: str) -> date | None:
-    """The latest value of the partition column that has rows; None where there are none, or no table."""
+    """The latest value of the partition column that has rows; None if there are no rows or no table."""
     return max(slices(uri, column), default=None) if exists(uri) else None
 
 
@@ -226,9 +229,9 @@ def history(table: DeltaTable, limit: int | None = None) -> Iterator[Commit]:
 
 
 def commits(uri: str, limit: int | None = None) -> Iterator[Commit]:
-    """The commits of the table at an address, newest first; none where it is not written.
+    """The commits of the table at an address, newest first; none if it was not written yet.
 
-    A table on a local disk need not be opened for it.
+    A table on a local disk is not opened for this.
     """
     if "://" not in uri:
         return _commits(_log_on_disk(Path(uri)), limit)
@@ -255,7 +258,7 @@ def _commits(entries: Iterable[Mapping[str, Any]], limit: int | None) -> Iterato
 
 
 def _log_on_disk(folder: Path) -> Iterator[dict[str, Any]]:
-    """The information of each commit, newest first. delta-rs finds none below a folder with `?` or `#` in its name."""
+    """Each commit's information, newest first. delta-rs finds no commits below a folder with `?` or `#` in its name."""
     for path in sorted((folder / "_delta_log").glob("[0-9]*[0-9].json"), reverse=True):
         with path.open(encoding="utf-8") as lines:
             actions = (json.loads(line) for line in lines)
@@ -266,7 +269,7 @@ def _log_on_disk(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def standing(table: DeltaTable) -> Iterator[Commit]:
-    """The commits that made the current version, newest first: not those that a restore took back."""
+    """The commits that made the current version, newest first, without those that a restore undid."""
     below = table.version() + 1
     for commit in history(table):
         if commit.version < below:
@@ -281,16 +284,16 @@ def _restored(entry: Mapping[str, Any]) -> int | None:
 
 
 def restore(uri: str, version: int) -> int:
-    """Make a table again what it was at a version, as a new commit where that was replaced; returns the version.
+    """Restore a version of a table, as a new commit unless it is the current version; return the new version.
 
     Raises:
-        PlatformError: there is no such table or version, or maintenance has deleted files of it.
+        PlatformError: there is no such table or version, or maintenance deleted files that the version needs.
 
     """
     table = open_table(uri)
     if not 0 <= version <= table.version():
         raise PlatformError(
-            f"{table_name(uri)}: no version {version}; it has 0 to {table.version()} (see 'cip history')"
+            f"{table_name(uri)}: unknown version {version}. Choose one from 0 to {table.version()} (see 'cip history')"
         )
     if version == table.version():
         return version
@@ -299,21 +302,21 @@ def restore(uri: str, version: int) -> int:
             table.restore(version)
         except DeltaError as error:
             raise PlatformError(
-                f"{table_name(uri)}: version {version} cannot come back: maintenance deleted files that it needs"
+                f"{table_name(uri)}: version {version} cannot be restored: maintenance deleted files that it needs"
             ) from error
     return table.version()
 
 
 @dataclass(frozen=True)
 class Tidied:
-    """What maintenance did."""
+    """The result of maintenance."""
 
     files_joined: int
     files_deleted: int
 
 
 def maintain(uri: str, keep: timedelta) -> Tidied:
-    """Join small files, then delete those that only versions older than ``keep`` need."""
+    """Join small files, then delete the files that only versions older than ``keep`` need."""
     table = open_table(uri)
     with one_writer(uri):
         joined = table.optimize.compact()
@@ -326,15 +329,15 @@ def maintain(uri: str, keep: timedelta) -> Tidied:
 
 
 def table_name(uri: str) -> str:
-    """``layer/table`` of a table's address."""
+    """The name ``layer/table`` from a table's address."""
     return "/".join(uri.rstrip("/").split("/")[-2:])
 
 
 def check_schema(found: T.StructType, promised: T.StructType, table: str) -> None:
-    """Refuse a frame that lacks a promised column, has it in another type, or adds one that is no text.
+    """Refuse a frame that lacks a column of the contract, has it with another type, or adds a column that is not text.
 
     Raises:
-        PlatformError: with the column and both types.
+        PlatformError: names the column and both types.
 
     """
     types = {f.name: f.dataType for f in found}
@@ -346,7 +349,7 @@ def check_schema(found: T.StructType, promised: T.StructType, table: str) -> Non
     for name, extra in types.items():
         if not isinstance(extra, T.StringType):
             raise PlatformError(
-                f"{table}: column {name} ({extra.simpleString()}) is not in the contract; declare it"
+                f"{table}: column {name} ({extra.simpleString()}) is not in the contract; declare it there"
             )
 
 
@@ -360,9 +363,9 @@ def _same_type(table: str, column: str, actual: T.DataType, expected: T.DataType
 
 @contextmanager
 def one_writer(uri: str) -> Iterator[None]:
-    """Let one writer at a time into a table on a local disk; object stores have their own commit protocol.
+    """Lock a table on a local disk for one writer at a time; object stores have their own commit protocol.
 
-    Without it a second writer fails on Sail, and on Spark can lose a commit to a writer in another process.
+    Without the lock a second writer fails on Sail, and on Spark a writer in another process can overwrite a commit.
     """
     if "://" in uri:
         yield
@@ -374,10 +377,10 @@ def one_writer(uri: str) -> Iterator[None]:
 
 
 def _commit_nothing(table: DeltaTable, audit: Mapping[str, Any]) -> None:
-    """A commit without rows, for its audit."""
+    """Commit no rows, only the audit entries."""
     message = json.dumps({**audit, "row_count": 0}, default=str)
     properties = CommitProperties(custom_metadata={"userMetadata": message})
-    # Not write_deltalake: it cannot append below a folder with `[`, `^` or `|` in its name.
+    # write_deltalake cannot append below a folder with `[`, `^` or `|` in its name.
     table.create_write_transaction([], "append", table.schema(), commit_properties=properties)
     table.update_incremental()
 
@@ -385,10 +388,10 @@ def _commit_nothing(table: DeltaTable, audit: Mapping[str, Any]) -> None:
 def _statistics(
     promised: T.StructType, unlogged: Collection[str], partition_column: str | None
 ) -> Mapping[str, str | None] | None:
-    """The setting of a new table by which its log holds the lowest and highest values of some columns alone.
+    """The setting of a new table that limits the columns whose lowest and highest values are in its log.
 
-    Those that a source adds later are not among them: nobody knows what is in them. Of a
-    partition column, and of true and false, Delta keeps none.
+    Columns that a source adds later are not included, because they may hold personal data. Delta keeps no such values
+    for a partition column or a boolean column.
     """
     if not unlogged:
         return None
@@ -422,11 +425,11 @@ def _table_schema(table: DeltaTable) -> T.StructType:
 
 
 def _add_columns(table: DeltaTable, wanted: T.StructType, name: str) -> list[str]:
-    there = {f.name: f.dataType for f in _table_schema(table)}
-    new = [f for f in wanted if f.name not in there]
+    existing = {f.name: f.dataType for f in _table_schema(table)}
+    new = [f for f in wanted if f.name not in existing]
     for column in wanted:
-        if column.name in there:
-            _same_type(name, column.name, column.dataType, there[column.name], "the table")
+        if column.name in existing:
+            _same_type(name, column.name, column.dataType, existing[column.name], "the table")
     if new:
         nullable = T.StructType([T.StructField(f.name, f.dataType, True) for f in new])
         table.alter.add_columns(Schema.from_json(nullable.json()).fields)
@@ -434,11 +437,11 @@ def _add_columns(table: DeltaTable, wanted: T.StructType, name: str) -> list[str
 
 
 def _complete(frame: DataFrame, table: DeltaTable, replace: Slice | None, name: str) -> DataFrame:
-    """The frame with the table's columns in the table's order, and a guard on the slice's column."""
-    here = set(frame.columns)
+    """The frame with the table's columns in the table's order, and with a guard on the slice's column."""
+    present = set(frame.columns)
     columns = []
     for column in _table_schema(table):
-        if column.name not in here:
+        if column.name not in present:
             value = F.lit(None).cast(column.dataType)
         elif replace is not None and column.name == replace.column:
             value = _inside(replace, name)
@@ -449,7 +452,7 @@ def _complete(frame: DataFrame, table: DeltaTable, replace: Slice | None, name: 
 
 
 def _inside(replace: Slice, name: str) -> Any:
-    """The slice's column; a value outside the slice raises where the row is written."""
+    """The slice's column; a value outside the slice raises an error when the row is written."""
     value = F.col(replace.column)
     refusal = F.concat(
         F.lit(f"{name}: refused to write a row with {replace.column} = "),

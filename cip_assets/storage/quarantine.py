@@ -1,4 +1,4 @@
-"""What is in quarantine: lines counted by reason, lines as they landed, the months that have some."""
+"""Reads the quarantine: line counts by reason, lines as they landed, and the months that have quarantined lines."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,7 +11,7 @@ from cip_assets.storage.written import WHOLE
 
 
 def tables_of_quarantine(settings: Settings, tables: Sequence[str]) -> Iterator[tuple[str, str, str, int]]:
-    """Lines kept out, counted: table, outcome, reasons, lines."""
+    """Line counts of the quarantine: table, outcome, reasons, lines."""
     for table in tables:
         uri = settings.table_uri("quarantine", table)
         if not delta.exists(uri):
@@ -26,7 +26,7 @@ def tables_of_quarantine(settings: Settings, tables: Sequence[str]) -> Iterator[
 
 
 def quarantined_lines(settings: Settings, tables: Sequence[str]) -> dict[str, int]:
-    """How many lines of each table are in quarantine, those superseded not counted."""
+    """The number of quarantined lines of each table, without superseded lines."""
     counts = dict.fromkeys(tables, 0)
     for table, outcome, _, count in tables_of_quarantine(settings, tables):
         if outcome == "quarantined":
@@ -35,7 +35,7 @@ def quarantined_lines(settings: Settings, tables: Sequence[str]) -> dict[str, in
 
 
 def months_with_quarantined_lines(settings: Settings, table: str) -> list[str]:
-    """The months of a table with quarantined lines, by their first days; ``WHOLE`` for a snapshot table."""
+    """The first days of the months with quarantined lines; ``WHOLE`` for a table of full deliveries."""
     if not quarantined_lines(settings, [table])[table]:
         return []
     if not SOURCE_TABLES[table].is_event:
@@ -46,12 +46,12 @@ def months_with_quarantined_lines(settings: Settings, table: str) -> list[str]:
 
 
 def lines_of(settings: Settings, table: str, limit: int) -> list[tuple[str, int, str, str]]:
-    """The first lines of a table that are in quarantine: file, line, reasons, text."""
+    """The first quarantined lines of a table: file, line, reasons, text."""
     with questions.connection() as connection:
         lines = delta.open_table(settings.table_uri("quarantine", table)).to_pyarrow_dataset()
-        connection.register("kept_out", lines)
+        connection.register("quarantined", lines)
         return connection.execute(
-            "SELECT source_file, source_line, reasons, raw_text FROM kept_out WHERE outcome = 'quarantined' "
+            "SELECT source_file, source_line, reasons, raw_text FROM quarantined WHERE outcome = 'quarantined' "
             "ORDER BY 1, 2 LIMIT ?",
             [limit],
         ).fetchall()

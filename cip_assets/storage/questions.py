@@ -1,4 +1,4 @@
-"""DuckDB, for small questions to tables and files."""
+"""DuckDB for small queries on tables and files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +9,9 @@ import duckdb
 
 @contextmanager
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection of one's own to the one database of this process, which is in memory and holds nothing.
+    """A separate connection to the database of this process, which is in memory and empty.
 
-    To start a database takes four times as long as to ask a small table, and a run asks some hundred times.
+    Starting a database takes four times as long as a query on a small table, and a run makes some hundred queries.
     """
     with _database().cursor() as own:
         yield own

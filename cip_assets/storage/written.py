@@ -1,4 +1,4 @@
-"""Which parts of a table were ever written: to a query, one that was not looks like one without rows."""
+"""Finds the parts of a table that were never written. In a query they look like parts without rows."""
 
 import re
 from collections.abc import Iterator
@@ -9,16 +9,16 @@ from cip_assets.storage import delta
 from cip_assets.storage.delta import Slice
 
 WHOLE = ""
-"""Stands for the month of a table that has none."""
+"""The key that a table without months has in place of a month."""
 
 RANGE = re.compile(r"^(?P<start>[\d-]{10})(?:[.]{3}(?P<end>[\d-]{10}))?$")
 
 
 def require_written(uri: str, only: Slice | None) -> None:
-    """Refuse to read a slice that was never written; one that was written without rows is a slice like any other.
+    """Refuse to read a slice that was never written. A slice that was written without rows is accepted.
 
     Raises:
-        PlatformError: no commit that still counts wrote one of the slice's partitions.
+        PlatformError: a partition of the slice was not written by any commit, or only by commits that were undone.
 
     """
     never = sorted(_never_written(uri, only)) if only else []
@@ -34,7 +34,7 @@ def require_written(uri: str, only: Slice | None) -> None:
 
 
 def _never_written(uri: str, only: Slice) -> set[str]:
-    """The partitions of a slice of which the table holds no row and no commit tells."""
+    """The partitions of a slice that have no rows in the table and no commit in its history."""
     if not delta.exists(uri):
         return set(_partitions(only))
     missing = set(_partitions(only)) - {str(day) for day in delta.slices(uri, only.column)}
@@ -59,7 +59,7 @@ def month_after(day: date) -> date:
 
 
 def covers(partition: str, key: str) -> bool:
-    """Whether a commit's partition, which may be a range, has a key; the partition of a whole table has ``WHOLE``."""
+    """Whether a commit's partition, which may be a range, includes a key; a table without partitions has ``WHOLE``."""
     span = RANGE.match(partition)
     start, end = (span["start"], span["end"] or span["start"]) if span else (WHOLE, WHOLE)
     return start <= key <= end

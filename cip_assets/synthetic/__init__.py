@@ -1,11 +1,12 @@
-"""Synthetic landing files of a retailer, with a record of what is true of them.
+"""Synthetic landing files of a retailer, with their ground truth.
 
-config: the knobs. tables: columns and vocabulary. population: customers and when they buy.
-catalogue: products. events: transactions, returns, tickets, sessions. text: numbers to text.
-defects: what can be wrong with a line. planting: defects among the clean rows. writer: files and
-line numbers. truth: `_truth.json` and `_truth.csv`. landing: the whole run.
+config: the parameters. tables: columns and vocabulary. population: customers and when they buy.
+catalog: products. events: transactions, returns, tickets, sessions. text: numbers to text.
+defects: the kinds of defects. planting: defects among the clean rows. writer: files and line numbers.
+truth: `_truth.json` and `_truth.csv`. landing: the complete generation.
+conformance, cdnow: cases with known answers.
 
-Nothing here knows Dagster, Spark or the platform's tables; the landing format is the interface.
+Except for conformance, nothing here uses Dagster, Spark or the platform's tables; the landing files are the interface.
 """
 
 from cip_assets.synthetic.config import GeneratorConfig, Scenario

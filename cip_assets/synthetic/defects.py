@@ -1,8 +1,8 @@
-"""The defects that are planted, one per defective line, and what the platform must make of each.
+"""The planted defects, one per defective line, and the expected outcome of each.
 
-A line to be quarantined is an extra one with a fresh id, otherwise a copy of a clean row, so the
-clean rows and their totals stay known. A line to be kept is a clean row with a blemish. A
-superseded line comes with the later line that replaces it.
+A line that must be quarantined is an additional one: a copy of a clean row with a new id. So the clean rows and their
+totals stay known. A line that must be kept is a clean row with a minor defect. A superseded line comes with the later
+line that replaces it.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from cip_assets.synthetic.tables import ACTIVITY_TYPES, COLUMNS, REGIONS, SNAPSH
 Row = dict[str, str]
 Outcome = Literal["quarantined", "superseded", "kept"]
 Damage = Callable[[Row, np.random.Generator], list[str]]
-"""From a clean row to the fields of the defective line."""
+"""A function from a clean row to the fields of the defective line."""
 
 
 @dataclass(frozen=True)
 class Defect:
     """A kind of defect in one table.
 
-    `redelivered` says where the line that replaces a superseded one stands: further down in the
-    same file, or in the next month's file. It is None for the other outcomes.
+    `redelivered` is the place of the line that replaces a superseded one: later in the same file, or in the file of the
+    next month. It is None for the other outcomes.
     """
 
     kind: str
@@ -37,11 +37,11 @@ class Defect:
 
 
 ORPHAN: Final = Defect("orphan", "kept", "customer_id:orphan", lambda row, _: list(row.values()))
-"""Not planted line by line: every event of the customers that customers.csv lacks."""
+"""This defect is not planted line by line: it is every event of customers who are missing from customers.csv."""
 
 
 def _replace(column: str, values: Callable[[Row], tuple[str, ...]]) -> Damage:
-    """One of the values instead of the column's."""
+    """Replace the column's value with one of these values."""
 
     def damage(row: Row, rng: np.random.Generator) -> list[str]:
         choices = values(row)
@@ -62,10 +62,10 @@ def _not_a_date(column: str) -> Defect:
 def _outside_calendar(column: str) -> Defect:
     def values(row: Row) -> tuple[str, ...]:
         before = ("2019-05-03", "2022-12-31")
-        # A ticket opened in the future would be resolved before it was opened, a second defect.
+        # A ticket opened in the future would be resolved before it was opened, which is a second defect.
         if column == "opened_date":
             return before
-        # Five years after the event lies beyond any calendar that ends with the current month.
+        # Five years after the event is after the current month, where every calendar ends.
         return (*before, f"{int(row[column][:4]) + 5}-01-01")
 
     return Defect("outside_calendar", "quarantined", f"{column}:outside_calendar", _replace(column, values))
@@ -144,7 +144,7 @@ def _exact_copy(table: str) -> Defect:
 
 
 def _corrected(table: str, earlier: Callable[[Row], Row]) -> Defect:
-    """An earlier version of a row, corrected by a later delivery, or further down in a snapshot."""
+    """An earlier version of a row, which is corrected in a later delivery, or later in the same full delivery."""
     where: Literal["same file", "next file"] = "same file" if table in SNAPSHOTS else "next file"
     return Defect(
         "corrected",
@@ -181,7 +181,7 @@ def _still_open(row: Row) -> Row:
 
 
 def _common(table: str, event_date: str) -> tuple[Defect, ...]:
-    """What can go wrong in every event table."""
+    """The defects that every event table has."""
     return (
         _missing(COLUMNS[table][0]),
         _missing("customer_id"),

@@ -1,6 +1,6 @@
-"""What the customers do: transactions, returns, tickets and web sessions.
+"""The events of the customers: transactions, returns, tickets and web sessions.
 
-Spend per purchase occasion is Gamma-Gamma (Fader, Hardie 2013, The Gamma-Gamma Model of Monetary
+Spend per purchase occasion follows the Gamma-Gamma model (Fader, Hardie 2013, The Gamma-Gamma Model of Monetary
 Value): the value of an occasion is Gamma(p, nu_i), with nu_i ~ Gamma(q, gamma) per customer.
 """
 
@@ -15,15 +15,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cip_assets.synthetic import tables, text
-from cip_assets.synthetic.catalogue import CATEGORIES, RISING_CATEGORY, Catalogue
+from cip_assets.synthetic.catalog import CATEGORIES, RISING_CATEGORY, Catalog
 from cip_assets.synthetic.config import GeneratorConfig
 from cip_assets.synthetic.population import Floats, Ints, Population, accumulate, arrivals, pick, ramp
 
 LONGEST_RETURN_DAYS: Final = 45
 PRICE_BAND: Final = 0.15
-"""A line's unit price lies within this share of the catalogue price."""
+"""A line's unit price differs from the catalog price by at most this share."""
 RESOLUTION_DAYS: Final = np.array([9.0, 5.0, 3.0, 1.5])
-"""Median days to resolve a ticket, by priority from Low to Urgent."""
+"""The median number of days to resolve a ticket, by priority from Low to Urgent."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Transactions:
 
     number: Ints  # of the transaction id
     customer: Ints  # index into the chunk
-    product: Ints  # index into the catalogue
+    product: Ints  # index into the catalog
     quantity: Ints
     price: Ints  # cents per piece
     payment: Ints
@@ -55,7 +55,7 @@ class Returns:
 
 @dataclass(frozen=True)
 class Rows:
-    """One event table of a chunk: its text in file order, the event days, and the cents per row if any."""
+    """One event table of a chunk: its text in file order, the event days, and the cents per row if it has amounts."""
 
     columns: dict[str, pa.Array]
     day: Ints
@@ -65,17 +65,17 @@ class Rows:
 def make_transactions(
     config: GeneratorConfig,
     people: Population,
-    catalogue: Catalogue,
+    catalog: Catalog,
     first_number: int,
     rng: np.random.Generator,
 ) -> Transactions:
     """Draw one or two lines per purchase occasion, whose amounts add up to the occasion's value.
 
-    The product is the one of nearest price, with some jitter and a liking for the customer's
-    favourite category; the unit price then stays within 15 % of the catalogue's.
+    The product is the one with the nearest price, with some random variation and a preference for the customer's
+    favorite category. The unit price then stays within 15% of the catalog price.
     """
     size = len(people.number)
-    favourite = rng.integers(len(CATEGORIES), size=size)
+    favorite = rng.integers(len(CATEGORIES), size=size)
     usual_payment = pick(rng, (0.35, 0.25, 0.2, 0.08, 0.07, 0.05), size)
     nu = rng.gamma(config.gamma_gamma_q, 1 / config.gamma_gamma_gamma, size)
     value = rng.gamma(config.gamma_gamma_p, 1.0, len(people.buyer)) / nu[people.buyer]
@@ -89,14 +89,14 @@ def make_transactions(
     customer = people.buyer[occasion]
 
     quantity = 1 + pick(rng, (0.72, 0.18, 0.07, 0.03), count)
-    # A value beyond the dearest product takes more pieces of it.
-    quantity = np.maximum(quantity, np.ceil(cents / catalogue.price[-1])).astype(np.int64)
+    # A value above the price of the most expensive product needs a higher quantity.
+    quantity = np.maximum(quantity, np.ceil(cents / catalog.price[-1])).astype(np.int64)
     unit = cents / quantity
-    product = _nearest(catalogue.price, unit * rng.lognormal(0.0, 0.08, count))
+    product = _nearest(catalog.price, unit * rng.lognormal(0.0, 0.08, count))
     for _ in range(2):
-        other = _nearest(catalogue.price, unit * rng.lognormal(0.0, 0.12, count))
-        product = np.where(catalogue.category[product] == favourite[customer], product, other)
-    listed = catalogue.price[product]
+        other = _nearest(catalog.price, unit * rng.lognormal(0.0, 0.12, count))
+        product = np.where(catalog.category[product] == favorite[customer], product, other)
+    listed = catalog.price[product]
     price = np.rint(np.clip(unit, (1 - PRICE_BAND) * listed, (1 + PRICE_BAND) * listed)).astype(np.int64)
 
     payment = np.where(
@@ -109,13 +109,13 @@ def make_transactions(
 
 
 def transaction_rows(
-    config: GeneratorConfig, people: Population, catalogue: Catalogue, lines: Transactions
+    config: GeneratorConfig, people: Population, catalog: Catalog, lines: Transactions
 ) -> Rows:
     """Text of the transactions."""
     columns = {
         "transaction_id": text.identifiers("T", lines.number, 9),
         "customer_id": text.identifiers("C", people.number[lines.customer], 7),
-        "product_id": catalogue.ids.take(pa.array(lines.product)),
+        "product_id": catalog.ids.take(pa.array(lines.product)),
         "quantity": text.integers(lines.quantity),
         "price": text.money(lines.price),
         "amount": text.money(lines.amount),
@@ -126,13 +126,13 @@ def transaction_rows(
 
 
 def make_returns(
-    config: GeneratorConfig, catalogue: Catalogue, lines: Transactions, rng: np.random.Generator
+    config: GeneratorConfig, catalog: Catalog, lines: Transactions, rng: np.random.Generator
 ) -> Returns:
-    """Draw the returns, 1 to 45 days after the purchase; those after the end are not known yet.
+    """Draw the returns, 1 to 45 days after the purchase. Returns after the end are left out.
 
-    In the story the return probability of Electronics rises with the purchase day, for 3 months, and stays.
+    In the story, the return probability of Electronics rises with the purchase day for 3 months and then stays.
     """
-    category = catalogue.category[lines.product]
+    category = catalog.category[lines.product]
     probability = np.array([c.return_probability for c in CATEGORIES])[category]
     if config.story:
         rising = [c.name for c in CATEGORIES].index(RISING_CATEGORY)
@@ -152,7 +152,7 @@ def make_returns(
 def return_rows(
     config: GeneratorConfig,
     people: Population,
-    catalogue: Catalogue,
+    catalog: Catalog,
     lines: Transactions,
     returns: Returns,
     first_number: int,
@@ -164,7 +164,7 @@ def return_rows(
         "return_id": text.identifiers("R", np.arange(first_number, first_number + count), 8),
         "transaction_id": text.identifiers("T", lines.number[returns.line], 9),
         "customer_id": text.identifiers("C", people.number[lines.customer[returns.line]], 7),
-        "product_id": catalogue.ids.take(pa.array(lines.product[returns.line])),
+        "product_id": catalog.ids.take(pa.array(lines.product[returns.line])),
         "amount": text.money(returns.amount),
         "return_reason": text.labels(
             tables.RETURN_REASONS, pick(rng, (0.22, 0.12, 0.2, 0.3, 0.1, 0.06), count)
@@ -184,9 +184,9 @@ def ticket_rows(
 ) -> Rows:
     """Text of the support tickets: a base rate per customer, and tickets within 7 days of a return.
 
-    Non-buyers open a quarter as many, and tickets end a month after drop-out. A resolution after the
-    end is not known yet: the ticket is then unresolved. In the story the base rate rises over 60
-    days from 180 days before the end.
+    Customers who never buy open a quarter as many tickets, and no tickets are opened later than 30 days after drop-out.
+    A ticket that would be resolved after the end is still open. In the story, the base rate rises for 60 days; the rise
+    begins 180 days before the end.
     """
     size = len(people.number)
     rate = config.tickets_per_day * rng.gamma(2.0, 0.5, size) * np.where(people.rate > 0, 1.0, 0.25)
@@ -218,7 +218,7 @@ def ticket_rows(
     resolved = ~never & (day + took < config.days)
     open_status = pick(rng, (0.5, 0.32, 0.18), count)
     status = np.where(resolved, 3 + (rng.random(count) < 0.6), open_status)
-    # Some tickets are closed without a note of when.
+    # Some tickets are closed without a resolution date.
     status = np.where(never & (rng.random(count) < 0.3), tables.STATUSES.index("Closed"), status)
     columns = {
         "ticket_id": text.identifiers("S", np.arange(first_number, first_number + count), 8),
@@ -235,15 +235,15 @@ def ticket_rows(
 def session_rows(
     config: GeneratorConfig,
     people: Population,
-    catalogue: Catalogue,
+    catalog: Catalog,
     first_number: int,
     rng: np.random.Generator,
 ) -> Rows:
-    """Text of the web sessions, one line each; nine in ten have a time, the others a plain date.
+    """Text of the web sessions, one line each. Nine out of ten have a time, the others only a date.
 
-    In the story a buyer's sessions follow the own purchase rate, thin out over the last days before
-    drop-out and stop there. In the steady scenario they do not depend on purchases or drop-out.
-    Non-buyers browse at a fifth of the mean rate.
+    In the story, a buyer's sessions follow the buyer's purchase rate, decrease over the last days before drop-out and
+    stop there. In the steady scenario they do not depend on purchases or drop-out. Customers who never buy have a fifth
+    of the mean rate.
     """
     size = len(people.number)
     buyer = people.rate > 0
@@ -252,12 +252,12 @@ def session_rows(
         pace = 0.25 + 0.75 * people.rate / (config.bgnbd_r / config.bgnbd_alpha)
         until = np.minimum(until, people.dropout)
     else:
-        # Sessions that do not end with drop-out are fewer per day, to come to the same number.
+        # Sessions do not end with drop-out here, so there are fewer per day, to get the same total.
         pace = 0.62 * rng.gamma(config.bgnbd_r, 1 / config.bgnbd_r, size)
     rate = config.sessions_per_day * np.where(buyer, pace, 0.2)
     owner, time = arrivals(rng, rate, people.signup, until, accumulate(np.ones(config.days)))
     if config.story:
-        # The last tenth of a customer's usual pace stays until the end.
+        # A tenth of a customer's usual rate stays until the end.
         stays = rng.random(len(owner)) < np.maximum((people.dropout[owner] - time) / config.fade_days, 0.1)
         owner, time = owner[stays], time[stays]
 
@@ -270,7 +270,7 @@ def session_rows(
         "session_id": text.identifiers("W", np.arange(first_number, first_number + count), 9),
         "customer_id": text.identifiers("C", people.number[owner], 7),
         "activity_type": text.labels(tables.ACTIVITY_TYPES, activity),
-        "product_id": catalogue.ids.take(pa.array(rng.integers(len(catalogue.price), size=count))),
+        "product_id": catalog.ids.take(pa.array(rng.integers(len(catalog.price), size=count))),
         "timestamp": pc.if_else(with_time, timed, text.dates(config.start, day)),
     }
     return Rows(columns, day)

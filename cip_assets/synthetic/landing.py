@@ -1,4 +1,4 @@
-"""The whole run: chunk by chunk, so that memory does not grow with the number of customers."""
+"""The complete generation: chunk by chunk, so that memory use does not grow with the number of customers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from cip_assets.synthetic import events
-from cip_assets.synthetic.catalogue import Catalogue, make_catalogue
+from cip_assets.synthetic.catalog import Catalog, make_catalog
 from cip_assets.synthetic.config import GeneratorConfig
 from cip_assets.synthetic.planting import ORPHAN_SHARE, Planter
 from cip_assets.synthetic.population import customer_columns, make_population
@@ -18,23 +18,23 @@ from cip_assets.synthetic.truth import TRUTH_JSON, Truth
 from cip_assets.synthetic.writer import existing_files
 
 CHUNK: Final = 50_000
-"""Customers per chunk. Part of the format: another size draws other data from the same seed."""
+"""The number of customers per chunk. A different number would give different data for the same seed."""
 STAGING: Final = "_generating"
-"""Folder below the landing folder where files stay until all are complete."""
+"""A folder below the landing folder, which holds the files until all of them are complete."""
 
 
 def generate(config: GeneratorConfig, out: Path, progress: Callable[[int, int], None] | None = None) -> Truth:
-    """Write synthetic landing files and the truth about them into the folder `out`.
+    """Write synthetic landing files and their ground truth into the folder `out`.
 
-    The same config gives the same bytes. The files appear in `out` only when all are written, so an
-    interrupted run leaves nothing that could be taken for data. `progress` is called with the
-    customers done and their number. Raises ValueError if `out` already holds files of the tables.
+    The same config gives the same bytes. The files appear in `out` only when all of them are written, so an interrupted
+    generation leaves nothing that looks like data. `progress` is called with the number of finished customers and the
+    number of all customers. Raises ValueError if `out` already contains files of the tables.
     """
     present = existing_files(out)
     if present:
         raise ValueError(
             f"{out} already holds landing files ({len(present)}, the first is {present[0]}); "
-            "remove them or choose another folder: existing data is never overwritten"
+            "remove them or choose another folder, because existing data is never overwritten"
         )
     staging = out / STAGING
     if staging.exists():
@@ -67,27 +67,27 @@ def _write(config: GeneratorConfig, folder: Path, progress: Callable[[int, int],
         "web_activity": 1,
     }
     planter = Planter(config, folder, truth, free)
-    catalogue_seed, orphan_seed, *chunk_seeds = np.random.SeedSequence(config.seed).spawn(
+    catalog_seed, orphan_seed, *chunk_seeds = np.random.SeedSequence(config.seed).spawn(
         2 + -(-config.customers // CHUNK)
     )
-    rng = np.random.Generator(np.random.PCG64(catalogue_seed))
-    catalogue = make_catalogue(config.products, rng)
-    planter.write_snapshot("products", catalogue.columns, rng)
+    rng = np.random.Generator(np.random.PCG64(catalog_seed))
+    catalog = make_catalog(config.products, rng)
+    planter.write_snapshot("products", catalog.columns, rng)
 
     progress(0, config.customers)
     for chunk, seed in enumerate(chunk_seeds):
         begin = chunk * CHUNK
         size = min(CHUNK, config.customers - begin)
-        _write_chunk(config, catalogue, planter, size, 1 + begin, seed, known=True)
+        _write_chunk(config, catalog, planter, size, 1 + begin, seed, known=True)
         progress(begin + size, config.customers)
     if orphans:
-        _write_chunk(config, catalogue, planter, orphans, 1 + config.customers, orphan_seed, known=False)
+        _write_chunk(config, catalog, planter, orphans, 1 + config.customers, orphan_seed, known=False)
     return truth
 
 
 def _write_chunk(
     config: GeneratorConfig,
-    catalogue: Catalogue,
+    catalog: Catalog,
     planter: Planter,
     size: int,
     first_number: int,
@@ -95,7 +95,7 @@ def _write_chunk(
     *,
     known: bool,
 ) -> None:
-    """Draw and write `size` customers and their events; unknown ones are not in customers.csv."""
+    """Draw and write `size` customers and their events; customers who are not `known` are not in customers.csv."""
     people_rng, spend_rng, return_rng, ticket_rng, web_rng, defect_rng = (
         np.random.Generator(np.random.PCG64(child)) for child in seed.spawn(6)
     )
@@ -111,14 +111,12 @@ def _write_chunk(
             planter.write_orphans(table, rows.columns, rows.day, rows.cents)
 
     free = planter.first_free
-    lines = events.make_transactions(config, people, catalogue, free["transactions"], spend_rng)
-    returns = events.make_returns(config, catalogue, lines, return_rng)
-    write("transactions", events.transaction_rows(config, people, catalogue, lines))
-    write(
-        "returns", events.return_rows(config, people, catalogue, lines, returns, free["returns"], return_rng)
-    )
+    lines = events.make_transactions(config, people, catalog, free["transactions"], spend_rng)
+    returns = events.make_returns(config, catalog, lines, return_rng)
+    write("transactions", events.transaction_rows(config, people, catalog, lines))
+    write("returns", events.return_rows(config, people, catalog, lines, returns, free["returns"], return_rng))
     write(
         "support_tickets",
         events.ticket_rows(config, people, lines, returns, free["support_tickets"], ticket_rng),
     )
-    write("web_activity", events.session_rows(config, people, catalogue, free["web_activity"], web_rng))
+    write("web_activity", events.session_rows(config, people, catalog, free["web_activity"], web_rng))

@@ -21,7 +21,7 @@ from cip_assets.synthetic.truth import TRUTH_CSV, Truth, append_defects
 from cip_assets.synthetic.writer import LandingWriter
 
 ORPHAN_SHARE: Final = 0.15
-"""Share of the defects that are orphans; the rest is planted line by line."""
+"""The share of orphans among the defects; the other defects are planted line by line."""
 ID_FORMATS: Final = {
     "customers": ("C", 7),
     "products": ("P", 5),
@@ -30,12 +30,12 @@ ID_FORMATS: Final = {
     "support_tickets": ("S", 8),
     "web_activity": ("W", 9),
 }
-"""Prefix and digits of each table's own id."""
+"""The prefix and the number of digits of each table's own id."""
 
 
 @dataclass
 class _Lines:
-    """Lines beside the clean ones: text, delivery, place among the clean rows, and the defect if any."""
+    """Additional lines: their text, delivery, place among the clean rows, and their defect if they have one."""
 
     content: list[str] = field(default_factory=list)
     delivery: list[int] = field(default_factory=list)
@@ -52,7 +52,7 @@ class _Lines:
 
 
 class Planter:
-    """Writes clean rows with their share of defects, and keeps the truth."""
+    """Writes clean rows with their share of defects, and records the ground truth."""
 
     def __init__(
         self, config: GeneratorConfig, folder: Path, truth: Truth, first_free: dict[str, int]
@@ -67,7 +67,7 @@ class Planter:
         self.first_free = first_free
 
     def write_snapshot(self, table: str, columns: dict[str, pa.Array], rng: np.random.Generator) -> None:
-        """Write rows of customers or products; each kind of defect occurs, however few rows there are."""
+        """Write rows of customers or products. Each kind of defect occurs if there are enough rows."""
         count = len(columns[COLUMNS[table][0]])
         kinds = len(DEFECTS[table])
         planted = round(count * self._config.defects)
@@ -83,14 +83,14 @@ class Planter:
         cents: Ints | None,
         rng: np.random.Generator,
     ) -> None:
-        """Write rows of an event table, each into the file of its month or, if late, of the next."""
+        """Write rows of an event table, each into the file of its month or, if it is late, of the next month."""
         if cents is not None:
             self._truth.cents[table] += int(cents.sum())
         planted = round(len(day) * self._config.defects * (1 - ORPHAN_SHARE))
         self._write(table, columns, self._month_of_day[day], planted, rng)
 
     def write_orphans(self, table: str, columns: dict[str, pa.Array], day: Ints, cents: Ints | None) -> None:
-        """Write events of customers that customers.csv lacks; each line is a defect that is kept."""
+        """Write events of customers who are missing from customers.csv; each line is a defect that is kept."""
         if cents is not None:
             self._truth.cents[table] += int(cents.sum())
             self._truth.cents[f"orphan_{table}"] += int(cents.sum())
@@ -139,7 +139,7 @@ class Planter:
     def _emit(
         self, table: str, lines: pa.Array, delivery: Ints, place: NDArray[np.float64], extra: _Lines
     ) -> None:
-        """Write clean and extra lines by file and place, and record where the defects came to stand."""
+        """Write clean and additional lines by file and place, and record the line numbers of the defects."""
         deliveries = np.concatenate([delivery, np.array(extra.delivery, np.int64)])
         places = np.concatenate([place, np.array(extra.place, np.float64)])
         every = pa.concat_arrays([lines, pa.array(extra.content, pa.string())])
@@ -180,9 +180,9 @@ def _choose(
     movable: NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> tuple[Ints, list[tuple[Defect, Ints]]]:
-    """Draw the rows that come late and those of each defect, no row twice; as indices.
+    """Draw the indices of late rows and of the rows for each defect, without drawing any row twice.
 
-    `movable` tells the rows that a later file can hold: all but the last month's.
+    `movable` marks the rows that can be in a later file: all except those of the last month.
     """
     order = rng.permutation(len(movable))
     taken = np.zeros(len(movable), np.bool_)
@@ -194,7 +194,7 @@ def _choose(
 
     later = order[movable[order]]
     late = draw(later, late_count)
-    # The defects that need a later file choose first, while there are such rows.
+    # The defects that need a later file are drawn first, while there are still such rows.
     needy_first = sorted(_shares(kinds, planted, rng), key=lambda share: share[0].redelivered != "next file")
     return late, [
         (defect, draw(later if defect.redelivered == "next file" else order, number))
@@ -203,7 +203,7 @@ def _choose(
 
 
 def _shares(kinds: tuple[Defect, ...], planted: int, rng: np.random.Generator) -> list[tuple[Defect, int]]:
-    """Split a number of defects evenly over the kinds; where the remainder goes is drawn."""
+    """Distribute a number of defects evenly over the kinds; the kinds that get the remainder are drawn."""
     shift = int(rng.integers(len(kinds)))
     rotated = kinds[shift:] + kinds[:shift]
     whole, rest = divmod(planted, len(kinds))
@@ -218,7 +218,7 @@ def _rows(table: str, columns: dict[str, pa.Array], index: Ints) -> list[Row]:
 
 
 def _csv_line(fields: list[str]) -> str:
-    """One RFC 4180 line with its line end."""
+    """An RFC 4180 line with its line end."""
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerow(fields)
     return buffer.getvalue()

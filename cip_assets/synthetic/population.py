@@ -1,11 +1,10 @@
 """The customers: who they are, when they buy, and when they drop out.
 
-The purchase process is BG/NBD (Fader, Hardie, Lee 2005, "Counting Your Customers" the Easy Way):
-while active, customer i buys at rate lambda_i ~ Gamma(r, alpha); after each repeat purchase the
-customer drops out with probability p_i ~ Beta(a, b). The first purchase starts the clock and is
-not followed by a drop-out. Times are continuous, in days since the start of the window; the tables
-hold their floor. The models count the days with a purchase, so a purchase on a day that already has
-one is moved to the next: otherwise r and alpha would not be found again.
+The purchase process is BG/NBD (Fader, Hardie, Lee 2005, "Counting Your Customers" the Easy Way): while active, customer
+i buys at rate lambda_i ~ Gamma(r, alpha); after each repeat purchase the customer drops out with probability
+p_i ~ Beta(a, b). The first purchase starts the clock and is not followed by a drop-out. Times are continuous, in days
+since the start of the data; the tables contain whole days. The models count purchase days, so a purchase on a day that
+already has one is moved to the next day. Otherwise r and alpha could not be recovered.
 """
 
 from __future__ import annotations
@@ -126,13 +125,12 @@ EMAIL_DOMAINS: Final = ("example.com", "example.net", "example.org")
 
 @dataclass(frozen=True)
 class Population:
-    """A chunk of customers and their purchase occasions. Days count from the start of the window.
+    """A chunk of customers and their purchase occasions. Days count from the start of the data.
 
-    Per customer, shape (n,): `number` of the id, `signup` day, `rate` of repeat purchases per day
-    after the cohort effect (0 for those who do not buy in the window), and `dropout`, the time of
-    the last purchase of those who drop out in the window, infinite for the others.
-    Per purchase occasion, in the order of customer and time: `buyer` is an index into the chunk,
-    `bought` is the time.
+    Per customer, with shape (n,): `number` of the id, `signup` day, `rate` of repeat purchases per day after the cohort
+    effect (0 for customers who never buy), and `dropout`, the time of the last purchase of customers who drop out,
+    which is infinite for the others. Per purchase occasion, sorted by customer and time: `buyer` is an index into the
+    chunk, and `bought` is the time.
     """
 
     number: Ints
@@ -150,7 +148,7 @@ def pick(rng: np.random.Generator, weights: tuple[float, ...], size: int) -> Int
 
 
 def ramp(config: GeneratorConfig, time: Floats) -> Floats:
-    """0 until the last 9 months, then rising evenly to 1 on the last day."""
+    """0 until the last 9 months, then linearly up to 1 on the last day."""
     first = config.day(config.trend_start)
     return np.clip((time - first) / (config.days - first), 0.0, 1.0)
 
@@ -158,8 +156,7 @@ def ramp(config: GeneratorConfig, time: Floats) -> Floats:
 def accumulate(intensity: Floats) -> Floats:
     """Cumulative intensity at the edges of the days, 0 first; shape (days + 1,).
 
-    The intensity per day is scaled to a mean of 1, so that a trend moves events about in time and
-    leaves their number nearly as it was.
+    The intensity per day is scaled to a mean of 1, so that a trend moves events in time but hardly changes the total.
     """
     cumulative = np.concatenate([[0.0], np.cumsum(intensity)])
     scale: float = len(intensity) / cumulative[-1]
@@ -171,8 +168,8 @@ def arrivals(
 ) -> tuple[Ints, Floats]:
     """Draw a Poisson process per customer from `begin` to `until`, at `rate` times the day's intensity.
 
-    Returns the owner and the time of each arrival, sorted by owner and time. The intensity acts by
-    stretching time: uniform draws in cumulative intensity, mapped back to days.
+    Returns the owner and the time of each arrival, sorted by owner and time. The intensity stretches time: the draws
+    are uniform in cumulative intensity and are then mapped back to days.
     """
     days = np.arange(len(cumulative), dtype=np.float64)
     low = np.interp(begin, days, cumulative)
@@ -197,7 +194,7 @@ def make_population(
     buys = (rng.random(size) >= config.never_buy) & (first < config.days)
 
     rate = rng.gamma(config.bgnbd_r, 1 / config.bgnbd_alpha, size)
-    # Below 1e-9 no customer would ever drop out within a lifetime of purchases.
+    # With less than 1e-9, a customer would practically never drop out.
     p = np.maximum(rng.beta(config.bgnbd_a, config.bgnbd_b, size), 1e-9)
     lifetime = rng.geometric(p)
     if config.story:
@@ -225,12 +222,12 @@ def make_population(
 
 
 def _one_a_day(buyer: Ints, bought: Floats) -> tuple[Ints, Floats]:
-    """Purchases in the order of customer and time, each at least a day after the customer's one before it."""
+    """The purchases, sorted by customer and time, each at least one day after the customer's previous one."""
     if not len(buyer):
         return buyer, bought
     rank = np.arange(len(buyer)) - np.searchsorted(buyer, buyer)
     day = np.floor(bought)
-    # The latest day less rank so far; a later customer starts above all of the earlier ones.
+    # The running maximum of day minus rank; each customer starts above all earlier ones.
     ahead = buyer * (day.max() + rank.max() + 1)
     moved = np.maximum.accumulate(ahead + day - rank) - ahead + rank
     return buyer, moved + (bought - day)
@@ -273,7 +270,7 @@ def customer_columns(
 
 
 def _intensity(config: GeneratorConfig) -> Floats:
-    """Repeat purchases per day, relative to one another; all 1 in the steady scenario."""
+    """Relative intensity of repeat purchases per day; always 1 in the steady scenario."""
     if not config.story:
         return np.ones(config.days)
     day = np.datetime64(config.start, "D") + np.arange(config.days)

@@ -1,4 +1,4 @@
-"""Shape of the landing tables: columns in file order, and the canonical vocabulary."""
+"""The landing tables: columns in file order, and the canonical vocabulary."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 }
 
 SNAPSHOTS: Final = ("customers", "products")
-"""Tables that are delivered whole, in one file; the others come in a file per month."""
+"""Tables of full deliveries, in one file each; the others have one file per month."""
 
 GENDERS: Final = ("Female", "Male", "Other")
 REGIONS: Final = ("North", "South", "East", "West", "Central")

@@ -1,7 +1,7 @@
-"""Numpy columns to the text of CSV lines, without a Python loop.
+"""Converts numpy columns to the text of CSV lines, without a Python loop.
 
-Every function returns an Arrow string array of the length of its input, and no nulls: an empty
-value is the empty string.
+Every function returns an Arrow string array with the length of its input and without nulls: an empty value is the empty
+string.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ def labels(values: Sequence[str], index: Ints) -> pa.Array:
 
 
 def blank_unless(condition: NDArray[np.bool_], values: pa.Array) -> pa.Array:
-    """The values where the condition holds, else the empty string."""
+    """The values if the condition holds, otherwise the empty string."""
     return pc.if_else(pa.array(condition), values, "")
 
 
 def quoted(values: pa.Array) -> pa.Array:
-    """Values quoted as RFC 4180 asks, only those that need it."""
+    """The values, quoted as in RFC 4180 if they need it."""
     inside = pc.replace_substring(values, '"', '""')
     return pc.if_else(
         pc.match_substring_regex(values, '[",\r\n]'),
@@ -65,6 +65,6 @@ def quoted(values: pa.Array) -> pa.Array:
 
 
 def lines(columns: Sequence[pa.Array]) -> pa.Array:
-    """CSV lines with their line ends, from columns that need no more quoting."""
+    """CSV lines with their line ends, from columns that are already quoted."""
     ended = pc.binary_join_element_wise(columns[-1], "\n", "")
     return pc.binary_join_element_wise(*columns[:-1], ended, ",")

@@ -1,4 +1,4 @@
-"""What is true of the generated data: `_truth.json` for the whole, `_truth.csv` for each defect."""
+"""The ground truth of the generated data: `_truth.json` has the totals, `_truth.csv` has each defect."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from cip_assets.synthetic.catalogue import RISING_CATEGORY
+from cip_assets.synthetic.catalog import RISING_CATEGORY
 from cip_assets.synthetic.config import GeneratorConfig
 from cip_assets.synthetic.tables import COLUMNS
 
@@ -22,7 +22,7 @@ TRUTH_COLUMNS: Final = ("table", "file", "line", "id", "defect", "outcome", "rea
 
 @dataclass
 class RowCounts:
-    """Lines of one table: landed = clean + quarantined + superseded. Late ones are among the clean."""
+    """Line counts of one table: landed = clean + quarantined + superseded. Clean includes late lines."""
 
     landed: int = 0
     clean: int = 0
@@ -33,12 +33,12 @@ class RowCounts:
 
 @dataclass
 class Truth:
-    """The known answers. Clean rows are those that a correct cleaning keeps, orphans included."""
+    """The known answers. Clean rows are those that correct cleaning keeps, including orphans."""
 
     config: GeneratorConfig
     rows: dict[str, RowCounts] = field(default_factory=lambda: {table: RowCounts() for table in COLUMNS})
     cents: Counter[str] = field(default_factory=Counter)
-    """Sum of amount over the clean rows of transactions and returns, and over the orphans among them."""
+    """Sums of the amounts of clean rows of transactions and returns, and of the orphans among them."""
     kinds: dict[str, Counter[str]] = field(default_factory=lambda: {table: Counter() for table in COLUMNS})
     """Planted defects by table and kind."""
     reasons: dict[str, Counter[str]] = field(default_factory=lambda: {table: Counter() for table in COLUMNS})
@@ -51,7 +51,7 @@ class Truth:
 
     @property
     def story(self) -> dict[str, Any]:
-        """What the story scenario put into the data; empty for the steady scenario."""
+        """The trends of the scenario story; empty for the scenario steady."""
         config = self.config
         if not config.story:
             return {}
@@ -75,7 +75,7 @@ class Truth:
         }
 
     def as_json(self) -> str:
-        """The text of `_truth.json`; money as decimal strings."""
+        """The text of `_truth.json`, with money as decimal strings."""
         config = asdict(self.config) | {"end": self.config.end.isoformat()}
         model = (
             "bgnbd_r",

@@ -1,4 +1,4 @@
-"""The landing files: where each lies, and how many lines it has so far."""
+"""Writes the landing files and counts their lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cip_assets.synthetic.tables import COLUMNS, SNAPSHOTS
 
 
 def existing_files(landing: Path) -> list[Path]:
-    """Landing files of the six tables that the folder already holds, sorted."""
+    """The landing files of the six tables that the folder already contains, sorted."""
     found: list[Path] = []
     for table in COLUMNS:
         for pattern in (f"{table}.csv", f"{table}.csv.gz", f"{table}/**/*.csv", f"{table}/**/*.csv.gz"):
@@ -22,25 +22,25 @@ def existing_files(landing: Path) -> list[Path]:
 
 
 class LandingWriter:
-    """Appends lines to the landing files, and knows on which line each one came to stand.
+    """Appends lines to the landing files, and returns their line numbers.
 
-    A file is made, with its header, when its first line comes.
+    A file is created, with its header, before its first line.
     """
 
     def __init__(self, folder: Path, deliveries: list[date]) -> None:
-        """Write below `folder`; `deliveries` are the delivery days of the monthly files."""
+        """Write below `folder`; `deliveries` are the delivery dates of the monthly files."""
         self._folder = folder
         self._deliveries = deliveries
         self._lines: dict[str, int] = {}
 
     def name(self, table: str, delivery: int) -> str:
-        """Path of a file relative to the folder; `delivery` is an index, 0 for a snapshot."""
+        """The path of a file relative to the folder; `delivery` is an index, which full deliveries ignore."""
         if table in SNAPSHOTS:
             return f"{table}.csv"
         return f"{table}/dt={self._deliveries[delivery]}/{table}.csv"
 
     def append(self, table: str, deliveries: Ints, lines: pa.StringArray) -> Ints:
-        """Append lines, sorted by delivery; returns the physical line number of each, from 1."""
+        """Append lines, which are sorted by delivery; return the line number of each in its file, from 1."""
         if len(lines) == 0:
             return np.empty(0, np.int64)
         offsets = np.frombuffer(lines.buffers()[1], np.int32)[lines.offset : lines.offset + len(lines) + 1]

@@ -1,4 +1,4 @@
-"""The command line: what it prints, and when it fails."""
+"""The command line: its output and its exit codes."""
 
 import os
 import subprocess
@@ -13,8 +13,8 @@ from cip_assets_tests.conftest import ODD_NAME, Cip
 from cip_assets_tests.integration.helpers import land, land_all
 
 
-def test_a_run_and_what_can_be_asked_after_it(cip_on: Callable[[Path], Cip], tmp_path: Path) -> None:
-    """In a folder whose name the console, SQLite, DuckDB and the engine could take for something else."""
+def test_a_run_and_the_commands_that_follow_it(cip_on: Callable[[Path], Cip], tmp_path: Path) -> None:
+    """The folder has a name that the console, SQLite, DuckDB and the engine could misinterpret."""
     data_dir = tmp_path / ODD_NAME
     cip = cip_on(data_dir)
     land_all(data_dir / "landing", returns="")
@@ -23,7 +23,7 @@ def test_a_run_and_what_can_be_asked_after_it(cip_on: Callable[[Path], Cip], tmp
 
     code, shown, _ = cip("status")
     assert code == 1
-    assert "not written yet: run 'cip run'" in shown
+    assert "have not been written yet: run 'cip run'" in shown
 
     code, shown, _ = cip("run")
     assert code == 0
@@ -32,7 +32,7 @@ def test_a_run_and_what_can_be_asked_after_it(cip_on: Callable[[Path], Cip], tmp
 
     code, shown, _ = cip("status")
     assert code == 0
-    assert "landing: 7 files, 0 new since the last run, 0 gone" in shown
+    assert "landing: 7 files, 0 new since the last run, 0 removed" in shown
 
     code, shown, _ = cip("history", "customer_360")
     assert code == 0
@@ -54,45 +54,48 @@ def test_a_run_and_what_can_be_asked_after_it(cip_on: Callable[[Path], Cip], tmp
 
     code, _, errors = cip("restore", "marts/kpi_totals", "--version", "0")
     assert code == 1
-    assert "marts/kpi_totals: version 0 is older than what exports/kpi_totals were computed from" in errors
-    code, shown, _ = cip("restore", "marts/kpi_totals", "--version", "0", "--go-on")
+    assert (
+        "marts/kpi_totals: version 0 is older than the one that these tables were computed from: "
+        "exports/kpi_totals; restore those tables too, or set force and rerun them" in errors
+    )
+    code, shown, _ = cip("restore", "marts/kpi_totals", "--version", "0", "--force")
     assert code == 0
-    assert "to be run again: exports/kpi_totals" in shown
-    assert "marts/kpi_totals is again what it was at version 0" in shown
+    assert "computed from a later version, so these need a rerun: exports/kpi_totals" in shown
+    assert "marts/kpi_totals: restored version 0" in shown
     assert cip("restore", "marts/kpi_totals", "--version", "99") == (
         1,
         "",
-        "error marts/kpi_totals: no version 99; it has 0 to 2 (see 'cip history')\n",
+        "error marts/kpi_totals: unknown version 99. Choose one from 0 to 2 (see 'cip history')\n",
     )
     assert [path.name for path in tmp_path.iterdir()] == [ODD_NAME]
 
 
-def test_a_table_that_is_none_is_named(cip: Cip) -> None:
+def test_an_unknown_table_is_named(cip: Cip) -> None:
     code, _, errors = cip("history", "nonsense")
     assert code == 1
-    assert errors.startswith("error 'nonsense' is no table; take one of ")
+    assert errors.startswith("error Unknown table 'nonsense'. Choose one of: ")
 
 
-def test_brackets_in_what_was_given_are_shown_as_they_are(cip: Cip, data_dir: Path) -> None:
+def test_brackets_are_printed_as_they_are(cip: Cip, data_dir: Path) -> None:
     (data_dir / "landing" / "notes [draft].csv").touch()
     assert "warning not read: notes [draft].csv: no table has this name" in cip("status")[1]
     assert "holds no landing files (not read: notes [draft].csv: no table" in cip("run")[2]
-    assert cip("history", "[/b]")[2].startswith("error '[/b]' is no table")
+    assert cip("history", "[/b]")[2].startswith("error Unknown table '[/b]'.")
 
 
-def test_a_name_in_several_layers_asks_which(cip: Cip) -> None:
+def test_for_a_name_in_several_layers_the_choices_are_listed(cip: Cip) -> None:
     code, _, errors = cip("history", "transactions")
     assert code == 1
-    assert "names several tables; take one of raw/transactions, " in errors
+    assert "error 'transactions' matches several tables. Choose one of: raw/transactions, " in errors
 
 
-def test_an_empty_landing_folder_is_one_line_and_exit_1(cip: Cip) -> None:
+def test_an_empty_landing_folder_is_reported_in_one_line_with_exit_code_1(cip: Cip) -> None:
     code, _, errors = cip("run")
     assert code == 1
     assert [line for line in errors.splitlines() if "holds no landing files" in line]
 
 
-def test_a_run_tells_what_it_did_not_ingest_and_what_it_did_not_read(cip: Cip, data_dir: Path) -> None:
+def test_a_run_lists_what_it_did_not_ingest_and_the_files_it_did_not_read(cip: Cip, data_dir: Path) -> None:
     land_all(data_dir / "landing")
     (data_dir / "landing" / "returns.csv").write_text("return_id;amount\n", encoding="utf-8")
     (data_dir / "landing" / "orders.csv").write_text("order_id\n", encoding="utf-8")
@@ -101,29 +104,29 @@ def test_a_run_tells_what_it_did_not_ingest_and_what_it_did_not_read(cip: Cip, d
     code, shown, errors = cip("run", "--select", "exports/kpi_totals")
 
     assert code == 1
-    told = {row.split()[1]: row for row in shown.splitlines() if row.startswith("│")}
-    assert "not ingested" in told["returns"]
-    assert "3" in told["transactions"]
+    rows = {row.split()[1]: row for row in shown.splitlines() if row.startswith("│")}
+    assert "not ingested" in rows["returns"]
+    assert "3" in rows["transactions"]
     ingested = " ".join(line for line in shown.splitlines() if line.startswith("ingested"))
     assert "transactions" in ingested
     assert "returns" not in ingested
     assert "warning not read: orders.csv: no table has this name; name it <table>.csv or" in shown
     assert "\nnot read: _notes.txt: the name begins with _ or .\n" in shown
-    assert "error returns: returns.csv: its fields are separated by ';'; separate them by commas" in errors
+    assert "error returns: returns.csv: its fields are separated by ';'; separate them with commas" in errors
 
 
 @pytest.mark.parametrize("day", ["2022-12-31", "2999-01-01"])
-def test_a_day_out_of_the_calendar_is_one_line_and_exit_1(cip: Cip, day: str) -> None:
+def test_a_day_outside_the_calendar_is_reported_in_one_line_with_exit_code_1(cip: Cip, day: str) -> None:
     code, _, errors = cip("run", "--as-of", day)
     assert code == 1
     assert f"error there is no snapshot of {day}: take a day from 2023-01-01 (" in errors
 
 
-def test_nothing_to_validate_is_one_line_and_exit_1(cip: Cip) -> None:
+def test_nothing_to_validate_is_reported_in_one_line_with_exit_code_1(cip: Cip) -> None:
     code, _, errors = cip("validate")
     assert code == 1
     assert errors.splitlines() == [
-        "error marts/kpi_totals has no rows, so there is nothing to check: run `cip run` first"
+        "error marts/kpi_totals has no rows, so there is nothing to check: run 'cip run' first"
     ]
 
 
@@ -135,9 +138,9 @@ def test_generate_does_not_overwrite_data(cip: Cip, data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "says"),
+    ("environment", "message"),
     [
-        ({"CIP_ENGINE": "duck"}, "CIP_ENGINE='duck' is no engine; set it to one of sail, spark, connect"),
+        ({"CIP_ENGINE": "duck"}, "Unknown engine CIP_ENGINE='duck'. Choose one of: sail, spark, connect"),
         (
             {"CIP_ENGINE": "connect"},
             "CIP_ENGINE=connect needs CIP_SPARK_REMOTE=sc://host:port; it is not set",
@@ -146,24 +149,24 @@ def test_generate_does_not_overwrite_data(cip: Cip, data_dir: Path) -> None:
             {"CIP_ENGINE": "connect", "CIP_SPARK_REMOTE": "sc://127.0.0.1:1"},
             "CIP_SPARK_REMOTE=sc://127.0.0.1:1 does not answer",
         ),
-        ({"CIP_ENGINE": "spark", "JAVA_HOME": "/nowhere"}, "CIP_ENGINE=spark needs Java, and none was found"),
-        ({"CIP_SAIL_MEMORY_GB": "lots"}, "CIP_SAIL_MEMORY_GB='lots' is no number"),
+        ({"CIP_ENGINE": "spark", "JAVA_HOME": "/nowhere"}, "CIP_ENGINE=spark needs Java, but none was found"),
+        ({"CIP_SAIL_MEMORY_GB": "lots"}, "CIP_SAIL_MEMORY_GB='lots' is not a number"),
     ],
     ids=["unknown engine", "no remote", "dead remote", "no Java", "memory"],
 )
-def test_a_wrong_setting_is_one_line_that_says_what_to_do(
-    cip: Cip, data_dir: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], says: str
+def test_for_a_wrong_setting_one_line_says_what_to_do(
+    cip: Cip, data_dir: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], message: str
 ) -> None:
     land_all(data_dir / "landing")
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     code, _, errors = cip("run")
     assert code == 1
-    assert says in errors
+    assert message in errors
     assert "Traceback" not in errors
 
 
-def test_rules_that_are_not_there_are_one_line_of_a_process_that_has_read_none(data_dir: Path) -> None:
+def test_a_missing_rules_file_is_reported_in_one_line_by_a_new_process(data_dir: Path) -> None:
     cip = Path(sys.executable).with_name("cip")
     environment = {
         **os.environ,
@@ -181,7 +184,7 @@ SLOW = ("dagster", "pyspark", "pandera", "pandas", "duckdb", "deltalake")
 
 
 @pytest.mark.parametrize(
-    ("command", "goes_without"),
+    ("command", "not_imported"),
     [
         (["--help"], SLOW),
         (["status"], ("dagster", "scipy", "sklearn")),
@@ -190,14 +193,14 @@ SLOW = ("dagster", "pyspark", "pandera", "pandas", "duckdb", "deltalake")
     ],
     ids=["help", "status", "quarantine", "run"],
 )
-def test_a_command_waits_for_no_more_than_it_needs(
-    data_dir: Path, command: list[str], goes_without: tuple[str, ...]
+def test_a_command_imports_only_what_it_needs(
+    data_dir: Path, command: list[str], not_imported: tuple[str, ...]
 ) -> None:
     program = (
         "import sys\nfrom cip_assets.__main__ import main\n"
         f"sys.argv = ['cip', *{command}]\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        f"print('imported:', *(name for name in {goes_without} if name in sys.modules))"
+        f"print('imported:', *(name for name in {not_imported} if name in sys.modules))"
     )
     environment = {**os.environ, "CIP_DATA_DIR": str(data_dir)}
     done = subprocess.run(
@@ -206,8 +209,8 @@ def test_a_command_waits_for_no_more_than_it_needs(
     assert done.stdout.splitlines()[-1].split() == ["imported:"]
 
 
-def test_nothing_is_said_at_the_end_of_a_command(healthy: Path) -> None:
-    """By libraries in C, which look at what is left of their objects."""
+def test_a_command_ends_without_warnings(healthy: Path) -> None:
+    """C libraries warn if their objects still exist at the end of the process."""
     environment = {**os.environ, "CIP_DATA_DIR": str(healthy)}
     command = [sys.executable, "-m", "cip_assets", "quarantine", "returns"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
@@ -215,14 +218,14 @@ def test_nothing_is_said_at_the_end_of_a_command(healthy: Path) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_is_there_and_has_help(cip: Cip, name: str) -> None:
+def test_every_command_exists_and_has_a_help_text(cip: Cip, name: str) -> None:
     code, shown, _ = cip(name, "--help")
     assert code == 0
     assert COMMANDS[name].help in " ".join(shown.split())
     assert COMMANDS[name].help in " ".join(cip("--help")[1].replace("│", "").split())
 
 
-def test_a_command_that_is_none_is_refused(cip: Cip) -> None:
+def test_an_unknown_command_is_refused(cip: Cip) -> None:
     code, _, errors = cip("stats")
     assert code == 2
     assert "Did you mean 'status'?" in errors

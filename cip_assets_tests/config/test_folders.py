@@ -1,6 +1,6 @@
-"""Data folders whose names mean something else in a URL or in a pattern: all works there, and nothing beside them.
+"""Data folders whose names mean something else in a URL or a pattern: everything works, and nothing is written outside.
 
-On every engine the sample's run shows it (``integration/conftest.py``).
+The sample run checks this on every engine (``integration/conftest.py``).
 """
 
 import os
@@ -31,7 +31,7 @@ IMPOSSIBLE = {"a%20b": "%20", "a\\b": "\\", "a\nb": "\n", "a\x7fb": "\x7f", "caf
 
 
 @pytest.mark.parametrize("name", POSSIBLE)
-def test_a_table_is_written_read_restored_and_tidied_in_a_folder_of_any_name(
+def test_a_table_is_written_read_restored_and_maintained_in_a_folder_with_any_name(
     spark: SparkSession, tmp_path: Path, name: str
 ) -> None:
     table = Table(spark, str(tmp_path / name / "lake" / "raw" / "events"))
@@ -59,7 +59,7 @@ def test_a_table_is_written_read_restored_and_tidied_in_a_folder_of_any_name(
 
 
 @pytest.mark.parametrize("name", POSSIBLE)
-def test_dagsters_history_lies_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+def test_dagsters_history_can_be_in_a_folder_with_any_name(tmp_path: Path, name: str) -> None:
     with open_instance(tmp_path / name / ".dagster") as instance:
         assert instance.get_runs() == []
         assert (tmp_path / name / ".dagster" / "history" / "runs.db").exists()
@@ -67,31 +67,31 @@ def test_dagsters_history_lies_in_a_folder_of_any_name(tmp_path: Path, name: str
 
 
 @pytest.mark.parametrize("name", IMPOSSIBLE)
-def test_a_folder_that_delta_rs_would_take_for_another_is_refused(
+def test_a_folder_that_delta_rs_would_confuse_with_another_is_refused(
     spark: SparkSession, tmp_path: Path, name: str
 ) -> None:
     table = Table(spark, str(tmp_path / name / "lake" / "raw" / "events"))
-    told = "cannot hold Delta tables, since its path has .* in it: rename the folder, or name another"
+    message = "cannot hold Delta tables because its path contains .*: rename the folder, or set CIP_DATA_DIR"
     for attempt in (
         lambda: Settings(tmp_path / name, "sail"),
         lambda: delta.exists(table.uri),
         lambda: table.write(A, replace=IN_JANUARY),
     ):
-        with pytest.raises(PlatformError, match=told) as refused:
+        with pytest.raises(PlatformError, match=message) as refused:
             attempt()
         assert repr(IMPOSSIBLE[name]) in str(refused.value)
         assert "\n" not in str(refused.value)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_folder_that_a_link_leads_to_counts(tmp_path: Path) -> None:
+def test_the_target_of_a_link_is_checked(tmp_path: Path) -> None:
     (tmp_path / "a%20b").mkdir()
     (tmp_path / "shop").symlink_to(tmp_path / "a%20b")
     with pytest.raises(PlatformError, match="a%20b' cannot hold Delta tables"):
         Settings(tmp_path / "shop", "sail")
 
 
-def test_a_refused_folder_is_one_line_of_the_command(cip_on: Callable[[Path], Cip], tmp_path: Path) -> None:
+def test_a_refused_folder_is_reported_in_one_line(cip_on: Callable[[Path], Cip], tmp_path: Path) -> None:
     code, shown, errors = cip_on(tmp_path / "a%20b")("run")
     assert (code, shown) == (1, "")
     assert errors.startswith("error ")
@@ -99,15 +99,17 @@ def test_a_refused_folder_is_one_line_of_the_command(cip_on: Callable[[Path], Ci
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_in_the_folders_place_is_one_line(cip_on: Callable[[Path], Cip], tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_reported_in_one_line(
+    cip_on: Callable[[Path], Cip], tmp_path: Path
+) -> None:
     (tmp_path / "shop [1]").write_text("", encoding="utf-8")
     code, _, errors = cip_on(tmp_path / "shop [1]")("run")
     assert code == 1
-    told = "cannot be the data folder (Not a directory): name another in CIP_DATA_DIR"
-    assert errors == f"error {tmp_path / 'shop [1]'} {told}\n"
+    message = "cannot be the data folder (Not a directory): set CIP_DATA_DIR to another one"
+    assert errors == f"error {tmp_path / 'shop [1]'} {message}\n"
 
 
-def test_a_file_whose_name_is_not_utf8_stops_its_table_and_is_named(data_dir: Path) -> None:
+def test_a_file_whose_name_is_not_utf8_is_named_and_stops_its_table(data_dir: Path) -> None:
     folder = data_dir / "landing" / "returns"
     folder.mkdir()
     for name in ("caf\udce9.csv", "café.csv"):
@@ -115,16 +117,16 @@ def test_a_file_whose_name_is_not_utf8_stops_its_table_and_is_named(data_dir: Pa
     found, left_aside = find_files(data_dir / "landing")
     assert {file.path: file.problem for file in found} == {
         "returns/café.csv": None,
-        "returns/caf\\udce9.csv": "its name has a character that is no text; rename it",
+        "returns/caf\\udce9.csv": "its name has a character that is not valid text; rename it",
     }
     assert left_aside == []
 
 
-# --- what CIP_DATA_DIR names ------------------------------------------------------------------------------
+# --- CIP_DATA_DIR -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("named", "meant"),
+    ("named", "expected"),
     [
         ("shop", "cwd/shop"),
         ("./shop/", "cwd/shop"),
@@ -135,8 +137,8 @@ def test_a_file_whose_name_is_not_utf8_stops_its_table_and_is_named(data_dir: Pa
         ("link/../shop", "elsewhere/shop"),
     ],
 )
-def test_a_data_folder_is_named_as_in_a_shell(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str, meant: str
+def test_a_data_folder_is_written_as_in_a_shell(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str, expected: str
 ) -> None:
     for folder in ("cwd", "elsewhere/deep"):
         (tmp_path / folder).mkdir(parents=True)
@@ -144,22 +146,22 @@ def test_a_data_folder_is_named_as_in_a_shell(
     monkeypatch.chdir(tmp_path / "cwd")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("CIP_DATA_DIR", named)
-    assert Settings.from_environment().data_dir == tmp_path / meant
+    assert Settings.from_environment().data_dir == tmp_path / expected
 
 
-def test_no_name_is_the_projects_data(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_is_the_projects_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CIP_DATA_DIR", "")
     assert Settings.from_environment().data_dir == PROJECT / "data"
 
 
 @pytest.mark.parametrize("named", ["s3://bucket/shop", "file:///tmp/shop"])
-def test_an_address_is_no_data_folder(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+def test_an_address_is_not_a_data_folder(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
     monkeypatch.setenv("CIP_DATA_DIR", named)
-    with pytest.raises(PlatformError, match=f"^CIP_DATA_DIR='{named}' is an address; name a folder"):
+    with pytest.raises(PlatformError, match=f"^CIP_DATA_DIR='{named}' is an address; set it to a folder"):
         Settings.from_environment()
 
 
-def test_the_rules_may_lie_in_such_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_rules_file_can_be_in_such_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     rules = tmp_path / ODD_NAME / "my rules.yaml"
     rules.parent.mkdir()
     rules.write_bytes((PROJECT / "cip_assets" / "config" / "business_rules.yaml").read_bytes())
@@ -171,7 +173,7 @@ def test_the_rules_may_lie_in_such_a_folder(monkeypatch: pytest.MonkeyPatch, tmp
 # --- plain paths ------------------------------------------------------------------------------------------
 
 
-def test_a_plain_path_leads_to_the_same_folder(tmp_path: Path) -> None:
+def test_a_plain_path_points_to_the_same_folder(tmp_path: Path) -> None:
     assert plain_path(tmp_path / "lake" / "month=2024-01-01") == tmp_path / "lake" / "month=2024-01-01"
     first, second = (plain_path(tmp_path / name / "lake" / "raw") for name in ("a b", "a#b"))
     assert first != second
@@ -191,23 +193,25 @@ def test_a_folder_of_links_that_others_can_write_to_is_not_used(
         plain_path(tmp_path / "a b")
 
 
-def test_an_address_with_a_scheme_stays_as_it_is(spark: SparkSession) -> None:
+def test_an_address_with_a_scheme_is_unchanged(spark: SparkSession) -> None:
     address = "s3://bucket/my shop/lake/raw/events"
     assert (delta._for_engine(spark, address), delta._for_delta_rs(address)) == (address, address)
 
 
-def test_an_endpoint_that_is_not_spark_gets_no_path_that_it_would_misread(
+def test_an_endpoint_that_is_not_spark_gets_no_path_that_it_would_misinterpret(
     spark: SparkSession, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Here the endpoint is a Sail, as if it ran elsewhere."""
+    """The endpoint here is a Sail server that seems to run on another machine."""
     monkeypatch.setattr("cip_assets.engines.sail._RUNNING", [])
     assert address_of(spark, tmp_path) == str(tmp_path)
-    with pytest.raises(PlatformError, match="cannot be written by the endpoint of CIP_SPARK_REMOTE"):
+    with pytest.raises(
+        PlatformError, match="the endpoint CIP_SPARK_REMOTE cannot write to .* because it is not Apache Spark"
+    ):
         address_of(spark, tmp_path / "my shop")
 
 
-def test_rows_without_a_file_say_that_they_were_written(spark: SparkSession, tmp_path: Path) -> None:
-    """A commit without rows is made by another call than all others; its row count is known."""
+def test_a_write_without_rows_is_in_the_history(spark: SparkSession, tmp_path: Path) -> None:
+    """A commit without rows is made by a different call than all others; its row count is known."""
     table = Table(spark, str(tmp_path / "raw" / "events"))
     table.write(A, replace=IN_JANUARY)
     table.write(replace=IN_FEBRUARY)

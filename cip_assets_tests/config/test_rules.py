@@ -1,4 +1,4 @@
-"""The business rules file: what is in it, and that one line says what is wrong with a broken one."""
+"""The business rules file: its content, and the one line that says what is wrong with a broken file."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -28,7 +28,7 @@ def written(folder: Path, content: Content) -> Path:
 
 
 def complaint(path: Path) -> str:
-    """What is said of a broken file, without the part that names the file."""
+    """The message about a broken file, without the part that names the file."""
     with pytest.raises(PlatformError) as caught:
         check_rules(load_rules(path), path)
     message = str(caught.value)
@@ -37,10 +37,10 @@ def complaint(path: Path) -> str:
     return message.removeprefix(f"business rules {path}: ")
 
 
-# --- the file that comes with the package -------------------------------------------------------------------
+# --- the default file ---------------------------------------------------------------------------------------
 
 
-def test_the_default_file_holds_the_definitions_of_the_design(rules: Rules) -> None:
+def test_the_default_file_has_the_documented_values(rules: Rules) -> None:
     assert rules.calendar.first_month == date(2023, 1, 1)
     assert (rules.churn.risk_after_days, rules.churn.window_days) == (120, 90)
     quality = rules.quality
@@ -72,7 +72,7 @@ def test_the_default_file_holds_the_definitions_of_the_design(rules: Rules) -> N
     }
 
 
-def test_the_default_file_speaks_of_columns_that_exist_and_words_it_knows(rules: Rules) -> None:
+def test_the_default_file_uses_only_existing_columns_and_known_words(rules: Rules) -> None:
     for key in [*rules.fill, *rules.vocabulary]:
         table, column = key.split(".")
         assert column in SOURCE_TABLES[table].columns, key
@@ -81,13 +81,13 @@ def test_the_default_file_speaks_of_columns_that_exist_and_words_it_knows(rules:
     assert set(rules.engagement.weights) == set(rules.vocabulary["web_activity.activity_type"])
 
 
-def test_files_are_safe_in_spreadsheets_and_have_no_byte_order_mark_unless_the_rules_say_otherwise(
-    rules: Rules,
-) -> None:
+def test_by_default_files_are_safe_in_spreadsheets_and_have_no_byte_order_mark(rules: Rules) -> None:
     assert (rules.exports.neutralize_formulas, rules.exports.byte_order_mark) == (True, False)
 
 
-def test_an_environment_variable_names_another_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_environment_variable_selects_another_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CIP_RULES", str(written(tmp_path, default_content() | {"top_n": 7})))
     assert load_rules(rules_file()).top_n == 7
     monkeypatch.delenv("CIP_RULES")
@@ -108,7 +108,7 @@ def test_a_month_may_be_written_as_its_first_day(tmp_path: Path) -> None:
         ("", ""),
     ],
 )
-def test_words_are_compared_without_case_and_spacing(written_as: str, key: str) -> None:
+def test_words_are_compared_in_any_case_and_spacing(written_as: str, key: str) -> None:
     assert folded(written_as) == key
 
 
@@ -154,41 +154,41 @@ BROKEN = {
         _set("value_segments", "loyal", "min_monetary", to=-1),
         "value_segments.loyal.min_monetary: Input",
     ),
-    "weight that is no number": (
+    "weight that is not a number": (
         _set("engagement", "weights", "Search", to="much"),
         "engagement.weights.Search: Input",
     ),
-    "conflicting ids beyond all": (
+    "share of conflicting ids above one": (
         _set("quality", "max_conflicting_ids_share", to=2),
         "quality.max_conflicting_ids_share: Input should be less",
     ),
-    "drop below none": (
+    "negative drop": (
         _set("quality", "max_delivery_drop", to=-0.1),
         "quality.max_delivery_drop: Input should be greater",
     ),
-    "growth that is none": (
+    "growth below one": (
         _set("quality", "max_delivery_growth", to=0.5),
         "quality.max_delivery_growth: Input should be greater",
     ),
-    "month that is none": (_set("calendar", "first_month", to="2023-13"), "calendar.first_month: Input"),
+    "invalid month": (_set("calendar", "first_month", to="2023-13"), "calendar.first_month: Input"),
     "score above 5": (_set("rfm_segments", 0, "r", to=[4, 6]), "rfm_segments.0.r.1: Input should be less"),
     "score below 1": (_set("rfm_segments", 2, "m", to=[0, 5]), "rfm_segments.2.m.0: Input should be greater"),
     "range of one number": (_set("rfm_segments", 1, "f", to=[4]), "rfm_segments.1.f.1: Field required"),
     "segment without a name": (_set("rfm_segments", 3, "name", to=""), "rfm_segments.3.name: String should"),
-    "hole in the grid": (_drop("rfm_segments", 9), "rfm_segments: no segment fits the scores 1 1 1"),
-    "hole inside": (
+    "scores without a segment": (_drop("rfm_segments", 9), "rfm_segments: no segment fits the scores 1 1 1"),
+    "scores without a segment in the middle": (
         _set("rfm_segments", 6, "m", to=[1, 1]),
         "rfm_segments: no segment fits the scores 3 1 2",
     ),
     "word twice": (
         _set("vocabulary", "customers.gender", to=["Female", "Male", "Female"]),
-        "vocabulary.customers.gender: 'Female' stands twice",
+        "vocabulary.customers.gender: 'Female' is listed twice",
     ),
     "word twice in another case": (
         _set("vocabulary", "support_tickets.status", to=["Open", "Closed", " OPEN "]),
-        "vocabulary.support_tickets.status: 'Open' stands twice",
+        "vocabulary.support_tickets.status: 'Open' is listed twice",
     ),
-    "switch that is none": (
+    "switch that is not a boolean": (
         _set("exports", "byte_order_mark", to="perhaps"),
         "exports.byte_order_mark: Input should be a valid boolean",
     ),
@@ -201,7 +201,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_file_is_answered_with_one_line_that_names_the_key(case: str, tmp_path: Path) -> None:
+def test_for_a_broken_file_one_line_names_the_key(case: str, tmp_path: Path) -> None:
     change, expected = BROKEN[case]
     content = default_content()
     change(content)
@@ -212,7 +212,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
     assert complaint(tmp_path / "none.yaml").startswith("cannot be read: [Errno 2] No such file")
 
 
-def test_a_file_that_is_no_yaml(tmp_path: Path) -> None:
+def test_a_file_that_is_not_yaml(tmp_path: Path) -> None:
     path = tmp_path / "rules.yaml"
     path.write_text("churn: [1, 2\ntop_n: 3\n", encoding="utf-8")
     found = complaint(path)
@@ -220,14 +220,14 @@ def test_a_file_that_is_no_yaml(tmp_path: Path) -> None:
     assert "line 1" in found
 
 
-def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text(tmp_path: Path) -> None:
     path = tmp_path / "rules.yaml"
     path.write_bytes(b"top_n: \xff\xfe")
     assert complaint(path).startswith("cannot be read: 'utf-8' codec")
 
 
 @pytest.mark.parametrize("text", ["", "just words", "- a\n- b\n"])
-def test_a_file_that_is_no_mapping(text: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_mapping(text: str, tmp_path: Path) -> None:
     path = tmp_path / "rules.yaml"
     path.write_text(text, encoding="utf-8")
     assert "Input should be" in complaint(path)
@@ -235,7 +235,7 @@ def test_a_file_that_is_no_mapping(text: str, tmp_path: Path) -> None:
 
 # --- segments -----------------------------------------------------------------------------------------------
 
-# Written by hand from the definition: scores as RFM, the segment of the first line that fits.
+# Written by hand from the definition: the scores as RFM, and the segment of the first line that fits.
 EXAMPLES = {
     "Champions": ["444", "445", "454", "455", "544", "545", "554", "555"],
     "Can't Lose": ["144", "145", "154", "155", "244", "245", "254", "255"],
@@ -245,7 +245,7 @@ EXAMPLES = {
     "Potential Loyalist": ["421", "425", "431", "435", "521", "525", "531", "535"],
     "Promising": ["313", "315", "323", "324", "333", "335"],
     "Need Attention": ["311", "312", "321", "322", "331", "332"],
-    # m 3 with f 4-5 too: Can't Lose wants m 4-5
+    # also m 3 with f 4-5, because Can't Lose needs m 4-5
     "At Risk": ["123", "125", "133", "134", "143", "153", "223", "225", "233", "235", "243", "253"],
     # f 1 with any m; otherwise m 1-2
     "About To Sleep": ["211", "213", "215", "221", "222", "232", "241", "252"],
@@ -264,7 +264,7 @@ def test_segment_of_scores(rules: Rules, name: str, scores: str) -> None:
     assert segment_of(rules, *map(int, scores)) == name
 
 
-# How many of the 25 pairs F, M of each R fall to each segment, counted on paper.
+# The number of the 25 pairs F, M of each R that belong to each segment, counted on paper.
 COUNTS = {
     # R 5 and 4: f 4-5 are 10 pairs, 4 of them with m 4-5; f 1 is 5 pairs; f 2-3 are 10.
     5: {"Champions": 4, "Loyal": 6, "New": 5, "Potential Loyalist": 10},
@@ -293,9 +293,12 @@ def test_all_125_scores_have_the_segments_of_the_definition(rules: Rules, r: int
             lambda c: c["calendar"].update(first_month="2023-01-15"),
             "write a month as YYYY-MM, not 2023-01-15",
         ),
-        (lambda c: c["calendar"].update(first_month="1677-10"), "take a month from 1900-01 on, not 1677-10"),
+        (
+            lambda c: c["calendar"].update(first_month="1677-10"),
+            "choose a month from 1900-01 on, not 1677-10",
+        ),
         (lambda c: c["rfm_segments"][0].update(r=[5, 4]), "write the lower score first, not [5, 4]"),
-        (lambda c: c["fill"].update({"products.colour": "Unknown"}), "fill.products.colour: no source table"),
+        (lambda c: c["fill"].update({"products.color": "Unknown"}), "fill.products.color: no source table"),
         (lambda c: c["vocabulary"].update({"shops.name": ["A"]}), "vocabulary.shops.name: no source table"),
         (lambda c: c["engagement"]["weights"].update(Dance=1), "engagement.weights.Dance: not in vocabulary"),
         (lambda c: c["churn"]["bands"].update(high=0.4), "churn.bands: high must be above medium"),
@@ -305,9 +308,7 @@ def test_all_125_scores_have_the_segments_of_the_definition(rules: Rules, r: int
         ),
     ],
 )
-def test_a_key_that_cannot_be_meant_is_named(
-    tmp_path: Path, change: Callable[[Content], object], says: str
-) -> None:
+def test_an_invalid_value_is_named(tmp_path: Path, change: Callable[[Content], object], says: str) -> None:
     content = default_content()
     change(content)
     assert says in complaint(written(tmp_path, content))

@@ -1,4 +1,4 @@
-"""Lines of one delivery that share an id and differ are found; repeated lines and corrections are none of these."""
+"""Conflicting ids: different lines with the same id in one delivery, but not repeated lines or corrections."""
 
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -23,7 +23,7 @@ Find = Callable[[Mapping[str, str]], Conflicts]
 
 @pytest.fixture
 def find(spark: SparkSession, rules: Rules, tmp_path: Path) -> Find:
-    """Land files of one event table with rows in March, clean them, and look for conflicts."""
+    """Land files of one event table with rows in March, clean them, and search for conflicts."""
 
     def conflicts(files: Mapping[str, str]) -> Conflicts:
         settings = Settings(tmp_path, "sail")
@@ -55,7 +55,7 @@ def line(order: str, product: str, amount: str, day: str = "2024-03-05") -> str:
 
 
 @pytest.mark.engine
-def test_an_export_with_a_line_for_each_position_is_found(find: Find) -> None:
+def test_an_export_with_a_line_for_each_item_is_found(find: Find) -> None:
     found = find(
         {
             "transactions.csv": orders(
@@ -66,14 +66,14 @@ def test_an_export_with_a_line_for_each_position_is_found(find: Find) -> None:
     assert found == Conflicts(1, 0, [(1, 2)], ("transactions.csv:2, 3, 5",))
 
 
-def test_a_repeated_line_is_no_conflict_whatever_blanks_are_around_its_values(find: Find) -> None:
+def test_a_repeated_line_is_not_a_conflict_even_with_blanks_around_its_values(find: Find) -> None:
     blanks = "\u00a0o1 ,c1, p1,1,  ,10,Cash ,2024-03-05\t"
     found = find({"transactions.csv": orders(line("o1", "p1", "10"), line("o1", "p1", "10"), blanks)})
     assert (found.in_one_file, found.across_files, found.places) == (0, 0, ())
 
 
-def test_lines_that_differ_in_a_further_column_alone_are_found(find: Find) -> None:
-    """Two equal positions of an order: only the number of the position tells that they are two."""
+def test_lines_that_differ_only_in_an_additional_column_are_found(find: Find) -> None:
+    """Two equal items of an order differ only in their position number."""
     found = find(
         {
             "transactions.csv": orders(
@@ -84,7 +84,7 @@ def test_lines_that_differ_in_a_further_column_alone_are_found(find: Find) -> No
     assert found.places == ("transactions.csv:2, 3",)
 
 
-def test_what_a_later_delivery_corrected_is_no_conflict(find: Find) -> None:
+def test_a_correction_in_a_later_delivery_is_not_a_conflict(find: Find) -> None:
     found = find(
         {
             "transactions/dt=2024-03-05/a.csv": orders(line("o1", "p1", "10"), line("o1", "p2", "20")),
@@ -94,7 +94,7 @@ def test_what_a_later_delivery_corrected_is_no_conflict(find: Find) -> None:
     assert (found.in_one_file, found.across_files) == (0, 0)
 
 
-def test_files_of_one_delivery_are_looked_at_together_but_told_apart(find: Find) -> None:
+def test_files_of_one_delivery_are_compared_but_counted_separately(find: Find) -> None:
     found = find(
         {
             "transactions/dt=2024-03-05/a.csv": orders(line("o1", "p1", "10"), line("o2", "p1", "1")),
@@ -116,12 +116,12 @@ def test_files_without_a_delivery_may_correct_each_other(find: Find) -> None:
     assert (found.in_one_file, found.across_files) == (0, 0)
 
 
-def test_a_broken_line_is_no_rival(find: Find) -> None:
+def test_a_bad_line_is_not_in_conflict(find: Find) -> None:
     found = find({"transactions.csv": orders(line("o1", "p1", "10"), line("o1", "p2", "ten"))})
     assert (found.in_one_file, found.across_files) == (0, 0)
 
 
-def test_sessions_with_a_line_for_each_event_are_named_shortly(find: Find) -> None:
+def test_of_many_lines_only_the_first_are_named(find: Find) -> None:
     events = [f"s{n % 9},c1,Search,,2024-03-05 10:{n:02d}:00" for n in range(60)]
     found = find(
         {
@@ -134,11 +134,11 @@ def test_sessions_with_a_line_for_each_event_are_named_shortly(find: Find) -> No
     assert found.places[0] == "web_activity.csv:2, 11, 20, 29, 38, ..."
 
 
-def test_more_than_a_share_of_a_month_is_too_much_but_a_single_one_is_not() -> None:
+def test_more_than_the_allowed_share_of_a_month_is_too_many_but_a_single_id_is_not() -> None:
     assert not Conflicts(1, 0, [(1, 1)]).exceeds(0.005)
     assert Conflicts(2, 0, [(2, 399)]).exceeds(0.005)
     assert not Conflicts(2, 0, [(2, 400)]).exceeds(0.005)
-    # A month of order lines among many good ones, and one in each of two months.
+    # One bad month among many good ones, and one conflicting id in each of two months.
     assert Conflicts(50, 0, [(1, 100_000), (49, 50)]).exceeds(0.005)
     assert not Conflicts(2, 0, [(1, 1), (1, 1)]).exceeds(0.005)
     assert not Conflicts(9, 0, [(9, 9)]).exceeds(1)

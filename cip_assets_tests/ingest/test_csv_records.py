@@ -1,4 +1,4 @@
-"""Parsing one CSV file: every record once, exactly, on the line where it begins."""
+"""Parsing one CSV file: every record comes once, unchanged, with the line on which it begins."""
 
 import csv
 import gzip
@@ -25,7 +25,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def parsed(path: Path, columns: Sequence[str] | None = None) -> tuple[list[Record], list[RaggedRecord]]:
-    """The records of a file with their lines, and its ragged lines."""
+    """The records of a file with their lines, and the ragged lines."""
     header = csv_records.read_header(path).names
     records: list[Record] = []
     ragged: list[RaggedRecord] = []
@@ -68,19 +68,19 @@ def parsed(path: Path, columns: Sequence[str] | None = None) -> tuple[list[Recor
             id="other line separators are text",
         ),
         pytest.param(
-            "a,b\n,\n\n1,2\n", [(2, ("", "")), (4, ("1", "2"))], id="all fields empty is no blank line"
+            "a,b\n,\n\n1,2\n", [(2, ("", "")), (4, ("1", "2"))], id="a line of empty fields is not blank"
         ),
         pytest.param('a\n1\n\n""\n2\n', [(2, ("1",)), (4, ("",)), (5, ("2",))], id="one column"),
         pytest.param("\ufeffa,b\n1,2\n", [(2, ("1", "2"))], id="BOM"),
         pytest.param("\ufeff\ufeff\ufeffa,b\n1,2\n", [(2, ("1", "2"))], id="several BOMs"),
-        pytest.param("a,b\n\ufeff1,2\n", [(2, ("\ufeff1", "2"))], id="BOM further on is text"),
-        pytest.param("sep=,\na,b\n1,2\n", [(3, ("1", "2"))], id="the line that Excel wants first"),
+        pytest.param("a,b\n\ufeff1,2\n", [(2, ("\ufeff1", "2"))], id="a later BOM is text"),
+        pytest.param("sep=,\na,b\n1,2\n", [(3, ("1", "2"))], id="Excel's first line"),
         pytest.param(
             '\ufeffSEP=,\r\n\ufeff"a",b\r\n\r\n1,2\r\n', [(4, ("1", "2"))], id="the same, with BOMs"
         ),
         pytest.param('"sep=,",\na,b\n1,2\n', [(3, ("1", "2"))], id="the same, as Excel may write it"),
         pytest.param("sep=,\ra,b\r1,2\r", [(3, ("1", "2"))], id="the same, with CR"),
-        pytest.param("a,b\nsep=,\n", [(2, ("sep=", ""))], id="further on it is text"),
+        pytest.param("a,b\nsep=,\n", [(2, ("sep=", ""))], id="a later sep= is text"),
         pytest.param('\ufeff"a","b"\n"1","2"\n', [(2, ("1", "2"))], id="BOM before a quoted header"),
         pytest.param(
             'a,b\n"say ""hi""","1,2"\n', [(2, ('say "hi"', "1,2"))], id="quotes and commas in quotes"
@@ -116,9 +116,7 @@ def parsed(path: Path, columns: Sequence[str] | None = None) -> tuple[list[Recor
         pytest.param("a,b\r\n\r\n\r\n", [], id="header and blank lines only"),
     ],
 )
-def test_each_record_comes_with_its_fields_and_its_line(
-    path: Path, content: str, records: list[Record]
-) -> None:
+def test_each_record_has_its_fields_and_its_line(path: Path, content: str, records: list[Record]) -> None:
     path.write_bytes(content.encode())
     assert parsed(path) == (records, [])
 
@@ -152,32 +150,32 @@ def test_a_line_with_too_few_or_too_many_fields_is_kept_as_text(
     assert parsed(path) == (records, [RaggedRecord(*expected) for expected in ragged])
 
 
-def test_columns_that_are_not_asked_for_still_count_for_the_lines(path: Path) -> None:
-    """Line 3 is blank, but inside quotes: the record after it begins on line 5 and is no blank line."""
+def test_columns_that_are_not_read_still_count_for_line_numbers(path: Path) -> None:
+    """Line 3 is blank but inside quotes, so the next record begins on line 5 and is not a blank line."""
     path.write_text('a,b\n1,"x\n\ny"\n,2\n,3\n')
     records, _ = parsed(path, ["a"])
     assert records == [(2, ("1",)), (5, ("",)), (6, ("",))]
 
 
-def test_columns_come_in_the_order_asked_for(path: Path) -> None:
+def test_columns_are_in_the_requested_order(path: Path) -> None:
     path.write_text("a,b,c\n1,2,3\n")
     assert parsed(path, ["c", "a"])[0] == [(2, ("3", "1"))]
 
 
 @pytest.mark.parametrize("block_bytes", range(12, 30))
-def test_a_block_may_end_anywhere_in_a_record(
+def test_a_block_can_end_anywhere_in_a_record(
     path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
 ) -> None:
-    """Between CR and LF, too, and between the two quotes that stand for one."""
+    """It can also end between CR and LF, or between the two quotes of a doubled quote."""
     path.write_bytes(b'a,b\r\n"x\r\n""y",2\r\n3,4\r\n"\r\n",6\r\n')
     monkeypatch.setattr(csv_lines, "BLOCK_BYTES", block_bytes)
     assert parsed(path) == ([(2, ('x\r\n"y', "2")), (4, ("3", "4")), (5, ("\r\n", "6"))], [])
 
 
-def test_ragged_lines_wait_for_the_records_before_and_after_them(
+def test_ragged_lines_are_not_lost_in_a_block_without_records(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """pyarrow reports the ragged lines of a block without records before it hands out the next block."""
+    """pyarrow reports the ragged lines of a block without records before it returns the next block."""
     path.write_text("a,b\n" + "1\n" * 100 + "3,4\n")
     monkeypatch.setattr(csv_lines, "BLOCK_BYTES", 16)
     records, ragged = parsed(path)
@@ -201,7 +199,7 @@ TABLE = st.integers(1, 4).flatmap(
 def written_by_python(
     table: Sequence[Sequence[str]], quoting: int, newline: str
 ) -> tuple[str, list[Record], int]:
-    """A table as Python's csv module writes it, where each record begins, and the longest record's bytes."""
+    """A table as Python's csv module writes it, the line of each record, and the bytes of the longest record."""
     text = io.StringIO()
     writer = csv.writer(text, quoting=quoting, lineterminator=newline)
     writer.writerow([f"c{i}" for i in range(len(table[0]))])
@@ -222,7 +220,7 @@ def written_by_python(
 )
 @example(table=[("x\n\ny", ""), ("", ""), ("", "1")], quoting=csv.QUOTE_MINIMAL, newline="\n", spare=0)
 @settings(deadline=None, max_examples=200)
-def test_what_python_writes_comes_back_exactly_in_big_and_in_small_blocks(
+def test_what_python_writes_is_read_back_exactly_in_large_and_small_blocks(
     tmp_path_factory: pytest.TempPathFactory,
     table: list[tuple[str, ...]],
     quoting: int,
@@ -248,7 +246,7 @@ LINES = st.lists(st.lists(TOKEN | QUOTED_TOKEN, max_size=5), max_size=15)
 )
 @example(width=2, lines=[["a"], ["", ""], [], ['"\n\n"'], ["a", "b"], []], newline="\n", spare=0)
 @settings(deadline=None, max_examples=200)
-def test_every_line_that_is_not_blank_comes_out_once_as_a_record_or_as_ragged(
+def test_every_line_that_is_not_blank_is_once_a_record_or_a_ragged_line(
     tmp_path_factory: pytest.TempPathFactory, width: int, lines: list[list[str]], newline: str, spare: int
 ) -> None:
     header = [f"c{i}" for i in range(width)]
@@ -274,7 +272,7 @@ def test_every_line_that_is_not_blank_comes_out_once_as_a_record_or_as_ragged(
 # --- the header -------------------------------------------------------------------------------------------
 
 
-def test_header_names_are_trimmed_and_in_lower_case(path: Path) -> None:
+def test_column_names_are_trimmed_and_in_lower_case(path: Path) -> None:
     path.write_bytes('\ufeff"Customer_ID", EMAIL ,region\r\n'.encode())
     assert csv_records.read_header(path) == Header(("customer_id", "email", "region"), 1)
 
@@ -286,20 +284,20 @@ def test_header_names_are_trimmed_and_in_lower_case(path: Path) -> None:
         (" , \n", "line 1 is blank"),
         ("a,,b\n", "line 1 does not name column 2"),
         ("a,b,\n", "line 1 does not name column 3"),
-        ("a,b,A \n", "line 1 names column 'a' twice"),
-        ('a,"b\nc"\n', "line 1 opens a quote that it does not close"),
-        ('a,"b\n1,2\n3,4\n', "line 1 opens a quote that it does not close"),
+        ("a,b,A \n", "line 1 names column 'a' twice; rename or remove one of them"),
+        ('a,"b\nc"\n', "line 1 opens a quote but does not close it"),
+        ('a,"b\n1,2\n3,4\n', "line 1 opens a quote but does not close it"),
         ("a" * 200_000, "line 1 does not name the columns"),
         ('a,"b"c\n', "line 1 does not name the columns"),
         ("\ufeff", "line 1 is blank"),
         ("sep=,", "line 2 is blank"),
         ("sep=,\r", "line 2 is blank"),
         ("sep=,\na,,b\n", "line 2 does not name column 2"),
-        ("sep=;\na;b\n", "its fields are separated by ';'; separate them by commas"),
-        ("sep=\t\na\tb\n", "its fields are separated by '\\t'; separate them by commas"),
+        ("sep=;\na;b\n", "its fields are separated by ';'; separate them with commas"),
+        ("sep=\t\na\tb\n", "its fields are separated by '\\t'; separate them with commas"),
     ],
 )
-def test_a_header_that_cannot_be_used_is_refused(path: Path, header: str, problem: str) -> None:
+def test_an_invalid_header_is_refused(path: Path, header: str, problem: str) -> None:
     path.write_text(header, newline="")
     with pytest.raises(UnreadableFileError, match=f"^{re.escape(problem)}"):
         csv_records.read_header(path)
@@ -311,7 +309,7 @@ def test_a_file_without_lines_is_refused_before_it_fills_the_memory(
     monkeypatch.setattr(csv_lines, "BLOCK_BYTES", 1000)
     monkeypatch.setattr(csv_lines, "HEADER_LIMIT_BYTES", 10_000)
     path.write_text("a" * 20_000)
-    with pytest.raises(UnreadableFileError, match="^line 1 is too long to name the columns"):
+    with pytest.raises(UnreadableFileError, match="^line 1 is too long for a header; it must name"):
         csv_records.read_header(path)
 
 
@@ -334,10 +332,10 @@ def test_utf_16_is_refused_by_its_byte_order_mark(path: Path, encoding: str) -> 
 def test_a_nul_byte_is_refused_with_its_line(
     path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, line: int, block_bytes: int
 ) -> None:
-    """pyarrow would overlook quotes and commas near it; UTF-16 without a byte order mark is full of them."""
+    """pyarrow would miss quotes and commas near a NUL byte. UTF-16 without a byte order mark has many NUL bytes."""
     path.write_bytes(content)
     monkeypatch.setattr(csv_lines, "BLOCK_BYTES", block_bytes)
-    with pytest.raises(UnreadableFileError, match=f"^line {line} holds a NUL byte"):
+    with pytest.raises(UnreadableFileError, match=f"^line {line} contains a NUL byte"):
         parsed(path)
 
 
@@ -351,7 +349,7 @@ MULTIBYTE = "a,b\nü,€\n\U0001f642,2\n".encode()
 
 
 @pytest.mark.parametrize("block_bytes", range(3, len(MULTIBYTE) + 2))
-def test_a_block_may_end_inside_a_character(
+def test_a_block_can_end_inside_a_character(
     path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
 ) -> None:
     path.write_bytes(MULTIBYTE)
@@ -363,11 +361,11 @@ def test_a_block_may_end_inside_a_character(
 @pytest.mark.parametrize(
     ("content", "line"),
     [
-        pytest.param("a,b\nü,€\n".encode() + b"\xff,2\n3,4\n", 3, id="a byte of no character"),
+        pytest.param("a,b\nü,€\n".encode() + b"\xff,2\n3,4\n", 3, id="an invalid byte"),
         pytest.param("a,b\nü,€\nM".encode("cp1252") + b"\n", 2, id="Windows-1252"),
         pytest.param("a,b\nü,€\n".encode() + b"1,\xfc\0\n", 3, id="Latin-1 and NUL"),
-        pytest.param(MULTIBYTE + "€".encode()[:2] + b",2\n", 4, id="a character cut by a comma"),
-        pytest.param(MULTIBYTE + "€".encode()[:2], 4, id="a character cut by the end"),
+        pytest.param(MULTIBYTE + "€".encode()[:2] + b",2\n", 4, id="a character cut off by a comma"),
+        pytest.param(MULTIBYTE + "€".encode()[:2], 4, id="a character cut off at the end"),
     ],
 )
 def test_text_that_is_not_utf_8_is_refused_with_its_line_wherever_blocks_end(
@@ -393,7 +391,7 @@ PLAIN = b'a,b\n1,"x\ny"\n\n3\n5,6\n'
         pytest.param(gzip.compress(PLAIN) + bytes(512), id="zero padding"),
     ],
 )
-def test_a_gzipped_file_gives_what_the_plain_file_gives(
+def test_a_gzipped_file_is_read_like_the_plain_file(
     path: Path, tmp_path: Path, compressed: bytes, suffix: str
 ) -> None:
     path.write_bytes(PLAIN)
@@ -415,7 +413,7 @@ def test_a_gzipped_file_gives_what_the_plain_file_gives(
         pytest.param(gzip.compress(b"a,b\n" + b"1,2\n" * 1000)[:-9], id="cut off"),
         pytest.param(gzip.compress(PLAIN)[:12] + b"\xff\xff\xff", id="damaged"),
         pytest.param(PLAIN, id="not compressed"),
-        pytest.param(gzip.compress(PLAIN) + b"more", id="something after it"),
+        pytest.param(gzip.compress(PLAIN) + b"more", id="other bytes after it"),
     ],
 )
 def test_a_damaged_gzip_is_refused(tmp_path: Path, content: bytes) -> None:
@@ -428,31 +426,33 @@ def test_a_damaged_gzip_is_refused(tmp_path: Path, content: bytes) -> None:
 # --- quotes -----------------------------------------------------------------------------------------------
 
 NOT_CLOSED = "a quote is opened and never closed; double the quotes inside a field"
-BACKSLASH = 'a quote in a quoted field is escaped by a backslash; write "" for it'
+BACKSLASH = 'a quote in a quoted field is escaped with a backslash; write "" instead'
 
 
 @pytest.mark.parametrize("block_bytes", [1, 7, 16, 8 * 1024 * 1024])
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        pytest.param('1,2\n3,"x\n5,6\n', f"line 3: {NOT_CLOSED}", id="swallows the rest"),
+        pytest.param(
+            '1,2\n3,"x\n5,6\n', f"line 3: {NOT_CLOSED}", id="the rest of the file inside the quotes"
+        ),
         pytest.param('17",2\n3,"x\n5,6\n', f"line 3: {NOT_CLOSED}", id="an even number of quotes"),
         pytest.param('3,"x""', f"line 2: {NOT_CLOSED}", id="ends with a doubled quote"),
-        pytest.param('3,"x""\n"y\n', "line 2: a quote is opened", id="two that are open"),
+        pytest.param('3,"x""\n"y\n', "line 2: a quote is opened", id="two open quotes"),
         pytest.param(
             '1,2\n"27" wide",4\n',
-            'line 3: a quote in a quoted field is not doubled; write "" for it',
-            id="inner",
+            'line 3: a quote in a quoted field is not doubled; write "" instead',
+            id="a quote inside",
         ),
         pytest.param(
             '1,"2\n3,4\n"5","6"\n',
-            "line 2: a quote is opened, and what seems to close it in line 4 does not end a field",
-            id="open until the next one",
+            "line 2: a quote is opened, and the quote that seems to close it in line 4 does not end a field",
+            id="open until the next quote",
         ),
         pytest.param(
             '1,"2\n3," 4"\n',
-            "line 2: a quote is opened, and what seems to close it in line 3 does not end a field",
-            id="open until the next one, which blanks follow",
+            "line 2: a quote is opened, and the quote that seems to close it in line 3 does not end a field",
+            id="open until the next quote, with blanks after it",
         ),
         pytest.param('1,"27\\""\n2,"Desk"\n', f"line 2: {BACKSLASH}", id="a backslash, then another text"),
         pytest.param('1,"a \\"b\\" c"\n', f"line 2: {BACKSLASH}", id="backslashes inside"),
@@ -465,7 +465,7 @@ BACKSLASH = 'a quote in a quoted field is escaped by a backslash; write "" for i
         ),
         pytest.param('1,"27\\\\\\""\r\n2,17"\r\n', f"line 2: {BACKSLASH}", id="three backslashes, CRLF"),
         pytest.param('"27\\"",""\n2,17"\n', f"line 2: {BACKSLASH}", id="an empty field after it"),
-        pytest.param('"27\\"",","\n2,",3\n', f"line 2: {BACKSLASH}", id="swallowed by the next field"),
+        pytest.param('"27\\"",","\n2,",3\n', f"line 2: {BACKSLASH}", id="closed by the next field"),
         pytest.param('"\\","\n2,",3\n', f"line 2: {BACKSLASH}", id="a comma after it"),
     ],
 )
@@ -478,8 +478,8 @@ def test_quotes_that_could_hide_lines_are_refused_with_their_line(
         parsed(path)
 
 
-def test_lines_that_only_backslashes_bring_to_light_are_not_hidden(path: Path) -> None:
-    """By RFC 4180 the line of T2 is inside a field; if backslashes escape quotes, all fields are whole as well."""
+def test_lines_that_only_backslashes_reveal_are_not_hidden(path: Path) -> None:
+    """In RFC 4180 the line of T2 is inside a field. If backslashes escape quotes, all fields are complete, too."""
     path.write_text('a,b,c,d\nT1,"\\"","\n",""\nT2,"",",\n\\"",""\n')
     with pytest.raises(UnreadableFileError, match=f"^line 2: {BACKSLASH}"):
         parsed(path)
@@ -493,7 +493,7 @@ ANY_TEXT = st.lists(
 @given(text=ANY_TEXT, block_bytes=st.integers(1, 40))
 @example(text='"\r"\n,27"\r\n"""\n"', block_bytes=1)
 @settings(deadline=None, max_examples=400)
-def test_any_text_is_read_as_pythons_strict_reader_reads_it_or_refused_as_there(
+def test_any_text_is_read_or_refused_like_in_pythons_strict_reader(
     tmp_path_factory: pytest.TempPathFactory, text: str, block_bytes: int
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "text.csv"
@@ -523,7 +523,7 @@ def test_any_text_is_read_as_pythons_strict_reader_reads_it_or_refused_as_there(
 
 
 @pytest.mark.parametrize("field", ["x" * 200_000, '"' + "y\n" * 150_000 + '"', '"' + 'z""' * 150_000 + '"'])
-def test_a_field_may_be_longer_than_a_block(path: Path, monkeypatch: pytest.MonkeyPatch, field: str) -> None:
+def test_a_field_can_be_longer_than_a_block(path: Path, monkeypatch: pytest.MonkeyPatch, field: str) -> None:
     monkeypatch.setattr(csv_lines, "BLOCK_BYTES", 1000)
     path.write_text(f"a,b\n1,{field}\n3,4\n")
     text = field[1:-1].replace('""', '"') if field.startswith('"') else field
@@ -541,12 +541,12 @@ def test_a_record_that_is_too_long_is_refused_before_it_fills_the_memory(
         parsed(path)
 
 
-def test_records_that_are_not_as_many_as_were_counted_are_refused() -> None:
-    with pytest.raises(UnreadableFileError, match="^lines 2 to 5 hold 3 records, and 2 were read"):
+def test_a_wrong_number_of_records_is_refused() -> None:
+    with pytest.raises(UnreadableFileError, match="^lines 2 to 5 hold 3 records, but 2 were read"):
         csv_records.parse(memoryview(b"1,2\n3\n"), np.array([2, 3, 5]), ["a", "b"], ["a"])
 
 
-# --- the file as it lies on disk --------------------------------------------------------------------------
+# --- the file on disk -------------------------------------------------------------------------------------
 
 
 def test_size_and_hash_are_those_of_the_bytes_on_disk(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A delivery of a full snapshot that is unlikely small or large is refused once, and named; an accepted one passes."""
+"""A full delivery with far fewer or far more rows is refused and named; an accepted one is not refused again."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -25,7 +25,7 @@ def file(rows: int, day: date | None = None, name: str = "a.csv") -> ManifestEnt
 
 
 def hold(settings: Settings, entries: Sequence[ManifestEntry]) -> None:
-    """Let raw hold these files."""
+    """Write the rows of these files to raw."""
     files = [(entry.path, entry.version) for entry in entries for _ in range(entry.row_count)]
     columns = {
         "source_file": pa.array([path for path, _ in files], pa.string()),
@@ -47,37 +47,37 @@ def refusal(
     return None
 
 
-# (what landed, what raw holds: None before the first run) and what is said
+# The landed files, the files in raw (None before the first run), and the beginning of the message.
 CASES = {
-    "first of all, and empty": ([file(0)], None, None),
-    "empty after one with rows, both there from the start": (
+    "the first one, and empty": ([file(0)], None, None),
+    "empty after one with rows, both before the first run": (
         [file(2, MARCH_1), file(0, MARCH_6)],
         None,
         (
-            "customers: the delivery of 2024-03-06 has 0 rows, the one of 2024-03-01 had 2 "
+            "customers: the delivery of 2024-03-06 has 0 rows, but the one of 2024-03-01 had 2 "
             "(quality.max_delivery_drop is 50%)"
         ),
     ),
-    "empty twice, all there from the start": (
+    "empty twice, all before the first run": (
         [file(2, MARCH_1), file(0, MARCH_6), file(0, MARCH_7)],
         None,
-        "customers: the delivery of 2024-03-07 has 0 rows, the one of 2024-03-01 had 2",
+        "customers: the delivery of 2024-03-07 has 0 rows, but the one of 2024-03-01 had 2",
     ),
     "empty again, after an empty one was refused": (
         [file(2, MARCH_1), file(0, MARCH_6), file(0, MARCH_7)],
         [file(2, MARCH_1)],
-        "customers: the delivery of 2024-03-07 has 0 rows, raw/customers holds 2",
+        "customers: the delivery of 2024-03-07 has 0 rows, but raw/customers has 2",
     ),
-    "replaced in place by its header": (
+    "replaced by only its header": (
         [file(0)],
         [file(9)],
-        "customers: the delivery without a dt= has 0 rows, raw/customers holds 9",
+        "customers: the delivery without a dt= has 0 rows, but raw/customers has 9",
     ),
     "half of the rows": ([file(10, MARCH_1), file(5, MARCH_6)], [file(10, MARCH_1)], None),
     "less than half": (
         [file(10, MARCH_1), file(4, MARCH_6)],
         [file(10, MARCH_1)],
-        "customers: the delivery of 2024-03-06 has 4 rows, raw/customers holds 10 (quality.max_delivery_drop",
+        "customers: the delivery of 2024-03-06 has 4 rows, but raw/customers has 10 (quality.max_delivery_drop",
     ),
     "in two files": (
         [file(10, MARCH_1), file(4, MARCH_6), file(5, MARCH_6, "b.csv")],
@@ -89,33 +89,33 @@ CASES = {
         [file(10, MARCH_1), file(101, MARCH_6)],
         [file(10, MARCH_1)],
         (
-            "customers: the delivery of 2024-03-06 has 101 rows, raw/customers holds 10 "
+            "customers: the delivery of 2024-03-06 has 101 rows, but raw/customers has 10 "
             "(quality.max_delivery_growth is 10 times)"
         ),
     ),
-    "rows after none": ([file(0, MARCH_1), file(900, MARCH_6)], [file(0, MARCH_1)], None),
+    "rows after an empty one": ([file(0, MARCH_1), file(900, MARCH_6)], [file(0, MARCH_1)], None),
     "accepted before": ([file(9, MARCH_1), file(1, MARCH_6)], [file(1, MARCH_6)], None),
     "accepted before, and empty": ([file(9, MARCH_1), file(0, MARCH_6)], [], None),
-    "an older one again, after the newest was taken away": (
+    "an older one again, after the newest was removed": (
         [file(9, MARCH_1)],
         [file(100, MARCH_6)],
-        "customers: the delivery of 2024-03-01 has 9 rows, raw/customers holds 100",
+        "customers: the delivery of 2024-03-01 has 9 rows, but raw/customers has 100",
     ),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_is_said_of_a_delivery(case: str, tmp_path: Path, rules: Rules) -> None:
+def test_a_delivery_is_refused_or_not(case: str, tmp_path: Path, rules: Rules) -> None:
     landed, held, expected = CASES[case]
     found = refusal(tmp_path, rules, landed, held)
     assert (found is None) == (expected is None)
     assert (found or "").startswith(expected or "")
 
 
-def test_the_line_says_how_to_accept_it(tmp_path: Path, rules: Rules) -> None:
+def test_the_message_says_how_to_accept_the_delivery(tmp_path: Path, rules: Rules) -> None:
     found = refusal(tmp_path, rules, [file(0)], [file(9)])
     assert found is not None
     assert found.endswith(
-        "; deliver it again, or accept it: cip run --accept customers (on Dagster's page: launch raw/customers "
+        "; deliver it again, or accept it: cip run --accept customers (in the Dagster UI, materialize raw/customers "
         "with the config accept: true)"
     )

@@ -1,4 +1,4 @@
-"""The landing folder: every file of a table once, and a reason for everything that is left aside."""
+"""The landing folder: every file of a table is found once, and everything that is not read has a reason."""
 
 import os
 from datetime import date
@@ -29,13 +29,13 @@ def put(folder: Path, *paths: str) -> None:
 
 
 def link(folder: Path, path: str, target: str) -> None:
-    """A link below the folder; its target as seen from where the link is."""
+    """Create a link below the folder; the target is relative to the link."""
     (folder / path).parent.mkdir(parents=True, exist_ok=True)
     (folder / path).symlink_to(target)
 
 
 def paths(folder: Path) -> list[str]:
-    """The files that are read; none of them has a problem."""
+    """The files that are read; none of them may have a problem."""
     found, _ = find_files(folder)
     assert [file for file in found if file.problem] == []
     return [file.path for file in found]
@@ -46,11 +46,11 @@ def left_aside(folder: Path) -> dict[str, str]:
 
 
 def problems(folder: Path) -> dict[str, tuple[str, str]]:
-    """The table and the problem of what stops its table."""
+    """The table and the problem of everything that stops its table."""
     return {file.path: (file.table, file.problem) for file in find_files(folder)[0] if file.problem}
 
 
-def test_files_are_found_by_their_name_or_by_the_folder_of_their_table(tmp_path: Path) -> None:
+def test_files_are_found_by_their_name_or_their_tables_folder(tmp_path: Path) -> None:
     put(
         tmp_path,
         "customers.csv",
@@ -99,7 +99,7 @@ def test_files_are_found_by_their_name_or_by_the_folder_of_their_table(tmp_path:
         ("dt=2024-01-31/transactions.csv", "dt=2024-01-31/transactions.csv", NO_TABLE),
     ],
 )
-def test_what_is_not_read_is_told_with_the_reason(tmp_path: Path, path: str, shown: str, reason: str) -> None:
+def test_files_that_are_not_read_have_a_reason(tmp_path: Path, path: str, shown: str, reason: str) -> None:
     put(tmp_path, path)
     assert find_files(tmp_path) == ([], [LeftAside(shown, reason)])
 
@@ -116,27 +116,27 @@ def test_what_is_not_read_is_told_with_the_reason(tmp_path: Path, path: str, sho
         "dt =2024-03-31",
     ],
 )
-def test_a_delivery_of_no_day_stops_its_table(tmp_path: Path, folder: str) -> None:
-    """An older delivery would count in its place."""
+def test_an_invalid_delivery_date_stops_its_table(tmp_path: Path, folder: str) -> None:
+    """Otherwise an older delivery would count."""
     put(tmp_path, f"customers/{folder}/a.csv", "customers/dt=2024-01-31/a.csv")
     assert problems(tmp_path) == {
         f"customers/{folder}/a.csv": (
             "customers",
-            f"the folder {folder!r} names no day; write it as dt=YYYY-MM-DD",
+            f"the folder name {folder!r} is not a valid date; write it as dt=YYYY-MM-DD",
         )
     }
 
 
-def test_a_day_of_delivery_is_named_by_a_folder(tmp_path: Path) -> None:
+def test_only_a_folder_can_name_a_delivery_date(tmp_path: Path) -> None:
     put(tmp_path, "customers/dt=2024-01-31.csv")
     ((table, problem),) = problems(tmp_path).values()
     assert (table, problem.partition(";")[0]) == (
         "customers",
-        "'dt=2024-01-31.csv' names a day, but is no folder",
+        "'dt=2024-01-31.csv' looks like a delivery date but is a file",
     )
 
 
-def test_a_snapshot_without_a_day_is_told_not_to_count_beside_one_with_a_day(tmp_path: Path) -> None:
+def test_a_full_delivery_without_a_date_does_not_count_if_there_is_one_with_a_date(tmp_path: Path) -> None:
     put(tmp_path, "customers.csv", "customers/dt=2024-01-31/a.csv", "products.csv", "returns.csv")
     put(tmp_path, "returns/dt=2024-01-31/a.csv")
     assert left_aside(tmp_path) == {"customers.csv": NOT_DATED}
@@ -180,7 +180,7 @@ def test_links_to_folders_and_files_are_followed(tmp_path: Path) -> None:
         ("transactions/z_twin", "2024/deep"),
     ],
 )
-def test_a_link_to_what_is_read_already_or_to_a_folder_around_it_is_left_aside(
+def test_a_link_to_something_already_read_or_to_a_parent_folder_is_not_read(
     tmp_path: Path, path: str, target: str
 ) -> None:
     landing = tmp_path / "landing"
@@ -190,7 +190,7 @@ def test_a_link_to_what_is_read_already_or_to_a_folder_around_it_is_left_aside(
     assert left_aside(landing) == {path: READ_ALREADY}
 
 
-def test_what_two_links_lead_to_is_read_once(tmp_path: Path) -> None:
+def test_the_target_of_two_links_is_read_once(tmp_path: Path) -> None:
     put(tmp_path, "elsewhere/2024/a.csv", "elsewhere/b.csv")
     link(tmp_path / "elsewhere", "2024/back", "..")
     landing = tmp_path / "landing"
@@ -204,8 +204,8 @@ def test_what_two_links_lead_to_is_read_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["gone", "loop"])
-def test_a_link_that_leads_nowhere_stops_its_table(tmp_path: Path, target: str) -> None:
-    """A share that is not mounted would else take its rows out of the tables."""
+def test_a_broken_link_stops_its_table(tmp_path: Path, target: str) -> None:
+    """Otherwise the rows of a share that is not mounted would be removed from the tables."""
     for path in ("transactions/loop", "customers", "returns.csv", "orders"):
         link(tmp_path, path, target if path.endswith("loop") else "gone")
     assert problems(tmp_path) == {
@@ -216,7 +216,7 @@ def test_a_link_that_leads_nowhere_stops_its_table(tmp_path: Path, target: str) 
     assert left_aside(tmp_path) == {"orders": LEADS_NOWHERE}
 
 
-# --- what cannot be read ----------------------------------------------------------------------------------
+# --- files and folders that cannot be read ----------------------------------------------------------------
 
 
 def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_listed_stops_its_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By a refusal from the system, since a test that runs as root may list everything."""
+    """The system's refusal is simulated, because a test that runs as root can list everything."""
     put(tmp_path, "customers/dt=2024-01-31/a.csv", "customers/dt=2024-02-29/a.csv", "archive/a.txt")
     scandir = os.scandir
 
@@ -251,20 +251,22 @@ def test_a_folder_that_cannot_be_listed_stops_its_table(
     ("name", "shown"),
     [(b"a\nb.csv", "a\\nb.csv"), (b"caf\xe9.csv", "caf\\udce9.csv"), (b"a\x1b[1m.csv", "a\\x1b[1m.csv")],
 )
-def test_a_name_that_is_no_text_stops_its_table_in_one_line(tmp_path: Path, name: bytes, shown: str) -> None:
+def test_a_name_that_is_not_text_stops_its_table_with_one_line(
+    tmp_path: Path, name: bytes, shown: str
+) -> None:
     for folder in ("returns", "orders"):
         (tmp_path / folder).mkdir()
         Path(os.fsdecode(os.fsencode(tmp_path / folder) + b"/" + name)).touch()
-    problem = "its name has a character that is no text; rename it"
+    problem = "its name has a character that is not valid text; rename it"
     assert problems(tmp_path) == {f"returns/{shown}": ("returns", problem)}
     assert list(lines_about(find_files(tmp_path)[1])) == [f"not read: orders/{shown}: {NO_TABLE}"]
 
 
-def test_a_folder_that_is_not_there_holds_nothing(tmp_path: Path) -> None:
+def test_a_missing_folder_has_no_files(tmp_path: Path) -> None:
     assert find_files(tmp_path / "landing") == ([], [])
 
 
-def test_each_reason_is_told_in_one_line_with_its_first_names(tmp_path: Path) -> None:
+def test_each_reason_is_one_line_with_the_first_names(tmp_path: Path) -> None:
     put(tmp_path, *(f"{number}.csv" for number in range(7)), *(f"{number}.txt" for number in range(5)), "_x")
     assert list(lines_about(find_files(tmp_path)[1])) == [
         f"not read: 0.csv, 1.csv, 2.csv, 3.csv, 4.csv and 2 more: {NO_TABLE}",

@@ -1,4 +1,4 @@
-"""Landing files: found, scanned into a manifest, and read so that every line arrives once."""
+"""Landing files: they are found, scanned into a manifest, and read so that every line arrives once."""
 
 import gzip
 import hashlib
@@ -31,7 +31,7 @@ CALENDAR = Calendar(JANUARY, JUNE)
 
 
 def put(folder: Path, path: str, content: str | bytes) -> None:
-    """Write a landing file, compressed where its name says so."""
+    """Write a landing file, compressed if its name ends in .gz."""
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)
     data = content.encode() if isinstance(content, str) else content
@@ -47,7 +47,7 @@ def transactions(*lines: str) -> str:
 
 
 def scan(folder: Path, content: str | bytes, delivered: date | None = None) -> dict[str, Any]:
-    """The manifest's row of a file of transactions."""
+    """The manifest row of a transactions file."""
     put(folder, "transactions.csv", content)
     return scan_file(folder, LandedFile("transactions", "transactions.csv", delivered), CALENDAR)
 
@@ -82,7 +82,7 @@ def scan(folder: Path, content: str | bytes, delivered: date | None = None) -> d
         ("null", None),
     ],
 )
-def test_an_event_date_is_an_iso_8601_date_of_the_calendar(text: str, day: date | None) -> None:
+def test_an_event_date_is_an_iso_8601_date_in_the_calendar(text: str, day: date | None) -> None:
     assert event_dates(pa.array([text, "2024-03-03", text]), CALENDAR).to_pylist() == [
         day,
         date(2024, 3, 3),
@@ -90,7 +90,7 @@ def test_an_event_date_is_an_iso_8601_date_of_the_calendar(text: str, day: date 
     ]
 
 
-def test_no_texts_give_no_dates() -> None:
+def test_without_texts_there_are_no_dates() -> None:
     assert event_dates(pa.array([], pa.string()), CALENDAR).to_pylist() == []
 
 
@@ -98,9 +98,7 @@ def test_no_texts_give_no_dates() -> None:
     days=st.lists(st.dates(date(2023, 11, 1), date(2024, 8, 31))),
     suffix=st.sampled_from(["", "T01:02:03Z", " "]),
 )
-def test_a_date_stays_what_it_is_exactly_where_its_month_is_in_the_calendar(
-    days: list[date], suffix: str
-) -> None:
+def test_a_date_is_kept_if_and_only_if_its_month_is_in_the_calendar(days: list[date], suffix: str) -> None:
     texts = pa.array([f"{day}{suffix}" for day in days], pa.string())
     expected = [day if JANUARY <= day.replace(day=1) <= JUNE else None for day in days]
     assert event_dates(texts, CALENDAR).to_pylist() == expected
@@ -109,7 +107,7 @@ def test_a_date_stays_what_it_is_exactly_where_its_month_is_in_the_calendar(
 # --- one row of the manifest ------------------------------------------------------------------------------
 
 
-def test_the_manifest_knows_a_file_and_its_rows_by_month(tmp_path: Path) -> None:
+def test_the_manifest_has_a_file_and_its_rows_by_month(tmp_path: Path) -> None:
     content = transactions(
         transaction("T1", "2024-01-05"),
         transaction("T2", "2024-01-31T23:00:00Z"),
@@ -148,23 +146,23 @@ MIXED = transactions(
             date(2024, 2, 29),
             date(2024, 2, 29),
             {"2024-01-01": 1, "2024-02-01": 5, "2024-03-01": 1},
-            id="its folder's day",
+            id="the date of its folder",
         ),
         pytest.param(
             date(2025, 2, 1),
             date(2025, 2, 1),
             {"2024-01-01": 1, "2024-03-01": 1, "2024-06-01": 5},
-            id="after the calendar: its last month",
+            id="after the calendar: the last month",
         ),
         pytest.param(
             date(2020, 2, 1),
             date(2020, 2, 1),
             {"2024-01-01": 6, "2024-03-01": 1},
-            id="before: its first month",
+            id="before the calendar: the first month",
         ),
     ],
 )
-def test_rows_without_a_date_of_the_calendar_belong_to_the_month_of_delivery(
+def test_rows_without_a_date_in_the_calendar_belong_to_the_month_of_delivery(
     tmp_path: Path, delivered: date | None, delivery_date: date, month_rows: dict[str, int]
 ) -> None:
     entry = scan(tmp_path, MIXED, delivered)
@@ -187,7 +185,7 @@ def test_a_file_without_any_date_belongs_to_the_first_month(tmp_path: Path) -> N
         "\ufeff\ufeffsep=,\r\n" + HEADER,
     ],
 )
-def test_a_header_alone_is_a_file_without_rows(tmp_path: Path, content: str) -> None:
+def test_a_file_with_only_a_header_has_no_rows(tmp_path: Path, content: str) -> None:
     entry = scan(tmp_path, content)
     assert (entry["row_count"], entry["month_rows"], entry["problem"]) == (0, {}, None)
     assert entry["column_names"] == list(TRANSACTIONS.columns)
@@ -201,13 +199,13 @@ def test_size_and_hash_are_of_the_compressed_file(tmp_path: Path) -> None:
     assert (entry["row_count"], entry["month_rows"]) == (7, {"2024-01-01": 1, "2024-03-01": 6})
 
 
-def test_a_snapshot_table_has_rows_but_no_months(tmp_path: Path) -> None:
+def test_a_table_of_full_deliveries_has_rows_but_no_months(tmp_path: Path) -> None:
     put(tmp_path, "products.csv", ",".join(PRODUCTS.columns) + "\nP1,Kettle,Home,Acme,1,2\nP2\n\n")
     entry = scan_file(tmp_path, LandedFile("products", "products.csv", None), CALENDAR)
     assert (entry["row_count"], entry["month_rows"], entry["delivery_date"]) == (2, {}, None)
 
 
-def test_a_record_without_a_date_counts_although_a_blank_line_stands_in_quotes_before_it(
+def test_a_record_without_a_date_counts_even_after_a_blank_line_in_quotes(
     tmp_path: Path,
 ) -> None:
     entry = scan(
@@ -221,19 +219,19 @@ def test_a_record_without_a_date_counts_although_a_blank_line_stands_in_quotes_b
     [
         pytest.param(
             "transaction_id,amount\n",
-            "line 1 lacks column customer_id, product_id, quantity, price, payment_method, transaction_date; "
+            "line 1 lacks columns customer_id, product_id, quantity, price, payment_method, transaction_date; "
             "it has transaction_id, amount",
             id="missing columns",
         ),
         pytest.param(
             "T1,C1,P1,2,9.00,18.00,Cash,2024-01-05\n",
-            "line 1 lacks column transaction_id, customer_id, product_id, quantity, price, amount, payment_method, "
+            "line 1 lacks columns transaction_id, customer_id, product_id, quantity, price, amount, payment_method, "
             "transaction_date; it has none of them",
-            id="no header, whose place a customer's line takes",
+            id="no header, and a customer's line in its place",
         ),
         pytest.param(
             HEADER.replace(",", ";"),
-            "its fields are separated by ';'; separate them by commas",
+            "its fields are separated by ';'; separate them with commas",
             id="semicolons",
         ),
         pytest.param(
@@ -247,27 +245,27 @@ def test_a_record_without_a_date_counts_although_a_blank_line_stands_in_quotes_b
         ),
         pytest.param(
             HEADER.replace("amount", "\u200bamount").replace("price", "unit\xa0price"),
-            "line 1 lacks column price, amount; it has transaction_id, customer_id, product_id, quantity, "
+            "line 1 lacks columns price, amount; it has transaction_id, customer_id, product_id, quantity, "
             "'unit\\xa0price', '\\u200bamount', payment_method, transaction_date",
             id="invisible characters",
         ),
         pytest.param(
             HEADER + ",store\ufeff",
-            "line 1 names column 'store\\ufeff', which has an invisible character; take it out",
-            id="an invisible character in a further column",
+            "line 1 names column 'store\\ufeff', which has an invisible character; remove it",
+            id="an invisible character in an additional column",
         ),
         pytest.param(
             transactions(transaction("T1", "2024-01-05", '"27\\""'), transaction("T2", "2024-01-05", '"P"')),
-            "line 2: a quote in a quoted field is escaped by a backslash",
+            "line 2: a quote in a quoted field is escaped with a backslash",
             id="quotes as MySQL writes them",
         ),
         pytest.param("", "it is empty", id="empty"),
         pytest.param("\n" + HEADER, "line 1 is blank", id="blank first line"),
         pytest.param(HEADER + ",amount\n", "line 1 names column 'amount' twice", id="a name twice"),
         pytest.param(HEADER + ",\n", "line 1 does not name column 9", id="a comma at the end"),
-        pytest.param("x" * 200_000, "line 1 does not name the columns", id="no CSV at all"),
+        pytest.param("x" * 200_000, "line 1 does not name the columns", id="not a CSV file"),
         pytest.param(MIXED.encode("utf-16"), "it is UTF-16", id="UTF-16"),
-        pytest.param(MIXED.encode("utf-16-le"), "line 1 holds a NUL byte", id="UTF-16 without a mark"),
+        pytest.param(MIXED.encode("utf-16-le"), "line 1 contains a NUL byte", id="UTF-16 without a mark"),
         pytest.param(
             transactions(transaction("Tü", "")).encode("cp1252"), "line 2 is not UTF-8", id="encoding"
         ),
@@ -300,29 +298,29 @@ def test_a_damaged_gzip_is_a_problem_of_that_file(tmp_path: Path) -> None:
         (date(2024, 6, 16), None),
         (
             date(2024, 6, 17),
-            "its folder says that it was delivered on 2024-06-17, which is still to come; correct the folder's name",
+            "its folder name has the delivery date 2024-06-17, which is in the future; correct the folder name",
         ),
     ],
 )
-def test_a_delivery_that_is_still_to_come_is_refused(
+def test_a_delivery_date_in_the_future_is_refused(
     tmp_path: Path, delivered: date, problem: str | None
 ) -> None:
-    """It would count as the newest one until then."""
+    """Until that day, the delivery would count as the newest one."""
     put(tmp_path, "products.csv", ",".join(PRODUCTS.columns) + "\nP1,Kettle,Home,Acme,1,2\n")
     file = LandedFile("products", "products.csv", delivered)
     entry = scan_file(tmp_path, file, Calendar(JANUARY, JUNE, last_delivery=date(2024, 6, 16)))
     assert (entry["problem"], entry["row_count"]) == (problem, 0 if problem else 1)
 
 
-def test_a_file_that_is_gone_when_it_is_read_is_a_problem_of_that_file(tmp_path: Path) -> None:
+def test_a_file_that_was_deleted_before_it_is_read_is_a_problem_of_that_file(tmp_path: Path) -> None:
     entry = scan_file(tmp_path, LandedFile("products", "products.csv", None), CALENDAR)
-    assert entry["problem"] == "it was moved or deleted while it was read; run again"
+    assert entry["problem"] == "it was moved or deleted while it was being read; run again"
 
 
-def test_a_file_that_may_not_be_opened_is_a_problem_of_that_file(
+def test_a_file_that_cannot_be_opened_is_a_problem_of_that_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By a refusal from the system, since a test that runs as root may open everything."""
+    """The system's refusal is simulated, because a test that runs as root can open everything."""
 
     def refuse(_: Path) -> tuple[int, str]:
         raise PermissionError(13, "Permission denied")
@@ -332,16 +330,14 @@ def test_a_file_that_may_not_be_opened_is_a_problem_of_that_file(
     assert entry["problem"] == "it cannot be opened: Permission denied"
 
 
-def test_what_stands_in_the_way_of_a_table_is_a_problem_in_the_manifest(
-    spark: SparkSession, tmp_path: Path
-) -> None:
+def test_an_unreadable_file_is_a_problem_in_the_manifest(spark: SparkSession, tmp_path: Path) -> None:
     put(tmp_path, "transactions/dt=31-01-2024/a.csv", transactions(transaction("T1", "2024-01-05")))
     put(tmp_path, "products/it's 100%, [new].csv", ",".join(PRODUCTS.columns) + "\nP1,Kettle,Home,Acme,1,2\n")
     manifest = scan_landing(spark, tmp_path, CALENDAR)
     with pytest.raises(PlatformError) as stopped:
         files_to_read(TRANSACTIONS, entries_of(manifest, "transactions"), [JANUARY])
     assert str(stopped.value) == (
-        "transactions: transactions/dt=31-01-2024/a.csv: the folder 'dt=31-01-2024' names no day; "
+        "transactions: transactions/dt=31-01-2024/a.csv: the folder name 'dt=31-01-2024' is not a valid date; "
         "write it as dt=YYYY-MM-DD"
     )
     entries = entries_of(manifest, "products")
@@ -350,7 +346,7 @@ def test_what_stands_in_the_way_of_a_table_is_a_problem_in_the_manifest(
 
 
 @pytest.mark.engine
-def test_a_field_of_millions_of_characters_arrives(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_field_of_millions_of_characters_is_read(spark: SparkSession, tmp_path: Path) -> None:
     long = "x\n" * 2_000_000
     put(tmp_path, "transactions.csv", transactions(transaction("T1", "2024-01-05", f'"{long}"')))
     entries = entries_of(scan_landing(spark, tmp_path, CALENDAR), "transactions")
@@ -368,15 +364,15 @@ def test_a_field_of_millions_of_characters_arrives(spark: SparkSession, tmp_path
             transactions(
                 transaction("T1", "2024-01-05", '17" screen'), transaction("T2", "2024-01-05", '"P\n1"')
             ),
-            id="a closed quote over two lines at the end",
+            id="a closed quote over two lines in the last field",
         ),
     ],
 )
-def test_an_inch_sign_is_no_unclosed_quote(tmp_path: Path, content: str) -> None:
+def test_an_inch_sign_is_not_an_unclosed_quote(tmp_path: Path, content: str) -> None:
     assert scan(tmp_path, content)["problem"] is None
 
 
-# --- which files a run reads ------------------------------------------------------------------------------
+# --- the files that a run reads ---------------------------------------------------------------------------
 
 
 def entry_of(path: str, delivered: date | None = None, **facts: Any) -> ManifestEntry:
@@ -390,7 +386,7 @@ def entry_of(path: str, delivered: date | None = None, **facts: Any) -> Manifest
     return ManifestEntry(path=path, sha256="0" * 64, delivery_date=delivered, **{**defaults, **facts})
 
 
-def test_a_months_run_reads_the_files_with_rows_in_it() -> None:
+def test_a_run_of_a_month_reads_the_files_with_rows_in_it() -> None:
     early = entry_of("early.csv", month_rows={"2024-01-01": 3})
     late = entry_of("late.csv", month_rows={"2024-01-01": 1, "2024-03-01": 9})
     other = entry_of("other.csv", month_rows={"2024-02-01": 2})
@@ -404,41 +400,41 @@ def test_a_months_run_reads_the_files_with_rows_in_it() -> None:
 @pytest.mark.parametrize(
     ("days", "read"),
     [
-        pytest.param([None, None], [0, 1], id="parts without a day are one delivery"),
-        pytest.param([date(2024, 1, 1), date(2024, 2, 1)], [1], id="the newest day"),
+        pytest.param([None, None], [0, 1], id="files without a date are one delivery"),
+        pytest.param([date(2024, 1, 1), date(2024, 2, 1)], [1], id="the newest date"),
         pytest.param(
-            [date(2024, 2, 1), date(2024, 1, 1), date(2024, 2, 1)], [0, 2], id="all parts of that day"
+            [date(2024, 2, 1), date(2024, 1, 1), date(2024, 2, 1)], [0, 2], id="all files of that date"
         ),
-        pytest.param([None, date(2024, 1, 1), None], [1], id="a day is newer than none"),
+        pytest.param([None, date(2024, 1, 1), None], [1], id="a date is newer than no date"),
     ],
 )
-def test_a_snapshot_is_the_newest_delivery(days: list[date | None], read: list[int]) -> None:
+def test_the_newest_full_delivery_is_read(days: list[date | None], read: list[int]) -> None:
     entries = [entry_of(f"{number}.csv", day, row_count=10 + number) for number, day in enumerate(days)]
     assert files_to_read(PRODUCTS, entries, None) == [entries[number] for number in read]
     assert in_step.landed_rows(PRODUCTS, entries, None) == sum(10 + number for number in read)
 
 
 @pytest.mark.parametrize("months", [[JANUARY], None])
-def test_a_file_that_cannot_be_read_stops_its_table_whatever_the_month(months: list[date] | None) -> None:
+def test_a_file_that_cannot_be_read_stops_its_table_in_any_month(months: list[date] | None) -> None:
     entries = [
         entry_of("a.csv", month_rows={"2024-01-01": 1}),
         entry_of("b.csv", problem="it is empty"),
         entry_of("c.csv", problem="it is UTF-16"),
     ]
-    with pytest.raises(PlatformError, match=r"^transactions: b.csv: it is empty \(and 1 more files\)$"):
+    with pytest.raises(PlatformError, match=r"^transactions: b.csv: it is empty \(and 1 more file\)$"):
         files_to_read(TRANSACTIONS, entries, months)
 
 
-def test_a_table_without_files_is_told_from_a_table_without_rows() -> None:
+def test_a_table_without_files_is_not_a_table_without_rows() -> None:
     with pytest.raises(
-        PlatformError, match=r"^transactions: no file landed; put transactions\.csv .*" + HEADER
+        PlatformError, match=r"^transactions: no file has landed; put transactions\.csv .*" + HEADER
     ):
         files_to_read(TRANSACTIONS, [], [JANUARY])
     header_only = entry_of("transactions.csv", row_count=0)
     assert files_to_read(TRANSACTIONS, [header_only], [JANUARY]) == []
 
 
-def test_columns_that_the_contract_does_not_know_are_kept_in_order() -> None:
+def test_columns_that_are_not_in_the_contract_are_kept_in_order() -> None:
     entries = [
         entry_of("a.csv", column_names=[*TRANSACTIONS.columns, "store", "note"]),
         entry_of("b.csv", column_names=["channel", *TRANSACTIONS.columns, "note"]),
@@ -453,7 +449,7 @@ Line = tuple[str, int]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three deliveries of transactions: plain, with columns in another order, with more columns; and products."""
+    """Three deliveries of transactions (plain, with reordered columns, with additional columns), and products."""
     folder = tmp_path_factory.mktemp("landing")
     put(
         folder,
@@ -493,21 +489,21 @@ def manifest(spark: SparkSession, folder: Path) -> DataFrame:
 
 
 def entries_of(manifest: DataFrame, table: str) -> list[ManifestEntry]:
-    """The files of a table, by their paths."""
+    """The manifest entries of a table, sorted by path."""
     rows = manifest.where(manifest["table_name"] == table).collect()
     return sorted((manifest_entry(row.asDict()) for row in rows), key=lambda entry: entry.path)
 
 
 @pytest.fixture(scope="module")
 def entries(manifest: DataFrame) -> list[ManifestEntry]:
-    """The files of transactions."""
+    """The manifest entries of transactions."""
     return entries_of(manifest, "transactions")
 
 
 def lines_of(
     spark: SparkSession, folder: Path, entries: Sequence[ManifestEntry], months: Sequence[date] | None
 ) -> dict[Line, dict[str, Any]]:
-    """The rows of a read by their file and line; each must be there once."""
+    """The rows of a read by file and line; each must occur once."""
     rows = read_landing(spark, folder, TRANSACTIONS, entries, CALENDAR, months).collect()
     lines = {(row["source_file"], row["source_line"]): row.asDict() for row in rows}
     assert len(lines) == len(rows)
@@ -515,7 +511,7 @@ def lines_of(
 
 
 @pytest.mark.engine
-def test_the_manifest_of_a_folder_is_that_of_its_files(
+def test_the_manifest_of_a_folder_has_the_rows_of_its_files(
     folder: Path, manifest: DataFrame, entries: list[ManifestEntry]
 ) -> None:
     assert manifest.schema == contract_of("landing", "manifest").spark_schema
@@ -526,7 +522,7 @@ def test_the_manifest_of_a_folder_is_that_of_its_files(
 
 
 @pytest.mark.engine
-def test_a_read_gives_every_line_once_with_its_file_its_line_and_its_month(
+def test_a_read_returns_every_line_once_with_its_file_line_and_month(
     spark: SparkSession, folder: Path, entries: list[ManifestEntry]
 ) -> None:
     lines = lines_of(spark, folder, entries, None)
@@ -553,14 +549,14 @@ def test_a_read_gives_every_line_once_with_its_file_its_line_and_its_month(
 
 
 @pytest.mark.engine
-def test_a_months_read_takes_that_months_lines_from_every_file(
+def test_a_read_of_a_month_returns_its_lines_from_every_file(
     spark: SparkSession, folder: Path, entries: list[ManifestEntry]
 ) -> None:
     january = files_to_read(TRANSACTIONS, entries, [JANUARY])
     assert set(lines_of(spark, folder, january, [JANUARY])) == {(PLAIN, 2), (LATE, 2), (WIDE, 3)}
 
 
-def test_a_snapshot_is_read_from_all_its_parts(
+def test_a_full_delivery_is_read_from_all_its_files(
     spark: SparkSession, folder: Path, manifest: DataFrame
 ) -> None:
     entries = files_to_read(PRODUCTS, entries_of(manifest, "products"), None)
@@ -582,10 +578,10 @@ DELIVERY = st.sampled_from(["a.csv", "dt=2024-02-29/b.csv", "dt=2023-01-01/c.csv
 @given(files=st.dictionaries(DELIVERY, st.lists(RECORD, max_size=8), min_size=1))
 @example(files={"a.csv": [transaction("T1", "", '"P\n\n1"'), ",,,,,,,", ",,,,,,,"]})
 @settings(deadline=None, max_examples=25)
-def test_the_manifest_counts_what_a_read_gives(
+def test_the_manifest_has_the_counts_of_a_read(
     spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, files: dict[str, list[str]]
 ) -> None:
-    """So a month that the manifest does not name can be left out, and landed rows be held against the tables'."""
+    """So a month that is not in the manifest can be left out, and landed rows can be compared with the tables."""
     folder = tmp_path_factory.mktemp("any")
     for name, lines in files.items():
         put(folder, f"transactions/{name}", transactions(*lines))

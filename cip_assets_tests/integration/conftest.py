@@ -1,4 +1,4 @@
-"""A whole run on generated data, on the engine under test, made once, in a folder with an odd name."""
+"""A complete run on generated data and the tested engine, made once, in a folder with an odd name."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -19,7 +19,7 @@ SAMPLE = GeneratorConfig(customers=400, seed=7, end=date(2025, 6, 20), months=4,
 
 @dataclass(frozen=True)
 class Sample:
-    """Generated landing files, what is true of them, and what a run made of them."""
+    """Generated landing files, their ground truth, and the result of a run."""
 
     settings: Settings
     truth: Truth
@@ -37,6 +37,6 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
 
 @pytest.fixture(scope="session")
 def found(sample: Sample) -> Figures:
-    """The figures of the sample's page."""
+    """The figures of the sample's dashboard."""
     assert sample.report.as_of is not None
     return figures(sample.settings, sample.report.as_of, load_rules())

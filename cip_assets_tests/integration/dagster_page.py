@@ -22,7 +22,7 @@ PATIENCE = 120.0
 
 
 class Page:
-    """What an operator can do on Dagster's page."""
+    """The actions of an operator in the Dagster UI."""
 
     def __init__(self, data_dir: Path, port: int) -> None:
         self.data_dir = data_dir
@@ -119,7 +119,7 @@ class Page:
         return list(self.ask(query, filter=filters)["runsOrError"]["results"])
 
     def end_of(self, run_id: str) -> str:
-        """Wait for the end of a run; its status."""
+        """Wait for the end of a run and return its status."""
 
         def ended() -> str | None:
             (run,) = self.runs(runIds=[run_id])
@@ -129,18 +129,18 @@ class Page:
 
 
 def wait_for(happened: Callable[[], T | None], what: str) -> T:
-    """Look until something has happened in another process."""
+    """Wait until something has happened in another process."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if (found := happened()) is not None:
             return found
         time.sleep(0.3)
-    raise AssertionError(f"{what} did not come within {PATIENCE:.0f} s")
+    raise AssertionError(f"{what} did not happen within {PATIENCE:.0f} s")
 
 
 @contextmanager
 def dagster_dev(data_dir: Path, **environment: str) -> Iterator[Page]:
-    """Start the page on a data folder, and leave no process and no port behind."""
+    """Start the Dagster UI on a data folder, and afterward leave no process and no port behind."""
     port = _free_port()
     page = Page(data_dir, port)
     log = (data_dir / "page.log").open("wb")

@@ -1,4 +1,4 @@
-"""Small landing folders and reading of results, for tests of whole runs."""
+"""Small landing folders and functions that read results, for tests of complete runs."""
 
 import csv
 import hashlib
@@ -37,7 +37,7 @@ def land(landing: Path, name: str, rows: str, columns: str | None = None) -> Pat
 
 
 def land_all(landing: Path, **rows: str) -> None:
-    """The small landing folder, with other rows for the tables that are named."""
+    """Write the small landing folder, with different rows for the named tables."""
     for table, usual in LANDED.items():
         land(landing, f"{table}.csv", rows.get(table, usual))
 
@@ -50,7 +50,7 @@ def rows_of(settings: Settings, name: str) -> list[dict[str, Any]]:
 
 
 def every_table(settings: Settings) -> dict[str, pa.Table]:
-    """The content of every table that there is, sorted by its key."""
+    """The content of every existing table, sorted by its key."""
     content = {}
     for contract in contracts_in():
         uri = settings.table_uri(contract.layer, contract.table)

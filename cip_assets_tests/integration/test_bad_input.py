@@ -1,4 +1,4 @@
-"""Bad input gets one line that says where and what to do; what was good goes on, what was there stays."""
+"""Bad input gets one line that says where it is and what to do; good tables go on, and bad ones stay as they were."""
 
 import gzip
 from collections.abc import Callable
@@ -17,10 +17,10 @@ HEADER = "ticket_id,customer_id,ticket_category,priority,status,opened_date,reso
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         (b"", "it is empty"),
-        (b"ticket_id,customer_id\nS1,C1\n", "line 1 lacks column ticket_category, priority, status"),
+        (b"ticket_id,customer_id\nS1,C1\n", "line 1 lacks columns ticket_category, priority, status"),
         (HEADER.replace(",", ";").encode(), "separated by ';'"),
         (HEADER.encode() + b"S1,C1,Caf\xe9,High,Open,2024-02-21,\n", "line 2 is not UTF-8"),
         (
@@ -31,8 +31,8 @@ HEADER = "ticket_id,customer_id,ticket_category,priority,status,opened_date,reso
     ],
     ids=["empty", "columns missing", "semicolons", "not UTF-8", "open quote", "UTF-16"],
 )
-def test_a_bad_file_fails_its_table_alone(
-    healthy: Path, platform_on: MakePlatform, content: bytes, says: str
+def test_a_bad_file_stops_only_its_table(
+    healthy: Path, platform_on: MakePlatform, content: bytes, message: str
 ) -> None:
     landing = healthy / "landing"
     platform = platform_on(healthy, MONTHLY, "features/support")
@@ -44,7 +44,7 @@ def test_a_bad_file_fails_its_table_alone(
 
     (failure,) = report.failures
     assert failure.message.startswith("support_tickets: support_tickets/bad.csv: ")
-    assert says in failure.message
+    assert message in failure.message
     assert "\n" not in failure.message
     assert not report.succeeded
     assert len(rows_of(platform.settings, "cleaned/support_tickets")) == 1
@@ -65,7 +65,7 @@ def test_a_truncated_gzip_is_named(data_dir: Path, platform_on: MakePlatform) ->
     assert failure.message.startswith("support_tickets: support_tickets/cut.csv.gz: its gzip data is damaged")
 
 
-def test_a_mended_file_brings_the_table_in_step(data_dir: Path, platform_on: MakePlatform) -> None:
+def test_after_a_file_is_corrected_its_table_is_up_to_date(data_dir: Path, platform_on: MakePlatform) -> None:
     landing = data_dir / "landing"
     land_all(landing, support_tickets="")
     path = landing / "support_tickets.csv"
@@ -77,14 +77,14 @@ def test_a_mended_file_brings_the_table_in_step(data_dir: Path, platform_on: Mak
     assert len(rows_of(platform.settings, "cleaned/support_tickets")) == 1
 
 
-def test_a_missing_table_is_named_with_the_header_to_put_there(
+def test_a_missing_table_is_named_with_the_header_that_it_needs(
     data_dir: Path, platform_on: MakePlatform
 ) -> None:
     land_all(data_dir / "landing")
     (data_dir / "landing" / "web_activity.csv").unlink()
     (failure,) = platform_on(data_dir, MONTHLY).run().failures
     assert failure.message.startswith(
-        "web_activity: no file landed; put web_activity.csv into the landing folder"
+        "web_activity: no file has landed; put web_activity.csv into the landing folder"
     )
     assert "session_id,customer_id,activity_type,product_id,timestamp" in failure.message
 
@@ -96,7 +96,7 @@ def test_an_empty_landing_folder_says_how_to_fill_it(data_dir: Path, platform_on
     assert "<table>/**/*.csv[.gz]" in failure.message
 
 
-def test_tables_without_rows_are_no_error(data_dir: Path, platform_on: MakePlatform) -> None:
+def test_tables_without_rows_are_not_an_error(data_dir: Path, platform_on: MakePlatform) -> None:
     land_all(data_dir / "landing", returns="", support_tickets="", web_activity="")
     platform = platform_on(data_dir)
     report = platform.run()
@@ -108,7 +108,7 @@ def test_tables_without_rows_are_no_error(data_dir: Path, platform_on: MakePlatf
     ] * 2
 
 
-def test_a_bad_row_is_kept_with_its_text_and_the_rest_goes_on(
+def test_a_bad_line_is_quarantined_with_its_text_and_stops_nothing(
     data_dir: Path, platform_on: MakePlatform
 ) -> None:
     land_all(
@@ -116,11 +116,11 @@ def test_a_bad_row_is_kept_with_its_text_and_the_rest_goes_on(
     )
     platform = platform_on(data_dir, MONTHLY)
     assert platform.run().failures == []
-    kept_out = {
+    quarantined = {
         row["source_line"]: (row["reasons"], row["raw_text"])
         for row in rows_of(platform.settings, "quarantine/transactions")
     }
-    assert kept_out == {
+    assert quarantined == {
         5: (
             "price:not_a_number; amount:not_a_number; transaction_date:not_a_date; quantity:below_minimum",
             'T4,C1,P1,0,"1,50",x,Cash,soon',
@@ -130,14 +130,14 @@ def test_a_bad_row_is_kept_with_its_text_and_the_rest_goes_on(
     assert len(rows_of(platform.settings, "cleaned/transactions")) == 3
 
 
-def test_an_export_with_a_line_for_each_position_of_an_order_stops_what_needs_it(
+def test_an_export_with_a_line_for_each_item_of_an_order_stops_what_needs_it(
     data_dir: Path, platform_on: MakePlatform
 ) -> None:
     lines = ["o1,C1,P1,1,1,10,Cash,2024-02-01", "o1,C1,P2,1,1,20,Cash,2024-02-01"]
     lines += [line.replace("o1", "o2") for line in lines]
     land_all(data_dir / "landing", transactions="\n".join([*lines, ""]))
     platform = platform_on(data_dir, MONTHLY)
-    # The second run finds the table as it landed, and must not go on with what the first one refused.
+    # The second run finds the table up to date with its file, and still must not use what the first run refused.
     for report in (platform.run(), platform.run()):
         (check,) = [check for check in report.checks if not check.passed]
         assert (check.asset, check.name, check.is_warning) == (
@@ -155,7 +155,7 @@ def test_an_export_with_a_line_for_each_position_of_an_order_stops_what_needs_it
     assert platform.run().succeeded
 
 
-def test_a_transaction_dated_after_today_does_not_keep_the_snapshot_from_being_made(
+def test_a_transaction_dated_after_today_does_not_prevent_the_snapshot(
     data_dir: Path, platform_on: MakePlatform
 ) -> None:
     today = datetime.now(tz=UTC).date()
@@ -170,7 +170,7 @@ def test_a_transaction_dated_after_today_does_not_keep_the_snapshot_from_being_m
     assert counted == (4 if today == last else 3)
 
 
-def test_a_line_is_short_against_its_own_file_s_header(healthy: Path, platform_on: MakePlatform) -> None:
+def test_a_line_is_compared_with_the_header_of_its_own_file(healthy: Path, platform_on: MakePlatform) -> None:
     wide = ",".join([*SOURCE_TABLES["returns"].columns, "note"])
     land(healthy / "landing", "returns/wide.csv", "R2,T1,C1,P1,1.00,Other,2024-02-21\n", wide)
     platform = platform_on(healthy, MONTHLY)

@@ -1,4 +1,4 @@
-"""Operated from Dagster's page: backfills, sensors, alerts and recovery, against a real `dagster dev`."""
+"""Operation in the Dagster UI: backfills, sensors, alerts and recovery, with a real `dagster dev`."""
 
 import os
 import shutil
@@ -60,7 +60,7 @@ def tags_of(run: dict) -> dict[str, str]:
     return {tag["key"]: tag["value"] for tag in run["tags"]}
 
 
-def test_the_whole_graph_is_there_with_its_automation_on(page: Page) -> None:
+def test_the_ui_has_the_whole_graph_and_its_automation_is_on(page: Page) -> None:
     found = page.ask(
         """{ assetNodes { assetKey { path } groupName description isPartitioned
                dependencyKeys { path } dependedByKeys { path } }
@@ -87,7 +87,7 @@ def test_the_whole_graph_is_there_with_its_automation_on(page: Page) -> None:
     assert len(states) == 8
 
 
-def test_months_are_backfilled_in_one_run_and_days_in_a_run_each_side_by_side(page: Page) -> None:
+def test_months_are_backfilled_in_one_run_and_days_in_parallel_runs(page: Page) -> None:
     before = data_files(settings(page), "cleaned/transactions")
     months = page.start_backfill(
         ["raw/transactions", "cleaned/transactions", "quarantine/transactions"], [FEBRUARY, MARCH]
@@ -105,7 +105,7 @@ def test_months_are_backfilled_in_one_run_and_days_in_a_run_each_side_by_side(pa
     assert {str(day) for day in found["as_of_date"].to_pylist()} == {OLD_DAY, "2024-02-11", "2024-02-12"}
 
 
-def test_everything_at_once_and_no_day_at_all_are_refused_and_a_check_takes_the_day_computed_last(
+def test_all_days_and_no_day_are_refused_and_a_check_uses_the_last_computed_day(
     page: Page,
 ) -> None:
     nodes = page.ask("{ assetNodes { assetKey { path } } }")["assetNodes"]
@@ -114,7 +114,7 @@ def test_everything_at_once_and_no_day_at_all_are_refused_and_a_check_takes_the_
         ["/".join(node["assetKey"]["path"]) for node in nodes], allPartitions=True
     )
     assert refused["__typename"] == "PythonError"
-    assert "start the job refresh, which computes the newest, or choose at most 31 days" in refused["message"]
+    assert "which computes the newest snapshot, or choose at most 31 days" in refused["message"]
     refused = page.ask_for_run({**SELECTOR, "jobName": "snapshot"})
     assert "no day is chosen; choose one, or start the job refresh" in refused["message"]
     assert len(page.runs()) == before
@@ -123,7 +123,7 @@ def test_everything_at_once_and_no_day_at_all_are_refused_and_a_check_takes_the_
     assert tags_of(page.runs(runIds=[run_id])[0])["dagster/partition"] == "2024-02-12"
 
 
-def test_an_old_day_again_gives_the_same_bytes(page: Page) -> None:
+def test_an_old_day_computed_again_gives_the_same_bytes(page: Page) -> None:
     hashes = set()
     for _ in range(2):
         run_id = page.launch("snapshot", assets=MONTHLY_REVENUE, tags={"dagster/partition": OLD_DAY})
@@ -134,7 +134,7 @@ def test_an_old_day_again_gives_the_same_bytes(page: Page) -> None:
     assert january["monthly_revenue"] == "12.50"
 
 
-def test_a_dropped_file_is_in_customer_360_soon_after(page: Page) -> None:
+def test_a_landed_file_is_soon_in_customer_360(page: Page) -> None:
     row = "T9,C2,P1,2,12.50,25.00,Cash,2024-02-12\n"
     land(settings(page).landing, "transactions/2024-02-12.csv", row)
 
@@ -147,7 +147,7 @@ def test_a_dropped_file_is_in_customer_360_soon_after(page: Page) -> None:
     wait_for(refreshed, "the row in customer_360.csv")
 
 
-def test_a_bad_file_raises_an_alert_and_the_next_good_one_gets_in(page: Page, alerts: Alerts) -> None:
+def test_a_bad_file_sends_an_alert_and_the_next_good_one_is_ingested(page: Page, alerts: Alerts) -> None:
     bad = settings(page).landing / "returns" / "bad.csv"
     bad.parent.mkdir()
     bad.write_text("nonsense", encoding="utf-8")
@@ -170,10 +170,10 @@ def test_a_restore_from_the_launchpad_is_refused_with_a_reason(page: Page, alert
     config = {"ops": {"restore": {"config": {"table": "cleaned/transactions", "version": 1}}}}
     assert page.end_of(page.launch("restore_table", config)) == "FAILURE"
     alert = wait_for(lambda: next((a for a in alerts if a["what"] == "restore_table"), None), "the alert")
-    assert "is older than what" in alert["why"]
+    assert "is older than the one that these tables were computed from" in alert["why"]
 
 
-def test_a_run_whose_process_is_killed_is_started_again_and_gives_the_same_tables(
+def test_a_run_whose_process_is_killed_is_restarted_and_gives_the_same_tables(
     page: Page, tmp_path: Path
 ) -> None:
     assets = [key.to_user_string() for key in GRAPH.selected(["features/segments"])]
@@ -199,7 +199,7 @@ def test_a_run_whose_process_is_killed_is_started_again_and_gives_the_same_table
 
 
 def _process_in(page: Page, run_id: str, step: str) -> int | None:
-    """The process of a run when it has begun a step."""
+    """The process of a run after it has started a step."""
     found = page.ask(
         """query($id: ID!) { runOrError(runId: $id) { ... on Run {
              stepStats { stepKey } eventConnection(afterCursor: null) { events { ... on EngineEvent {

@@ -15,7 +15,7 @@ from cip_assets_tests.integration.helpers import every_table, files_of
 
 @pytest.mark.engine
 def test_the_default_engine_gives_the_same_tables_and_files(sample: Sample, tmp_path: Path) -> None:
-    """The other engine needs a process of its own: PySpark is either classic or Connect in one.
+    """The other engine needs a separate process, because PySpark is either classic or Connect in one process.
 
     Its data folder has a plain name, and the sample's has not: that makes no difference either.
     """

@@ -1,4 +1,4 @@
-"""A whole run on values that nobody expects: every table, file and the page come out, and the figures are right."""
+"""A complete run on extreme values: every table and file and the dashboard are written, and the figures are right."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""A run that is killed at any place, and begun again, gives the tables that it would have given."""
+"""A run that is killed at any step and then started again gives the same tables as an undisturbed run."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ SELECTED = ["exports/kpi_monthly_revenue", "features/segments"]
 
 
 def killed_after(data_dir: Path, step: str) -> None:
-    """Start `cip run`, and kill its process as soon as it says that a step is done."""
+    """Start `cip run`, and kill its process as soon as it prints that a step is done."""
     process = subprocess.Popen(
         [str(Path(sys.executable).with_name("cip")), "run", *(f"--select={name}" for name in SELECTED)],
         env={**os.environ, "CIP_DATA_DIR": str(data_dir), "CIP_ENGINE": ENGINE},
@@ -41,7 +41,7 @@ def killed_after(data_dir: Path, step: str) -> None:
         ("features/rfm", {"features/purchases", "features/rfm_cut_points"}, set()),
     ],
 )
-def test_begun_again_it_goes_on_and_gives_the_same(
+def test_a_restarted_run_continues_and_gives_the_same_tables(
     data_dir: Path, healthy: Path, step: str, done: set[str], unchecked: set[str]
 ) -> None:
     land_all(data_dir / "landing")
@@ -50,7 +50,7 @@ def test_begun_again_it_goes_on_and_gives_the_same(
     with platform.instance:
         report = platform.run()
     assert report.succeeded
-    # Also what was written and not checked: months as they landed, and nobody has looked at them.
+    # This includes months that were written but not checked yet.
     assert {f"cleaned/{table}" for block in report.ingested for table in block.tables} >= unchecked
     assert done <= set(report.up_to_date) < {key.to_user_string() for key in platform.snapshot_assets}
     expected = Settings(healthy, ENGINE)

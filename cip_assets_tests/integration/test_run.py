@@ -1,4 +1,4 @@
-"""From landing files to exports: what a run promises, on real data and each engine."""
+"""Complete runs from landing files to exports, on real data and each engine."""
 
 import csv
 from collections import Counter
@@ -28,10 +28,10 @@ MONTHLY = "exports/kpi_monthly_revenue"
 
 
 @pytest.mark.engine
-def test_a_run_on_generated_data_succeeds_and_all_that_is_reported_was_planted(sample: Sample) -> None:
+def test_a_run_on_generated_data_succeeds_and_reports_only_planted_defects(sample: Sample) -> None:
     assert sample.report.failures == []
     (warning,) = [check for check in sample.report.checks if not check.passed]
-    # Some customers stand in their file twice, the second line corrected.
+    # Some customers are in their file twice, and the second line is the correction.
     assert (warning.asset, warning.name, warning.is_warning) == ("cleaned/customers", "one_line_per_id", True)
     assert warning.metadata["in_one_file"] == sample.truth.kinds["customers"]["corrected"]
     assert {path.stem for path in sample.settings.final.glob("*.csv")} == {
@@ -40,7 +40,7 @@ def test_a_run_on_generated_data_succeeds_and_all_that_is_reported_was_planted(s
 
 
 @pytest.mark.engine
-def test_every_planted_defect_is_kept_out_with_its_reason_and_nothing_else_is(sample: Sample) -> None:
+def test_every_planted_defect_is_quarantined_with_its_reason_and_nothing_else_is(sample: Sample) -> None:
     with (sample.settings.landing / "_truth.csv").open(encoding="utf-8", newline="") as stream:
         planted = [row for row in csv.DictReader(stream) if row["outcome"] != "kept"]
     expected = {(row["file"], int(row["line"])): (row["outcome"], row["reason"]) for row in planted}
@@ -54,7 +54,7 @@ def test_every_planted_defect_is_kept_out_with_its_reason_and_nothing_else_is(sa
 
 
 @pytest.mark.engine
-def test_rows_and_money_are_those_that_were_generated(sample: Sample) -> None:
+def test_rows_and_money_match_the_generated_data(sample: Sample) -> None:
     for table, rows in sample.truth.rows.items():
         assert len(rows_of(sample.settings, f"cleaned/{table}")) == rows.clean
         assert len(rows_of(sample.settings, f"raw/{table}")) == rows.landed
@@ -90,7 +90,7 @@ def test_one_row_per_customer_sorted_by_id(sample: Sample) -> None:
     assert max(Counter(ids).values()) == 1
 
 
-def test_one_asset_brings_along_what_its_checks_hold_it_against(
+def test_a_selected_asset_includes_the_tables_that_its_checks_compare_it_with(
     data_dir: Path, platform_on: MakePlatform
 ) -> None:
     land_all(data_dir / "landing")
@@ -101,7 +101,7 @@ def test_one_asset_brings_along_what_its_checks_hold_it_against(
     assert "marts/segment_migration" not in report.rows
 
 
-def test_a_late_row_runs_its_own_month_again_and_leaves_the_others_byte_for_byte(
+def test_a_late_row_reruns_only_its_own_month_and_the_others_stay_byte_for_byte(
     healthy: Path, platform_on: MakePlatform
 ) -> None:
     landing = healthy / "landing"
@@ -120,7 +120,7 @@ def test_a_late_row_runs_its_own_month_again_and_leaves_the_others_byte_for_byte
     assert [row["monthly_revenue"] for row in months] == ["25.00", "37.50"]
 
 
-def test_a_correction_delivered_later_wins_and_the_old_row_is_superseded(
+def test_a_correction_in_a_later_delivery_wins_and_the_old_row_is_superseded(
     healthy: Path, platform_on: MakePlatform
 ) -> None:
     land(
@@ -134,11 +134,14 @@ def test_a_correction_delivered_later_wins_and_the_old_row_is_superseded(
         row["transaction_id"]: row["amount"] for row in rows_of(platform.settings, "cleaned/transactions")
     }
     assert amounts["T1"] == Decimal("10.00")
-    (kept_out,) = rows_of(platform.settings, "quarantine/transactions")
-    assert (kept_out["source_file"], kept_out["reasons"]) == ("transactions.csv", "transaction_id:superseded")
+    (superseded,) = rows_of(platform.settings, "quarantine/transactions")
+    assert (superseded["source_file"], superseded["reasons"]) == (
+        "transactions.csv",
+        "transaction_id:superseded",
+    )
 
 
-def test_a_withdrawn_file_takes_its_rows_along(healthy: Path, platform_on: MakePlatform) -> None:
+def test_the_rows_of_a_removed_file_are_removed(healthy: Path, platform_on: MakePlatform) -> None:
     platform = platform_on(healthy, "features/support")
     land(healthy / "landing", "support_tickets/none.csv", "")
     land(healthy / "landing", "support_tickets.csv", "").unlink()
@@ -148,8 +151,10 @@ def test_a_withdrawn_file_takes_its_rows_along(healthy: Path, platform_on: MakeP
 
 
 @pytest.mark.engine
-def test_a_correction_may_move_to_another_month_and_back(healthy: Path, platform_on: MakePlatform) -> None:
-    """However the files come, one after the other or at once: each id counts once, in the month of its newest line."""
+def test_a_correction_can_move_a_line_to_another_month_and_back(
+    healthy: Path, platform_on: MakePlatform
+) -> None:
+    """Whether the files land one by one or together, each id counts once, in the month of its newest line."""
     platform = platform_on(healthy, MONTHLY)
     fix = land(
         healthy / "landing",
@@ -172,7 +177,7 @@ def test_a_correction_may_move_to_another_month_and_back(healthy: Path, platform
     assert revenue() == ["12.50", "37.50"]
 
 
-def test_only_the_newest_customer_snapshot_counts(healthy: Path, platform_on: MakePlatform) -> None:
+def test_only_the_newest_full_delivery_of_customers_counts(healthy: Path, platform_on: MakePlatform) -> None:
     newer = "C1,Ada,King,ada@example.org,Female,1990-12-10,2024-01-02,West,Consumer\n"
     land(healthy / "landing", "customers/dt=2024-02-01/customers.csv", newer)
     platform = platform_on(healthy, MONTHLY)
@@ -180,7 +185,9 @@ def test_only_the_newest_customer_snapshot_counts(healthy: Path, platform_on: Ma
     assert [row["last_name"] for row in rows_of(platform.settings, "cleaned/customers")] == ["King"]
 
 
-def test_a_column_that_no_contract_knows_is_kept_in_raw(healthy: Path, platform_on: MakePlatform) -> None:
+def test_a_column_that_is_not_in_the_contract_is_kept_in_raw(
+    healthy: Path, platform_on: MakePlatform
+) -> None:
     landing = healthy / "landing"
     platform = platform_on(healthy, MONTHLY)
     land(
@@ -194,9 +201,7 @@ def test_a_column_that_no_contract_knows_is_kept_in_raw(healthy: Path, platform_
     assert (row["tier"], row["product_id"], row["product_name"]) == ("gold", "P1", "Lamp")
 
 
-def test_an_older_day_can_be_computed_and_knows_nothing_of_what_came_later(
-    healthy: Path, platform_on: MakePlatform
-) -> None:
+def test_an_older_day_can_be_computed_without_later_events(healthy: Path, platform_on: MakePlatform) -> None:
     platform = platform_on(
         healthy, "exports/kpi_totals", "exports/customer_360", "exports/kpi_monthly_revenue"
     )

@@ -1,4 +1,4 @@
-"""The four questions on data with known answers: the planted story is told, and without one nothing is."""
+"""The four questions on data with known answers: planted trends are found, and without trends none are."""
 
 from datetime import date
 from pathlib import Path
@@ -15,13 +15,18 @@ from cip_assets_tests.conftest import ENGINE
 from cip_assets_tests.integration.helpers import rows_of
 
 DAY = date(2026, 6, 30)
-TOLD = {"repeat_purchases": "declining", "returns": "rising", "complaints": "rising", "engagement": "rising"}
+EXPECTED = {
+    "repeat_purchases": "declining",
+    "returns": "rising",
+    "complaints": "rising",
+    "engagement": "rising",
+}
 
 
 @pytest.mark.parametrize(
-    ("scenario", "directions"), [("story", TOLD), ("steady", dict.fromkeys(TOLD, "no change"))]
+    ("scenario", "directions"), [("story", EXPECTED), ("steady", dict.fromkeys(EXPECTED, "no change"))]
 )
-def test_the_page_says_what_was_planted(
+def test_the_dashboard_shows_the_planted_trends(
     tmp_path: Path, found: Figures, scenario: Scenario, directions: dict[str, str]
 ) -> None:
     settings = Settings(tmp_path, ENGINE)
@@ -30,7 +35,7 @@ def test_the_page_says_what_was_planted(
     assert platform.run(as_of=DAY).succeeded
     answers = rows_of(settings, "marts/insights")
     assert {row["question"]: row["direction"] for row in answers} == directions
-    # A page of other data, in which the answers are put.
+    # The answers are put into a dashboard of other data.
     text = page(Figures({**found.tables, "insights": answers}, found.cube), DAY)
     for row in answers:
         card = text.partition(f'data-question="{row["question"]}"')[2].partition("</section>")[0]

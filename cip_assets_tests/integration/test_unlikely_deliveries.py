@@ -1,4 +1,4 @@
-"""A full snapshot that lost most of its rows stops before it replaces a table, until a person accepts it."""
+"""A full delivery that lost most of its rows does not replace a table until a person accepts it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ MakePlatform = Callable[..., Platform]
 NEEDS_CUSTOMERS = "features/population"
 
 
-def test_an_empty_delivery_is_refused_until_it_is_accepted_and_not_asked_about_again(
+def test_an_empty_delivery_is_refused_until_it_is_accepted_and_then_not_again(
     healthy: Path, platform_on: MakePlatform
 ) -> None:
     platform = platform_on(healthy, NEEDS_CUSTOMERS)
@@ -22,7 +22,7 @@ def test_an_empty_delivery_is_refused_until_it_is_accepted_and_not_asked_about_a
     refused = platform.run()
     (failure,) = refused.failures
     assert failure.message.startswith(
-        "customers: the delivery of 2024-03-06 has 0 rows, raw/customers holds 2"
+        "customers: the delivery of 2024-03-06 has 0 rows, but raw/customers has 2"
     )
     assert refused.skipped == [NEEDS_CUSTOMERS]
     for layer in ("raw", "cleaned"):
@@ -37,7 +37,7 @@ def test_an_empty_delivery_is_refused_until_it_is_accepted_and_not_asked_about_a
     assert everything.succeeded
 
 
-def test_a_delivery_of_which_most_lines_are_quarantined_is_refused_until_it_is_accepted(
+def test_a_delivery_with_mostly_quarantined_lines_is_refused_until_it_is_accepted(
     healthy: Path, platform_on: MakePlatform
 ) -> None:
     platform = platform_on(healthy, NEEDS_CUSTOMERS)
@@ -50,7 +50,7 @@ def test_a_delivery_of_which_most_lines_are_quarantined_is_refused_until_it_is_a
     for refused in (platform.run(), platform.run()):
         (failure,) = refused.failures
         assert failure.message.startswith(
-            "customers: 0 rows of the newest delivery can be cleaned, cleaned/customers holds 2 "
+            "customers: 0 rows of the newest delivery can be cleaned, but cleaned/customers has 2 "
             "(quality.max_delivery_drop is 50%); correct the delivery or the rules"
         )
         assert len(rows_of(platform.settings, "cleaned/customers")) == 2
@@ -60,10 +60,10 @@ def test_a_delivery_of_which_most_lines_are_quarantined_is_refused_until_it_is_a
     assert platform.run().succeeded
 
 
-def test_a_first_run_holds_a_delivery_against_the_one_before_it(
+def test_a_first_run_compares_a_delivery_with_the_one_before_it(
     healthy: Path, platform_on: MakePlatform
 ) -> None:
-    """Products of a header alone are no fault; that customers lost theirs is."""
+    """A products file with only a header is accepted; a customers delivery that lost its rows is not."""
     landing = healthy / "landing"
     land(landing, "products.csv", "")
     land(landing, "customers/dt=2024-03-06/a.csv", "")
@@ -76,11 +76,11 @@ def test_a_first_run_holds_a_delivery_against_the_one_before_it(
 
     (failure,) = report.failures
     assert failure.message.startswith(
-        "customers: the delivery of 2024-03-06 has 0 rows, the one without a dt= had 2"
+        "customers: the delivery of 2024-03-06 has 0 rows, but the one without a dt= had 2"
     )
     assert rows_of(platform.settings, "cleaned/products") == []
 
 
-def test_only_deliveries_of_snapshots_can_be_accepted(healthy: Path, platform_on: MakePlatform) -> None:
-    with pytest.raises(PlatformError, match="--accept returns: .* take customers or products"):
+def test_only_full_deliveries_can_be_accepted(healthy: Path, platform_on: MakePlatform) -> None:
+    with pytest.raises(PlatformError, match="--accept returns: .* Choose one of: customers, products"):
         platform_on(healthy, NEEDS_CUSTOMERS).run(accept=["returns"])

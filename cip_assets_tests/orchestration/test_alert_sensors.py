@@ -1,4 +1,4 @@
-"""What raises an alert: a failed run, a failed check, a table that went stale; and what does not."""
+"""Alerts: a failed run, a failed check and a stale table send one; a good check and a warning do not."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ Alerts = list[dict[str, str]]
 
 @dg.asset
 def table() -> None:
-    """A table without a fault."""
+    """A good table."""
 
 
 @dg.asset
@@ -39,7 +39,7 @@ def checked(*, passed: bool, blocking: bool, severity: dg.AssetCheckSeverity) ->
 
 
 def run_and_tell(*definitions: object) -> str:
-    """Run assets and checks, and hand the end of the run to the sensor that it concerns; the run's id."""
+    """Run assets and checks, pass the end of the run to its sensor, and return the run's id."""
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize(definitions, instance=instance, raise_on_error=False)  # type: ignore[arg-type]
         run = instance.get_run_by_id(result.run_id)
@@ -59,7 +59,7 @@ def run_and_tell(*definitions: object) -> str:
         return result.run_id
 
 
-def test_a_failed_run_says_which_step_and_why(alerts: Alerts) -> None:
+def test_the_alert_of_a_failed_run_has_the_step_and_the_reason(alerts: Alerts) -> None:
     run_id = run_and_tell(table, bad_table)
     (alert,) = alerts
     assert alert["kind"] == "run failed"
@@ -67,7 +67,7 @@ def test_a_failed_run_says_which_step_and_why(alerts: Alerts) -> None:
     assert alert["link"].endswith(f"/runs/{run_id}")
 
 
-def test_a_failed_blocking_check_is_told_as_a_check(alerts: Alerts) -> None:
+def test_a_failed_blocking_check_is_reported_as_a_check(alerts: Alerts) -> None:
     run_and_tell(table, checked(passed=False, blocking=True, severity=dg.AssetCheckSeverity.ERROR))
     (alert,) = alerts
     assert (alert["kind"], alert["what"], alert["why"]) == (
@@ -77,7 +77,7 @@ def test_a_failed_blocking_check_is_told_as_a_check(alerts: Alerts) -> None:
     )
 
 
-def test_a_check_that_fails_without_stopping_the_run_is_told_too(alerts: Alerts) -> None:
+def test_a_failed_check_that_does_not_stop_the_run_is_also_reported(alerts: Alerts) -> None:
     run_and_tell(table, checked(passed=False, blocking=False, severity=dg.AssetCheckSeverity.ERROR))
     (alert,) = alerts
     assert (alert["kind"], alert["what"]) == ("check failed", "table adds_up")
@@ -86,14 +86,14 @@ def test_a_check_that_fails_without_stopping_the_run_is_told_too(alerts: Alerts)
 @pytest.mark.parametrize(
     ("passed", "severity"), [(True, dg.AssetCheckSeverity.ERROR), (False, dg.AssetCheckSeverity.WARN)]
 )
-def test_a_good_check_and_a_warning_raise_no_alert(
+def test_a_good_check_and_a_warning_send_no_alert(
     alerts: Alerts, *, passed: bool, severity: dg.AssetCheckSeverity
 ) -> None:
     run_and_tell(table, checked(passed=passed, blocking=False, severity=severity))
     assert alerts == []
 
 
-def test_a_table_that_goes_stale_is_told_once(alerts: Alerts) -> None:
+def test_a_stale_table_is_reported_once(alerts: Alerts) -> None:
     key = dg.AssetKey(["marts", "customer_360"])
     with dg.DagsterInstance.ephemeral() as instance:
 
@@ -109,7 +109,7 @@ def test_a_table_that_goes_stale_is_told_once(alerts: Alerts) -> None:
 
         becomes(FreshnessState.FAIL)
         cursor = looks(None)
-        assert alerts == []  # history, before the first look
+        assert alerts == []  # changes before the first poll are ignored
         becomes(FreshnessState.WARN)
         cursor = looks(cursor)
         assert alerts == []

@@ -1,4 +1,4 @@
-"""Alerts: always in the log, posted where a webhook is named, and a dead webhook disturbs nothing."""
+"""Alerts: always logged, posted if a webhook is set, and not disturbed by a dead webhook."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ ALERT = Alert.of(
 
 @contextmanager
 def webhook(status: int = 200) -> Iterator[tuple[str, list[dict[str, str]]]]:
-    """A server that keeps what is posted to it."""
+    """A server that keeps the bodies that are posted to it."""
     received: list[dict[str, str]] = []
 
     class Receiver(BaseHTTPRequestHandler):
@@ -29,7 +29,7 @@ def webhook(status: int = 200) -> Iterator[tuple[str, list[dict[str, str]]]]:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Say nothing of a request."""
+            """Do not log requests."""
 
     server = HTTPServer(("127.0.0.1", 0), Receiver)
     thread = Thread(target=server.serve_forever)
@@ -42,7 +42,7 @@ def webhook(status: int = 200) -> Iterator[tuple[str, list[dict[str, str]]]]:
         server.server_close()
 
 
-def test_an_alert_says_what_failed_why_and_where_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_alert_has_the_failure_the_reason_and_a_link(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CIP_UI_URL", "https://dagster.example.org")
     alert = Alert.of("run failed", "ingest", "raw/returns: its header lacks a column", "runs/42")
     assert alert.link == "https://dagster.example.org/runs/42"
@@ -81,10 +81,10 @@ def test_a_dead_webhook_is_logged_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with webhook() as (url, _):
-        pass  # nobody listens there any more
+        pass  # nothing listens there any more
     monkeypatch.setenv("CIP_ALERT_WEBHOOK", url)
     send(ALERT, LOG)
-    assert caplog.messages == [ALERT.text, "CIP_ALERT_WEBHOOK did not take the alert: ConnectionError"]
+    assert caplog.messages == [ALERT.text, "CIP_ALERT_WEBHOOK did not accept the alert: ConnectionError"]
 
 
 def test_a_webhook_that_refuses_is_logged(
@@ -93,4 +93,4 @@ def test_a_webhook_that_refuses_is_logged(
     with webhook(status=500) as (url, _):
         monkeypatch.setenv("CIP_ALERT_WEBHOOK", url)
         send(ALERT, LOG)
-    assert caplog.messages[-1] == "CIP_ALERT_WEBHOOK did not take the alert: HTTPError"
+    assert caplog.messages[-1] == "CIP_ALERT_WEBHOOK did not accept the alert: HTTPError"

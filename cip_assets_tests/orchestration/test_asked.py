@@ -1,4 +1,4 @@
-"""What a run or a backfill is refused for, and what it is not, on the instance that `make ui` and `cip` use."""
+"""Which runs and backfills are refused, on the instance that `make ui` and `cip` use."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -40,11 +40,11 @@ def refusal(asked: dict[dg.AssetKey, dg.PartitionsDefinition | None], tags: dict
     return str(refused.value)
 
 
-def test_a_snapshot_takes_one_day_of_the_calendar() -> None:
+def test_a_snapshot_needs_one_day_of_the_calendar() -> None:
     refuse_partitions({RFM: DAYS, CUSTOMERS: None}, {PARTITION: "2024-02-12"})
     refuse_partitions({RFM: DAYS}, months("2024-02-12", "2024-02-12"))
     assert refusal({RFM: DAYS}, {}) == (
-        "features/rfm: no day is chosen; choose one, or start the job refresh, which computes the newest"
+        "features/rfm: no day is chosen; choose one, or start the job refresh, which computes the newest snapshot"
     )
     assert "a run computes one day, not 2024-02-11 to 2024-02-12; start a backfill" in refusal(
         {RFM: DAYS}, months("2024-02-11", "2024-02-12")
@@ -52,25 +52,27 @@ def test_a_snapshot_takes_one_day_of_the_calendar() -> None:
 
 
 @pytest.mark.parametrize("day", ["2019-02-12", "2924-02-12", "2024-02", "2024-02-31", "yesterday", ""])
-def test_a_day_of_no_snapshot_is_refused_with_those_that_there_are(day: str) -> None:
+def test_an_impossible_day_is_refused_with_the_possible_ones(day: str) -> None:
     assert refusal({RFM: DAYS}, {PARTITION: day}).startswith(
-        f"features/rfm: there is no snapshot of {day!r}: take a day from 2023-01-01"
+        f"features/rfm: there is no snapshot of {day!r}: choose a day from 2023-01-01"
     )
 
 
-def test_an_ingest_takes_a_month_or_a_range_of_months() -> None:
+def test_an_ingest_needs_a_month_or_a_range_of_months() -> None:
     refuse_partitions({RETURNS: MONTHS, CUSTOMERS: None}, {PARTITION: "2024-02-01"})
     refuse_partitions({RETURNS: MONTHS}, months("2024-01-01", "2024-03-01"))
-    assert refusal({RETURNS: MONTHS}, {}).startswith("cleaned/returns: no month is chosen; choose some")
-    assert "the months go backwards, from 2024-03-01 to 2024-01-01" in refusal(
+    assert refusal({RETURNS: MONTHS}, {}).startswith(
+        "cleaned/returns: no month is chosen; choose one or more"
+    )
+    assert "the first month 2024-03-01 is after the last month 2024-01-01; exchange them" in refusal(
         {RETURNS: MONTHS}, months("2024-03-01", "2024-01-01")
     )
 
 
 @pytest.mark.parametrize("month", ["2024-02-17", "2022-12-01", "2924-02-01", "2024-02"])
-def test_a_day_within_a_month_is_no_month(month: str) -> None:
-    """Dagster would run the month after it, and succeed."""
-    says = f"{month!r} is not a month: write its first day, from 2023-01-01"
+def test_a_day_in_the_middle_of_a_month_is_not_a_month(month: str) -> None:
+    """Dagster would run the following month, and succeed."""
+    says = f"{month!r} is not a month: write the first day of a month, from 2023-01-01"
     assert says in refusal({RETURNS: MONTHS}, {PARTITION: month})
     assert says in refusal({RETURNS: MONTHS}, months(month, "2024-03-01"))
 
@@ -79,7 +81,7 @@ def test_months_and_days_in_one_run_are_refused() -> None:
     assert "start the job refresh" in refusal({RFM: DAYS, RETURNS: MONTHS}, {PARTITION: "2024-02-01"})
 
 
-def test_what_has_no_partitions_needs_none() -> None:
+def test_assets_without_partitions_need_none() -> None:
     refuse_partitions({CUSTOMERS: None}, {})
 
 
@@ -93,7 +95,7 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 
 def backfill_of(layers: str, partitions: list[str] | None = None) -> PartitionBackfill:
-    """What the page asks for: some partitions of the assets of some layers, or all."""
+    """A backfill as the Dagster UI requests it: some or all partitions of the assets of some layers."""
     graph = DEFINITIONS.resolve_asset_graph()
     return PartitionBackfill.from_asset_partitions(
         backfill_id="asked",
@@ -115,7 +117,7 @@ DEFINITIONS = build_definitions(Settings(Path("/nowhere"), ENGINE), GRAPH)
 EVERY_DAY = DAYS.get_partition_keys()
 
 
-# Dagster calls a function that it has deprecated itself.
+# Dagster calls a function that is deprecated by Dagster itself.
 ITS_OWN = pytest.mark.filterwarnings("ignore:Function `AssetSelection.sources`:DeprecationWarning")
 
 
@@ -135,8 +137,8 @@ def test_a_backfill_of_too_many_days_is_refused_before_anything_is_stored(
     with pytest.raises(PlatformError) as refused:
         instance.add_backfill(backfill_of(layers, partitions))
     assert str(refused.value) == (
-        f"this backfill would compute {days:,} days, a run for each: start the job refresh, which computes the "
-        "newest, or choose at most 31 days (operations.max_days_at_once of the rules)"
+        f"this backfill would compute {days:,} days in one run each: start the job refresh, which computes the "
+        "newest snapshot, or choose at most 31 days (operations.max_days_at_once of the rules)"
     )
     assert not instance.get_backfills()
 
@@ -184,7 +186,11 @@ def test_a_backfill_of_a_job_counts_its_days(job: str, days: int) -> None:
         ("ingest", {}, "cleaned/returns and 11 more: no month is chosen"),
         ("ingest", {PARTITION: "2024-02-17"}, "'2024-02-17' is not a month"),
         ("snapshot", months("2024-02-11", "2024-02-12"), "a run computes one day"),
-        ("validate_exports", {}, "exports/customer_360 was not computed yet"),
+        (
+            "validate_exports",
+            {},
+            "exports/customer_360 has not been computed yet, so .*; materialize it first",
+        ),
     ],
 )
 def test_a_run_without_its_partition_is_not_stored(
@@ -196,8 +202,8 @@ def test_a_run_without_its_partition_is_not_stored(
     assert platform.instance.get_runs_count() == 0
 
 
-def test_of_a_job_that_is_run_in_part_only_that_part_counts(instance: dg.DagsterInstance) -> None:
-    """`dagster asset materialize --select features/rfm` runs a part of the job of all assets."""
+def test_if_only_part_of_a_job_is_run_only_that_part_is_checked(instance: dg.DagsterInstance) -> None:
+    """`dagster asset materialize --select features/rfm` runs a part of the job with all assets."""
     job = DEFINITIONS.resolve_implicit_global_asset_job_def()
     run = instance.create_run_for_job(job, asset_selection={RFM}, tags={PARTITION: "2024-02-12"})
     assert run.asset_selection == {RFM}
@@ -210,7 +216,7 @@ def test_of_a_job_that_is_run_in_part_only_that_part_counts(instance: dg.Dagster
 @pytest.mark.parametrize(
     ("job", "tags"), [("snapshot", {}), ("ingest", {PARTITION: "2024-02-17"}), ("validate_exports", {})]
 )
-def test_with_another_history_it_fails_before_its_first_step(
+def test_with_another_instance_an_invalid_run_fails_before_its_first_step(
     platform_on: Callable[..., Platform], data_dir: Path, job: str, tags: dict[str, str]
 ) -> None:
     platform, report = platform_on(data_dir), Report()
@@ -220,7 +226,7 @@ def test_with_another_history_it_fails_before_its_first_step(
     assert not report.seconds
 
 
-def test_checks_that_are_executed_without_a_day_judge_the_day_computed_last(healthy: Path) -> None:
+def test_checks_that_are_executed_without_a_day_use_the_last_computed_day(healthy: Path) -> None:
     platform, report = open_platform(Settings(healthy, ENGINE)), Report()
     with platform.instance:
         platform.execute("validate_exports", report)
@@ -229,7 +235,7 @@ def test_checks_that_are_executed_without_a_day_judge_the_day_computed_last(heal
     assert {check.passed for check in report.checks} == {True}
 
 
-def test_the_instance_of_a_data_folder_is_this_one_also_where_its_settings_are_older(tmp_path: Path) -> None:
+def test_a_data_folder_with_older_settings_uses_this_instance_too(tmp_path: Path) -> None:
     settings = tmp_path / "dagster.yaml"
     assert not add_setting(tmp_path)
     shipped = DAGSTER_SETTINGS.read_text("utf-8")
@@ -243,10 +249,10 @@ def test_the_instance_of_a_data_folder_is_this_one_also_where_its_settings_are_o
         assert isinstance(after, Instance)
 
 
-# --- the job that needs no configuration ------------------------------------------------------------------
+# --- the job refresh --------------------------------------------------------------------------------------
 
 
-def test_refresh_without_a_configuration_does_what_is_due(healthy: Path) -> None:
+def test_refresh_without_a_configuration_brings_everything_up_to_date(healthy: Path) -> None:
     land(healthy / "landing", "returns/late.csv", "nonsense\n", columns="return_id")
     platform = open_platform(Settings(healthy, ENGINE))
     with platform.instance as instance:

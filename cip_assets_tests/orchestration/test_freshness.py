@@ -1,4 +1,4 @@
-"""Freshness: a policy on every table, and a refresh of what is about to go stale, by a clock that is set here."""
+"""Freshness: every table has a policy, and what will soon be stale is refreshed. The tests set the clock."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -28,7 +28,7 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 
 def materialized(instance: dg.DagsterInstance, key: dg.AssetKey) -> datetime:
-    """Report a materialization; when it was."""
+    """Report a materialization; return its time."""
     instance.report_runless_asset_event(dg.AssetMaterialization(key))
     event = instance.get_latest_materialization_event(key)
     assert event is not None
@@ -36,7 +36,7 @@ def materialized(instance: dg.DagsterInstance, key: dg.AssetKey) -> datetime:
 
 
 def requests(name: str, instance: dg.DagsterInstance, data_dir: Path, now: datetime) -> list[dg.RunRequest]:
-    """What a schedule asks for at a moment."""
+    """The requests of a schedule at a given time."""
     schedule = next(schedule for schedule in SCHEDULES if schedule.name == name)
     with dg.build_schedule_context(
         instance=instance,
@@ -58,18 +58,18 @@ def test_every_table_has_the_policy_of_its_layer() -> None:
         )
 
 
-def test_what_was_refreshed_lately_is_not_about_to_go_stale(instance: dg.DagsterInstance) -> None:
+def test_an_asset_that_was_refreshed_recently_will_not_soon_be_stale(instance: dg.DagsterInstance) -> None:
     done = materialized(instance, MANIFEST)
     window = fail_window("landing", GRAPH.rules)
     assert about_to_go_stale(instance, [MANIFEST], done + window * 0.74, GRAPH.rules) == {}
     assert set(about_to_go_stale(instance, [MANIFEST], done + window * 0.76, GRAPH.rules)) == {MANIFEST}
 
 
-def test_what_was_never_there_is_due_at_once(instance: dg.DagsterInstance) -> None:
+def test_an_asset_that_was_never_computed_is_due_at_once(instance: dg.DagsterInstance) -> None:
     assert about_to_go_stale(instance, [MANIFEST], datetime.now(UTC), GRAPH.rules) == {MANIFEST: 0}
 
 
-def test_a_refresh_is_asked_for_once_until_it_was_done(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+def test_a_refresh_is_requested_once_until_it_is_done(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     schedule = "scan_landing_before_stale"
     done = materialized(instance, MANIFEST)
     window = fail_window("landing", GRAPH.rules)
@@ -83,7 +83,9 @@ def test_a_refresh_is_asked_for_once_until_it_was_done(instance: dg.DagsterInsta
     assert later.run_key != asked.run_key
 
 
-def test_just_what_is_about_to_go_stale_is_refreshed(instance: dg.DagsterInstance, healthy: Path) -> None:
+def test_only_assets_that_will_soon_be_stale_are_refreshed(
+    instance: dg.DagsterInstance, healthy: Path
+) -> None:
     rfm = dg.AssetKey(["features", "rfm"])
     for key in sorted(SNAPSHOT_ASSETS - {rfm}):
         done = materialized(instance, key)
@@ -105,7 +107,7 @@ def test_the_newest_month_of_a_table_is_ingested_before_it_goes_stale(
     assert covered == {"customers", "products", "transactions", "returns", "support_tickets", "web_activity"}
 
 
-def test_upkeep_is_on_sundays() -> None:
-    upkeep = next(schedule for schedule in SCHEDULES if schedule.name == "maintenance_weekly")
-    assert upkeep.cron_schedule == "0 3 * * 0"
-    assert upkeep.default_status == dg.DefaultScheduleStatus.RUNNING
+def test_maintenance_is_on_sundays() -> None:
+    weekly = next(schedule for schedule in SCHEDULES if schedule.name == "maintenance_weekly")
+    assert weekly.cron_schedule == "0 3 * * 0"
+    assert weekly.default_status == dg.DefaultScheduleStatus.RUNNING

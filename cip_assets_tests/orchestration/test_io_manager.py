@@ -1,4 +1,4 @@
-"""The IO manager, by what real Dagster runs leave in the tables, the Delta log and the event log."""
+"""The IO manager: what real Dagster runs write to the tables, the Delta log and the event log."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -29,14 +29,14 @@ EVENTS, REGIONS, TOTALS = (
 
 
 def declared(**types: str) -> dict[str, Any]:
-    """The columns that an asset's contract promises, as its definition shows them."""
+    """The columns of an asset's contract, as its definition shows them."""
     return {
         "dagster/column_schema": dg.TableSchema([dg.TableColumn(name, ddl) for name, ddl in types.items()])
     }
 
 
 class Events(dg.Config):
-    """What the source of the events delivers."""
+    """The values that the source of the events delivers."""
 
     shop: str = "North"
     note: bool = False
@@ -51,7 +51,7 @@ class Events(dg.Config):
     code_version="v7",
 )
 def events(context: dg.AssetExecutionContext, config: Events, engine: EngineResource) -> DataFrame:
-    """One event a month, worth as much as the month's number."""
+    """One event per month, whose amount is the number of the month."""
     months = [date.fromisoformat(key) for key in context.partition_keys]
     rows = [(f"{config.shop}-{month:%m}", Decimal(month.month), month) for month in months]
     if config.stray:
@@ -81,7 +81,7 @@ def regions(engine: EngineResource) -> DataFrame:
 def totals(
     context: dg.AssetExecutionContext, engine: EngineResource, events: DataFrame, regions: DataFrame
 ) -> DataFrame:
-    """What a day's snapshot was handed: every month so far, just the columns it asked for."""
+    """The input of a day's snapshot: every month so far, with only the columns that it reads."""
     total = sum((row["amount"] for row in events.collect()), Decimal(0))
     row = (date.fromisoformat(context.partition_key), total, ",".join(events.columns), regions.count())
     return engine.spark_session.createDataFrame(
@@ -120,7 +120,7 @@ class Lake:
         raise_on_error: bool = True,
         **config: Any,
     ) -> dg.ExecuteInProcessResult:
-        """Materialize an asset: unpartitioned, one partition, or a range of partitions in one run."""
+        """Materialize an asset: without a partition, with one, or with a range of partitions in one run."""
         tags = {"dagster/asset_partition_range_start": partition, "dagster/asset_partition_range_end": to}
         return self.definitions.resolve_job_def(key.path[-1]).execute_in_process(
             instance=self.instance,
@@ -159,7 +159,7 @@ def ids(lake: Lake) -> list[str]:
 
 
 @pytest.mark.engine
-def test_a_range_of_months_is_one_run_one_commit_and_replaces_just_the_range(lake: Lake) -> None:
+def test_a_range_of_months_is_one_run_and_one_commit_and_replaces_only_the_range(lake: Lake) -> None:
     lake.run(EVENTS, "2024-01-01", to="2024-04-01")
     before = lake.commit(EVENTS).version
     result = lake.run(EVENTS, "2024-02-01", to="2024-03-01", shop="South")
@@ -182,7 +182,7 @@ def test_a_range_of_months_is_one_run_one_commit_and_replaces_just_the_range(lak
 
 
 @pytest.mark.engine
-def test_a_day_is_handed_every_month_so_far_and_the_columns_it_asks_for(lake: Lake) -> None:
+def test_a_day_gets_every_month_so_far_with_the_columns_that_it_reads(lake: Lake) -> None:
     lake.run(EVENTS, "2024-01-01", to="2024-04-01")
     lake.run(REGIONS)
     lake.run(TOTALS, "2024-03-15")
@@ -191,7 +191,7 @@ def test_a_day_is_handed_every_month_so_far_and_the_columns_it_asks_for(lake: La
     ]
 
 
-def test_one_month_is_a_run_of_its_own(lake: Lake) -> None:
+def test_one_month_can_be_run_separately(lake: Lake) -> None:
     lake.run(EVENTS, "2024-01-01", to="2024-03-01")
     result = lake.run(EVENTS, "2024-02-01", shop="South")
     assert ids(lake) == ["North-01", "North-03", "South-02"]
@@ -200,7 +200,7 @@ def test_one_month_is_a_run_of_its_own(lake: Lake) -> None:
     assert (event.partition, event.metadata["dagster/row_count"].value) == ("2024-02-01", 1)
 
 
-def test_each_day_replaces_itself_alone(lake: Lake) -> None:
+def test_each_day_replaces_only_itself(lake: Lake) -> None:
     lake.run(REGIONS)
     lake.run(EVENTS, "2024-01-01", to="2024-02-01")
     for day in ("2024-01-31", "2024-02-01"):
@@ -226,7 +226,7 @@ def test_a_table_without_partitions_is_replaced(lake: Lake) -> None:
     assert event.metadata["dagster/row_count"].value == 2
 
 
-def test_a_column_beyond_the_contract_is_shown_with_the_contracts_own(lake: Lake) -> None:
+def test_a_column_that_is_not_in_the_contract_is_shown_with_those_that_are(lake: Lake) -> None:
     lake.run(EVENTS, "2024-01-01")
     (event,) = materializations(lake.run(EVENTS, "2024-02-01", note=True))
     shown = event.metadata["dagster/column_schema"].value
@@ -242,7 +242,7 @@ def test_a_column_beyond_the_contract_is_shown_with_the_contracts_own(lake: Lake
     assert [row["note"] for row in lake.rows(EVENTS)] == [None, "North-02"]
 
 
-def test_a_run_that_fails_while_it_writes_materializes_nothing(lake: Lake) -> None:
+def test_a_run_that_fails_while_writing_materializes_nothing(lake: Lake) -> None:
     lake.run(EVENTS, "2024-01-01", to="2024-02-01")
     before = lake.commit(EVENTS).version
     result = lake.run(EVENTS, "2024-02-01", raise_on_error=False, stray=True)
@@ -251,7 +251,7 @@ def test_a_run_that_fails_while_it_writes_materializes_nothing(lake: Lake) -> No
     assert (lake.commit(EVENTS).version, ids(lake)) == (before, ["North-01", "North-02"])
 
 
-def test_an_input_that_is_not_written_yet_is_named(lake: Lake) -> None:
+def test_an_input_that_was_not_written_yet_is_named(lake: Lake) -> None:
     lake.run(EVENTS, "2024-01-01")
     (failed,) = lake.run(TOTALS, "2024-01-31", raise_on_error=False).get_step_failure_events()
     (failure,) = failures_of(failed)

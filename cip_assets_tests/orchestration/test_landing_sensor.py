@@ -1,4 +1,4 @@
-"""The sensor of the landing folder: what it asks for, how often, and what it leaves alone."""
+"""The sensor of the landing folder: the runs that it requests, how often, and the files that it ignores."""
 
 import json
 import os
@@ -38,16 +38,16 @@ SNAPSHOT_OF_TESTS = {
         "exports/kpi_monthly_revenue",
     )
 }
-"""What these tests compute of a snapshot: a whole one is run in test_dagster_page.py."""
+"""The snapshot assets that these tests compute. test_dagster_page.py runs a complete snapshot."""
 
 
 def revenue(settings: Settings) -> list[str]:
-    """What was exported, month by month."""
+    """The exported revenue of each month."""
     return [row["monthly_revenue"] for row in exported(settings, "kpi_monthly_revenue")]
 
 
 class Sensor:
-    """The sensor on a data folder, with a clock of its own; what it asks for is run in this process."""
+    """The sensor on a data folder, with its own clock. Requested runs are executed in this process."""
 
     def __init__(self, data_dir: Path, instance: dg.DagsterInstance) -> None:
         self.platform = open_platform(Settings(data_dir, ENGINE), instance)
@@ -55,7 +55,7 @@ class Sensor:
         self.report = Report()
 
     def asks(self, writing: Sequence[str] = ()) -> Sequence[dg.RunRequest] | str:
-        """One look at the landing folder, where somebody may still be writing files."""
+        """Evaluate the sensor once, while some files may still be being written."""
         settings = self.platform.settings
         everything = look(settings.landing, {}, time.time() + SETTLED_AFTER).files
         seen = Look({path: file for path, file in everything.items() if path not in writing}, writing)
@@ -66,7 +66,7 @@ class Sensor:
         return outcome
 
     def runs(self) -> list[dg.RunRequest]:
-        """Look and run what is asked for until nothing is; all that was asked for."""
+        """Evaluate the sensor and execute the requested runs until there are none; return all requests."""
         asked: list[dg.RunRequest] = []
         while not isinstance(outcome := self.asks(), str):
             for request in outcome:
@@ -75,7 +75,7 @@ class Sensor:
         return asked
 
     def run(self, request: dg.RunRequest) -> None:
-        """Run a request, with the tags that Dagster's daemon gives it."""
+        """Execute a request, with the tags that Dagster's daemon adds."""
         by_daemon = {"dagster/run_key": str(request.run_key), "dagster/sensor_name": LANDING}
         self.platform.execute(
             str(request.job_name),
@@ -94,7 +94,7 @@ def _small_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def sensor(healthy: Path, _small_snapshot: None) -> Iterator[Sensor]:
-    """A sensor on the small landing folder, which Dagster has ingested and exported."""
+    """A sensor on the small landing folder, which is already ingested and exported."""
     with open_instance(healthy / ".dagster") as instance:
         yield Sensor(healthy, instance)
 
@@ -132,16 +132,16 @@ def test_the_same_file_twice_starts_nothing(sensor: Sensor) -> None:
     assert sensor.asks() == "everything that landed is in the exports"
 
 
-def test_a_request_is_made_once_also_when_nothing_came_of_it(sensor: Sensor) -> None:
+def test_a_request_is_made_once_even_if_it_was_not_executed(sensor: Sensor) -> None:
     land(sensor.platform.settings.landing, "transactions/late.csv", LATE)
     (first,) = sensor.asks()
     (second,) = sensor.asks()
     assert first.run_key == second.run_key  # Dagster starts one run per key
 
 
-def test_a_file_is_whole_when_nobody_has_written_to_it_for_a_while(data_dir: Path) -> None:
+def test_a_file_is_complete_if_nobody_has_written_to_it_for_a_while(data_dir: Path) -> None:
     path = land(data_dir / "landing", "transactions/late.csv", LATE)
-    os.utime(path, (1, 1))  # a copy may keep the time of its original
+    os.utime(path, (1, 1))  # a copy can keep the time of its original
     written = path.stat().st_ctime
     early = look(data_dir / "landing", {}, written + SETTLED_AFTER / 2)
     assert (early.landed, early.being_written) == ({}, ["transactions/late.csv"])
@@ -149,10 +149,10 @@ def test_a_file_is_whole_when_nobody_has_written_to_it_for_a_while(data_dir: Pat
     assert (later.landed.keys(), later.being_written) == ({"transactions/late.csv"}, [])
 
 
-def test_a_look_agrees_with_the_manifest_on_what_cannot_be_read(
+def test_the_sensor_and_the_manifest_agree_on_unreadable_files(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else the sensor would ask for it again and again. A file that goes while it looks is just not there."""
+    """Otherwise the sensor would request the same run repeatedly. A file that is deleted meanwhile is ignored."""
     landed = data_dir / "landing"
     (landed / "returns.csv").symlink_to("gone")
     (landed / "customers" / "dt=31-01-2024").mkdir(parents=True)
@@ -166,14 +166,14 @@ def test_a_look_agrees_with_the_manifest_on_what_cannot_be_read(
     assert len(seen.landed) == 2
 
 
-def test_a_file_that_is_still_being_written_is_left_until_it_is_whole(sensor: Sensor) -> None:
+def test_a_file_that_is_still_being_written_is_ignored_until_it_is_complete(sensor: Sensor) -> None:
     land(sensor.platform.settings.landing, "transactions/late.csv", LATE)
     assert sensor.asks(writing=["transactions/late.csv"]) == "everything that landed is in the exports"
     (request,) = sensor.asks()
     assert covered(request) == (JANUARY, JANUARY, {"transactions"})
 
 
-def test_others_go_on_meanwhile_and_do_not_read_it(sensor: Sensor) -> None:
+def test_other_files_are_ingested_meanwhile_without_the_unfinished_one(sensor: Sensor) -> None:
     settings = sensor.platform.settings
     land(settings.landing, "transactions/late.csv", LATE)
     land(settings.landing, "transactions/unfinished.csv", LATE.replace("T9", "T10"))
@@ -184,11 +184,11 @@ def test_others_go_on_meanwhile_and_do_not_read_it(sensor: Sensor) -> None:
     assert ("T9" in ids, "T10" in ids) == (True, False)
 
 
-def test_a_file_that_is_being_written_over_is_waited_for(sensor: Sensor) -> None:
-    assert sensor.asks(writing=["transactions.csv"]) == "transactions.csv: being written"
+def test_the_sensor_waits_for_a_file_that_is_being_overwritten(sensor: Sensor) -> None:
+    assert sensor.asks(writing=["transactions.csv"]) == "transactions.csv: still being written"
 
 
-def test_a_bad_file_fails_once_and_does_not_keep_the_next_good_one_out(sensor: Sensor) -> None:
+def test_a_bad_file_fails_once_and_does_not_stop_the_next_good_one(sensor: Sensor) -> None:
     settings = sensor.platform.settings
     bad = settings.landing / "support_tickets" / "bad.csv"
     bad.parent.mkdir()
@@ -205,7 +205,7 @@ def test_a_bad_file_fails_once_and_does_not_keep_the_next_good_one_out(sensor: S
     assert dg.AssetKey(["features", "support"]) in (again.asset_selection or [])
 
 
-def test_a_removed_file_takes_its_rows_along(sensor: Sensor) -> None:
+def test_the_rows_of_a_removed_file_are_removed(sensor: Sensor) -> None:
     settings = sensor.platform.settings
     late = land(settings.landing, "transactions/late.csv", LATE)
     sensor.runs()
@@ -215,7 +215,7 @@ def test_a_removed_file_takes_its_rows_along(sensor: Sensor) -> None:
     assert revenue(settings) == ["12.50", "37.50"]
 
 
-def test_months_apart_are_runs_apart(sensor: Sensor) -> None:
+def test_months_that_are_not_consecutive_are_separate_runs(sensor: Sensor) -> None:
     landing = sensor.platform.settings.landing
     land(
         landing, "transactions/apart.csv", LATE + LATE.replace("T9", "T8").replace("2024-01-31", "2024-05-02")
@@ -238,7 +238,7 @@ def test_a_new_delivery_of_customers_needs_no_month(sensor: Sensor) -> None:
     assert [row["last_name"] for row in rows_of(settings, "cleaned/customers")] == ["King"]
 
 
-def test_nothing_is_asked_for_while_an_ingest_runs(sensor: Sensor) -> None:
+def test_nothing_is_requested_while_an_ingest_is_running(sensor: Sensor) -> None:
     instance = sensor.platform.instance
     land(sensor.platform.settings.landing, "transactions/late.csv", LATE)
     job = sensor.platform.definitions.resolve_job_def(INGEST)
@@ -250,17 +250,15 @@ def test_nothing_is_asked_for_while_an_ingest_runs(sensor: Sensor) -> None:
     assert not isinstance(sensor.asks(), str)
 
 
-def test_a_restored_table_is_left_alone(sensor: Sensor) -> None:
+def test_a_restored_table_starts_no_run(sensor: Sensor) -> None:
     from cip_assets.orchestration.jobs.recovery import RESTORE
 
     assert sensor.asks() == "everything that landed is in the exports"
-    sensor.platform.recover(RESTORE, {"table": "cleaned/transactions", "version": 0, "go_on": True})
+    sensor.platform.recover(RESTORE, {"table": "cleaned/transactions", "version": 0, "force": True})
     assert sensor.asks() == "everything that landed is in the exports"
 
 
-def test_a_tick_of_dagster_s_sensor_remembers_the_hashes(
-    sensor: Sensor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_cursor_of_the_sensor_has_the_hashes(sensor: Sensor, monkeypatch: pytest.MonkeyPatch) -> None:
     from cip_assets.orchestration.jobs.all_jobs import all_jobs
     from cip_assets.orchestration.resources import LakeResource
     from cip_assets.orchestration.sensors import landing_sensor
@@ -282,7 +280,7 @@ def test_a_tick_of_dagster_s_sensor_remembers_the_hashes(
     assert files_of(settings)
 
 
-def test_a_file_that_comes_goes_and_comes_again_is_followed_each_time(sensor: Sensor) -> None:
+def test_a_file_that_is_added_removed_and_added_again_is_handled_each_time(sensor: Sensor) -> None:
     settings = sensor.platform.settings
     late = settings.landing / "transactions" / "late.csv"
     for january in ("25.00", "12.50", "25.00"):
@@ -295,7 +293,7 @@ def test_a_file_that_comes_goes_and_comes_again_is_followed_each_time(sensor: Se
     assert sensor.report.failures == []
 
 
-def test_a_bad_file_that_comes_again_is_told_again(sensor: Sensor) -> None:
+def test_a_bad_file_that_is_added_again_is_reported_again(sensor: Sensor) -> None:
     bad = sensor.platform.settings.landing / "support_tickets" / "bad.csv"
     bad.parent.mkdir()
     for times in (1, 2):
@@ -309,7 +307,7 @@ def test_a_bad_file_that_comes_again_is_told_again(sensor: Sensor) -> None:
 
 @pytest.fixture
 def fresh_sensor(data_dir: Path, _small_snapshot: None) -> Iterator[Sensor]:
-    """A sensor on an empty folder, in which nothing ever ran."""
+    """A sensor on an empty folder, in which nothing was ever run."""
     with open_instance(data_dir / ".dagster") as instance:
         yield Sensor(data_dir, instance)
 
@@ -323,14 +321,14 @@ def test_a_first_start_with_tables_without_rows_succeeds_in_one_run(fresh_sensor
     assert revenue(settings) == ["12.50", "37.50"]
 
 
-def test_a_correction_that_moves_to_another_month_runs_the_month_it_left(sensor: Sensor) -> None:
+def test_a_correction_that_moves_a_line_to_another_month_also_runs_the_old_month(sensor: Sensor) -> None:
     settings = sensor.platform.settings
     moved = "T2,C1,P1,2,12.50,25.00,PayPal,2024-01-31\n"
     land(settings.landing, "transactions/dt=2024-03-10/fix.csv", moved)
     sensor.runs()
     assert revenue(settings) == ["37.50", "12.50"]
-    (kept_out,) = rows_of(settings, "quarantine/transactions")
-    assert (kept_out["month"].isoformat(), kept_out["outcome"]) == (FEBRUARY, "superseded")
+    (superseded,) = rows_of(settings, "quarantine/transactions")
+    assert (superseded["month"].isoformat(), superseded["outcome"]) == (FEBRUARY, "superseded")
     (settings.landing / "transactions/dt=2024-03-10/fix.csv").unlink()
     sensor.runs()
     assert revenue(settings) == ["12.50", "37.50"]

@@ -1,4 +1,4 @@
-"""Steps are tried again for what can pass, never for what a person has to mend; tables have pools."""
+"""Steps are retried after temporary errors, never for problems that a person has to fix; tables have pools."""
 
 import os
 import signal
@@ -34,9 +34,9 @@ AT_ONCE = Retries(max_retries=RETRIES.max_retries)
         ([OSError("storage")] * 4, 4, False),
         ([PlatformError("returns: bad.csv: line 2 is not UTF-8")], 1, False),
     ],
-    ids=["no error", "passes", "passes at last", "does not pass", "has to be mended"],
+    ids=["no error", "one retry", "three retries", "too many errors", "a person has to fix it"],
 )
-def test_what_can_pass_is_tried_again(errors: list[Exception], attempts: int, succeeds: bool) -> None:
+def test_temporary_errors_are_retried(errors: list[Exception], attempts: int, succeeds: bool) -> None:
     tried: Counter[str] = Counter()
 
     @dg.asset(retry_policy=AT_ONCE)
@@ -53,7 +53,7 @@ BAD_FILE = "returns: bad.csv: line 2 is not UTF-8"
 
 
 class Refusing(dg.IOManager):
-    """Has nothing that can be read."""
+    """An asset whose file cannot be read."""
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None: ...
 
@@ -62,13 +62,13 @@ class Refusing(dg.IOManager):
 
 
 def refused(*definitions: Any, **options: Any) -> tuple[list[str], list[str]]:
-    """What is told of the steps that failed, and the steps that were tried again."""
+    """The messages of the failed steps, and the retried steps."""
     result = dg.materialize(definitions, raise_on_error=False, **options)
     told = [f"{f.step}: {f.message}" for e in result.get_step_failure_events() for f in failures_of(e)]
     return told, [str(event.step_key) for event in result.all_events if event.is_step_up_for_retry]
 
 
-def test_what_has_to_be_mended_is_one_line_wherever_it_is_found() -> None:
+def test_a_problem_that_a_person_has_to_fix_is_one_line_in_any_step() -> None:
     @dg.asset(retry_policy=RETRIES)
     def table() -> None: ...
 
@@ -93,7 +93,7 @@ def test_what_has_to_be_mended_is_one_line_wherever_it_is_found() -> None:
     assert again == []
 
 
-def test_an_op_without_the_policy_tells_it_as_well() -> None:
+def test_an_op_without_the_retry_policy_also_reports_it() -> None:
     @dg.op
     def refusing() -> None:
         raise PlatformError(BAD_FILE)
@@ -106,14 +106,14 @@ def test_an_op_without_the_policy_tells_it_as_well() -> None:
     assert [failure.message for failure in failures_of(event)] == [BAD_FILE]
 
 
-def test_pauses_grow() -> None:
+def test_the_pauses_between_retries_grow() -> None:
     pauses = [RETRIES.calculate_delay(attempt) for attempt in (1, 2, 3)]
     assert RETRIES.backoff == dg.Backoff.EXPONENTIAL
     assert all(pauses)
 
 
-def test_a_step_that_is_terminated_is_not_tried_again() -> None:
-    """As Dagster's own policy would: the run would go on, and succeed."""
+def test_a_terminated_step_is_not_retried() -> None:
+    """Dagster's own policy would retry it, so the run would go on and succeed."""
     tried: Counter[str] = Counter()
 
     @dg.asset(retry_policy=AT_ONCE)
@@ -128,11 +128,11 @@ def test_a_step_that_is_terminated_is_not_tried_again() -> None:
         (run,) = instance.get_runs()
         (failed,) = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     (failure,) = failures_of(failed.get_dagster_event())
-    assert failure.message == "stopped before it was done; run it again"
-    assert (tried["times"], run.is_failure) == (1, True)  # CANCELED where the page asked for it
+    assert failure.message == "stopped before it was finished; run it again"
+    assert (tried["times"], run.is_failure) == (1, True)  # CANCELED if it was requested in the Dagster UI
 
 
-def test_every_step_has_the_policy_and_every_table_a_pool_of_its_own() -> None:
+def test_every_step_has_the_retry_policy_and_every_table_its_own_pool() -> None:
     pools = []
     for definition in [*ASSETS, *CHECKS]:
         op = definition.op
@@ -147,7 +147,7 @@ def settings_file() -> str:
     return DAGSTER_SETTINGS.read_text(encoding="utf-8")
 
 
-def test_a_data_folder_gets_dagster_s_settings_once(tmp_path: Path) -> None:
+def test_dagsters_settings_are_copied_into_a_data_folder_once(tmp_path: Path) -> None:
     with open_instance(tmp_path) as instance:
         assert instance.run_monitoring_enabled
         assert instance.run_monitoring_max_runtime_seconds == 14400
@@ -158,7 +158,7 @@ def test_a_data_folder_gets_dagster_s_settings_once(tmp_path: Path) -> None:
         assert instance.telemetry_enabled
 
 
-def test_the_block_for_postgres_is_valid_when_it_is_no_comment() -> None:
+def test_the_block_for_postgres_is_valid_when_it_is_uncommented() -> None:
     lines = settings_file().splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("# storage:"))
     block = [line.removeprefix("# ") for line in lines[start:] if line.startswith("# ")]

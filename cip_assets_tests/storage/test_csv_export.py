@@ -1,4 +1,4 @@
-"""CSV exports: fixed bytes that any CSV reader understands, and a file that is old or new, never half."""
+"""CSV exports: reproducible bytes that any CSV reader understands, and files that are old or new, never partial."""
 
 import csv
 import hashlib
@@ -30,7 +30,7 @@ DAY = date(2024, 3, 31)
 
 
 class Final:
-    """Marts in a scratch lake, and the folder that their exports go to."""
+    """Marts in a scratch lake, and the folder of their exports."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -38,7 +38,7 @@ class Final:
         self.rules = load_rules()
 
     def by_rules(self, **sections: Any) -> None:
-        """Write files by other sections of the rules."""
+        """Write files with other sections of the rules."""
         self.rules = self.rules.model_copy(update=sections)
 
     def written_with(self, **switches: bool) -> None:
@@ -49,12 +49,12 @@ class Final:
         return str(self.root / "lake" / "marts" / mart)
 
     def mart(self, mart: str, *rows: Mapping[str, Any], day: date = DAY) -> None:
-        """Append rows to a day of a mart; what they do not name is null."""
+        """Append rows to a day of a mart; columns that they do not name are null."""
         schema = to_arrow_schema(contract_of("marts", mart).spark_schema)
         table = pa.Table.from_pylist([{"as_of_date": day, **row} for row in rows], schema)
-        told = CommitProperties(custom_metadata={"userMetadata": json.dumps({"partition": str(day)})})
+        audit = CommitProperties(custom_metadata={"userMetadata": json.dumps({"partition": str(day)})})
         write_deltalake(
-            self.uri(mart), table, partition_by=["as_of_date"], mode="append", commit_properties=told
+            self.uri(mart), table, partition_by=["as_of_date"], mode="append", commit_properties=audit
         )
 
     def export(self, name: str, day: date = DAY) -> Exported:
@@ -78,10 +78,10 @@ def final(tmp_path: Path) -> Final:
     return Final(tmp_path)
 
 
-# --- what the file says -----------------------------------------------------------------------------------
+# --- content of the files ---------------------------------------------------------------------------------
 
 
-def test_rows_are_sorted_whatever_their_order_in_the_table(final: Final) -> None:
+def test_rows_are_sorted_independent_of_their_order_in_the_table(final: Final) -> None:
     for key in ("C2", "C10", "c1", "C1", "É"):
         final.mart("customer_360", {"customer_id": key})
     exported = final.export("customer_segments")
@@ -89,7 +89,7 @@ def test_rows_are_sorted_whatever_their_order_in_the_table(final: Final) -> None
     assert exported.row_count == 5
 
 
-def test_fields_are_quoted_where_rfc_4180_asks_for_it_and_nulls_are_empty(final: Final) -> None:
+def test_fields_are_quoted_if_rfc_4180_requires_it_and_nulls_are_empty(final: Final) -> None:
     final.mart(
         "customer_360", {"customer_id": "C1", "region": 'the "far", north', "rfm_segment": "Can't Lose"}
     )
@@ -104,7 +104,7 @@ def test_fields_are_quoted_where_rfc_4180_asks_for_it_and_nulls_are_empty(final:
     )
 
 
-def test_money_keeps_its_two_places_ratios_their_six_and_days_are_iso_8601(final: Final) -> None:
+def test_money_has_two_decimals_ratios_have_six_and_days_are_iso_8601(final: Final) -> None:
     final.mart(
         "customer_360",
         {
@@ -150,7 +150,7 @@ def test_months_are_written_as_year_and_month(final: Final) -> None:
     )
 
 
-def test_only_the_day_asked_for_is_exported(final: Final) -> None:
+def test_only_the_requested_day_is_exported(final: Final) -> None:
     final.mart("customer_360", {"customer_id": "C1"})
     final.mart("customer_360", {"customer_id": "C1"}, {"customer_id": "C2"}, day=date(2024, 4, 1))
     assert final.export("customer_segments").row_count == 1
@@ -159,10 +159,10 @@ def test_only_the_day_asked_for_is_exported(final: Final) -> None:
 
 PIECES = ['"', ",", "\n", "\r", ";", "'", "\\", "\t", " ", "#", "ü", "null", "=", "-"]
 TEXTS = ["".join(text) for length in (1, 2, 3) for text in product(PIECES, repeat=length)]
-"""All texts of up to three pieces that mean something in some dialect of CSV, or to a spreadsheet."""
+"""All texts of up to three pieces that have a meaning in a CSV dialect or a spreadsheet."""
 
 
-def test_any_text_comes_back_as_it_was_where_formulas_are_not_neutralized(final: Final) -> None:
+def test_any_text_is_read_back_unchanged_if_formulas_are_not_neutralized(final: Final) -> None:
     final.written_with(neutralize_formulas=False)
     final.mart("customer_360", *({"customer_id": text, "region": text[::-1]} for text in TEXTS))
     final.mart("customer_360", {"customer_id": "x", "region": ""}, {"customer_id": "y", "region": None})
@@ -189,10 +189,10 @@ CELLS = {
     "\tx": "'\tx",
     "\rx": "'\rx",
     "\nx": "'\nx",
-    # Countries that separate by semicolons: a cell begins after each, and after a line break.
+    # In countries that separate by semicolons, a cell begins after each semicolon and after a line break.
     "North;=1+1": "North;'=1+1",
     "North\n=1+1;-2": "North\n'=1+1;'-2",
-    # So that what differs stays different.
+    # Different texts stay different.
     "'=1+1": "''=1+1",
     "1-1=0": "1-1=0",
     "O'Hara @ home": "O'Hara @ home",
@@ -200,10 +200,10 @@ CELLS = {
     "2024-01": "2024-01",
     "": "",
 }
-"""A text, and the cell that it becomes."""
+"""Texts, each with its cell."""
 
 
-def test_text_that_a_spreadsheet_would_take_for_a_formula_gets_an_apostrophe(final: Final) -> None:
+def test_text_that_a_spreadsheet_would_treat_as_a_formula_gets_an_apostrophe(final: Final) -> None:
     texts = [{"customer_id": f"{place:03}", "region": text} for place, text in enumerate(CELLS)]
     final.mart("customer_360", *({**row, "net_revenue": Decimal("-5.00")} for row in texts))
     for name in ("customer_segments", "customer_kpis"):
@@ -225,12 +225,12 @@ def test_no_cell_begins_with_a_formula_and_ids_stay_distinct_and_join(final: Fin
     assert shown == [row["customer_id"] for row in final.rows("customer_kpis")]
     cells = [cell for row in final.rows("customer_360") for cell in row.values() if cell]
     assert not [cell for cell in cells if cell[0] in "=-\t\r\n"]
-    # Neither where lines and semicolons, but no quotes, part the cells.
+    # Also not if lines and semicolons separate the cells, and quotes do not count.
     split = re.split(r"[;\r\n]", (final.folder / "customer_segments.csv").read_bytes().decode())
     assert not [cell for cell in split if cell[:1] in {"=", "-"}]
 
 
-def test_a_name_that_is_shown_and_an_e_mail_that_is_masked_are_no_formulas_either(final: Final) -> None:
+def test_a_shown_name_and_a_masked_email_are_also_not_formulas(final: Final) -> None:
     allowed = final.rules.personal_data.model_copy(update={"first_name": "shown", "last_name": "masked"})
     final.by_rules(personal_data=allowed)
     formulas = {"first_name": "=1+1", "last_name": "@SUM(1)", "email": "=cmd@x.test"}
@@ -240,7 +240,7 @@ def test_a_name_that_is_shown_and_an_e_mail_that_is_masked_are_no_formulas_eithe
     assert [row[name] for name in formulas] == ["'=1+1", "'@***", "'=***@x.test"]
 
 
-def test_with_a_byte_order_mark_every_reader_of_ours_reads_the_same(final: Final) -> None:
+def test_with_a_byte_order_mark_all_our_readers_read_the_same(final: Final) -> None:
     final.mart("kpi_totals", {"total_revenue": Decimal("30.10"), "orphan_revenue": Decimal("30.10")})
     final.mart("kpi_monthly_revenue", {"month": DAY.replace(day=1), "monthly_revenue": Decimal("30.10")})
     final.mart("customer_360", {"customer_id": "Zoë", "region": "Österreich"})
@@ -261,7 +261,7 @@ def test_with_a_byte_order_mark_every_reader_of_ours_reads_the_same(final: Final
     assert sorted(path.name for path in final.folder.iterdir()) == sorted(f"{name}.csv" for name in names)
 
 
-def test_how_files_are_written_changes_no_table(rules: Rules) -> None:
+def test_the_file_format_rules_change_no_table(rules: Rules) -> None:
     def versions(**changed: object) -> tuple[str, str]:
         by = rules.model_copy(update=changed)
         return code_version(kpi_top_products.module, rules=by), how_shown(by)
@@ -289,8 +289,8 @@ def cohort(month: int, number: int, size: int, rate: str | None) -> dict[str, An
     }
 
 
-def test_retention_has_a_column_for_each_month_and_no_rate_for_one_that_is_not_over(final: Final) -> None:
-    """Two cohorts as of the middle of March: of February's second month nothing is known yet."""
+def test_retention_has_a_column_for_each_month_and_no_rate_for_an_incomplete_one(final: Final) -> None:
+    """Two cohorts in the middle of March: February's second month is not known yet."""
     final.mart(
         "cohort_retention",
         cohort(2, 0, 4, "1.000000"),
@@ -307,7 +307,7 @@ def test_retention_has_a_column_for_each_month_and_no_rate_for_one_that_is_not_o
     )
 
 
-def test_a_month_that_no_cohort_has_a_row_for_still_has_its_column(final: Final) -> None:
+def test_a_month_without_a_row_in_any_cohort_still_has_its_column(final: Final) -> None:
     final.mart("cohort_retention", cohort(1, 0, 3, "1.000000"), cohort(1, 12, 3, "0.666667"))
     final.export("kpi_retention")
     header = final.text("kpi_retention").splitlines()[0].split(",")
@@ -329,15 +329,15 @@ def test_a_day_without_rows_gives_the_header(final: Final, name: str, header: st
 
 
 @pytest.mark.parametrize("export", CSV_FILES, ids=lambda export: export.name)
-def test_every_export_can_be_made_from_its_contract(final: Final, export: exports.CsvFile) -> None:
-    """Each column exists, and each file is ordered by columns that it has."""
+def test_every_export_can_be_written_from_its_contract(final: Final, export: exports.CsvFile) -> None:
+    """Each column exists, and each file is sorted by columns that it has."""
     final.mart(export.mart.table)
     header = final.export(export.name) and final.text(export.name).strip().split(",")
     assert set(export.order_by) <= set(header)
     assert len(set(header)) == len(header)
 
 
-# --- the file as a whole ----------------------------------------------------------------------------------
+# --- whole files ------------------------------------------------------------------------------------------
 
 
 def customers(*keys: str) -> list[dict[str, Any]]:
@@ -355,7 +355,7 @@ def test_the_same_table_gives_the_same_bytes(final: Final) -> None:
     assert first.row_count == content.count(b"\n") - 1 == 5000
 
 
-def test_the_old_file_is_whole_until_the_new_one_is(final: Final, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_old_file_is_complete_until_the_new_one_is(final: Final, monkeypatch: pytest.MonkeyPatch) -> None:
     final.mart("customer_360", *customers("C1"))
     final.export("customer_segments")
     old = final.text("customer_segments")
@@ -370,7 +370,7 @@ def test_the_old_file_is_whole_until_the_new_one_is(final: Final, monkeypatch: p
     assert list(final.folder.iterdir()) == [final.folder / "customer_segments.csv"]
 
 
-def test_a_failing_export_leaves_the_old_file_and_nothing_else(
+def test_a_failed_export_leaves_the_old_file_and_nothing_else(
     final: Final, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     final.mart("customer_360", *customers("C1"))
@@ -388,13 +388,13 @@ def test_a_failing_export_leaves_the_old_file_and_nothing_else(
     assert list(final.folder.iterdir()) == [final.folder / "customer_segments.csv"]
 
 
-def test_a_folder_with_a_quote_in_its_name_is_written_to(tmp_path: Path) -> None:
+def test_files_are_written_into_a_folder_with_a_quote_in_its_name(tmp_path: Path) -> None:
     final = Final(tmp_path / "the shop's data")
     final.mart("customer_360", *customers("C1"))
     assert final.export("customer_segments").path.exists()
 
 
-def test_a_mart_that_is_not_written_says_so_and_leaves_no_file(final: Final) -> None:
+def test_a_mart_that_was_not_written_is_refused_and_leaves_no_file(final: Final) -> None:
     with pytest.raises(PlatformError, match="^marts/customer_360: 2024-03-31 was never computed"):
         final.export("customer_segments")
     assert list(final.folder.iterdir()) == []
@@ -408,10 +408,10 @@ def test_a_day_that_was_never_computed_is_refused_and_the_file_of_another_day_st
     assert hashlib.sha256(final.text("customer_segments").encode()).hexdigest() == before
 
 
-# --- looking at a file again ------------------------------------------------------------------------------
+# --- checking exported files ------------------------------------------------------------------------------
 
 
-def test_a_file_as_it_was_exported_has_no_problems(final: Final) -> None:
+def test_an_unchanged_file_has_no_problems(final: Final) -> None:
     final.mart("customer_360", *customers("C1", "C2"), {"customer_id": "C3", "region": ""})
     final.mart("cohort_retention", cohort(1, 0, 3, "1.000000"), cohort(1, 1, 3, None))
     for name in ("customer_segments", "customer_360", "kpi_retention"):
@@ -422,17 +422,17 @@ def test_a_file_as_it_was_exported_has_no_problems(final: Final) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "problem"),
     [
-        pytest.param("C2,,,,North,\n", "", "1 rows differ", id="a row is missing"),
-        pytest.param(
-            "C2,,,,North,\n", "C2,,,,North,\nC2,,,,North,\n", "1 rows differ", id="a row stands twice"
-        ),
-        pytest.param("C2,,,,North,", "C2,,,,South,", "2 rows differ", id="a value is another"),
-        pytest.param("region", "area", "header", id="a column is another"),
-        pytest.param("customer_id,", "no,customer_id,", "not those of a CSV file", id="a column more"),
-        pytest.param("C2,,,,North,", "C2,,,,North,,x", "not those of a CSV file", id="a field more"),
+        pytest.param("C2,,,,North,\n", "", "1 row differs", id="a missing row"),
+        pytest.param("C2,,,,North,\n", "C2,,,,North,\nC2,,,,North,\n", "1 row differs", id="a duplicate row"),
+        pytest.param("C2,,,,North,", "C2,,,,South,", "2 rows differ", id="a different value"),
+        pytest.param("region", "area", "header", id="a different column"),
+        pytest.param("customer_id,", "no,customer_id,", "not a CSV file", id="an additional column"),
+        pytest.param("C2,,,,North,", "C2,,,,North,,x", "not a CSV file", id="an additional field"),
     ],
 )
-def test_a_file_that_is_not_the_marts_is_noticed(final: Final, before: str, after: str, problem: str) -> None:
+def test_a_file_that_differs_from_its_mart_is_detected(
+    final: Final, before: str, after: str, problem: str
+) -> None:
     final.mart("customer_360", *customers("C1", "C2"))
     path = final.export("customer_segments").path
     path.write_text(path.read_text().replace(before, after))
@@ -441,13 +441,13 @@ def test_a_file_that_is_not_the_marts_is_noticed(final: Final, before: str, afte
     assert problem in found
 
 
-def test_a_missing_file_is_noticed(final: Final) -> None:
+def test_a_missing_file_is_detected(final: Final) -> None:
     final.mart("customer_360", *customers("C1"))
     (found,) = final.problems("customer_segments")
     assert "customer_segments.csv is missing; export it again" in found
 
 
-def test_the_revenue_of_the_files_is_added_up(final: Final) -> None:
+def test_the_revenue_of_each_file_is_summed(final: Final) -> None:
     final.mart("kpi_totals", {"total_revenue": Decimal("30.10"), "orphan_revenue": Decimal("5.05")})
     final.mart(
         "kpi_monthly_revenue",
@@ -480,7 +480,7 @@ def personal(row: Mapping[str, str]) -> list[str]:
     return [row[name] for name in ("first_name", "last_name", "email", "date_of_birth")]
 
 
-def test_names_and_birth_dates_are_hidden_and_e_mails_masked_unless_the_rules_say_otherwise(
+def test_by_default_names_and_birth_dates_are_hidden_and_emails_are_masked(
     final: Final,
 ) -> None:
     final.mart("customer_360", ADA, {"customer_id": "C2", "email": "no address"}, {"customer_id": "C3"})
@@ -521,10 +521,10 @@ E_MAILS = {
     " ": "***",
     "": "",
 }
-"""An e-mail, and what is shown of it."""
+"""Emails, each with its masked form."""
 
 
-def test_of_an_e_mail_only_exactly_one_plain_address_keeps_a_letter_and_its_domain(final: Final) -> None:
+def test_an_email_keeps_a_letter_and_its_domain_only_if_it_is_exactly_one_plain_address(final: Final) -> None:
     rows = [{"customer_id": f"{place:03}", "email": email} for place, email in enumerate(E_MAILS)]
     final.mart("customer_360", *rows)
     final.export("customer_360")
@@ -532,7 +532,7 @@ def test_of_an_e_mail_only_exactly_one_plain_address_keeps_a_letter_and_its_doma
     assert dict(zip(E_MAILS, shown, strict=True)) == E_MAILS
 
 
-def test_a_masked_name_keeps_its_first_letter_whatever_stands_in_it(final: Final) -> None:
+def test_a_masked_name_keeps_only_its_first_letter(final: Final) -> None:
     allowed = PersonalData(first_name="masked", last_name="masked", email="hidden", date_of_birth="hidden")
     final.by_rules(personal_data=allowed)
     final.mart("customer_360", {**ADA, "first_name": "ada@example.org", "last_name": "Love\nlace"})
@@ -540,7 +540,7 @@ def test_a_masked_name_keeps_its_first_letter_whatever_stands_in_it(final: Final
     assert personal(final.rows("customer_360")[0])[:2] == ["a***", "L***"]
 
 
-def test_they_are_shown_where_the_rules_allow(final: Final) -> None:
+def test_names_emails_and_birth_dates_are_shown_if_the_rules_allow(final: Final) -> None:
     allowed = PersonalData(first_name="shown", last_name="masked", email="shown", date_of_birth="shown")
     final.by_rules(personal_data=allowed)
     final.mart("customer_360", ADA)
@@ -551,6 +551,6 @@ def test_they_are_shown_where_the_rules_allow(final: Final) -> None:
     assert final.problems("customer_360") == []
 
 
-def test_the_rules_name_every_column_that_identifies_a_person() -> None:
+def test_the_rules_have_every_column_that_identifies_a_person() -> None:
     identifying = {name for mart in contracts_in("marts") for name in mart.columns if mart.is_pii(name)}
     assert set(PersonalData.model_fields) == identifying

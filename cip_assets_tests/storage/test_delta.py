@@ -1,4 +1,4 @@
-"""Delta tables: a write replaces what it names, proves that it does, and leaves all else as it was."""
+"""Delta tables: a write replaces the slice that it names, verifies that, and leaves everything else unchanged."""
 
 import hashlib
 import re
@@ -54,7 +54,7 @@ class Table:
         self.uri = uri
 
     def frame(self, rows: Iterable[Row], *more: str) -> DataFrame:
-        """Rows of the contract, and text columns beyond it that all hold the same."""
+        """Rows of the contract, with additional text columns that hold the same value in every row."""
         typed = [(key, None if amount is None else Decimal(amount), month) for key, amount, month in rows]
         schema = T.StructType([*SCHEMA, *(T.StructField(name, T.StringType()) for name in more)])
         return self.spark.createDataFrame([(*row, *("more" for _ in more)) for row in typed], schema)
@@ -65,7 +65,7 @@ class Table:
         )
 
     def rows(self) -> list[Row]:
-        """What another reader than the engine finds in the table."""
+        """The table's rows as a reader other than the engine finds them."""
         found = DeltaTable(self.uri).to_pyarrow_table().select(SCHEMA.names).to_pylist()
         return sorted((r["id"], None if r["amount"] is None else str(r["amount"]), r["month"]) for r in found)
 
@@ -86,7 +86,7 @@ def table(spark: SparkSession, uri: str) -> Table:
 
 @pytest.fixture
 def filled(table: Table) -> Table:
-    """A, B and C: one row a month. Not written by the engine, which on Spark takes seconds."""
+    """A, B and C: one row per month. The engine does not write them, because on Spark that takes seconds."""
     rows = [
         {"id": key, "amount": amount and Decimal(amount), "month": month} for key, amount, month in (A, B, C)
     ]
@@ -98,7 +98,7 @@ def filled(table: Table) -> Table:
 
 
 @pytest.mark.engine
-def test_a_slice_is_replaced_and_its_neighbours_stay_byte_for_byte(filled: Table) -> None:
+def test_a_slice_is_replaced_and_its_neighbors_stay_byte_for_byte(filled: Table) -> None:
     before = filled.files(but=FEBRUARY)
     assert {path.split("month=")[1].split("/")[0] for path in before} == {str(JANUARY), str(MARCH)}
 
@@ -109,8 +109,8 @@ def test_a_slice_is_replaced_and_its_neighbours_stay_byte_for_byte(filled: Table
     assert (written.row_count, written.version, written.added_columns) == (2, filled.version, [])
 
 
-def test_a_range_a_rerun_and_month_by_month_give_the_same_table(spark: SparkSession, tmp_path: Path) -> None:
-    """Begun at any month: the first write of a table is a write like every other."""
+def test_a_range_a_rerun_and_single_months_give_the_same_table(spark: SparkSession, tmp_path: Path) -> None:
+    """The first month can be any month, because the first write of a table is like every other one."""
     at_once, by_month, again = (Table(spark, str(tmp_path / name)) for name in ("range", "months", "again"))
     at_once.write(A, B, C, replace=QUARTER)
     for row, month in [(C, IN_MARCH), (A, IN_JANUARY), (B, IN_FEBRUARY)]:
@@ -121,13 +121,13 @@ def test_a_range_a_rerun_and_month_by_month_give_the_same_table(spark: SparkSess
 
 
 @pytest.mark.engine
-def test_what_identifies_a_person_stays_out_of_the_log_and_rows_are_counted_all_the_same(
+def test_personal_data_stays_out_of_the_log_and_rows_are_still_counted(
     table: Table,
 ) -> None:
     rows = [("ann.aster", "1.10", JANUARY), ("bob.birch", "2.00", JANUARY)]
     for replace in (IN_JANUARY, QUARTER):
         delta.write(
-            table.frame(rows, "colour"),
+            table.frame(rows, "color"),
             table.uri,
             schema=SCHEMA,
             replace=replace,
@@ -141,25 +141,25 @@ def test_what_identifies_a_person_stays_out_of_the_log_and_rows_are_counted_all_
     opened = delta.open_table(table.uri)
     assert pa.table(opened.get_add_actions(flatten=True))["num_records"].to_pylist() == [2]
     assert delta.slices(table.uri, "month") == {JANUARY}
-    with pytest.raises(PlatformError, match="version 1 cannot come back: maintenance deleted files"):
+    with pytest.raises(PlatformError, match="version 1 cannot be restored: maintenance deleted files"):
         delta.restore(table.uri, 1)
     assert table.rows() == [("ann.aster", "1.10", JANUARY), ("bob.birch", "2.00", JANUARY)]
 
 
 @pytest.mark.engine
-def test_no_rows_make_an_empty_table(table: Table) -> None:
+def test_a_write_without_rows_makes_an_empty_table(table: Table) -> None:
     written = table.write(replace=IN_FEBRUARY)
     assert (table.rows(), written.row_count, written.version) == ([], 0, table.version)
 
 
 @pytest.mark.engine
-def test_no_rows_empty_a_slice_and_nothing_else(filled: Table) -> None:
+def test_a_write_without_rows_empties_its_slice_and_nothing_else(filled: Table) -> None:
     written = filled.write(replace=IN_FEBRUARY)
     assert (filled.rows(), written.row_count, written.version) == ([A, C], 0, filled.version)
 
 
 @pytest.mark.engine
-def test_no_rows_leave_an_empty_slice_empty_and_the_log_says_that_it_was_written(filled: Table) -> None:
+def test_a_write_without_rows_to_an_empty_slice_is_in_the_log(filled: Table) -> None:
     before = filled.version
     audit = {"partition": str(APRIL)}
     april = Slice("month", APRIL, date(2024, 5, 1))
@@ -180,26 +180,28 @@ def test_a_table_without_partitions_is_replaced_as_a_whole(table: Table) -> None
     assert DeltaTable(table.uri).metadata().partition_columns == []
 
 
-def test_files_lie_in_a_folder_for_each_partition(table: Table) -> None:
+def test_each_partition_has_a_folder_for_its_files(table: Table) -> None:
     table.write(A, B, C, replace=QUARTER)
     folders = {path.name for path in Path(table.uri).glob("month=*")}
     assert folders == {"month=2024-01-01", "month=2024-02-01", "month=2024-03-01"}
 
 
-# --- the slice holds what it says -------------------------------------------------------------------------
+# --- rows outside the slice -------------------------------------------------------------------------------
 
 
 @pytest.mark.engine
 @pytest.mark.parametrize(
-    ("stray", "told"),
+    ("stray", "value"),
     [
         pytest.param(("x", "1.00", MARCH), "month = 2024-03-01", id="the end of the slice is outside"),
         pytest.param(("x", "1.00", None), "month = null", id="null is outside"),
     ],
 )
-def test_a_row_outside_the_slice_is_refused_and_nothing_changes(filled: Table, stray: Row, told: str) -> None:
+def test_a_row_outside_the_slice_is_refused_and_nothing_changes(
+    filled: Table, stray: Row, value: str
+) -> None:
     before, files = filled.version, filled.files(but=APRIL)
-    with pytest.raises(Exception, match=f"refused to write a row with {told} into the slice 2024-02-01 to"):
+    with pytest.raises(Exception, match=f"refused to write a row with {value} into the slice 2024-02-01 to"):
         filled.write(("b2", "1.00", FEBRUARY), stray, replace=IN_FEBRUARY)
     assert (filled.version, filled.files(but=APRIL), filled.rows()) == (before, files, [A, B, C])
 
@@ -210,7 +212,7 @@ def test_a_row_before_the_slice_is_refused_too(filled: Table) -> None:
     assert filled.rows() == [A, B, C]
 
 
-# --- the schema is the contract's -------------------------------------------------------------------------
+# --- schema and contract ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -228,7 +230,7 @@ def test_a_row_before_the_slice_is_refused_too(filled: Table) -> None:
         ),
     ],
 )
-def test_a_frame_that_is_not_the_contracts_is_refused_before_anything_is_written(
+def test_a_frame_that_differs_from_the_contract_is_refused_before_anything_is_written(
     spark: SparkSession, uri: str, ddl: str, problem: str
 ) -> None:
     frame = spark.createDataFrame([], ddl)
@@ -238,7 +240,7 @@ def test_a_frame_that_is_not_the_contracts_is_refused_before_anything_is_written
 
 
 @pytest.mark.engine
-def test_a_new_text_column_is_added_and_reported_and_its_absence_filled(filled: Table) -> None:
+def test_a_new_text_column_is_added_and_reported_and_is_null_if_missing(filled: Table) -> None:
     added = filled.write(("b2", "1.00", FEBRUARY), replace=IN_FEBRUARY, more=["note", "store.name"])
     assert added.added_columns == ["note", "store.name"]
 
@@ -253,7 +255,7 @@ def test_a_new_text_column_is_added_and_reported_and_its_absence_filled(filled: 
     ]
 
 
-def test_a_first_write_may_bring_columns_beyond_the_contract(table: Table) -> None:
+def test_a_first_write_may_add_columns_to_the_contract(table: Table) -> None:
     written = table.write(A, replace=IN_JANUARY, more=["note"])
     assert written.added_columns == []
     assert DeltaTable(table.uri).to_pyarrow_table()["note"].to_pylist() == ["more"]
@@ -265,7 +267,7 @@ def test_the_order_of_the_frames_columns_does_not_matter(filled: Table) -> None:
     assert filled.rows() == [A, ("b2", "5.00", FEBRUARY), C]
 
 
-def test_a_type_that_the_table_has_otherwise_is_refused(filled: Table) -> None:
+def test_a_type_that_differs_from_the_tables_is_refused(filled: Table) -> None:
     before = filled.version
     changed = T.StructType([T.StructField("id", T.LongType()), AMOUNT, MONTH])
     frame = filled.spark.createDataFrame([(1, Decimal(1), JANUARY)], changed)
@@ -280,7 +282,7 @@ def test_a_type_that_the_table_has_otherwise_is_refused(filled: Table) -> None:
 
 
 @pytest.mark.engine
-def test_a_commit_tells_who_made_it_and_how_many_rows_it_wrote(filled: Table) -> None:
+def test_a_commit_has_its_audit_entries_and_its_number_of_rows(filled: Table) -> None:
     audit = {"run_id": "r1", "asset": "raw/events", "partition": "2024-01-01", "day": JANUARY}
     frame = filled.frame([A, ("a2", "1.00", JANUARY)])
     written = delta.write(
@@ -307,7 +309,7 @@ def test_metadata_of_another_writer_is_shown_as_a_note(filled: Table) -> None:
 
 
 @pytest.mark.engine
-def test_a_restored_version_is_a_new_commit_and_can_be_written_on(filled: Table) -> None:
+def test_a_restored_version_is_a_new_commit_and_can_be_written_to(filled: Table) -> None:
     before = filled.version
     DeltaTable(filled.uri).delete("id != 'a'")
     assert filled.rows() == [A]
@@ -318,15 +320,17 @@ def test_a_restored_version_is_a_new_commit_and_can_be_written_on(filled: Table)
     assert filled.rows() == [A, ("b3", "2.00", FEBRUARY), C]
 
 
-def test_the_present_version_is_restored_without_a_commit(filled: Table) -> None:
+def test_the_current_version_is_restored_without_a_commit(filled: Table) -> None:
     before = filled.version
     assert delta.restore(filled.uri, before) == before == filled.version
 
 
 @pytest.mark.parametrize("version", [-1, 99])
-def test_a_version_that_there_is_not_cannot_be_restored(filled: Table, version: int) -> None:
+def test_an_unknown_version_cannot_be_restored(filled: Table, version: int) -> None:
     before = filled.version
-    with pytest.raises(PlatformError, match=f"^raw/events: no version {version}; it has 0 to {before}"):
+    with pytest.raises(
+        PlatformError, match=f"^raw/events: unknown version {version}. Choose one from 0 to {before}"
+    ):
         delta.restore(filled.uri, version)
     assert filled.version == before
 
@@ -335,7 +339,7 @@ def test_a_version_that_there_is_not_cannot_be_restored(filled: Table, version: 
 
 
 @pytest.mark.engine
-def test_a_read_takes_a_slice_and_some_columns(filled: Table) -> None:
+def test_a_slice_and_some_columns_are_read(filled: Table) -> None:
     february = delta.read(filled.spark, filled.uri, only=IN_FEBRUARY, columns=["amount", "id"])
     assert february.columns == ["amount", "id"]
     assert [tuple(row) for row in february.collect()] == [(Decimal("2.00"), "b")]
@@ -349,13 +353,13 @@ def test_a_read_takes_a_slice_and_some_columns(filled: Table) -> None:
     assert everything.count() == 3
 
 
-def test_a_table_that_is_not_written_says_so(spark: SparkSession, uri: str) -> None:
+def test_a_table_that_was_not_written_is_named(spark: SparkSession, uri: str) -> None:
     for attempt in (lambda: delta.read(spark, uri), lambda: delta.restore(uri, 0)):
         with pytest.raises(PlatformError, match="^raw/events: not written yet; materialize it first"):
             attempt()
 
 
-# --- writers at once --------------------------------------------------------------------------------------
+# --- simultaneous writers ---------------------------------------------------------------------------------
 
 
 def in_threads(*writes: tuple[Table, Row, Slice]) -> None:
@@ -383,7 +387,7 @@ def test_threads_that_write_different_slices_lose_nothing(table: Table) -> None:
 
 
 @pytest.mark.engine
-def test_of_threads_that_write_the_same_slice_one_wins_as_a_whole(filled: Table) -> None:
+def test_if_threads_write_the_same_slice_one_of_them_wins_completely(filled: Table) -> None:
     before, others = filled.version, ("a1", "a2")
     in_threads(*((filled, (key, "1.00", JANUARY), IN_JANUARY) for key in others))
     assert filled.rows() in [[(key, "1.00", JANUARY), B, C] for key in others]
@@ -410,7 +414,7 @@ WRITER = """
 
 
 def in_processes(uri: str, *writers: tuple[str, int, int]) -> None:
-    """Let processes with an engine of their own each write a row, month by month, at the same time."""
+    """Start processes, each with its own engine, that write a row into each month at the same time."""
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(WRITER), ENGINE, uri, key, str(first), str(last)],
@@ -442,7 +446,7 @@ def test_processes_that_write_different_slices_lose_nothing(table: Table) -> Non
     assert table.version == 10
 
 
-def test_of_processes_that_write_the_same_slices_each_write_is_whole(table: Table) -> None:
+def test_if_processes_write_the_same_slices_each_write_is_complete(table: Table) -> None:
     in_processes(table.uri, ("p", 1, 5), ("q", 1, 5))
     assert table.version == 10
     assert [month for _, _, month in sorted(table.rows(), key=lambda row: str(row[2]))] == [

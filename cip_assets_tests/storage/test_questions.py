@@ -1,4 +1,4 @@
-"""Questions share a database and nothing else."""
+"""Small queries share a database and nothing else."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ import pytest
 from cip_assets.storage import questions
 
 
-def test_what_one_registers_another_does_not_see() -> None:
+def test_a_connection_does_not_see_the_tables_of_another() -> None:
     with questions.connection() as outer:
         outer.register("rows", pa.table({"n": [1]}))
         with questions.connection() as inner:
@@ -21,7 +21,7 @@ def test_what_one_registers_another_does_not_see() -> None:
         later.execute("FROM rows")
 
 
-def test_a_file_is_read_again_although_its_time_and_size_are_those_of_before(tmp_path: Path) -> None:
+def test_a_changed_file_is_read_again_even_if_its_time_and_size_are_the_same(tmp_path: Path) -> None:
     path = tmp_path / "file.csv"
     for content in ("n\n1\n", "n\n2\n"):
         path.write_text(content, encoding="utf-8")
@@ -31,7 +31,7 @@ def test_a_file_is_read_again_although_its_time_and_size_are_those_of_before(tmp
         assert read == [(int(content[2]),)]
 
 
-def test_threads_ask_at_once() -> None:
+def test_threads_can_query_at_the_same_time() -> None:
     def ask(number: int) -> int:
         with questions.connection() as connection:
             connection.register("rows", pa.table({"n": [number] * 1000}))

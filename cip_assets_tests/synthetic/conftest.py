@@ -17,7 +17,7 @@ END = date(2025, 11, 21)
 
 @dataclass(frozen=True)
 class Landing:
-    """A generated folder and what was said of it."""
+    """A generated folder and its ground truth."""
 
     folder: Path
     truth: Truth
@@ -29,7 +29,7 @@ class Landing:
             return list(csv.DictReader(file))
 
     def records(self, table: str) -> Iterator[tuple[str, int, list[str]]]:
-        """Every record of a table but the headers: file, physical line and fields."""
+        """Every record of a table, without the headers: file, line number and fields."""
         for path in sorted([*self.folder.glob(f"{table}.csv"), *self.folder.glob(f"{table}/*/*.csv")]):
             with path.open(encoding="utf-8", newline="") as file:
                 reader = csv.reader(file)
@@ -38,7 +38,7 @@ class Landing:
                     yield str(path.relative_to(self.folder)), reader.line_num, fields
 
     def clean(self, table: str) -> list[list[str]]:
-        """The records that a correct cleaning keeps, as they stand in the files."""
+        """The records that correct cleaning keeps, as they are in the files."""
         if table not in self._clean:
             out = {
                 (line["file"], int(line["line"]))

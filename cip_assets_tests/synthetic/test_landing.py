@@ -1,4 +1,4 @@
-"""The landing files: layout, determinism, and the truth about every planted line."""
+"""The landing files: layout, determinism, and the ground truth of every planted line."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
-def test_same_config_same_bytes_and_another_seed_other_bytes(tmp_path: Path) -> None:
+def test_the_same_config_gives_the_same_bytes_and_another_seed_gives_others(tmp_path: Path) -> None:
     generate(SMALL, tmp_path / "one")
     generate(SMALL, tmp_path / "two")
     generate(GeneratorConfig(end=SMALL.end, customers=300, months=3, seed=43), tmp_path / "three")
@@ -46,7 +46,7 @@ def test_same_config_same_bytes_and_another_seed_other_bytes(tmp_path: Path) -> 
     assert all(one[name] != three[name] for name in one)
 
 
-def test_one_file_per_month_and_the_running_month_ends_with_the_data(tmp_path: Path) -> None:
+def test_there_is_one_file_per_month_and_the_current_month_ends_with_the_data(tmp_path: Path) -> None:
     generate(SMALL, tmp_path)
     for table in EVENT_TABLES:
         folders = sorted(path.name for path in (tmp_path / table).iterdir())
@@ -60,7 +60,7 @@ def test_one_file_per_month_and_the_running_month_ends_with_the_data(tmp_path: P
     assert not (tmp_path / "_generating").exists()
 
 
-def test_columns_and_words_are_those_of_the_contracts_and_rules(story: Landing) -> None:
+def test_columns_and_words_match_the_contracts_and_rules(story: Landing) -> None:
     assert {name: source.columns for name, source in SOURCE_TABLES.items()} == tables.COLUMNS
     for path in story.folder.rglob("*.csv"):
         if not path.name.startswith("_"):
@@ -75,7 +75,7 @@ def test_columns_and_words_are_those_of_the_contracts_and_rules(story: Landing) 
         assert used <= set(words), key
 
 
-def test_files_are_plain_utf8_csv_with_quotes_where_needed(story: Landing) -> None:
+def test_files_are_plain_utf8_csv_with_quotes_only_if_needed(story: Landing) -> None:
     for path in story.folder.rglob("*.csv"):
         content = path.read_bytes()
         assert b"\r" not in content
@@ -89,7 +89,7 @@ def test_files_are_plain_utf8_csv_with_quotes_where_needed(story: Landing) -> No
     assert "小林" in names
 
 
-def test_a_folder_with_landing_files_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_a_folder_with_landing_files_is_refused_and_stays_unchanged(tmp_path: Path) -> None:
     present = tmp_path / "returns" / "2024" / "a.csv.gz"
     present.parent.mkdir(parents=True)
     present.write_bytes(b"real data")
@@ -98,7 +98,7 @@ def test_a_folder_with_landing_files_is_refused_and_left_alone(tmp_path: Path) -
     assert digests(tmp_path).keys() == {"returns/2024/a.csv.gz"}
 
 
-def test_an_interrupted_run_leaves_no_data_and_does_not_block_the_next(tmp_path: Path) -> None:
+def test_an_interrupted_generation_leaves_no_data_and_does_not_block_the_next_one(tmp_path: Path) -> None:
     def interrupt(done: int, total: int) -> None:
         if done == total:
             raise KeyboardInterrupt
@@ -120,13 +120,13 @@ def test_every_kind_of_defect_occurs_and_is_counted(story: Landing) -> None:
         if table in EVENT_TABLES:
             expected.add((ORPHAN.kind, ORPHAN.outcome, ORPHAN.reason))
         assert found[table].keys() == expected
-        if table != "products":  # too few rows for a share of them: each kind occurs once
+        if table != "products":  # it has too few rows for a share of defects, so each kind occurs once
             share = found[table].total() / story.truth.rows[table].landed
             assert share == pytest.approx(0.01, abs=0.002)
         assert Counter(reason for _, _, reason in found[table].elements()) == story.truth.reasons[table]
 
 
-def test_each_defect_stands_on_its_line(story: Landing) -> None:
+def test_each_defect_is_on_its_recorded_line(story: Landing) -> None:
     lines = {
         str(path.relative_to(story.folder)): path.read_text(encoding="utf-8").split("\n")
         for path in story.folder.rglob("*.csv")
@@ -185,7 +185,7 @@ def test_the_last_delivery_of_an_id_is_the_clean_one(story: Landing) -> None:
     for table, columns in tables.COLUMNS.items():
         dated = columns.index(
             SOURCE_TABLES[table].event_date or columns[0]
-        )  # a snapshot has no event date: its id will do
+        )  # a table of full deliveries has no event date, so the id is used
         places: dict[str, list[tuple[str, int, list[str]]]] = defaultdict(list)
         for file, number, fields in story.records(table):
             if (file, number) not in quarantined:
@@ -204,7 +204,7 @@ def test_the_last_delivery_of_an_id_is_the_clean_one(story: Landing) -> None:
         assert all(len({fields[dated] for _, _, fields in group}) == 1 for group in places.values())
 
 
-def test_clean_rows_and_money_are_those_of_the_truth(story: Landing) -> None:
+def test_clean_rows_and_money_match_the_ground_truth(story: Landing) -> None:
     stated = json.loads((story.folder / "_truth.json").read_text(encoding="utf-8"))
     for table in tables.COLUMNS:
         rows = story.truth.rows[table]
@@ -217,7 +217,7 @@ def test_clean_rows_and_money_are_those_of_the_truth(story: Landing) -> None:
         assert str(total) == stated["money"][table]
 
 
-def test_clean_rows_hang_together(story: Landing) -> None:
+def test_clean_rows_are_consistent_across_tables(story: Landing) -> None:
     bought = {fields[0]: dict(zip(tables.COLUMNS["transactions"], fields, strict=True))
               for fields in story.clean("transactions")}  # fmt: skip
     for row in bought.values():
@@ -241,7 +241,7 @@ def test_clean_rows_hang_together(story: Landing) -> None:
     assert all(cost < price for cost, price in products.values())
 
 
-def test_late_rows_stand_in_the_next_months_file(story: Landing) -> None:
+def test_late_rows_are_in_the_next_months_file(story: Landing) -> None:
     for table in EVENT_TABLES:
         columns = tables.COLUMNS[table]
         dated = columns.index(str(SOURCE_TABLES[table].event_date))
@@ -257,7 +257,7 @@ def test_late_rows_stand_in_the_next_months_file(story: Landing) -> None:
         assert moved == story.truth.rows[table].late > 0
 
 
-def test_without_defects_all_that_lands_is_clean(tmp_path: Path) -> None:
+def test_without_defects_every_line_is_clean(tmp_path: Path) -> None:
     config = GeneratorConfig(end=SMALL.end, customers=300, months=3, defects=0)
     truth = generate(config, tmp_path)
     assert (tmp_path / "_truth.csv").read_text(encoding="utf-8").count("\n") == 1
@@ -278,7 +278,7 @@ def test_the_smallest_cases_work(tmp_path: Path, config: GeneratorConfig) -> Non
     assert truth.rows["customers"].clean == config.customers
 
 
-def test_progress_ends_with_all_customers(tmp_path: Path) -> None:
+def test_progress_reaches_the_number_of_customers(tmp_path: Path) -> None:
     calls: list[tuple[int, int]] = []
     generate(SMALL, tmp_path, lambda done, total: calls.append((done, total)))
     assert calls == [(0, 300), (300, 300)]

@@ -1,4 +1,4 @@
-"""The process behind the rows: volumes, the purchase model, and the trends of the two scenarios."""
+"""The generated behavior: volumes, the purchase model, and the trends of the two scenarios."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import betaln, gammaln
 
 from cip_assets.synthetic import GeneratorConfig, tables
-from cip_assets.synthetic.catalogue import RISING_CATEGORY
+from cip_assets.synthetic.catalog import RISING_CATEGORY
 from cip_assets.synthetic.config import delivery_days, month_of_day
 from cip_assets.synthetic.population import arrivals, make_population
 
@@ -35,7 +35,7 @@ def months_before_end(count: int) -> list[str]:
 
 
 def repeat_rates(landing: Landing, months: list[str]) -> list[float]:
-    """For each month, the share of the buyers of earlier months who buy in it."""
+    """For each month, the share of earlier buyers who buy in it."""
     bought = {(c, d[:7]) for c, d in column(landing, "transactions", "customer_id", "transaction_date")}
     rates = []
     for month in months:
@@ -45,7 +45,7 @@ def repeat_rates(landing: Landing, months: list[str]) -> list[float]:
 
 
 def return_ratio(landing: Landing, months: list[str], *, rising: bool) -> float:
-    """Returned share of the lines bought in the months, for Electronics or for all else."""
+    """The returned share of the lines bought in these months, for Electronics or for all other categories."""
     category = {product: name for product, name in column(landing, "products", "product_id", "category")}
     lines = [
         line
@@ -54,21 +54,22 @@ def return_ratio(landing: Landing, months: list[str], *, rising: bool) -> float:
         )
         if day[:7] in months and (category[product] == RISING_CATEGORY) is rising
     ]
-    back = {line for (line,) in column(landing, "returns", "transaction_id")}
-    return sum(line in back for line in lines) / len(lines)
+    returned = {line for (line,) in column(landing, "returns", "transaction_id")}
+    return sum(line in returned for line in lines) / len(lines)
 
 
 def complaints(landing: Landing, months: list[str]) -> float:
-    """Tickets per customer who had signed up, and month."""
+    """Tickets per month and signed-up customer."""
     opened = Counter(day[:7] for (day,) in column(landing, "support_tickets", "opened_date"))
     signups = [day[:7] for (day,) in column(landing, "customers", "signup_date")]
     return sum(opened[month] / sum(s <= month for s in signups) for month in months) / len(months)
 
 
 def churn_by_engagement(landing: Landing) -> tuple[float, float]:
-    """Share without a purchase in the last 90 days, of those with no session in the 60 days before and of the others.
+    """The share of customers without a purchase in the last 90 days: of those without a session in the 60 days before
+    that, and of the others.
 
-    Among the customers who bought in the 120 days before.
+    Only customers who bought in the 120 days before count.
     """
     cut = landing.truth.config.end - timedelta(days=90)
     recent, after, active = str(cut - timedelta(days=120)), str(cut), str(cut - timedelta(days=60))
@@ -94,18 +95,18 @@ def test_volumes_of_the_default_run(story: Landing) -> None:
     assert 0.08 <= rows["returns"].clean / rows["transactions"].clean <= 0.10
 
 
-def test_mean_value_of_a_purchase_day_is_that_of_the_gamma_gamma_model(steady: Landing) -> None:
+def test_the_mean_value_of_a_purchase_day_follows_the_gamma_gamma_model(steady: Landing) -> None:
     days: defaultdict[tuple[str, str], float] = defaultdict(float)
     for customer, day, amount in column(steady, "transactions", "customer_id", "transaction_date", "amount"):
         days[customer, day] += float(amount)
-    # p * gamma / (q - 1) = 6 * 60 / 3; two purchases on one day raise it a little.
+    # The mean of the model is p * gamma / (q - 1) = 6 * 60 / 3.
     assert np.mean(list(days.values())) == pytest.approx(120, rel=0.06)
 
 
 def bgnbd_negative_log_likelihood(
     logs: NDArray[np.float64], x: NDArray[np.float64], t_x: NDArray[np.float64], age: NDArray[np.float64]
 ) -> float:
-    """Mean negative log-likelihood of BG/NBD: Fader, Hardie, Lee 2005, equation 6."""
+    """Mean negative log-likelihood of BG/NBD (Fader, Hardie, Lee 2005, equation 6)."""
     r, alpha, a, b = np.exp(logs)
     common = betaln(a, b + x) - betaln(a, b) + gammaln(r + x) - gammaln(r) + r * np.log(alpha)
     alive = -(r + x) * np.log(alpha + age)
@@ -116,7 +117,7 @@ def bgnbd_negative_log_likelihood(
     return -float(np.mean(common + np.logaddexp(alive, dropped)))
 
 
-def test_the_steady_scenario_gives_back_the_parameters_of_the_purchase_model() -> None:
+def test_the_parameters_of_the_purchase_model_are_recovered_from_the_steady_scenario() -> None:
     config = GeneratorConfig(end=date(2025, 11, 21), scenario="steady")
     people = make_population(config, 40_000, 1, np.random.default_rng(7))
     days = np.unique(np.stack([people.buyer, np.floor(people.bought).astype(np.int64)]), axis=1)
@@ -131,7 +132,7 @@ def test_the_steady_scenario_gives_back_the_parameters_of_the_purchase_model() -
     assert a / (a + b) == pytest.approx(config.bgnbd_a / (config.bgnbd_a + config.bgnbd_b), rel=0.1)
 
 
-def test_nobody_drops_out_before_the_first_repeat_purchase() -> None:
+def test_no_customer_drops_out_before_the_first_repeat_purchase() -> None:
     config = GeneratorConfig(end=date(2025, 11, 21), bgnbd_a=1000.0, bgnbd_b=0.001)
     people = make_population(config, 2_000, 1, np.random.default_rng(7))
     purchases = np.bincount(people.buyer, minlength=2_000)
@@ -167,7 +168,7 @@ def test_story_complaints_rise(story: Landing) -> None:
     assert complaints(story, months_before_end(3)) > 1.3 * complaints(story, months_before_end(12)[:3])
 
 
-def test_story_engagement_foretells_churn(story: Landing) -> None:
+def test_story_low_engagement_predicts_churn(story: Landing) -> None:
     quiet, lively = churn_by_engagement(story)
     assert quiet > lively + 0.15
 
@@ -182,13 +183,13 @@ def test_steady_has_no_trend(steady: Landing) -> None:
     )
     quiet, lively = churn_by_engagement(steady)
     assert quiet == pytest.approx(lively, abs=0.07)
-    # Drop-out thins any cohort out; its rate does not depend on when the cohort began.
+    # Drop-out reduces every cohort, at a rate that does not depend on when the cohort began.
     rates = repeat_rates(steady, months_before_end(12))
     assert np.mean(rates[-3:]) > 0.75 * np.mean(rates[:3])
     assert steady.truth.story == {}
 
 
-def test_the_window_begins_24_full_months_before_the_running_one_but_not_before_2023() -> None:
+def test_the_data_begins_24_full_months_before_the_current_one_but_not_before_2023() -> None:
     assert GeneratorConfig(end=date(2025, 11, 21)).start == date(2023, 11, 1)
     assert GeneratorConfig(end=date(2026, 1, 31)).start == date(2024, 1, 1)
     assert GeneratorConfig(end=date(2024, 6, 30)).start == date(2023, 1, 1)
@@ -198,17 +199,17 @@ def test_the_window_begins_24_full_months_before_the_running_one_but_not_before_
 
 
 @pytest.mark.parametrize(
-    ("knob", "value"),
+    ("name", "value"),
     [("customers", 0), ("defects", 0.5), ("defects", float("nan")), ("end", date(2022, 12, 31)), ("seed", -1),
      ("scenario", "drama"), ("bgnbd_alpha", 0.0)],
 )  # fmt: skip
-def test_impossible_knobs_are_refused_by_name(knob: str, value: object) -> None:
-    knobs: dict[str, object] = {"end": date(2025, 1, 1)} | {knob: value}
-    with pytest.raises(ValueError, match=knob):
-        GeneratorConfig(**knobs)  # type: ignore[arg-type]
+def test_impossible_parameters_are_refused_by_name(name: str, value: object) -> None:
+    parameters: dict[str, object] = {"end": date(2025, 1, 1)} | {name: value}
+    with pytest.raises(ValueError, match=name):
+        GeneratorConfig(**parameters)  # type: ignore[arg-type]
 
 
-def test_a_customer_buys_once_a_day_at_most_as_the_purchase_model_counts() -> None:
+def test_a_customer_buys_at_most_once_a_day_as_the_purchase_model_counts() -> None:
     config = GeneratorConfig(end=date(2025, 11, 21), bgnbd_r=50.0, bgnbd_alpha=20.0)
     people = make_population(config, 500, 1, np.random.default_rng(7))
     day = np.floor(people.bought).astype(int)

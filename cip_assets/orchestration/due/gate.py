@@ -1,7 +1,7 @@
-"""What a snapshot may be computed from: slices that were written, and tables that hold what landed.
+"""Refuses inputs of a snapshot that were never written or are out of date.
 
-Dagster computes what it is asked for, whatever is missing upstream, and to a query a slice that was never written
-looks like one without rows. So every read of a slice asks here first; what is missing is one clear line.
+Dagster computes whatever is requested, even if something is missing upstream, and in a query a slice that was never
+written looks like one without rows. So every read of a slice is checked here first, and one line says what is missing.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -24,47 +24,47 @@ from cip_assets.storage import delta
 from cip_assets.storage.written import WHOLE, require_written
 
 STARTED_BY_US = ".dagster/cip_code"
-"""The tag of runs that the command line or the sensor of the landing folder starts: they looked at it before.
+"""The tag of runs that the command line or the sensor of the landing folder starts. Both have scanned the folder.
 
-The Dagster UI hides tags with this prefix: they tell a person nothing.
+The Dagster UI hides tags with this prefix, because they are of no use to a person.
 """
 
 BLOCKING = ("contract", "conservation", "one_line_per_id")
-"""The checks of a cleaned table that block what is downstream."""
+"""The blocking checks of a cleaned table."""
 
 BLOCKING_SNAPSHOTS = ("contract", "adds_up")
-"""The same of a snapshot."""
+"""The blocking checks of a snapshot's table."""
 
 SNAPSHOTS = ("features", "marts")
-"""The layers whose tables are snapshots of days."""
+"""The layers whose tables have a snapshot per day."""
 
 RECENT = 50
-"""So many evaluations of a check are looked through for one that failed."""
+"""The number of evaluations of a check that are searched for a failed one."""
 
 
 @lru_cache(maxsize=8)
 def looked_at(run_id: str) -> set[tuple[str, str]]:  # noqa: ARG001 -- the key of the cache
-    """What a run wrote, or looked at already, as table and slice: a dozen steps read the same tables."""
+    """The tables and slices that a run wrote or has already checked. Many steps read the same tables."""
     return set()
 
 
 def once(run_id: str, table: str, only: object, look: Callable[[], None]) -> None:
-    """Look at a slice, unless the run did before or wrote it itself."""
+    """Check a slice, unless the run has checked it before or wrote it itself."""
     if (table, str(only)) not in looked_at(run_id):
         look()
         looked_at(run_id).add((table, str(only)))
 
 
 AS_LANDED = "as landed"
-"""Stands for the slices of a source table that a snapshot reads."""
+"""The key for all slices of a source table that a snapshot reads."""
 
 
 def require_snapshot(settings: Settings, instance: dg.DagsterInstance, name: str, day: date) -> None:
-    """Refuse to read a table's snapshot of a day that is missing, out of date, or known to be wrong.
+    """Refuse to read a table's snapshot of a day if it is missing, out of date, or known to be wrong.
 
     Raises:
-        PlatformError: it was never computed, one of its inputs, or one of theirs, was written since, or a blocking
-            check of it failed.
+        PlatformError: it was never computed, a direct or indirect input was written since, or one of its blocking
+            checks failed.
 
     """
     require_written(settings.table_uri(*name.split("/")), delta.Slice.of_day(day))
@@ -82,8 +82,8 @@ def require_snapshot(settings: Settings, instance: dg.DagsterInstance, name: str
 
 
 def _changed_since(settings: Settings, name: str, day: date, current: set[str] | None = None) -> str | None:
-    """A table that a snapshot was computed from, directly or not, and that was written since; None if none was."""
-    current = set() if current is None else current  # several tables are computed from the same ones
+    """A direct or indirect input of a snapshot that was written after the snapshot; None if there is none."""
+    current = set() if current is None else current  # several tables can have the same inputs
     written = in_step.last_write(settings, name, day)
     for parent, version in sorted(written.computed_from.items()) if written else ():
         change = in_step.last_write(settings, parent, day)
@@ -99,25 +99,25 @@ def _changed_since(settings: Settings, name: str, day: date, current: set[str] |
 def require_in_step(
     settings: Settings, instance: dg.DagsterInstance, tags: Mapping[str, str], table: str, until: date
 ) -> None:
-    """Refuse a snapshot of a day while a source table that it reads lacks something that landed up to then.
+    """Refuse a snapshot of a day if a source table that it reads is out of date for any month up to that day.
 
     Args:
-        settings: where the data lies.
-        instance: the history of the checks.
-        tags: of the run.
+        settings: the data folder.
+        instance: the instance with the history of the checks.
+        tags: the tags of the run.
         table: the source table.
-        until: the day of the snapshot.
+        until: the snapshot day.
 
     Raises:
-        PlatformError: months or a delivery are not in cleaned as they landed, or a line moved to another month; a
-            file cannot be read; landing holds files that nobody scanned; or a blocking check of the table failed.
+        PlatformError: months or a full delivery in cleaned are out of date, or a line moved to another month; a file
+            cannot be read; the landing folder has files that were not scanned; or a blocking check of the table failed.
 
     """
     name, source = f"cleaned/{table}", SOURCE_TABLES[table]
     if STARTED_BY_US not in tags and (files := unscanned(settings, table)):
         raise PlatformError(
-            f"{table}: the landing folder changed since it was last scanned ({listed(files)}); "
-            "run the job refresh, or 'cip run', before a snapshot is computed"
+            f"{table}: the landing folder has changed since it was last scanned ({listed(files)}); "
+            "run the job refresh, or 'cip run', before you compute a snapshot"
         )
     entries = read_manifest(settings.table_uri("landing", "manifest")).get(table, [])
     files_to_read(source, entries, None)
@@ -125,12 +125,12 @@ def require_in_step(
     months = [month[:7] for month in sorted(stale) if month <= str(until)]
     if months and not source.is_event:
         raise PlatformError(
-            f"{name}: the newest delivery is not ingested; run the job ingest for {table}, or 'cip run'"
+            f"{name}: the newest delivery has not been ingested; run the job ingest for {table}, or 'cip run'"
         )
     if months:
         raise PlatformError(
-            f"{name}: not ingested as landed: {listed(months)}; a snapshot of {until} needs every month up to it: "
-            f"run the job ingest for {table} and these months, or 'cip run'"
+            f"{name}: these months are out of date: {listed(months)}; a snapshot of {until} needs every month up to "
+            f"that day: run the job ingest for {table} and these months, or 'cip run'"
         )
     for name_of_check, why, failed in failed_checks(settings, instance, source, entries):
         if min(failed) <= str(until):
@@ -141,7 +141,7 @@ def require_in_step(
 
 
 def unscanned(settings: Settings, table: str) -> list[str]:
-    """A table's landing files that the manifest lacks, or has otherwise, and those of the manifest that are gone."""
+    """A table's landing files that are new or changed since the manifest was made, and those that were removed."""
     uri = settings.table_uri("landing", "manifest")
     if not delta.exists(uri):
         return []
@@ -170,8 +170,8 @@ def failed_checks(
 ) -> Iterator[tuple[str, str, set[str]]]:
     """The blocking checks of a cleaned table that failed, or whose run ended before they were evaluated.
 
-    Each with its name, what it said, and the landed months for which it did not pass since; ``WHOLE`` for a snapshot
-    table.
+    Each has its name, the reason, and the landed months for which it has not passed since; ``WHOLE`` for a table of
+    full deliveries.
     """
     landed = set(in_step.held_by_landing(source, entries))
     for name in BLOCKING:
@@ -186,7 +186,7 @@ def failed_checks(
             run = instance.get_run_by_id(record.run_id)
             is_planned = _is_planned(record)
             if is_planned and (record.run_id not in writers or (run and not run.is_finished)):
-                continue  # there is nothing to look at, or not yet
+                continue  # the run wrote nothing that could be checked, or is not finished yet
             months = _months_of(run, landed) - decided
             decided |= months
             why = "its run ended before it was evaluated" if is_planned else _why_not(record.evaluation)
@@ -195,18 +195,18 @@ def failed_checks(
 
 
 def _is_planned(record: Any) -> bool:
-    """Whether a check was not evaluated, in a record of Dagster's."""
+    """Whether Dagster's record of a check is from before its evaluation."""
     return not isinstance(record.evaluation, dg.AssetCheckEvaluation)
 
 
 def _why_not(evaluation: dg.AssetCheckEvaluation | None) -> str | None:
-    """What keeps a check from having passed; None where it holds nobody up."""
+    """The reason why a check blocks what is downstream; None if it does not."""
     if evaluation is None or evaluation.passed or evaluation.severity == dg.AssetCheckSeverity.WARN:
         return None
-    return evaluation.description or "it says no more"
+    return evaluation.description or "it has no description"
 
 
 def _months_of(run: dg.DagsterRun | None, months: Collection[str]) -> set[str]:
-    """Those of some months that a run covered: all if it had no partition, and a table without months always."""
+    """The months that a run covered: all of them if it had no partition. A table without months is always covered."""
     first, last = partitions_covered(run.tags if run else {})
     return {month for month in months if month == WHOLE or not first or not last or first <= month <= last}

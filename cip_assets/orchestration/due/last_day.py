@@ -1,4 +1,4 @@
-"""The day that a snapshot is of unless another is asked for."""
+"""The default snapshot day."""
 
 from datetime import date
 
@@ -7,9 +7,9 @@ from cip_assets.storage import delta
 
 
 def last_transaction_day(settings: Settings, today: date) -> date | None:
-    """The day of the last cleaned transaction, today at the latest; None where there is none.
+    """The day of the last cleaned transaction, but not after today; None if there are no transactions.
 
-    A transaction may be dated later in the running month. It counts from its day on.
+    A transaction can be dated later in the current month. It counts from its day on.
     """
     day = delta.last_day(settings.table_uri("cleaned", "transactions"), "transaction_date")
     return min(day, today) if day else None

@@ -1,6 +1,6 @@
-"""What has to run so that the lake is what the landing folder and the present code would make it.
+"""Plans what has to be ingested so that the tables are up to date with the landing folder and the current code.
 
-The command line and the sensor of the landing folder both ask here, so they agree on what is due.
+The command line and the sensor of the landing folder both use this plan, so they agree.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -21,19 +21,19 @@ from cip_assets.storage import delta
 from cip_assets.storage.written import WHOLE, month_after
 
 STAGES: Sequence[Sequence[str]] = (("raw",), ("cleaned", "quarantine"))
-"""Layers that together hold every landed line."""
+"""Sets of layers that together hold every landed line."""
 
 
 CODE_TAG = gate.STARTED_BY_US
-"""The tag that every run carries with the graph's code: it changes with the code or the rules of any table."""
+"""The tag with the graph's code version, which every run has. It changes with the code or the rules of any table."""
 
 COVERS_TAG = ".dagster/cip_covers"
-"""The tag of a snapshot's run that leaves out what is up to date: the digest of all that it was to see to."""
+"""The tag of a snapshot run that skips what is up to date: the digest of all assets that were requested."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """Tables to ingest in one run, for consecutive months where they have any."""
+    """Tables to ingest in one run, for consecutive months if they have months."""
 
     tables: tuple[str, ...]
     first: str = WHOLE
@@ -41,7 +41,7 @@ class Block:
 
     @property
     def tags(self) -> dict[str, str]:
-        """What makes a Dagster run cover the months."""
+        """The tags of a Dagster run that covers the months."""
         return {RANGE_START: self.first, RANGE_END: self.last} if self.first else {}
 
     @property
@@ -52,7 +52,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be ingested: what can be, and the tables that cannot be read until a file is mended."""
+    """The tables and months to ingest, and the tables that cannot be read until a file is corrected."""
 
     blocks: Sequence[Block]
     unreadable: Mapping[str, str]
@@ -67,15 +67,15 @@ def due(
     *,
     everything: bool = False,
 ) -> Work:
-    """The tables and months to ingest, as the manifest, the tables and the blocking checks stand.
+    """The tables and months to ingest, according to the manifest, the tables and the blocking checks.
 
     Args:
-        graph: what is computed.
-        settings: where the data lies.
-        instance: the history of the checks: what failed one is due until it passes.
-        first: leave out months before this day's.
-        last: leave out months after this day's.
-        everything: also what is in step.
+        graph: the assets and their code versions.
+        settings: the data folder.
+        instance: the instance with the history of the checks. A month that failed one is due until it passes.
+        first: skip months before this day's month.
+        last: skip months after this day's month.
+        everything: include what is up to date.
 
     """
     manifest = read_manifest(settings.table_uri("landing", "manifest"))
@@ -106,7 +106,7 @@ def due(
 def _with_first_ever(
     by_month: dict[str, set[str]], tables: Collection[str], graph: Graph
 ) -> dict[str, set[str]]:
-    """Tables that were never written and have no rows, so no month to run: any one makes them, best one that is due."""
+    """Add tables that were never written and have no rows. Any month creates them; a month that is due costs least."""
     month = min(by_month.keys() - {WHOLE}, default=str(graph.partitions.first_month))
     for table in tables:
         by_month.setdefault(month if SOURCE_TABLES[table].is_event else WHOLE, set()).add(table)
@@ -114,7 +114,7 @@ def _with_first_ever(
 
 
 def unreadable_tables(settings: Settings) -> dict[str, str]:
-    """The tables that cannot be read until a file is mended, and why."""
+    """The tables that cannot be read until a file is corrected, with the reasons."""
     manifest = read_manifest(settings.table_uri("landing", "manifest"))
     found: dict[str, str] = {}
     for table, source in SOURCE_TABLES.items():
@@ -142,7 +142,7 @@ def _months_due(
 
 
 def moved(settings: Settings) -> list[Block]:
-    """What must be cleaned again since lines moved between months."""
+    """The months to clean again because lines moved between months."""
     by_month: dict[str, set[str]] = {}
     for table, source in SOURCE_TABLES.items():
         for month in in_step.moved(settings, source):
@@ -151,15 +151,15 @@ def moved(settings: Settings) -> list[Block]:
 
 
 def without_months(graph: Graph, table: str) -> Block:
-    """The run of a table whose months are unknown, since a file of it cannot be read."""
+    """The run of a table whose months are unknown because one of its files cannot be read."""
     month = str(graph.partitions.first_month) if SOURCE_TABLES[table].is_event else WHOLE
     return Block((table,), month, month)
 
 
 def blocks_of(by_month: Mapping[str, Collection[str]]) -> list[Block]:
-    """Join consecutive months, and tables without months to the first of them.
+    """Join consecutive months, and join tables without months to the first block.
 
-    A run has more to do with starting than with a month or a table more.
+    Starting a run takes longer than ingesting one more month or table.
     """
     blocks: list[Block] = []
     for month in sorted(by_month.keys() - {WHOLE}):

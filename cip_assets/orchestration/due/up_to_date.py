@@ -1,8 +1,8 @@
-"""Which assets of a day's snapshot are already what computing them again would make them.
+"""Finds the assets of a day's snapshot that are up to date, so that they need not be computed again.
 
-Nothing is kept for it but what is written anyway: every commit carries the code version and the versions of the
-tables that it was computed from, and the materialization of a file in ``final`` carries both and the file's hash.
-An asset is also due while a check of it failed, or was not evaluated since.
+This uses only what is stored anyway: every commit has the code version and the versions of its input tables, and the
+materialization of a file in ``final`` has both and the file's hash. An asset also needs a run if one of its checks
+failed or was not evaluated since.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ from cip_assets.ingest.in_step import Written, last_write
 
 @dataclass(frozen=True)
 class UpToDate:
-    """An asset that need not be computed: its rows, and its checks as they were evaluated last."""
+    """An asset that is up to date: its number of rows, and the last evaluations of its checks."""
 
     row_count: int | None
     checks: Sequence[dg.AssetCheckEvaluation]
@@ -34,14 +34,14 @@ def up_to_date(
     assets: Collection[dg.AssetKey],
     day: date,
 ) -> dict[dg.AssetKey, UpToDate]:
-    """Those of the assets that are what they should be, with all that they depend on.
+    """The assets that are up to date, together with everything that they depend on.
 
     Args:
-        settings: where the tables and the files lie.
+        settings: the data folder.
         definitions: the graph of the assets and their checks.
-        instance: the history, which has the checks.
-        assets: of the snapshot.
-        day: of the snapshot.
+        instance: the instance with the history of the checks.
+        assets: the assets of the snapshot.
+        day: the snapshot day.
 
     """
     graph = definitions.resolve_asset_graph()
@@ -56,7 +56,7 @@ def up_to_date(
 
     @cache
     def evaluation(check: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
-        """The last one, if it came after all that it looks at was written, and let it pass."""
+        """The last evaluation, if it is newer than everything that the check reads, and does not block."""
         record = instance.get_latest_asset_check_evaluation_record(check)
         if record is None or record.event is None or record.partition not in (None, day.isoformat()):
             return None
@@ -95,20 +95,20 @@ def up_to_date(
 def _file_written(
     settings: Settings, instance: dg.DagsterInstance, key: dg.AssetKey, day: date
 ) -> Written | None:
-    """The last materialization of a file, if it was of the day and the file is still the one it wrote."""
+    """The last materialization of a file, if it was for the day and the file is unchanged since."""
     event = instance.get_latest_materialization_event(key)
     made = event.asset_materialization if event else None
     if event is None or made is None or made.partition != day.isoformat():
         return None
-    told: Mapping[str, Any] = {name: value.value for name, value in made.metadata.items()}
-    path = settings.final / Path(str(told.get("path"))).name
-    if not path.is_file() or hash_file(path)[1] != told.get("sha256"):
+    metadata: Mapping[str, Any] = {name: value.value for name, value in made.metadata.items()}
+    path = settings.final / Path(str(metadata.get("path"))).name
+    if not path.is_file() or hash_file(path)[1] != metadata.get("sha256"):
         return None
-    rows = told.get("dagster/row_count")
+    rows = metadata.get("dagster/row_count")
     return Written(
         0,
         event.timestamp,
         None if rows is None else int(rows),
         (made.tags or {}).get("dagster/code_version"),
-        told.get("computed_from", {}),
+        metadata.get("computed_from", {}),
     )

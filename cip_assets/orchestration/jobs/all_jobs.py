@@ -1,4 +1,4 @@
-"""The jobs: one per stage of a run, since each stage has partitions of its own, and those of recovery."""
+"""The jobs: one per stage of a run, because each stage has its own partitions, and the recovery jobs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,29 +13,33 @@ from cip_assets.orchestration.jobs.refresh import refresh
 
 
 def all_jobs(graph: Graph) -> Mapping[str, Any]:
-    """Every job by its name."""
+    """All jobs by name."""
     stages: list[Any] = [
         dg.define_asset_job(
             SCAN,
             selection=dg.AssetSelection.groups("landing"),
-            description="Look at the landing folder: the manifest. Unpartitioned.",
+            description="Start this job to update only the manifest, which lists the landing files, their rows by "
+            "month and their problems. It needs no month or day.",
         ),
         dg.define_asset_job(
             INGEST,
             selection=dg.AssetSelection.groups("landing", "raw", "cleaned", "quarantine"),
-            description="Landing files to raw, cleaned and quarantine, for a range of months.",
+            description="Start this job to ingest chosen months again: it computes raw, cleaned and quarantine for a "
+            "month or a range of months. The job refresh finds the months that are out of date by itself.",
         ),
         dg.define_asset_job(
             SNAPSHOT,
             selection=dg.AssetSelection.groups(*BY_DAY),
-            description="Features, marts and exports as of a day.",
+            description="Start this job to compute a chosen day: it computes the features and marts of that snapshot "
+            "day and writes the exports. The job refresh computes the newest day.",
         ),
         dg.define_asset_job(
             VALIDATE,
             selection=dg.AssetSelection.checks_for_assets(
                 *(dg.AssetKey(["exports", file.name]) for file in CSV_FILES)
             ),
-            description="Check the exported files against the marts and each other.",
+            description="Start this job to check the exported files against the marts and against each other, for "
+            "example before you share them. It changes nothing.",
         ),
     ]
     others: list[Any] = [refresh, restore_table, maintenance_job(graph.rules), replay_quarantine]

@@ -1,4 +1,4 @@
-"""The jobs by name, for who asks for runs of them."""
+"""The names of the jobs, for modules that request runs."""
 
 SCAN = "scan_landing"
 INGEST = "ingest"
@@ -10,4 +10,4 @@ MAINTENANCE = "maintenance"
 REPLAY = "replay_quarantine"
 
 REFRESH_OP = "ingest_then_snapshot"
-"""The one op of the job refresh, which its configuration names."""
+"""The only op of the job refresh, which is named in the job's configuration."""

@@ -1,4 +1,4 @@
-"""Jobs that put things right: go back to a version, tidy tables up, clean quarantined lines again."""
+"""The recovery jobs: restore a version of a table, compact the tables, clean quarantined lines again."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -17,19 +17,23 @@ from cip_assets.storage import delta
 from cip_assets.storage.quarantine import quarantined_lines
 
 IN_MEMORY = "in_memory"
-"""The IO manager of what an op returns, which is for whoever asked and is not stored."""
+"""The IO manager of the ops' results, which go to the caller and are not stored."""
 
 
 class RestoreConfig(dg.Config):
-    """What to go back to: a version, or the newest version that was there at a time."""
+    """The table to restore, and the version: its number, or a time at which it was the newest one."""
 
-    table: str = Field(description="layer/table, such as marts/customer_360")
-    version: int | None = Field(default=None, description="the version of the table to go back to")
-    to: str | None = Field(
-        default=None, description="or a time, such as 2026-05-01T12:00 (UTC unless it says)"
+    table: str = Field(description="The table as layer/table, such as marts/customer_360.")
+    version: int | None = Field(
+        default=None, description="The version to restore. 'cip history' lists the versions."
     )
-    go_on: bool = Field(
-        default=False, description="restore although tables that were computed from it will disagree with it"
+    to: str | None = Field(
+        default=None,
+        description="Instead of a version, a time such as 2026-05-01T12:00, in UTC unless it has an offset.",
+    )
+    force: bool = Field(
+        default=False,
+        description="Restore even if downstream tables will no longer match. Rerun these tables afterward.",
     )
 
 
@@ -37,31 +41,33 @@ class RestoreConfig(dg.Config):
 def restore(
     context: dg.OpExecutionContext, lake: LakeResource, runs: dg.ResourceParam[Runs], config: RestoreConfig
 ) -> list[str]:
-    """Make a table again what it was, as a new version; returns what must be run again to agree with it."""
+    """Restore an old version of a table as a new version; return the downstream tables that need a rerun."""
     layer, table = _known(config.table)
     uri = lake.settings.table_uri(layer, table)
     version = _version(uri, config)
-    disagreeing = computed_from_later(runs.graph, lake.settings, config.table, version)
-    if disagreeing and not config.go_on:
+    mismatched = computed_from_later(runs.graph, lake.settings, config.table, version)
+    if mismatched and not config.force:
         raise PlatformError(
-            f"{config.table}: version {version} is older than what {', '.join(disagreeing)} were computed from; "
-            "restore them too, or say go_on and run them again"
+            f"{config.table}: version {version} is older than the one that these tables were computed from: "
+            f"{', '.join(mismatched)}; restore those tables too, or set force and rerun them"
         )
     new_version = delta.restore(uri, version)
     context.log_event(
         dg.AssetObservation(
             asset_key=[layer, table],
             description=f"Restored to version {version}",
-            metadata={"delta_version": new_version, "restored_version": version, "run_again": disagreeing},
+            metadata={"delta_version": new_version, "restored_version": version, "run_again": mismatched},
         )
     )
-    if disagreeing:
-        context.log.warning(f"run again, since they are ahead of {config.table}: {', '.join(disagreeing)}")
-    return disagreeing
+    if mismatched:
+        context.log.warning(
+            f"{config.table}: computed from a later version, so these need a rerun: {', '.join(mismatched)}"
+        )
+    return mismatched
 
 
 def computed_from_later(graph: Graph, settings: Settings, name: str, version: int) -> list[str]:
-    """The tables downstream that were written after the version was replaced: they know what came later."""
+    """The downstream tables that were written after the version was replaced, and so may use later rows."""
     table = delta.open_table(settings.table_uri(*_known(name)))
     later = [commit for commit in delta.history(table) if commit.version > version]
     if not later:
@@ -78,7 +84,7 @@ def computed_from_later(graph: Graph, settings: Settings, name: str, version: in
 
 
 def _last_written(settings: Settings, name: str) -> datetime | None:
-    """When a table or an exported file was last written; None where it was not."""
+    """The time when a table or an exported file was last written; None if it never was."""
     layer, table = name.split("/")
     if layer == "exports":
         path = settings.final / f"{table}.csv"
@@ -89,56 +95,61 @@ def _last_written(settings: Settings, name: str) -> datetime | None:
 
 def _version(uri: str, config: RestoreConfig) -> int:
     if (config.version is None) == (config.to is None):
-        raise PlatformError(f"{config.table}: give a version or a time to go back to, and not both")
+        raise PlatformError(f"{config.table}: set exactly one of version and to")
     if config.version is not None:
         return config.version
     try:
         moment = datetime.fromisoformat(str(config.to))
     except ValueError as error:
         raise PlatformError(
-            f"{config.table}: {config.to!r} is no time; write it like 2026-05-01T12:00"
+            f"{config.table}: {config.to!r} is not a time; write it like 2026-05-01T12:00"
         ) from error
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     for commit in delta.history(delta.open_table(uri)):
         if commit.timestamp <= moment:
             return commit.version
-    raise PlatformError(f"{config.table}: it was not there yet at {config.to} (see 'cip history')")
+    raise PlatformError(
+        f"{config.table}: there was no version yet at {config.to}; choose a later time (see 'cip history')"
+    )
 
 
 def _known(name: str) -> tuple[str, str]:
     if name not in CONTRACTS:
-        raise PlatformError(f"{name!r} is no table; take one of {', '.join(CONTRACTS)}")
+        raise PlatformError(f"Unknown table {name!r}. Choose one of: {', '.join(CONTRACTS)}")
     layer, table = name.split("/")
     return layer, table
 
 
 @dg.job(
     name=RESTORE,
-    description="Go back to a version of a table. Refused where tables computed from it would disagree.",
+    description="Start this job if a table was written with wrong data: it restores an old version of the table. It is "
+    "refused if downstream tables would no longer match, unless you set force.",
 )
 def restore_table() -> None:
     restore()
 
 
 class MaintenanceConfig(dg.Config):
-    """Which tables, and how long their old versions stay readable."""
+    """The tables to compact, and how long their old versions stay readable."""
 
-    tables: list[str] = Field(default=[], description="layer/table; all that are written unless given")
+    tables: list[str] = Field(
+        default=[], description="Tables as layer/table. If you name none, all tables are compacted."
+    )
     keep_days: int | None = Field(
         default=None,
         ge=0,
-        description="time travel reaches back so many days; operations.keep_versions_days of the rules unless given",
+        description="Keep the versions of this many days. Default: operations.keep_versions_days of the rules.",
     )
 
 
 def maintenance_job(rules: Rules) -> dg.JobDefinition:
-    """The job that keeps tables small and fast."""
+    """The job that joins small files and deletes files that are no longer needed."""
 
     @dg.op(out=dg.Out(io_manager_key=IN_MEMORY))
     def compact_and_vacuum(
         context: dg.OpExecutionContext, lake: LakeResource, config: MaintenanceConfig
     ) -> dict[str, dict[str, int]]:
-        """Join small files, and delete files that no version of the last days needs; says what was done."""
+        """Join small files and delete files that only old versions need; return the number of files per table."""
         keep = rules.operations.keep_versions_days if config.keep_days is None else config.keep_days
         done = {}
         for name in config.tables or list(CONTRACTS):
@@ -151,7 +162,8 @@ def maintenance_job(rules: Rules) -> dg.JobDefinition:
 
     @dg.job(
         name=MAINTENANCE,
-        description="Optimize and vacuum the tables; versions of the last days stay readable.",
+        description="Joins small files and deletes files that only old versions need. It runs every Sunday; start it "
+        "yourself to free disk space at once. The versions of the last days stay readable.",
     )
     def maintenance() -> None:
         compact_and_vacuum()
@@ -160,19 +172,21 @@ def maintenance_job(rules: Rules) -> dg.JobDefinition:
 
 
 class ReplayConfig(dg.Config):
-    """Which quarantines."""
+    """The source tables to clean again."""
 
-    tables: list[str] = Field(default=[], description="source tables, such as returns; all unless given")
+    tables: list[str] = Field(
+        default=[], description="Source tables, such as returns. If you name none, all are cleaned."
+    )
 
 
 @dg.op(out=dg.Out(io_manager_key=IN_MEMORY))
 def clean_again(
     context: dg.OpExecutionContext, lake: LakeResource, runs: dg.ResourceParam[Runs], config: ReplayConfig
 ) -> dict[str, dict[str, int]]:
-    """Clean the months that have quarantined lines again, then compute the snapshot; says what got in."""
+    """Clean the months that have quarantined lines again, then compute the snapshot; return the old and new counts."""
     unknown = sorted(set(config.tables) - SOURCE_TABLES.keys())
     if unknown:
-        raise PlatformError(f"{unknown[0]!r} is no source table; take one of {', '.join(SOURCE_TABLES)}")
+        raise PlatformError(f"Unknown source table {unknown[0]!r}. Choose one of: {', '.join(SOURCE_TABLES)}")
     tables = config.tables or list(SOURCE_TABLES)
     platform, report = runs.platform(lake.settings, context.instance), Report()
     before = quarantined_lines(lake.settings, tables)
@@ -187,8 +201,8 @@ def clean_again(
 
 @dg.job(
     name=REPLAY,
-    description="After the rules were mended: clean quarantined months again, then the snapshot. "
-    "A file that was mended needs no replay: it is a new file.",
+    description="Start this job after you relaxed a rule that was too strict. It cleans the months that have "
+    "quarantined lines again, then computes the snapshot. A corrected file needs no replay, because it is a new file.",
 )
 def replay_quarantine() -> None:
     clean_again()

@@ -1,8 +1,8 @@
-"""From a landed file to the exports in one process: what the sensor asks for, and the one button that does it all.
+"""The job refresh: from landed files to the exports in one process. The sensor requests it, and a person can start it.
 
-An ingest covers months and a snapshot a day, so they are two runs; each run that Dagster launches has a process of
-its own, which takes longer to start than a day's file takes to compute. This run makes both runs in its process.
-Without a configuration it does what `cip run` does.
+An ingest covers months and a snapshot covers a day, so they are two runs. Each run that Dagster launches has its own
+process, which takes longer to start than the file of one day takes to compute. So this job makes both runs in its own
+process. Without a configuration it does the same as `cip run`.
 """
 
 from collections.abc import Sequence
@@ -16,29 +16,34 @@ from cip_assets.orchestration.resources import LakeResource
 from cip_assets.orchestration.runs import Platform, Report, Runs
 
 PART_OF = "cip/part_of"
-"""The tag of a run that another one makes: that one's id."""
+"""The tag of a run that was made by another run: the id of that run."""
 
 MANIFEST = dg.AssetKey(["landing", "manifest"])
 
 
 class Landed(dg.Config):
-    """What landed: tables, the months that they touch (none where only tables without months landed)."""
+    """The landed tables and the months that they touch (no months if only tables without months landed)."""
 
-    tables: list[str] = Field([], description="All that is due unless tables are named.")
-    first: str = Field("", description="The first day of the first month.")
-    last: str = Field("", description="The first day of the last month.")
-    leave_out: list[str] = Field([], description="Files that somebody is still writing.")
+    tables: list[str] = Field(
+        [],
+        description="Source tables to ingest. If you name none, everything that is out of date is ingested.",
+    )
+    first: str = Field("", description="The first day of the first month to ingest, such as 2026-03-01.")
+    last: str = Field("", description="The first day of the last month to ingest.")
+    leave_out: list[str] = Field(
+        [], description="Paths of landing files to ignore because they are still being written."
+    )
 
     @property
     def block(self) -> plan.Block:
         return plan.Block(tuple(self.tables), self.first, self.last)
 
 
-@dg.op(description="Runs `ingest` for what landed, then `snapshot` of the last day with a transaction.")
+@dg.op(description="Runs `ingest` for what landed, then `snapshot` for the day of the last transaction.")
 def ingest_then_snapshot(
     context: dg.OpExecutionContext, config: Landed, lake: LakeResource, runs: dg.ResourceParam[Runs]
 ) -> None:
-    """Make both runs; what depends on a table that a bad file keeps from being read is left as it is."""
+    """Make both runs. Assets that depend on a table with an unreadable file stay as they are."""
     platform = runs.platform(lake.settings, context.instance, {PART_OF: context.run_id})
     if config.tables:
         _ingest_what_landed(platform, config)
@@ -65,15 +70,15 @@ def _ingest_what_landed(platform: Platform, config: Landed) -> None:
 
 
 def failed_parts(instance: dg.DagsterInstance, run_id: str) -> Sequence[dg.DagsterRun]:
-    """The runs that a run made and that failed."""
+    """The failed runs that were made by a run."""
     return instance.get_runs(dg.RunsFilter(tags={PART_OF: run_id}, statuses=[dg.DagsterRunStatus.FAILURE]))
 
 
 @dg.job(
     name=REFRESH,
-    description="From files that landed to the exports: an ingest and a snapshot, in one process. Start it as it is, "
-    "without a configuration, for all that is due: the months out of step and the newest snapshot.",
+    description="Start this job, without a configuration, to bring everything up to date: it scans the landing folder, "
+    "ingests what is out of date, and computes and exports the newest snapshot. It does the same as `cip run`.",
 )
 def refresh() -> None:
-    """The job that the sensor of the landing folder asks for where a file touches few months, and people for all."""
+    """The job refresh. The sensor starts it for files that touch few months, and a person starts it for everything."""
     ingest_then_snapshot()

@@ -1,6 +1,6 @@
-"""What a Dagster user may compute a snapshot from: everything that landed up to its day, or nothing.
+"""The inputs of a snapshot in Dagster: everything that landed up to its day, or the run is refused.
 
-Every run here is started as Dagster's page starts it, not by `cip run`, which sees to what is missing by itself.
+Every run here is started as in the Dagster UI, not by `cip run`, which computes what is missing by itself.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ LATE = "T9,C2,P1,1,12.50,12.50,Cash,2024-01-31\n"
 
 
 class Dagster:
-    """Dagster on a data folder, as a person at its page uses it."""
+    """Dagster on a data folder, as a person uses it in the Dagster UI."""
 
     def __init__(self, data_dir: Path) -> None:
         self.platform = open_platform(
@@ -37,7 +37,7 @@ class Dagster:
     def materialize(
         self, *names: str, day: str | None = None, months: tuple[str, str] | None = None, checks: bool = True
     ) -> list[str]:
-        """Materialize some tables; what went wrong, in one line each."""
+        """Materialize some tables; return the failures, in one line each."""
         keys = [dg.AssetKey(name.split("/")) for name in names]
         selection = dg.AssetSelection.assets(*keys)
         result = dg.materialize(
@@ -66,11 +66,11 @@ class Dagster:
 
 @pytest.fixture
 def dagster(healthy: Path) -> Dagster:
-    """All of the small folder was run, up to its last day."""
+    """The small folder after a complete run, up to its last day."""
     return Dagster(healthy)
 
 
-def test_a_day_whose_inputs_were_never_computed_is_refused_and_nothing_is_written(dagster: Dagster) -> None:
+def test_a_day_with_missing_inputs_is_refused_and_nothing_is_written(dagster: Dagster) -> None:
     before = dagster.versions("features/rfm", "marts/insights")
     assert dagster.materialize("features/rfm", day="2024-02-11") == [
         (
@@ -87,14 +87,14 @@ def test_a_day_whose_inputs_were_never_computed_is_refused_and_nothing_is_writte
     assert dagster.versions("features/rfm", "marts/insights") == before
 
 
-def test_a_day_that_was_computed_without_rows_is_a_day_like_any_other(dagster: Dagster) -> None:
+def test_a_day_that_was_computed_without_rows_is_accepted(dagster: Dagster) -> None:
     before_the_first_purchase = "2024-01-03"
     for table in ("purchases", "rfm_cut_points", "rfm"):
         assert dagster.materialize(f"features/{table}", day=before_the_first_purchase) == []
     assert {str(row["as_of_date"]) for row in rows_of(dagster.settings, "features/rfm")} == {DAY}
 
 
-def test_a_day_that_a_restore_took_back_was_never_computed(dagster: Dagster) -> None:
+def test_a_day_that_a_restore_undid_counts_as_never_computed(dagster: Dagster) -> None:
     (version,) = dagster.versions("features/purchases")
     dagster.materialize("features/purchases", day="2024-01-03")
     delta.restore(dagster.settings.table_uri("features", "purchases"), version)
@@ -121,8 +121,8 @@ def test_a_snapshot_needs_every_month_up_to_it_that_landed(data_dir: Path) -> No
     assert dagster.materialize("features/purchases", day="2024-01-31") == []
     assert dagster.materialize("features/purchases", day=DAY) == [
         (
-            "cleaned/transactions: not ingested as landed: 2024-02; a snapshot of 2024-02-12 needs every month up to it: "
-            "run the job ingest for transactions and these months, or 'cip run'"
+            "cleaned/transactions: these months are out of date: 2024-02; a snapshot of 2024-02-12 needs every month up "
+            "to that day: run the job ingest for transactions and these months, or 'cip run'"
         )
     ]
     dagster.ingest("transactions", months=all_months)
@@ -132,26 +132,29 @@ def test_a_snapshot_needs_every_month_up_to_it_that_landed(data_dir: Path) -> No
 @pytest.mark.parametrize(
     ("path", "rows", "says"),
     [
-        ("transactions/late.csv", LATE, "cleaned/transactions: not ingested as landed: 2024-01;"),
+        ("transactions/late.csv", LATE, "cleaned/transactions: these months are out of date: 2024-01;"),
         (
             "transactions.csv",
             "T1,C1,P1,1,10.00,10.00,PayPal,2024-01-10\n",
-            "cleaned/transactions: not ingested as landed: 2024-01, 2024-02;",
+            "cleaned/transactions: these months are out of date: 2024-01, 2024-02;",
         ),
         (
             "customers/dt=2024-02-12/c.csv",
             "C1,Ada,King,,,,2024-01-02,,\nC2,Alan,Turing,,,,2024-01-02,,\n",
-            "cleaned/customers: the newest delivery is not ingested;",
+            "cleaned/customers: the newest delivery has not been ingested;",
         ),
     ],
-    ids=["a late file", "a file written over", "a newer delivery"],
+    ids=["a late file", "an overwritten file", "a newer delivery"],
 )
-def test_what_landed_since_is_ingested_first(dagster: Dagster, path: str, rows: str, says: str) -> None:
+def test_files_that_landed_since_must_be_ingested_first(
+    dagster: Dagster, path: str, rows: str, says: str
+) -> None:
     land(dagster.settings.landing, path, rows)
     name = f"features/{'population' if 'customers' in path else 'purchases'}"
     (unscanned,) = dagster.materialize(name, day=DAY)
     assert (
-        f": the landing folder changed since it was last scanned ({path}); run the job refresh" in unscanned
+        f": the landing folder has changed since it was last scanned ({path}); run the job refresh"
+        in unscanned
     )
     dagster.scan()
     (scanned,) = dagster.materialize(name, day=DAY)
@@ -160,13 +163,13 @@ def test_what_landed_since_is_ingested_first(dagster: Dagster, path: str, rows: 
     assert dagster.materialize(name, day=DAY) == []
 
 
-def test_months_after_the_day_may_be_missing(dagster: Dagster) -> None:
+def test_months_after_the_day_can_be_missing(dagster: Dagster) -> None:
     land(dagster.settings.landing, "transactions/late.csv", LATE.replace("2024-01-31", "2024-03-01"))
     dagster.scan()
     assert dagster.materialize("features/purchases", day=DAY) == []
 
 
-def test_the_same_file_with_another_time_changes_nothing(dagster: Dagster) -> None:
+def test_an_unchanged_file_with_another_time_changes_nothing(dagster: Dagster) -> None:
     file = dagster.settings.landing / "transactions.csv"
     file.write_bytes(file.read_bytes())
     assert dagster.materialize("features/purchases", day=DAY) == []
@@ -180,8 +183,8 @@ def test_a_file_that_cannot_be_read_is_named(dagster: Dagster) -> None:
     assert refusal.startswith("transactions: transactions/bad.csv: line 1 lacks column")
 
 
-def test_a_snapshot_is_not_made_of_older_snapshots(dagster: Dagster) -> None:
-    """The features of the day were computed before a purchase came, so marts of them would disagree with it."""
+def test_a_snapshot_is_not_computed_from_outdated_snapshots(dagster: Dagster) -> None:
+    """The features of the day were computed before a purchase landed, so marts from them would not include it."""
     land(dagster.settings.landing, "transactions/late.csv", LATE)
     dagster.scan()
     assert dagster.ingest("transactions", months=("2024-01-01", "2024-01-01")) == []
@@ -215,7 +218,7 @@ def test_a_line_that_moved_to_another_month_counts_once(dagster: Dagster) -> Non
     assert bought == {"T1": "2024-01-01", "T2": "2024-01-01", "T3": "2024-02-01"}
 
 
-def test_a_table_that_failed_a_blocking_check_is_not_read_until_it_passes(dagster: Dagster) -> None:
+def test_a_table_with_a_failed_blocking_check_is_not_read_until_the_check_passes(dagster: Dagster) -> None:
     instance, failed = dagster.platform.instance, dg.AssetCheckSeverity.ERROR
     key = dg.AssetKey(["cleaned", "transactions"])
     instance.report_runless_asset_event(
@@ -227,7 +230,7 @@ def test_a_table_that_failed_a_blocking_check_is_not_read_until_it_passes(dagste
     assert refusal.startswith(
         "cleaned/transactions: its check conservation did not pass: 3 landed, 2 raw; correct"
     )
-    # The other months' checks do not clear it.
+    # A passed check of other months does not clear it.
     dagster.ingest("transactions", months=("2024-01-01", "2024-01-01"))
     assert dagster.materialize("features/purchases", day=DAY) == [refusal]
     report = dagster.platform.run()
@@ -236,7 +239,7 @@ def test_a_table_that_failed_a_blocking_check_is_not_read_until_it_passes(dagste
     assert dagster.materialize("features/purchases", day=DAY) == []
 
 
-def test_a_snapshot_that_failed_a_blocking_check_is_not_exported(dagster: Dagster) -> None:
+def test_a_snapshot_with_a_failed_blocking_check_is_not_exported(dagster: Dagster) -> None:
     failed = dg.AssetCheckEvaluation(
         dg.AssetKey(["marts", "kpi_totals"]),
         "adds_up",
@@ -254,7 +257,7 @@ def test_a_snapshot_that_failed_a_blocking_check_is_not_exported(dagster: Dagste
     assert dagster.materialize("marts/kpi_totals", "exports/kpi_totals", day=DAY) == []
 
 
-def test_the_blocking_checks_are_those_that_the_gate_knows() -> None:
+def test_the_gate_knows_all_blocking_checks() -> None:
     specs = [spec for check in CHECKS for spec in check.check_specs if spec.blocking]
     in_days = {"features", "marts"}
     assert {spec.name for spec in specs if spec.asset_key.path[0] not in in_days} == set(BLOCKING)

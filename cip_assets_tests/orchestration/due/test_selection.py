@@ -25,15 +25,15 @@ NEEDED = {"exports/kpi_monthly_revenue", "marts/kpi_monthly_revenue"}
         'kind:csv and key:"*monthly*"',
     ],
 )
-def test_what_is_selected_comes_with_what_it_is_computed_from(selection: str) -> None:
+def test_a_selection_includes_the_inputs(selection: str) -> None:
     assert selected(selection) == NEEDED
 
 
-def test_several_selections_add_up() -> None:
+def test_several_selections_are_combined() -> None:
     assert selected("marts/kpi_monthly_revenue", "exports/kpi_monthly_revenue") == NEEDED
 
 
-def test_nothing_selected_is_all_of_a_snapshot() -> None:
+def test_without_a_selection_the_whole_snapshot_is_computed() -> None:
     everything = {key.to_user_string() for key in SNAPSHOT_ASSETS}
     assert selected() == selected("*") == selected('owner:"team:bi"') == everything
 
@@ -56,7 +56,7 @@ def test_groups_tags_and_what_is_downstream(selection: str, has: str, lacks: str
     "selection",
     ["marts/sales", "+marts/sales", "kpi_totals", "raw/returns", "group:raw", "group:", "", "marts(", "status:failed"]
 )  # fmt: skip
-def test_what_selects_nothing_of_a_snapshot_is_refused_in_one_line_with_the_choices(selection: str) -> None:
+def test_a_selection_without_snapshot_assets_is_refused_in_one_line_with_the_choices(selection: str) -> None:
     with pytest.raises(PlatformError) as refused:
         selected("group:marts", selection)
     assert str(refused.value).startswith(

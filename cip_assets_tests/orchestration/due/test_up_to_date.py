@@ -1,4 +1,4 @@
-"""A snapshot is computed where something is missing, older than what it is made of, unchecked or altered."""
+"""Snapshot assets are computed if they are missing, older than their inputs, unchecked or altered."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ Due = Callable[[], set[str]]
 
 @pytest.fixture
 def platform(healthy: Path) -> Iterator[Platform]:
-    """On a folder in which all was run, the assets of two short paths."""
+    """The assets of two short paths, on a folder after a complete run."""
     made = open_platform(Settings(healthy, ENGINE), select=["exports/kpi_monthly_revenue", "features/rfm"])
     with made.instance:
         yield made
@@ -34,7 +34,7 @@ def platform(healthy: Path) -> Iterator[Platform]:
 
 @pytest.fixture
 def due(platform: Platform) -> Due:
-    """What would be computed."""
+    """The assets that would be computed."""
 
     def ask(day: date = DAY) -> set[str]:
         assets = platform.snapshot_assets
@@ -45,14 +45,14 @@ def due(platform: Platform) -> Due:
 
 
 def write_again(platform: Platform, name: str, **audit: object) -> None:
-    """Write a table's rows again, with another audit in the log."""
+    """Write a table's rows again, with different audit entries in the log."""
     table = DeltaTable(platform.settings.table_uri(*name.split("/")))
     written = next(delta.history(table, 1)).audit
     message = CommitProperties(custom_metadata={"userMetadata": json.dumps({**written, **audit})})
     write_deltalake(table, table.to_pyarrow_table(), mode="overwrite", commit_properties=message)
 
 
-def test_after_a_run_all_is_up_to_date_and_says_what_it_was(platform: Platform, due: Due) -> None:
+def test_after_a_run_everything_is_up_to_date_with_its_rows_and_checks(platform: Platform, due: Due) -> None:
     assert due() == set()
     report, before = Report(), files_of(platform.settings)
     platform.snapshot(report)
@@ -64,14 +64,12 @@ def test_after_a_run_all_is_up_to_date_and_says_what_it_was(platform: Platform, 
     assert (report.seconds, files_of(platform.settings)) == ({}, before)
 
 
-def test_another_day_is_not(due: Due) -> None:
+def test_another_day_is_not_up_to_date(due: Due) -> None:
     assert due(date(2024, 2, 11)) == MONTHLY | RFM
 
 
 @pytest.mark.parametrize("fault", ["missing", "altered"])
-def test_a_file_that_is_not_what_was_written_is_written_again(
-    platform: Platform, due: Due, fault: str
-) -> None:
+def test_a_missing_or_altered_file_is_written_again(platform: Platform, due: Due, fault: str) -> None:
     file = platform.settings.final / "kpi_monthly_revenue.csv"
     content = file.read_text("utf-8")
     file.unlink()
@@ -83,41 +81,41 @@ def test_a_file_that_is_not_what_was_written_is_written_again(
     assert due() == set()
 
 
-def test_a_table_that_somebody_changed_and_what_is_made_of_it(platform: Platform, due: Due) -> None:
+def test_an_altered_table_and_everything_downstream_are_out_of_date(platform: Platform, due: Due) -> None:
     uri = platform.settings.table_uri("marts", "kpi_monthly_revenue")
     DeltaTable(uri).update({"orders": "orders + 1"})
     assert due() == MONTHLY
 
 
-def test_a_table_that_went_back_to_an_older_version(platform: Platform, due: Due) -> None:
+def test_a_restored_table_is_out_of_date(platform: Platform, due: Due) -> None:
     delta.restore(platform.settings.table_uri("features", "purchases"), 0)
     assert due() == RFM
 
 
-def test_all_that_is_made_of_a_table_that_was_written_since(platform: Platform, due: Due) -> None:
+def test_everything_downstream_of_a_newly_written_table_is_out_of_date(platform: Platform, due: Due) -> None:
     write_again(platform, "cleaned/transactions")
     assert due() == MONTHLY | RFM
 
 
-def test_upkeep_changes_no_row(platform: Platform, due: Due) -> None:
+def test_after_maintenance_everything_is_still_up_to_date(platform: Platform, due: Due) -> None:
     delta.maintain(platform.settings.table_uri("cleaned", "transactions"), keep=timedelta())
     assert due() == set()
 
 
-def test_what_other_code_wrote(platform: Platform, due: Due) -> None:
+def test_a_table_written_by_other_code_is_out_of_date(platform: Platform, due: Due) -> None:
     write_again(platform, "features/purchases", code_version="older")
     assert due() == RFM
 
 
-def test_what_was_written_and_not_checked_since(platform: Platform, due: Due) -> None:
-    """As after a run that was killed in between: the next asset would rely on rows that nobody looked at."""
+def test_a_table_that_was_not_checked_since_its_write_is_out_of_date(platform: Platform, due: Due) -> None:
+    """A run can be killed between the two. Then the next asset would use rows that were never checked."""
     write_again(platform, "features/purchases")
     assert due() == RFM
     platform.snapshot(Report())
     assert due() == set()
 
 
-def test_what_failed_its_check(platform: Platform, due: Due) -> None:
+def test_a_table_with_a_failed_check_is_out_of_date(platform: Platform, due: Due) -> None:
     key = dg.AssetCheckKey(dg.AssetKey(["features", "purchases"]), "contract")
     failed = dg.AssetCheckEvaluation(
         key.asset_key, key.name, passed=False, metadata={}, severity=dg.AssetCheckSeverity.ERROR
@@ -126,7 +124,7 @@ def test_what_failed_its_check(platform: Platform, due: Due) -> None:
     assert due() == RFM
 
 
-def test_an_asset_that_no_snapshot_has_is_named(healthy: Path) -> None:
+def test_an_asset_that_is_not_part_of_a_snapshot_is_named(healthy: Path) -> None:
     with pytest.raises(
         PlatformError, match="'marts/sales' selects no asset of a snapshot; take one of exports/"
     ):

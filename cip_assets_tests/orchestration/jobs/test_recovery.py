@@ -1,4 +1,4 @@
-"""Recovery: back to a version, upkeep that keeps time travel, and quarantined lines cleaned again."""
+"""Recovery: restore a version, maintain tables without losing recent versions, clean quarantined lines again."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ def altered(data_dir: Path, name: str, change: dict[str, str]) -> DeltaTable:
     return table
 
 
-def test_a_table_that_nothing_later_was_computed_from_goes_back(
+def test_a_table_is_restored_if_nothing_was_computed_from_a_later_version(
     healthy: Path, platform_on: MakePlatform
 ) -> None:
     platform = platform_on(healthy)
@@ -40,7 +40,7 @@ def test_a_table_that_nothing_later_was_computed_from_goes_back(
     assert rows_of(platform.settings, TOTALS) == before
 
 
-def test_it_goes_back_to_what_was_there_at_a_time(healthy: Path, platform_on: MakePlatform) -> None:
+def test_a_table_is_restored_to_a_time(healthy: Path, platform_on: MakePlatform) -> None:
     platform = platform_on(healthy)
     before = rows_of(platform.settings, TOTALS)
     moment = datetime.now(UTC).isoformat()
@@ -49,21 +49,27 @@ def test_it_goes_back_to_what_was_there_at_a_time(healthy: Path, platform_on: Ma
     assert rows_of(platform.settings, TOTALS) == before
 
 
-def test_it_is_refused_where_tables_downstream_would_disagree(
+def test_a_restore_is_refused_if_downstream_tables_would_no_longer_match(
     healthy: Path, platform_on: MakePlatform
 ) -> None:
     platform = platform_on(healthy)
     version = DeltaTable(str(healthy / "lake" / RFM)).version()
     with pytest.raises(PlatformError) as refused:
         platform.recover(RESTORE, {"table": RFM, "version": version - 1})
-    assert "version 0 is older than what exports/customer_360" in str(refused.value)
+    assert (
+        "version 0 is older than the one that these tables were computed from: exports/customer_360"
+        in str(refused.value)
+    )
+    assert "; restore those tables too, or set force and rerun them" in str(refused.value)
     assert "marts/customer_360" in str(refused.value)
     assert DeltaTable(str(healthy / "lake" / RFM)).version() == version
 
 
-def test_told_to_go_on_it_says_what_to_run_again(healthy: Path, platform_on: MakePlatform) -> None:
+def test_a_forced_restore_returns_the_tables_that_need_a_rerun(
+    healthy: Path, platform_on: MakePlatform
+) -> None:
     platform = platform_on(healthy)
-    run_again = platform.recover(RESTORE, {"table": RFM, "version": 0, "go_on": True})
+    run_again = platform.recover(RESTORE, {"table": RFM, "version": 0, "force": True})
     assert {"features/segments", "marts/customer_360", "exports/customer_360"} <= set(run_again)
     assert "features/purchases" not in run_again
     assert rows_of(platform.settings, RFM) == []
@@ -74,23 +80,23 @@ def test_told_to_go_on_it_says_what_to_run_again(healthy: Path, platform_on: Mak
     [
         (
             {"table": "marts/nothing", "version": 1},
-            "'marts/nothing' is no table; take one of landing/manifest",
+            "Unknown table 'marts/nothing'. Choose one of: landing/manifest",
         ),
-        ({"table": TOTALS}, "give a version or a time"),
-        ({"table": TOTALS, "version": 1, "to": "2026-01-01"}, "give a version or a time"),
-        ({"table": TOTALS, "to": "yesterday"}, "'yesterday' is no time; write it like 2026-05-01T12:00"),
-        ({"table": TOTALS, "to": "2001-01-01"}, "it was not there yet at 2001-01-01"),
-        ({"table": TOTALS, "version": 99}, "no version 99"),
+        ({"table": TOTALS}, "set exactly one of version and to"),
+        ({"table": TOTALS, "version": 1, "to": "2026-01-01"}, "set exactly one of version and to"),
+        ({"table": TOTALS, "to": "yesterday"}, "'yesterday' is not a time; write it like 2026-05-01T12:00"),
+        ({"table": TOTALS, "to": "2001-01-01"}, "there was no version yet at 2001-01-01; choose a later"),
+        ({"table": TOTALS, "version": 99}, "unknown version 99. Choose one from 0 to"),
     ],
 )
-def test_a_restore_that_cannot_be_says_why(
+def test_an_impossible_restore_says_what_is_wrong(
     healthy: Path, platform_on: MakePlatform, config: dict[str, object], says: str
 ) -> None:
     with pytest.raises(PlatformError, match=says):
         platform_on(healthy).recover(RESTORE, config)
 
 
-def test_upkeep_joins_files_and_keeps_the_versions_of_the_last_days(
+def test_maintenance_joins_files_and_keeps_the_versions_of_the_last_days(
     healthy: Path, platform_on: MakePlatform
 ) -> None:
     platform = platform_on(healthy)
@@ -102,7 +108,7 @@ def test_upkeep_joins_files_and_keeps_the_versions_of_the_last_days(
     assert sorted(table.to_pyarrow_table().to_pylist(), key=str) == sorted(before, key=str)
 
 
-def test_what_is_older_than_that_is_deleted(healthy: Path, platform_on: MakePlatform) -> None:
+def test_maintenance_deletes_files_of_older_versions(healthy: Path, platform_on: MakePlatform) -> None:
     platform = platform_on(healthy)
     altered(healthy, "cleaned/transactions", {"payment_method": "'Cash'"})
     content = rows_of(platform.settings, "cleaned/transactions")
@@ -112,7 +118,7 @@ def test_what_is_older_than_that_is_deleted(healthy: Path, platform_on: MakePlat
     assert next(delta.history(DeltaTable(str(healthy / "lake" / TOTALS)))).operation != "VACUUM END"
 
 
-def test_after_upkeep_a_run_finds_every_table_up_to_date(healthy: Path) -> None:
+def test_after_maintenance_every_table_is_up_to_date(healthy: Path) -> None:
     platform = open_platform(Settings(healthy, ENGINE))
     with platform.instance:
         platform.recover(MAINTENANCE, {"keep_days": 0})
@@ -120,33 +126,35 @@ def test_after_upkeep_a_run_finds_every_table_up_to_date(healthy: Path) -> None:
     assert (report.ingested, set(report.seconds)) == ([], {"landing__manifest"})
 
 
-def test_quarantined_lines_get_in_when_what_kept_them_out_is_gone(
+def test_a_replay_cleans_lines_whose_rule_has_changed(
     healthy: Path, platform_on: MakePlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Graph, "snapshot_assets", frozenset({dg.AssetKey(["features", "returns"])}))
     platform = platform_on(healthy)
     cleaned = DeltaTable(str(healthy / "lake" / "cleaned/returns"))
     (line,) = DeltaTable(str(healthy / "lake" / "raw/returns")).to_pyarrow_table().to_pylist()
-    kept_out = DeltaTable(str(healthy / "lake" / "quarantine/returns"))
-    row = {name: line.get(name) for name in kept_out.to_pyarrow_table().column_names}
-    _as_if_an_older_rule_had_kept_it_out(cleaned, kept_out, row)
+    quarantine = DeltaTable(str(healthy / "lake" / "quarantine/returns"))
+    row = {name: line.get(name) for name in quarantine.to_pyarrow_table().column_names}
+    _quarantine_as_by_an_older_rule(cleaned, quarantine, row)
     assert platform.recover(REPLAY, {"tables": ["returns"]}) == {"returns": {"before": 1, "after": 0}}
     assert [row["return_id"] for row in rows_of(platform.settings, "cleaned/returns")] == ["R1"]
     assert rows_of(platform.settings, "quarantine/returns") == []
 
 
-def _as_if_an_older_rule_had_kept_it_out(
-    cleaned: DeltaTable, kept_out: DeltaTable, row: dict[str, object]
+def _quarantine_as_by_an_older_rule(
+    cleaned: DeltaTable, quarantine: DeltaTable, row: dict[str, object]
 ) -> None:
     import pyarrow as pa
     from deltalake import write_deltalake
 
     cleaned.delete()
-    schema = kept_out.to_pyarrow_table().schema
+    schema = quarantine.to_pyarrow_table().schema
     rows = [{**row, "outcome": "quarantined", "reasons": "return_reason:unknown"}]
-    write_deltalake(kept_out, pa.Table.from_pylist(rows, schema), mode="append")
+    write_deltalake(quarantine, pa.Table.from_pylist(rows, schema), mode="append")
 
 
-def test_a_replay_of_no_table_says_which_there_are(healthy: Path, platform_on: MakePlatform) -> None:
-    with pytest.raises(PlatformError, match="'refunds' is no source table; take one of customers, products"):
+def test_a_replay_of_an_unknown_table_lists_the_tables(healthy: Path, platform_on: MakePlatform) -> None:
+    with pytest.raises(
+        PlatformError, match="Unknown source table 'refunds'. Choose one of: customers, products"
+    ):
         platform_on(healthy).recover(REPLAY, {"tables": ["refunds"]})

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from cip_assets.synthetic import text
 
 RISING_CATEGORY: Final = "Electronics"
-"""The category whose return ratio rises in the story."""
+"""The category whose return ratio rises in the scenario story."""
 
 
 @dataclass(frozen=True)
 class Category:
-    """A product category: its price level, return probability and the nouns of its products."""
+    """A product category: its price level, its return probability and the nouns of its products."""
 
     name: str
-    share: float  # of the catalogue
+    share: float  # of the catalog
     median_price: float  # currency units
     price_spread: float  # standard deviation of the logarithm of the price
     return_probability: float  # per transaction line, without a trend
@@ -165,7 +165,7 @@ ADJECTIVES: Final = (
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class Catalog:
     """Products sorted by selling price; arrays of shape (products,)."""
 
     number: NDArray[np.int64]  # of the product id
@@ -175,14 +175,14 @@ class Catalogue:
     columns: dict[str, pa.Array]  # text of products.csv, in the order of the product numbers
 
 
-def make_catalogue(products: int, rng: np.random.Generator) -> Catalogue:
-    """Draw the products: a brand and a category each, cost between 45 % and 80 % of the price."""
+def make_catalog(products: int, rng: np.random.Generator) -> Catalog:
+    """Draw the products: each has a brand, a category, and a cost between 45% and 80% of the price."""
     shares = np.cumsum([category.share for category in CATEGORIES])
     category = np.searchsorted(shares / shares[-1], (np.arange(products) + 0.5) / products)
     category = rng.permutation(category)
     median = np.array([c.median_price for c in CATEGORIES])[category]
     spread = np.array([c.price_spread for c in CATEGORIES])[category]
-    # Prices end in .99 or .49: whole half units, less a cent.
+    # Prices end in .99 or .49: a multiple of 0.50, less one cent.
     price = np.maximum(4, np.rint(2 * median * rng.lognormal(0.0, spread))).astype(np.int64) * 50 - 1
     cost = np.maximum(1, np.rint(price * rng.uniform(0.45, 0.80, products))).astype(np.int64)
     brand = rng.integers(len(BRANDS), size=products)
@@ -203,4 +203,4 @@ def make_catalogue(products: int, rng: np.random.Generator) -> Catalogue:
         "selling_price": text.money(price),
     }
     order = np.argsort(price, kind="stable")
-    return Catalogue(number[order], category[order], price[order], ids.take(pa.array(order)), columns)
+    return Catalog(number[order], category[order], price[order], ids.take(pa.array(order)), columns)
