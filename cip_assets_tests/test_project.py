@@ -85,9 +85,7 @@ def test_no_module_imports_itself_through_others() -> None:
 
 
 LAZY = {
-    "cip_assets.analytics.forecasting.bg_nbd",
     "cip_assets.analytics.forecasting.gradient_boosting",
-    "cip_assets.analytics.forecasting.maximum_likelihood",
     "cip_assets.reporting.dashboard.charts",
     "cip_assets.reporting.dashboard.runtime",
 }

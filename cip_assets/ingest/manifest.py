@@ -52,7 +52,7 @@ def read_manifest(uri: str, *, is_needed: bool = False) -> dict[str, list[Manife
     if not is_needed and not delta.exists(uri):
         return {}
     found: dict[str, list[ManifestEntry]] = {}
-    rows = delta.open_table(uri).to_pyarrow_table().to_pylist()
+    rows = delta.dataset(delta.open_table(uri)).to_table().to_pylist()
     for row in sorted(rows, key=lambda row: str(row["path"])):
         found.setdefault(row["table_name"], []).append(manifest_entry(row))
     return found

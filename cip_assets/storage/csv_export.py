@@ -178,7 +178,7 @@ def _day_of(mart_uri: str, as_of: str) -> pyarrow.dataset.Dataset:
 
     """
     require_written(mart_uri, delta.Slice.of_day(date.fromisoformat(as_of)))
-    return delta.open_table(mart_uri).to_pyarrow_dataset(file_pruning_predicate=[("as_of_date", "=", as_of)])
+    return delta.dataset(delta.open_table(mart_uri), as_of)
 
 
 def _names(columns: Sequence[str]) -> list[str]:

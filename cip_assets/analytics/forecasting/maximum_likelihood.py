@@ -1,10 +1,14 @@
-"""Maximum likelihood over positive parameters: several starts, an analytic gradient, standard errors."""
+"""Maximum likelihood over positive parameters: several starts, an analytic gradient, standard errors.
+
+``import scipy`` is quick: it imports its parts when they are used, as ``scipy.optimize`` here.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -65,15 +69,13 @@ def maximize(
         weight: the number of customers; tolerances are per customer.
 
     """
-    # Imported here because it takes a quarter of a second, which only a process that fits needs to spend.
-    from scipy.optimize import minimize  # noqa: PLC0415
 
     def loss(log_parameters: Floats) -> tuple[float, Floats]:
         value, gradient = objective(np.exp(log_parameters))
         return -value / weight, -gradient / weight
 
     results = [
-        minimize(
+        scipy.optimize.minimize(
             loss,
             np.clip(np.log(np.asarray(start, dtype=float)), 1 - LOG_BOUND, LOG_BOUND - 1),
             jac=True,
