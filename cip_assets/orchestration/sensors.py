@@ -11,7 +11,6 @@ from typing import Any
 import dagster as dg
 
 from cip_assets.config.settings import Settings
-from cip_assets.ingest import csv_records
 from cip_assets.ingest import discover as landing_folder
 from cip_assets.ingest.manifest import ManifestEntry, manifest_entry, read_manifest, scan_file
 from cip_assets.layers import SOURCE_TABLES
@@ -25,6 +24,7 @@ from cip_assets.orchestration.jobs.names import INGEST, REFRESH, REFRESH_OP, SCA
 from cip_assets.orchestration.jobs.refresh import MANIFEST, failed_parts
 from cip_assets.orchestration.resources import LakeResource
 from cip_assets.storage import delta
+from cip_assets.storage.files import hash_file
 from cip_assets.storage.written import WHOLE
 
 SECONDS = 3
@@ -69,7 +69,7 @@ def look(folder: Path, known: Mapping[str, Sequence[object]], now: float) -> Loo
                 being_written.append(file.path)
                 continue
             if (size, modified) != (stat.st_size, stat.st_mtime_ns):
-                _, sha256 = csv_records.hash_file(folder / file.path)
+                _, sha256 = hash_file(folder / file.path)
             files[file.path] = (stat.st_size, stat.st_mtime_ns, str(sha256))
         except FileNotFoundError:
             continue  # deleted since it was listed

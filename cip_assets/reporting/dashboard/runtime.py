@@ -11,7 +11,7 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-from cip_assets.storage.csv_export import replace_text
+from cip_assets.storage.files import replace_text
 
 
 def runtime() -> str:
