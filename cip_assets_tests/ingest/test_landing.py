@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.ingest import in_step
+from cip_assets.ingest import manifest as manifest_module
 from cip_assets.ingest.calendar import Calendar, event_dates
 from cip_assets.ingest.discover import LandedFile, find_files
 from cip_assets.ingest.manifest import ManifestEntry, files_to_read, manifest_entry, scan_file, scan_landing
