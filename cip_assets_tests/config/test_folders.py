@@ -1,6 +1,6 @@
 """Data folders whose names mean something else in a URL or in a pattern: all works there, and nothing beside them.
 
-On every engine the sample's run shows it (``integration/conftest.py``).
+On every engine the sample's run shows it (``conftest.py``).
 """
 
 import os

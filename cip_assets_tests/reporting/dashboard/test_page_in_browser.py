@@ -8,9 +8,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from cip_assets.reporting.dashboard.charts import BLUE, charts
-from cip_assets_tests.integration.browser import chromium
-from cip_assets_tests.integration.conftest import Sample
+from cip_assets_tests.browser import chromium
 from cip_assets_tests.integration.helpers import rows_of
+from cip_assets_tests.sample import Sample
 
 MARKS = "svg :is(.mark-rect, .mark-symbol, .mark-line) path"
 CHARTS = [chart.name for chart in charts()]

@@ -21,9 +21,9 @@ from cip_assets.layers import contracts_in
 from cip_assets.reporting.dashboard.figures import Figures
 from cip_assets.reporting.powerbi.project import FOLDER, files
 from cip_assets.storage import delta
-from cip_assets_tests.integration.conftest import Sample
 from cip_assets_tests.integration.helpers import added_up
-from cip_assets_tests.integration.power_bi import READ_AS, Model, Query, filled, parsed
+from cip_assets_tests.reporting.powerbi.filled import READ_AS, Model, Query, filled, parsed
+from cip_assets_tests.sample import Sample
 
 REPORT = FOLDER / "CustomerIntelligence.Report" / "definition"
 MODEL = parsed(FOLDER)
@@ -210,7 +210,7 @@ def test_the_project_is_what_the_contracts_say() -> None:
 
 def test_a_renamed_column_of_a_contract_makes_another_project(tmp_path: Path) -> None:
     package = Path(shutil.copytree(FOLDER.parent / "cip_assets", tmp_path / "cip_assets"))
-    contract = package / "contracts" / "marts.py"
+    contract = package / "layers" / "marts" / "kpi_monthly_revenue.py"
     text = contract.read_text("utf-8")
     contract.write_text(text.replace("monthly_revenue: Money", "money_of_month: Money"), "utf-8")
     done = subprocess.run(

@@ -14,8 +14,8 @@ from cip_assets.reporting.dashboard.charts import charts
 from cip_assets.reporting.dashboard.cube import FACTS
 from cip_assets.reporting.dashboard.figures import Figures
 from cip_assets.reporting.dashboard.page import QUESTIONS, TABLES, page
-from cip_assets_tests.integration.conftest import Sample
 from cip_assets_tests.integration.helpers import added_up, exported, rows_of
+from cip_assets_tests.sample import Sample
 
 Row = dict[str, Any]
 
