@@ -45,12 +45,11 @@ CREATE TEMP TABLE people AS
   SELECT customer_id, coalesce(region, '{UNKNOWN}') AS region, coalesce(rfm_segment, '{UNKNOWN}') AS segment,
     coalesce(year(first) || ' Q' || quarter(first), '{NO_PURCHASE}') AS cohort
   FROM customer_360 FULL JOIN starts USING (customer_id);
-CREATE TEMP TABLE strangers AS
-  SELECT DISTINCT customer_id FROM (
+INSERT INTO people
+  SELECT DISTINCT customer_id, '{UNKNOWN}', '{UNKNOWN}', '{NO_PURCHASE}' FROM (
     SELECT customer_id FROM returns UNION ALL SELECT customer_id FROM support_tickets
     UNION ALL SELECT customer_id FROM visits)
   WHERE customer_id NOT IN (SELECT customer_id FROM people);
-INSERT INTO people SELECT customer_id, '{UNKNOWN}', '{UNKNOWN}', '{NO_PURCHASE}' FROM strangers;
 CREATE TEMP TABLE cells AS
   SELECT *, row_number() OVER (ORDER BY region, segment, cohort) - 1 AS cell
   FROM (SELECT DISTINCT region, segment, cohort FROM people);
