@@ -1,11 +1,11 @@
-"""Dagster's history in SQLite files, with connections that are kept.
+"""Dagster's history in SQLite files, with connections that stay open.
 
-Dagster's own storage opens an SQLAlchemy engine and a connection for every statement: an engine compiles what it is
-asked anew, and the last connection that is closed copies the file's log into the database, syncs both and deletes the
-log. A small run has a thousand events, each of several statements, and spent a third of its time so. Here each file
-has an engine, which keeps its connections. The files are the same ones, and other processes, with or without this
-storage, may use them at once. Other databases, as PostgreSQL, have pools of their own: ``dagster.yaml`` names
-them, and then nothing here is used.
+Dagster's own storage opens an SQLAlchemy engine and a connection for every statement. Each engine compiles its statements
+anew. Each time the last connection closes, SQLite copies the file's log into the database, syncs both and deletes the log.
+A small run has a thousand events of several statements each, and spent a third of its time on this. Here each file has
+one engine, which keeps its connections. The files are the same as Dagster's, and other processes, with or without this
+storage, can use them at the same time. Other databases, such as PostgreSQL, have their own pools: if ``dagster.yaml``
+names one, nothing here is used.
 """
 
 import os
@@ -21,8 +21,7 @@ from typing import Any, Self
 import dagster as dg
 import sqlalchemy
 
-# Dagster has no public name for its storages, nor a setting for their connections. What is overridden is how each
-# one connects, and what follows from it.
+# Dagster has no public name for its storages, and no setting for their connections. Only how they connect is overridden.
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     INDEX_SHARD_NAME,
     SqliteEventLogStorage,
@@ -42,27 +41,27 @@ from sqlalchemy.util import LRUCache
 from watchdog.observers import Observer
 
 SECONDS_TO_WAIT = 30
-"""For another process that writes to the same file."""
+"""How long to wait for another process that writes to the same file."""
 
 HELD_OPEN = 8
-"""Files that a storage holds open. There is one for all events, and one for the events of each run."""
+"""How many files a storage keeps open. There is one for all events, and one for the events of each run."""
 
 COMPILED: Any = LRUCache(500)
 DIALECTS: dict[str, sqlalchemy.Dialect] = {}
-"""By name, the one that statements are compiled for: SQLAlchemy keeps what it compiled by dialect."""
+"""The dialect that statements are compiled for, by name. SQLAlchemy caches compiled statements by dialect."""
 
 
 class Files:
-    """The engines of the files that were used last."""
+    """The engines of the most recently used files."""
 
     def __init__(self) -> None:
         self._engines: OrderedDict[tuple[str, int], sqlalchemy.Engine] = OrderedDict()
         self._lock = Lock()
 
     def engine(self, path: str) -> sqlalchemy.Engine:
-        """The engine of a file; a file in the place of one that was deleted is another."""
+        """The engine of a file. A file that replaced a deleted one has another engine."""
         if not Path(path).exists():
-            Path(path).touch()  # and never else: whoever watches a file for its events reads it then
+            Path(path).touch()  # only now: a watcher reads the file whenever it changes
         file = path, Path(path).stat().st_ino
         with self._lock:
             if file not in self._engines:
@@ -74,12 +73,12 @@ class Files:
 
     @contextmanager
     def transaction(self, path: str) -> Iterator[sqlalchemy.Connection]:
-        """A connection to a file, which commits at the end."""
+        """A connection to a file. It commits at the end."""
         with self.engine(path).connect() as connection, connection.begin():
             yield connection
 
     def close(self) -> None:
-        """Close what is not in use; the last one writes the log back."""
+        """Close the engines. The last connection writes the log back."""
         with self._lock:
             while self._engines:
                 self._engines.popitem()[1].dispose()
@@ -89,7 +88,7 @@ def _engine(path: str) -> sqlalchemy.Engine:
     engine = sqlalchemy.create_engine(
         sqlalchemy.URL.create("sqlite", database=path),
         poolclass=QueuePool,
-        pool_size=1,  # what is kept; a thread that finds it in use opens another one for itself
+        pool_size=1,  # this one stays open; a thread that finds it in use opens another
         max_overflow=-1,
         connect_args={"timeout": SECONDS_TO_WAIT},
     )
@@ -99,7 +98,7 @@ def _engine(path: str) -> sqlalchemy.Engine:
 
 
 def _has_tables(engine: sqlalchemy.Engine) -> bool:
-    """Whether Dagster has made its tables in a file, which it notes last."""
+    """Whether Dagster has created its tables in a file. It writes this row last."""
     with engine.connect() as connection:
         if not engine.dialect.has_table(connection, "alembic_version"):
             return False
@@ -109,30 +108,32 @@ def _has_tables(engine: sqlalchemy.Engine) -> bool:
 
 
 def _make_unless_there(path: Path, content: bytes) -> None:
-    """A file with this content, whole from the first; another process may make it at the same moment."""
+    """Create a file with this content in one step. Another process may create it at the same moment."""
     scratch = path.with_name(f"{path.name}.{os.getpid()}.new")
-    with suppress(OSError):  # it is there by now, or cannot be made so: then Dagster makes its tables in it
+    with suppress(
+        OSError
+    ):  # it exists by now, or links are not possible: Dagster then creates its tables in it
         scratch.write_bytes(content)
         os.link(scratch, path)
     scratch.unlink(missing_ok=True)
 
 
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:
-    """Dagster's files are in WAL mode, where this is safe and spares a disk sync per event.
+    """Avoid a disk sync per event, which is safe in WAL mode, the mode of Dagster's files.
 
-    What was committed is in the log, and outlives the process.
+    Committed events are in the log, and survive the end of the process.
     """
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
 def _compile_once(connection: sqlalchemy.Connection) -> None:
-    """Let the engines of all files share what they compiled."""
+    """Let the engines of all files share their compiled statements."""
     connection.dialect = DIALECTS.setdefault("sqlite", connection.dialect)
     connection.execution_options(compiled_cache=COMPILED)
 
 
 class Kept:
-    """What connects by kept connections where Dagster's own opens one."""
+    """A storage that uses open connections, while Dagster's own opens a new one each time."""
 
     _conn_string: str
 
@@ -148,7 +149,7 @@ class Kept:
 
     @contextmanager
     def connect(self) -> Iterator[sqlalchemy.Connection]:
-        """A connection, by which Dagster does all that it does."""
+        """A connection. Dagster's code uses no other."""
         with self.files.transaction(self.path) as connection:
             yield connection
 
@@ -165,14 +166,14 @@ class Schedules(Kept, SqliteScheduleStorage):
 
 
 def _opened(storage: type[Any], folder: str, name: str) -> Any:
-    """The storage in a folder; where its tables are not there yet, Dagster makes them, and only then looks at it."""
+    """The storage in a folder. If its tables do not exist yet, Dagster creates them first."""
     kept = storage(create_db_conn_string(folder, name))
     is_there = Path(kept.path).exists() and _has_tables(kept.files.engine(kept.path))
     return kept if is_there else storage.from_local(folder)
 
 
 class Events(SqliteEventLogStorage):
-    """The events: a file for each run, and one for those that are asked for over all runs."""
+    """The events: a file for each run, and one for queries over all runs."""
 
     _obs: Any
 
@@ -196,10 +197,10 @@ class Events(SqliteEventLogStorage):
                 yield connection
 
     def _initdb(self, engine: sqlalchemy.Engine, for_index_shard: bool = False) -> None:
-        """Make the tables of a file, unless they are there.
+        """Create the tables of a file, unless they exist.
 
-        Dagster goes through all its migrations to see which ones a file lacks, and then never applies them unasked.
-        The first file that is made is what those of later runs begin as.
+        Dagster walks through all its migrations to see which ones a file lacks, and does not apply them. So the files of
+        later runs start as copies of the first one.
         """
         if not _has_tables(engine):
             super()._initdb(engine, for_index_shard)
@@ -208,15 +209,15 @@ class Events(SqliteEventLogStorage):
                 self._without_events = file.serialize()
 
     def has_secondary_index(self, name: str) -> bool:
-        """Whether an index was made; once it was, it is not asked for again."""
+        """Whether an index was created. A positive answer is remembered."""
         if name not in self._indexes and super().has_secondary_index(name):
             self._indexes.add(name)
         return name in self._indexes
 
     def has_table(self, table_name: str) -> bool:
-        """Whether the file of all runs has a table; once it has, it is not asked for again."""
+        """Whether the file of all runs has a table. A positive answer is remembered."""
         if table_name not in self._tables:
-            # Not by a connection of this storage: Dagster asks while it has one, and there is one at a time.
+            # Not through this storage's connection, because Dagster may hold it while it asks.
             engine = self.files.engine(self.path_for_shard(INDEX_SHARD_NAME))
             with engine.connect() as connection:
                 if not engine.dialect.has_table(connection, table_name):
@@ -225,7 +226,7 @@ class Events(SqliteEventLogStorage):
         return True
 
     def watch(self, run_id: str, cursor: str | None, callback: Any) -> None:
-        """Call back with each event of a run from now on."""
+        """Call back for each new event of a run."""
         if not self._obs:
             self._obs = Observer()
             self._obs.start()
@@ -238,7 +239,7 @@ class Events(SqliteEventLogStorage):
 
 
 class Follower(SqliteEventLogStorageWatchdog):
-    """Looks at a run's log, where new events are, as well as at its file, where they are moved at times."""
+    """Watches a run's log, which has the new events, as well as its file, to which they are moved at times."""
 
     def __init__(self, storage: Events, run_id: str, callback: Any, cursor: str | None) -> None:
         super().__init__(storage, run_id, callback, cursor)
@@ -250,7 +251,7 @@ class Follower(SqliteEventLogStorageWatchdog):
 
 
 class Storage(DagsterSqliteStorage):
-    """All three, in the folders that Dagster's own has them in."""
+    """All three storages, in the same folders as Dagster's own."""
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         self.base_dir = base_dir
@@ -258,15 +259,15 @@ class Storage(DagsterSqliteStorage):
         self._event_log_storage = Events(_event_logs_directory(base_dir))
         self._schedule_storage = _opened(Schedules, _schedule_directory(base_dir), "schedules")
         self._inst_data = inst_data
-        # Not its own, which would make three others.
+        # Not the parent's, which would create three other storages.
         super(DagsterSqliteStorage, self).__init__()  # type: ignore[no-untyped-call]
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> Self:
-        """As the instance makes it, from where the history lies."""
+        """Create the storage from the instance's settings."""
         return cls(inst_data=inst_data, **config_value)
 
 
 def is_in_a_folder(instance: dg.DagsterInstance) -> bool:
-    """Whether the history is in SQLite files, these or Dagster's own."""
+    """Whether the history is in SQLite files, through this storage or Dagster's own."""
     return isinstance(instance.run_storage, SqliteRunStorage)

@@ -19,7 +19,7 @@ BY_DAY = ("features", "marts", "exports")
 """The groups of assets that are computed as of a day."""
 
 PLAIN_NAME = re.compile(r'(?<![\w:"*/])\w+/\w+(?![\w"*/])')
-"""``layer/table`` in a selection, where it is not marked as a key."""
+"""``layer/table`` in a selection that is not marked as a key."""
 
 
 def digest(*parts: object) -> str:
@@ -67,14 +67,14 @@ class Graph:
         return set(assets) - self.resolved(dg.AssetSelection.assets(*blocked).downstream())
 
     def selected(self, selections: Sequence[str]) -> set[dg.AssetKey]:
-        """The assets of a snapshot that are selected, and those that they are computed from; all if nothing is.
+        """The selected assets of a snapshot, and those that they are computed from; all if nothing is selected.
 
         Args:
             selections: names, or Dagster's syntax for more than one: ``+marts/customer_360``, ``group:marts``,
                 ``key:"marts/kpi_*"``, ``tag:domain=sales``, ``kind:csv``, and several separated by commas.
 
         Raises:
-            PlatformError: a selection cannot be read, or selects none of them.
+            PlatformError: a selection cannot be read, or matches no asset of a snapshot.
 
         """
         assets = set(self.snapshot_assets)
@@ -83,7 +83,7 @@ class Graph:
         found: set[dg.AssetKey] = set()
         for text in (part for selection in selections for part in selection.split(",")):
             try:
-                # A plain name has to be marked as a key, or Dagster goes but one step up or down from it.
+                # A plain name has to be marked as a key, or Dagster goes only one step up or down from it.
                 wanted = dg.AssetSelection.from_string(PLAIN_NAME.sub(r'key:"\g<0>"', text.strip()))
                 mine = assets & self.resolved(wanted)
                 found |= assets & self.resolved(wanted.upstream()) if mine else set()
@@ -91,8 +91,8 @@ class Graph:
                 mine = set()
             if not mine:
                 raise PlatformError(
-                    f"{text!r} selects no asset of a snapshot; take one of "
-                    f"{', '.join(sorted(key.to_user_string() for key in assets))}, or several by Dagster's syntax, "
+                    f"{text!r} matches no asset of a snapshot. Choose one of: "
+                    f"{', '.join(sorted(key.to_user_string() for key in assets))}, or use Dagster's selection syntax, "
                     "such as +marts/customer_360, group:marts or kind:csv"
                 )
         return found
@@ -100,7 +100,7 @@ class Graph:
     def with_what_checks_read(
         self, chosen: Collection[dg.AssetKey], definitions: dg.Definitions
     ) -> set[dg.AssetKey]:
-        """The chosen, those of a snapshot that their checks read, and what those are computed from."""
+        """The chosen assets, the assets of a snapshot that their checks read, and what those are computed from."""
         graph, assets, found = definitions.resolve_asset_graph(), self.snapshot_assets, set(chosen)
         while True:
             checks = [check for key in found for check in graph.get(key).check_keys]

@@ -1,7 +1,7 @@
-"""Run the Dagster jobs in this process, and tell what came of them.
+"""Runs of the Dagster jobs in this process, and reports of what they did.
 
-The command line, the benchmark and the tests run the platform through this module; it decides nothing
-about the data: which months there are comes from the manifest, the day from the transactions.
+The command line, the benchmarks and the tests run the platform through this module. It decides nothing about the data:
+the months come from the manifest, the day from the transactions.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +32,7 @@ from cip_assets.storage.quarantine import months_with_quarantined_lines
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 ONE_MONTH = "one_month_per_id"
-"""The check that says which months are to be cleaned again."""
+"""The check that names the months to clean again."""
 
 Listener = Callable[[dg.DagsterEvent], None]
 
@@ -68,7 +68,7 @@ class Report:
 
 
 class Runs:
-    """A resource for ops that run other jobs: it makes a platform of the definitions that it stands in itself."""
+    """A resource for ops that run other jobs of the same definitions."""
 
     def __init__(self, graph: Graph, definitions: Callable[[], dg.Definitions]) -> None:
         self.graph = graph
@@ -92,18 +92,18 @@ class Platform:
         tags: Mapping[str, str] | None = None,
         select: Sequence[str] = (),
     ) -> None:
-        """Set up; nothing runs yet.
+        """Prepare the platform; nothing runs yet.
 
         Args:
             graph: the assets and their checks.
-            definitions: these with jobs and resources.
-            settings: where the data lies and what computes.
-            instance: the history; the folder's own by default.
-            tags: of all runs.
-            select: snapshots are of these assets, such as ``exports/kpi_totals``, and what they are computed from.
+            definitions: the graph with its jobs and resources.
+            settings: the data folder and the engine.
+            instance: the Dagster history; by default the one in the data folder.
+            tags: the tags of all runs.
+            select: the assets to compute in a snapshot, such as ``exports/kpi_totals``, with everything they need.
 
         Raises:
-            PlatformError: an asset is selected that no snapshot has.
+            PlatformError: a selection matches no asset of a snapshot.
 
         """
         self.graph = graph
@@ -128,21 +128,21 @@ class Platform:
         Args:
             first: ingest only the months from this day's on.
             last: ingest only the months to this day's.
-            as_of: the day of the snapshot; the day of the last transaction unless given.
-            everything: run also what is as landing, tables and code would make it.
-            accept: full snapshots whose newest delivery is taken whatever its size.
+            as_of: the snapshot day; by default the day of the last transaction.
+            everything: also run what is up to date.
+            accept: tables whose newest full delivery is accepted whatever its size.
             listener: called with each Dagster event as it happens.
 
         Raises:
-            PlatformError: there is nothing to compute a snapshot from, or no snapshot of that day, or a table to
-                accept is no full snapshot.
+            PlatformError: there are no transactions, or the day is outside the calendar, or a table to accept has no
+                full deliveries.
 
         """
         check_accepted(accept)
         days = self.graph.partitions.days
         if as_of and not days.has_partition_key(as_of.isoformat()):
             raise PlatformError(
-                f"there is no snapshot of {as_of}: take a day from {days.get_first_partition_key()} "
+                f"there is no snapshot of {as_of}: choose a day from {days.get_first_partition_key()} "
                 f"(calendar.first_month of the rules) to {days.get_last_partition_key()}"
             )
         end_dead_runs(self.instance)
@@ -184,7 +184,7 @@ class Platform:
         return blocked | self.settle(report, listener) if blocks else blocked
 
     def settle(self, report: Report, listener: Listener | None = None) -> set[dg.AssetKey]:
-        """Clean the months again that lines came to or left; the assets that cannot be relied on."""
+        """Clean the months again that lines moved to or from; returns the assets that cannot be relied on."""
         blocked: set[dg.AssetKey] = set()
         blocks = plan.moved(self.settings)
         again = {f"cleaned/{table}" for block in blocks for table in block.tables}
@@ -204,10 +204,10 @@ class Platform:
         *,
         everything: bool = False,
     ) -> None:
-        """Compute the snapshot of a day, that of the last transaction unless given.
+        """Compute the snapshot of a day, by default that of the last transaction.
 
-        What depends on the assets that are ``blocked``, since they cannot be relied on, is left out, and so is
-        what is up to date unless ``everything`` is wanted.
+        Assets downstream of ``blocked`` ones, which cannot be relied on, are skipped. So is what is up to date, unless
+        ``everything`` is set.
         """
         left = self.graph.without_downstream(self.snapshot_assets, blocked)
         report.skipped += sorted(key.to_user_string() for key in self.snapshot_assets - left)
@@ -258,10 +258,10 @@ class Platform:
         return _collect(result, report, planned=assets if assets is not None else self._assets_of(job))
 
     def recover(self, job: str, config: Mapping[str, object]) -> Any:
-        """Run a job of recovery, which has one op; what the op returned.
+        """Run a recovery job, which has one op; returns what the op returned.
 
         Raises:
-            PlatformError: it was refused, or failed.
+            PlatformError: the job refused or failed.
 
         """
         end_dead_runs(self.instance)
@@ -290,13 +290,13 @@ class Platform:
         """The day of the last cleaned transaction, today at the latest.
 
         Raises:
-            PlatformError: there is none.
+            PlatformError: there are no transactions.
 
         """
         day = last_transaction_day(self.settings, self.graph.partitions.today())
         if day is None:
             raise PlatformError(
-                "cleaned/transactions has no rows, so there is no day to compute: give --as-of"
+                "cleaned/transactions has no rows, so there is no day to compute: set --as-of"
             )
         return day
 

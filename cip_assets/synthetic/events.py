@@ -257,7 +257,7 @@ def session_rows(
     rate = config.sessions_per_day * np.where(buyer, pace, 0.2)
     owner, time = arrivals(rng, rate, people.signup, until, accumulate(np.ones(config.days)))
     if config.story:
-        # A tenth of a customer's usual rate stays until the end.
+        # 10% of a customer's usual rate stays until the end.
         stays = rng.random(len(owner)) < np.maximum((people.dropout[owner] - time) / config.fade_days, 0.1)
         owner, time = owner[stays], time[stays]
 

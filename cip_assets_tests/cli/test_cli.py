@@ -119,7 +119,7 @@ def test_a_run_lists_what_it_did_not_ingest_and_the_files_it_did_not_read(cip: C
 def test_a_day_outside_the_calendar_is_reported_in_one_line_with_exit_code_1(cip: Cip, day: str) -> None:
     code, _, errors = cip("run", "--as-of", day)
     assert code == 1
-    assert f"error there is no snapshot of {day}: take a day from 2023-01-01 (" in errors
+    assert f"error there is no snapshot of {day}: choose a day from 2023-01-01 (" in errors
 
 
 def test_nothing_to_validate_is_reported_in_one_line_with_exit_code_1(cip: Cip) -> None:

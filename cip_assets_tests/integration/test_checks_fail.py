@@ -191,7 +191,7 @@ def test_an_id_on_lines_of_one_file_that_differ_is_reported(healthy: Path) -> No
     found = failed(healthy, {"one_line_per_id"})
     assert set(found) == all_named("one_line_per_id")
     assert found["cleaned/products:one_line_per_id"].startswith(
-        "products: 1 ids stand on several lines of one delivery that differ, and of each the last line alone counts "
+        "products: 1 ids are on several different lines of one delivery, and only the last line of each counts "
         "(products.csv:2, 99): each line needs an id of its own"
     )
 
@@ -244,10 +244,10 @@ def test_ids_that_power_bi_cannot_tell_apart_or_that_are_addresses_are_counted(h
     found = failed(healthy, {"ids_apart", "no_addresses"})
     assert set(found) == all_named("ids_apart") | all_named("no_addresses")
     assert found["exports/customer_360:ids_apart"].startswith(
-        "2 values of customer_id differ from another in case alone: Power BI takes them for one and refuses"
+        "2 values of customer_id differ from another only in case: Power BI treats them as one id and refuses"
     )
     assert found["exports/customer_360:no_addresses"].startswith(
-        "1 values of customer_id are e-mail addresses"
+        "1 values of customer_id are email addresses"
     )
     assert "ada@" not in str(found)
 
@@ -267,7 +267,7 @@ def test_a_newest_month_that_is_not_there_is_reported(healthy: Path) -> None:
 def test_a_newest_day_that_is_not_there_is_reported(healthy: Path) -> None:
     table_at(healthy, "marts/customer_360").delete()
     assert failed(healthy, {"latest_day"}) == {
-        "marts/customer_360:latest_day": "the last transaction is of 2024-02-12, the newest snapshot of None"
+        "marts/customer_360:latest_day": "The last transaction is on 2024-02-12; the newest snapshot is of None."
     }
 
 

@@ -1,4 +1,4 @@
-"""What an asset takes from its contract: key, partitions, columns and their lineage, owners, limits, code version."""
+"""What an asset takes from its contract: key, columns and their lineage, owners, limits, code version."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ OWNER_OF = {
     **dict.fromkeys(["features", "marts"], "team:analytics"),
     "exports": "team:bi",
 }
-"""The team that answers for a layer."""
+"""The team that owns a layer."""
 
 
 def described(contract: TableContract, *modules: ModuleType, rules: Rules) -> dict[str, Any]:
@@ -27,8 +27,8 @@ def described(contract: TableContract, *modules: ModuleType, rules: Rules) -> di
 
     Args:
         contract: of the table.
-        modules: the code that computes it; the first is what the asset links to.
-        rules: that it is computed by.
+        modules: the code that computes it. The asset links to the first.
+        rules: the business rules that it is computed by.
 
     """
     sources = {name: contract.sources(name) for name in contract.columns}
@@ -59,7 +59,7 @@ def described(contract: TableContract, *modules: ModuleType, rules: Rules) -> di
 
 
 def labels(layer: str, domain: str, *, pii: bool) -> dict[str, Any]:
-    """By what an asset is found: its layer, who answers for it, what it is about, whether it names people."""
+    """What people search assets by: layer, owner, domain, and whether it identifies people."""
     return {
         "group_name": layer,
         "owners": [OWNER_OF[layer]],
@@ -68,7 +68,7 @@ def labels(layer: str, domain: str, *, pii: bool) -> dict[str, Any]:
 
 
 def column(contract: TableContract, name: str, sources: Sequence[str]) -> dg.TableColumn:
-    """A column as Dagster shows it. Its sources too, since only Dagster+ draws the lineage of columns."""
+    """A column as Dagster shows it. The description names its sources, because only Dagster+ draws column lineage."""
     declared = contract.columns[name]
     unit = f" [{contract.unit(name)}]" if contract.unit(name) else ""
     origin = f" ← {', '.join(sources)}" if sources else ""
@@ -99,7 +99,7 @@ def columns(shown: Sequence[dg.TableColumn], sources: Mapping[str, Sequence[str]
 
 
 def code_of(contract: TableContract, module: ModuleType) -> dg.LocalFileCodeReference:
-    """Where a table is computed: its function in the module, or else the module."""
+    """Where a table is computed: its function, or else the module."""
     found = vars(module).get(contract.table)
     transform = getattr(found, "transform", module)
     line = inspect.getsourcelines(transform)[1] or None
@@ -113,5 +113,5 @@ def _pii(*, holds: bool) -> dict[str, str]:
 
 
 def limits(layer: str, table: str) -> dict[str, Any]:
-    """How often the step of a table is tried, and that one step at a time writes it."""
+    """The retry policy of a table's step, and the pool that lets one step at a time write it."""
     return {"retry_policy": RETRIES, "pool": pool_of(layer, table)}

@@ -1,4 +1,4 @@
-"""The CSV files and the page in ``final``: those of the day that was exported last."""
+"""The CSV files and the dashboard in ``final``: those of the day that was exported last."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -61,7 +61,7 @@ def export_asset(file: CsvFile, rules: Rules, partitions: Partitions) -> dg.Asse
 
 
 def _look_at(context: dg.AssetExecutionContext, settings: Settings, name: str, day: date) -> None:
-    """Refuse a snapshot that may not be read."""
+    """Refuse to read a snapshot that is missing, out of date or wrong."""
     only = delta.Slice.of_day(day)
     gate.once(
         context.run.run_id, name, only, lambda: gate.require_snapshot(settings, context.instance, name, day)
@@ -81,7 +81,7 @@ def _column(file: CsvFile, name: str) -> dg.TableColumn:
 
 
 def _versions(context: dg.AssetExecutionContext, settings: Settings) -> Mapping[str, int]:
-    """The versions of the tables that an asset is made of."""
+    """The versions of the tables that an asset is computed from."""
     keys = context.assets_def.keys_by_input_name.values()
     return {
         key.to_user_string(): delta.open_table(settings.table_uri(*key.path)).version()
@@ -99,7 +99,7 @@ def _about(done: Written, computed_from: Mapping[str, int]) -> dict[str, Any]:
 
 
 def dashboard_asset(rules: Rules, partitions: Partitions) -> dg.AssetsDefinition:
-    """The asset of the page."""
+    """The asset of the dashboard."""
 
     @dg.asset(
         key=["exports", "dashboard"],
@@ -119,8 +119,8 @@ def dashboard_asset(rules: Rules, partitions: Partitions) -> dg.AssetsDefinition
         partitions_def=partitions.days,
         **labels("exports", "customers", pii=False),
         kinds={"html"},
-        description="The four questions and all that people look at: `final/dashboard.html`, one file that works "
-        "offline.",
+        description="The dashboard with the answers to the four questions: `final/dashboard.html`, one file that "
+        "works offline.",
         code_version=code_version(page, figures, rules=rules, text=page.source()),
     )
     def dashboard(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:

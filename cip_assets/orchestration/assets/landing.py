@@ -1,4 +1,4 @@
-"""The landing folder, as the graph sees it."""
+"""The manifest of the landing folder as an asset."""
 
 import dagster as dg
 from pydantic import Field
@@ -15,7 +15,7 @@ from cip_assets.orchestration.resources import EngineResource, LakeResource
 
 
 class ManifestConfig(dg.Config):
-    """What a scan leaves alone."""
+    """What a scan skips."""
 
     leave_out: list[str] = Field(default=[], description="paths of files that are still being written")
 

@@ -1,6 +1,6 @@
-"""A table that lands as assets: its lines as they came, its checked rows, and the lines that were kept out.
+"""A table that lands as assets: raw lines, cleaned rows, and quarantined lines.
 
-Cleaned and quarantine come from one judgement of the raw lines, so one step makes both.
+One step makes cleaned and quarantine, because both come from the same judgment of the raw lines.
 """
 
 from collections.abc import Iterator, Sequence
@@ -76,7 +76,7 @@ def raw_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> dg.A
 
 
 def clean_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> dg.AssetsDefinition:
-    """Checked rows, and beside them the lines that were kept out."""
+    """Cleaned rows, and the lines that were not accepted."""
     raw_key, quarantine_key = (dg.AssetKey([layer, source.name]) for layer in ("raw", "quarantine"))
 
     def out(contract: Any) -> dg.AssetOut:
@@ -88,7 +88,7 @@ def clean_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> dg
         **limits("cleaned", source.name),
         "outs": {"quarantine": out(source.quarantine), "cleaned": out(source.cleaned)},
         "ins": {"raw": dg.AssetIn(key=raw_key)},
-        # Cleaned names quarantine as an input, so that a selection of what cleaned needs brings it along.
+        # Cleaned names quarantine as an input, so that a selection of what cleaned needs includes it.
         "internal_asset_deps": {"quarantine": {raw_key}, "cleaned": {raw_key, quarantine_key}},
         "can_subset": True,
         "partitions_def": partitions.of(source.cleaned),
@@ -117,7 +117,7 @@ def clean_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> dg
 def _outcomes(
     context: dg.AssetExecutionContext, judged: DataFrame, source: SourceTable
 ) -> Iterator[dg.Output[DataFrame]]:
-    """The tables that the run asks for."""
+    """The tables that the run selects."""
     for name, rows in (("quarantine", judge.quarantine_rows), ("cleaned", judge.cleaned_rows)):
         if name in context.op_execution_context.selected_output_names:
             yield dg.Output(rows(judged, source), output_name=name)
@@ -130,7 +130,7 @@ def _elsewhere(
     raw: DataFrame,
     source: SourceTable,
 ) -> DataFrame | None:
-    """The lines of months that this run leaves alone which have an id of its own lines."""
+    """The lines of other months that share an id with the lines of this run."""
     uri = lake.settings.table_uri("raw", source.name)
     here = [date.fromisoformat(key) for key in context.partition_keys]
     if delta.slices(uri, "month") <= set(here):

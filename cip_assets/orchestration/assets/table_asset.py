@@ -15,7 +15,7 @@ from cip_assets.orchestration.partitions import EVERY_MONTH_SO_FAR, Partitions
 
 
 def table_asset(table: Table, rules: Rules, partitions: Partitions) -> dg.AssetsDefinition:
-    """The asset of a table: it reads its inputs up to the snapshot's day, and calls the table."""
+    """The asset of a table: it reads the inputs up to the snapshot day, and calls the table."""
     is_awaited = table.layer == "features" or table.name == "customer_360"
 
     @dg.asset(

@@ -1,4 +1,4 @@
-"""What must hold of a table: counted, never listed, so that no personal data leaves the lake."""
+"""Counts of what breaks a rule. Rows are never listed, so no personal data leaves the lake."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from cip_assets.layers.cleaned.judge import money_of, text_of
 
 
 def broken_rules(frame: DataFrame, contract: TableContract) -> dict[str, int]:
-    """For each rule of the contract that rows break: how many; the key's uniqueness included."""
+    """The number of rows that break each rule of the contract, including the uniqueness of the key."""
     counts = frame.agg(
         *(F.count(F.when(F.expr(rule.broken_when), 1)).alias(rule.name) for rule in contract.rules)
     ).collect()[0]
@@ -26,9 +26,9 @@ def broken_rules(frame: DataFrame, contract: TableContract) -> dict[str, int]:
 
 
 def repeated_keys(frame: DataFrame, key: Sequence[str]) -> int:
-    """How many keys stand on more than one row.
+    """The number of keys that are on more than one row.
 
-    Hashes are counted first: they are small, and as a rule none repeats.
+    Hashes are counted first, because they are small and usually none repeats.
     """
     hashed = frame.select(*key, key_hash(*key).alias("_hash"))
     suspects = hashed.groupBy("_hash").count().where("count > 1").select("_hash")

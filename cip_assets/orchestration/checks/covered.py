@@ -1,4 +1,4 @@
-"""What a check looks at: the partitions that its run covers, or the whole table if it is run by itself.
+"""What a check reads: the partitions that its run covers, or the whole table if it is run by itself.
 
 Dagster keeps one result of a check for a run, and for a range of partitions it keeps it for none of them: its UI then
 shows the check as skipped. So the checks of monthly tables have no partitions in Dagster.

@@ -1,4 +1,4 @@
-"""The files in ``final`` are what the marts say."""
+"""The files in ``final`` agree with the marts."""
 
 from collections.abc import Iterator, Mapping
 
@@ -12,10 +12,10 @@ from cip_assets.orchestration.resources import LakeResource
 from cip_assets.storage.csv_export import addresses_as_ids, alike_ids, problems_of, sums_of
 
 IDS: Mapping[str, tuple[str, str]] = {
-    "customer_360": ("customer_id", "Power BI takes them for one and refuses to load customer_360"),
-    "kpi_top_products": ("product_id", "Power BI shows them as one"),
+    "customer_360": ("customer_id", "Power BI treats them as one id and refuses to load customer_360"),
+    "kpi_top_products": ("product_id", "Power BI shows them as one product"),
 }
-"""The files whose rows are of one id each: its column, and what becomes of ids that Power BI cannot tell apart."""
+"""The files with one row per id: the id's column, and what Power BI does with ids that it cannot tell apart."""
 
 
 def _warning(file: str, name: str, count: int, description: str) -> dg.AssetCheckResult:
@@ -50,18 +50,18 @@ def export_checks(rules: Rules, partitions: Partitions) -> list[dg.AssetChecksDe
                 for export in CSV_FILES
             ),
             *(
-                spec("ids_apart", file, "Ids differ in more than case, which Power BI does not see.")
+                spec("ids_apart", file, "Ids differ in more than case, because Power BI ignores case.")
                 for file in IDS
             ),
             spec(
                 "no_addresses",
                 "customer_360",
-                "No id of a customer is an e-mail address: ids are not masked.",
+                "No customer id is an email address: ids are not masked.",
             ),
         ],
     )
     def files(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> Iterator[dg.AssetCheckResult]:
-        """Every file against its mart, in one step: a step each would cost more than the checks."""
+        """Compare every file with its mart. All are one step, because a step each would cost more than the checks."""
         settings = lake.settings
         wanted = {(key.asset_key.path[-1], key.name) for key in context.selected_asset_check_keys}
         for export in CSV_FILES:
@@ -72,15 +72,15 @@ def export_checks(rules: Rules, partitions: Partitions) -> list[dg.AssetChecksDe
                     asset_key=dg.AssetKey(["exports", export.name]),
                     check_name="file",
                     passed=not problems,
-                    description="; ".join(problems) or f"{export.name}.csv is whole",
+                    description="; ".join(problems) or f"{export.name}.csv agrees with its mart",
                     metadata={"problems": problems},
                 )
             if (export.name, "ids_apart") in wanted:
                 column, consequence = IDS[export.name]
                 alike = alike_ids(column, mart, day)
                 why = (
-                    f"{alike} values of {column} differ from another in case alone: {consequence}; "
-                    "give them ids that differ in more at the source, or do without Power BI"
+                    f"{alike} values of {column} differ from another only in case: {consequence}; "
+                    "change the ids at the source, or do not use Power BI"
                 )
                 yield _warning(
                     export.name, "ids_apart", alike, why if alike else "ids differ in more than case"
@@ -88,11 +88,11 @@ def export_checks(rules: Rules, partitions: Partitions) -> list[dg.AssetChecksDe
             if (export.name, "no_addresses") in wanted:
                 addresses = addresses_as_ids("customer_id", mart, day)
                 why = (
-                    f"{addresses} values of customer_id are e-mail addresses, which every file and the page show; "
+                    f"{addresses} values of customer_id are email addresses, which every file and the dashboard show; "
                     "deliver another id"
                 )
                 yield _warning(
-                    export.name, "no_addresses", addresses, why if addresses else "no id is an e-mail address"
+                    export.name, "no_addresses", addresses, why if addresses else "no id is an email address"
                 )
 
     @dg.asset_check(

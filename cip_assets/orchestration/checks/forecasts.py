@@ -1,4 +1,4 @@
-"""Predictions are shown while they hold: better than knowing nothing of the customer, and calibrated."""
+"""Predictions are shown only if they were better than the base rate and calibrated in the last backtest."""
 
 import dagster as dg
 
@@ -16,12 +16,13 @@ def predictions_check(partitions: Partitions) -> dg.AssetChecksDefinition:
         asset=dg.AssetKey(["features", "churn_model"]),
         name="predictions_held",
         partitions_def=partitions.days,
-        description="A model beat the base rate a window ago and was calibrated; one that did not is withheld.",
+        description="Each model must have beaten the base rate and been calibrated over the last churn window; "
+        "otherwise it is withheld.",
     )
     def predictions_held(
         context: dg.AssetCheckExecutionContext, engine: EngineResource, lake: LakeResource
     ) -> dg.AssetCheckResult:
-        """Say which model speaks at the day, and what is not shown because it did not hold."""
+        """Report the model used, and whether one is withheld."""
         (row,) = covered_rows(context, engine, lake, contract_of("features", "churn_model")).collect()
         is_withheld = row["churn_model"] == WITHHELD or row["is_purchase_model_withheld"]
         return dg.AssetCheckResult(

@@ -15,11 +15,11 @@ def _one_month(look: Look) -> Verdict:
     listed = ", ".join(month[:7] for month in months)
     return Verdict(
         passed=not months,
-        description=f"{name}: lines moved between months; run the job ingest for {listed} again"
+        description=f"{name}: lines moved between months; run the job ingest again for {listed}"
         if months
         else f"{name}: every id is in one month",
         metadata={"run_again": months},
-        # What `cip run` and the sensor do next anyway is no alert.
+        # `cip run` and the sensor clean these months next, so this is not an alert.
         is_warning=True,
     )
 
@@ -41,10 +41,10 @@ def _one_line(look: Look) -> Verdict:
     return Verdict(
         passed=not several,
         description=(
-            f"{name}: {several} ids stand on several lines of one delivery that differ, and of each the last line "
-            f"alone counts ({'; '.join(found.places)}): {REMEDY}"
+            f"{name}: {several} ids are on several different lines of one delivery, and only the last line of each "
+            f"counts ({'; '.join(found.places)}): {REMEDY}"
             if several
-            else f"{name}: no id stands on lines of one delivery that differ"
+            else f"{name}: no id is on different lines of one delivery"
         ),
         metadata={
             "in_one_file": found.in_one_file,
@@ -58,7 +58,7 @@ def _one_line(look: Look) -> Verdict:
 ONE_LINE_PER_ID = SourceCheck(
     name="one_line_per_id",
     description=lambda _source, rules: (
-        "No id stands on lines of one file that differ: only the last of them would count. Blocks above "
+        "No id is on different lines of one file: only the last of them would count. Blocks above "
         f"{rules.quality.max_conflicting_ids_share:.1%} of a month's ids (quality.max_conflicting_ids_share); a single "
         "one only warns."
     ),

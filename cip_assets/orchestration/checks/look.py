@@ -1,4 +1,4 @@
-"""How a check of a table that lands is declared, what it looks at, and what it says."""
+"""How a check of a table that lands is declared, what it sees, and what it reports."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from cip_assets.storage.delta import Slice
 
 @dataclass(frozen=True)
 class Look:
-    """A table that lands, and the part of it that a run covers."""
+    """What a check sees: a table that lands, and the part of it that a run covers."""
 
     source: SourceTable
     rules: Rules

@@ -1,6 +1,6 @@
 """The newest month and day are there: a freshness policy looks at an asset as a whole, not at its partitions.
 
-Both are warnings: an older month or day may be run by itself.
+Both are warnings, because an older month or day may be run by itself.
 """
 
 import dagster as dg
@@ -27,8 +27,8 @@ def _latest_month(look: Look) -> Verdict:
     newest = max(landed, default=None)
     return Verdict(
         passed=newest is None or newest in ingested,
-        description=f"{name}: {newest or 'no month'} is the newest that landed, "
-        f"{max(ingested, default='none')} the newest that was ingested",
+        description=f"{name}: the newest month that landed is {newest or 'none'}, "
+        f"the newest that was ingested {max(ingested, default='none')}",
         is_warning=True,
     )
 
@@ -51,14 +51,14 @@ def latest_day_check(partitions: Partitions) -> dg.AssetChecksDefinition:
         description="There is a snapshot of the last transaction day.",
     )
     def latest_day(lake: LakeResource) -> dg.AssetCheckResult:
-        """The last day that something was bought has its customers."""
+        """Compare the last transaction day with the newest snapshot."""
         settings = lake.settings
         day = last_transaction_day(settings, partitions.today())
         newest = max(delta.slices(settings.table_uri("marts", "customer_360"), "as_of_date"), default=None)
         return dg.AssetCheckResult(
             passed=day is None or (newest is not None and newest >= day),
             severity=dg.AssetCheckSeverity.WARN,
-            description=f"the last transaction is of {day}, the newest snapshot of {newest}",
+            description=f"The last transaction is on {day}; the newest snapshot is of {newest}.",
         )
 
     return latest_day

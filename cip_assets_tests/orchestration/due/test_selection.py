@@ -60,7 +60,7 @@ def test_a_selection_without_snapshot_assets_is_refused_in_one_line_with_the_cho
     with pytest.raises(PlatformError) as refused:
         selected("group:marts", selection)
     assert str(refused.value).startswith(
-        f"{selection!r} selects no asset of a snapshot; take one of exports/customer_360, exports/customer_kpis, "
+        f"{selection!r} matches no asset of a snapshot. Choose one of: exports/customer_360, exports/customer_kpis, "
     )
     assert "\n" not in str(refused.value)
 
@@ -68,4 +68,4 @@ def test_a_selection_without_snapshot_assets_is_refused_in_one_line_with_the_cho
 def test_the_command_line_refuses_it_before_anything_runs(cip: Cip) -> None:
     code, printed, said = cip("run", "--select", "group:nonsense")
     assert (code, printed) == (1, "")
-    assert said.startswith("error 'group:nonsense' selects no asset of a snapshot; take one of ")
+    assert said.startswith("error 'group:nonsense' matches no asset of a snapshot. Choose one of: ")

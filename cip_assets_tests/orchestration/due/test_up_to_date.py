@@ -126,6 +126,6 @@ def test_a_table_with_a_failed_check_is_out_of_date(platform: Platform, due: Due
 
 def test_an_asset_that_is_not_part_of_a_snapshot_is_named(healthy: Path) -> None:
     with pytest.raises(
-        PlatformError, match="'marts/sales' selects no asset of a snapshot; take one of exports/"
+        PlatformError, match="'marts/sales' matches no asset of a snapshot. Choose one of: exports/"
     ):
         open_platform(Settings(healthy, ENGINE), select=["marts/sales"])
