@@ -1,7 +1,7 @@
 """Dagster's history in SQLite files, with connections that stay open.
 
-Dagster's own storage opens an SQLAlchemy engine and a connection for every statement. Each engine compiles its statements
-anew. Each time the last connection closes, SQLite copies the file's log into the database, syncs both and deletes the log.
+Dagster's own storage opens an SQLAlchemy engine and a connection for every statement. Each engine compiles its
+statements anew. When the last connection closes, SQLite copies the file's log into the database and deletes it.
 A small run has a thousand events of several statements each, and spent a third of its time on this. Here each file has
 one engine, which keeps its connections. The files are the same as Dagster's, and other processes, with or without this
 storage, can use them at the same time. Other databases, such as PostgreSQL, have their own pools: if ``dagster.yaml``
@@ -21,7 +21,8 @@ from typing import Any, Self
 import dagster as dg
 import sqlalchemy
 
-# Dagster has no public name for its storages, and no setting for their connections. Only how they connect is overridden.
+# Dagster has no public name for its storages, and no setting for their connections.
+# Only how they connect is overridden.
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     INDEX_SHARD_NAME,
     SqliteEventLogStorage,
@@ -199,8 +200,8 @@ class Events(SqliteEventLogStorage):
     def _initdb(self, engine: sqlalchemy.Engine, for_index_shard: bool = False) -> None:
         """Create the tables of a file, unless they exist.
 
-        Dagster walks through all its migrations to see which ones a file lacks, and does not apply them. So the files of
-        later runs start as copies of the first one.
+        Dagster walks through all its migrations to see which ones a file lacks, and does not apply them. So the files
+        of later runs start as copies of the first one.
         """
         if not _has_tables(engine):
             super()._initdb(engine, for_index_shard)
