@@ -16,8 +16,11 @@ from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
 from cip_assets.engines.session import start_session
 from cip_assets.orchestration.runs import Platform
+from cip_assets.reporting.dashboard.figures import Figures, figures
+from cip_assets.synthetic import generate
 from cip_assets.synthetic.conformance import download_cdnow
 from cip_assets_tests.integration.helpers import land_all
+from cip_assets_tests.sample import SAMPLE, Sample
 
 ENGINE = os.environ.get("CIP_ENGINE") or "sail"
 
@@ -113,6 +116,22 @@ def platform_on() -> Callable[..., Platform]:
         return open_platform(Settings(data_dir, ENGINE), dg.DagsterInstance.ephemeral(), select=select)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    """The sample, run once on the engine under test, in a folder with an odd name."""
+    settings = Settings(tmp_path_factory.mktemp("sample") / ODD_NAME, ENGINE)
+    truth = generate(SAMPLE, settings.landing)
+    platform = open_platform(settings, dg.DagsterInstance.ephemeral())
+    return Sample(settings, truth, platform, platform.run())
+
+
+@pytest.fixture(scope="session")
+def found(sample: Sample, rules: Rules) -> Figures:
+    """The figures of the sample's page."""
+    assert sample.report.as_of is not None
+    return figures(sample.settings, sample.report.as_of, rules)
 
 
 @pytest.fixture(scope="session")

@@ -85,7 +85,6 @@ def test_no_module_imports_itself_through_others() -> None:
 
 
 LAZY = {
-    "cip_assets.analytics.forecasting.bg_nbd",
     "cip_assets.analytics.forecasting.gradient_boosting",
     "cip_assets.reporting.dashboard.charts",
     "cip_assets.reporting.dashboard.runtime",

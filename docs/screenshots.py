@@ -14,7 +14,7 @@ from playwright.sync_api import Page as Tab
 from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
 from cip_assets.synthetic import GeneratorConfig, generate
-from cip_assets_tests.integration.browser import chromium
+from cip_assets_tests.browser import chromium
 from cip_assets_tests.integration.dagster_page import Page, dagster_dev
 
 IMAGES = Path(__file__).parent / "images"

@@ -11,7 +11,7 @@ from datetime import date
 from math import sqrt
 from typing import cast
 
-from scipy.special import stdtrit
+from cip_assets.analytics.special import stdtrit
 
 CONFIDENCE = 0.99
 """At 95%, one snapshot in five would show a change that is not real in at least one of the four questions."""
@@ -160,7 +160,7 @@ def _mean_change(pairs: Sequence[tuple[float, float]], basis: str) -> Change:
     differences = [now - before for before, now in pairs]
     mean = sum(differences) / count
     spread = sqrt(sum((d - mean) ** 2 for d in differences) / (count - 1) / count)
-    margin = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * spread
+    margin = stdtrit(count - 1, (1 + CONFIDENCE) / 2) * spread
     before, now = (sum(values) / count for values in zip(*pairs, strict=True))
     return Change(before, now, mean, mean - margin, mean + margin, count, basis)
 

@@ -13,7 +13,7 @@ def landing_news(settings: Settings) -> Iterator[str]:
     files, _ = find_files(settings.landing)
     uri = settings.table_uri("landing", "manifest")
     known = (
-        set(delta.open_table(uri).to_pyarrow_table(columns=["path"])["path"].to_pylist())
+        set(delta.dataset(delta.open_table(uri)).to_table(columns=["path"])["path"].to_pylist())
         if delta.exists(uri)
         else set()
     )

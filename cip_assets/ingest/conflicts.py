@@ -70,7 +70,7 @@ def conflicting_ids(settings: Settings, source: SourceTable, only: Slice | None)
     ):
         for layer in LAYERS:
             table = delta.open_table(settings.table_uri(layer, source.name))
-            connection.register(layer, table.to_pyarrow_dataset())
+            connection.register(layer, delta.dataset(table))
         covered = f"({only.predicate})" if only else "true"
         month = "month" if source.is_event else "NULL"
         connection.execute(
@@ -133,7 +133,7 @@ def _superseded(settings: Settings, source: SourceTable, only: Slice | None) -> 
     if only:
         month = pc.field(only.column)
         wanted &= (month >= only.start) & (month < only.end)
-    lines = delta.open_table(settings.table_uri("quarantine", source.name)).to_pyarrow_dataset()
+    lines = delta.dataset(delta.open_table(settings.table_uri("quarantine", source.name)))
     return int(lines.count_rows(filter=wanted))
 
 

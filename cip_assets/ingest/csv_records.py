@@ -6,7 +6,6 @@ records. pyarrow must find the same number.
 """
 
 import csv
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -45,13 +44,6 @@ class RecordBlock:
     columns: pa.RecordBatch
     lines: npt.NDArray[np.int64]
     ragged: Sequence[RaggedRecord]
-
-
-def hash_file(path: Path) -> tuple[int, str]:
-    """Size and SHA-256 hash of the file as it is on disk."""
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        return stream.tell(), digest
 
 
 def read_header(path: Path) -> Header:

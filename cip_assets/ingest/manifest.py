@@ -21,6 +21,7 @@ from cip_assets.ingest.discover import LandedFile, find_files, lines_about
 from cip_assets.ingest.tasks import date_of, specs_in, spread
 from cip_assets.layers import SOURCE_TABLES, contract_of
 from cip_assets.storage import delta
+from cip_assets.storage.files import hash_file
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def read_manifest(uri: str, *, is_needed: bool = False) -> dict[str, list[Manife
     if not is_needed and not delta.exists(uri):
         return {}
     found: dict[str, list[ManifestEntry]] = {}
-    rows = delta.open_table(uri).to_pyarrow_table().to_pylist()
+    rows = delta.dataset(delta.open_table(uri)).to_table().to_pylist()
     for row in sorted(rows, key=lambda row: str(row["path"])):
         found.setdefault(row["table_name"], []).append(manifest_entry(row))
     return found
@@ -164,7 +165,7 @@ def scan_file(landing: Path, file: LandedFile, calendar: Calendar) -> dict[str, 
     if file.problem:
         return entry
     try:
-        entry["size_bytes"], entry["sha256"] = csv_records.hash_file(path)
+        entry["size_bytes"], entry["sha256"] = hash_file(path)
         _check_delivery(file.delivery_date, calendar)
         entry |= _scan_rows(path, SOURCE_TABLES[file.table], file.delivery_date, calendar)
     except UnreadableFileError as error:

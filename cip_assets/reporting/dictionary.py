@@ -18,7 +18,7 @@ def as_markdown() -> str:
 def _lines() -> Iterator[str]:
     yield "# Data dictionary"
     yield ""
-    yield "Generated from the contracts in `cip_assets/contracts`: change them, then run"
+    yield "Generated from the contracts in `cip_assets/layers`. After a change, run"
     yield "`.venv/bin/python -m cip_assets.reporting.dictionary`. A test fails while this page is out of date."
     for layer in LAYERS:
         yield ""
@@ -48,7 +48,11 @@ def _table(contract: TableContract) -> Iterator[str]:
     rules = [rule for rule in contract.rules if not rule.name.endswith(":missing")]
     if rules:
         yield ""
-        yield "A row breaks the contract where: " + "; ".join(f"`{rule.broken_when}`" for rule in rules) + "."
+        yield (
+            "A row breaks the contract if any of these is true: "
+            + "; ".join(f"`{rule.broken_when}`" for rule in rules)
+            + "."
+        )
 
 
 if __name__ == "__main__":

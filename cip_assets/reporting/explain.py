@@ -1,4 +1,4 @@
-"""Why a customer's segment or churn band changed between two snapshots: the scores behind it, and the source rows."""
+"""Why a customer's segment or churn band changed between two snapshots: the scores, and the source rows in between."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ SHOWN = (
     "total_sessions",
     "open_tickets",
 )
-"""What of customer_360 is compared."""
+"""The columns of customer_360 that are compared."""
 
 SCORED = {"r_score": "recency_days", "f_score": "frequency", "m_score": "monetary_value"}
 WHAT = {
@@ -38,14 +38,14 @@ WHAT = {
     "support_tickets": ("ticket_id", "status"),
     "web_activity": ("session_id", "activity_type"),
 }
-"""What is told of a row of each table: its id, and the column that says most."""
+"""What is shown of a row of each table: its id, and the most informative column."""
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Event:
-    """A source row of the customer between the two days."""
+    """A source row of the customer, dated between the two days."""
 
     day: date
     table: str
@@ -56,7 +56,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What was and what is, by column; why, in words; and what happened in between."""
+    """Each changed column with its two values, the reasons in words, and the events in between."""
 
     changes: Sequence[tuple[str, object, object]]
     reasons: Sequence[str]
@@ -67,7 +67,7 @@ def explain(settings: Settings, customer_id: str, first: date, last: date) -> Ex
     """Compare a customer's snapshots of two days.
 
     Raises:
-        PlatformError: there is no snapshot of a day, or it does not know the customer, or the days are not in order.
+        PlatformError: a day has no snapshot, a snapshot lacks the customer, or the days are not in order.
 
     """
     if first >= last:
@@ -84,37 +84,36 @@ def _reasons(
 ) -> Iterator[str]:
     for name in ("rfm_segment", "churn_band"):
         if then[name] == now[name]:
-            yield f"{name} is {now[name]} on both days"
+            yield f"{name} is {now[name] or 'empty'} on both days"
     for score, metric in SCORED.items():
         if then[score] == now[score]:
             continue
         before, after = then[metric], now[metric]
-        if before == after:
-            yield f"{score} {then[score]} -> {now[score]}: {metric} stayed {after}, but other customers' moved"
-        else:
-            yield f"{score} {then[score]} -> {now[score]}: {metric} {before} -> {after}"
+        unchanged = f"{metric} is still {after}, but other customers' values changed"
+        why = unchanged if before == after else f"{metric} {before} -> {after}"
+        yield f"{score} {then[score]} -> {now[score]}: {why}"
         limits = [
             ", ".join(f"{cut[metric][f'p{p}']:f}" for p in (20, 40, 60, 80)) for cut in cuts if metric in cut
         ]
         if len(set(limits)) > 1:
-            yield f"  the limits of {score} moved from {limits[0]} to {limits[1]}"
+            yield f"  cut-points of {score}: {limits[0]} -> {limits[1]}"
     if then["churn_model"] != now["churn_model"]:
-        yield f"another model speaks of churn: {then['churn_model']} then, {now['churn_model']} now"
-    said, says = (set(filter(None, str(row["churn_reasons"] or "").split("; "))) for row in (then, now))
-    for reason in sorted(says - said):
-        yield f"speaks for churn now: {reason}"
-    for reason in sorted(said - says):
-        yield f"speaks for churn no more: {reason}"
+        yield f"churn model changed: {then['churn_model']} -> {now['churn_model']}"
+    signals, new_signals = (
+        set(filter(None, str(row["churn_reasons"] or "").split("; "))) for row in (then, now)
+    )
+    for signal in sorted(new_signals - signals):
+        yield f"new churn signal: {signal}"
+    for signal in sorted(signals - new_signals):
+        yield f"churn signal cleared: {signal}"
     if not any(event.table == "transactions" for event in events):
-        yield "no purchase in between"
+        yield "no purchase between the two days"
 
 
 def _customer(settings: Settings, customer_id: str, day: date) -> Row:
     found = _of_day(settings, "marts", "customer_360", day, pc.field("customer_id") == customer_id)
     if not found:
-        raise PlatformError(
-            f"marts/customer_360: customer {customer_id!r} is not known on {day}; check the id"
-        )
+        raise PlatformError(f"marts/customer_360: unknown customer {customer_id!r} on {day}. Check the id")
     return found[0]
 
 
@@ -126,14 +125,12 @@ def _of_day(settings: Settings, layer: str, table: str, day: date, only: Any = N
     uri = settings.table_uri(layer, table)
     days = delta.slices(uri, "as_of_date") if delta.exists(uri) else set()
     if day not in days:
-        there = ", ".join(map(str, sorted(days)[-5:])) or "none"
+        latest = ", ".join(map(str, sorted(days)[-5:])) or "none"
         raise PlatformError(
-            f"{layer}/{table} has no snapshot of {day} (the latest: {there}); make it with: cip run --as-of {day}"
+            f"{layer}/{table} has no snapshot of {day} (latest: {latest}). Compute it with: cip run --as-of {day}"
         )
     wanted = pc.field("as_of_date") == day
-    rows = (
-        delta.open_table(uri).to_pyarrow_dataset().to_table(filter=wanted if only is None else wanted & only)
-    )
+    rows = delta.dataset(delta.open_table(uri)).to_table(filter=wanted if only is None else wanted & only)
     found: Sequence[Row] = rows.to_pylist()
     return found
 
@@ -141,17 +138,13 @@ def _of_day(settings: Settings, layer: str, table: str, day: date, only: Any = N
 def _events(settings: Settings, customer_id: str, first: date, last: date) -> Iterator[Event]:
     for table in EVENT_TABLES:
         dated = SOURCE_TABLES[table].event_date or ""
-        rows = (
-            delta.open_table(settings.table_uri("cleaned", table))
-            .to_pyarrow_dataset()
-            .to_table(
-                columns=[*WHAT[table], dated, "source_file", "source_line"],
-                filter=pc.field("customer_id") == customer_id,
-            )
+        rows = delta.dataset(delta.open_table(settings.table_uri("cleaned", table))).to_table(
+            columns=[*WHAT[table], dated, "source_file", "source_line"],
+            filter=pc.field("customer_id") == customer_id,
         )
         for row in rows.to_pylist():
             day = row[dated].date() if hasattr(row[dated], "date") else row[dated]
             if first < day <= last:
-                id_column, says = WHAT[table]
-                text = f"{row[id_column]} {row[says]}"
+                id_column, column = WHAT[table]
+                text = f"{row[id_column]} {row[column]}"
                 yield Event(day, table, text, f"{row['source_file']}:{row['source_line']}")

@@ -11,7 +11,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +22,7 @@ from cip_assets.config.rules import Rules
 from cip_assets.contracts.csv_file import CsvFile
 from cip_assets.storage import delta, questions
 from cip_assets.storage.csv_query import query
+from cip_assets.storage.files import Written
 from cip_assets.storage.written import require_written
 
 MEMORY_LIMIT = "1GB"
@@ -33,17 +33,7 @@ AS_WRITTEN = (
 """Options to read an exported file. Without them DuckDB would guess from the content. It skips a byte order mark."""
 
 
-@dataclass(frozen=True)
-class Exported:
-    """The file that an export wrote."""
-
-    path: Path
-    sha256: str
-    size_bytes: int
-    row_count: int | None = None
-
-
-def export_csv(file: CsvFile, mart_uri: str, as_of: date, folder: Path, rules: Rules) -> Exported:
+def export_csv(file: CsvFile, mart_uri: str, as_of: date, folder: Path, rules: Rules) -> Written:
     """Write one day of a mart to ``folder/<name>.csv``: UTF-8, with a header, sorted.
 
     The section ``exports`` of the rules says whether formulas are neutralized and whether a byte order mark is written.
@@ -70,17 +60,7 @@ def export_csv(file: CsvFile, mart_uri: str, as_of: date, folder: Path, rules: R
             os.fsync(stream.fileno())
         size = written.stat().st_size
         written.replace(target)
-    return Exported(target, digest, size, rows)
-
-
-def replace_text(target: Path, text: str) -> Exported:
-    """Write a text to a file, which is replaced in one step."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = target.with_name(f".{target.name}.new")
-    content = text.encode()
-    scratch.write_bytes(content)
-    scratch.replace(target)
-    return Exported(target, hashlib.sha256(content).hexdigest(), len(content))
+    return Written(target, digest, size, rows)
 
 
 def problems_of(file: CsvFile, mart_uri: str, as_of: str, folder: Path, rules: Rules) -> list[str]:
@@ -178,7 +158,7 @@ def _day_of(mart_uri: str, as_of: str) -> pyarrow.dataset.Dataset:
 
     """
     require_written(mart_uri, delta.Slice.of_day(date.fromisoformat(as_of)))
-    return delta.open_table(mart_uri).to_pyarrow_dataset(file_pruning_predicate=[("as_of_date", "=", as_of)])
+    return delta.dataset(delta.open_table(mart_uri), as_of)
 
 
 def _names(columns: Sequence[str]) -> list[str]:

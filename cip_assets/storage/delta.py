@@ -17,17 +17,19 @@ from datetime import date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlparse
+from urllib.parse import unquote, urlparse
 from urllib.request import url2pathname
 from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from filelock import FileLock
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.config.errors import PlatformError
@@ -165,6 +167,19 @@ def open_table(uri: str, version: int | None = None) -> DeltaTable:
         raise _not_written(uri) from error
 
 
+def dataset(table: DeltaTable, day: str | None = None) -> ds.Dataset:
+    """The rows of a table for pyarrow and DuckDB, of one snapshot day if it is given.
+
+    pyarrow opens local files itself. It closes files in its own threads: if these called the one of delta-rs, which is
+    Python, while a process ends, the process would abort.
+    """
+    address = urlparse(table.table_uri)
+    local = address.scheme in {"", "file"}
+    files = SubTreeFileSystem(unquote(address.path), LocalFileSystem()) if local else None
+    pruned = None if day is None else [("as_of_date", "=", day)]
+    return table.to_pyarrow_dataset(filesystem=files, file_pruning_predicate=pruned)
+
+
 def _not_written(uri: str) -> PlatformError:
     return PlatformError(
         f"{table_name(uri)}: not written yet; materialize it first ('cip run' computes everything)"
@@ -191,7 +206,7 @@ def _for_delta_rs(uri: str) -> str:
 def row_count(table: DeltaTable) -> int:
     """The number of rows of the current version, from the log's statistics if every file has them."""
     counts = pa.table(table.get_add_actions(flatten=True))["num_records"]
-    return table.to_pyarrow_dataset().count_rows() if counts.null_count else pc.sum(counts).as_py() or 0
+    return dataset(table).count_rows() if counts.null_count else pc.sum(counts).as_py() or 0
 
 
 def last_day(uri: str, column: str) -> date | None:
@@ -199,7 +214,7 @@ def last_day(uri: str, column: str) -> date | None:
     newest = newest_slice(uri, "month")
     if newest is None:
         return None
-    rows = open_table(uri).to_pyarrow_dataset().to_table([column], filter=pc.field("month") == newest)
+    rows = dataset(open_table(uri)).to_table([column], filter=pc.field("month") == newest)
     days = rows[column]
     latest = pc.max(days).as_py()
     return latest if isinstance(latest, date) else None

@@ -1,6 +1,6 @@
 """Data folders whose names mean something else in a URL or a pattern: everything works, and nothing is written outside.
 
-The sample run checks this on every engine (``integration/conftest.py``).
+The sample run checks this on every engine (``conftest.py``).
 """
 
 import os

@@ -12,7 +12,7 @@ from cip_assets.definitions import open_platform
 from cip_assets.reporting.dashboard.figures import figures
 from cip_assets.synthetic import generate
 from cip_assets_tests.golden import HASHES, changes, golden, keep, kept
-from cip_assets_tests.integration.conftest import SAMPLE
+from cip_assets_tests.sample import SAMPLE
 
 with tempfile.TemporaryDirectory() as folder:
     settings = Settings(Path(folder), Settings.from_environment().engine)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from cip_assets.ingest import csv_lines, csv_records
 from cip_assets.ingest.csv_lines import UnreadableFileError
 from cip_assets.ingest.csv_records import Header, RaggedRecord
+from cip_assets.storage.files import hash_file
 
 Record = tuple[int, tuple[str, ...]]
 
@@ -552,7 +553,7 @@ def test_a_wrong_number_of_records_is_refused() -> None:
 def test_size_and_hash_are_those_of_the_bytes_on_disk(tmp_path: Path) -> None:
     path = tmp_path / "file.csv.gz"
     path.write_bytes(b"abc")
-    assert csv_records.hash_file(path) == (
+    assert hash_file(path) == (
         3,
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
     )

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.ingest import csv_records, in_step
+from cip_assets.ingest import in_step
+from cip_assets.ingest import manifest as manifest_module
 from cip_assets.ingest.calendar import Calendar, event_dates
 from cip_assets.ingest.discover import LandedFile, find_files
 from cip_assets.ingest.manifest import ManifestEntry, files_to_read, manifest_entry, scan_file, scan_landing
@@ -325,7 +326,7 @@ def test_a_file_that_cannot_be_opened_is_a_problem_of_that_file(
     def refuse(_: Path) -> tuple[int, str]:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(csv_records, "hash_file", refuse)
+    monkeypatch.setattr(manifest_module, "hash_file", refuse)
     entry = scan_file(tmp_path, LandedFile("products", "products.csv", None), CALENDAR)
     assert entry["problem"] == "it cannot be opened: Permission denied"
 

@@ -84,7 +84,7 @@ def data_files(settings: Settings, name: str) -> dict[str, set[str]]:
 
 
 def added_up(found: Figures, name: str) -> list[dict[str, Any]]:
-    """A fact over all cells, with what is divided: what the charts show before a filter is set."""
+    """A fact over all cells, with its quotients: what the charts show before a filter is set."""
     fact = found.cube["facts"][name]
     rows: dict[tuple[Any, ...], dict[str, Any]] = defaultdict(lambda: dict.fromkeys(fact["sums"], 0))
     for i in range(len(fact["cell"])):
@@ -95,4 +95,6 @@ def added_up(found: Figures, name: str) -> list[dict[str, Any]]:
     for row in added:
         for ratio, (over, under, times) in fact["ratios"].items():
             row[ratio] = times * row[over] / row[under] if row[under] else None
+        if share := fact["share"]:
+            row[f"{share}_share"] = row[share] / sum(other[share] for other in added)
     return added

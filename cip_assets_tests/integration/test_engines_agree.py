@@ -9,8 +9,8 @@ import pytest
 
 from cip_assets.config.settings import Settings
 from cip_assets_tests.conftest import ENGINE, ODD_NAME
-from cip_assets_tests.integration.conftest import Sample
 from cip_assets_tests.integration.helpers import every_table, files_of
+from cip_assets_tests.sample import Sample
 
 
 @pytest.mark.engine

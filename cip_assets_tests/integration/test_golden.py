@@ -6,7 +6,7 @@ import pytest
 
 from cip_assets.reporting.dashboard.figures import Figures
 from cip_assets_tests.golden import changes, golden, kept
-from cip_assets_tests.integration.conftest import Sample
+from cip_assets_tests.sample import Sample
 
 
 @pytest.mark.engine

@@ -12,7 +12,6 @@ import pytest
 from cip_assets.layers import CSV_FILES
 from cip_assets.orchestration.due.plan import Block
 from cip_assets.orchestration.runs import Platform
-from cip_assets_tests.integration.conftest import Sample
 from cip_assets_tests.integration.helpers import (
     data_files,
     every_table,
@@ -22,6 +21,7 @@ from cip_assets_tests.integration.helpers import (
     land_all,
     rows_of,
 )
+from cip_assets_tests.sample import Sample
 
 MakePlatform = Callable[..., Platform]
 MONTHLY = "exports/kpi_monthly_revenue"

@@ -1,4 +1,4 @@
-"""Why a customer's segment or churn band changed: by its scores, the limits of others, and the source rows."""
+"""Why a customer's segment or churn band changed: the scores, the cut-points, and the source rows."""
 
 from datetime import date
 from decimal import Decimal
@@ -19,7 +19,7 @@ FIRST, LAST = date(2024, 2, 1), date(2024, 2, 12)
 
 @pytest.fixture
 def settings(healthy: Path) -> Settings:
-    """The small folder, with a snapshot of an earlier day in which C1 was otherwise."""
+    """The small folder, with a snapshot of an earlier day in which C1 had other values."""
     settings = Settings(healthy, ENGINE)
     _earlier(settings, "features", "rfm_cut_points", {"p20": Decimal("99.00")}, "metric", "recency_days")
     was = {
@@ -49,13 +49,13 @@ def test_what_changed_and_why_with_the_rows_in_between(settings: Settings) -> No
     assert changed["recency_days"] == 22
     now = {name: value for name, _, value in found.changes}
     assert f"r_score 1 -> {now['r_score']}: recency_days 22 -> 1" in found.reasons
-    assert any(reason.startswith("  the limits of r_score moved from 99.00, ") for reason in found.reasons)
-    # The money is the same on both days, so the score moved with the others'.
+    assert any(reason.startswith("  cut-points of r_score: 99.00, ") for reason in found.reasons)
+    # The spend is the same on both days, so the score changed because of other customers.
     assert any(
-        reason.startswith("m_score 4 -> ") and "but other customers' moved" in reason
+        reason.startswith("m_score 4 -> ") and "but other customers' values changed" in reason
         for reason in found.reasons
     )
-    assert "speaks for churn no more: open complaint" in found.reasons
+    assert "churn signal cleared: open complaint" in found.reasons
     # T1 was bought before the first day.
     assert [(event.day, event.text, event.source) for event in found.events] == [
         (date(2024, 2, 10), "W1 Page View", "web_activity.csv:2"),
@@ -63,7 +63,7 @@ def test_what_changed_and_why_with_the_rows_in_between(settings: Settings) -> No
     ]
 
 
-def test_who_stayed_the_same_is_told_so(settings: Settings) -> None:
+def test_an_unchanged_customer_is_reported_as_unchanged(settings: Settings) -> None:
     found = explain(settings, "C2", FIRST, LAST)
     assert found.changes == []
     assert any(reason.startswith("rfm_segment is ") for reason in found.reasons)
@@ -76,14 +76,14 @@ def test_who_stayed_the_same_is_told_so(settings: Settings) -> None:
             "C1",
             date(2024, 1, 31),
             LAST,
-            "has no snapshot of 2024-01-31 .* make it with: cip run --as-of 2024-01-31",
+            "has no snapshot of 2024-01-31 .* Compute it with: cip run --as-of 2024-01-31",
         ),
-        ("C9", FIRST, LAST, "customer 'C9' is not known on 2024-02-01; check the id"),
+        ("C9", FIRST, LAST, "unknown customer 'C9' on 2024-02-01. Check the id"),
         ("C1", LAST, FIRST, "--from 2024-02-12 must be before --to 2024-02-01"),
     ],
-    ids=["no snapshot", "nobody", "backwards"],
+    ids=["no snapshot", "unknown customer", "days reversed"],
 )
-def test_what_cannot_be_compared_says_what_to_do(
+def test_an_error_says_what_to_do(
     settings: Settings, customer: str, first: date, last: date, message: str
 ) -> None:
     with pytest.raises(PlatformError, match=message):

@@ -23,7 +23,8 @@ from cip_assets.layers.marts.kpi_top_products import kpi_top_products
 from cip_assets.orchestration.assets.code_version import code_version
 from cip_assets.orchestration.assets.exports import how_shown
 from cip_assets.storage import csv_export as exports
-from cip_assets.storage.csv_export import Exported, export_csv
+from cip_assets.storage.csv_export import export_csv
+from cip_assets.storage.files import Written
 
 BY_NAME = {export.name: export for export in CSV_FILES}
 DAY = date(2024, 3, 31)
@@ -57,7 +58,7 @@ class Final:
             self.uri(mart), table, partition_by=["as_of_date"], mode="append", commit_properties=audit
         )
 
-    def export(self, name: str, day: date = DAY) -> Exported:
+    def export(self, name: str, day: date = DAY) -> Written:
         return export_csv(BY_NAME[name], self.uri(BY_NAME[name].mart.table), day, self.folder, self.rules)
 
     def text(self, name: str) -> str:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import betaln, digamma, expit, gammaln
 
 from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot, maximize
+from cip_assets.analytics.special import betaln, digamma, expit, gammaln
 
 PARAMETERS = ("r", "alpha", "a", "b")
 
@@ -176,7 +177,10 @@ class _Likelihood:
         dead = self.repeat_count * expit(d)
 
         value = (
-            dot(self.x_count, gammaln(r + x) + gammaln(b + x) - gammaln(a + b + x))
+            dot(
+                self.x_count,
+                gammaln(r + x) + gammaln(b + x) - gammaln(a + b + x),
+            )
             + n * float(r * np.log(alpha) - gammaln(r) + gammaln(a + b) - gammaln(b))
             - dot(r * self.age_count + self.age_purchases, log_age)
             + dot(self.repeat_count, np.logaddexp(0.0, d))
@@ -349,10 +353,7 @@ def _purchases(s: float, a: float, c: float, z: Floats) -> Floats:
     knots = int(np.ceil((high - low) / TABLE_STEP)) + 5
     if len(values) > 2 * knots and high > low:
         grid = np.linspace(low, high, knots)
-        # Imported here because it takes half a second, which a process that only loads the graph does not need.
-        from scipy.interpolate import CubicSpline  # noqa: PLC0415
-
-        spline = CubicSpline(grid, np.log(_integrate(s, a, c, np.exp(grid))))
+        spline = scipy.interpolate.CubicSpline(grid, np.log(_integrate(s, a, c, np.exp(grid))))
         result[positive] = np.exp(spline(np.log(values)))
     else:
         result[positive] = _integrate(s, a, c, values)

@@ -1,12 +1,15 @@
-"""Maximum likelihood over positive parameters: several starts, an analytic gradient, standard errors."""
+"""Maximum likelihood over positive parameters: several starts, an analytic gradient, standard errors.
+
+``import scipy`` is quick: it imports its parts when they are used, as ``scipy.optimize`` here.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 Floats = NDArray[np.float64]
 
@@ -72,7 +75,7 @@ def maximize(
         return -value / weight, -gradient / weight
 
     results = [
-        minimize(
+        scipy.optimize.minimize(
             loss,
             np.clip(np.log(np.asarray(start, dtype=float)), 1 - LOG_BOUND, LOG_BOUND - 1),
             jac=True,

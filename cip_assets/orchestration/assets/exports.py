@@ -20,6 +20,7 @@ from cip_assets.orchestration.partitions import EVERY_MONTH_SO_FAR, Partitions
 from cip_assets.orchestration.resources import LakeResource
 from cip_assets.reporting.dashboard import figures, page
 from cip_assets.storage import csv_export, delta
+from cip_assets.storage.files import Written, replace_text
 
 
 def export_asset(file: CsvFile, rules: Rules, partitions: Partitions) -> dg.AssetsDefinition:
@@ -88,7 +89,7 @@ def _versions(context: dg.AssetExecutionContext, settings: Settings) -> Mapping[
     }
 
 
-def _about(done: csv_export.Exported, computed_from: Mapping[str, int]) -> dict[str, Any]:
+def _about(done: Written, computed_from: Mapping[str, int]) -> dict[str, Any]:
     return {
         "path": dg.MetadataValue.path(done.path),
         "sha256": done.sha256,
@@ -135,8 +136,8 @@ def dashboard_asset(rules: Rules, partitions: Partitions) -> dg.AssetsDefinition
                 partial(gate.require_in_step, settings, context.instance, context.run.tags, table, day),
             )
         computed_from = _versions(context, settings)
-        text = page.page(figures.figures(settings, day, rules), day)
-        done = csv_export.replace_text(settings.final / "dashboard.html", text)
+        text = page.page(figures.figures(settings, day, rules), day, rules)
+        done = replace_text(settings.final / "dashboard.html", text)
         return dg.MaterializeResult(metadata=_about(done, computed_from))
 
     asset: dg.AssetsDefinition = dashboard

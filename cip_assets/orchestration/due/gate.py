@@ -15,12 +15,12 @@ from cip_assets.config.errors import PlatformError, listed
 from cip_assets.config.settings import Settings
 from cip_assets.contracts.source import SourceTable
 from cip_assets.ingest import in_step
-from cip_assets.ingest.csv_records import hash_file
 from cip_assets.ingest.discover import find_files
 from cip_assets.ingest.manifest import ManifestEntry, files_to_read, read_manifest
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.run_tags import partitions_covered
 from cip_assets.storage import delta
+from cip_assets.storage.files import hash_file
 from cip_assets.storage.written import WHOLE, require_written
 
 STARTED_BY_US = ".dagster/cip_code"

@@ -15,8 +15,8 @@ from typing import Any
 import dagster as dg
 
 from cip_assets.config.settings import Settings
-from cip_assets.ingest.csv_records import hash_file
 from cip_assets.ingest.in_step import Written, last_write
+from cip_assets.storage.files import hash_file
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Every number of the page, read from the tables as of one day: aggregates, and of customers the top ones' ids."""
+"""Every number of the page, read from the tables of one day: aggregates, and the ids of the top customers only."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,9 @@ import duckdb
 from cip_assets.config.rules import Rules
 from cip_assets.config.settings import Settings
 from cip_assets.layers import SOURCE_TABLES
-from cip_assets.reporting.dashboard.cube import cube
+from cip_assets.reporting.dashboard.facts import cube
 from cip_assets.storage import delta
+from cip_assets.storage.quarantine import tables_of_quarantine
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -28,9 +29,9 @@ QUERIES: Mapping[str, str] = {
         ORDER BY rank""",
     "activity": "SELECT activity_type, sessions, session_share FROM kpi_activity ORDER BY sessions DESC, activity_type",
 }
-"""The tables of the page by name; a table of the lake stands for its rows of the day."""
+"""The tables of the page by name; a mart stands for its rows of the day."""
 
-FEATURES = ("past_predictions",)
+FEATURES = ("past_predictions", "purchases")
 MARTS = (
     "cohort_retention",
     "customer_360",
@@ -42,6 +43,7 @@ MARTS = (
     "kpi_totals",
     "kpi_trends",
     "model_backtest",
+    "model_calibration",
     "segment_migration",
 )
 CLEANED = ("transactions", "returns", "support_tickets", "web_activity", "products")
@@ -68,17 +70,15 @@ def figures(settings: Settings, as_of: date, rules: Rules) -> Figures:
     ):
         for layer, tables in (("features", FEATURES), ("marts", MARTS)):
             for table in tables:
-                day = delta.open_table(settings.table_uri(layer, table)).to_pyarrow_dataset(
-                    file_pruning_predicate=[("as_of_date", "=", as_of.isoformat())]
-                )
+                day = delta.dataset(delta.open_table(settings.table_uri(layer, table)), as_of.isoformat())
                 connection.register(table, day)
         for table in CLEANED:
             opened = delta.open_table(settings.table_uri("cleaned", table))
-            connection.register(table, opened.to_pyarrow_dataset())
+            connection.register(table, delta.dataset(opened))
         drawn = cube(connection, as_of, rules)
         found = {name: _rows(connection, query) for name, query in QUERIES.items()}
-        found["quality"] = [_quality(connection, settings, table) for table in SOURCE_TABLES]
-    return Figures(found, drawn)
+    quality = [_quality(settings, table) for table in SOURCE_TABLES]
+    return Figures({**found, "quality": quality}, drawn)
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> Rows:
@@ -90,27 +90,24 @@ def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> Rows:
     ]
 
 
-def _quality(connection: duckdb.DuckDBPyConnection, settings: Settings, table: str) -> Mapping[str, Any]:
-    """Of a source table: rows kept, kept out by reason, and the day of the newest event."""
-    cleaned = delta.open_table(settings.table_uri("cleaned", table))
-    connection.register(
-        "kept_out", delta.open_table(settings.table_uri("quarantine", table)).to_pyarrow_dataset()
-    )
-    counted = connection.execute(
-        "SELECT outcome, reasons, count(*) FROM kept_out GROUP BY ALL ORDER BY 3 DESC, 2"
-    ).fetchall()
+def _quality(settings: Settings, table: str) -> Mapping[str, Any]:
+    """The lines of a source table that passed and that did not, by reason, and its newest event."""
+    cleaned = settings.table_uri("cleaned", table)
+    counted = list(tables_of_quarantine(settings, [table]))
     event_date = SOURCE_TABLES[table].event_date
-    newest = delta.last_day(settings.table_uri("cleaned", table), event_date) if event_date else None
+    newest = delta.last_day(cleaned, event_date) if event_date else None
     return {
         "table": table,
-        "cleaned": delta.row_count(cleaned),
-        "quarantined": sum(count for outcome, _, count in counted if outcome == "quarantined"),
-        "superseded": sum(count for outcome, _, count in counted if outcome == "superseded"),
-        "reasons": ", ".join(f"{why} {count}" for outcome, why, count in counted if outcome == "quarantined"),
+        "cleaned": delta.row_count(delta.open_table(cleaned)),
+        "quarantined": sum(count for _, outcome, _, count in counted if outcome == "quarantined"),
+        "superseded": sum(count for _, outcome, _, count in counted if outcome == "superseded"),
+        "reasons": ", ".join(
+            f"{why} {count}" for _, outcome, why, count in counted if outcome == "quarantined"
+        ),
         "newest": str(newest or ""),
     }
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it."""
+    """A value that JSON can hold."""
     return value if value is None or isinstance(value, int | str | bool) else float(value)

@@ -5,13 +5,13 @@ const form = document.querySelector(".filters"), lookUp = document.getElementByI
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const views = {};
 
-// Whether each cell is shown: it is what every filter that is set asks for.
+// For each cell, whether it is shown: it has the value of every filter that is set.
 function shownCells() {
   const wanted = cube.by.map((name) => form.elements[name].value);
   return cube.cells.map((cell) => wanted.every((value, i) => !value || cell[i] === value));
 }
 
-// The rows of a fact: the sums of the cells that are shown for each combination of its keys, then what is divided.
+// The rows of a fact: for each combination of its keys the sums of the cells that are shown, and their quotients.
 function rowsOf(fact, shown) {
   const rows = new Map(), keys = Object.entries(fact.keys), sums = Object.entries(fact.sums);
   fact.cell.forEach((cell, i) => {
@@ -33,12 +33,20 @@ function rowsOf(fact, shown) {
   return found;
 }
 
+// The rows of a chart, which says so if there is nothing to draw.
+function rowsFor(name, shown) {
+  const rows = rowsOf(cube.facts[specs[name].data.name], shown), chart = document.getElementById("chart-" + name);
+  chart.parentElement.querySelector(".empty").hidden = rows.some((row) => row[chart.dataset.needs]);
+  return rows;
+}
+
 async function draw() {
-  const shown = shownCells(), style = { background: "transparent" };
+  const shown = shownCells(), line = getComputedStyle(document.documentElement).getPropertyValue("--line").trim();
+  const style = { background: "transparent", axis: { gridColor: line } };
   const drawn = Object.entries(specs).map(async ([name, spec]) => {
-    const data = { [spec.data.name]: rowsOf(cube.facts[spec.data.name], shown) };
+    const data = { [spec.data.name]: rowsFor(name, shown) };
     const options = { actions: false, renderer: "svg", theme: dark.matches ? "dark" : undefined, config: style };
-    views[name] = (await window.vegaEmbed("#chart-" + name, { ...spec, datasets: data }, options)).view;
+    views[name] = (await window.vegaEmbed("#chart-" + name, { ...spec, datasets: { ...spec.datasets, ...data } }, options)).view;
   });
   await Promise.all(drawn);
 }
@@ -51,7 +59,7 @@ function listCustomers(shown) {
   }
 }
 
-// What stands beside the charts: how many customers they show, and which of the top ones.
+// What is beside the charts: how many customers they show, and which of the top customers.
 function tell() {
   const shown = shownCells();
   const [of_shown] = rowsOf(cube.facts.customers, shown), [all] = rowsOf(cube.facts.customers, shown.map(() => true));
@@ -63,15 +71,13 @@ function tell() {
 
 async function filter() {
   const shown = shownCells();
-  await Promise.all(Object.entries(views).map(([name, view]) => {
-    const source = specs[name].data.name;
-    return view.data(source, rowsOf(cube.facts[source], shown)).runAsync();
-  }));
+  await Promise.all(Object.entries(views).map(([name, view]) =>
+    view.data(specs[name].data.name, rowsFor(name, shown)).runAsync()));
   tell();
 }
 
 form.addEventListener("change", filter);
-form.addEventListener("reset", () => setTimeout(filter));  // the fields are empty after the event
+form.addEventListener("reset", () => setTimeout(filter));  // the fields are empty only after the event
 form.addEventListener("submit", (event) => event.preventDefault());
 lookUp.addEventListener("input", () => listCustomers(shownCells()));
 dark.addEventListener("change", draw);

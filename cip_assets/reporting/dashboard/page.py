@@ -1,7 +1,7 @@
 """The figures, the charts and the code that draws them, in one HTML file."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,9 +10,12 @@ from typing import Any, Self
 import jinja2
 from markupsafe import Markup
 
+from cip_assets.analytics.insights import CONFIDENCE
+from cip_assets.config.rules import Rules
 from cip_assets.reporting.dashboard.charts import charts
 from cip_assets.reporting.dashboard.figures import Figures, Rows
 from cip_assets.reporting.dashboard.runtime import runtime
+from cip_assets.reporting.labels import label
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
 
@@ -20,25 +23,31 @@ QUESTIONS = {
     "repeat_purchases": "Are repeat purchases declining?",
     "returns": "Are returns rising?",
     "complaints": "Are complaints rising?",
-    "engagement": "Does engagement foretell churn?",
+    "engagement": "Does low engagement predict churn?",
 }
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table of the page."""
+    """A column of a table of the page; the values of one that is ``named`` are names of columns, tables or models."""
 
     name: str
-    title: str
     form: str = ""
+    named: bool = False
+
+    @property
+    def title(self) -> str:
+        return label(self.name)
 
     @property
     def is_number(self) -> bool:
-        return bool(self.form)
+        return self.form.endswith(("d", "f", "%"))
 
     def text(self, row: Mapping[str, Any]) -> str:
         value = row[self.name]
-        return "" if value is None else format(value, self.form)
+        if value is None:
+            return ""
+        return label(value) if self.named else format(value, self.form)
 
 
 @dataclass(frozen=True)
@@ -47,73 +56,76 @@ class Table:
 
     name: str
     heading: str
+    text: str
     columns: Sequence[Column]
 
 
-CUSTOMERS = Table(
-    "customers",
-    "Top customers",
-    [
-        Column("rank", "rank", "d"),
-        Column("customer_id", "customer"),
-        Column("rfm_segment", "segment"),
-        Column("region", "region"),
-        Column("monetary_value", "spent", ",.2f"),
-        Column("frequency", "purchases", ",d"),
-        Column("clv_12m", "expected in 12 months", ",.2f"),
-        Column("churn_band", "churn"),
-    ],
-)
-"""The table that the filters and the look-up act on."""
-
-TABLES = (
-    Table(
-        "backtest",
-        "How good the predictions of 90 days ago were",
-        [
-            Column("model", "model"),
-            Column("brier", "Brier score", ".4f"),
-            Column("auc", "AUC", ".3f"),
-            Column("spearman", "Spearman", ".3f"),
-            Column("calibration_error", "calibration error", ".3f"),
-            Column("top_decile_spend_share", "spend in the top tenth", ".0%"),
-        ],
-    ),
-    Table(
-        "activity",
-        "Web activity",
-        [
-            Column("activity_type", "activity"),
-            Column("sessions", "sessions", ",d"),
-            Column("session_share", "share", ".1%"),
-        ],
-    ),
-    Table(
-        "quality",
-        "Data quality",
-        [
-            Column("table", "table"),
-            Column("cleaned", "rows", ",d"),
-            Column("quarantined", "quarantined", ",d"),
-            Column("superseded", "superseded", ",d"),
-            Column("reasons", "why quarantined"),
-            Column("newest", "newest event"),
-        ],
-    ),
+TOTALS = (
+    Column("total_customers", ",d"),
+    Column("buyers", ",d"),
+    Column("total_revenue", ",.2f"),
+    Column("net_revenue", ",.2f"),
+    Column("avg_order_value", ",.2f"),
 )
 
-TOTALS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
-    "Customers": lambda row: f"{row['total_customers']:,}",
-    "Buyers": lambda row: f"{row['buyers']:,}",
-    "Revenue": lambda row: f"{row['total_revenue']:,.2f}",
-    "Revenue after returns": lambda row: f"{row['net_revenue']:,.2f}",
-    "Mean order": lambda row: f"{row['avg_order_value']:,.2f}" if row["avg_order_value"] is not None else "",
-}
+CUSTOMERS = (
+    Column("rank", "d"),
+    Column("customer_id"),
+    Column("rfm_segment"),
+    Column("region"),
+    Column("monetary_value", ",.2f"),
+    Column("frequency", ",d"),
+    Column("clv_12m", ",.2f"),
+    Column("churn_band"),
+)
+"""The table that the filters and the search act on."""
+
+
+def tables(rules: Rules) -> Sequence[Table]:
+    """The tables below the charts."""
+    window, limit = rules.churn.window_days, rules.churn.max_calibration_error
+    return [
+        Table(
+            "backtest",
+            f"Accuracy of the predictions made {window} days ago",
+            "Each model and baseline, the best first. Lower is better for the Brier score and the calibration error, "
+            "higher for the other figures. A model is withheld if it did worse than the base rate, or if its "
+            f"calibration error exceeds {limit:g}.",
+            [
+                Column("model", named=True),
+                Column("brier", ".4f"),
+                Column("auc", ".3f"),
+                Column("spearman", ".3f"),
+                Column("calibration_error", ".3f"),
+                Column("top_decile_spend_share", ".0%"),
+            ],
+        ),
+        Table(
+            "activity",
+            "Web activity",
+            "Sessions of all visitors up to the snapshot day.",
+            [Column("activity_type"), Column("sessions", ",d"), Column("session_share", ".1%")],
+        ),
+        Table(
+            "quality",
+            "Data quality",
+            "Lines delivered so far, also those dated after the snapshot day. Quarantined lines break a rule. "
+            "Superseded lines were replaced by newer ones.",
+            [
+                Column("table", named=True),
+                Column("cleaned", ",d"),
+                Column("quarantined", ",d"),
+                Column("superseded", ",d"),
+                Column("reasons"),
+                Column("newest", ".10"),
+            ],
+        ),
+    ]
 
 
 @dataclass(frozen=True)
-class Moves:
-    """The moves between segments as a matrix: for each segment of before the share that is in each one now."""
+class Migration:
+    """The segment migration as a matrix: the share of each earlier segment that is in each segment now."""
 
     before: Sequence[str]
     now: Sequence[str]
@@ -128,23 +140,24 @@ class Moves:
         )
 
 
-def page(figures: Figures, as_of: date) -> str:
+def page(figures: Figures, as_of: date, rules: Rules) -> str:
     """The whole page; it loads nothing from anywhere."""
-    drawn = charts()
-    tables, cube = figures.tables, figures.cube
+    drawn, cube = charts(rules), figures.cube
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATE.parent), autoescape=True, trim_blocks=True
     )
-    (totals,) = tables["totals"]
     return environment.get_template(TEMPLATE.name).render(
         as_of=as_of,
-        figures=tables,
+        window_days=rules.churn.window_days,
+        figures=figures.tables,
         questions=QUESTIONS,
-        totals={name: text(totals) for name, text in TOTALS.items()},
+        confidence=f"{CONFIDENCE:.0%}",
+        titles={"region": "Region", "segment": "RFM segment", "cohort": "Quarter of the first purchase"},
+        totals=TOTALS,
         charts=drawn,
         customers=CUSTOMERS,
-        tables=TABLES,
-        moves=Moves.of(tables["migration"]),
+        tables=tables(rules),
+        migration=Migration.of(figures.tables["migration"]),
         filters={
             name: sorted({cell[place] for cell in cube["cells"]}) for place, name in enumerate(cube["by"])
         },
@@ -160,5 +173,5 @@ def source() -> str:
 
 
 def _as_script(value: object) -> Markup:
-    """JSON that cannot end the script it stands in."""
+    """JSON that cannot end the script element around it."""
     return Markup(json.dumps(value, separators=(",", ":")).replace("<", "\\u003c"))  # noqa: S704

@@ -1,8 +1,7 @@
 """The code that draws the charts, as one script.
 
-vl-convert puts it together, which takes longer than all else of the page. So it is kept in the user's cache
-folder, for each version of vl-convert. A file there that is not what was written is made again, and where none can be
-written the script is put together for each page.
+vl-convert bundles it, which takes longer than the rest of the page. So the script is cached in the user's cache folder,
+one file per version of vl-convert. A damaged file is replaced. If no file can be written, each page bundles the script.
 """
 
 import hashlib
@@ -11,11 +10,11 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-from cip_assets.storage.csv_export import replace_text
+from cip_assets.storage.files import replace_text
 
 
 def runtime() -> str:
-    """Vega, Vega-Lite and Vega-Embed, as vl-convert carries them."""
+    """Vega, Vega-Lite and Vega-Embed, in the versions of vl-convert."""
     path = cache_folder() / f"vega-of-vl-convert-{version('vl-convert-python')}.js"
     script = _kept(path)
     if script is None:
@@ -26,12 +25,12 @@ def runtime() -> str:
 
 
 def cache_folder() -> Path:
-    """Where this user's programs keep what they can make again."""
+    """The folder for files that this user's programs can make again."""
     return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "cip"  # noqa: PTH111 -- Path's own raises without a home
 
 
 def _kept(path: Path) -> str | None:
-    """The script of a file that says its hash in the first line; None unless it is whole."""
+    """The script of a file whose first line is the script's hash; None if the file is missing or damaged."""
     try:
         digest, _, script = path.read_bytes().decode().partition("\n")
     except (OSError, UnicodeDecodeError):
@@ -44,7 +43,7 @@ def _digest(script: str) -> str:
 
 
 def _bundled() -> str:
-    # Imported here: it is large, and nearly always the script is there.
+    # Imported here: it is large, and the script is nearly always in the cache.
     import vl_convert  # noqa: PLC0415
 
     return str(vl_convert.javascript_bundle())  # type: ignore[call-arg]  # its stub lacks the default

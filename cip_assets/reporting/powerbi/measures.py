@@ -1,18 +1,23 @@
-"""The measures. Their definitions are those of docs/metrics.md.
+"""The measures, with the definitions of docs/metrics.md.
 
-Money and counts are added up, and rates are quotients of sums, so that they hold for any filter. A few have only
-what is already averaged to go by; their descriptions say so.
+Money and counts are added up, and rates are quotients of sums, so they are right for any filter. The churn rates by
+engagement quartile are means of months, because the files have no counts for them.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from cip_assets.reporting.dashboard.facts import QUARTILES
 
 COUNT, MONEY, SHARE, PLAIN, DAY = "#,0", "#,0.00", "0.0%", "0.0", "yyyy-mm-dd"
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure of a table: its DAX, how it is shown, and what it means."""
+    """A measure of a table: its DAX, its format, and what it means.
+
+    A description may name a rule, as in ``{rules.churn.window_days}``.
+    """
 
     table: str
     name: str
@@ -34,196 +39,207 @@ def _weighted(table: str, value: str, weight: str) -> str:
 
 
 def _customers(condition: str) -> str:
-    # What the reader filters by stays in force.
+    # The reader's filters stay in force.
     return f"CALCULATE ( COUNTROWS ( customer_360 ), KEEPFILTERS ( {condition} ) )"
 
 
 MEASURES: Sequence[Measure] = (
     Measure(
-        "customer_360", "As of", "MAX ( customer_360[as_of_date] )", DAY, "The day that everything is as of"
+        "customer_360",
+        "Snapshot day",
+        "MAX ( customer_360[as_of_date] )",
+        DAY,
+        "The day that the files describe",
     ),
-    Measure("customer_360", "Customers", "COUNTROWS ( customer_360 )", COUNT, "Known customers"),
+    Measure(
+        "customer_360", "Customers", "COUNTROWS ( customer_360 )", COUNT, "Customers as of the snapshot day"
+    ),
     Measure(
         "customer_360",
-        "Buyers",
+        "Known buyers",
         _customers("customer_360[frequency] > 0"),
         COUNT,
-        "Known customers with a purchase",
+        "Customers with at least one transaction",
     ),
     Measure(
         "customer_360",
         "Spend",
         _total("customer_360", "monetary_value"),
         MONEY,
-        "What known customers spent; what others spent is the orphan revenue",
+        "Sum of the amounts of customers' transactions, without orphan purchases",
     ),
     Measure(
         "customer_360",
-        "Spend after returns",
+        "Net spend",
         _total("customer_360", "net_revenue"),
         MONEY,
-        "What known customers spent less what they were paid back",
+        "Spend minus the customers' returned amounts",
     ),
     Measure(
         "customer_360",
         "Share of spend",
         "DIVIDE ( [Spend], CALCULATE ( [Spend], REMOVEFILTERS ( customer_360[rfm_segment] ) ) )",
         SHARE,
-        "Of the spend of the customers of all RFM segments",
+        "Spend divided by the spend of all RFM segments",
     ),
     Measure(
         "customer_360",
-        "Spend per order",
+        "Spend per transaction",
         _quotient("customer_360", "monetary_value", "frequency"),
         MONEY,
-        "Spend / transactions, of known customers",
+        "Spend divided by the customers' transactions",
     ),
     Measure(
         "customer_360",
-        "Customers at risk",
+        "Customers at churn risk",
         _customers("customer_360[is_churn_risk] = TRUE ()"),
         COUNT,
-        "Buyers that have been silent for longer than the rules allow",
+        "Known buyers whose last purchase is more than {rules.churn.risk_after_days} days ago",
     ),
     Measure(
         "customer_360",
         "Mean churn probability",
         "AVERAGE ( customer_360[churn_probability] )",
         SHARE,
-        "Of the buyers that have one; empty where it is withheld",
+        "Mean probability of no purchase within {rules.churn.window_days} days of the snapshot day; "
+        "empty if the predictions are withheld",
     ),
     Measure(
         "customer_360",
-        "Expected value of 12 months",
+        "12-month CLV",
         _total("customer_360", "clv_12m"),
         MONEY,
-        "What the customers are expected to spend over the next 12 months, discounted",
+        "Expected spend over the next 12 months, discounted at {rules.clv.annual_discount_rate:.0%} a year; "
+        "empty if the predictions are withheld",
     ),
     Measure(
         "customer_360",
         "Open tickets",
         _total("customer_360", "open_tickets"),
         COUNT,
-        "Support tickets of known customers that are not resolved",
+        "Unresolved support tickets of customers",
     ),
     Measure(
         "customer_360",
-        "Implausible e-mails",
-        # == since to =, an e-mail that is not there would be FALSE.
+        "Invalid email addresses",
+        # == since to = a missing address would be FALSE.
         _customers("customer_360[is_email_plausible] == FALSE ()"),
         COUNT,
-        "Customers whose e-mail cannot be one",
+        "Customers with an invalid email address",
     ),
     Measure(
         "kpi_monthly_revenue",
         "Revenue",
         _total("kpi_monthly_revenue", "monthly_revenue"),
         MONEY,
-        "Sum of the amounts, orphans included",
+        "Sum of the amounts of all transactions, including orphan purchases",
     ),
     Measure(
         "kpi_monthly_revenue",
-        "Order count",
+        "Transactions",
         _total("kpi_monthly_revenue", "orders"),
         COUNT,
-        "Transactions, orphans included",
+        "Number of transactions, including orphan purchases",
     ),
     *(
         Measure(
             "kpi_monthly_revenue",
-            f"{name} of {months}",
+            f"{name}, {months}",
             f"CALCULATE ( [{name}], KEEPFILTERS ( kpi_monthly_revenue[is_complete] = {is_complete} ) )",
             form,
             f"{name} of {which}",
         )
-        for name, form, months, is_complete, which in (
-            ("Revenue", MONEY, "complete months", "TRUE ()", "the months that are over"),
-            ("Revenue", MONEY, "the running month", "FALSE ()", "the month that is not over, so far"),
-            ("Order count", COUNT, "complete months", "TRUE ()", "the months that are over"),
+        for name, form, months, which, is_complete in (
+            ("Revenue", MONEY, "complete months", "complete months", "TRUE ()"),
+            ("Revenue", MONEY, "incomplete month", "the incomplete month, so far", "FALSE ()"),
+            ("Transactions", COUNT, "complete months", "complete months", "TRUE ()"),
         )
     ),
     Measure(
         "kpi_monthly_revenue",
-        "Mean order",
-        "DIVIDE ( [Revenue], [Order count] )",
+        "Average order value",
+        "DIVIDE ( [Revenue], [Transactions] )",
         MONEY,
-        "Revenue / transactions, orphans included",
+        "Revenue divided by transactions, including orphan purchases",
     ),
     Measure(
         "kpi_totals",
-        "Revenue after returns",
+        "Net revenue",
         _total("kpi_totals", "net_revenue"),
         MONEY,
-        "Sum of the amounts less what was paid back, orphans included",
+        "Revenue minus returned amounts, including orphan purchases",
     ),
     Measure(
         "kpi_totals",
         "Orphan revenue",
         _total("kpi_totals", "orphan_revenue"),
         MONEY,
-        "Revenue of buyers that customers lacks",
+        "Revenue from buyers who are missing from the customers table",
     ),
     Measure(
         "kpi_trends",
-        "Second order rate",
+        "Second-order rate",
         _quotient("kpi_trends", "second_orders", "new_buyers"),
         SHARE,
-        "Of who first bought in a month, the share that soon bought again; of months whose time for it is over",
+        "Share of first-time buyers who bought on another day within {rules.repeat.within_days} days; "
+        "only months whose repeat window has closed",
     ),
     Measure(
         "kpi_trends",
         "Return ratio",
         _quotient("kpi_trends", "returns", "transactions"),
         SHARE,
-        "Returns / transactions",
+        "Returns divided by transactions",
     ),
     Measure("kpi_trends", "Tickets opened", _total("kpi_trends", "tickets"), COUNT, "Support tickets opened"),
     Measure(
         "kpi_trends",
-        "Complaints per 100",
+        "Tickets per 100 active customers",
         f"100 * {_quotient('kpi_trends', 'tickets', 'active_customers')}",
         PLAIN,
-        "Support tickets per 100 customers active in a month",
+        "Support tickets per 100 customers with a purchase or a session in the month",
     ),
     *(
         Measure(
             "kpi_trends",
-            f"Churn, {which} engaged",
-            f"AVERAGE ( kpi_trends[churn_rate_q{quarter}] )",
+            f"Churn rate, {quartile} quartile",
+            f"AVERAGE ( kpi_trends[churn_rate_q{number}] )",
             SHARE,
-            f"Of a month's buyers in the {which} engaged quarter, the share that then stayed away; "
-            "of several months the mean",
+            f"Share of a month's buyers in the {quartile} engagement quartile who bought nothing in the next "
+            "{rules.churn.window_days} days; for several months, the mean of the months",
         )
-        for quarter, which in enumerate(("least", "less", "more", "most"), 1)
+        for number, quartile in enumerate(map(str.lower, QUARTILES), 1)
     ),
     Measure(
         "kpi_retention",
-        "Retention",
+        "Retention rate",
         _weighted("kpi_retention", "retention_rate", "cohort_size"),
         SHARE,
-        "Of cohorts, the share that bought so many months later; of cohorts whose month is over",
+        "Share of each cohort still buying k months later; complete months only",
     ),
     Measure(
         "model_calibration",
-        "Said to buy",
+        "Predicted purchase rate",
         _weighted("model_calibration", "predicted", "customers"),
         SHARE,
-        "Mean probability to buy, as said one churn window ago",
+        "Mean probability of a purchase, as predicted {rules.churn.window_days} days before the snapshot day",
     ),
     Measure(
         "model_calibration",
-        "Bought",
+        "Actual purchase rate",
         _weighted("model_calibration", "actual", "customers"),
         SHARE,
-        "Share that bought in that window",
+        "Share of these known buyers who then bought by the snapshot day",
     ),
     Measure(
         "segment_migration",
-        "Share moved",
+        "Share of earlier segment",
         "DIVIDE ( SUM ( segment_migration[customers] ), "
         "CALCULATE ( SUM ( segment_migration[customers] ), REMOVEFILTERS ( segment_migration[to_segment] ) ) )",
         SHARE,
-        "Of the customers in a segment one churn window ago, the share that is in the other now",
+        "Share of the customers in a segment {rules.churn.window_days} days ago who are in the current segment",
     ),
-    Measure("kpi_activity", "Web sessions", _total("kpi_activity", "sessions"), COUNT, "Web sessions"),
+    Measure(
+        "kpi_activity", "Web sessions", _total("kpi_activity", "sessions"), COUNT, "Number of web sessions"
+    ),
 )

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import indent
 
+from cip_assets.config.rules import Rules
 from cip_assets.contracts.csv_file import CsvFile
 from cip_assets.layers import CSV_FILES
+from cip_assets.reporting.dashboard.facts import CHURN_STEP, CLV_LAST, CLV_STEP
 from cip_assets.reporting.powerbi.measures import MEASURES
 
 CALENDAR = "Calendar"
@@ -18,10 +20,10 @@ TYPES: Mapping[str, tuple[str, str, str | None]] = {
     "decimal(18,2)": ("decimal", "Currency.Type", "#,0.00"),
     "decimal(18,6)": ("double", "type number", "0.000"),
 }
-"""For the type of a contract's column: the one in the model, the one that Power Query reads it as, and its format."""
+"""For each type of a contract's column: its type in the model, its type in Power Query, and its format."""
 
 FOLDER_PARAMETER = (
-    "/// The folder of the exported files; set it to yours\n"
+    "/// The folder of the exported files on your computer\n"
     'expression Folder = "C:\\final" meta [IsParameterQuery=true, Type="Text", IsParameterQueryRequired=true]\n'
     "\n\tannotation PBI_ResultType = Text\n"
 )
@@ -34,7 +36,7 @@ AS_WRITTEN = '[Delimiter = ",", Encoding = 65001, QuoteStyle = QuoteStyle.Csv]'
 class Column:
     """A column of a table of the model; ``type`` is that of the contract, and a month is its first day.
 
-    One with ``dax`` is not in the file but computed from it.
+    A column with ``dax`` is not in the file but computed from it.
     """
 
     name: str
@@ -61,28 +63,30 @@ class Relationship:
 TABLES: Sequence[CsvFile] = tuple(
     file for file in CSV_FILES if file.mart.table != "customer_360" or file.name == file.mart.table
 )
-"""The files of the model; the other files of customer_360 hold nothing that it does not have."""
+"""The files of the model; the other files of customer_360 have only columns that it has too."""
 
 CLASSES: Sequence[Column] = (
     Column(
         "churn_from",
         "int",
-        "Churn probability in steps of 5 %, by the lower end",
+        f"Lower end of a churn probability in steps of {CHURN_STEP}%",
         dax="IF ( NOT ISBLANK ( customer_360[churn_probability] ), "
-        "5 * MIN ( INT ( customer_360[churn_probability] * 20 ), 19 ) )",
+        f"{CHURN_STEP} * MIN ( INT ( customer_360[churn_probability] * {100 // CHURN_STEP} ), "
+        f"{100 // CHURN_STEP - 1} ) )",
     ),
     Column(
         "clv_from",
         "int",
-        "Expected value of 12 months in steps of 50, by the lower end; 1,000 is that and more",
-        dax="IF ( NOT ISBLANK ( customer_360[clv_12m] ), 50 * MIN ( INT ( customer_360[clv_12m] / 50 ), 20 ) )",
+        f"Lower end of a 12-month CLV in steps of {CLV_STEP}; {CLV_LAST:,} stands for {CLV_LAST:,} and more",
+        dax="IF ( NOT ISBLANK ( customer_360[clv_12m] ), "
+        f"{CLV_STEP} * MIN ( INT ( customer_360[clv_12m] / {CLV_STEP} ), {CLV_LAST // CLV_STEP} ) )",
     ),
 )
-"""Columns of customer_360 that the distributions are drawn by; the classes are those of the page."""
+"""Columns of customer_360 that the histograms are drawn by, in the classes of the dashboard."""
 
 
 def columns_of(export: CsvFile) -> Sequence[Column]:
-    """The columns of a file's table, as its contract has them."""
+    """The columns of a file's table, from its contract."""
     mart = export.mart
 
     def column(name: str, *, is_month: bool = False) -> Column:
@@ -102,7 +106,7 @@ def columns_of(export: CsvFile) -> Sequence[Column]:
 
 
 def relationships() -> Sequence[Relationship]:
-    """Months belong to the calendar, and rows of a customer to the customer."""
+    """Months are related to the calendar, and rows with a customer to customer_360."""
     found = []
     for export in TABLES:
         for column in columns_of(export):
@@ -113,8 +117,8 @@ def relationships() -> Sequence[Relationship]:
     return found
 
 
-def model_files() -> Mapping[str, str]:
-    """The files of the model's definition, by path."""
+def model_files(rules: Rules) -> Mapping[str, str]:
+    """The files of the model's definition, by path; the descriptions name the windows of the rules."""
     files = {
         "database.tmdl": "database CustomerIntelligence\n\tcompatibilityLevel: 1567\n",
         "model.tmdl": _model(),
@@ -122,7 +126,7 @@ def model_files() -> Mapping[str, str]:
         "relationships.tmdl": "\n".join(_relationship(found) for found in relationships()),
         f"tables/{CALENDAR}.tmdl": _lines(_calendar()),
     }
-    return files | {f"tables/{export.name}.tmdl": _lines(_table(export)) for export in TABLES}
+    return files | {f"tables/{export.name}.tmdl": _lines(_table(export, rules)) for export in TABLES}
 
 
 def _lines(lines: Iterator[str]) -> str:
@@ -131,7 +135,7 @@ def _lines(lines: Iterator[str]) -> str:
 
 def _model() -> str:
     tables = "\n".join(f"ref table {name}" for name in [CALENDAR, *(export.name for export in TABLES)])
-    # Without the annotation Power BI would make a hidden calendar of its own for every date.
+    # Without the annotation, Power BI would add a hidden calendar for every date column.
     return (
         "model Model\n\tculture: en-US\n\tdefaultPowerBIDataSourceVersion: powerBI_V3\n"
         "\tdiscourageImplicitMeasures\n\tsourceQueryCulture: en-US\n\n"
@@ -146,13 +150,13 @@ def _relationship(found: Relationship) -> str:
     )
 
 
-def _table(export: CsvFile) -> Iterator[str]:
+def _table(export: CsvFile, rules: Rules) -> Iterator[str]:
     yield f"/// {export.description}"
     yield f"table {export.name}"
     yield ""
     for measure in MEASURES:
         if measure.table == export.name:
-            yield f"\t/// {measure.description}"
+            yield f"\t/// {measure.description.format(rules=rules)}"
             yield f"\tmeasure '{measure.name}' = {measure.dax}"
             yield f"\t\tformatString: {measure.form}"
             yield ""
@@ -178,7 +182,7 @@ def _column(column: Column) -> Iterator[str]:
 
 
 def _query(export: CsvFile) -> str:
-    """Power Query: the file, an empty field as nothing, a month as its first day, and the types of the contract."""
+    """Power Query: read the file, an empty field as null, a month as its first day, and the types of the contract."""
     columns = [column for column in columns_of(export) if not column.dax]
     steps = [
         (
@@ -191,7 +195,7 @@ def _query(export: CsvFile) -> str:
     if export.spread:
         kept = ", ".join(f'"{name}"' for name in export.columns)
         steps += [
-            # What is null is left out: months that are not over.
+            # Incomplete months are null and drop out.
             ("Long", f'Table.UnpivotOtherColumns(Emptied, {{{kept}}}, "month_number", "retention_rate")'),
             (
                 "Numbered",
@@ -212,7 +216,7 @@ def _query(export: CsvFile) -> str:
 
 
 def _calendar() -> Iterator[str]:
-    """A table of days over all months that are related to it, marked as the model's date table."""
+    """The model's date table: every day of the months that are related to it."""
 
     def ends(function: str) -> str:
         months = [
@@ -222,7 +226,7 @@ def _calendar() -> Iterator[str]:
         ]
         return f"{function}X ( {{ {', '.join(months)} }}, [Value] )"
 
-    yield "/// Every day of the months that other tables have; for a month its first"
+    yield "/// Every day of the months in the other tables"
     yield f"table {CALENDAR}"
     yield "\tdataCategory: Time"
     yield ""

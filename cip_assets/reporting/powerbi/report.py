@@ -1,25 +1,28 @@
-"""The report: its pages and visuals as data, and what PBIR makes of them.
+"""The report: its pages and visuals as data, and the PBIR files made from them.
 
-The pages are those of the dashboard as far as the exported files hold them. Places are on a grid of 12 columns and 8
-rows. A field is ``table[column]`` or ``[measure]``.
+The pages show what the dashboard shows, as far as the exported files contain it. Places are on a grid of 12 columns and
+8 rows. A field is ``table[column]`` or ``[measure]``. Texts may name a rule, as in ``{rules.churn.window_days}``.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cip_assets.config.rules import Rules
+from cip_assets.reporting.dashboard.facts import CHURN_STEP, CLV_LAST, QUARTILES
+from cip_assets.reporting.labels import label
 from cip_assets.reporting.powerbi.measures import MEASURES
 
 SCHEMAS = "https://developer.microsoft.com/json-schemas/fabric"
 DEFINITION = f"{SCHEMAS}/item/report/definition"
 VERSIONS = {"report": "3.0.0", "page": "2.0.0", "visual": "2.0.0"}
-"""Of the schemas; a newer Power BI Desktop reads them and saves its own."""
+"""Schema versions; a newer Power BI Desktop reads them and saves its own."""
 
 WIDTH, HEIGHT, COLUMNS, ROWS, GAP = 1280, 720, 12, 8, 12
 THEME = "CustomerIntelligence"
 PALE, DEEP = "#F7FBFF", "#6BAED6"
-"""The ends of the heat maps' colours; black text can be read on both."""
+"""The ends of the heat maps' color scale; black text can be read on both."""
 
 Json = dict[str, Any]
 
@@ -28,8 +31,8 @@ Json = dict[str, Any]
 class Visual:
     """A visual of a page.
 
-    ``fields`` are by role, ``place`` is column, row, width and height on the grid. ``only`` are the rows that count, by
-    column, operator and literal. ``heat`` is the measure that a matrix is coloured by.
+    ``fields`` are by role, ``place`` is column, row, width and height on the grid. ``only`` are the visual's filters:
+    column, operator and literal. ``heat`` is the measure that a matrix is colored by.
     """
 
     kind: str
@@ -44,7 +47,7 @@ class Visual:
 
 @dataclass(frozen=True)
 class Page:
-    """A page: its name in the files, its title, what is said on it, and its visuals in the order of the Tab key."""
+    """A page: its name in the files, its title, its text, and its visuals in the order of the Tab key."""
 
     name: str
     title: str
@@ -63,7 +66,7 @@ def _table(
 
 
 def _by_month(title: str, measures: Sequence[str], place: tuple[int, int, int, int], alt: str) -> Visual:
-    """A line by month, of the months that are over."""
+    """A line by month, of complete months."""
     return Visual(
         "lineChart",
         title,
@@ -89,7 +92,7 @@ def _bars(title: str, by: str, measures: Sequence[str], place: tuple[int, int, i
 
 def _slicers(*wanted: tuple[str, str], column: int = 8) -> Sequence[Visual]:
     return [
-        Visual("slicer", title, {"Values": [by]}, (column + 2 * place, 0, 2, 1), f"Filter by {title.lower()}")
+        Visual("slicer", title, {"Values": [by]}, (column + 2 * place, 0, 2, 1), f"Filter by {title}")
         for place, (title, by) in enumerate(wanted)
     ]
 
@@ -102,26 +105,26 @@ PAGES: Sequence[Page] = (
     Page(
         "questions",
         "Four questions",
-        "Are repeat purchases declining, are returns rising, are complaints rising, does engagement foretell churn?",
+        "Are repeat purchases declining? Are returns rising? Are complaints rising? Does low engagement predict churn?",
         [
             Visual(
                 "multiRowCard",
                 "Totals",
                 {
                     "Values": [
-                        "[As of]",
+                        "[Snapshot day]",
                         "[Customers]",
                         "[Revenue]",
-                        "[Revenue after returns]",
-                        "[Order count]",
-                        "[Mean order]",
+                        "[Net revenue]",
+                        "[Transactions]",
+                        "[Average order value]",
                     ]
                 },
                 (0, 1, 12, 1),
-                "The day, customers, revenue, revenue after returns, orders and the mean order",
+                "Snapshot day, customers, revenue, net revenue, transactions and average order value",
             ),
             _table(
-                "The four questions answered",
+                "Answers to the four questions",
                 "insights",
                 ("question", "direction", "answer", "now", "before", "change", "low", "high", "basis"),
                 (0, 2, 12, 6),
@@ -132,25 +135,25 @@ PAGES: Sequence[Page] = (
     Page(
         "revenue",
         "Revenue",
-        "Revenue and orders by month, of unknown customers too. A month that is not over has a colour of its own.",
+        "Revenue and transactions by month, including orphan purchases. An incomplete month has its own color.",
         [
             Visual(
                 "lineStackedColumnComboChart",
-                "Revenue and orders by month",
+                "Revenue and transactions by month",
                 {
                     "Category": [MONTH],
-                    "Y": ["[Revenue of complete months]", "[Revenue of the running month]"],
-                    "Y2": ["[Order count of complete months]"],
+                    "Y": ["[Revenue, complete months]", "[Revenue, incomplete month]"],
+                    "Y2": ["[Transactions, complete months]"],
                 },
                 (0, 1, 12, 4),
-                "Columns of revenue and a line of orders, by month; the month that is not over in another colour",
+                "Columns of revenue and a line of transactions, by month; an incomplete month has another color",
                 sort=(MONTH, "Ascending"),
             ),
             _by_month(
-                "Second orders",
-                ["[Second order rate]"],
+                "Second-order rate",
+                ["[Second-order rate]"],
                 (0, 5, 6, 3),
-                "Of who first bought in a month, the share that soon bought again",
+                "Share of each month's first-time buyers who bought again within {rules.repeat.within_days} days",
             ),
             _table(
                 "Revenue by segment",
@@ -164,7 +167,7 @@ PAGES: Sequence[Page] = (
     Page(
         "retention",
         "Retention",
-        "Of the buyers that started in a month, the share that bought k months later.",
+        "Share of each cohort who bought in the k-th month after their first purchase. Complete months only.",
         [
             *_slicers(("Cohort", "kpi_retention[cohort_month]"), column=10),
             Visual(
@@ -173,19 +176,19 @@ PAGES: Sequence[Page] = (
                 {
                     "Rows": ["kpi_retention[cohort_month]"],
                     "Columns": ["kpi_retention[month_number]"],
-                    "Values": ["[Retention]"],
+                    "Values": ["[Retention rate]"],
                 },
                 (0, 1, 12, 5),
-                "Heat map: cohorts by months after the first purchase; the deeper the colour, the more bought",
+                "Heat map of cohorts by months after the first purchase; a deeper color is a higher retention rate",
                 only=[("kpi_retention[month_number]", ">", "0L")],
-                heat="[Retention]",
+                heat="[Retention rate]",
             ),
             Visual(
                 "lineChart",
                 "All cohorts",
-                {"Category": ["kpi_retention[month_number]"], "Y": ["[Retention]"]},
+                {"Category": ["kpi_retention[month_number]"], "Y": ["[Retention rate]"]},
                 (0, 6, 12, 2),
-                "Retention of all chosen cohorts, by months after the first purchase",
+                "Retention rate of all selected cohorts, by months after the first purchase",
                 sort=("kpi_retention[month_number]", "Ascending"),
                 only=[("kpi_retention[month_number]", ">", "0L")],
             ),
@@ -194,7 +197,7 @@ PAGES: Sequence[Page] = (
     Page(
         "segments",
         "Segments",
-        "Region and segment filter customers, not the moves between segments.",
+        "Region and segment filter the customers, not the segment migration.",
         [
             *_slicers(REGION, SEGMENT),
             _bars(
@@ -202,14 +205,14 @@ PAGES: Sequence[Page] = (
                 "customer_360[rfm_segment]",
                 ["[Customers]"],
                 (0, 1, 4, 4),
-                "Bars of the number of customers in each RFM segment",
+                "Bars of customers in each RFM segment",
             ),
             _bars(
                 "Spend by RFM segment",
                 "customer_360[rfm_segment]",
                 ["[Spend]"],
                 (4, 1, 4, 4),
-                "Bars of what the customers of each RFM segment spent",
+                "Bars of spend of each RFM segment",
             ),
             Visual(
                 "tableEx",
@@ -218,32 +221,32 @@ PAGES: Sequence[Page] = (
                     "Values": [
                         "customer_360[rfm_segment]",
                         "[Share of spend]",
-                        "[Spend per order]",
-                        "[Spend after returns]",
+                        "[Spend per transaction]",
+                        "[Net spend]",
                     ]
                 },
                 (8, 1, 4, 4),
-                "Table of the RFM segments: share of spend, spend per order, spend after returns",
+                "Table of the RFM segments: share of spend, spend per transaction, net spend",
                 sort=("[Share of spend]", "Descending"),
             ),
             Visual(
                 "pivotTable",
-                "Moves between segments",
+                "Segment migration",
                 {
                     "Rows": ["segment_migration[from_segment]"],
                     "Columns": ["segment_migration[to_segment]"],
-                    "Values": ["[Share moved]"],
+                    "Values": ["[Share of earlier segment]"],
                 },
                 (0, 5, 12, 3),
-                "Heat map: from which segment to which customers moved over the last churn window",
-                heat="[Share moved]",
+                "Heat map of the segments of {rules.churn.window_days} days ago by current segments",
+                heat="[Share of earlier segment]",
             ),
         ],
     ),
     Page(
         "churn",
         "Churn and value",
-        "Region and segment filter customers, not how good the predictions were.",
+        "Region and segment filter the customers, not the accuracy of the predictions.",
         [
             *_slicers(REGION, SEGMENT),
             Visual(
@@ -251,14 +254,14 @@ PAGES: Sequence[Page] = (
                 "Churn",
                 {
                     "Values": [
-                        "[Buyers]",
-                        "[Customers at risk]",
+                        "[Known buyers]",
+                        "[Customers at churn risk]",
                         "[Mean churn probability]",
-                        "[Expected value of 12 months]",
+                        "[12-month CLV]",
                     ]
                 },
                 (0, 1, 12, 1),
-                "Buyers, customers at risk, mean churn probability and expected value of 12 months",
+                "Known buyers, customers at churn risk, mean churn probability and 12-month CLV",
             ),
             Visual(
                 "columnChart",
@@ -269,33 +272,33 @@ PAGES: Sequence[Page] = (
                     "Series": ["customer_360[churn_band]"],
                 },
                 (0, 2, 6, 3),
-                "Columns of customers by churn probability in steps of 5 %, coloured by band",
+                f"Columns of customers by churn probability in steps of {CHURN_STEP}%, colored by churn band",
                 sort=("customer_360[churn_from]", "Ascending"),
                 only=[("customer_360[churn_from]", "<>", "null")],
             ),
             Visual(
                 "columnChart",
-                "Expected value of 12 months",
+                "Customer lifetime value",
                 {"Category": ["customer_360[clv_from]"], "Y": ["[Customers]"]},
                 (6, 2, 6, 3),
-                "Columns of customers by what they are expected to spend; the last is 1,000 and more",
+                f"Columns of customers by expected spend over the next 12 months; the last is {CLV_LAST:,} and more",
                 sort=("customer_360[clv_from]", "Ascending"),
                 only=[("customer_360[clv_from]", "<>", "null")],
             ),
             Visual(
                 "scatterChart",
-                "Were the predictions right?",
+                "Calibration",
                 {
                     "Category": ["model_calibration[decile]"],
                     "Series": ["model_calibration[model]"],
-                    "X": ["[Said to buy]"],
-                    "Y": ["[Bought]"],
+                    "X": ["[Predicted purchase rate]"],
+                    "Y": ["[Actual purchase rate]"],
                 },
                 (0, 5, 5, 3),
-                "Tenths of the customers by what was said one churn window ago, against the share that bought",
+                "Predicted and actual purchase rate of each decile of known buyers, {rules.churn.window_days} days ago",
             ),
             _table(
-                "How good the predictions were",
+                "Accuracy of the predictions made {rules.churn.window_days} days ago",
                 "model_backtest",
                 ("model", "brier", "auc", "spearman", "calibration_error", "top_decile_spend_share"),
                 (5, 5, 7, 3),
@@ -306,13 +309,13 @@ PAGES: Sequence[Page] = (
     Page(
         "engagement",
         "Engagement",
-        "Of a month's buyers, by quarter of sessions: the share that stayed away for the next churn window.",
+        "Churn rate of each month's buyers over the next {rules.churn.window_days} days, by engagement quartile.",
         [
             _by_month(
-                "Engagement against churn",
-                [f"[Churn, {which} engaged]" for which in ("least", "less", "more", "most")],
+                "Churn by engagement",
+                [f"[Churn rate, {quartile.lower()} quartile]" for quartile in QUARTILES],
                 (0, 1, 8, 7),
-                "Four lines by month: the share of the buyers that stayed away, by quarter of engagement",
+                "Four lines by month: the churn rate of each engagement quartile",
             ),
             _bars(
                 "Web activity",
@@ -326,7 +329,7 @@ PAGES: Sequence[Page] = (
     Page(
         "top",
         "Top products and customers",
-        "Region and segment filter customers, not products.",
+        "The products and customers with the most revenue. Region and segment filter the customers, not the products.",
         [
             *_slicers(REGION, SEGMENT),
             _table(
@@ -348,58 +351,80 @@ PAGES: Sequence[Page] = (
     Page(
         "service",
         "Returns and support",
-        "By month. Returns by category are not in the exported files; the dashboard has them.",
+        "Trends show complete months only. Returns by category appear on the dashboard only.",
         [
-            _by_month("Returns", ["[Return ratio]"], (0, 1, 6, 3), "Returns per transaction, by month"),
+            _by_month(
+                "Return ratio", ["[Return ratio]"], (0, 1, 6, 3), "Returns divided by transactions, by month"
+            ),
             _by_month(
                 "Complaints",
-                ["[Complaints per 100]"],
+                ["[Tickets per 100 active customers]"],
                 (6, 1, 6, 3),
                 "Support tickets per 100 active customers, by month",
             ),
-            _by_month("Support load", ["[Tickets opened]"], (0, 4, 6, 4), "Support tickets opened, by month"),
+            _by_month(
+                "Support tickets", ["[Tickets opened]"], (0, 4, 6, 4), "Support tickets opened, by month"
+            ),
             _bars(
                 "Open tickets by region",
                 "customer_360[region]",
                 ["[Open tickets]"],
                 (6, 4, 6, 4),
-                "Bars of open support tickets of known customers, by region",
+                "Bars of open support tickets of customers, by region",
             ),
         ],
     ),
     Page(
         "quality",
         "Data quality",
-        "What the exported files tell of it. Quarantined lines are not in them; the dashboard has them.",
+        "Data quality, as far as the exports show it. Quarantined lines appear on the dashboard only.",
         [
             Visual(
                 "multiRowCard",
                 "Data quality",
-                {"Values": ["[Orphan revenue]", "[Implausible e-mails]"]},
+                {"Values": ["[Orphan revenue]", "[Invalid email addresses]"]},
                 (0, 1, 12, 1),
-                "Orphan revenue, and customers whose e-mail cannot be one",
+                "Orphan revenue, and customers with an invalid email address",
             ),
             _bars(
-                "Who speaks of churn",
+                "Customers by churn model",
                 "customer_360[churn_model]",
                 ["[Customers]"],
                 (0, 2, 6, 6),
-                "Bars of customers by the model that speaks of churn; withheld where none held",
+                "Bars of customers by churn model; withheld if the models failed the last backtest",
             ),
             _bars(
-                "Who speaks of value",
+                "Customers by purchase model",
                 "customer_360[purchase_model]",
                 ["[Customers]"],
                 (6, 2, 6, 6),
-                "Bars of customers by the model of purchases that speaks; withheld where it did not hold",
+                "Bars of customers by purchase model; withheld if it failed the last backtest",
             ),
         ],
     ),
 )
 
 
-def report_files() -> Mapping[str, Json]:
-    """The files of the report but those that point to others, by path."""
+def pages(rules: Rules) -> Sequence[Page]:
+    """The pages, with the values of the rules in their texts."""
+
+    def filled(text: str) -> str:
+        return text.format(rules=rules)
+
+    return [
+        replace(
+            page,
+            text=filled(page.text),
+            visuals=[
+                replace(visual, title=filled(visual.title), alt=filled(visual.alt)) for visual in page.visuals
+            ],
+        )
+        for page in PAGES
+    ]
+
+
+def report_files(rules: Rules) -> Mapping[str, Json]:
+    """The files of the report, by path, without those that refer to others."""
     definition: dict[str, Json] = {
         "version.json": {"$schema": f"{DEFINITION}/versionMetadata/1.0.0/schema.json", "version": "2.0.0"},
         "report.json": _report(),
@@ -409,7 +434,7 @@ def report_files() -> Mapping[str, Json]:
             "activePageName": PAGES[0].name,
         },
     }
-    for page in PAGES:
+    for page in pages(rules):
         definition[f"pages/{page.name}/page.json"] = {
             "$schema": f"{DEFINITION}/page/{VERSIONS['page']}/schema.json",
             "name": page.name,
@@ -433,7 +458,7 @@ def report_files() -> Mapping[str, Json]:
 def _report() -> Json:
     return {
         "$schema": f"{DEFINITION}/report/{VERSIONS['report']}/schema.json",
-        # Power BI wants the base theme named, listed and there as a file.
+        # Power BI requires the base theme to be named, listed and present as a file.
         "themeCollection": {
             "baseTheme": {"name": THEME, "reportVersionAtImport": VERSIONS, "type": "SharedResources"}
         },
@@ -454,7 +479,7 @@ def _report() -> Json:
 
 
 def _theme() -> Json:
-    # Okabe and Ito's colours, which people tell apart however they see colours.
+    # Okabe and Ito's colors, which color-blind people can tell apart too.
     return {
         "name": THEME,
         "dataColors": ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"],
@@ -519,7 +544,7 @@ def _body(visual: Visual) -> Json:
             "visualType": visual.kind,
             "query": query,
             "visualContainerObjects": {
-                # A card's labels are title enough.
+                # The labels of a card are enough.
                 "title": _object(
                     show=_literal("false" if visual.kind == "multiRowCard" else "true"),
                     text=_text(visual.title),
@@ -534,7 +559,7 @@ def _body(visual: Visual) -> Json:
             "data": _object(mode=_text("Dropdown")),
             "header": _object(show=_literal("false")),
         }
-        # What is chosen on one page holds on the others.
+        # A selection on one page applies to the others.
         body["visual"]["syncGroup"] = {"groupName": visual.title, "fieldChanges": True, "filterChanges": True}
     if visual.heat:
         body["visual"]["objects"] = _heat(visual.heat)
@@ -562,14 +587,14 @@ def _projection(name: str, role: str) -> Json:
     table, own = _split(name)
     projection: Json = {"field": _field(name), "queryRef": f"{table}.{own}", "nativeQueryRef": own}
     if not name.startswith("["):
-        projection["displayName"] = own.replace("_", " ")
+        projection["displayName"] = label(own)
     if role in {"Category", "Rows", "Columns"}:
         projection["active"] = True
     return projection
 
 
 def _heat(measure: str) -> Json:
-    """A matrix without totals on the right, its cells coloured by a measure."""
+    """A matrix without totals, its cells colored by a measure."""
     ends = {
         end: {"color": {"Literal": {"Value": f"'{color}'"}}} for end, color in (("min", PALE), ("max", DEEP))
     }

@@ -30,5 +30,5 @@ def test_the_error_names_an_archive_without_the_sample(tmp_path):
     path = tmp_path / "other.whl"
     with zipfile.ZipFile(path, "w") as opened:
         opened.writestr("a.txt", "")
-    with pytest.raises(ValueError, match=r"other\.whl does not hold"):
+    with pytest.raises(ValueError, match=r"other\.whl does not contain"):
         cdnow_cases(path)

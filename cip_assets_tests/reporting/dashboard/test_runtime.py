@@ -1,4 +1,4 @@
-"""The code that draws the charts is put together once for a version of it."""
+"""The code that draws the charts is bundled once per version."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def made(cache: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """One entry for each time that a script is put together; a short one, with what a reader of files could change."""
+    """One entry per bundled script; a short script, with characters that reading a file as text could change."""
     scripts: list[str] = []
 
     def bundle() -> str:
@@ -28,25 +28,25 @@ def made(cache: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return scripts
 
 
-def test_it_is_put_together_once(made: list[str], cache: Path) -> None:
+def test_it_is_bundled_once(made: list[str], cache: Path) -> None:
     assert runtime() == runtime() == made[0]
     assert len(made) == 1
     assert len(list(cache.iterdir())) == 1
 
 
-def test_it_is_what_vl_convert_makes(cache: Path) -> None:
+def test_it_is_the_bundle_of_vl_convert(cache: Path) -> None:
     assert runtime() == vl_convert.javascript_bundle()
     assert runtime() == vl_convert.javascript_bundle()
 
 
-def test_another_version_has_its_own(made: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_version_has_its_own_file(made: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     first = runtime()
     monkeypatch.setattr(module, "version", lambda _: "99")
     assert runtime() == made[1] != first
 
 
 @pytest.mark.parametrize("damage", [b"", b"x", b"\xff\xfe", "cut", "changed"])
-def test_a_file_that_is_not_whole_is_made_again(made: list[str], cache: Path, damage: bytes | str) -> None:
+def test_a_damaged_file_is_replaced(made: list[str], cache: Path, damage: bytes | str) -> None:
     runtime()
     (file,) = cache.iterdir()
     whole = file.read_bytes()
@@ -57,13 +57,13 @@ def test_a_file_that_is_not_whole_is_made_again(made: list[str], cache: Path, da
     assert len(made) == 2
 
 
-def test_without_a_place_to_keep_it_there_is_a_page_all_the_same(made: list[str], cache: Path) -> None:
+def test_without_a_cache_folder_it_is_bundled_each_time(made: list[str], cache: Path) -> None:
     cache.write_text("no folder", encoding="utf-8")
     assert runtime() == made[0]
     assert runtime() == made[1]
 
 
-def test_the_cache_is_the_user_s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_cache_is_in_the_user_s_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_folder() == tmp_path / ".cache" / "cip"

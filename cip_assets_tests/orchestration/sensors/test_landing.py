@@ -20,7 +20,7 @@ from cip_assets.orchestration.instance import open_instance
 from cip_assets.orchestration.jobs.names import INGEST, REFRESH, REFRESH_OP, SNAPSHOT
 from cip_assets.orchestration.jobs.refresh import PART_OF
 from cip_assets.orchestration.runs import Report
-from cip_assets.orchestration.sensors import LANDING, SETTLED_AFTER, Asked, Look, Stages, look
+from cip_assets.orchestration.sensors.landing import LANDING, SETTLED_AFTER, Asked, Look, Stages, look
 from cip_assets_tests.conftest import ENGINE
 from cip_assets_tests.graph import GRAPH
 from cip_assets_tests.integration.helpers import exported, files_of, land, land_all, rows_of
@@ -261,10 +261,10 @@ def test_a_restored_table_starts_no_run(sensor: Sensor) -> None:
 def test_the_cursor_of_the_sensor_has_the_hashes(sensor: Sensor, monkeypatch: pytest.MonkeyPatch) -> None:
     from cip_assets.orchestration.jobs.all_jobs import all_jobs
     from cip_assets.orchestration.resources import LakeResource
-    from cip_assets.orchestration.sensors import landing_sensor
+    from cip_assets.orchestration.sensors.landing import landing_sensor
 
     settings = sensor.platform.settings
-    monkeypatch.setattr("cip_assets.orchestration.sensors.SETTLED_AFTER", 0.0)
+    monkeypatch.setattr("cip_assets.orchestration.sensors.landing.SETTLED_AFTER", 0.0)
     with dg.build_sensor_context(
         instance=sensor.platform.instance,
         resources={"lake": LakeResource(data_dir=str(settings.data_dir))},

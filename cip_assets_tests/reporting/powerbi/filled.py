@@ -1,4 +1,4 @@
-"""The Power BI model as its files have it, filled with the exported files: what it would hold after a refresh."""
+"""The Power BI model of the project, filled with the exported files, as it would be after a refresh."""
 
 import csv
 import re
@@ -20,12 +20,12 @@ READ_AS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "type logical": ("boolean", lambda text: {"true": True, "false": False}[text]),
     "type date": ("dateTime", datetime.fromisoformat),
 }
-"""For a type of Power Query the one that the model must have, and how a text is read; what cannot be is an error."""
+"""For each type of Power Query: the type in the model, and the function that reads a text or raises an error."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """What a table's Power Query does, of the few steps that these queries have."""
+    """The steps of a table's Power Query, of the few kinds that these queries use."""
 
     file: str
     types: Mapping[str, str]
@@ -65,7 +65,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Model:
-    """The model's tables as parsed, and their rows."""
+    """The parsed tables of the model, and their rows."""
 
     tables: Mapping[str, Mapping[str, Any]]
     relationships: Sequence[Mapping[str, Any]]
@@ -81,7 +81,7 @@ class Model:
         return [row[place] for row in content["rows"]]
 
     def with_first(self, table: str, column: str, value: Any) -> "Model":
-        """The same with another value in the first row of a table."""
+        """The same model with another value in the first row of a table."""
         content = self.rows[table]
         first, *others = content["rows"]
         changed = [
@@ -90,7 +90,7 @@ class Model:
         return replace(self, rows={**self.rows, table: {**content, "rows": [changed, *others]}})
 
     def value(self, measure: str, where: Mapping[str, Any]) -> Any:
-        """A measure by its DAX, where ``table.column`` has a value."""
+        """The value of a measure's DAX, filtered by ``table.column`` = value."""
         return evaluate_measure(
             measure,
             self.rows,
@@ -111,7 +111,7 @@ def filled(model: Mapping[str, Any], final: Path) -> Model:
 
     Raises:
         KeyError: a file lacks a column.
-        ValueError: a value is not of its type.
+        ValueError: a value does not have its type.
 
     """
     tables = {table["name"]: table for table in model["tables"]}
@@ -136,7 +136,7 @@ def filled(model: Mapping[str, Any], final: Path) -> Model:
         if partition["kind"] == "calculated":
             content, problem = evaluate_calc_table_expression(partition["source"], rows)
             assert problem is None
-            days = [[READ_AS["type date"][1](day)] for (day,) in content["rows"]]  # it has them as text
+            days = [[READ_AS["type date"][1](day)] for (day,) in content["rows"]]  # the engine returns text
             rows[name] = {**content, "rows": days}
     for name, table in tables.items():
         for column in table["columns"]:

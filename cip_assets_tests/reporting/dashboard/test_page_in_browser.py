@@ -1,5 +1,6 @@
-"""The page in a real browser: it draws, filters, looks customers up, and keeps nobody out."""
+"""The page in a real browser: it draws, filters, looks customers up, and is accessible."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,17 +8,18 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
+from cip_assets.config.rules import load_rules
 from cip_assets.reporting.dashboard.charts import BLUE, charts
-from cip_assets_tests.integration.browser import chromium
-from cip_assets_tests.integration.conftest import Sample
+from cip_assets_tests.browser import chromium
 from cip_assets_tests.integration.helpers import rows_of
+from cip_assets_tests.sample import Sample
 
 MARKS = "svg :is(.mark-rect, .mark-symbol, .mark-line) path"
-CHARTS = [chart.name for chart in charts()]
+CHARTS = [chart.name for chart in charts(load_rules())]
 
 
 class Opened:
-    """The page in a window of the browser, with what it said and asked for."""
+    """The page in a window of the browser, with what it logged and requested."""
 
     def __init__(self, browser: Browser, sample: Sample, **window: Any) -> None:
         self.said: list[str] = []
@@ -56,14 +58,14 @@ def opened(browser: Browser, sample: Sample) -> Opened:
     return Opened(browser, sample)
 
 
-def test_every_chart_has_marks_and_nothing_is_asked_for_or_complained_of(opened: Opened) -> None:
+def test_every_chart_has_marks_and_the_page_requests_and_logs_nothing(opened: Opened) -> None:
     assert [name for name in CHARTS if not opened.tab.locator(f"#chart-{name} {MARKS}").count()] == []
     assert opened.said == []
     assert opened.asked == [opened.address]
 
 
 @pytest.mark.parametrize("name", ["region", "segment", "cohort"])
-def test_a_filter_changes_every_chart_and_showing_all_brings_them_back(opened: Opened, name: str) -> None:
+def test_a_filter_changes_every_chart_and_clearing_it_brings_them_back(opened: Opened, name: str) -> None:
     before = opened.drawn()
     values = opened.tab.locator(f"select[name={name}] option").all_inner_texts()
     unchanged = set(CHARTS)
@@ -79,17 +81,36 @@ def test_a_filter_changes_every_chart_and_showing_all_brings_them_back(opened: O
 
 
 @pytest.mark.parametrize("name", ["months", "orders", "tickets"])
-def test_marks_are_hollow_while_their_month_is_not_over_with_a_filter_too(opened: Opened, name: str) -> None:
+def test_the_mark_of_an_incomplete_month_is_hollow_with_a_filter_too(opened: Opened, name: str) -> None:
     for region in ("", "North"):
         if region:
             opened.choose("region", region)
-        marks = opened.tab.locator(f"#chart-{name} svg path[aria-label*='state: ']").all()
+        marks = opened.tab.locator(f"#chart-{name} svg path[aria-label*='Status: ']").all()
         fills = {
-            ("not over" in (mark.get_attribute("aria-label") or ""), mark.get_attribute("fill"))
+            ("Incomplete" in (mark.get_attribute("aria-label") or ""), mark.get_attribute("fill"))
             for mark in marks
         }
         assert fills == {(False, BLUE), (True, "transparent")}
-    assert "month not over" in opened.tab.inner_text(f"#chart-{name}")
+    assert "Incomplete month" in opened.tab.inner_text(f"#chart-{name}")
+
+
+def test_a_chart_without_data_says_so(opened: Opened) -> None:
+    notes = {name: opened.tab.locator(f"figure:has(#chart-{name}) .empty") for name in CHARTS}
+    assert {name for name, note in notes.items() if note.is_visible()} == set()
+    opened.choose("cohort", "No purchase")
+    without = {name for name, note in notes.items() if note.is_visible()}
+    assert without == set(CHARTS) - {"segments", "complaints", "tickets"}
+
+
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Pacific/Auckland"])
+def test_months_are_the_same_in_every_time_zone(browser: Browser, sample: Sample, zone: str) -> None:
+    opened = Opened(browser, sample, timezone_id=zone)
+    marks = opened.tab.locator("#chart-months svg path[aria-label*='Month: ']").all()
+    shown = [re.search(r"Month: ([^;]+)", mark.get_attribute("aria-label") or "") for mark in marks]
+    months = {"Feb 25", "Mar 25", "Apr 25", "May 25", "Jun 25"}
+    assert {found[1] for found in shown if found} == months
+    axis = opened.tab.locator("#chart-months svg .role-axis-label text").all_text_contents()
+    assert months <= set(axis)
 
 
 def test_a_filter_shows_the_numbers_of_its_customers(opened: Opened, sample: Sample) -> None:
@@ -127,19 +148,22 @@ def test_the_filters_are_reached_and_changed_by_keyboard(opened: Opened) -> None
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_serious_keeps_people_from_using_it(browser: Browser, sample: Sample, scheme: str) -> None:
+def test_it_has_no_serious_fault_of_accessibility(browser: Browser, sample: Sample, scheme: str) -> None:
     opened = Opened(browser, sample, color_scheme=scheme)
     found = Axe().run(opened.tab).response["violations"]
     serious = [fault for fault in found if fault["impact"] in {"serious", "critical"}]
     assert [(fault["id"], fault["nodes"][0]["html"]) for fault in serious] == []
 
 
-def test_a_phone_shows_it_without_scrolling_sideways(browser: Browser, sample: Sample) -> None:
+def test_it_fits_a_phone_without_scrolling_sideways(browser: Browser, sample: Sample) -> None:
     opened = Opened(browser, sample, viewport={"width": 390, "height": 800})
     assert opened.tab.evaluate("document.documentElement.scrollWidth") == 390
 
 
-def test_on_paper_there_is_nothing_to_press(opened: Opened) -> None:
+def test_a_print_has_the_charts_and_whole_tables_and_no_filters(opened: Opened) -> None:
     opened.tab.emulate_media(media="print")
     assert not opened.tab.is_visible(".filters")
     assert opened.tab.is_visible("#chart-months svg")
+    assert opened.tab.evaluate(
+        "[...document.querySelectorAll('.scroll')].every((card) => card.scrollHeight === card.clientHeight)"
+    )

@@ -1,8 +1,8 @@
-"""The sensors: they request runs for landed files, and send alerts about failures."""
+"""The sensor of the landing folder: it requests the runs that new, changed or removed files make due."""
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,27 +11,22 @@ from typing import Any
 import dagster as dg
 
 from cip_assets.config.settings import Settings
-from cip_assets.ingest import csv_records
 from cip_assets.ingest import discover as landing_folder
 from cip_assets.ingest.manifest import ManifestEntry, manifest_entry, read_manifest, scan_file
 from cip_assets.layers import SOURCE_TABLES
-from cip_assets.orchestration.alerts import Alert, send
 from cip_assets.orchestration.dead_runs import end_dead_runs
 from cip_assets.orchestration.due import plan
 from cip_assets.orchestration.due.last_day import last_transaction_day
-from cip_assets.orchestration.failures import failures_of
 from cip_assets.orchestration.graph import Graph, digest
 from cip_assets.orchestration.jobs.names import INGEST, REFRESH, REFRESH_OP, SCAN, SNAPSHOT
-from cip_assets.orchestration.jobs.refresh import MANIFEST, failed_parts
+from cip_assets.orchestration.jobs.refresh import MANIFEST
 from cip_assets.orchestration.resources import LakeResource
 from cip_assets.storage import delta
+from cip_assets.storage.files import hash_file
 from cip_assets.storage.written import WHOLE
 
 SECONDS = 3
 """The shortest time between two scans of the landing folder; the daemon evaluates sensors every five seconds."""
-
-ALERT_SECONDS = 15
-"""How often to poll for failures; one poll costs Dagster a few tenths of a second."""
 
 SETTLED_AFTER = 2.0
 """A file counts as complete if nobody has written to it for this many seconds."""
@@ -69,7 +64,7 @@ def look(folder: Path, known: Mapping[str, Sequence[object]], now: float) -> Loo
                 being_written.append(file.path)
                 continue
             if (size, modified) != (stat.st_size, stat.st_mtime_ns):
-                _, sha256 = csv_records.hash_file(folder / file.path)
+                _, sha256 = hash_file(folder / file.path)
             files[file.path] = (stat.st_size, stat.st_mtime_ns, str(sha256))
         except FileNotFoundError:
             continue  # deleted since it was listed
@@ -321,80 +316,3 @@ def landing_sensor(graph: Graph, jobs: Mapping[str, Any]) -> dg.SensorDefinition
         return dg.SensorResult(run_requests=outcome, cursor=cursor)
 
     return landing_files
-
-
-# --- alerts -----------------------------------------------------------------------------------------------
-
-
-@dg.run_failure_sensor(
-    minimum_interval_seconds=ALERT_SECONDS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Sends an alert for every failed run, with its failed steps and checks and the reasons.",
-)
-def failed_runs(context: dg.RunFailureSensorContext) -> None:
-    """Send alerts about a failed run. If a check stopped the run, the alert is about the check."""
-    run = context.dagster_run
-    if failed_parts(context.instance, run.run_id):
-        return  # the failed parts send their own alerts
-    events = context.get_step_failure_events()
-    failures = [failure for event in events for failure in failures_of(event)]
-    alerts = list(_failed_checks(context.instance, run.run_id))
-    if failures or not alerts:
-        why = "; ".join(f"{failure.step.replace('__', '/')}: {failure.message}" for failure in failures)
-        why = why or context.failure_event.message or "the process of the run ended"
-        alerts.append(Alert.of("run failed", run.job_name, why, f"runs/{run.run_id}"))
-    for alert in alerts:
-        send(alert, context.log)
-
-
-@dg.run_status_sensor(
-    run_status=dg.DagsterRunStatus.SUCCESS,
-    minimum_interval_seconds=ALERT_SECONDS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Sends an alert for every check that failed with severity ERROR but did not stop its run.",
-)
-def failed_checks(context: dg.RunStatusSensorContext) -> None:
-    """Send alerts about the failed checks of a run that was completed."""
-    for alert in _failed_checks(context.instance, context.dagster_run.run_id):
-        send(alert, context.log)
-
-
-def _failed_checks(instance: dg.DagsterInstance, run_id: str) -> Iterator[Alert]:
-    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
-        check = entry.get_dagster_event().asset_check_evaluation_data
-        if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR:
-            asset = check.asset_key.to_user_string()
-            why = check.description or "the check did not pass"
-            yield Alert.of("check failed", f"{asset} {check.check_name}", why, f"assets/{asset}?view=checks")
-
-
-AT_ONCE = 200
-
-
-@dg.sensor(
-    minimum_interval_seconds=ALERT_SECONDS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Sends an alert for every table that was not refreshed in the time that its freshness policy allows.",
-)
-def stale_tables(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Read the freshness changes since the last poll. Changes before the first poll are ignored."""
-    after = int(context.cursor) if context.cursor else None
-    records = context.instance.event_log_storage.get_event_records(
-        dg.EventRecordsFilter(event_type=dg.DagsterEventType.FRESHNESS_STATE_CHANGE, after_cursor=after),
-        limit=AT_ONCE if after is not None else 1,
-        ascending=after is not None,
-    )
-    stale = []
-    for record in records if after is not None else []:
-        change: Any = record.event_log_entry.get_dagster_event().event_specific_data
-        if change.new_state.value == "FAIL":
-            stale.append(change.key.to_user_string())
-            why = "not refreshed in the time that its freshness policy allows"
-            send(Alert.of("stale", stale[-1], why, f"assets/{stale[-1]}"), context.log)
-    cursor = max([after or 0, *(record.storage_id for record in records)])
-    return dg.SensorResult(skip_reason=f"newly stale tables: {len(stale)}", cursor=str(cursor))
-
-
-def all_sensors(graph: Graph, jobs: Mapping[str, Any]) -> list[dg.SensorDefinition]:
-    """All sensors."""
-    return [landing_sensor(graph, jobs), failed_runs, failed_checks, stale_tables]

@@ -12,7 +12,7 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A browser; without one on the machine, playwright says how to get its own."""
+    """A browser; if the machine has none, playwright says how to install its own."""
     path = os.environ.get("CIP_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)

@@ -1,4 +1,4 @@
-"""The Power BI project: what can be known of it without Power BI."""
+"""The Power BI project, as far as it can be tested without Power BI."""
 
 import json
 import os
@@ -17,13 +17,15 @@ from typing import Any
 import duckdb
 import pytest
 
+from cip_assets.config.rules import Rules, load_rules
 from cip_assets.layers import contracts_in
+from cip_assets.reporting.dashboard.facts import QUARTILES
 from cip_assets.reporting.dashboard.figures import Figures
 from cip_assets.reporting.powerbi.project import FOLDER, files
 from cip_assets.storage import delta
-from cip_assets_tests.integration.conftest import Sample
 from cip_assets_tests.integration.helpers import added_up
-from cip_assets_tests.integration.power_bi import READ_AS, Model, Query, filled, parsed
+from cip_assets_tests.reporting.powerbi.filled import READ_AS, Model, Query, filled, parsed
+from cip_assets_tests.sample import Sample
 
 REPORT = FOLDER / "CustomerIntelligence.Report" / "definition"
 MODEL = parsed(FOLDER)
@@ -31,15 +33,15 @@ TABLES: Mapping[str, Mapping[str, Any]] = {table["name"]: table for table in MOD
 
 MONTH, COHORT, SINCE = "Calendar.Month", "kpi_retention.cohort_month", "kpi_retention.month_number"
 SEGMENT, REGION = "customer_360.rfm_segment", "customer_360.region"
-TENTH = ["model_calibration.model", "model_calibration.decile"]
-MOVE = ["segment_migration.from_segment", "segment_migration.to_segment"]
+DECILE = ["model_calibration.model", "model_calibration.decile"]
+FROM_TO = ["segment_migration.from_segment", "segment_migration.to_segment"]
 
 BY_SEGMENT = "SELECT segment, {} FROM kpi_revenue_segment WHERE segmentation = '{}' AND segment <> 'Unknown'"
 BY_MONTH = "SELECT month, {} FROM kpi_trends"
 OF_CUSTOMERS = "SELECT rfm_segment, {} FROM customer_360 GROUP BY rfm_segment"
 
 SAME: Sequence[tuple[str, Sequence[str], str]] = (
-    ("As of", [], "SELECT max(as_of_date) FROM kpi_totals"),
+    ("Snapshot day", [], "SELECT max(as_of_date) FROM kpi_totals"),
     ("Customers", [], "SELECT total_customers FROM kpi_totals"),
     ("Customers", [SEGMENT], BY_SEGMENT.format("customers", "rfm_segment")),
     ("Customers", [REGION], BY_SEGMENT.format("customers", "region")),
@@ -56,64 +58,70 @@ SAME: Sequence[tuple[str, Sequence[str], str]] = (
         ["customer_360.clv_from"],
         "SELECT 50 * least(floor(clv_12m / 50), 20)::INT, count(*) FROM customer_360 WHERE clv_12m IS NOT NULL GROUP BY ALL",
     ),
-    ("Buyers", [SEGMENT], BY_SEGMENT.format("nullif(buyers, 0)", "rfm_segment")),
+    ("Known buyers", [SEGMENT], BY_SEGMENT.format("nullif(buyers, 0)", "rfm_segment")),
     ("Spend", [], "SELECT total_revenue - orphan_revenue FROM kpi_totals"),
     ("Spend", [SEGMENT], BY_SEGMENT.format("revenue", "rfm_segment")),
     ("Spend", ["customer_360.value_segment"], BY_SEGMENT.format("revenue", "value_segment")),
-    ("Spend after returns", [REGION], BY_SEGMENT.format("net_revenue", "region")),
+    ("Net spend", [REGION], BY_SEGMENT.format("net_revenue", "region")),
     ("Share of spend", [SEGMENT], BY_SEGMENT.format("revenue_share", "rfm_segment")),
-    ("Spend per order", [], "SELECT sum(monetary_value) / sum(frequency) FROM customer_360"),
-    ("Spend per order", [SEGMENT], OF_CUSTOMERS.format("sum(monetary_value) / nullif(sum(frequency), 0)")),
-    ("Customers at risk", [SEGMENT], OF_CUSTOMERS.format("nullif(count(*) FILTER (is_churn_risk), 0)")),
+    ("Spend per transaction", [], "SELECT sum(monetary_value) / sum(frequency) FROM customer_360"),
+    (
+        "Spend per transaction",
+        [SEGMENT],
+        OF_CUSTOMERS.format("sum(monetary_value) / nullif(sum(frequency), 0)"),
+    ),
+    ("Customers at churn risk", [SEGMENT], OF_CUSTOMERS.format("nullif(count(*) FILTER (is_churn_risk), 0)")),
     ("Mean churn probability", [SEGMENT], OF_CUSTOMERS.format("avg(churn_probability)")),
-    ("Expected value of 12 months", [SEGMENT], OF_CUSTOMERS.format("sum(clv_12m)")),
+    ("12-month CLV", [SEGMENT], OF_CUSTOMERS.format("sum(clv_12m)")),
     ("Open tickets", [SEGMENT], OF_CUSTOMERS.format("sum(open_tickets)")),
     (
-        "Implausible e-mails",
+        "Invalid email addresses",
         [],
         "SELECT nullif(count(*) FILTER (NOT is_email_plausible), 0) FROM customer_360",
     ),
     ("Revenue", [], "SELECT total_revenue FROM kpi_totals"),
     ("Revenue", [MONTH], "SELECT month, monthly_revenue FROM kpi_monthly_revenue"),
-    ("Order count", [MONTH], "SELECT month, orders FROM kpi_monthly_revenue"),
+    ("Transactions", [MONTH], "SELECT month, orders FROM kpi_monthly_revenue"),
     *(
-        (f"{name} of {which}", [MONTH], f"SELECT month, {column} FROM kpi_monthly_revenue WHERE {condition}")
+        (f"{name}, {which}", [MONTH], f"SELECT month, {column} FROM kpi_monthly_revenue WHERE {condition}")
         for name, column, which, condition in (
             ("Revenue", "monthly_revenue", "complete months", "is_complete"),
-            ("Revenue", "monthly_revenue", "the running month", "NOT is_complete"),
-            ("Order count", "orders", "complete months", "is_complete"),
+            ("Revenue", "monthly_revenue", "incomplete month", "NOT is_complete"),
+            ("Transactions", "orders", "complete months", "is_complete"),
         )
     ),
-    ("Mean order", [MONTH], "SELECT month, monthly_revenue / orders FROM kpi_monthly_revenue"),
-    ("Revenue after returns", [], "SELECT net_revenue FROM kpi_totals"),
+    ("Average order value", [MONTH], "SELECT month, monthly_revenue / orders FROM kpi_monthly_revenue"),
+    ("Net revenue", [], "SELECT net_revenue FROM kpi_totals"),
     ("Orphan revenue", [], "SELECT orphan_revenue FROM kpi_totals"),
-    ("Second order rate", [MONTH], BY_MONTH.format("second_order_rate")),
+    ("Second-order rate", [MONTH], BY_MONTH.format("second_order_rate")),
     ("Return ratio", [MONTH], BY_MONTH.format("return_ratio")),
     ("Tickets opened", [MONTH], BY_MONTH.format("tickets")),
-    ("Complaints per 100", [MONTH], BY_MONTH.format("complaints_per_100")),
-    ("Churn, least engaged", [MONTH], BY_MONTH.format("churn_rate_q1")),
-    ("Churn, less engaged", [MONTH], BY_MONTH.format("churn_rate_q2")),
-    ("Churn, more engaged", [MONTH], BY_MONTH.format("churn_rate_q3")),
-    ("Churn, most engaged", [MONTH], BY_MONTH.format("churn_rate_q4")),
+    ("Tickets per 100 active customers", [MONTH], BY_MONTH.format("complaints_per_100")),
+    ("Churn rate, lowest quartile", [MONTH], BY_MONTH.format("churn_rate_q1")),
+    ("Churn rate, 2nd quartile", [MONTH], BY_MONTH.format("churn_rate_q2")),
+    ("Churn rate, 3rd quartile", [MONTH], BY_MONTH.format("churn_rate_q3")),
+    ("Churn rate, highest quartile", [MONTH], BY_MONTH.format("churn_rate_q4")),
     (
-        "Retention",
+        "Retention rate",
         [COHORT, SINCE],
         "SELECT cohort_month, month_number, retention_rate FROM cohort_retention WHERE retention_rate IS NOT NULL",
     ),
     (
-        "Retention",
+        "Retention rate",
         [SINCE],
         (
             "SELECT month_number, sum(active_buyers) / sum(cohort_size) FROM cohort_retention "
             "WHERE active_buyers IS NOT NULL GROUP BY ALL"
         ),
     ),
-    ("Said to buy", TENTH, "SELECT model, decile, predicted FROM model_calibration"),
-    ("Bought", TENTH, "SELECT model, decile, actual FROM model_calibration"),
-    ("Share moved", MOVE, "SELECT from_segment, to_segment, share FROM segment_migration"),
+    ("Predicted purchase rate", DECILE, "SELECT model, decile, predicted FROM model_calibration"),
+    ("Actual purchase rate", DECILE, "SELECT model, decile, actual FROM model_calibration"),
+    ("Share of earlier segment", FROM_TO, "SELECT from_segment, to_segment, share FROM segment_migration"),
     ("Web sessions", ["kpi_activity.activity_type"], "SELECT activity_type, sessions FROM kpi_activity"),
 )
-"""A measure, the columns that it is asked for by, and the same from the marts: those columns and the value."""
+"""A measure, the columns that it is grouped by, and a query of the marts for those columns and the value."""
+
+MEANS_OF_MONEY = {"Spend per transaction", "Average order value"}
 
 ROLES: Mapping[str, tuple[set[str], set[str]]] = {
     "clusteredBarChart": ({"Category", "Y"}, set()),
@@ -127,7 +135,7 @@ ROLES: Mapping[str, tuple[set[str], set[str]]] = {
     "tableEx": ({"Values"}, set()),
     "textbox": (set(), set()),
 }
-"""The roles of each kind of visual that is used: those that it needs, and others that it may have."""
+"""The roles of each kind of visual: the required ones, and the optional ones."""
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +166,7 @@ def named(visual: Mapping[str, Any]) -> str:
 
 
 def fields_of(value: Any, aliases: Mapping[str, str] | None = None) -> Iterator[tuple[str, str, str]]:
-    """Every column and measure that a visual names, wherever it does: kind, table and name."""
+    """Every column and measure that a visual names anywhere: kind, table and name."""
     if isinstance(value, list):
         for item in value:
             yield from fields_of(item, aliases)
@@ -174,7 +182,7 @@ def fields_of(value: Any, aliases: Mapping[str, str] | None = None) -> Iterator[
 
 
 def expressions() -> Iterator[tuple[str, str]]:
-    """All DAX of the model, by what it is of."""
+    """All DAX of the model, with the name of its measure, column or partition."""
     for table in TABLES.values():
         yield from ((measure["name"], measure["expression"]) for measure in table["measures"])
         yield from ((c["name"], c["expression"]) for c in table["columns"] if c["expression"])
@@ -182,7 +190,7 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 
 def filtered_by(table: str) -> Iterator[str]:
-    """The tables that a filter on a table reaches, once for each way."""
+    """The tables that a filter on a table reaches, once per path."""
     for found in MODEL["relationships"]:
         if found["to_table"] == table:
             yield found["from_table"]
@@ -193,31 +201,36 @@ def columns_of(table: str) -> set[str]:
     return {column["name"] for column in TABLES[table]["columns"]}
 
 
-def as_the_model_has_it(value: Any) -> Any:
+def in_the_model(value: Any) -> Any:
     if isinstance(value, date):
         return datetime.combine(value, time())
     return value if value is None or isinstance(value, str) else float(value)
 
 
-def test_the_project_is_what_the_contracts_say() -> None:
+def test_the_project_is_up_to_date() -> None:
     there = {
         str(path.relative_to(FOLDER)): path.read_text("utf-8")
         for path in FOLDER.rglob("*")
         if path.is_file() and ".pbi" not in path.parts
     }
-    assert there == files(), "powerbi/ is out of date: run .venv/bin/python -m cip_assets.reporting.powerbi"
+    assert there == files(load_rules()), (
+        "powerbi/ is out of date: run .venv/bin/python -m cip_assets.reporting.powerbi"
+    )
 
 
 def test_a_renamed_column_of_a_contract_makes_another_project(tmp_path: Path) -> None:
     package = Path(shutil.copytree(FOLDER.parent / "cip_assets", tmp_path / "cip_assets"))
-    contract = package / "contracts" / "marts.py"
+    contract = package / "layers" / "marts" / "kpi_monthly_revenue.py"
     text = contract.read_text("utf-8")
     contract.write_text(text.replace("monthly_revenue: Money", "money_of_month: Money"), "utf-8")
     done = subprocess.run(
         [
             sys.executable,
             "-c",
-            "import json; from cip_assets.reporting.powerbi.project import files; print(json.dumps(files()))",
+            (
+                "import json; from cip_assets.config.rules import load_rules; "
+                "from cip_assets.reporting.powerbi.project import files; print(json.dumps(files(load_rules())))"
+            ),
         ],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
@@ -225,8 +238,19 @@ def test_a_renamed_column_of_a_contract_makes_another_project(tmp_path: Path) ->
         text=True,
         check=True,
     )
-    changed = {name for name, text in json.loads(done.stdout).items() if files()[name] != text}
+    now = files(load_rules())
+    changed = {name for name, text in json.loads(done.stdout).items() if now[name] != text}
     assert changed == {"CustomerIntelligence.SemanticModel/definition/tables/kpi_monthly_revenue.tmdl"}
+
+
+def test_texts_name_the_windows_of_the_rules(rules: Rules) -> None:
+    other = rules.model_dump() | {"repeat": {"within_days": 61}}
+    other["churn"] |= {"window_days": 47, "risk_after_days": 133}
+    other["clv"] |= {"annual_discount_rate": 0.17}
+    text = "".join(files(Rules.model_validate(other)).values())
+    for part in ("within 61 days", "47 days ago", "next 47 days", "more than 133 days ago", "17% a year"):
+        assert part in text
+    assert not re.search(r"\{rules|\b84 days|\b90 days ago|\b120 days", text)
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -266,7 +290,7 @@ def test_another_file_cannot_be_read(
 
 
 @pytest.mark.parametrize("relationship", MODEL["relationships"], ids=lambda found: found["name"])
-def test_a_relationship_has_each_of_its_many_rows_on_the_side_of_one(
+def test_one_side_of_a_relationship_is_unique_and_has_all_values_of_the_other(
     model: Model, relationship: Mapping[str, Any]
 ) -> None:
     many = model.column(relationship["from_table"], relationship["from_column"])
@@ -277,7 +301,7 @@ def test_a_relationship_has_each_of_its_many_rows_on_the_side_of_one(
     assert many
 
 
-def test_the_ends_of_a_relationship_are_of_one_type() -> None:
+def test_the_ends_of_a_relationship_have_one_type() -> None:
     types = {(t["name"], c["name"]): c["tmdl_data_type"] for t in TABLES.values() for c in t["columns"]}
     for found in MODEL["relationships"]:
         assert (
@@ -285,7 +309,7 @@ def test_the_ends_of_a_relationship_are_of_one_type() -> None:
         )
 
 
-def test_a_filter_reaches_a_table_on_one_way_only() -> None:
+def test_a_filter_reaches_a_table_on_one_path_only() -> None:
     for table in TABLES:
         reached = list(filtered_by(table))
         assert len(reached) == len(set(reached))
@@ -302,7 +326,7 @@ def test_the_calendar_has_every_day_and_is_the_date_table(model: Model) -> None:
 
 
 @pytest.mark.parametrize(("of", "dax"), list(expressions()), ids=[of for of, _ in expressions()])
-def test_dax_names_only_what_the_model_has(of: str, dax: str) -> None:
+def test_dax_names_only_existing_columns_and_measures(of: str, dax: str) -> None:
     for table, column in re.findall(r"'?(\w+)'?\[(.+?)\]", dax):
         assert column in columns_of(table)
     measures = {measure["name"] for table in TABLES.values() for measure in table["measures"]}
@@ -315,52 +339,50 @@ def test_dax_names_only_what_the_model_has(of: str, dax: str) -> None:
     SAME,
     ids=[f"{measure} by {', '.join(by) or 'nothing'}" for measure, by, _ in SAME],
 )
-def test_a_measure_is_what_the_marts_say(
+def test_a_measure_has_the_value_of_the_marts(
     model: Model, marts: duckdb.DuckDBPyConnection, measure: str, by: Sequence[str], query: str
 ) -> None:
     promised = marts.execute(query).fetchall()
     assert promised
     for *keys, value in promised:
-        where = {column: as_the_model_has_it(key) for column, key in zip(by, keys, strict=True)}
-        expected = as_the_model_has_it(value)
+        where = {column: in_the_model(key) for column, key in zip(by, keys, strict=True)}
+        expected = in_the_model(value)
         if isinstance(expected, float):
-            # Money that is divided keeps four places in Power BI; rates have six in the marts.
-            expected = pytest.approx(expected, abs=5e-5 if "order" in measure else 1e-6)
+            # A quotient of money has four decimal places in Power BI; rates have six in the marts.
+            expected = pytest.approx(expected, abs=5e-5 if measure in MEANS_OF_MONEY else 1e-6)
         assert model.value(measure, where) == expected, where
 
 
-@pytest.mark.parametrize(("quarter", "which"), list(enumerate(("least", "less", "more", "most"), 1)))
-def test_each_quarter_of_engagement_has_its_own_column(model: Model, quarter: int, which: str) -> None:
-    """The marts of a short history leave the middle ones empty."""
+@pytest.mark.parametrize(("number", "quartile"), list(enumerate(QUARTILES, 1)))
+def test_each_engagement_quartile_has_its_own_column(model: Model, number: int, quartile: str) -> None:
+    """In the marts of a short history, the middle quartiles are empty."""
     (first, *_) = model.column("kpi_trends", "month")
-    changed = model.with_first("kpi_trends", f"churn_rate_q{quarter}", quarter / 10)
-    assert changed.value(f"Churn, {which} engaged", {MONTH: first}) == pytest.approx(quarter / 10)
+    changed = model.with_first("kpi_trends", f"churn_rate_q{number}", number / 10)
+    assert changed.value(f"Churn rate, {quartile.lower()} quartile", {MONTH: first}) == pytest.approx(
+        number / 10
+    )
 
 
-@pytest.mark.parametrize(
-    ("fact", "place", "column"), [("churn", "from_percent", "churn_from"), ("clv", "from_money", "clv_from")]
-)
-def test_the_classes_are_those_of_the_page(
-    model: Model, found: Figures, fact: str, place: str, column: str
-) -> None:
+@pytest.mark.parametrize(("fact", "column"), [("churn", "churn_from"), ("clv", "clv_from")])
+def test_the_classes_are_those_of_the_page(model: Model, found: Figures, fact: str, column: str) -> None:
     of_page: Counter[float] = Counter()
     for row in added_up(found, fact):
-        of_page[row[place]] += row["customers"]
+        of_page[row[column]] += row["customers"]
     assert Counter(value for value in model.column("customer_360", column) if value is not None) == of_page
 
 
-def test_a_customer_without_an_e_mail_has_no_implausible_one(model: Model) -> None:
-    """BLANK is equal to FALSE in DAX, but not strictly."""
-    before = model.value("Implausible e-mails", {})
+def test_a_missing_email_address_is_not_an_invalid_one(model: Model) -> None:
+    """In DAX, BLANK = FALSE is true and BLANK == FALSE is not."""
+    before = model.value("Invalid email addresses", {})
     assert before == model.column("customer_360", "is_email_plausible").count(False)
     assert model.column("customer_360", "is_email_plausible")[0] is True
     assert (
-        model.with_first("customer_360", "is_email_plausible", None).value("Implausible e-mails", {})
+        model.with_first("customer_360", "is_email_plausible", None).value("Invalid email addresses", {})
         == before
     )
 
 
-def test_every_measure_is_held_against_the_marts_and_shown() -> None:
+def test_every_measure_is_compared_with_the_marts_and_shown() -> None:
     measures = {measure["name"] for table in TABLES.values() for measure in table["measures"]}
     assert {measure for measure, _, _ in SAME} == measures
     assert {
@@ -369,7 +391,7 @@ def test_every_measure_is_held_against_the_marts_and_shown() -> None:
 
 
 @pytest.mark.parametrize("visual", VISUALS, ids=named)
-def test_a_visual_names_only_what_the_model_has(visual: Mapping[str, Any]) -> None:
+def test_a_visual_names_only_existing_columns_and_measures(visual: Mapping[str, Any]) -> None:
     for kind, table, name in fields_of(visual):
         if kind == "Column":
             assert name in columns_of(table)
@@ -382,21 +404,21 @@ def test_a_visual_names_only_what_the_model_has(visual: Mapping[str, Any]) -> No
 
 
 @pytest.mark.parametrize("visual", VISUALS, ids=named)
-def test_what_a_visual_groups_and_filters_by_reaches_its_measures(visual: Mapping[str, Any]) -> None:
+def test_the_groups_and_filters_of_a_visual_reach_its_measures(visual: Mapping[str, Any]) -> None:
     measured = {table for kind, table, _ in fields_of(visual) if kind == "Measure"}
     for column_of in {table for kind, table, _ in fields_of(visual) if kind == "Column"}:
         assert measured <= {column_of, *filtered_by(column_of)}
 
 
 @pytest.mark.parametrize("visual", VISUALS, ids=named)
-def test_a_visual_is_sorted_by_what_it_shows(visual: Mapping[str, Any]) -> None:
+def test_a_visual_is_sorted_by_a_field_that_it_shows(visual: Mapping[str, Any]) -> None:
     query = visual["visual"].get("query", {})
     shown = set(fields_of(query.get("queryState")))
     assert set(fields_of(query.get("sortDefinition"))) <= shown
 
 
 @pytest.mark.parametrize("visual", VISUALS, ids=named)
-def test_a_visual_has_the_roles_of_its_kind_and_a_text_for_who_cannot_see_it(
+def test_a_visual_has_the_roles_of_its_kind_and_alternative_text(
     visual: Mapping[str, Any],
 ) -> None:
     needed, possible = ROLES[visual["visual"]["visualType"]]
@@ -406,7 +428,7 @@ def test_a_visual_has_the_roles_of_its_kind_and_a_text_for_who_cannot_see_it(
     assert len(general["properties"]["altText"]["expr"]["Literal"]["Value"]) > len("''")
 
 
-def test_pages_and_visuals_are_where_their_names_say_and_beside_each_other() -> None:
+def test_pages_and_visuals_are_in_their_folders_and_do_not_overlap() -> None:
     order = json.loads((REPORT / "pages" / "pages.json").read_text("utf-8"))
     pages = {
         path.parent.name: json.loads(path.read_text("utf-8")) for path in REPORT.glob("pages/*/page.json")
@@ -437,7 +459,7 @@ def test_pages_and_visuals_are_where_their_names_say_and_beside_each_other() -> 
             )
 
 
-def test_files_that_are_pointed_to_are_there() -> None:
+def test_referenced_files_exist() -> None:
     report = json.loads((REPORT / "report.json").read_text("utf-8"))
     (package,) = report["resourcePackages"]
     assert {item["name"] for item in package["items"]} == {report["themeCollection"]["baseTheme"]["name"]}

@@ -10,18 +10,20 @@ from typing import Any
 
 import pytest
 
+from cip_assets.config.rules import Rules, load_rules
 from cip_assets.reporting.dashboard.charts import charts
-from cip_assets.reporting.dashboard.cube import FACTS
+from cip_assets.reporting.dashboard.facts import FACTS, QUARTILES
 from cip_assets.reporting.dashboard.figures import Figures
-from cip_assets.reporting.dashboard.page import QUESTIONS, TABLES, page
-from cip_assets_tests.integration.conftest import Sample
+from cip_assets.reporting.dashboard.page import QUESTIONS, page, tables
+from cip_assets.reporting.labels import label
 from cip_assets_tests.integration.helpers import added_up, exported, rows_of
+from cip_assets_tests.sample import Sample
 
 Row = dict[str, Any]
 
 
 def of_page(text: str, name: str) -> Any:
-    """What a script of the page holds."""
+    """The content of a script of the page."""
     match = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', text, re.DOTALL)
     assert match
     return json.loads(match[1])
@@ -31,8 +33,11 @@ def mart(sample: Sample, name: str) -> list[Row]:
     return rows_of(sample.settings, f"marts/{name}")
 
 
+CHARTS = charts(load_rules())
+
+
 def same(shown: list[Row], promised: list[Row], by: tuple[str, ...], columns: Mapping[str, str]) -> None:
-    """Rows of the page against those of a mart: column by column, to the six places that the mart keeps."""
+    """Compare rows of the page with those of a mart, column by column, to the six places that the mart keeps."""
     wanted = {tuple(str(row[name]) for name in by): row for row in promised}
     assert {tuple(str(row[name]) for name in by) for row in shown} == set(wanted)
     assert shown
@@ -49,59 +54,70 @@ def same(shown: list[Row], promised: list[Row], by: tuple[str, ...], columns: Ma
 def test_the_run_wrote_the_page_with_these_figures(sample: Sample, found: Figures) -> None:
     text = (sample.settings.final / "dashboard.html").read_text(encoding="utf-8")
     assert of_page(text, "cube") == json.loads(json.dumps(found.cube))
-    assert set(of_page(text, "specs")) == {chart.name for chart in charts()}
+    assert set(of_page(text, "specs")) == {chart.name for chart in CHARTS}
     assert len(text) < 3_000_000
 
 
 def test_revenue_orders_and_buyers_are_those_of_the_mart(sample: Sample, found: Figures) -> None:
     columns = {"revenue": "monthly_revenue", "orders": "orders", "buyers": "buyers"}
     same(added_up(found, "months"), mart(sample, "kpi_monthly_revenue"), ("month",), columns)
+    same(added_up(found, "months"), mart(sample, "kpi_trends"), ("month",), {"tickets": "tickets"})
 
 
-def test_the_month_that_the_day_cuts_is_drawn_as_not_over(sample: Sample, found: Figures) -> None:
+def test_the_month_of_the_snapshot_day_is_drawn_as_incomplete(sample: Sample, found: Figures) -> None:
     assert sample.report.as_of == date(2025, 6, 20)
     states = {row["month"]: row["state"] for row in added_up(found, "months")}
-    assert {month for month, state in states.items() if state == "month not over"} == {"2025-06-01"}
-    assert states["2025-05-01"] == "month over"
+    assert {month for month, state in states.items() if state == "Incomplete month"} == {"2025-06-01"}
+    assert states["2025-05-01"] == "Complete month"
 
 
 def test_trends_are_those_of_the_mart(sample: Sample, found: Figures) -> None:
     complete = [row for row in mart(sample, "kpi_trends") if row["is_complete"]]
-    columns = {name: name for name in ("second_order_rate", "return_ratio", "complaints_per_100", "tickets")}
-    same(added_up(found, "trends"), complete, ("month",), columns)
+    equal = (
+        "second_order_rate",
+        "return_ratio",
+        "complaints_per_100",
+        "returns",
+        "tickets",
+        "active_customers",
+    )
+    columns = {name: name for name in equal} | {"orders": "transactions"}
+    shown = added_up(found, "trends")
+    same(shown, complete, ("month",), columns)
+    closed = [row for row in complete if row["new_buyers"] is not None]
+    months = {str(row["month"]) for row in closed}
+    of_closed = [row for row in shown if row["month"] in months]
+    same(of_closed, closed, ("month",), {name: name for name in ("new_buyers", "second_orders")})
+    assert all(row["new_buyers"] == 0 for row in shown if row["month"] not in months)
 
 
 def test_churn_by_engagement_is_that_of_the_mart(sample: Sample, found: Figures) -> None:
-    quarters = ("least", "second", "third", "most")
     promised = [
-        {"month": row["month"], "quarter": quarter, "rate": row[f"churn_rate_q{number}"]}
+        {"month": row["month"], "quartile": quartile, "churn_rate": row[f"churn_rate_q{number}"]}
         for row in mart(sample, "kpi_trends")
-        for number, quarter in enumerate(quarters, 1)
+        for number, quartile in enumerate(QUARTILES, 1)
         if row[f"churn_rate_q{number}"] is not None
     ]
-    same(added_up(found, "engagement"), promised, ("month", "quarter"), {"rate": "rate"})
+    same(added_up(found, "engagement"), promised, ("month", "quartile"), {"churn_rate": "churn_rate"})
 
 
 def test_retention_is_that_of_the_mart(sample: Sample, found: Figures) -> None:
-    over = [
+    complete = [
         r for r in mart(sample, "cohort_retention") if r["retention_rate"] is not None and r["month_number"]
     ]
     columns = {name: name for name in ("cohort_size", "active_buyers", "retention_rate")}
-    same(added_up(found, "retention"), over, ("cohort_month", "month_number"), columns)
+    same(added_up(found, "retention"), complete, ("cohort_month", "month_number"), columns)
 
 
 def test_segments_are_those_of_the_mart(sample: Sample, found: Figures) -> None:
     promised = [r for r in mart(sample, "kpi_revenue_segment") if r["segmentation"] == "rfm_segment"]
-    same(
-        added_up(found, "segments"), promised, ("segment",), {"customers": "customers", "revenue": "revenue"}
-    )
+    columns = {name: name for name in ("customers", "revenue", "revenue_share")}
+    same(added_up(found, "segments"), promised, ("segment",), columns)
 
 
 def test_calibration_is_that_of_the_mart(sample: Sample, found: Figures) -> None:
     columns = {name: name for name in ("customers", "predicted", "actual")}
-    promised = [
-        row for row in mart(sample, "model_calibration") if row["model"] in {"purchase_model", "challenger"}
-    ]
+    promised = [{**row, "model": label(row["model"])} for row in mart(sample, "model_calibration")]
     same(added_up(found, "calibration"), promised, ("model", "decile"), columns)
 
 
@@ -119,18 +135,21 @@ def test_everyone_with_a_prediction_is_in_one_bar(sample: Sample, found: Figures
     for fact, column in (("churn", "churn_probability"), ("clv", "clv_12m")):
         people = sum(row[column] is not None for row in customers)
         assert sum(row["customers"] for row in added_up(found, fact)) == people > 0
-    assert added_up(found, "customers") == [{"customers": len(customers)}]
+    (totals,) = mart(sample, "kpi_totals")
+    assert added_up(found, "customers") == [{"customers": totals["total_customers"]}]
 
 
 def test_returns_by_category_count_a_transaction_once(sample: Sample, found: Figures) -> None:
     category = {row["product_id"]: row["category"] for row in rows_of(sample.settings, "cleaned/products")}
-    back = {row["transaction_id"] for row in rows_of(sample.settings, "cleaned/returns")}
+    returned = {row["transaction_id"] for row in rows_of(sample.settings, "cleaned/returns")}
     sold: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for row in rows_of(sample.settings, "cleaned/transactions"):
         counts = sold[category.get(row["product_id"], "Unknown")]
         counts[0] += 1
-        counts[1] += row["transaction_id"] in back
-    shown = {row["category"]: [row["sold"], row["returned"]] for row in added_up(found, "categories")}
+        counts[1] += row["transaction_id"] in returned
+    shown = {
+        row["category"]: [row["orders"], row["returned_orders"]] for row in added_up(found, "categories")
+    }
     assert shown == dict(sold)
 
 
@@ -159,7 +178,26 @@ def fields(spec: Any) -> Iterator[str]:
             yield from fields(value)
 
 
-@pytest.mark.parametrize("chart", charts(), ids=lambda chart: chart.name)
+def titles(spec: Any) -> Iterator[str]:
+    """The names of the axes, legends and tooltips of a specification."""
+    if isinstance(spec, dict):
+        if "field" in spec and spec.get("type"):
+            yield spec["title"]
+        for value in spec.values():
+            yield from titles(value)
+    elif isinstance(spec, list):
+        for value in spec:
+            yield from titles(value)
+
+
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
+def test_a_chart_names_what_it_draws_in_words(chart: Any) -> None:
+    named = set(titles({**chart.spec, "layer": chart.spec.get("layer", [])[-1:]}))
+    assert named
+    assert {name for name in named if name != name[0].upper() + name[1:] or "_" in name} == set()
+
+
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
 def test_a_chart_draws_columns_that_its_fact_has(chart: Any) -> None:
     fact = FACTS[chart.spec["data"]["name"]]
     drawn = set(fields(chart.spec))
@@ -175,8 +213,35 @@ def test_it_loads_nothing_and_shows_no_name_or_address(sample: Sample) -> None:
         assert not customer["email"] or customer["email"] not in text
     for question in QUESTIONS.values():
         assert question in text
-    for table in TABLES:
+    for table in tables(load_rules()):
         assert table.heading in text
+
+
+def test_the_texts_name_the_windows_and_limits_of_the_rules(
+    sample: Sample, found: Figures, rules: Rules
+) -> None:
+    other = rules.model_dump() | {"repeat": {"within_days": 61}, "top_n": 3}
+    other["churn"] |= {
+        "window_days": 47,
+        "max_calibration_error": 0.23,
+        "bands": {"medium": 0.31, "high": 0.83},
+    }
+    other["clv"] |= {"annual_discount_rate": 0.17}
+    assert sample.report.as_of is not None
+    text = page(found, sample.report.as_of, Rules.model_validate(other))
+    own = text.split('<script type="application/json"')[0]
+    for part in (
+        "bought again within 61 days",
+        "over the next 47 days",
+        "predictions made 47 days ago",
+        "in each segment 47 days ago",
+        "Medium from 31% and High from 83%",
+        "calibration error exceeds 0.23",
+        "discounted at 17% a year",
+        "the 3 products",
+    ):
+        assert part in own
+    assert not re.search(r"\b(84|90) days", own)
 
 
 def test_text_of_the_data_stays_text(sample: Sample, found: Figures) -> None:
@@ -187,7 +252,7 @@ def test_text_of_the_data_stays_text(sample: Sample, found: Figures) -> None:
         found, tables={**found.tables, "activity": [activity]}, cube={**found.cube, "cells": cells}
     )
     assert sample.report.as_of is not None
-    text = page(other, sample.report.as_of)
+    text = page(other, sample.report.as_of, load_rules())
     assert "<script>alert" not in text
     assert "&lt;/script&gt;&lt;script&gt;alert(1)" in text
     assert of_page(text, "cube")["cells"][0][0] == evil

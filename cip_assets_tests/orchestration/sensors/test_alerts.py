@@ -7,7 +7,7 @@ import pytest
 from dagster._core.definitions.freshness import FreshnessState, FreshnessStateChange
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.orchestration.sensors import failed_checks, failed_runs, stale_tables
+from cip_assets.orchestration.sensors.alerts import failed_checks, failed_runs, stale_tables
 from cip_assets_tests.orchestration.test_alerts import webhook
 
 Alerts = list[dict[str, str]]

@@ -1,0 +1,15 @@
+"""The sensors: what starts without anybody asking."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from cip_assets.orchestration.graph import Graph
+from cip_assets.orchestration.sensors.alerts import failed_checks, failed_runs, stale_tables
+from cip_assets.orchestration.sensors.landing import landing_sensor
+
+
+def all_sensors(graph: Graph, jobs: Mapping[str, Any]) -> list[dg.SensorDefinition]:
+    """Every sensor."""
+    return [landing_sensor(graph, jobs), failed_runs, failed_checks, stale_tables]

@@ -1,0 +1,296 @@
+"""What the charts draw: sums by region, segment and cohort, so that the page can filter without any customer in it.
+
+Every customer is in one cell, and every measure is a sum over customers, events or parts of them. The page adds up
+the cells that it shows and then divides. All cells together give the figures of the marts. Which months are complete,
+which windows have closed, and where one decile ends and the next begins are read from the marts.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import duckdb
+
+from cip_assets.analytics.forecasting.scores import MODELS, PLACES
+from cip_assets.config.rules import Rules
+from cip_assets.layers.labels import NO_PURCHASE, UNKNOWN
+from cip_assets.reporting.labels import label
+
+COMPLETE, INCOMPLETE = "Complete month", "Incomplete month"
+QUARTILES = ("Lowest", "2nd", "3rd", "Highest")
+TOP_PRODUCTS = 10
+CHURN_STEP = 5
+"""Percentage points of churn probability in a bar."""
+CLV_STEP, CLV_LAST = 50, 1000
+"""Currency units of expected spend in a bar; the last bar has no upper end."""
+
+CELL = ("region", "segment", "cohort")
+"""What the page filters by: region, RFM segment, and calendar quarter of the first purchase."""
+
+EVENTS = """
+CREATE TEMP TABLE bought AS
+  SELECT customer_id, product_id, transaction_id, transaction_date AS day, month, amount
+  FROM transactions WHERE transaction_date <= $day;
+CREATE TEMP TABLE starts AS
+  SELECT customer_id, first_purchase_date AS first, date_trunc('month', first_purchase_date)::DATE AS month,
+    min(day) FILTER (WHERE day > first_purchase_date) AS second
+  FROM purchases JOIN bought USING (customer_id) GROUP BY ALL;
+CREATE TEMP TABLE visits AS
+  SELECT customer_id, month, count(*) AS sessions FROM web_activity WHERE timestamp::DATE <= $day GROUP BY ALL;
+"""
+
+PEOPLE = f"""
+CREATE TEMP TABLE people AS
+  SELECT customer_id, coalesce(region, '{UNKNOWN}') AS region, coalesce(rfm_segment, '{UNKNOWN}') AS segment,
+    coalesce(year(first) || ' Q' || quarter(first), '{NO_PURCHASE}') AS cohort
+  FROM customer_360 FULL JOIN starts USING (customer_id);
+INSERT INTO people
+  SELECT DISTINCT customer_id, '{UNKNOWN}', '{UNKNOWN}', '{NO_PURCHASE}' FROM (
+    SELECT customer_id FROM returns UNION ALL SELECT customer_id FROM support_tickets
+    UNION ALL SELECT customer_id FROM visits)
+  WHERE customer_id NOT IN (SELECT customer_id FROM people);
+CREATE TEMP TABLE cells AS
+  SELECT *, row_number() OVER (ORDER BY region, segment, cohort) - 1 AS cell
+  FROM (SELECT DISTINCT region, segment, cohort FROM people);
+CREATE TEMP TABLE cell_of AS
+  SELECT customer_id, cell FROM people JOIN cells USING (region, segment, cohort);
+"""
+"""The cell of each person: customers, orphan buyers, and orphans who only returned, asked or visited."""
+
+MONTHLY = """
+CREATE TEMP TABLE monthly AS
+  SELECT cell, month, sum(amount) AS revenue, count(*) AS orders, count(DISTINCT customer_id) AS buyers
+  FROM bought JOIN cell_of USING (customer_id) GROUP BY ALL
+  UNION ALL BY NAME SELECT cell, month, count(*) AS tickets
+  FROM support_tickets JOIN cell_of USING (customer_id) WHERE opened_date <= $day GROUP BY ALL
+  UNION ALL BY NAME SELECT cell, month, count(*) AS returns
+  FROM returns JOIN cell_of USING (customer_id) WHERE return_date <= $day GROUP BY ALL
+  UNION ALL BY NAME SELECT cell, month, count(*) AS active_customers
+  FROM (SELECT customer_id, month FROM bought UNION SELECT customer_id, month FROM visits)
+    JOIN cell_of USING (customer_id) GROUP BY ALL
+  UNION ALL BY NAME SELECT cell, month, count(*) AS new_buyers,
+    count(*) FILTER (WHERE second - first <= $within) AS second_orders
+  FROM starts JOIN cell_of USING (customer_id)
+  WHERE month IN (SELECT month FROM kpi_trends WHERE new_buyers IS NOT NULL) GROUP BY ALL;
+"""
+"""What is counted by month, each count in rows of its own; two facts add them up."""
+
+ENGAGEMENT = f"""
+  WITH judged AS (
+    SELECT customer_id, month, coalesce(sessions, 0) AS sessions
+    FROM (SELECT DISTINCT customer_id, month FROM bought)
+      JOIN kpi_trends USING (month) LEFT JOIN visits USING (customer_id, month)
+    WHERE churn_rate_q1 IS NOT NULL),
+  ranked AS (
+    SELECT month, sessions, sum(count(*)) OVER (PARTITION BY month ORDER BY sessions) AS reached,
+      sum(count(*)) OVER (PARTITION BY month) AS size
+    FROM judged GROUP BY month, sessions),
+  cuts AS (
+    SELECT month, min(sessions) FILTER (reached * 4 >= size) AS q1,
+      min(sessions) FILTER (reached * 4 >= size * 2) AS q2, min(sessions) FILTER (reached * 4 >= size * 3) AS q3
+    FROM ranked GROUP BY month),
+  back AS (
+    SELECT DISTINCT judged.customer_id, judged.month FROM judged JOIN bought USING (customer_id)
+    WHERE bought.day > last_day(judged.month) AND bought.day <= last_day(judged.month) + $window::INT)
+  SELECT cell, month, {list(QUARTILES)}[1 + (sessions > q1)::INT + (sessions > q2)::INT + (sessions > q3)::INT]
+      AS quartile,
+    count(*) AS buyers, count(*) FILTER (WHERE back.customer_id IS NULL) AS churned_buyers
+  FROM judged JOIN cuts USING (month) JOIN cell_of USING (customer_id) LEFT JOIN back USING (customer_id, month)
+  GROUP BY ALL
+"""
+
+RETENTION = """
+  WITH sizes AS (
+    SELECT cell, month AS cohort_month, count(*) AS cohort_size
+    FROM starts JOIN cell_of USING (customer_id) GROUP BY ALL),
+  active AS (
+    SELECT cell, starts.month AS cohort_month, datediff('month', starts.month, bought.month) AS month_number,
+      count(DISTINCT customer_id) AS active_buyers
+    FROM starts JOIN bought USING (customer_id) JOIN cell_of USING (customer_id) GROUP BY ALL)
+  SELECT cell, cohort_month, month_number, sizes.cohort_size, coalesce(active.active_buyers, 0) AS active_buyers
+  FROM sizes JOIN cohort_retention AS mart USING (cohort_month)
+    LEFT JOIN active USING (cell, cohort_month, month_number)
+  WHERE mart.retention_rate IS NOT NULL AND month_number > 0
+"""
+
+CALIBRATION = f"""
+  WITH predicted AS (
+    SELECT customer_id, model, p, (came_days > 0)::INT AS bought,
+      row_number() OVER (PARTITION BY model ORDER BY p) AS place
+    FROM (
+      SELECT customer_id, came_days, unnest({list(MODELS)}) AS model,
+        unnest([{", ".join(f"p_{model}" for model in MODELS)}]) AS p
+      FROM past_predictions)
+    WHERE p IS NOT NULL),
+  deciles AS (
+    SELECT model, decile, sum(customers) OVER (PARTITION BY model ORDER BY decile) AS last FROM model_calibration)
+  SELECT cell, MAP { ({model: label(model) for model in MODELS}) }[predicted.model] AS model, decile,
+    count(*) AS customers, sum(floor(p * {PLACES}) / {PLACES}) AS predicted_buyers, sum(bought) AS actual_buyers
+  FROM predicted ASOF JOIN deciles ON predicted.model = deciles.model AND place <= last
+    JOIN cell_of USING (customer_id)
+  GROUP BY ALL
+"""
+"""The mart counts the customers of each decile, so in the order of probability the first so many are the first."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What one or more charts draw: sums by cell and keys, and what the page divides after it has added them up.
+
+    ``ratios`` are, by name, the sum above the line, the one below, and the factor of the quotient. ``share`` is the
+    sum of which each row also gets its share of all rows.
+    """
+
+    keys: Sequence[str]
+    sums: Sequence[str]
+    query: str
+    ratios: Mapping[str, tuple[str, str, int]] = field(default_factory=dict)
+    share: str | None = None
+
+
+FACTS: Mapping[str, Fact] = {
+    "customers": Fact(
+        (),
+        ("customers",),
+        "SELECT cell, count(*) AS customers FROM customer_360 JOIN cell_of USING (customer_id) GROUP BY ALL",
+    ),
+    "months": Fact(
+        ("month", "state"),
+        ("revenue", "orders", "buyers", "tickets"),
+        f"""
+        SELECT monthly.*, CASE WHEN is_complete THEN '{COMPLETE}' ELSE '{INCOMPLETE}' END AS state
+        FROM monthly JOIN kpi_monthly_revenue USING (month)
+        """,
+    ),
+    "trends": Fact(
+        ("month",),
+        ("orders", "returns", "tickets", "active_customers", "new_buyers", "second_orders"),
+        "FROM monthly WHERE month IN (SELECT month FROM kpi_trends WHERE is_complete)",
+        {
+            "second_order_rate": ("second_orders", "new_buyers", 1),
+            "return_ratio": ("returns", "orders", 1),
+            "complaints_per_100": ("tickets", "active_customers", 100),
+        },
+    ),
+    "engagement": Fact(
+        ("month", "quartile"),
+        ("buyers", "churned_buyers"),
+        ENGAGEMENT,
+        {"churn_rate": ("churned_buyers", "buyers", 1)},
+    ),
+    "retention": Fact(
+        ("cohort_month", "month_number"),
+        ("cohort_size", "active_buyers"),
+        RETENTION,
+        {"retention_rate": ("active_buyers", "cohort_size", 1)},
+    ),
+    "segments": Fact(
+        ("segment",),
+        ("customers", "revenue"),
+        """
+        SELECT cell, rfm_segment AS segment, count(*) AS customers, sum(monetary_value) AS revenue
+        FROM customer_360 JOIN cell_of USING (customer_id) GROUP BY ALL
+        """,
+        share="revenue",
+    ),
+    "churn": Fact(
+        ("churn_from", "churn_band"),
+        ("customers",),
+        f"""
+        SELECT cell, least(floor(churn_probability * {100 // CHURN_STEP}) * {CHURN_STEP}, {100 - CHURN_STEP})::INT
+            AS churn_from,
+          churn_band, count(*) AS customers
+        FROM customer_360 JOIN cell_of USING (customer_id) WHERE churn_probability IS NOT NULL GROUP BY ALL
+        """,
+    ),
+    "clv": Fact(
+        ("clv_from",),
+        ("customers",),
+        f"""
+        SELECT cell, least(floor(clv_12m / {CLV_STEP}) * {CLV_STEP}, {CLV_LAST})::INT AS clv_from,
+          count(*) AS customers
+        FROM customer_360 JOIN cell_of USING (customer_id) WHERE clv_12m IS NOT NULL GROUP BY ALL
+        """,
+    ),
+    "calibration": Fact(
+        ("model", "decile"),
+        ("customers", "predicted_buyers", "actual_buyers"),
+        CALIBRATION,
+        {"predicted": ("predicted_buyers", "customers", 1), "actual": ("actual_buyers", "customers", 1)},
+    ),
+    "categories": Fact(
+        ("category",),
+        ("orders", "returned_orders"),
+        f"""
+        SELECT cell, coalesce(category, '{UNKNOWN}') AS category, count(*) AS orders,
+          count(back.transaction_id) AS returned_orders
+        FROM bought JOIN cell_of USING (customer_id) LEFT JOIN products USING (product_id)
+          LEFT JOIN (SELECT DISTINCT transaction_id FROM returns WHERE return_date <= $day) AS back
+            USING (transaction_id)
+        GROUP BY ALL
+        """,
+        {"returned_share": ("returned_orders", "orders", 1)},
+    ),
+    "products": Fact(
+        ("product",),
+        ("revenue", "orders"),
+        f"""
+        SELECT cell, product_name || ' (' || product_id || ')' AS product, sum(amount) AS revenue, count(*) AS orders
+        FROM bought JOIN cell_of USING (customer_id) JOIN kpi_top_products USING (product_id)
+        WHERE rank <= {TOP_PRODUCTS} GROUP BY ALL
+        """,
+    ),
+}
+"""The facts by name. A table stands for its rows of the day, a cleaned one for all its rows."""
+
+
+def cube(connection: duckdb.DuckDBPyConnection, as_of: date, rules: Rules) -> Mapping[str, Any]:
+    """The cells, and the columns of each fact: keys as numbers that count into lists of their values, and sums."""
+    given = {"day": as_of, "within": rules.repeat.within_days, "window": rules.churn.window_days}
+
+    def run(query: str) -> duckdb.DuckDBPyConnection:
+        return connection.execute(
+            query, {name: value for name, value in given.items() if f"${name}" in query}
+        )
+
+    for statement in f"{EVENTS}{PEOPLE}{MONTHLY}".split(";")[:-1]:
+        run(statement)
+    cells = run(f"SELECT {', '.join(CELL)} FROM cells ORDER BY cell").fetchall()
+    return {
+        "by": CELL,
+        "cells": cells,
+        "facts": {name: _columns(fact, run) for name, fact in FACTS.items()},
+    }
+
+
+def _columns(fact: Fact, run: Callable[[str], duckdb.DuckDBPyConnection]) -> Mapping[str, Any]:
+    """A fact as columns, with what the page computes from them."""
+    sums = ", ".join(f"coalesce(sum({name}), 0)::DOUBLE AS {name}" for name in fact.sums)
+    names = ["cell", *fact.keys]
+    rows = run(f"SELECT {', '.join([*names, sums])} FROM ({fact.query}) GROUP BY ALL ORDER BY ALL").fetchall()
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in (*names, *fact.sums)]
+    cell, keys, added = columns[0], columns[1 : len(names)], columns[len(names) :]
+    return {
+        "cell": cell,
+        "keys": {name: _encoded(values) for name, values in zip(fact.keys, keys, strict=True)},
+        "sums": {
+            name: [_short(value) for value in values] for name, values in zip(fact.sums, added, strict=True)
+        },
+        "ratios": fact.ratios,
+        "share": fact.share,
+    }
+
+
+def _encoded(column: Sequence[Any]) -> Mapping[str, Sequence[Any]]:
+    """The distinct values, dates as text, and for each row the place of its value among them."""
+    values = sorted(set(column))
+    place = {value: number for number, value in enumerate(values)}
+    return {
+        "values": [str(value) if isinstance(value, date) else value for value in values],
+        "codes": [place[value] for value in column],
+    }
+
+
+def _short(value: float) -> float:
+    return int(value) if value.is_integer() else round(value, 4)

@@ -1,0 +1,50 @@
+"""The names of columns and models as readers see them, on the dashboard and in Power BI."""
+
+from collections.abc import Mapping
+
+LABELS: Mapping[str, str] = {
+    "activity_type": "Activity",
+    "actual": "Actual purchase rate",
+    "auc": "AUC",
+    "avg_order_value": "Average order value",
+    "brier": "Brier score",
+    "carry_forward": "Last window carried forward",
+    "churn_from": "Churn probability from, %",
+    "cleaned": "Cleaned rows",
+    "clv_12m": "12-month CLV",
+    "clv_from": "12-month CLV from",
+    "complaints_per_100": "Tickets per 100 active customers",
+    "customer_id": "Customer",
+    "frequency": "Transactions",
+    "from_segment": "Earlier segment",
+    "high": "Upper bound",
+    "last_purchase_date": "Last purchase",
+    "low": "Lower bound",
+    "monetary_value": "Spend",
+    "month_number": "Months after the first purchase",
+    "newest": "Newest event",
+    "orders": "Transactions",
+    "predicted": "Predicted purchase rate",
+    "product_id": "Product",
+    "quarantined": "Quarantined lines",
+    "quartile": "Engagement quartile",
+    "reasons": "Quarantine reasons",
+    "returned_orders": "Returned transactions",
+    "returned_share": "Share returned",
+    "rfm_segment": "RFM segment",
+    "second_order_rate": "Second-order rate",
+    "session_share": "Share of sessions",
+    "spearman": "Spearman correlation",
+    "state": "Status",
+    "superseded": "Superseded lines",
+    "to_segment": "Current segment",
+    "top_decile_spend_share": "Spend share of the top decile",
+    "total_customers": "Customers",
+    "total_revenue": "Revenue",
+}
+"""Those that do not follow from the name itself."""
+
+
+def label(name: str) -> str:
+    """A noun with a capital: ``churn_band`` is "Churn band"."""
+    return LABELS.get(name) or name.replace("_", " ").capitalize()
