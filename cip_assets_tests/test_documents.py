@@ -10,7 +10,9 @@ import pytest
 from cip_assets_tests.conftest import Cip
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = [ROOT / "README.md", ROOT / "data" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# The command in add-a-table.md needs the table that test_add_a_table.py adds, and is run there.
+GUIDES = sorted(path for path in (ROOT / "docs").glob("*.md") if path.name != "add-a-table.md")
+DOCUMENTS = [ROOT / "README.md", ROOT / "data" / "README.md", *GUIDES]
 
 STANDS_FOR: Mapping[str, str] = {
     "TABLE": "quarantine/returns",

@@ -11,7 +11,7 @@ CONNECT_SECONDS = 5
 
 
 def prepare(environment: Mapping[str, str]) -> Mapping[str, str]:
-    """Wait until the endpoint answers, and return the configuration of a session on it.
+    """Check that the endpoint answers, and return the configuration of a session on it.
 
     Raises:
         PlatformError: no endpoint is set, or it does not answer.

@@ -1,4 +1,4 @@
-"""Files of this machine: their hash, and how one is replaced in one step."""
+"""Files on this machine: hashing them, and replacing one in one step."""
 
 import hashlib
 from dataclasses import dataclass

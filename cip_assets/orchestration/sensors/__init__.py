@@ -1,4 +1,4 @@
-"""The sensors: what starts without anybody asking."""
+"""The sensors: they request runs for landed files, and send alerts about failures."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,5 +11,5 @@ from cip_assets.orchestration.sensors.landing import landing_sensor
 
 
 def all_sensors(graph: Graph, jobs: Mapping[str, Any]) -> list[dg.SensorDefinition]:
-    """Every sensor."""
+    """All sensors."""
     return [landing_sensor(graph, jobs), failed_runs, failed_checks, stale_tables]

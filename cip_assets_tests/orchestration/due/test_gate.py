@@ -209,7 +209,7 @@ def test_a_line_that_moved_to_another_month_counts_once(dagster: Dagster) -> Non
     dagster.scan()
     dagster.ingest("transactions", months=("2024-01-01", "2024-01-01"))
     (refusal,) = dagster.materialize("features/purchases", day=DAY)
-    assert refusal.startswith("cleaned/transactions: not ingested as landed: 2024-01, 2024-02;")
+    assert refusal.startswith("cleaned/transactions: these months are out of date: 2024-01, 2024-02;")
     dagster.ingest("transactions", months=("2024-02-01", "2024-02-01"))
     assert dagster.materialize("features/purchases", day=DAY) == []
     bought = {
