@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from cip_assets.config.rules import load_rules
 from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
 from cip_assets.reporting.dashboard.figures import Figures
@@ -36,7 +37,7 @@ def test_the_dashboard_shows_the_planted_trends(
     answers = rows_of(settings, "marts/insights")
     assert {row["question"]: row["direction"] for row in answers} == directions
     # The answers are put into a dashboard of other data.
-    text = page(Figures({**found.tables, "insights": answers}, found.cube), DAY)
+    text = page(Figures({**found.tables, "insights": answers}, found.cube), DAY, load_rules())
     for row in answers:
         card = text.partition(f'data-question="{row["question"]}"')[2].partition("</section>")[0]
         assert QUESTIONS[row["question"]] in card
