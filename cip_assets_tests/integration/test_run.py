@@ -152,12 +152,14 @@ def test_the_rows_of_a_removed_file_are_removed(healthy: Path, platform_on: Make
 
 @pytest.mark.engine
 def test_a_correction_can_move_a_line_to_another_month_and_back(
-    healthy: Path, platform_on: MakePlatform
+    data_dir: Path, platform_on: MakePlatform
 ) -> None:
     """Whether the files land one by one or together, each id counts once, in the month of its newest line."""
-    platform = platform_on(healthy, MONTHLY)
+    land_all(data_dir / "landing")
+    platform = platform_on(data_dir, MONTHLY)
+    assert platform.run().succeeded
     fix = land(
-        healthy / "landing",
+        data_dir / "landing",
         "transactions/dt=2024-03-10/fix.csv",
         "T2,C1,P1,2,12.50,25.00,PayPal,2024-01-31\n",
     )
