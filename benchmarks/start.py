@@ -4,11 +4,11 @@ Each command is a process of its own. The two versions take turns, each a few ti
 machine is shared, so the ratio says more than the seconds. Both run with the packages of this environment.
 """
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ EARLIER = "1786fd6"
 """The last commit before the folders and the light start."""
 
 TIMES = 3
-KB_IN_MB = 1024
+MEASURE = Path(__file__).with_name("took.py")
 
 
 @dataclass(frozen=True)
@@ -96,15 +96,11 @@ def _sample(landing: Path) -> None:
 
 def _command(root: Path, data: Path, *arguments: str) -> Took:
     environment = {**os.environ, "PYTHONPATH": str(root), "CIP_DATA_DIR": str(data)}
-    command = [sys.executable, "-m", "cip_assets", *arguments]
-    began = time.monotonic()
-    process = subprocess.Popen(
-        command, cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
+    command = [sys.executable, str(MEASURE), sys.executable, "-m", "cip_assets", *arguments]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
         raise SystemExit(f"{' '.join(arguments)} failed at {root}")
-    return Took(time.monotonic() - began, usage.ru_maxrss / KB_IN_MB)
+    return Took(**json.loads(done.stdout))
 
 
 @contextmanager

@@ -52,7 +52,9 @@ def charts(rules: Rules) -> Sequence[Chart]:
     month_tip = alt.Tooltip("utcyearmonth(month):T", title="Month", format="%B %Y")
 
     def drawn(data: str, chart: Any) -> Mapping[str, Any]:
-        spec: dict[str, Any] = chart.properties(width="container", height=HEIGHT).to_dict()
+        spec: dict[str, Any] = chart.properties(width="container", height=HEIGHT).to_dict(
+            validate=False  # a test validates the charts
+        )
         return {**spec, "data": {"name": data}}
 
     def tip(field: str, form: str = "") -> Any:

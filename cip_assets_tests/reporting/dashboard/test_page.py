@@ -8,10 +8,11 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+import altair as alt
 import pytest
 
 from cip_assets.config.rules import Rules, load_rules
-from cip_assets.reporting.dashboard.charts import charts
+from cip_assets.reporting.dashboard.charts import Chart, charts
 from cip_assets.reporting.dashboard.facts import FACTS, QUARTILES
 from cip_assets.reporting.dashboard.figures import Figures
 from cip_assets.reporting.dashboard.page import QUESTIONS, page, tables
@@ -34,6 +35,12 @@ def mart(sample: Sample, name: str) -> list[Row]:
 
 
 CHARTS = charts(load_rules())
+
+
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
+def test_a_chart_is_valid_vega_lite(chart: Chart) -> None:
+    """It is not validated when the page is written, to save time."""
+    assert alt.Chart.from_dict(dict(chart.spec), validate=True) is not None
 
 
 def same(shown: list[Row], promised: list[Row], by: tuple[str, ...], columns: Mapping[str, str]) -> None:
