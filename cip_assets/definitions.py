@@ -8,6 +8,7 @@ from dagster_deltalake import LocalConfig
 from cip_assets.config.rules import Rules, load_rules, rules_file
 from cip_assets.config.settings import Settings
 from cip_assets.layers import check_rules
+from cip_assets.orchestration.executor import threads
 from cip_assets.orchestration.graph import Graph
 from cip_assets.orchestration.guard import engine_of
 from cip_assets.orchestration.io_manager import SparkDeltaIOManager
@@ -51,7 +52,7 @@ def build_definitions(
         schedules=all_schedules(graph, jobs),
         resources=resources,
         # With a process per step, every step would start an engine.
-        executor=dg.in_process_executor,
+        executor=threads,
     )
     return definitions
 

@@ -56,7 +56,7 @@ def _versions(uris: Sequence[str]) -> Versions:
     """The current version of each table; nothing if one of them was not written yet."""
     if not all(delta.exists(uri) for uri in uris):
         return ()
-    return tuple((uri, delta.open_table(uri).version()) for uri in uris)
+    return tuple((uri, delta.current_version(uri)) for uri in uris)
 
 
 @lru_cache(maxsize=64)

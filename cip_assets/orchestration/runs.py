@@ -16,6 +16,7 @@ import dagster as dg
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
 from cip_assets.contracts.contract import LAYERS
+from cip_assets.orchestration import executor
 from cip_assets.orchestration.accept import check_accepted, config_to_accept
 from cip_assets.orchestration.dead_runs import end_dead_runs
 from cip_assets.orchestration.due import plan
@@ -253,7 +254,7 @@ class Platform:
             partition_key=partition_key,
             tags={**(tags or {}), **self.tags},
             run_config={**QUIET, **(run_config or {})},
-            asset_selection=sorted(assets) if assets is not None else None,
+            asset_selection=assets or (),
         )
         return _collect(result, report, planned=assets if assets is not None else self._assets_of(job))
 
@@ -281,10 +282,7 @@ class Platform:
             self.instance.add_event_listener(
                 run_id, lambda entry: entry.dagster_event and listener(entry.dagster_event)
             )
-        definition = self.definitions.resolve_job_def(job)
-        return definition.execute_in_process(
-            instance=self.instance, run_id=run_id, raise_on_error=False, **options
-        )
+        return executor.execute(self.definitions.resolve_job_def(job), self.instance, run_id, **options)
 
     def last_transaction_day(self) -> date:
         """The day of the last cleaned transaction, today at the latest.

@@ -10,10 +10,12 @@ columns, reads the history and restores versions. So a difference between the en
 """
 
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self
@@ -35,6 +37,9 @@ from pyspark.sql import DataFrame, SparkSession
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.folders import check_folder
 from cip_assets.engines.session import address_of
+
+COMMIT = re.compile(r"^[0-9]{20}[.]json$")
+"""The name of a commit's file in the log of a table."""
 
 RECENT = 100
 """The number of commits to search for a new one. Other commits can come after it only on object stores, which have no
@@ -155,12 +160,57 @@ def read(
 
 
 def open_table(uri: str, version: int | None = None) -> DeltaTable:
-    """Open the table with delta-rs, at its current version unless another one is given.
+    """Open the table with delta-rs to read it, at its current version unless another one is given.
+
+    A table on a local disk stays open until its log has a new commit: many steps read the same tables, and to open one,
+    delta-rs reads its whole log.
 
     Raises:
         PlatformError: the table does not exist yet.
 
     """
+    newest = _newest_commit(uri) if version is None else None
+    return _opened(uri, newest) if newest else _open(uri, version)
+
+
+def current_version(uri: str) -> int:
+    """The number of the table's newest version.
+
+    Raises:
+        PlatformError: the table does not exist yet.
+
+    """
+    newest = _newest_commit(uri)
+    return newest.version if newest else _open(uri).version()
+
+
+@dataclass(frozen=True)
+class _CommitFile:
+    """The file of a commit. A table that was deleted and written again has other files with the same versions."""
+
+    version: int
+    inode: int
+    changed_ns: int
+
+
+def _newest_commit(uri: str) -> _CommitFile | None:
+    """The newest commit of a table on a local disk; None for other tables, and if there is none."""
+    log = Path(uri, "_delta_log")
+    if "://" in uri or not log.is_dir():
+        return None
+    newest = max((path for path in log.iterdir() if COMMIT.match(path.name)), default=None)
+    if newest is None:
+        return None
+    stat = newest.stat()
+    return _CommitFile(int(newest.stem), stat.st_ino, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _opened(uri: str, newest: _CommitFile) -> DeltaTable:  # noqa: ARG001 -- the commit is part of the cache's key
+    return _open(uri)
+
+
+def _open(uri: str, version: int | None = None) -> DeltaTable:
     try:
         return DeltaTable(_for_delta_rs(uri), version=version)
     except TableNotFoundError as error:
@@ -305,7 +355,7 @@ def restore(uri: str, version: int) -> int:
         PlatformError: there is no such table or version, or maintenance deleted files that the version needs.
 
     """
-    table = open_table(uri)
+    table = _open(uri)
     if not 0 <= version <= table.version():
         raise PlatformError(
             f"{table_name(uri)}: unknown version {version}. Choose one from 0 to {table.version()} (see 'cip history')"
@@ -332,7 +382,7 @@ class Tidied:
 
 def maintain(uri: str, keep: timedelta) -> Tidied:
     """Join small files, then delete the files that only versions older than ``keep`` need."""
-    table = open_table(uri)
+    table = _open(uri)
     with one_writer(uri):
         joined = table.optimize.compact()
         deleted = table.vacuum(
@@ -424,7 +474,7 @@ def _create_or_load(
     configuration: Mapping[str, str | None] | None = None,
 ) -> DeltaTable:
     if exists(uri):
-        return open_table(uri)
+        return _open(uri)
     nullable = T.StructType([T.StructField(f.name, f.dataType, True) for f in schema])
     return DeltaTable.create(
         _for_delta_rs(uri),

@@ -14,7 +14,7 @@ from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.assets.code_version import code_version
 from cip_assets.orchestration.assets.declare import column, columns, labels, limits
 from cip_assets.orchestration.due import gate
-from cip_assets.orchestration.io_manager import COLUMN_LINEAGE
+from cip_assets.orchestration.io_manager import column_lineage
 from cip_assets.orchestration.limits import FIRST
 from cip_assets.orchestration.partitions import EVERY_MONTH_SO_FAR, Partitions
 from cip_assets.orchestration.resources import LakeResource
@@ -50,7 +50,7 @@ def export_asset(file: CsvFile, rules: Rules, partitions: Partitions) -> dg.Asse
         done = csv_export.export_csv(file, mart_uri, day, settings.final, rules)
         return dg.MaterializeResult(
             metadata={
-                COLUMN_LINEAGE: metadata[COLUMN_LINEAGE],
+                **column_lineage(metadata),
                 "dagster/row_count": done.row_count,
                 **_about(done, computed_from),
             }
@@ -84,8 +84,7 @@ def _versions(context: dg.AssetExecutionContext, settings: Settings) -> Mapping[
     """The versions of the tables that an asset is computed from."""
     keys = context.assets_def.keys_by_input_name.values()
     return {
-        key.to_user_string(): delta.open_table(settings.table_uri(*key.path)).version()
-        for key in sorted(keys)
+        key.to_user_string(): delta.current_version(settings.table_uri(*key.path)) for key in sorted(keys)
     }
 
 

@@ -137,7 +137,7 @@ class Stages:
         uri = settings.table_uri("landing", "manifest")
         manifest = read_manifest(uri)
         self._known = {entry.path: entry for entries in manifest.values() for entry in entries}
-        self._state = digest(delta.open_table(uri).version() if manifest else None, graph.code)
+        self._state = digest(delta.current_version(uri) if manifest else None, graph.code)
 
     def next(self) -> Outcome:
         return (

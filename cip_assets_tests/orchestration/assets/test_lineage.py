@@ -135,7 +135,12 @@ def test_a_source_that_no_input_has_is_refused() -> None:
         TableContract.of(Odd, "marts", "odd", [SOURCE_TABLES["returns"].raw])
 
 
-def test_a_materialization_tells_the_lineage(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", ["Dagster+", "elsewhere"])
+def test_in_dagster_plus_a_materialization_tells_the_lineage(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if where == "Dagster+":
+        monkeypatch.setenv("DAGSTER_CLOUD_DEPLOYMENT_NAME", "prod")
     products = contract_of("cleaned", "products")
 
     @dg.asset(**described(products, judge, rules=ALL.rules))
@@ -146,6 +151,9 @@ def test_a_materialization_tells_the_lineage(tmp_path: Path) -> None:
     lake = SparkDeltaIOManager(root_uri=str(tmp_path), storage_options=LocalConfig(), engine=engine)
     result = dg.materialize([cleaned_products], resources={"engine": engine, "io_manager": lake})
     (event,) = result.get_asset_materialization_events()
+    if where == "elsewhere":
+        assert "dagster/column_lineage" not in event.materialization.metadata
+        return
     told = event.materialization.metadata["dagster/column_lineage"].value
     assert isinstance(told, dg.TableColumnLineage)
     assert told.deps_by_column == {
