@@ -1,5 +1,6 @@
 """The entry point of `cip`."""
 
+import os
 import sys
 
 from rich.markup import escape
@@ -18,5 +19,21 @@ def main() -> None:
         sys.exit(1)
 
 
+def command() -> None:
+    """Run `cip` and end the process at once.
+
+    Otherwise Python would first free everything that the engine and the imports hold. That takes a second, and some C
+    libraries would print a warning.
+    """
+    code: object = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
 if __name__ == "__main__":
-    main()
+    command()

@@ -3,7 +3,6 @@
 `cip --help` imports none of them, and a command that needs no Dagster or Spark does not wait for them.
 """
 
-import atexit
 import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -85,8 +84,6 @@ def _garbage_collection_off() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
-        # Some C libraries print a warning if their objects still exist at the end.
-        atexit.register(gc.unfreeze)
 
 
 app = Commands(
