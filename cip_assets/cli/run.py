@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from cip_assets.cli.console import day_of
-from cip_assets.cli.generate import generate
 from cip_assets.cli.progress import progress_of_run
 from cip_assets.cli.report import show
 from cip_assets.config.settings import Settings
@@ -45,6 +44,9 @@ def run(
 ) -> None:
     settings = Settings.from_environment()
     if sample and not find_files(settings.landing)[0]:
+        # Imported here, because only the sample needs what it imports.
+        from cip_assets.cli.generate import generate  # noqa: PLC0415
+
         generate()
     began = time.monotonic()
     platform = open_platform(settings, select=select or [])

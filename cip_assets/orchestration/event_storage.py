@@ -11,7 +11,7 @@ names one, nothing here is used.
 import os
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -48,8 +48,8 @@ HELD_OPEN = 8
 """How many files a storage keeps open. There is one for all events, and one for the events of each run."""
 
 COMPILED: Any = LRUCache(500)
-DIALECTS: dict[str, sqlalchemy.Dialect] = {}
-"""The dialect that statements are compiled for, by name. SQLAlchemy caches compiled statements by dialect."""
+DIALECTS: list[sqlalchemy.Dialect] = []
+"""The dialect of all engines."""
 
 
 class Files:
@@ -86,15 +86,20 @@ class Files:
 
 
 def _engine(path: str) -> sqlalchemy.Engine:
+    """An engine for a file. All engines share their compiled statements, which SQLAlchemy keeps by dialect."""
     engine = sqlalchemy.create_engine(
         sqlalchemy.URL.create("sqlite", database=path),
         poolclass=QueuePool,
         pool_size=1,  # this one stays open; a thread that finds it in use opens another
         max_overflow=-1,
         connect_args={"timeout": SECONDS_TO_WAIT},
+        execution_options={"compiled_cache": COMPILED},
     )
     sqlalchemy.event.listen(engine, "connect", _prepare)
-    sqlalchemy.event.listen(engine, "engine_connect", _compile_once)
+    if not DIALECTS:
+        engine.connect().close()  # completes the dialect
+        DIALECTS.append(engine.dialect)
+    engine.dialect = DIALECTS[0]
     return engine
 
 
@@ -125,12 +130,6 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
     Committed events are in the log, and survive the end of the process.
     """
     connection.execute("PRAGMA synchronous=NORMAL")
-
-
-def _compile_once(connection: sqlalchemy.Connection) -> None:
-    """Let the engines of all files share their compiled statements."""
-    connection.dialect = DIALECTS.setdefault("sqlite", connection.dialect)
-    connection.execution_options(compiled_cache=COMPILED)
 
 
 class Kept:
@@ -180,8 +179,7 @@ class Events(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         self.files = Files()
-        self._indexes: set[str] = set()
-        self._tables: set[str] = set()
+        self._facts: set[str] = set()
         self._without_events: bytes | None = None
         super().__init__(base_dir, inst_data)
 
@@ -210,21 +208,41 @@ class Events(SqliteEventLogStorage):
                 self._without_events = file.serialize()
 
     def has_secondary_index(self, name: str) -> bool:
-        """Whether an index was created. A positive answer is remembered."""
-        if name not in self._indexes and super().has_secondary_index(name):
-            self._indexes.add(name)
-        return name in self._indexes
+        """Whether an index was created. A positive answer is remembered, like the ones below."""
+        return self._remembered(f"index {name}", lambda: super(Events, self).has_secondary_index(name))
+
+    def has_asset_key_col(self, column_name: str) -> bool:
+        """Whether the table of assets has a column."""
+        return self._remembered(
+            f"column {column_name}", lambda: super(Events, self).has_asset_key_col(column_name)
+        )
+
+    def _has_asset_key_col_on_connection(self, conn: sqlalchemy.Connection, column_name: str) -> bool:
+        return self._remembered(
+            f"column {column_name}",
+            lambda: super(Events, self)._has_asset_key_col_on_connection(conn, column_name),
+        )
+
+    def _has_rows(self, table: sqlalchemy.Table) -> bool:
+        """Whether a table of the pools has rows. Dagster asks before every step, and the rows stay."""
+        return self._remembered(f"rows {table.name}", lambda: super(Events, self)._has_rows(table))
 
     def has_table(self, table_name: str) -> bool:
-        """Whether the file of all runs has a table. A positive answer is remembered."""
-        if table_name not in self._tables:
+        """Whether the file of all runs has a table."""
+
+        def found() -> bool:
             # Not through this storage's connection, because Dagster may hold it while it asks.
             engine = self.files.engine(self.path_for_shard(INDEX_SHARD_NAME))
             with engine.connect() as connection:
-                if not engine.dialect.has_table(connection, table_name):
-                    return False
-            self._tables.add(table_name)
-        return True
+                return engine.dialect.has_table(connection, table_name)
+
+        return self._remembered(f"table {table_name}", found)
+
+    def _remembered(self, fact: str, ask: Callable[[], bool]) -> bool:
+        """Ask whether something exists until it does."""
+        if fact not in self._facts and ask():
+            self._facts.add(fact)
+        return fact in self._facts
 
     def watch(self, run_id: str, cursor: str | None, callback: Any) -> None:
         """Call back for each new event of a run."""

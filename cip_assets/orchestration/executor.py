@@ -31,7 +31,7 @@ from dagster._core.execution.plan.instance_concurrency_context import InstanceCo
 from dagster._core.execution.plan.objects import ErrorSource, step_failure_event_from_exc_info
 from dagster._core.execution.retries import RetryMode, get_retries_config
 
-AT_ONCE = 2
+AT_ONCE = 3
 """How many steps run at a time. Python runs one thread at a time: more than two save little, and need more memory."""
 
 

@@ -283,7 +283,7 @@ def slices(uri: str, column: str) -> set[date]:
 
 
 def exists(uri: str) -> bool:
-    return DeltaTable.is_deltatable(_for_delta_rs(uri))
+    return _newest_commit(uri) is not None or DeltaTable.is_deltatable(_for_delta_rs(uri))
 
 
 def history(table: DeltaTable, limit: int | None = None) -> Iterator[Commit]:
