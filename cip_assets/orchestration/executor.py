@@ -5,6 +5,7 @@ another one prepares its queries: on 2 cores, a small run takes two thirds of th
 Dagster's multiprocess executor, would start an engine for each one.
 """
 
+import os
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
@@ -18,6 +19,7 @@ import dagster as dg
 # Dagster has no public way to run the steps of a plan. These are the parts that its own two executors are made of.
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.errors import DagsterExecutionInterruptedError, raise_execution_interrupts
+from dagster._core.events import EngineEventData
 from dagster._core.execution.api import ExecuteRunWithPlanIterable
 from dagster._core.execution.compute_logs import create_compute_log_file_key
 from dagster._core.execution.context_creation_job import PlanExecutionContextManager
@@ -32,7 +34,10 @@ from dagster._core.execution.plan.objects import ErrorSource, step_failure_event
 from dagster._core.execution.retries import RetryMode, get_retries_config
 
 AT_ONCE = 3
-"""How many steps run at a time. Python runs one thread at a time: more than two save little, and need more memory."""
+"""How many steps run at a time. Python runs one thread at a time, so more save little and need more memory."""
+
+POOL_SECONDS = 1.0
+"""How often a step asks whether the pool that it waits for is free."""
 
 
 class Threads(dg.Executor):
@@ -48,6 +53,11 @@ class Threads(dg.Executor):
 
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
         """Run the steps of a plan; yields what happens in the order in which it happens."""
+        steps = execution_plan.step_keys_to_execute
+        process = EngineEventData.in_process(
+            os.getpid(), steps
+        )  # tells later whether the run's process is there
+        yield dg.DagsterEvent.engine_event(plan_context, f"{len(steps)} steps to run", process)
         yield from ExecuteRunWithPlanIterable(
             execution_plan=execution_plan,
             iterator=self._run,
@@ -62,6 +72,7 @@ class Threads(dg.Executor):
                 output_capture=plan_context.output_capture,
             ),
         )
+        yield dg.DagsterEvent.engine_event(plan_context, "All steps have ended", process)
 
     def _run(self, job_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
         ended: SimpleQueue[_Step] = SimpleQueue()
@@ -78,13 +89,13 @@ class Threads(dg.Executor):
                 for step in active.get_steps_to_execute(limit=self._at_once - len(running)):
                     running.add(_Step(job_context.for_step(step, active.get_known_state()), ended))
                 yield from active.concurrency_event_iterator(job_context)
-                if not running:
-                    active.sleep_til_ready()  # until a retry is due, or a pool is free
+                wait = POOL_SECONDS if pools.has_pending_claims() else active.sleep_interval()
+                if not running and wait <= 0:  # a retry is due
                     continue
                 try:
                     with raise_execution_interrupts():
-                        done = ended.get(timeout=max(0.0, active.sleep_interval()) or None)
-                except Empty:  # a retry is due, or a pool may be free
+                        done = ended.get(timeout=wait if wait > 0 else None)
+                except Empty:
                     continue
                 except (KeyboardInterrupt, DagsterExecutionInterruptedError):
                     for left in running:

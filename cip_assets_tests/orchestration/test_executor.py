@@ -1,11 +1,11 @@
-"""Steps run in threads, two at a time, and a run tells the same as with Dagster's own executor."""
+"""Steps run in threads, several at a time, and a run has the same events as with Dagster's own executor."""
 
 import os
 import signal
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from threading import Barrier, current_thread, main_thread
+from threading import Barrier, Timer, current_thread, main_thread
 from typing import Any
 from uuid import uuid4
 
@@ -121,11 +121,7 @@ def graph_with_every_outcome(tried: Counter[str]) -> tuple[list[Any], list[Any]]
 
 def told(result: dg.ExecuteInProcessResult) -> tuple[Counter[tuple[str | None, str]], set[tuple[str, bool]]]:
     """How often each step had each event, and what the checks found."""
-    events = Counter(
-        (event.step_key, event.event_type_value)
-        for event in result.all_events
-        if event.event_type_value != "ENGINE_EVENT"
-    )
+    events = Counter((event.step_key, event.event_type_value) for event in result.all_events)
     return events, {(check.check_name, check.passed) for check in result.get_asset_check_evaluations()}
 
 
@@ -147,6 +143,39 @@ def test_each_step_has_its_events_in_order_and_follows_its_inputs(instance: dg.D
         for step in ("good", "late", "after_late"):
             assert order.index((step, "STEP_START")) < order.index((step, "STEP_SUCCESS"))
         assert order.index(("late", "STEP_SUCCESS")) < order.index(("after_late", "STEP_START"))
+
+
+def test_a_step_that_waits_for_a_pool_starts_when_it_is_free(instance: dg.DagsterInstance) -> None:
+    storage, other_run, here = instance.event_log_storage, str(uuid4()), Barrier(2)
+    storage.set_concurrency_slots("table", 1)
+    storage.claim_concurrency_slot("table", other_run, "writes")
+
+    @dg.asset(pool="table")
+    def pooled() -> None:
+        here.wait(SECONDS)
+
+    @dg.asset
+    def working() -> None:
+        storage.free_concurrency_slots_for_run(other_run)
+        here.wait(SECONDS)
+
+    assert run(job_of([pooled, working]), instance).success
+
+
+def test_a_run_waits_for_a_pool_without_work(instance: dg.DagsterInstance) -> None:
+    storage, other_run = instance.event_log_storage, str(uuid4())
+    storage.set_concurrency_slots("table", 1)
+    storage.claim_concurrency_slot("table", other_run, "writes")
+
+    @dg.asset(pool="table")
+    def pooled() -> None: ...
+
+    began, used = time.monotonic(), time.process_time()
+    end = Timer(3, storage.free_concurrency_slots_for_run, (other_run,))
+    end.start()
+    assert run(job_of([pooled]), instance).success
+    end.join()
+    assert time.process_time() - used < (time.monotonic() - began) / 2
 
 
 def test_a_hook_runs_after_its_step(instance: dg.DagsterInstance) -> None:

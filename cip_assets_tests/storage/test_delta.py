@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -300,6 +301,26 @@ def test_the_commits_at_an_address_are_those_of_the_table_there(filled: Table) -
     assert list(delta.commits(f"file://{filled.uri}", 1)) == list(delta.commits(filled.uri, 1))
     assert list(delta.commits(f"{filled.uri}-not-written")) == []
     assert list(delta.commits(f"file://{filled.uri}-not-written")) == []
+
+
+def test_a_table_stays_open_until_its_log_has_a_new_commit(filled: Table) -> None:
+    first = delta.open_table(filled.uri)
+    assert delta.open_table(filled.uri) is first
+    filled.write(("a", "9.00", JANUARY), replace=IN_JANUARY)
+    second = delta.open_table(filled.uri)
+    assert second.version() == first.version() + 1 == delta.current_version(filled.uri)
+
+
+def test_a_table_that_was_deleted_and_written_again_is_opened_again(filled: Table) -> None:
+    opened = delta.open_table(filled.uri)
+    shutil.rmtree(filled.uri)
+    write_deltalake(filled.uri, pa.table({"id": ["other"]}))
+    again = delta.open_table(filled.uri)
+    assert again.version() == opened.version()
+    assert again.to_pyarrow_table()["id"].to_pylist() == ["other"]
+    shutil.rmtree(filled.uri)
+    with pytest.raises(PlatformError, match="not written yet"):
+        delta.open_table(filled.uri)
 
 
 def test_metadata_of_another_writer_is_shown_as_a_note(filled: Table) -> None:

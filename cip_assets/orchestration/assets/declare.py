@@ -102,7 +102,7 @@ def code_of(contract: TableContract, module: ModuleType) -> dg.LocalFileCodeRefe
     """Where a table is computed: its function, or else the module."""
     found = vars(module).get(contract.table)
     transform = getattr(found, "transform", module)
-    line = inspect.getsourcelines(transform)[1] or None
+    line = transform.__code__.co_firstlineno if inspect.isfunction(transform) else None
     return dg.LocalFileCodeReference(
         file_path=inspect.getfile(transform), line_number=line, label=transform.__name__
     )
