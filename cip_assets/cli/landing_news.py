@@ -13,9 +13,7 @@ def landing_news(settings: Settings) -> Iterator[str]:
     files, _ = find_files(settings.landing)
     uri = settings.table_uri("landing", "manifest")
     known = (
-        set(delta.dataset(delta.open_table(uri)).to_table(columns=["path"])["path"].to_pylist())
-        if delta.exists(uri)
-        else set()
+        set(delta.dataset(uri).to_table(columns=["path"])["path"].to_pylist()) if delta.exists(uri) else set()
     )
     fresh = sorted({file.path for file in files} - known)
     gone = sorted(known - {file.path for file in files})

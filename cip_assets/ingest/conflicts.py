@@ -69,8 +69,7 @@ def conflicting_ids(settings: Settings, source: SourceTable, only: Slice | None)
         duckdb.connect(config={"memory_limit": "1GB", "temp_directory": scratch}) as connection,
     ):
         for layer in LAYERS:
-            table = delta.open_table(settings.table_uri(layer, source.name))
-            connection.register(layer, delta.dataset(table))
+            connection.register(layer, delta.dataset(settings.table_uri(layer, source.name)))
         covered = f"({only.predicate})" if only else "true"
         month = "month" if source.is_event else "NULL"
         connection.execute(
@@ -133,7 +132,7 @@ def _superseded(settings: Settings, source: SourceTable, only: Slice | None) -> 
     if only:
         month = pc.field(only.column)
         wanted &= (month >= only.start) & (month < only.end)
-    lines = delta.dataset(delta.open_table(settings.table_uri("quarantine", source.name)))
+    lines = delta.dataset(settings.table_uri("quarantine", source.name))
     return int(lines.count_rows(filter=wanted))
 
 

@@ -74,7 +74,7 @@ def _ask(tables: Versions, query: str) -> list[tuple[Any, ...]]:
     """The rows of a query on these versions of tables, which are named ``part_0``, ``part_1`` and so on."""
     with questions.connection() as connection:
         for number, (uri, version) in enumerate(tables):
-            connection.register(f"part_{number}", delta.dataset(delta.open_table(uri, version)))
+            connection.register(f"part_{number}", delta.dataset(uri, version=version))
         return connection.execute(query).fetchall()
 
 

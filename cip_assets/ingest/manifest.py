@@ -3,11 +3,13 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 
@@ -52,9 +54,14 @@ def read_manifest(uri: str, *, is_needed: bool = False) -> dict[str, list[Manife
     """
     if not is_needed and not delta.exists(uri):
         return {}
+    return {table: list(entries) for table, entries in _entries(delta.dataset(uri)).items()}
+
+
+@lru_cache(maxsize=2)
+def _entries(manifest: ds.Dataset) -> Mapping[str, Sequence[ManifestEntry]]:
+    """The files of each table. The dataset is another object when the manifest has a new version."""
     found: dict[str, list[ManifestEntry]] = {}
-    rows = delta.dataset(delta.open_table(uri)).to_table().to_pylist()
-    for row in sorted(rows, key=lambda row: str(row["path"])):
+    for row in sorted(manifest.to_table().to_pylist(), key=lambda row: str(row["path"])):
         found.setdefault(row["table_name"], []).append(manifest_entry(row))
     return found
 

@@ -130,7 +130,7 @@ def _of_day(settings: Settings, layer: str, table: str, day: date, only: Any = N
             f"{layer}/{table} has no snapshot of {day} (latest: {latest}). Compute it with: cip run --as-of {day}"
         )
     wanted = pc.field("as_of_date") == day
-    rows = delta.dataset(delta.open_table(uri)).to_table(filter=wanted if only is None else wanted & only)
+    rows = delta.dataset(uri).to_table(filter=wanted if only is None else wanted & only)
     found: Sequence[Row] = rows.to_pylist()
     return found
 
@@ -138,7 +138,7 @@ def _of_day(settings: Settings, layer: str, table: str, day: date, only: Any = N
 def _events(settings: Settings, customer_id: str, first: date, last: date) -> Iterator[Event]:
     for table in EVENT_TABLES:
         dated = SOURCE_TABLES[table].event_date or ""
-        rows = delta.dataset(delta.open_table(settings.table_uri("cleaned", table))).to_table(
+        rows = delta.dataset(settings.table_uri("cleaned", table)).to_table(
             columns=[*WHAT[table], dated, "source_file", "source_line"],
             filter=pc.field("customer_id") == customer_id,
         )

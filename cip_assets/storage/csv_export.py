@@ -158,7 +158,7 @@ def _day_of(mart_uri: str, as_of: str) -> pyarrow.dataset.Dataset:
 
     """
     require_written(mart_uri, delta.Slice.of_day(date.fromisoformat(as_of)))
-    return delta.dataset(delta.open_table(mart_uri), as_of)
+    return delta.dataset(mart_uri, day=as_of)
 
 
 def _names(columns: Sequence[str]) -> list[str]:

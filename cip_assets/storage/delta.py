@@ -217,8 +217,28 @@ def _open(uri: str, version: int | None = None) -> DeltaTable:
         raise _not_written(uri) from error
 
 
-def dataset(table: DeltaTable, day: str | None = None) -> ds.Dataset:
-    """The rows of a table for pyarrow and DuckDB, of one snapshot day if it is given.
+def dataset(uri: str, *, version: int | None = None, day: str | None = None) -> ds.Dataset:
+    """The rows of a table for pyarrow and DuckDB; of its current version and all days, unless they are given.
+
+    It is the same object as long as the table stays open.
+
+    Raises:
+        PlatformError: the table does not exist yet.
+
+    """
+    newest = _newest_commit(uri)
+    if newest and version in {None, newest.version}:
+        return _dataset_of_opened(uri, newest, day)
+    return _dataset(_open(uri, version), day)
+
+
+@lru_cache(maxsize=64)
+def _dataset_of_opened(uri: str, newest: _CommitFile, day: str | None) -> ds.Dataset:
+    return _dataset(_opened(uri, newest), day)
+
+
+def _dataset(table: DeltaTable, day: str | None) -> ds.Dataset:
+    """The rows of a table, of one snapshot day if it is given.
 
     pyarrow opens local files itself. It closes files in its own threads: if these called the one of delta-rs, which is
     Python, while a process ends, the process would abort.
@@ -256,7 +276,7 @@ def _for_delta_rs(uri: str) -> str:
 def row_count(table: DeltaTable) -> int:
     """The number of rows of the current version, from the log's statistics if every file has them."""
     counts = pa.table(table.get_add_actions(flatten=True))["num_records"]
-    return dataset(table).count_rows() if counts.null_count else pc.sum(counts).as_py() or 0
+    return _dataset(table, None).count_rows() if counts.null_count else pc.sum(counts).as_py() or 0
 
 
 def last_day(uri: str, column: str) -> date | None:
@@ -264,7 +284,7 @@ def last_day(uri: str, column: str) -> date | None:
     newest = newest_slice(uri, "month")
     if newest is None:
         return None
-    rows = dataset(open_table(uri)).to_table([column], filter=pc.field("month") == newest)
+    rows = dataset(uri).to_table([column], filter=pc.field("month") == newest)
     days = rows[column]
     latest = pc.max(days).as_py()
     return latest if isinstance(latest, date) else None

@@ -17,7 +17,7 @@ def tables_of_quarantine(settings: Settings, tables: Sequence[str]) -> Iterator[
         if not delta.exists(uri):
             continue
         with questions.connection() as connection:
-            connection.register("lines", delta.dataset(delta.open_table(uri)))
+            connection.register("lines", delta.dataset(uri))
             rows = connection.execute(
                 "SELECT outcome, reasons, count(*) FROM lines GROUP BY ALL ORDER BY 1, 3 DESC, 2"
             ).fetchall()
@@ -40,7 +40,7 @@ def months_with_quarantined_lines(settings: Settings, table: str) -> list[str]:
         return []
     if not SOURCE_TABLES[table].is_event:
         return [WHOLE]
-    lines = delta.dataset(delta.open_table(settings.table_uri("quarantine", table)))
+    lines = delta.dataset(settings.table_uri("quarantine", table))
     months = lines.to_table(columns=["month"], filter=pc.field("outcome") == "quarantined")["month"]
     return sorted(str(month) for month in set(months.to_pylist()))
 
@@ -48,7 +48,7 @@ def months_with_quarantined_lines(settings: Settings, table: str) -> list[str]:
 def lines_of(settings: Settings, table: str, limit: int) -> list[tuple[str, int, str, str]]:
     """The first quarantined lines of a table: file, line, reasons, text."""
     with questions.connection() as connection:
-        lines = delta.dataset(delta.open_table(settings.table_uri("quarantine", table)))
+        lines = delta.dataset(settings.table_uri("quarantine", table))
         connection.register("quarantined", lines)
         return connection.execute(
             "SELECT source_file, source_line, reasons, raw_text FROM quarantined WHERE outcome = 'quarantined' "

@@ -70,11 +70,10 @@ def figures(settings: Settings, as_of: date, rules: Rules) -> Figures:
     ):
         for layer, tables in (("features", FEATURES), ("marts", MARTS)):
             for table in tables:
-                day = delta.dataset(delta.open_table(settings.table_uri(layer, table)), as_of.isoformat())
+                day = delta.dataset(settings.table_uri(layer, table), day=as_of.isoformat())
                 connection.register(table, day)
         for table in CLEANED:
-            opened = delta.open_table(settings.table_uri("cleaned", table))
-            connection.register(table, delta.dataset(opened))
+            connection.register(table, delta.dataset(settings.table_uri("cleaned", table)))
         drawn = cube(connection, as_of, rules)
         found = {name: _rows(connection, query) for name, query in QUERIES.items()}
     quality = [_quality(settings, table) for table in SOURCE_TABLES]
