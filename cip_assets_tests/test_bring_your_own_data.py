@@ -113,7 +113,12 @@ def test_files_are_read_or_not_as_documented(tmp_path: Path) -> None:
 def test_the_columns_match_the_contracts(source: SourceTable, rules: Rules) -> None:
     (cells,) = (row[1:] for row in rows_in("Columns", "table") if row[0] == source.name)
     fill = {name: rules.fill.get(f"{source.name}.{name}") for name in source.columns}
-    required = [name for name in source.columns if not source.cleaned.columns[name].nullable]
+    rules_of_rows = source.cleaned.row_rules
+    required = [
+        name
+        for name in source.columns
+        if not source.cleaned.columns[name].nullable or f"{name}:missing" in rules_of_rows
+    ]
     assert cells == [
         ", ".join(name for name in required if not fill[name]),
         ", ".join(name for name in source.columns if name not in required and not fill[name]),

@@ -12,6 +12,11 @@ def until(events: DataFrame, event_date: str, as_of: date) -> DataFrame:
     return events.where(F.col(event_date).cast("date") <= F.lit(as_of))
 
 
+def of_customers_until(events: DataFrame, event_date: str, as_of: date) -> DataFrame:
+    """The events of customers, without those of guests, dated on or before a day."""
+    return until(events, event_date, as_of).where("customer_id IS NOT NULL")
+
+
 def days_since(as_of: date, day: str) -> Column:
     """Whole days from a date column to the snapshot day."""
     return F.datediff(F.lit(as_of), F.col(day)).cast("int")

@@ -33,7 +33,7 @@ def mean_money(total: str, count: str) -> Column:
     return _divide(cents(total), count, places=2, numerator_places=2).cast(MONEY)
 
 
-def total_money(column: str) -> Column:
+def total_money(column: str | Column) -> Column:
     """The sum of a money column; zero if there are no rows."""
     return F.coalesce(F.sum(column), F.lit(0)).cast(MONEY)
 

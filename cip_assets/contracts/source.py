@@ -17,9 +17,12 @@ from cip_assets.contracts.types import Delivered, Event
 class SourceTable:
     """A source table, and its three contracts.
 
+    ``columns`` are those that every landing file has. A file may also have the ones in ``defaults``, which otherwise
+    have the value given there.
+
     ``event_date`` is the column that dates an event; a table without one comes as full deliveries. ``derived`` are the
-    columns that are computed instead of delivered. They are functions, because not every engine can build an
-    expression before its session exists.
+    columns that are computed instead of delivered. Their values and the defaults are functions, because not every
+    engine can build an expression before its session exists.
     """
 
     name: str
@@ -29,6 +32,12 @@ class SourceTable:
     cleaned: TableContract
     event_date: str | None = None
     derived: Mapping[str, Callable[[], Column]] = field(default_factory=dict)
+    defaults: Mapping[str, Callable[[], Column]] = field(default_factory=dict)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The columns that a landing file can have."""
+        return (*self.columns, *self.defaults)
 
     @property
     def id_column(self) -> str:
@@ -49,6 +58,7 @@ def source(
     *,
     event_date: str | None = None,
     derived: Mapping[str, Callable[[], Column]] | None = None,
+    defaults: Mapping[str, Callable[[], Column]] | None = None,
 ) -> SourceTable:
     """Declare a source table. Its name is that of the file with its class.
 
@@ -57,20 +67,22 @@ def source(
         event_date: the column that dates an event; None for full deliveries.
         derived: columns that are computed from other columns of the row. An expression may also use ``has_<column>``,
             which is true if the file has a text there, even an unreadable one.
+        defaults: columns that a file may lack, or leave empty, and what they then contain.
 
     Raises:
-        DeclarationError: an event has no such column, the key is not exactly one column, or a derived column is not in
-            the contract.
+        DeclarationError: an event has no such column, the key is not exactly one column, or a derived column, or a
+            column with a default, is not in the contract.
 
     """
     *_, layer, name = model.__module__.split(".")
-    made = derived or {}
-    columns = tuple(column_name for column_name in model.__annotations__ if column_name not in made)
-    unknown = sorted(made.keys() - model.__annotations__.keys())
-    if unknown:
-        raise DeclarationError(
-            f"{layer}/{name}: derived= names {unknown[0]!r}, but {model.__name__} has no such column"
-        )
+    made, given = derived or {}, defaults or {}
+    landed = tuple(column_name for column_name in model.__annotations__ if column_name not in made)
+    columns = tuple(column_name for column_name in landed if column_name not in given)
+    for keyword, named in (("derived", made), ("defaults", given)):
+        if unknown := sorted(named.keys() - model.__annotations__.keys()):
+            raise DeclarationError(
+                f"{layer}/{name}: {keyword}= names {unknown[0]!r}, but {model.__name__} has no such column"
+            )
     if issubclass(model, Event) != (event_date is not None) or (event_date and event_date not in columns):
         raise DeclarationError(
             f"{layer}/{name}: an Event needs event_date=, the column that dates it; any other table must not have it"
@@ -86,14 +98,14 @@ def source(
                 pii=bool((shown[column_name].metadata or {}).get("pii")),
             ),
         )
-        for column_name in columns
+        for column_name in landed
     }
     raw = TableContract.of(_raw(name, base, model, text), "raw", name)
     quarantine = TableContract.of(_quarantine(name, base, model, text, raw), "quarantine", name, [raw])
     cleaned = TableContract.of(model, layer, name, [raw])
     if len(cleaned.key) != 1:
         raise DeclarationError(f"{cleaned.name}: the key of a source table must be one column, its id")
-    return SourceTable(name, columns, raw, quarantine, cleaned, event_date, made)
+    return SourceTable(name, columns, raw, quarantine, cleaned, event_date, made, given)
 
 
 def _raw(

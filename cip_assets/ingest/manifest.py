@@ -232,7 +232,7 @@ def _check_columns(header: Header, source: SourceTable) -> None:
         has = "none of them" if len(missing) == len(source.columns) else ", ".join(map(_visible, names))
         columns = "column" if len(missing) == 1 else "columns"
         raise UnreadableFileError(f"line {header.line} lacks {columns} {', '.join(missing)}; it has {has}")
-    taken = sorted((set(names) - set(source.columns)) & set(source.raw.columns))
+    taken = sorted((set(names) - set(source.texts)) & set(source.raw.columns))
     if taken:
         raise UnreadableFileError(
             f"line {header.line} names column {taken[0]!r}, which the platform adds itself; rename it"

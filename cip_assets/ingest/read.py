@@ -45,7 +45,7 @@ def read_landing(
         [*source.raw.spark_schema, *(T.StructField(name, T.StringType()) for name in extras)]
     )
     arrow_schema = to_arrow_schema(schema)
-    text_columns = [*source.columns, *extras]
+    text_columns = [*source.texts, *extras]
     wanted_months = None if months is None else pa.array(list(months), pa.date32())
 
     def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

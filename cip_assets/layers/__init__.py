@@ -113,7 +113,7 @@ def check_rules(rules: Rules, path: Path) -> None:
         PlatformError: a column or layer is unknown, or a layer is missing. The message names the key.
 
     """
-    known = {f"{name}.{column}" for name, source in SOURCE_TABLES.items() for column in source.columns}
+    known = {f"{name}.{column}" for name, source in SOURCE_TABLES.items() for column in source.texts}
     for section, keys in (("fill", rules.fill), ("vocabulary", rules.vocabulary)):
         unknown = sorted(set(keys) - known)
         if unknown:

@@ -11,3 +11,6 @@ NOT_YET = "Not yet a customer"
 
 WITHHELD = "withheld"
 """The model name if the predictions are withheld."""
+
+GUEST = "Guest"
+"""The place of guest orders where others have a segment."""

@@ -191,6 +191,10 @@ CONTRACTS_TO_BREAK: Mapping[str, TableContract] = {
     "customer_360": contract_of("marts", "customer_360"),
     "kpi_revenue_segment": contract_of("marts", "kpi_revenue_segment"),
 }
+BREAK_ROW_RULES: Mapping[str, Mapping[str, Row]] = {
+    "transactions": {"customer_id:missing": {"customer_id": None, "is_guest": False}}
+}
+"""Rules over several columns, with values that break them."""
 GOOD_VALUES: Mapping[str, Row] = {
     "example": GOOD_EXAMPLE,
     "quarantine": {"outcome": "superseded"},
@@ -261,15 +265,17 @@ def test_each_rule_is_broken_only_by_its_row_and_pandera_agrees(spark: SparkSess
     assert broken_by_sql(spark, contract, [good]) == [set()]
     assert broken_by_pandera(spark, contract, [good]) == set()
 
-    breaking = {
+    of_columns = {
         f"{column_name}:{problem}": {**good, column_name: value}
         for column_name, declared in contract.columns.items()
         for problem, value in breaking_values(declared)
     }
+    of_rows = {rule: {**good, **values} for rule, values in BREAK_ROW_RULES.get(name, {}).items()}
+    breaking = of_columns | of_rows
     assert set(breaking) == {rule.name for rule in contract.rules}
     by_sql = broken_by_sql(spark, contract, list(breaking.values()))
     assert dict(zip(breaking, by_sql, strict=True)) == {rule: {rule} for rule in breaking}
-    assert broken_by_pandera(spark, contract, [good, *breaking.values()]) == set(breaking)
+    assert broken_by_pandera(spark, contract, [good, *of_columns.values()]) == set(of_columns)
 
 
 example_rows = st.lists(

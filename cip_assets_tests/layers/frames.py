@@ -50,11 +50,15 @@ def rows_of(contract: TableContract, text: str) -> list[Row]:
 
 
 def landed(table: str, text: str) -> list[Row]:
-    """Rows of a cleaned table, with the provenance and the month that cleaning adds."""
+    """Rows of a cleaned table, with what cleaning adds: the provenance, the month, and what a file may lack."""
     source = SOURCE_TABLES[table]
     rows = rows_of(source.cleaned, text)
     for line, row in enumerate(rows, 2):
         row |= {"source_file": f"{table}.csv", "source_version": "0123456789abcdef", "source_line": line}
+        if "is_guest" in source.defaults:
+            row.setdefault("is_guest", False)
+        if table == "transactions":
+            row.setdefault("order_id", row["transaction_id"])
         if source.event_date:
             row["month"] = month_of(row[source.event_date])
     return rows

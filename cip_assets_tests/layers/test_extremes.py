@@ -127,7 +127,8 @@ def reason_of(source: SourceTable, column: str, text: str, rules: Rules) -> str:
     declared = source.cleaned.columns[column]
     data_type, text = declared.dtype.type, text.strip(" \t\r\n\x0b\x0c\u00a0\u3000\u2028\x85")
     if not text:
-        is_missing = not declared.nullable and f"{source.name}.{column}" not in rules.fill
+        is_missing = not declared.nullable or f"{column}:missing" in source.cleaned.row_rules
+        is_missing &= f"{source.name}.{column}" not in rules.fill
         return f"{column}:missing" if is_missing else ""
     problem = ""
     if isinstance(data_type, T.IntegerType | T.DecimalType):

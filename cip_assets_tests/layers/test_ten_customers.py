@@ -76,7 +76,7 @@ hal         |                |              |
 ivy         |                |              |
 """
 
-# return_rate counts returned transactions, not returns: fay returned f1 twice, so 1 of 2; ann a7 and a9, 2 of 10;
+# return_rate counts returned orders, not returns: fay returned f1 twice, so 1 of 2; ann a7 and a9, 2 of 10;
 # eve e1, 1 of 4, because r7 names one of ann's transactions; the return of gus names none. r5 is after D.
 # returned_amount: ann 100+333.33; eve 33.34+5; fay 300+200. net = monetary - returned; dan 0 - 7.
 RETURNED = """
@@ -208,7 +208,7 @@ gus         | false     | 120          | 1         | 1             | 300.02     
 zoe         | true      | 100          | 2         | 2             | 77.70          | 38.85
 """,
     "features/returns": """
-customer_id | total_returns | returned_amount | returned_transactions
+customer_id | total_returns | returned_amount | returned_orders
 ann         | 2             | 433.33          | 2
 dan         | 1             | 7.00            | 0
 eve         | 2             | 38.34           | 1
@@ -254,10 +254,10 @@ fay         | 500.01         | 152         | 1
 gus         | 300.00         | 120         | 0
 """,
     # zoe counts in every total except total_customers. Returned 433.33+38.34+500+50.50+0.02+7 = 1029.19.
-    # 7697.74 / 25 transactions = 307.9096.
+    # 7697.74 / 25 orders = 307.9096.
     "marts/kpi_totals": """
-total_customers | buyers | total_revenue | net_revenue | returned_amount | avg_order_value | orphan_revenue
-9               | 7      | 7697.74       | 6668.55     | 1029.19         | 307.91          | 77.70
+total_customers | buyers | orders | order_lines | guest_orders | first_order_day | last_order_day | total_revenue | net_revenue | returned_amount | avg_order_value | orphan_revenue | guest_revenue
+9               | 7      | 25     | 25          | 0            | 2024-01-10      | 2024-06-20     | 7697.74       | 6668.55     | 1029.19         | 307.91          | 77.70          | 0.00
 """,
     # Of 23 sessions: 1/23 = 0.0434783, 2/23 = 0.0869565, 3/23 = 0.1304348, 11/23 = 0.4782609.
     "marts/kpi_activity": """
@@ -384,7 +384,7 @@ def test_population_has_customers_who_signed_up_or_had_an_event(tables: Tables) 
 # Returns: February r1 r2, March r6 r7 r9, April r3 r8, May r4 r10.
 # Returning buyers first bought in an earlier month: in February ann, bob and fay of 5; in March all except zoe.
 TRENDS = """
-month      | is_complete | buyers | returning_buyers | repeat_rate | transactions | returns | return_ratio | active_customers | tickets | complaints_per_100
+month      | is_complete | buyers | returning_buyers | repeat_rate | order_lines | returns | return_ratio | active_customers | tickets | complaints_per_100
 2024-01-01 | true        | 3      | 0                | 0.000000    | 4            | 0       | 0.000000     | 3                | 0       | 0.000000
 2024-02-01 | true        | 5      | 3                | 0.600000    | 8            | 2       | 0.250000     | 5                | 1       | 20.000000
 2024-03-01 | true        | 4      | 3                | 0.750000    | 6            | 3       | 0.500000     | 4                | 2       | 50.000000
@@ -541,9 +541,14 @@ def test_a_day_that_cost_nothing_is_a_purchase_day_but_not_a_paid_day(spark: Spa
         "cat": [(1, "5.00")],
     }
     rows = [
-        {"customer_id": who, "transaction_date": date(2024, 3, day), "amount": Decimal(amount)}
+        {
+            "customer_id": who,
+            "order_id": f"{who}{n}",
+            "transaction_date": date(2024, 3, day),
+            "amount": Decimal(amount),
+        }
         for who, paid in days.items()
-        for day, amount in paid
+        for n, (day, amount) in enumerate(paid)
     ]
     bought = frame_of(spark, contract_of("cleaned", "transactions").spark_schema, rows)
     known = frame_of(spark, contract_of("cleaned", "customers").spark_schema, landed("customers", CUSTOMERS))
@@ -619,7 +624,7 @@ def test_without_events_tables_are_empty_and_totals_are_zero(spark: SparkSession
         spark, contract_of("cleaned", "customers").spark_schema, landed("customers", CUSTOMERS)
     )
     bought = purchases(transactions=empty("transactions"), customers=customers, as_of=D)
-    returned = returns(returns=empty("returns"), transactions=empty("transactions"), as_of=D)
+    assert collected(returns(returns=empty("returns"), transactions=empty("transactions"), as_of=D)) == []
     cuts = rfm_cut_points(purchases=bought, as_of=D)
     assert collected(cuts) == []
     assert collected(rfm(purchases=bought, rfm_cut_points=cuts, as_of=D, rules=rules)) == []
@@ -633,7 +638,15 @@ def test_without_events_tables_are_empty_and_totals_are_zero(spark: SparkSession
         web_activity=empty("web_activity"),
         as_of=D,
     )
-    totals = collected(kpi_totals(population=known, purchases=bought, returns=returned, as_of=D))
+    totals = collected(
+        kpi_totals(
+            population=known,
+            purchases=bought,
+            transactions=empty("transactions"),
+            returns=empty("returns"),
+            as_of=D,
+        )
+    )
     # All except ivy and jon, who signed up after D.
     assert [
         (row["total_customers"], row["buyers"], row["total_revenue"], row["avg_order_value"])

@@ -93,18 +93,21 @@ def judge(raw: DataFrame, source: SourceTable, rules: Rules, elsewhere: DataFram
 
 def _with_reasons(lines: DataFrame, source: SourceTable, rules: Rules) -> DataFrame:
     """The lines with their values in the types of the contract, and the reasons."""
-    texts = {name: _present_text(name, source) for name in source.columns}
-    values = {name: _typed(texts[name], name, source, rules) for name in source.columns}
+    texts = {name: _present_text(name, source) for name in source.texts}
+    values = {name: _typed(texts[name], name, source, rules) for name in source.texts}
     typed = lines.select(
         *(name for name in PROVENANCE if name in lines.columns),
         "ragged_text",
         "field_count",
         "header_field_count",
         HERE,
-        F.struct(*(F.col(name) for name in source.columns)).alias("text"),
-        *(texts[name].isNotNull().alias(f"has_{name}") for name in source.columns),
+        F.struct(*(F.col(name) for name in source.texts)).alias("text"),
+        *(texts[name].isNotNull().alias(f"has_{name}") for name in source.texts),
         *(value.alias(name) for name, value in values.items()),
     )
+    for name, default in source.defaults.items():
+        unread = F.col(f"has_{name}")  # what cannot be read stays a problem
+        typed = typed.withColumn(name, F.when(unread, F.col(name)).otherwise(default()))
     for name, expression in sorted(source.derived.items()):
         typed = typed.withColumn(name, expression())
     # This shuffle halves the time on both engines, because without it they read every text again for each rule that
@@ -154,11 +157,15 @@ def quarantine_rows(judged: DataFrame, source: SourceTable) -> DataFrame:
     kept_out = judged.where("outcome <> 'cleaned'").withColumn(
         "reasons", F.when(F.col("outcome") == "superseded", superseded).otherwise(F.col("reasons"))
     )
-    fields = [_csv_field(F.col("text")[name]) for name in source.columns]
+    texts = {name: F.col("text")[name] for name in source.texts}
+    fields = [
+        F.when(text.isNotNull(), _csv_field(text)) if name in source.defaults else _csv_field(text)
+        for name, text in texts.items()
+    ]
     raw_text = F.coalesce(F.col("ragged_text"), F.concat_ws(",", *fields))
     provenance = [name for name in source.quarantine.columns if name in PROVENANCE]
     return kept_out.select(
-        *(F.col("text")[name].alias(name) for name in source.columns),
+        *(F.col("text")[name].alias(name) for name in source.texts),
         "outcome",
         "reasons",
         raw_text.alias("raw_text"),
@@ -170,13 +177,13 @@ def _reasons(source: SourceTable) -> list[Column]:
     """For each possible problem, its name if the line has it, else null."""
     found = []
     for name, declared in source.cleaned.columns.items():
-        if name in source.columns:
+        if name in source.texts:
             unreadable = F.col(f"has_{name}") & F.col(name).isNull()
             if name not in _KEPT_WHEN_UNREADABLE:
                 found.append(F.when(unreadable, F.lit(f"{name}:{_problem_of_type(declared.dtype.type)}")))
     for rule in source.cleaned.rules:
         name = rule.name.split(":")[0]
-        if name in PROVENANCE:
+        if name in PROVENANCE or rule.name in {f"{default}:missing" for default in source.defaults}:
             continue
         broken = F.expr(rule.broken_when)
         if rule.name == f"{name}:missing":
@@ -195,6 +202,8 @@ _KEPT_WHEN_UNREADABLE = {"date_of_birth"}
 
 
 def _problem_of_type(data_type: T.DataType) -> str:
+    if isinstance(data_type, T.BooleanType):
+        return "not_true_or_false"
     return "not_a_date" if isinstance(data_type, T.DateType | T.TimestampType) else "not_a_number"
 
 
@@ -226,6 +235,8 @@ def _typed(text: Column, name: str, source: SourceTable, rules: Rules) -> Column
         return _number(text, WHOLE_NUMBER, F.regexp_replace(text, "[.]0*$", ""), data_type)
     if data_type == MONEY:
         return money_of(text)
+    if isinstance(data_type, T.BooleanType):
+        return F.when(F.lower(text).isin("true", "false"), F.lower(text) == "true")
     is_date = text.rlike(ISO_DATE) & ~text.startswith(NO_YEAR)
     if isinstance(data_type, T.DateType):
         return F.when(is_date, F.substring(text, 1, 10).try_cast("date"))

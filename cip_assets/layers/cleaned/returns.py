@@ -1,5 +1,6 @@
 """The source table ``returns``."""
 
+import pyspark.sql.functions as F
 import pyspark.sql.types as T
 
 from cip_assets.contracts.contract import column
@@ -8,16 +9,28 @@ from cip_assets.contracts.text_formats import LARGEST_AMOUNT
 from cip_assets.contracts.types import Event, Money
 
 
-class Returns(Event, grain="one row per return", key=["return_id"], domain="returns"):
+class Returns(
+    Event,
+    grain="one row per return",
+    key=["return_id"],
+    domain="returns",
+    row_rules={"customer_id:missing": "customer_id IS NULL AND NOT is_guest"},
+):
     """Returned goods."""
 
     return_id: T.StringType = column("Return id", required=True)
-    transaction_id: T.StringType = column("Returned transaction")
-    customer_id: T.StringType = column("Customer who returned the goods", required=True)
+    transaction_id: T.StringType = column("Returned order line; empty if it is not known")
+    customer_id: T.StringType = column("Customer who returned the goods; empty for a guest")
     product_id: T.StringType = column("Returned product")
     amount: Money = column("Refund", required=True, ge=0, le=LARGEST_AMOUNT, unit="currency")
     return_reason: T.StringType = column("Reason for the return", required=True)
     return_date: T.DateType = column("Day of the return", required=True)
+    order_id: T.StringType = column("Returned order; empty if only the line is given, or neither is known")
+    is_guest: T.BooleanType = column("True if the shop does not know who returned the goods", required=True)
 
 
-returns = source(Returns, event_date="return_date")
+returns = source(
+    Returns,
+    event_date="return_date",
+    defaults={"order_id": lambda: F.lit(None).cast("string"), "is_guest": lambda: F.lit(False)},
+)

@@ -1,5 +1,6 @@
 """The source table ``transactions``."""
 
+import pyspark.sql.functions as F
 import pyspark.sql.types as T
 
 from cip_assets.contracts.contract import column
@@ -8,17 +9,29 @@ from cip_assets.contracts.text_formats import LARGEST_AMOUNT, LARGEST_QUANTITY
 from cip_assets.contracts.types import Event, Money
 
 
-class Transactions(Event, grain="one row per transaction", key=["transaction_id"], domain="sales"):
-    """Purchases: who bought what, when and for how much."""
+class Transactions(
+    Event,
+    grain="one row per order line",
+    key=["transaction_id"],
+    domain="sales",
+    row_rules={"customer_id:missing": "customer_id IS NULL AND NOT is_guest"},
+):
+    """Order lines: who bought what, when and for how much."""
 
-    transaction_id: T.StringType = column("Transaction id", required=True)
-    customer_id: T.StringType = column("Customer who bought", required=True)
+    transaction_id: T.StringType = column("Id of the order line", required=True)
+    customer_id: T.StringType = column("Customer who bought; empty for a guest")
     product_id: T.StringType = column("Product bought")
     quantity: T.IntegerType = column("Units bought", required=True, ge=1, le=LARGEST_QUANTITY, unit="units")
     price: Money = column("Price of one unit", ge=0, le=LARGEST_AMOUNT, unit="currency")
     amount: Money = column("Amount paid", required=True, ge=0, le=LARGEST_AMOUNT, unit="currency")
     payment_method: T.StringType = column("Payment method", required=True)
     transaction_date: T.DateType = column("Day of the purchase", required=True)
+    order_id: T.StringType = column("Order of the line; the line's own id if it is not given", required=True)
+    is_guest: T.BooleanType = column("True if the shop does not know who bought", required=True)
 
 
-transactions = source(Transactions, event_date="transaction_date")
+transactions = source(
+    Transactions,
+    event_date="transaction_date",
+    defaults={"order_id": lambda: F.col("transaction_id"), "is_guest": lambda: F.lit(False)},
+)

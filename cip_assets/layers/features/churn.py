@@ -54,7 +54,7 @@ class Churn(CustomerSnapshot, grain="one row per known buyer and snapshot day", 
         "recent_sessions",
         "earlier_sessions",
         "open_tickets",
-        "returned_transactions",
+        "returned_orders",
         required=True,
     )
 
@@ -89,7 +89,7 @@ def churn(
         with_row(purchases.where("NOT is_orphan"), churn_model.select("churn_model"))
         .join(clv.select("customer_id", F.col("p_active").alias("purchase_model")), "customer_id")
         .join(challenger.select("customer_id", F.col("p_active").alias("challenger")), "customer_id", "left")
-        .join(returns.select("customer_id", "returned_transactions"), "customer_id", "left")
+        .join(returns.select("customer_id", "returned_orders"), "customer_id", "left")
         .join(support.select("customer_id", "open_tickets"), "customer_id", "left")
         .join(engagement.select("customer_id", "recent_sessions", "earlier_sessions"), "customer_id", "left")
         .withColumn("is_churn_risk", F.col("recency_days") > rules.churn.risk_after_days)
@@ -121,7 +121,7 @@ def _churn_reasons() -> list[Column]:
         F.when(has_dropped, F.lit("visits have dropped")),
         F.when(F.col("open_tickets") > 0, F.lit("open complaint")),
         F.when(
-            F.col("returned_transactions") * 2 >= F.col("frequency"),
+            F.col("returned_orders") * 2 >= F.col("frequency"),
             F.lit("returned half of purchases or more"),
         ),
     ]

@@ -18,7 +18,7 @@ from cip_assets.analytics.forecasting.scores import (
     RECENCY,
 )
 from cip_assets.analytics.forecasting.scoring import predicted
-from cip_assets.calc.as_of import until
+from cip_assets.calc.as_of import of_customers_until
 from cip_assets.calc.exact import MONEY, RATIO, total_money
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import column
@@ -238,7 +238,7 @@ def _buyers(events: Events, day: date, until_day: date, rules: Rules) -> DataFra
 def _purchases_between(events: Events, after: date, until_day: date) -> DataFrame:
     """Purchase days and spend of each customer after one day, up to and including another."""
     return (
-        until(events.transactions, "transaction_date", until_day)
+        of_customers_until(events.transactions, "transaction_date", until_day)
         .where(F.col("transaction_date") > F.lit(after))
         .groupBy("customer_id", "transaction_date")
         .agg(total_money("amount").alias("amount"))

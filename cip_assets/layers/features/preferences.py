@@ -6,7 +6,7 @@ import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from pyspark.sql import Column, DataFrame
 
-from cip_assets.calc.as_of import until
+from cip_assets.calc.as_of import of_customers_until
 from cip_assets.calc.exact import total_money
 from cip_assets.calc.ranking import first_by
 from cip_assets.contracts.contract import column
@@ -23,7 +23,7 @@ class Preferences(
     """Each buyer's favorite payment method, category and brand. If tied, the first in alphabetical order counts."""
 
     payment_method: T.StringType = column(
-        "Payment method used in the most transactions", "payment_method", "transaction_id", required=True
+        "Payment method used in the most orders", "payment_method", "order_id", required=True
     )
     top_category: T.StringType = column(
         "Category with the highest spend", "category", "amount", required=True
@@ -33,7 +33,7 @@ class Preferences(
 
 @table(Preferences, transactions=Transactions, products=Products)
 def preferences(transactions: DataFrame, products: DataFrame, as_of: date) -> DataFrame:
-    bought = until(transactions, "transaction_date", as_of)
+    bought = of_customers_until(transactions, "transaction_date", as_of)
     described_products = products.select("product_id", "category", "brand")
     described = bought.join(described_products, "product_id", "left")
 
@@ -45,7 +45,11 @@ def preferences(transactions: DataFrame, products: DataFrame, as_of: date) -> Da
 
     spend = total_money("amount")
     return (
-        favorite(bought, "payment_method", F.count("*"))
+        favorite(
+            bought.select("customer_id", "order_id", "payment_method").distinct(),
+            "payment_method",
+            F.count("*"),
+        )
         .join(favorite(described, "category", spend), "customer_id")
         .join(favorite(described, "brand", spend), "customer_id")
         .withColumnsRenamed({"category": "top_category", "brand": "top_brand"})

@@ -6,7 +6,7 @@ import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from pyspark.sql import Column, DataFrame
 
-from cip_assets.calc.as_of import days_since, until
+from cip_assets.calc.as_of import days_since, of_customers_until
 from cip_assets.calc.exact import RATIO, cents, mean_money, ratio, total_money
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import table
@@ -33,7 +33,7 @@ class Purchases(
     recency_days: T.IntegerType = column(
         "Days since the last purchase", "transaction_date", required=True, unit="days", ge=0
     )
-    frequency: T.LongType = column("Number of transactions", "transaction_id", required=True, ge=1)
+    frequency: T.LongType = column("Number of orders", "order_id", required=True, ge=1)
     purchase_days: T.LongType = column(
         "Days with at least one purchase", "transaction_date", required=True, ge=1
     )
@@ -47,7 +47,7 @@ class Purchases(
     avg_order_value: Money = column(
         "monetary_value / frequency, rounded half up to the cent",
         "amount",
-        "transaction_id",
+        "order_id",
         required=True,
         unit="currency",
     )
@@ -62,16 +62,19 @@ class Purchases(
 
 @table(Purchases, transactions=Transactions, customers=Customers)
 def purchases(transactions: DataFrame, customers: DataFrame, as_of: date) -> DataFrame:
-    # Aggregated by day first, because counting distinct days directly keeps a set for each customer.
-    days = (
-        until(transactions, "transaction_date", as_of)
-        .groupBy("customer_id", "transaction_date")
-        .agg(F.count("*").alias("transactions"), total_money("amount").alias("amount"))
+    # Aggregated by order and day first, because counting distinct ones directly keeps a set for each customer.
+    orders = (
+        of_customers_until(transactions, "transaction_date", as_of)
+        .groupBy("customer_id", "order_id")
+        .agg(F.min("transaction_date").alias("transaction_date"), total_money("amount").alias("amount"))
+    )
+    days = orders.groupBy("customer_id", "transaction_date").agg(
+        F.count("*").alias("orders"), total_money("amount").alias("amount")
     )
     totals = days.groupBy("customer_id").agg(
         F.min("transaction_date").alias("first_purchase_date"),
         F.max("transaction_date").alias("last_purchase_date"),
-        F.sum("transactions").cast("bigint").alias("frequency"),
+        F.sum("orders").cast("bigint").alias("frequency"),
         F.count("*").alias("purchase_days"),
         F.count(F.when(F.col("amount") > 0, 1)).alias("paid_days"),
         total_money("amount").alias("monetary_value"),

@@ -6,7 +6,7 @@ import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
-from cip_assets.calc.as_of import until
+from cip_assets.calc.as_of import of_customers_until
 from cip_assets.calc.exact import total_money
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import table
@@ -22,9 +22,11 @@ class CustomerReturns(
 
     total_returns: T.LongType = column("Number of returns", "return_id", required=True, ge=1)
     returned_amount: Money = column("Total refunded", "amount", required=True, ge=0, unit="currency")
-    returned_transactions: T.LongType = column(
-        "The customer's own transactions that had a return, in part or in full",
+    returned_orders: T.LongType = column(
+        "The customer's own orders that had a return, in part or in full",
+        "transactions.order_id",
         "transactions.transaction_id",
+        "returns.order_id",
         "returns.transaction_id",
         required=True,
         ge=0,
@@ -33,15 +35,22 @@ class CustomerReturns(
 
 @table(CustomerReturns, returns=Returns, transactions=Transactions)
 def returns(returns: DataFrame, transactions: DataFrame, as_of: date) -> DataFrame:
-    known_returns = until(returns, "return_date", as_of)
+    known_returns = of_customers_until(returns, "return_date", as_of)
     totals = known_returns.groupBy("customer_id").agg(
         F.count("*").alias("total_returns"), total_money("amount").alias("returned_amount")
     )
-    pair = ["customer_id", "transaction_id"]
+    bought = of_customers_until(transactions, "transaction_date", as_of)
+
+    def returned_by(place: str) -> DataFrame:
+        """The orders that a return names by their line or by themselves."""
+        named = known_returns.select("customer_id", place).distinct()
+        return bought.join(named, ["customer_id", place], "left_semi").select("customer_id", "order_id")
+
     returned = (
-        until(transactions, "transaction_date", as_of)
-        .join(known_returns.select(*pair).distinct(), pair, "left_semi")
+        returned_by("transaction_id")
+        .union(returned_by("order_id"))
+        .distinct()
         .groupBy("customer_id")
-        .agg(F.count("*").alias("returned_transactions"))
+        .agg(F.count("*").alias("returned_orders"))
     )
-    return totals.join(returned, "customer_id", "left").fillna({"returned_transactions": 0})
+    return totals.join(returned, "customer_id", "left").fillna({"returned_orders": 0})

@@ -21,7 +21,7 @@ class Rfm(CustomerSnapshot, grain="one row per known buyer and snapshot day", do
     """Recency, frequency and monetary scores from 1 to 5 (5 is best for all three), and the segment."""
 
     recency_days: T.IntegerType = column("Days since the last purchase", required=True, unit="days", ge=0)
-    frequency: T.LongType = column("Number of transactions", required=True, ge=1)
+    frequency: T.LongType = column("Number of orders", required=True, ge=1)
     monetary_value: Money = column("Total spend", required=True, ge=0, unit="currency")
     r_score: T.IntegerType = column(
         "6 minus (1 + number of cut-points that recency_days exceeds)",

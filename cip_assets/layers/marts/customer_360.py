@@ -35,15 +35,15 @@ class Customer360(
 
     customer_id: T.StringType = column("Customer id", required=True)
     recency_days: T.IntegerType = column("Days since the last purchase", unit="days", ge=0)
-    frequency: T.LongType = column("Number of transactions", required=True, ge=0)
+    frequency: T.LongType = column("Number of orders", required=True, ge=0)
     monetary_value: Money = column("Total spend", required=True, ge=0, unit="currency")
     avg_order_value: Money = column("monetary_value / frequency", unit="currency", ge=0)
     payment_method: T.StringType = column("Most used payment method")
     total_returns: T.LongType = column("Number of returns", required=True, ge=0)
     returned_amount: Money = column("Total refunded", required=True, ge=0, unit="currency")
     return_rate: Ratio = column(
-        "Share of the customer's transactions that had a return",
-        "returned_transactions",
+        "Share of the customer's orders that had a return",
+        "returned_orders",
         "frequency",
         ge=0,
         le=1,
@@ -178,7 +178,7 @@ def customer_360(
         "frequency",
         "purchase_days",
         "total_returns",
-        "returned_transactions",
+        "returned_orders",
         "total_sessions",
         "active_days",
         "total_tickets",
@@ -193,7 +193,7 @@ def customer_360(
         .withColumn("engagement_score", F.coalesce("engagement_score", F.lit(0).cast("decimal(18,6)")))
         .withColumn("net_revenue", (F.col("monetary_value") - F.col("returned_amount")).cast("decimal(18,2)"))
         .withColumn("historic_value", F.coalesce("historic_value", F.col("net_revenue")))
-        .withColumn("return_rate", ratio("returned_transactions", "frequency"))
+        .withColumn("return_rate", ratio("returned_orders", "frequency"))
     )
     shown = with_row(whole, churn_model.select("is_purchase_model_withheld"))
     is_withheld = F.col("is_purchase_model_withheld")

@@ -21,8 +21,8 @@ class KpiMonthlyRevenue(
 
     month: T.DateType = column("Month, by its first day", required=True)
     monthly_revenue: Money = column("Revenue of the month", "amount", required=True, ge=0, unit="currency")
-    orders: T.LongType = column("Number of transactions", "transaction_id", required=True, ge=0)
-    buyers: T.LongType = column("Buyers in the month", "customer_id", required=True, ge=0)
+    orders: T.LongType = column("Number of orders", "order_id", required=True, ge=0)
+    buyers: T.LongType = column("Buyers in the month, without guests", "customer_id", required=True, ge=0)
     is_complete: T.BooleanType = column(
         "False if the month ends after the snapshot day, so that its figures cover only a part of it",
         "month",
@@ -38,7 +38,7 @@ def kpi_monthly_revenue(transactions: DataFrame, as_of: date) -> DataFrame:
         .groupBy("month")
         .agg(
             total_money("amount").alias("monthly_revenue"),
-            F.count("*").alias("orders"),
+            F.countDistinct("order_id").alias("orders"),
             F.countDistinct("customer_id").alias("buyers"),
         )
     )

@@ -21,7 +21,7 @@ class KpiTopCustomers(
     )
     customer_id: T.StringType = column("Customer id", required=True)
     monetary_value: Money = column("Total spend", required=True, ge=0, unit="currency")
-    frequency: T.LongType = column("Number of transactions", required=True, ge=1)
+    frequency: T.LongType = column("Number of orders", required=True, ge=1)
     last_purchase_date: T.DateType = column("Last purchase day", required=True)
     rfm_segment: T.StringType = column("Segment by RFM score", required=True)
 

@@ -34,8 +34,8 @@ class KpiTopProducts(DaySnapshot, grain="one row per rank and snapshot day", key
     brand: T.StringType = column("Brand; 'Unknown' if the product is missing from products", required=True)
     revenue: Money = column("Revenue from the product", "amount", required=True, ge=0, unit="currency")
     units: T.LongType = column("Units sold", "quantity", required=True, ge=1)
-    orders: T.LongType = column("Number of transactions", "transaction_id", required=True, ge=1)
-    buyers: T.LongType = column("Buyers of the product", "customer_id", required=True, ge=1)
+    orders: T.LongType = column("Orders with the product", "order_id", required=True, ge=1)
+    buyers: T.LongType = column("Buyers of the product, without guests", "customer_id", required=True, ge=0)
 
 
 @csv_file(order_by=["rank"])
@@ -48,7 +48,7 @@ def kpi_top_products(transactions: DataFrame, products: DataFrame, as_of: date, 
         .agg(
             total_money("amount").alias("revenue"),
             F.sum("quantity").cast("bigint").alias("units"),
-            F.count("*").alias("orders"),
+            F.countDistinct("order_id").alias("orders"),
             F.countDistinct("customer_id").alias("buyers"),
         )
     )

@@ -7,7 +7,7 @@ import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
-from cip_assets.calc.as_of import is_over, month_grid, until
+from cip_assets.calc.as_of import is_over, month_grid, of_customers_until, until
 from cip_assets.calc.exact import ratio
 from cip_assets.calc.ranking import bin_number, nearest_rank
 from cip_assets.config.rules import Rules
@@ -40,9 +40,9 @@ class KpiTrends(DaySnapshot, grain="one row per month and snapshot day", key=["m
         "Buyers in the month whose first purchase was in an earlier month", *_RETURNING, required=True, ge=0
     )
     repeat_rate: Ratio = column("returning_buyers / buyers", *_RETURNING, ge=0, le=1)
-    transactions: T.LongType = column("Transactions in the month", "transaction_id", required=True, ge=0)
+    order_lines: T.LongType = column("Order lines in the month", "transaction_id", required=True, ge=0)
     returns: T.LongType = column("Returns dated in the month", "return_id", required=True, ge=0)
-    return_ratio: Ratio = column("returns / transactions", "return_id", "transaction_id", ge=0)
+    return_ratio: Ratio = column("returns / order_lines", "return_id", "transaction_id", ge=0)
     active_customers: T.LongType = column(
         "Customers with a purchase or a session in the month", *_ACTIVE, required=True, ge=0
     )
@@ -92,16 +92,17 @@ def kpi_trends(
     as_of: date,
     rules: Rules,
 ) -> DataFrame:
-    bought = until(transactions, "transaction_date", as_of)
+    sold = until(transactions, "transaction_date", as_of)
+    lines = sold.groupBy("month").agg(F.count("*").alias("order_lines"))
+    bought = of_customers_until(transactions, "transaction_date", as_of)
     starts = purchases.select(
         "customer_id", F.trunc("first_purchase_date", "month").cast("date").alias("start")
     )
-    buyer_months = bought.groupBy("customer_id", "month").agg(F.count("*").alias("transactions"))
+    buyer_months = bought.select("customer_id", "month").distinct()
     buyers = (
         buyer_months.join(starts, "customer_id")
         .groupBy("month")
         .agg(
-            F.sum("transactions").cast("bigint").alias("transactions"),
             F.count("*").alias("buyers"),
             F.count(F.when(F.col("start") < F.col("month"), 1)).alias("returning_buyers"),
         )
@@ -112,8 +113,7 @@ def kpi_trends(
         .agg(F.count("*").alias("sessions"))
     )
     active = (
-        buyer_months.select("customer_id", "month")
-        .union(sessions.select("customer_id", "month"))
+        buyer_months.union(sessions.select("customer_id", "month"))
         .distinct()
         .groupBy("month")
         .agg(F.count("*").alias("active_customers"))
@@ -122,14 +122,14 @@ def kpi_trends(
     tickets = until(support_tickets, "opened_date", as_of).groupBy("month").agg(F.count("*").alias("tickets"))
     churned = _churn_by_engagement(bought, buyer_months, sessions, as_of, rules)
     second_orders = _second_orders(bought, purchases, as_of, rules)
-    parts = [buyers, active, returned, tickets, churned, second_orders]
-    joined = reduce(lambda left, right: left.join(right, "month", "left"), parts, month_grid(buyers, as_of))
-    counts = ["buyers", "returning_buyers", "transactions", "returns", "active_customers", "tickets"]
+    parts = [lines, buyers, active, returned, tickets, churned, second_orders]
+    joined = reduce(lambda left, right: left.join(right, "month", "left"), parts, month_grid(lines, as_of))
+    counts = ["order_lines", "buyers", "returning_buyers", "returns", "active_customers", "tickets"]
     return (
         joined.fillna(0, counts)
         .withColumn("is_complete", is_over(as_of))
         .withColumn("repeat_rate", ratio("returning_buyers", "buyers"))
-        .withColumn("return_ratio", ratio("returns", "transactions"))
+        .withColumn("return_ratio", ratio("returns", "order_lines"))
         .withColumn("complaints_per_100", ratio("100 * tickets", "active_customers"))
     )
 
@@ -170,7 +170,7 @@ def _churn_by_engagement(
     Grain: one row per month whose window is over, with ``churn_rate_q1`` to ``churn_rate_q4``.
     """
     window_end = F.date_add(F.last_day("month"), rules.churn.window_days)
-    cohort = buyer_months.select("customer_id", "month").where(window_end <= F.lit(as_of))
+    cohort = buyer_months.where(window_end <= F.lit(as_of))
     seen = cohort.join(sessions, ["customer_id", "month"], "left").fillna({"sessions": 0})
     cuts = nearest_rank(seen, "sessions", QUARTILE_LIMITS, by=["month"])
     purchase_days = bought.select(F.col("customer_id").alias("buyer"), "transaction_date").distinct()

@@ -30,7 +30,9 @@ def adds_up_check(partitions: Partitions) -> dg.AssetChecksDefinition:
                 "cleaned/returns",
             )
         ],
-        description="Cleaned amounts = customer_360 + orphans = months = total, to the cent; one row per customer.",
+        description=(
+            "Cleaned amounts = customer_360 + orphans + guests = months = total, to the cent; one row per customer."
+        ),
     )
     def adds_up(
         context: dg.AssetCheckExecutionContext,
@@ -51,8 +53,9 @@ def adds_up_check(partitions: Partitions) -> dg.AssetChecksDefinition:
         stated = totals.collect()[0]
         found = {
             "cleaned_transactions": counts.total(until(transactions, "transaction_date", day), "amount"),
-            "customer_360_and_orphans": counts.total(customer_360, "monetary_value")
-            + stated["orphan_revenue"],
+            "customer_360_orphans_and_guests": counts.total(customer_360, "monetary_value")
+            + stated["orphan_revenue"]
+            + stated["guest_revenue"],
             "monthly_revenue": counts.total(monthly, "monthly_revenue"),
         }
         returned = counts.total(until(returns, "return_date", day), "amount")

@@ -244,7 +244,7 @@ def charts(rules: Rules) -> Sequence[Chart]:
             "months",
             "orders",
             "Revenue by month",
-            "Sum of the amounts of each month's transactions. An incomplete month is hollow.",
+            "Sum of the amounts of each month's orders. An incomplete month is hollow.",
             drawn(
                 "months",
                 mark={"type": "bar", "stroke": BLUE, "strokeWidth": 1},
@@ -265,8 +265,8 @@ def charts(rules: Rules) -> Sequence[Chart]:
         Chart(
             "orders",
             "orders",
-            "Transactions by month",
-            "Transactions of each month. The line to an incomplete month is dashed.",
+            "Orders by month",
+            "Orders of each month. The line to an incomplete month is dashed.",
             so_far("orders:Q", ",.0f"),
         ),
         Chart(
@@ -278,9 +278,9 @@ def charts(rules: Rules) -> Sequence[Chart]:
         ),
         Chart(
             "returns",
-            "orders",
+            "order_lines",
             "Return ratio",
-            "Returns of each month, divided by the month's transactions.",
+            "Returns of each month, divided by the month's order lines.",
             line("return_ratio:Q", ".1%"),
         ),
         Chart(
@@ -379,15 +379,15 @@ def charts(rules: Rules) -> Sequence[Chart]:
         ),
         Chart(
             "categories",
-            "orders",
+            "order_lines",
             "Returns by category",
-            "Share of each category's transactions that were returned.",
+            "Share of each category's order lines that were returned.",
             bars(
                 "categories",
                 axis("returned_share:Q", ".0%"),
                 "category",
-                tip("orders:Q", ",.0f"),
-                tip("returned_orders:Q", ",.0f"),
+                tip("order_lines:Q", ",.0f"),
+                tip("returned_lines:Q", ",.0f"),
                 tip("returned_share:Q", ".1%"),
             ),
         ),

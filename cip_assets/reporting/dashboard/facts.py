@@ -14,7 +14,7 @@ import duckdb
 
 from cip_assets.analytics.forecasting.scores import MODELS, PLACES
 from cip_assets.config.rules import Rules
-from cip_assets.layers.labels import NO_PURCHASE, UNKNOWN
+from cip_assets.layers.labels import GUEST, NO_PURCHASE, UNKNOWN
 from cip_assets.reporting.labels import label
 
 COMPLETE, INCOMPLETE = "Complete month", "Incomplete month"
@@ -29,9 +29,13 @@ CELL = ("region", "segment", "cohort")
 """What the page filters by: region, RFM segment, and calendar quarter of the first purchase."""
 
 EVENTS = """
-CREATE TEMP TABLE bought AS
-  SELECT customer_id, product_id, transaction_id, transaction_date AS day, month, amount
+CREATE TEMP TABLE sold AS
+  SELECT coalesce(customer_id, '') AS customer_id, product_id, order_id, transaction_id, transaction_date AS day, month,
+    amount
   FROM transactions WHERE transaction_date <= $day;
+CREATE TEMP TABLE bought AS FROM sold WHERE customer_id <> '';
+CREATE TEMP TABLE given_back AS
+  SELECT coalesce(customer_id, '') AS customer_id, transaction_id, month FROM returns WHERE return_date <= $day;
 CREATE TEMP TABLE starts AS
   SELECT customer_id, first_purchase_date AS first, date_trunc('month', first_purchase_date)::DATE AS month,
     min(day) FILTER (WHERE day > first_purchase_date) AS second
@@ -39,6 +43,7 @@ CREATE TEMP TABLE starts AS
 CREATE TEMP TABLE visits AS
   SELECT customer_id, month, count(*) AS sessions FROM web_activity WHERE timestamp::DATE <= $day GROUP BY ALL;
 """
+"""The events until the day. Guests have the customer id '' here, and only ``bought`` is without them."""
 
 PEOPLE = f"""
 CREATE TEMP TABLE people AS
@@ -47,25 +52,30 @@ CREATE TEMP TABLE people AS
   FROM customer_360 FULL JOIN starts USING (customer_id);
 INSERT INTO people
   SELECT DISTINCT customer_id, '{UNKNOWN}', '{UNKNOWN}', '{NO_PURCHASE}' FROM (
-    SELECT customer_id FROM returns UNION ALL SELECT customer_id FROM support_tickets
+    SELECT customer_id FROM given_back UNION ALL SELECT customer_id FROM support_tickets
     UNION ALL SELECT customer_id FROM visits)
-  WHERE customer_id NOT IN (SELECT customer_id FROM people);
+  WHERE customer_id <> '' AND customer_id NOT IN (SELECT customer_id FROM people);
+INSERT INTO people
+  SELECT DISTINCT customer_id, '{UNKNOWN}', '{GUEST}', '{GUEST}' FROM (
+    SELECT customer_id FROM sold UNION ALL SELECT customer_id FROM given_back)
+  WHERE customer_id = '';
 CREATE TEMP TABLE cells AS
   SELECT *, row_number() OVER (ORDER BY region, segment, cohort) - 1 AS cell
   FROM (SELECT DISTINCT region, segment, cohort FROM people);
 CREATE TEMP TABLE cell_of AS
   SELECT customer_id, cell FROM people JOIN cells USING (region, segment, cohort);
 """
-"""The cell of each person: customers, orphan buyers, and orphans who only returned, asked or visited."""
+"""The cell of each person: customers, orphan buyers, orphans who only returned, asked or visited, and guests."""
 
 MONTHLY = """
 CREATE TEMP TABLE monthly AS
-  SELECT cell, month, sum(amount) AS revenue, count(*) AS orders, count(DISTINCT customer_id) AS buyers
-  FROM bought JOIN cell_of USING (customer_id) GROUP BY ALL
+  SELECT cell, month, sum(amount) AS revenue, count(DISTINCT order_id) AS orders, count(*) AS order_lines,
+    count(DISTINCT nullif(customer_id, '')) AS buyers
+  FROM sold JOIN cell_of USING (customer_id) GROUP BY ALL
   UNION ALL BY NAME SELECT cell, month, count(*) AS tickets
   FROM support_tickets JOIN cell_of USING (customer_id) WHERE opened_date <= $day GROUP BY ALL
   UNION ALL BY NAME SELECT cell, month, count(*) AS returns
-  FROM returns JOIN cell_of USING (customer_id) WHERE return_date <= $day GROUP BY ALL
+  FROM given_back JOIN cell_of USING (customer_id) GROUP BY ALL
   UNION ALL BY NAME SELECT cell, month, count(*) AS active_customers
   FROM (SELECT customer_id, month FROM bought UNION SELECT customer_id, month FROM visits)
     JOIN cell_of USING (customer_id) GROUP BY ALL
@@ -165,11 +175,11 @@ FACTS: Mapping[str, Fact] = {
     ),
     "trends": Fact(
         ("month",),
-        ("orders", "returns", "tickets", "active_customers", "new_buyers", "second_orders"),
+        ("order_lines", "returns", "tickets", "active_customers", "new_buyers", "second_orders"),
         "FROM monthly WHERE month IN (SELECT month FROM kpi_trends WHERE is_complete)",
         {
             "second_order_rate": ("second_orders", "new_buyers", 1),
-            "return_ratio": ("returns", "orders", 1),
+            "return_ratio": ("returns", "order_lines", 1),
             "complaints_per_100": ("tickets", "active_customers", 100),
         },
     ),
@@ -221,23 +231,23 @@ FACTS: Mapping[str, Fact] = {
     ),
     "categories": Fact(
         ("category",),
-        ("orders", "returned_orders"),
+        ("order_lines", "returned_lines"),
         f"""
-        SELECT cell, coalesce(category, '{UNKNOWN}') AS category, count(*) AS orders,
-          count(back.transaction_id) AS returned_orders
-        FROM bought JOIN cell_of USING (customer_id) LEFT JOIN products USING (product_id)
-          LEFT JOIN (SELECT DISTINCT transaction_id FROM returns WHERE return_date <= $day) AS back
-            USING (transaction_id)
+        SELECT cell, coalesce(category, '{UNKNOWN}') AS category, count(*) AS order_lines,
+          count(back.transaction_id) AS returned_lines
+        FROM sold JOIN cell_of USING (customer_id) LEFT JOIN products USING (product_id)
+          LEFT JOIN (SELECT DISTINCT transaction_id FROM given_back) AS back USING (transaction_id)
         GROUP BY ALL
         """,
-        {"returned_share": ("returned_orders", "orders", 1)},
+        {"returned_share": ("returned_lines", "order_lines", 1)},
     ),
     "products": Fact(
         ("product",),
         ("revenue", "orders"),
         f"""
-        SELECT cell, product_name || ' (' || product_id || ')' AS product, sum(amount) AS revenue, count(*) AS orders
-        FROM bought JOIN cell_of USING (customer_id) JOIN kpi_top_products USING (product_id)
+        SELECT cell, product_name || ' (' || product_id || ')' AS product, sum(amount) AS revenue,
+          count(DISTINCT order_id) AS orders
+        FROM sold JOIN cell_of USING (customer_id) JOIN kpi_top_products USING (product_id)
         WHERE rank <= {TOP_PRODUCTS} GROUP BY ALL
         """,
     ),

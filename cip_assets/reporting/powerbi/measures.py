@@ -59,14 +59,14 @@ MEASURES: Sequence[Measure] = (
         "Known buyers",
         _customers("customer_360[frequency] > 0"),
         COUNT,
-        "Customers with at least one transaction",
+        "Customers with at least one order",
     ),
     Measure(
         "customer_360",
         "Spend",
         _total("customer_360", "monetary_value"),
         MONEY,
-        "Sum of the amounts of customers' transactions, without orphan purchases",
+        "Sum of the amounts of customers' orders, without orphans and guests",
     ),
     Measure(
         "customer_360",
@@ -84,10 +84,10 @@ MEASURES: Sequence[Measure] = (
     ),
     Measure(
         "customer_360",
-        "Spend per transaction",
+        "Spend per order",
         _quotient("customer_360", "monetary_value", "frequency"),
         MONEY,
-        "Spend divided by the customers' transactions",
+        "Spend divided by the customers' orders",
     ),
     Measure(
         "customer_360",
@@ -132,14 +132,14 @@ MEASURES: Sequence[Measure] = (
         "Revenue",
         _total("kpi_monthly_revenue", "monthly_revenue"),
         MONEY,
-        "Sum of the amounts of all transactions, including orphan purchases",
+        "Sum of the amounts of all orders, including those of orphans and guests",
     ),
     Measure(
         "kpi_monthly_revenue",
-        "Transactions",
+        "Order count",
         _total("kpi_monthly_revenue", "orders"),
         COUNT,
-        "Number of transactions, including orphan purchases",
+        "Number of orders, including those of orphans and guests",
     ),
     *(
         Measure(
@@ -152,22 +152,22 @@ MEASURES: Sequence[Measure] = (
         for name, form, months, which, is_complete in (
             ("Revenue", MONEY, "complete months", "complete months", "TRUE ()"),
             ("Revenue", MONEY, "incomplete month", "the incomplete month, so far", "FALSE ()"),
-            ("Transactions", COUNT, "complete months", "complete months", "TRUE ()"),
+            ("Order count", COUNT, "complete months", "complete months", "TRUE ()"),
         )
     ),
     Measure(
         "kpi_monthly_revenue",
         "Average order value",
-        "DIVIDE ( [Revenue], [Transactions] )",
+        "DIVIDE ( [Revenue], [Order count] )",
         MONEY,
-        "Revenue divided by transactions, including orphan purchases",
+        "Revenue divided by orders, including those of orphans and guests",
     ),
     Measure(
         "kpi_totals",
         "Net revenue",
         _total("kpi_totals", "net_revenue"),
         MONEY,
-        "Revenue minus returned amounts, including orphan purchases",
+        "Revenue minus returned amounts, including those of orphans and guests",
     ),
     Measure(
         "kpi_totals",
@@ -175,6 +175,13 @@ MEASURES: Sequence[Measure] = (
         _total("kpi_totals", "orphan_revenue"),
         MONEY,
         "Revenue from buyers who are missing from the customers table",
+    ),
+    Measure(
+        "kpi_totals",
+        "Guest orders",
+        _total("kpi_totals", "guest_orders"),
+        COUNT,
+        "Orders whose buyer the shop does not know",
     ),
     Measure(
         "kpi_trends",
@@ -187,9 +194,9 @@ MEASURES: Sequence[Measure] = (
     Measure(
         "kpi_trends",
         "Return ratio",
-        _quotient("kpi_trends", "returns", "transactions"),
+        _quotient("kpi_trends", "returns", "order_lines"),
         SHARE,
-        "Returns divided by transactions",
+        "Returns divided by order lines",
     ),
     Measure("kpi_trends", "Tickets opened", _total("kpi_trends", "tickets"), COUNT, "Support tickets opened"),
     Measure(

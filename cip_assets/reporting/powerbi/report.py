@@ -116,12 +116,13 @@ PAGES: Sequence[Page] = (
                         "[Customers]",
                         "[Revenue]",
                         "[Net revenue]",
-                        "[Transactions]",
+                        "[Order count]",
+                        "[Guest orders]",
                         "[Average order value]",
                     ]
                 },
                 (0, 1, 12, 1),
-                "Snapshot day, customers, revenue, net revenue, transactions and average order value",
+                "Snapshot day, customers, revenue, net revenue, orders, guest orders and average order value",
             ),
             _table(
                 "Answers to the four questions",
@@ -135,18 +136,18 @@ PAGES: Sequence[Page] = (
     Page(
         "revenue",
         "Revenue",
-        "Revenue and transactions by month, including orphan purchases. An incomplete month has its own color.",
+        "Revenue and orders by month, including those of orphans and guests. An incomplete month has its own color.",
         [
             Visual(
                 "lineStackedColumnComboChart",
-                "Revenue and transactions by month",
+                "Revenue and orders by month",
                 {
                     "Category": [MONTH],
                     "Y": ["[Revenue, complete months]", "[Revenue, incomplete month]"],
-                    "Y2": ["[Transactions, complete months]"],
+                    "Y2": ["[Order count, complete months]"],
                 },
                 (0, 1, 12, 4),
-                "Columns of revenue and a line of transactions, by month; an incomplete month has another color",
+                "Columns of revenue and a line of orders, by month; an incomplete month has another color",
                 sort=(MONTH, "Ascending"),
             ),
             _by_month(
@@ -221,12 +222,12 @@ PAGES: Sequence[Page] = (
                     "Values": [
                         "customer_360[rfm_segment]",
                         "[Share of spend]",
-                        "[Spend per transaction]",
+                        "[Spend per order]",
                         "[Net spend]",
                     ]
                 },
                 (8, 1, 4, 4),
-                "Table of the RFM segments: share of spend, spend per transaction, net spend",
+                "Table of the RFM segments: share of spend, spend per order, net spend",
                 sort=("[Share of spend]", "Descending"),
             ),
             Visual(
@@ -354,7 +355,7 @@ PAGES: Sequence[Page] = (
         "Trends show complete months only. Returns by category appear on the dashboard only.",
         [
             _by_month(
-                "Return ratio", ["[Return ratio]"], (0, 1, 6, 3), "Returns divided by transactions, by month"
+                "Return ratio", ["[Return ratio]"], (0, 1, 6, 3), "Returns divided by order lines, by month"
             ),
             _by_month(
                 "Complaints",

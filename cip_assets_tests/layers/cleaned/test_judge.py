@@ -164,6 +164,10 @@ REASONS: Mapping[str, Sequence[tuple[Change, str]]] = {
         ({}, ""),
         ({"transaction_id": ""}, "transaction_id:missing"),
         ({"customer_id": ""}, "customer_id:missing"),
+        ({"customer_id": "", "is_guest": "false"}, "customer_id:missing"),
+        ({"customer_id": "", "is_guest": " TRUE "}, ""),
+        ({"is_guest": "yes"}, "is_guest:not_true_or_false"),
+        ({"order_id": " "}, ""),
         ({"product_id": ""}, ""),
         ({"quantity": ""}, "quantity:missing"),
         ({"quantity": "two"}, "quantity:not_a_number"),
@@ -229,6 +233,8 @@ REASONS: Mapping[str, Sequence[tuple[Change, str]]] = {
         ({}, ""),
         ({"return_id": ""}, "return_id:missing"),
         ({"customer_id": ""}, "customer_id:missing"),
+        ({"customer_id": "", "is_guest": "true"}, ""),
+        ({"is_guest": "1"}, "is_guest:not_true_or_false"),
         ({"transaction_id": "", "product_id": ""}, ""),
         ({"amount": ""}, "amount:missing"),
         ({"amount": "-3"}, "amount:below_minimum"),
@@ -291,17 +297,20 @@ def test_reasons(spark: SparkSession, rules: Rules, table: str) -> None:
 def test_every_rule_of_the_contracts_has_a_case_above(rules: Rules) -> None:
     for table, cases in REASONS.items():
         source = SOURCE_TABLES[table]
-        types = {name: source.cleaned.columns[name].dtype.type for name in source.columns}
+        types = {name: source.cleaned.columns[name].dtype.type for name in source.texts}
         expected = {rule.name for rule in source.cleaned.rules if rule.name.split(":")[0] in types}
         for name, data_type in types.items():
             if isinstance(data_type, T.DateType | T.TimestampType) and name != "date_of_birth":
                 expected.add(f"{name}:not_a_date")
             elif isinstance(data_type, T.NumericType):
                 expected.add(f"{name}:not_a_number")
+            elif isinstance(data_type, T.BooleanType):
+                expected.add(f"{name}:not_true_or_false")
         if source.event_date:
             expected.add(f"{source.event_date}:outside_calendar")
-        # A column with a fill value is never missing.
+        # A column with a fill value or a default is never missing.
         expected -= {f"{key.removeprefix(f'{table}.')}:missing" for key in rules.fill}
+        expected -= {f"{name}:missing" for name in source.defaults}
         seen = {reason for _, reasons in cases for reason in reasons.split("; ")}
         assert seen - {"", "row:too_few_fields", "row:too_many_fields"} == expected, table
 
@@ -310,6 +319,12 @@ def test_every_rule_of_the_contracts_has_a_case_above(rules: Rules) -> None:
 
 VALUES: Mapping[str, Sequence[tuple[Change, Change]]] = {
     "transactions": [
+        # Columns that a file may lack
+        ({}, {"order_id": "id2", "is_guest": False}),
+        (
+            {"order_id": " o7 ", "is_guest": "True", "customer_id": ""},
+            {"order_id": "o7", "is_guest": True, "customer_id": None},
+        ),
         # Numbers
         ({"quantity": "3.0"}, {"quantity": 3}),
         ({"quantity": "3."}, {"quantity": 3}),

@@ -87,10 +87,10 @@ def test_trends_are_those_of_the_mart(sample: Sample, found: Figures) -> None:
         "returns",
         "tickets",
         "active_customers",
+        "order_lines",
     )
-    columns = {name: name for name in equal} | {"orders": "transactions"}
     shown = added_up(found, "trends")
-    same(shown, complete, ("month",), columns)
+    same(shown, complete, ("month",), {name: name for name in equal})
     closed = [row for row in complete if row["new_buyers"] is not None]
     months = {str(row["month"]) for row in closed}
     of_closed = [row for row in shown if row["month"] in months]
@@ -146,7 +146,7 @@ def test_everyone_with_a_prediction_is_in_one_bar(sample: Sample, found: Figures
     assert added_up(found, "customers") == [{"customers": totals["total_customers"]}]
 
 
-def test_returns_by_category_count_a_transaction_once(sample: Sample, found: Figures) -> None:
+def test_returns_by_category_count_an_order_line_once(sample: Sample, found: Figures) -> None:
     category = {row["product_id"]: row["category"] for row in rows_of(sample.settings, "cleaned/products")}
     returned = {row["transaction_id"] for row in rows_of(sample.settings, "cleaned/returns")}
     sold: dict[str, list[int]] = defaultdict(lambda: [0, 0])
@@ -155,7 +155,7 @@ def test_returns_by_category_count_a_transaction_once(sample: Sample, found: Fig
         counts[0] += 1
         counts[1] += row["transaction_id"] in returned
     shown = {
-        row["category"]: [row["orders"], row["returned_orders"]] for row in added_up(found, "categories")
+        row["category"]: [row["order_lines"], row["returned_lines"]] for row in added_up(found, "categories")
     }
     assert shown == dict(sold)
 

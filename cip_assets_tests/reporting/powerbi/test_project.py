@@ -59,14 +59,14 @@ SAME: Sequence[tuple[str, Sequence[str], str]] = (
         "SELECT 50 * least(floor(clv_12m / 50), 20)::INT, count(*) FROM customer_360 WHERE clv_12m IS NOT NULL GROUP BY ALL",
     ),
     ("Known buyers", [SEGMENT], BY_SEGMENT.format("nullif(buyers, 0)", "rfm_segment")),
-    ("Spend", [], "SELECT total_revenue - orphan_revenue FROM kpi_totals"),
+    ("Spend", [], "SELECT total_revenue - orphan_revenue - guest_revenue FROM kpi_totals"),
     ("Spend", [SEGMENT], BY_SEGMENT.format("revenue", "rfm_segment")),
     ("Spend", ["customer_360.value_segment"], BY_SEGMENT.format("revenue", "value_segment")),
     ("Net spend", [REGION], BY_SEGMENT.format("net_revenue", "region")),
     ("Share of spend", [SEGMENT], BY_SEGMENT.format("revenue_share", "rfm_segment")),
-    ("Spend per transaction", [], "SELECT sum(monetary_value) / sum(frequency) FROM customer_360"),
+    ("Spend per order", [], "SELECT sum(monetary_value) / sum(frequency) FROM customer_360"),
     (
-        "Spend per transaction",
+        "Spend per order",
         [SEGMENT],
         OF_CUSTOMERS.format("sum(monetary_value) / nullif(sum(frequency), 0)"),
     ),
@@ -81,18 +81,19 @@ SAME: Sequence[tuple[str, Sequence[str], str]] = (
     ),
     ("Revenue", [], "SELECT total_revenue FROM kpi_totals"),
     ("Revenue", [MONTH], "SELECT month, monthly_revenue FROM kpi_monthly_revenue"),
-    ("Transactions", [MONTH], "SELECT month, orders FROM kpi_monthly_revenue"),
+    ("Order count", [MONTH], "SELECT month, orders FROM kpi_monthly_revenue"),
     *(
         (f"{name}, {which}", [MONTH], f"SELECT month, {column} FROM kpi_monthly_revenue WHERE {condition}")
         for name, column, which, condition in (
             ("Revenue", "monthly_revenue", "complete months", "is_complete"),
             ("Revenue", "monthly_revenue", "incomplete month", "NOT is_complete"),
-            ("Transactions", "orders", "complete months", "is_complete"),
+            ("Order count", "orders", "complete months", "is_complete"),
         )
     ),
     ("Average order value", [MONTH], "SELECT month, monthly_revenue / orders FROM kpi_monthly_revenue"),
     ("Net revenue", [], "SELECT net_revenue FROM kpi_totals"),
     ("Orphan revenue", [], "SELECT orphan_revenue FROM kpi_totals"),
+    ("Guest orders", [], "SELECT guest_orders FROM kpi_totals"),
     ("Second-order rate", [MONTH], BY_MONTH.format("second_order_rate")),
     ("Return ratio", [MONTH], BY_MONTH.format("return_ratio")),
     ("Tickets opened", [MONTH], BY_MONTH.format("tickets")),
@@ -121,7 +122,7 @@ SAME: Sequence[tuple[str, Sequence[str], str]] = (
 )
 """A measure, the columns that it is grouped by, and a query of the marts for those columns and the value."""
 
-MEANS_OF_MONEY = {"Spend per transaction", "Average order value"}
+MEANS_OF_MONEY = {"Spend per order", "Average order value"}
 
 ROLES: Mapping[str, tuple[set[str], set[str]]] = {
     "clusteredBarChart": ({"Category", "Y"}, set()),
