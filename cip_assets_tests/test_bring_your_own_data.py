@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
 import pyspark.sql.types as T
 import pytest
+from deltalake import write_deltalake
 from pyspark.sql import SparkSession
 
 from cip_assets.config.errors import PlatformError
@@ -17,7 +19,7 @@ from cip_assets.config.settings import Settings
 from cip_assets.contracts.source import SourceTable
 from cip_assets.ingest.calendar import Calendar
 from cip_assets.ingest.discover import find_files
-from cip_assets.ingest.manifest import files_to_read
+from cip_assets.ingest.in_step import require_files
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets_tests.conftest import ENGINE, Cip
 from cip_assets_tests.integration.helpers import exported, rows_of
@@ -206,7 +208,7 @@ BAD_FILES: Mapping[str, bytes | None] = {
     "is in a folder with an invalid day": RETURNS.encode(),
     "has a delivery date in the future": RETURNS.encode(),
     "is not gzip data, or is cut off": RETURNS.encode(),
-    "is missing": None,
+    "is missing, although the table has rows": None,
 }
 
 
@@ -223,8 +225,11 @@ def test_a_bad_file_gives_the_documented_line(what: str, line: str, tmp_path: Pa
                 tmp_path, path, Calendar(rules.calendar.first_month, MAY, last_delivery=date(2024, 6, 1))
             )
         ]
+    settings = Settings(tmp_path, ENGINE)
+    row = {"month": "2024-05-01", "source_file": "returns.csv", "source_version": "0", "source_line": 2}
+    write_deltalake(settings.table_uri("raw", "returns"), pa.Table.from_pylist([row]))
     with pytest.raises(PlatformError) as refused:
-        files_to_read(SOURCE_TABLES["returns"], entries, None)
+        require_files(settings, SOURCE_TABLES["returns"], entries)
     assert f"`error {refused.value}`" == line
 
 

@@ -23,7 +23,8 @@ YEAR = 12
 LATEST_PAIRS = 6
 """The questions are about the present, so only the last pairs are compared."""
 
-RISING, FALLING, FLAT, UNKNOWN = "rising", "declining", "no change", "too early to say"
+RISING, FALLING, FLAT = "rising", "declining", "no change"
+UNKNOWN, NO_DATA = "too early to say", "no data"
 
 Monthly = Mapping[date, float]
 
@@ -43,12 +44,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Question:
-    """A question, its measure, and its answers in words by direction."""
+    """A question, its measure, its answers in words by direction, and the monthly count that it needs, in words."""
 
     name: str
     measure: str
     percent: bool
     answers: Mapping[str, str]
+    needs: str
+    needs_in_words: str
 
 
 QUESTIONS = (
@@ -61,12 +64,16 @@ QUESTIONS = (
             FALLING: "Repeat purchases are declining",
             FLAT: "Repeat purchases show no change",
         },
+        "order_lines",
+        "purchases",
     ),
     Question(
         "returns",
         "return_ratio",
         True,
         {RISING: "Returns are rising", FALLING: "Returns are declining", FLAT: "Returns show no change"},
+        "returns",
+        "returns",
     ),
     Question(
         "complaints",
@@ -77,6 +84,8 @@ QUESTIONS = (
             FALLING: "Complaints are declining",
             FLAT: "Complaints show no change",
         },
+        "tickets",
+        "support tickets",
     ),
     Question(
         "engagement",
@@ -87,6 +96,8 @@ QUESTIONS = (
             FALLING: "High engagement predicts churn",
             FLAT: "Engagement does not predict churn",
         },
+        "sessions",
+        "web sessions",
     ),
 )
 
@@ -108,15 +119,25 @@ def change_of(monthly: Monthly) -> Change | None:
     )
 
 
-def direction_of(change: Change | None) -> str:
+def has_data(months: Iterable[Mapping[str, object]], question: Question) -> bool:
+    """Whether the source that a question needs was delivered; also true if there are no months yet."""
+    counts = [row[question.needs] for row in months]
+    return not counts or any(count is not None for count in counts)
+
+
+def direction_of(change: Change | None, *, has_data: bool = True) -> str:
     """The direction, if the interval excludes zero."""
+    if not has_data:
+        return NO_DATA
     if change is None:
         return UNKNOWN
     return RISING if change.low > 0 else FALLING if change.high < 0 else FLAT
 
 
-def answer_to(question: Question, change: Change | None) -> str:
+def answer_to(question: Question, change: Change | None, *, has_data: bool = True) -> str:
     """The answer in words, with the change and its interval."""
+    if not has_data:
+        return f"No data: no {question.needs_in_words} were delivered"
     if change is None:
         return "Too early to say: too few months to compare"
     scale, unit = (100, "percentage points") if question.percent else (1, "per 100 active customers")

@@ -92,6 +92,8 @@ def _what_ran(report: Report) -> Iterator[str]:
             yield f"ingested newest delivery: {', '.join(whole)}"
         if events := [name for name in done if name in EVENT_TABLES]:
             yield f"ingested {block.first[:7]} to {block.last[:7]}: {', '.join(events)}"
+    if empty := [name for name in SOURCE_TABLES if name in counted and not counted[name]["landed"]]:
+        yield f"no rows: {', '.join(empty)}; what is computed from them is empty"
     if report.as_of and not report.ingested:
         yield "all source tables were up to date: nothing to ingest"
     if report.up_to_date:

@@ -10,10 +10,11 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
+from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
 from cip_assets.contracts.source import SourceTable
 from cip_assets.contracts.text_formats import BLANKS
-from cip_assets.ingest.manifest import ManifestEntry, newest_delivery
+from cip_assets.ingest.manifest import ManifestEntry, newest_delivery, require_readable
 from cip_assets.layers import CONTRACTS
 from cip_assets.storage import delta, questions
 from cip_assets.storage.written import WHOLE, covers
@@ -33,6 +34,25 @@ def held_by_landing(source: SourceTable, entries: Sequence[ManifestEntry]) -> Ho
         for month, count in entry.month_rows.items():
             found.setdefault(month, {})[entry.path, entry.version] = count
     return found
+
+
+def require_files(settings: Settings, source: SourceTable, entries: Sequence[ManifestEntry]) -> None:
+    """Refuse to read a table whose files cannot be read or are gone. A table that was never delivered has no rows.
+
+    Raises:
+        PlatformError: a file cannot be read; or no file has landed, although the table is required or has rows.
+
+    """
+    require_readable(source, entries)
+    if entries:
+        return
+    had_rows = bool(held_by_tables([settings.table_uri("raw", source.name)], by_month=source.is_event))
+    if source.is_required or had_rows:
+        before = ", but the table has rows from files that were removed" if had_rows else ""
+        raise PlatformError(
+            f"{source.name}: no file has landed{before}; put {source.name}.csv into the landing folder "
+            f"(only the header line if there are no rows: {','.join(source.columns)})"
+        )
 
 
 def landed_rows(source: SourceTable, entries: Sequence[ManifestEntry], only: delta.Slice | None) -> int:

@@ -72,34 +72,32 @@ def manifest_entry(row: Mapping[str, Any]) -> ManifestEntry:
     return ManifestEntry(**{**wanted, "month_rows": dict(row["month_rows"])})
 
 
-def files_to_read(
-    source: SourceTable, entries: Sequence[ManifestEntry], months: Sequence[date] | None
-) -> list[ManifestEntry]:
+def files_to_read(entries: Sequence[ManifestEntry], months: Sequence[date] | None) -> list[ManifestEntry]:
     """The files that a run must read: those with rows in its months, or those of the newest full delivery.
 
     Args:
-        source: the table.
-        entries: its part of the manifest.
+        entries: a table's part of the manifest.
         months: first days of the months to read; None for a table of full deliveries.
 
+    """
+    if months is None:
+        return newest_delivery(entries)
+    wanted = {str(month) for month in months}
+    return [entry for entry in entries if wanted & entry.month_rows.keys()]
+
+
+def require_readable(source: SourceTable, entries: Sequence[ManifestEntry]) -> None:
+    """Refuse to read a table if one of its files cannot be read.
+
     Raises:
-        PlatformError: no file has landed, or a file cannot be read.
+        PlatformError: a file cannot be read. The message names it, the problem and the remedy.
 
     """
-    if not entries:
-        raise PlatformError(
-            f"{source.name}: no file has landed; put {source.name}.csv into the landing folder "
-            f"(only the header line if there are no rows: {','.join(source.columns)})"
-        )
     problems = [f"{source.name}: {entry.path}: {entry.problem}" for entry in entries if entry.problem]
     if problems:
         others = len(problems) - 1
         more = f" (and {others} more file{'s' if others > 1 else ''})" if others else ""
         raise PlatformError(problems[0] + more)
-    if months is None:
-        return newest_delivery(entries)
-    wanted = {str(month) for month in months}
-    return [entry for entry in entries if wanted & entry.month_rows.keys()]
 
 
 def newest_delivery(entries: Sequence[ManifestEntry]) -> list[ManifestEntry]:

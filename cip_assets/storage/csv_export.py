@@ -133,10 +133,10 @@ def sums_of(folder: Path) -> dict[str, Decimal]:
             ).fetchone()
             return Decimal(row[0]) if row else Decimal(0)
 
-        orphans = amount("kpi_totals", "sum(orphan_revenue::DECIMAL(18,2))")
+        others = amount("kpi_totals", "sum(orphan_revenue::DECIMAL(18,2) + guest_revenue::DECIMAL(18,2))")
         sums["kpi_totals"] = amount("kpi_totals", "sum(total_revenue::DECIMAL(18,2))")
         sums["kpi_monthly_revenue"] = amount("kpi_monthly_revenue", "sum(monthly_revenue::DECIMAL(18,2))")
-        sums["customer_360_and_orphans"] = orphans + amount(
+        sums["customer_360_orphans_and_guests"] = others + amount(
             "customer_360", "sum(monetary_value::DECIMAL(18,2))"
         )
     return sums

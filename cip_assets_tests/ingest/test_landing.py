@@ -10,16 +10,25 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.config.errors import PlatformError
+from cip_assets.config.settings import Settings
 from cip_assets.ingest import in_step
 from cip_assets.ingest import manifest as manifest_module
 from cip_assets.ingest.calendar import Calendar, event_dates
 from cip_assets.ingest.discover import LandedFile, find_files
-from cip_assets.ingest.manifest import ManifestEntry, files_to_read, manifest_entry, scan_file, scan_landing
+from cip_assets.ingest.manifest import (
+    ManifestEntry,
+    files_to_read,
+    manifest_entry,
+    require_readable,
+    scan_file,
+    scan_landing,
+)
 from cip_assets.ingest.read import extra_columns, read_landing
 from cip_assets.layers import SOURCE_TABLES, contract_of
 from cip_assets.storage.delta import Slice
@@ -336,7 +345,7 @@ def test_an_unreadable_file_is_a_problem_in_the_manifest(spark: SparkSession, tm
     put(tmp_path, "products/it's 100%, [new].csv", ",".join(PRODUCTS.columns) + "\nP1,Kettle,Home,Acme,1,2\n")
     manifest = scan_landing(spark, tmp_path, CALENDAR)
     with pytest.raises(PlatformError) as stopped:
-        files_to_read(TRANSACTIONS, entries_of(manifest, "transactions"), [JANUARY])
+        require_readable(TRANSACTIONS, entries_of(manifest, "transactions"))
     assert str(stopped.value) == (
         "transactions: transactions/dt=31-01-2024/a.csv: the folder name 'dt=31-01-2024' is not a valid date; "
         "write it as dt=YYYY-MM-DD"
@@ -392,9 +401,9 @@ def test_a_run_of_a_month_reads_the_files_with_rows_in_it() -> None:
     late = entry_of("late.csv", month_rows={"2024-01-01": 1, "2024-03-01": 9})
     other = entry_of("other.csv", month_rows={"2024-02-01": 2})
     entries = [early, late, other]
-    assert files_to_read(TRANSACTIONS, entries, [JANUARY]) == [early, late]
-    assert files_to_read(TRANSACTIONS, entries, [FEBRUARY, MARCH]) == [late, other]
-    assert files_to_read(TRANSACTIONS, entries, [JUNE]) == []
+    assert files_to_read(entries, [JANUARY]) == [early, late]
+    assert files_to_read(entries, [FEBRUARY, MARCH]) == [late, other]
+    assert files_to_read(entries, [JUNE]) == []
     assert in_step.landed_rows(TRANSACTIONS, entries, Slice("month", JANUARY, MARCH)) == 6
 
 
@@ -411,28 +420,34 @@ def test_a_run_of_a_month_reads_the_files_with_rows_in_it() -> None:
 )
 def test_the_newest_full_delivery_is_read(days: list[date | None], read: list[int]) -> None:
     entries = [entry_of(f"{number}.csv", day, row_count=10 + number) for number, day in enumerate(days)]
-    assert files_to_read(PRODUCTS, entries, None) == [entries[number] for number in read]
+    assert files_to_read(entries, None) == [entries[number] for number in read]
     assert in_step.landed_rows(PRODUCTS, entries, None) == sum(10 + number for number in read)
 
 
-@pytest.mark.parametrize("months", [[JANUARY], None])
-def test_a_file_that_cannot_be_read_stops_its_table_in_any_month(months: list[date] | None) -> None:
+def test_a_file_that_cannot_be_read_stops_its_table() -> None:
     entries = [
         entry_of("a.csv", month_rows={"2024-01-01": 1}),
         entry_of("b.csv", problem="it is empty"),
         entry_of("c.csv", problem="it is UTF-16"),
     ]
     with pytest.raises(PlatformError, match=r"^transactions: b.csv: it is empty \(and 1 more file\)$"):
-        files_to_read(TRANSACTIONS, entries, months)
+        require_readable(TRANSACTIONS, entries)
 
 
-def test_a_table_without_files_is_not_a_table_without_rows() -> None:
+def test_only_transactions_must_have_a_file_unless_a_table_has_rows(tmp_path: Path) -> None:
+    folder = Settings(tmp_path, "sail")
     with pytest.raises(
         PlatformError, match=r"^transactions: no file has landed; put transactions\.csv .*" + HEADER
     ):
-        files_to_read(TRANSACTIONS, [], [JANUARY])
-    header_only = entry_of("transactions.csv", row_count=0)
-    assert files_to_read(TRANSACTIONS, [header_only], [JANUARY]) == []
+        in_step.require_files(folder, TRANSACTIONS, [])
+    in_step.require_files(folder, TRANSACTIONS, [entry_of("transactions.csv", row_count=0)])
+    in_step.require_files(folder, PRODUCTS, [])
+    row = {"source_file": "products.csv", "source_version": "0", "source_line": 2}
+    write_deltalake(folder.table_uri("raw", "products"), pa.Table.from_pylist([row]))
+    with pytest.raises(
+        PlatformError, match=r"^products: no file has landed, but the table has rows from files"
+    ):
+        in_step.require_files(folder, PRODUCTS, [])
 
 
 def test_columns_that_are_not_in_the_contract_are_kept_in_order() -> None:
@@ -553,14 +568,14 @@ def test_a_read_returns_every_line_once_with_its_file_line_and_month(
 def test_a_read_of_a_month_returns_its_lines_from_every_file(
     spark: SparkSession, folder: Path, entries: list[ManifestEntry]
 ) -> None:
-    january = files_to_read(TRANSACTIONS, entries, [JANUARY])
+    january = files_to_read(entries, [JANUARY])
     assert set(lines_of(spark, folder, january, [JANUARY])) == {(PLAIN, 2), (LATE, 2), (WIDE, 3)}
 
 
 def test_a_full_delivery_is_read_from_all_its_files(
     spark: SparkSession, folder: Path, manifest: DataFrame
 ) -> None:
-    entries = files_to_read(PRODUCTS, entries_of(manifest, "products"), None)
+    entries = files_to_read(entries_of(manifest, "products"), None)
     rows = read_landing(spark, folder, PRODUCTS, entries, CALENDAR).collect()
     assert sorted((row["source_file"], row["source_line"], row["product_name"]) for row in rows) == [
         ("products/part-0.csv", 2, "Kettle"),

@@ -77,16 +77,25 @@ def test_after_a_file_is_corrected_its_table_is_up_to_date(data_dir: Path, platf
     assert len(rows_of(platform.settings, "cleaned/support_tickets")) == 1
 
 
-def test_a_missing_table_is_named_with_the_header_that_it_needs(
-    data_dir: Path, platform_on: MakePlatform
-) -> None:
+def test_without_transactions_nothing_is_computed(data_dir: Path, platform_on: MakePlatform) -> None:
     land_all(data_dir / "landing")
-    (data_dir / "landing" / "web_activity.csv").unlink()
+    (data_dir / "landing" / "transactions.csv").unlink()
     (failure,) = platform_on(data_dir, MONTHLY).run().failures
     assert failure.message.startswith(
-        "web_activity: no file has landed; put web_activity.csv into the landing folder"
+        "transactions: no file has landed; put transactions.csv into the landing folder"
     )
-    assert "session_id,customer_id,activity_type,product_id,timestamp" in failure.message
+    assert "transaction_id,customer_id,product_id,quantity" in failure.message
+
+
+def test_a_table_that_had_rows_must_not_stop_coming(data_dir: Path, platform_on: MakePlatform) -> None:
+    land_all(data_dir / "landing")
+    platform = platform_on(data_dir, MONTHLY)
+    assert platform.run().succeeded
+    (data_dir / "landing" / "returns.csv").unlink()
+    (failure,) = platform.run().failures
+    assert failure.message.startswith(
+        "returns: no file has landed, but the table has rows from files that were removed; put returns.csv"
+    )
 
 
 def test_an_empty_landing_folder_says_how_to_fill_it(data_dir: Path, platform_on: MakePlatform) -> None:
@@ -104,7 +113,7 @@ def test_tables_without_rows_are_not_an_error(data_dir: Path, platform_on: MakeP
     assert report.succeeded
     rows = exported(platform.settings, "customer_360")
     assert [(row["total_returns"], row["total_sessions"], row["total_tickets"]) for row in rows] == [
-        ("0", "0", "0")
+        ("", "", "")
     ] * 2
 
 

@@ -503,8 +503,9 @@ def test_buyers_who_buy_in_the_window_after_the_month_have_not_churned(
         "last day": ["2024-02-10", "2024-05-29"],
         "too late": ["2024-02-10", "2024-05-30"],
     }
-    # None had a session, so all four are in the first quartile, and two of them churned.
-    assert february_churn(spark, rules, days, {}) == [Decimal("0.5"), None, None, None]
+    # All four had as many sessions, so they are in the first quartile, and two of them churned.
+    assert february_churn(spark, rules, days, dict.fromkeys(days, 1)) == [Decimal("0.5"), None, None, None]
+    assert february_churn(spark, rules, days, {}) == [None] * 4  # without web activity, nobody knows
 
 
 def test_engagement_quartiles(spark: SparkSession, rules: Rules) -> None:

@@ -449,7 +449,8 @@ def test_a_missing_file_is_detected(final: Final) -> None:
 
 
 def test_the_revenue_of_each_file_is_summed(final: Final) -> None:
-    final.mart("kpi_totals", {"total_revenue": Decimal("30.10"), "orphan_revenue": Decimal("5.05")})
+    totals = {"total_revenue": "30.10", "orphan_revenue": "3.05", "guest_revenue": "2.00"}
+    final.mart("kpi_totals", {name: Decimal(amount) for name, amount in totals.items()})
     final.mart(
         "kpi_monthly_revenue",
         *({"month": date(2024, m, 1), "monthly_revenue": Decimal("15.05")} for m in (1, 2)),
@@ -462,7 +463,7 @@ def test_the_revenue_of_each_file_is_summed(final: Final) -> None:
     assert exports.sums_of(final.folder) == {
         "kpi_totals": Decimal("30.10"),
         "kpi_monthly_revenue": Decimal("30.10"),
-        "customer_360_and_orphans": Decimal("30.10"),
+        "customer_360_orphans_and_guests": Decimal("30.10"),
     }
 
 

@@ -7,7 +7,8 @@ import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
-from cip_assets.calc.as_of import until
+from cip_assets.calc.as_of import of_customers_until, until
+from cip_assets.calc.given import with_given
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import table
 from cip_assets.contracts.types import CustomerSnapshot
@@ -19,7 +20,9 @@ from cip_assets.layers.cleaned.web_activity import WebActivity
 
 
 class Population(CustomerSnapshot, domain="customers"):
-    """Customers who signed up or had an event by the snapshot day, or whose sign-up date is unknown."""
+    """Customers who signed up or had an event by the snapshot day, or whose sign-up date is unknown. If no customers
+    were delivered, everyone who bought by the snapshot day.
+    """
 
     signup_date: T.DateType = column("Sign-up day; empty if unknown")
 
@@ -52,4 +55,10 @@ def population(
     ids = customers.select("customer_id", "signup_date")
     known = F.col("signup_date").isNull() | (F.col("signup_date") <= F.lit(as_of))
     early = ids.where(~known).join(seen, "customer_id", "left_semi")
-    return ids.where(known).union(early)
+    buyers = of_customers_until(transactions, "transaction_date", as_of).select("customer_id").distinct()
+    derived = with_given(buyers, customers=customers).where("NOT has_customers")
+    return (
+        ids.where(known)
+        .union(early)
+        .union(derived.select("customer_id", F.lit(None).cast("date").alias("signup_date")))
+    )

@@ -8,6 +8,7 @@ from pyspark.sql import Column, DataFrame
 
 from cip_assets.calc.as_of import days_since, of_customers_until
 from cip_assets.calc.exact import RATIO, cents, mean_money, ratio, total_money
+from cip_assets.calc.given import with_given
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import table
 from cip_assets.contracts.types import CustomerSnapshot, Money, Ratio
@@ -21,7 +22,7 @@ class Purchases(
     """Purchases of each buyer by the snapshot day. Buyers missing from the customers table are kept and flagged."""
 
     is_orphan: T.BooleanType = column(
-        "True if the buyer is missing from the customers table",
+        "True if the buyer is missing from the customers table; false for all if no customers were delivered",
         "transactions.customer_id",
         "customers.customer_id",
         required=True,
@@ -82,8 +83,8 @@ def purchases(transactions: DataFrame, customers: DataFrame, as_of: date) -> Dat
     )
     known = customers.select("customer_id", F.lit(False).alias("is_orphan"))
     return (
-        totals.join(known, "customer_id", "left")
-        .withColumn("is_orphan", F.coalesce("is_orphan", F.lit(True)))
+        with_given(totals.join(known, "customer_id", "left"), customers=customers)
+        .withColumn("is_orphan", F.coalesce("is_orphan", "has_customers"))
         .withColumn("recency_days", days_since(as_of, "last_purchase_date"))
         .withColumn("avg_order_value", mean_money("monetary_value", "frequency"))
         .withColumn("paid_repeat_days", F.col("paid_days") - (F.col("first_day_amount") > 0).cast("bigint"))

@@ -1,5 +1,6 @@
 """Customer 360: one row for each customer."""
 
+from collections.abc import Mapping
 from functools import reduce
 
 import pyspark.sql.functions as F
@@ -7,7 +8,8 @@ import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
 from cip_assets.calc.broadcast import with_row
-from cip_assets.calc.exact import ratio
+from cip_assets.calc.exact import MONEY, RATIO, ratio
+from cip_assets.calc.given import with_given
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
 from cip_assets.contracts.types import DaySnapshot, Money, Ratio
@@ -30,7 +32,8 @@ class Customer360(
     DaySnapshot, grain="one row per customer and snapshot day", key=["customer_id"], domain="customers"
 ):
     """Everything known about each customer on the snapshot day. If nothing happened, counts and sums are 0; averages,
-    scores and dates are empty.
+    scores and dates are empty. What comes from returns, tickets or web activity is empty for all customers if none of
+    them has any.
     """
 
     customer_id: T.StringType = column("Customer id", required=True)
@@ -39,8 +42,8 @@ class Customer360(
     monetary_value: Money = column("Total spend", required=True, ge=0, unit="currency")
     avg_order_value: Money = column("monetary_value / frequency", unit="currency", ge=0)
     payment_method: T.StringType = column("Most used payment method")
-    total_returns: T.LongType = column("Number of returns", required=True, ge=0)
-    returned_amount: Money = column("Total refunded", required=True, ge=0, unit="currency")
+    total_returns: T.LongType = column("Number of returns", ge=0)
+    returned_amount: Money = column("Total refunded", ge=0, unit="currency")
     return_rate: Ratio = column(
         "Share of the customer's orders that had a return",
         "returned_orders",
@@ -52,19 +55,16 @@ class Customer360(
         "monetary_value - returned_amount",
         "monetary_value",
         "returned_amount",
-        required=True,
         unit="currency",
     )
-    total_sessions: T.LongType = column("Number of web sessions", required=True, ge=0)
-    active_days: T.LongType = column("Days with at least one session", required=True, ge=0)
-    engagement_score: Ratio = column(
-        "Engagement score by rank, from 0 (no session) to 100", required=True, ge=0, le=100
-    )
-    total_tickets: T.LongType = column("Number of support tickets", required=True, ge=0)
+    total_sessions: T.LongType = column("Number of web sessions", ge=0)
+    active_days: T.LongType = column("Days with at least one session", ge=0)
+    engagement_score: Ratio = column("Engagement score by rank, from 0 (no session) to 100", ge=0, le=100)
+    total_tickets: T.LongType = column("Number of support tickets", ge=0)
     avg_resolution_days: Ratio = column(
         "Mean days from opening to resolution of the resolved tickets", unit="days", ge=0
     )
-    open_tickets: T.LongType = column("Tickets open on the snapshot day", required=True, ge=0)
+    open_tickets: T.LongType = column("Tickets open on the snapshot day", ge=0)
     top_category: T.StringType = column("Category with the highest spend")
     top_brand: T.StringType = column("Brand with the highest spend")
     r_score: T.IntegerType = column("Recency score; 5 is the most recent", ge=1, le=5)
@@ -107,7 +107,6 @@ class Customer360(
         "historic_value",
         "monetary_value",
         "returned_amount",
-        required=True,
         unit="currency",
     )
     first_purchase_date: T.DateType = column("First purchase day")
@@ -126,6 +125,19 @@ class Customer360(
     signup_date: T.DateType = column("Sign-up day")
     region: T.StringType = column("Sales region")
     customer_segment: T.StringType = column("Customer segment, from the source")
+
+
+_ZERO_IF_GIVEN: Mapping[str, tuple[str, T.DataType]] = {
+    "total_returns": ("returns", T.LongType()),
+    "returned_orders": ("returns", T.LongType()),
+    "returned_amount": ("returns", MONEY),
+    "total_tickets": ("support", T.LongType()),
+    "open_tickets": ("support", T.LongType()),
+    "total_sessions": ("engagement", T.LongType()),
+    "active_days": ("engagement", T.LongType()),
+    "engagement_score": ("engagement", RATIO),
+}
+"""What is 0 for a customer to whom nothing happened, with its source and its type."""
 
 
 @csv_file(order_by=["customer_id"], with_day=True)
@@ -174,25 +186,17 @@ def customer_360(
     joined = reduce(
         lambda left, right: left.join(right, "customer_id", "left"), parts, population.drop("as_of_date")
     )
-    counts = [
-        "frequency",
-        "purchase_days",
-        "total_returns",
-        "returned_orders",
-        "total_sessions",
-        "active_days",
-        "total_tickets",
-        "open_tickets",
-    ]
-    zero = F.lit(0).cast("decimal(18,2)")
+    given = with_given(joined, returns=returns, support=support, engagement=engagement)
+    for name, (source, zero) in _ZERO_IF_GIVEN.items():
+        given = given.withColumn(name, F.when(F.col(f"has_{source}"), F.coalesce(name, F.lit(0).cast(zero))))
+    net_revenue = F.col("monetary_value") - F.col("returned_amount")
     whole = (
-        joined.fillna(dict.fromkeys(counts, 0))
-        .fillna({"is_churn_risk": False})
-        .withColumn("monetary_value", F.coalesce("monetary_value", zero))
-        .withColumn("returned_amount", F.coalesce("returned_amount", zero))
-        .withColumn("engagement_score", F.coalesce("engagement_score", F.lit(0).cast("decimal(18,6)")))
-        .withColumn("net_revenue", (F.col("monetary_value") - F.col("returned_amount")).cast("decimal(18,2)"))
-        .withColumn("historic_value", F.coalesce("historic_value", F.col("net_revenue")))
+        given.fillna({"frequency": 0, "purchase_days": 0, "is_churn_risk": False})
+        .withColumn("monetary_value", F.coalesce("monetary_value", F.lit(0).cast(MONEY)))
+        .withColumn("net_revenue", net_revenue.cast(MONEY))
+        .withColumn(
+            "historic_value", F.when(F.col("has_returns"), F.coalesce("historic_value", "net_revenue"))
+        )
         .withColumn("return_rate", ratio("returned_orders", "frequency"))
     )
     shown = with_row(whole, churn_model.select("is_purchase_model_withheld"))

@@ -4,7 +4,16 @@ import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
-from cip_assets.analytics.insights import FEWEST, QUESTIONS, answer_to, change_in, direction_of, in_order
+from cip_assets.analytics.insights import (
+    FEWEST,
+    NO_DATA,
+    QUESTIONS,
+    answer_to,
+    change_in,
+    direction_of,
+    has_data,
+    in_order,
+)
 from cip_assets.calc.exact import RATIO
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
@@ -18,6 +27,9 @@ _MEASURED = (
     "churn_rate_q1",
     "churn_rate_q4",
     "is_complete",
+    "returns",
+    "tickets",
+    "sessions",
 )
 
 
@@ -42,7 +54,7 @@ class Insights(
         "that of the highest",
         *_MEASURED,
         required=True,
-        isin=["rising", "declining", "no change", "too early to say"],
+        isin=["rising", "declining", "no change", "too early to say", "no data"],
     )
     answer: T.StringType = column(
         "Answer in words, with the change and its interval", *_MEASURED, required=True
@@ -64,16 +76,16 @@ def insights(kpi_trends: DataFrame) -> DataFrame:
     months = in_order(row.asDict() for row in kpi_trends.where("is_complete").collect())
     rows = []
     for question in QUESTIONS:
-        found = change_in(months, question)
+        given, found = has_data(months, question), change_in(months, question)
         rows.append(
             (
                 question.name,
                 question.measure,
-                direction_of(found),
-                answer_to(question, found),
+                direction_of(found, has_data=given),
+                answer_to(question, found, has_data=given),
                 *((found.before, found.now, found.change, found.low, found.high) if found else (None,) * 5),
                 found.pairs if found else 0,
-                found.basis if found else f"fewer than {FEWEST} pairs to compare",
+                found.basis if found else f"fewer than {FEWEST} pairs to compare" if given else NO_DATA,
             )
         )
     figures = ("before", "now", "change", "low", "high")

@@ -6,7 +6,7 @@ import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
-from cip_assets.calc.exact import cents, ratio, total_money
+from cip_assets.calc.exact import MONEY, cents, ratio, total_money
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
 from cip_assets.contracts.types import DaySnapshot, Money, Ratio
@@ -40,7 +40,9 @@ class KpiRevenueSegment(
     revenue: Money = column(
         "Revenue from the segment", "monetary_value", required=True, ge=0, unit="currency"
     )
-    net_revenue: Money = column("revenue minus refunds", required=True, unit="currency")
+    net_revenue: Money = column(
+        "revenue minus refunds; empty if no return was delivered", "net_revenue", unit="currency"
+    )
     revenue_share: Ratio = column("Share of the revenue from all customers", "monetary_value", ge=0, le=1)
 
 
@@ -65,7 +67,7 @@ def kpi_revenue_segment(customer_360: DataFrame) -> DataFrame:
         F.count("*").alias("customers"),
         F.count(F.when(F.col("frequency") > 0, 1)).alias("buyers"),
         total_money("monetary_value").alias("revenue"),
-        total_money("net_revenue").alias("net_revenue"),
+        F.sum("net_revenue").cast(MONEY).alias("net_revenue"),
     )
     total = customer_360.agg(total_money("monetary_value").alias("all_revenue"))
     return by_segment.crossJoin(total).withColumn(

@@ -41,10 +41,11 @@ class KpiTotals(DaySnapshot, grain="one row per snapshot day", key=[], domain="s
         "total_revenue - returned_amount",
         "transactions.amount",
         "returns.amount",
-        required=True,
         unit="currency",
     )
-    returned_amount: Money = column("Total refunded", "returns.amount", required=True, unit="currency")
+    returned_amount: Money = column(
+        "Total refunded; empty if no return was delivered", "returns.amount", unit="currency"
+    )
     avg_order_value: Money = column(
         "total_revenue / orders", "transactions.amount", "order_id", unit="currency"
     )
@@ -91,7 +92,7 @@ def kpi_totals(
             "orphan_revenue"
         ),
     )
-    returned = until(returns, "return_date", as_of).agg(total_money("amount").alias("returned_amount"))
+    returned = until(returns, "return_date", as_of).agg(F.sum("amount").cast(MONEY).alias("returned_amount"))
     return (
         population.agg(F.count("*").alias("total_customers"))
         .crossJoin(bought)

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 
 from cip_assets.calc.as_of import is_over, month_grid, of_customers_until, until
 from cip_assets.calc.exact import ratio
+from cip_assets.calc.given import with_given
 from cip_assets.calc.ranking import bin_number, nearest_rank
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import column
@@ -29,7 +30,9 @@ _CHURNED = ("transactions.customer_id", "month", "transaction_date", "session_id
 
 
 class KpiTrends(DaySnapshot, grain="one row per month and snapshot day", key=["month"], domain="customers"):
-    """Repeat purchases, returns, complaints, and churn by engagement, by month."""
+    """Repeat purchases, returns, complaints, and churn by engagement, by month. What comes from returns, tickets or web
+    activity is empty in all months if none of them has any.
+    """
 
     month: T.DateType = column("Month, by its first day", required=True)
     is_complete: T.BooleanType = column(
@@ -41,12 +44,13 @@ class KpiTrends(DaySnapshot, grain="one row per month and snapshot day", key=["m
     )
     repeat_rate: Ratio = column("returning_buyers / buyers", *_RETURNING, ge=0, le=1)
     order_lines: T.LongType = column("Order lines in the month", "transaction_id", required=True, ge=0)
-    returns: T.LongType = column("Returns dated in the month", "return_id", required=True, ge=0)
+    returns: T.LongType = column("Returns dated in the month", "return_id", ge=0)
     return_ratio: Ratio = column("returns / order_lines", "return_id", "transaction_id", ge=0)
+    sessions: T.LongType = column("Web sessions in the month", "session_id", ge=0)
     active_customers: T.LongType = column(
         "Customers with a purchase or a session in the month", *_ACTIVE, required=True, ge=0
     )
-    tickets: T.LongType = column("Tickets opened in the month", "ticket_id", required=True, ge=0)
+    tickets: T.LongType = column("Tickets opened in the month", "ticket_id", ge=0)
     complaints_per_100: Ratio = column("Tickets per 100 active customers", "ticket_id", *_ACTIVE, ge=0)
     churn_rate_q1: Ratio = column(
         "Churn rate of the month's buyers in the lowest engagement quartile: share without a purchase in the churn "
@@ -122,11 +126,19 @@ def kpi_trends(
     tickets = until(support_tickets, "opened_date", as_of).groupBy("month").agg(F.count("*").alias("tickets"))
     churned = _churn_by_engagement(bought, buyer_months, sessions, as_of, rules)
     second_orders = _second_orders(bought, purchases, as_of, rules)
-    parts = [lines, buyers, active, returned, tickets, churned, second_orders]
+    visits = sessions.groupBy("month").agg(F.sum("sessions").cast("bigint").alias("sessions"))
+    parts = [lines, buyers, active, returned, tickets, visits, churned, second_orders]
     joined = reduce(lambda left, right: left.join(right, "month", "left"), parts, month_grid(lines, as_of))
-    counts = ["order_lines", "buyers", "returning_buyers", "returns", "active_customers", "tickets"]
+    given = with_given(joined, returns=returned, tickets=tickets, sessions=sessions)
+    for name in ("returns", "tickets", "sessions"):
+        given = given.withColumn(
+            name, F.when(F.col(f"has_{name}"), F.coalesce(name, F.lit(0).cast("bigint")))
+        )
+    for rate in (f"churn_rate_q{quartile}" for quartile in QUARTILES):
+        given = given.withColumn(rate, F.when(F.col("has_sessions"), F.col(rate)))
+    counts = ["order_lines", "buyers", "returning_buyers", "active_customers"]
     return (
-        joined.fillna(0, counts)
+        given.fillna(0, counts)
         .withColumn("is_complete", is_over(as_of))
         .withColumn("repeat_rate", ratio("returning_buyers", "buyers"))
         .withColumn("return_ratio", ratio("returns", "order_lines"))

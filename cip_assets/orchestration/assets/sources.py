@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.source import SourceTable
-from cip_assets.ingest import deliveries, read
+from cip_assets.ingest import deliveries, in_step, read
 from cip_assets.ingest.manifest import ManifestEntry, files_to_read, read_manifest
 from cip_assets.ingest.read import extra_columns, read_landing
 from cip_assets.layers.cleaned import judge
@@ -46,7 +46,8 @@ def raw_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> dg.A
         entries: Sequence[ManifestEntry],
         months: Sequence[date] | None,
     ) -> DataFrame:
-        files = files_to_read(source, entries, months)
+        in_step.require_files(lake.settings, source, entries)
+        files = files_to_read(entries, months)
         context.add_output_metadata(
             {"files_read": len(files), "columns_not_in_contract": extra_columns(source, files)}
         )

@@ -16,7 +16,7 @@ from cip_assets.config.settings import Settings
 from cip_assets.contracts.source import SourceTable
 from cip_assets.ingest import in_step
 from cip_assets.ingest.discover import find_files
-from cip_assets.ingest.manifest import ManifestEntry, files_to_read, read_manifest
+from cip_assets.ingest.manifest import ManifestEntry, read_manifest
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.run_tags import partitions_covered
 from cip_assets.storage import delta
@@ -120,7 +120,7 @@ def require_in_step(
             "run the job refresh, or 'cip run', before you compute a snapshot"
         )
     entries = read_manifest(settings.table_uri("landing", "manifest")).get(table, [])
-    files_to_read(source, entries, None)
+    in_step.require_files(settings, source, entries)
     stale = in_step.not_as_landed(settings, source, entries) | in_step.moved(settings, source)
     months = [month[:7] for month in sorted(stale) if month <= str(until)]
     if months and not source.is_event:

@@ -12,7 +12,7 @@ import dagster as dg
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
 from cip_assets.ingest import in_step
-from cip_assets.ingest.manifest import ManifestEntry, files_to_read, read_manifest
+from cip_assets.ingest.manifest import ManifestEntry, read_manifest
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.due import gate
 from cip_assets.orchestration.graph import Graph, digest
@@ -119,7 +119,7 @@ def unreadable_tables(settings: Settings) -> dict[str, str]:
     found: dict[str, str] = {}
     for table, source in SOURCE_TABLES.items():
         try:
-            files_to_read(source, manifest.get(table, []), None)
+            in_step.require_files(settings, source, manifest.get(table, []))
         except PlatformError as error:
             found[table] = str(error)
     return found

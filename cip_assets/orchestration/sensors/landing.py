@@ -212,10 +212,12 @@ class Stages:
         if len(blocks) > 1:
             return plan.Block(())
         (block,) = blocks or [plan.Block(())]
-        # A file without rows touches no month, and any month creates its table.
-        first_ever = (
-            {landing_folder.landed_file(path).table for path in self._seen.files} - broken - self._written()
-        )
+        # A file without rows touches no month, and neither does a table that was not delivered. Any month creates them.
+        landed = {landing_folder.landed_file(path).table for path in self._seen.files}
+        missing = {
+            name for name, source in SOURCE_TABLES.items() if source.is_required and name not in landed
+        }
+        first_ever = SOURCE_TABLES.keys() - broken - missing - self._written()
         by_default = (
             self._graph.partitions.first_month
             if any(SOURCE_TABLES[table].is_event for table in first_ever)

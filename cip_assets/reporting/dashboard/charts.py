@@ -278,14 +278,14 @@ def charts(rules: Rules) -> Sequence[Chart]:
         ),
         Chart(
             "returns",
-            "order_lines",
+            "returns",
             "Return ratio",
             "Returns of each month, divided by the month's order lines.",
             line("return_ratio:Q", ".1%"),
         ),
         Chart(
             "complaints",
-            "active_customers",
+            "tickets",
             "Complaints",
             "Support tickets per 100 active customers, those with a purchase or a session in the month.",
             line("complaints_per_100:Q", ".1f"),
@@ -379,7 +379,7 @@ def charts(rules: Rules) -> Sequence[Chart]:
         ),
         Chart(
             "categories",
-            "order_lines",
+            "returned_lines",
             "Returns by category",
             "Share of each category's order lines that were returned.",
             bars(

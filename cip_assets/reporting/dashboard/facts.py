@@ -88,7 +88,7 @@ CREATE TEMP TABLE monthly AS
 
 ENGAGEMENT = f"""
   WITH judged AS (
-    SELECT customer_id, month, coalesce(sessions, 0) AS sessions
+    SELECT customer_id, month, coalesce(visits.sessions, 0) AS sessions
     FROM (SELECT DISTINCT customer_id, month FROM bought)
       JOIN kpi_trends USING (month) LEFT JOIN visits USING (customer_id, month)
     WHERE churn_rate_q1 IS NOT NULL),

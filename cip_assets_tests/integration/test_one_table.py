@@ -1,0 +1,79 @@
+"""Transactions alone are enough: what was not delivered is empty, and not 0."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cip_assets.orchestration.runs import Platform
+from cip_assets_tests.conftest import Cip
+from cip_assets_tests.integration.helpers import exported, land
+
+MakePlatform = Callable[..., Platform]
+
+LINES = (
+    "T1,C1,P1,1,12.50,12.50,PayPal,2024-01-10\n"
+    "T2,C1,P1,2,12.50,25.00,PayPal,2024-02-11\n"
+    "T3,C2,P2,1,5.00,5.00,Cash,2024-02-12\n"
+)
+
+
+@pytest.fixture
+def alone(data_dir: Path, cip: Cip) -> tuple[Path, str]:
+    """A data folder after a run with transactions alone, and what the run printed."""
+    land(data_dir / "landing", "transactions.csv", LINES)
+    code, printed, errors = cip("run")
+    assert code == 0, errors
+    return data_dir, printed
+
+
+def test_transactions_alone_give_customers_and_nothing_unknown_is_a_number(
+    alone: tuple[Path, str], platform_on: MakePlatform
+) -> None:
+    data_dir, printed = alone
+    assert "no rows: customers, products, returns, support_tickets, web_activity" in printed
+    settings = platform_on(data_dir).settings
+    customers = {row["customer_id"]: row for row in exported(settings, "customer_360")}
+    assert {key: row["monetary_value"] for key, row in customers.items()} == {"C1": "37.50", "C2": "5.00"}
+    unknown = (
+        "total_returns",
+        "returned_amount",
+        "return_rate",
+        "net_revenue",
+        "historic_value",
+        "total_tickets",
+        "open_tickets",
+        "total_sessions",
+        "active_days",
+        "engagement_score",
+    )
+    assert {row[name] for row in customers.values() for name in unknown} == {""}
+    (totals,) = exported(settings, "kpi_totals")
+    assert (totals["total_customers"], totals["total_revenue"], totals["orphan_revenue"]) == (
+        "2",
+        "42.50",
+        "0.00",
+    )
+    assert (totals["returned_amount"], totals["net_revenue"]) == ("", "")
+    months = exported(settings, "kpi_trends")
+    assert {row[name] for row in months for name in ("returns", "return_ratio", "tickets", "sessions")} == {
+        ""
+    }
+    answers = {row["question"]: (row["direction"], row["answer"]) for row in exported(settings, "insights")}
+    assert answers["complaints"] == ("no data", "No data: no support tickets were delivered")
+    assert answers["returns"] == ("no data", "No data: no returns were delivered")
+    assert answers["engagement"] == ("no data", "No data: no web sessions were delivered")
+    assert answers["repeat_purchases"][0] == "too early to say"
+
+
+def test_a_table_that_comes_later_turns_unknown_into_figures(alone: tuple[Path, str], cip: Cip) -> None:
+    data_dir, _ = alone
+    land(data_dir / "landing", "returns.csv", "R1,T1,C1,P1,2.50,Damaged,2024-02-01\n")
+    code, _, errors = cip("run")
+    assert code == 0, errors
+
+
+def test_the_page_says_that_there_is_no_data(alone: tuple[Path, str]) -> None:
+    data_dir, _ = alone
+    text = (data_dir / "final" / "dashboard.html").read_text(encoding="utf-8")
+    assert "No data: no returns were delivered" in text
