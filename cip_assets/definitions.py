@@ -18,6 +18,7 @@ from cip_assets.orchestration.resources import LakeResource
 from cip_assets.orchestration.runs import Platform, Runs
 from cip_assets.orchestration.schedules import all_schedules
 from cip_assets.orchestration.sensors import all_sensors
+from cip_assets.sources.config import load_sources
 
 
 def build_definitions(
@@ -70,6 +71,20 @@ def checked_rules() -> Rules:
     return rules
 
 
+def rules_for(settings: Settings) -> Rules:
+    """The rules of this process for a data folder, whose exports may begin before the rules' calendar.
+
+    Raises:
+        PlatformError: the rules or the exports of the folder are wrong.
+
+    """
+    rules, sources = checked_rules(), load_sources(settings.data_dir)
+    if sources is None or sources.first_month >= rules.calendar.first_month:
+        return rules
+    calendar = rules.calendar.model_copy(update={"first_month": sources.first_month})
+    return rules.model_copy(update={"calendar": calendar})
+
+
 def open_platform(
     settings: Settings,
     instance: dg.DagsterInstance | None = None,
@@ -83,11 +98,12 @@ def open_platform(
         PlatformError: the rules are wrong, or a selected asset is not part of a snapshot.
 
     """
-    graph = Graph.of(rules or checked_rules())
+    graph = Graph.of(rules or rules_for(settings))
     return Platform(graph, build_definitions(settings, graph), settings, instance, tags, select)
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
     """The definitions that the Dagster UI and its daemon load."""
-    return build_definitions(Settings.from_environment(), Graph.of(checked_rules()))
+    settings = Settings.from_environment()
+    return build_definitions(settings, Graph.of(rules_for(settings)))

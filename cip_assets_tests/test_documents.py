@@ -28,6 +28,7 @@ STANDS_FOR: Mapping[str, str] = {
 """The values that these tests use for the words in capitals."""
 
 ELSEWHERE = {
+    "cip adopt": "test_adopt",
     "cip ui": "test_dagster_page",
     "cip conformance": "test_conformance",
     "cip explain": "test_explain",

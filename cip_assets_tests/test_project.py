@@ -38,6 +38,7 @@ ORDER = (
     "orchestration",
     "reporting synthetic",
     "ingest",
+    "sources",
     "storage",
     "engines",
     "layers",

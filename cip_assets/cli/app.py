@@ -25,6 +25,7 @@ class Lazy:
 
 COMMANDS: Mapping[str, Lazy] = {
     "generate": Lazy("generate", "Write synthetic landing files and their ground truth."),
+    "adopt": Lazy("adopt", "Look at exports of a shop, and write how they are read into sources.yaml."),
     "run": Lazy(
         "run", "Ingest what landed, then compute and export the snapshot of the last transaction day."
     ),

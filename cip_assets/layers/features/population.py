@@ -21,7 +21,7 @@ from cip_assets.layers.cleaned.web_activity import WebActivity
 
 class Population(CustomerSnapshot, domain="customers"):
     """Customers who signed up or had an event by the snapshot day, or whose sign-up date is unknown. If no customers
-    were delivered, everyone who bought by the snapshot day.
+    were delivered, everyone who bought or returned something by the snapshot day.
     """
 
     signup_date: T.DateType = column("Sign-up day; empty if unknown")
@@ -55,8 +55,9 @@ def population(
     ids = customers.select("customer_id", "signup_date")
     known = F.col("signup_date").isNull() | (F.col("signup_date") <= F.lit(as_of))
     early = ids.where(~known).join(seen, "customer_id", "left_semi")
-    buyers = of_customers_until(transactions, "transaction_date", as_of).select("customer_id").distinct()
-    derived = with_given(buyers, customers=customers).where("NOT has_customers")
+    bought = of_customers_until(transactions, "transaction_date", as_of).select("customer_id")
+    gave_back = of_customers_until(returns, "return_date", as_of).select("customer_id")
+    derived = with_given(bought.union(gave_back).distinct(), customers=customers).where("NOT has_customers")
     return (
         ids.where(known)
         .union(early)

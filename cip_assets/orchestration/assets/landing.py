@@ -1,5 +1,7 @@
 """The manifest of the landing folder as an asset."""
 
+from typing import Any
+
 import dagster as dg
 from pydantic import Field
 from pyspark.sql import DataFrame
@@ -12,6 +14,8 @@ from cip_assets.layers import contract_of
 from cip_assets.orchestration.assets.declare import described, limits
 from cip_assets.orchestration.partitions import Partitions
 from cip_assets.orchestration.resources import EngineResource, LakeResource
+from cip_assets.sources.config import load_sources
+from cip_assets.sources.convert import Summary, convert
 
 
 class ManifestConfig(dg.Config):
@@ -33,6 +37,8 @@ def manifest_asset(rules: Rules, partitions: Partitions) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, engine: EngineResource, lake: LakeResource, config: ManifestConfig
     ) -> DataFrame:
         folder = lake.settings.landing
+        if sources := load_sources(lake.settings.data_dir):
+            context.add_output_metadata(_of_exports(convert(sources, lake.settings.data_dir, folder)))
         _, left_aside = find_files(folder)
         for line in lines_about(left for left in left_aside if not left.is_on_purpose):
             context.log.warning(f"{folder}: {line}")
@@ -46,3 +52,9 @@ def manifest_asset(rules: Rules, partitions: Partitions) -> dg.AssetsDefinition:
 
     asset: dg.AssetsDefinition = scan
     return asset
+
+
+def _of_exports(summary: Summary) -> dict[str, Any]:
+    """What the asset shows of the exports that were turned into landing files."""
+    kinds = {f"exports_{kind.kind}": kind.records for kind in summary.kinds}
+    return {"exports_records": summary.records, **kinds, "exports_not_read": list(summary.skipped)}

@@ -1,0 +1,76 @@
+"""`cip adopt`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from cip_assets.cli.console import out
+from cip_assets.config.errors import PlatformError
+from cip_assets.config.settings import Settings
+from cip_assets.sources.adopt import Adopted, write
+from cip_assets.sources.adopt import adopt as look
+
+
+def adopt(
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders with exports of the shop")],
+    yes: Annotated[bool, typer.Option("--yes", help="Take the stated answer to every question")] = False,
+    strict: Annotated[bool, typer.Option(help="Stop if there is any question")] = False,
+    date_order: Annotated[
+        Literal["ymd", "mdy", "dmy"] | None,
+        typer.Option(help="Whether the day or the month comes first, if the dates allow both"),
+    ] = None,
+) -> None:
+    settings = Settings.from_environment()
+    found = look(paths, settings.data_dir, date_order)
+    _show(found)
+    asked = [f for findings in found.findings.values() for f in findings if f.state == "asked"]
+    if asked and strict:
+        raise PlatformError(f"{len(asked)} questions are open (--strict); the first: {asked[0].why}")
+    if asked and not yes:
+        if not sys.stdin.isatty():
+            raise PlatformError(f"{len(asked)} questions are open; add --yes to take the answers above")
+        typer.confirm("Take the answers above?", abort=True)
+    path = write(found, settings.data_dir)
+    out.print(escape(f"written: {path}\nnext:    cip run"), soft_wrap=True)
+
+
+def _show(found: Adopted) -> None:
+    for names, findings in found.findings.items():
+        table = Table(title=escape(names), title_justify="left")
+        for heading in ("Field", "Column", "State", "Why", "Values"):
+            table.add_column(heading)
+        for finding in findings:
+            table.add_row(
+                finding.field,
+                escape(", ".join(finding.columns)),
+                finding.state,
+                escape(finding.why),
+                escape(" | ".join(finding.values)),
+            )
+        out.print(table)
+    records = Table(title="Records", title_justify="left")
+    records.add_column("Kind")
+    for heading in ("Records", "Amount"):
+        records.add_column(heading, justify="right")
+    for kind in found.summary.kinds:
+        records.add_row(kind.kind, f"{kind.records:,}", f"{kind.amount:,.2f}")
+    records.add_row("all", f"{found.summary.records:,}", "")
+    out.print(records)
+    summary = found.summary
+    out.print(
+        f"{summary.orders:,} orders of {summary.buyers:,} buyers, {summary.guest_orders:,} of them guest orders, from "
+        f"{summary.first_day} to {summary.last_day}: {summary.sold:,.2f} sold, {summary.returned:,.2f} returned",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for line in (*found.left_aside, *summary.skipped):
+        out.print(escape(f"not read: {line}"), highlight=False, soft_wrap=True)
+    out.print(
+        "not given: customers, support tickets and web activity; what is computed from them is empty",
+        highlight=False,
+        soft_wrap=True,
+    )

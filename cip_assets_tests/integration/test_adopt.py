@@ -1,0 +1,133 @@
+"""`cip adopt`, then `cip run`: an export as the shop hands it over becomes a Customer 360."""
+
+from pathlib import Path
+
+import pytest
+
+from cip_assets.config.settings import Settings
+from cip_assets_tests.conftest import ENGINE, Cip
+from cip_assets_tests.integration.helpers import exported, rows_of
+
+# Semicolons, decimal commas, Windows-1252, days first, a guest, a credit note of its own, a cancelled order, a total.
+EXPORT = """\
+Bestelldatum;Auftragsnr.;Kundennr.;Artikel;Menge;Einzelpreis;Gesamtpreis;Status
+30.12.2023;A-001;00042;Stühle;2;617,28 €;1.234,56 €;fertig
+30.12.2023;A-001;00042;Tisch;1;100,00 €;100,00 €;fertig
+03.01.2024;A-002;00043;Kabel;1,5;20,00 €;30,00 €;fertig
+05.01.2024;A-003;;Kerze;10;0,99 €;9,90 €;fertig
+08.01.2024;G-001;00042;Stühle;1-;617,28 €;617,28- €;fertig
+31.01.2024;A-005;00044;Regal;1;50,00 €;50,00 €;Storno
+99.01.2024;A-006;00044;Regal;1;50,00 €;50,00 €;fertig
+Gesamt;;;;;;857,18 €;
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    folder = tmp_path / "exports of the shop"
+    folder.mkdir()
+    (folder / "Umsätze.csv").write_bytes(EXPORT.encode("cp1252"))
+    return folder
+
+
+@pytest.mark.engine
+def test_an_export_becomes_a_customer_360(shop: Path, data_dir: Path, cip: Cip) -> None:
+    code, printed, errors = cip("adopt", "--yes", str(shop))
+    assert code == 0, errors
+    assert "quantity times Einzelpreis is Gesamtpreis in 7 of 7 records" in printed
+    assert (
+        "3 orders of 2 buyers, 1 of them guest orders, from 2023-12-30 to 2024-01-05: 1,374.46 sold, 617.28"
+        in printed
+    )
+    code, printed, errors = cip("run")
+    assert code == 0, errors
+    settings = Settings(data_dir, ENGINE)
+    (totals,) = exported(settings, "kpi_totals")
+    wanted = {
+        "total_customers": "2",
+        "buyers": "2",
+        "orders": "3",
+        "order_lines": "4",
+        "guest_orders": "1",
+        "first_order_day": "2023-12-30",
+        "last_order_day": "2024-01-05",
+        "total_revenue": "1374.46",
+        "returned_amount": "617.28",
+        "net_revenue": "757.18",
+        "guest_revenue": "9.90",
+    }
+    assert {name: totals[name] for name in wanted} == wanted
+    customers = {row["customer_id"]: row for row in exported(settings, "customer_360")}
+    assert {key: (row["frequency"], row["net_revenue"]) for key, row in customers.items()} == {
+        "00042": ("1", "717.28"),
+        "00043": ("1", "30.00"),
+    }
+    (bad,) = rows_of(settings, "quarantine/transactions")
+    assert (bad["reasons"], bad["transaction_date"]) == ("transaction_date:not_a_date", "99.01.2024")
+    products = {row["product_id"]: row["product_name"] for row in rows_of(settings, "cleaned/products")}
+    assert products["Stühle"] == "Stühle"
+
+
+def test_a_new_file_of_the_shop_is_taken_by_the_next_run(shop: Path, data_dir: Path, cip: Cip) -> None:
+    assert cip("adopt", "--yes", str(shop))[0] == 0
+    assert cip("run", "--select", "exports/kpi_totals")[0] == 0
+    sources = data_dir / "sources.yaml"
+    sources.write_text(sources.read_text("utf-8").replace("Umsätze.csv", "*.csv"), encoding="utf-8")
+    header = EXPORT.splitlines()[0]
+    (shop / "Februar.csv").write_bytes(
+        f"{header}\n02.02.2024;A-007;00043;Tisch;1;100,00 €;100,00 €;fertig\n".encode("cp1252")
+    )
+    code, _, errors = cip("run", "--select", "exports/kpi_totals")
+    assert code == 0, errors
+    (totals,) = exported(Settings(data_dir, ENGINE), "kpi_totals")
+    assert (totals["orders"], totals["last_order_day"]) == ("4", "2024-02-02")
+
+
+def test_open_questions_need_a_person_or_yes(shop: Path, data_dir: Path, cip: Cip) -> None:
+    code, printed, errors = cip("adopt", str(shop))
+    assert (code, "'Storno' is taken as cancelled: not counted" in printed) == (1, True)
+    assert "questions are open; add --yes to take the answers above" in errors
+    code, _, errors = cip("adopt", "--yes", "--strict", str(shop))
+    assert code == 1
+    assert "(--strict)" in errors
+    assert not (data_dir / "sources.yaml").exists()
+
+
+def test_what_a_person_edited_is_kept(shop: Path, data_dir: Path, cip: Cip) -> None:
+    assert cip("adopt", "--yes", str(shop))[0] == 0
+    sources = data_dir / "sources.yaml"
+    edited = sources.read_text("utf-8").replace("is: cancelled", "is: sale")
+    sources.write_text(edited, encoding="utf-8")
+    code, printed, errors = cip("adopt", "--yes", str(shop))
+    assert code == 0, errors
+    assert "as sources.yaml says" in printed
+    assert "is: sale" in sources.read_text("utf-8")
+    assert "4 orders of 3 buyers" in printed
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.csv", "Id,Subject\n1,Hello\n", "no file holds order lines"),
+        (
+            "d.csv",
+            "order,date,total\n1,03/04/2024,5.00\n",
+            "say which with --date-order dmy or --date-order mdy",
+        ),
+        ("e.csv", "", "e.csv: it is empty"),
+    ],
+)
+def test_what_cannot_be_adopted_is_one_line(
+    tmp_path: Path, data_dir: Path, cip: Cip, name: str, content: str, message: str
+) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    code, _, errors = cip("adopt", "--yes", str(tmp_path / name))
+    assert code == 1
+    assert message in errors
+    assert not (data_dir / "sources.yaml").exists()
+
+
+def test_a_path_that_does_not_exist_is_named(tmp_path: Path, cip: Cip) -> None:
+    code, _, errors = cip("adopt", str(tmp_path / "nowhere"))
+    assert code == 1
+    assert "nowhere does not exist; name a file or a folder with exports" in errors

@@ -1,0 +1,300 @@
+"""Exports become landing files: every record once, by its kind, and every amount to the cent."""
+
+import csv
+import gzip
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cip_assets.config.errors import PlatformError
+from cip_assets.sources.config import Export, Layout, Sources
+from cip_assets.sources.convert import Summary, convert, look_at
+
+HEADER = ("Order", "Day", "Customer", "Item", "Name", "Qty", "Price", "Status")
+LAYOUT = Layout.model_validate(
+    {
+        "header": HEADER,
+        "fields": {
+            "order_id": "Order",
+            "date": "Day",
+            "customer_id": "Customer",
+            "product_id": "Item",
+            "product_name": "Name",
+            "quantity": "Qty",
+            "unit_price": "Price",
+        },
+        "date_order": "ymd",
+        "kinds": [
+            {"is": "cancelled", "when": "record['Status'] = 'Cancelled'"},
+            {"is": "discount", "when": "product_id = 'DISCOUNT'"},
+        ],
+    }
+)
+
+
+def put(folder: Path, name: str, *lines: str, header: str = ",".join(HEADER)) -> Path:
+    path = folder / name
+    path.write_text("".join(f"{line}\n" for line in (header, *lines)), encoding="utf-8")
+    return path
+
+
+def sources(*layouts: Layout, files: str = "*.csv") -> Sources:
+    export = Export(files=(files,), layouts=layouts or (LAYOUT,))
+    return Sources(first_month=date(2024, 1, 1), exports=(export,))
+
+
+def converted(folder: Path, *layouts: Layout) -> Summary:
+    return convert(sources(*layouts), folder, folder / "landing")
+
+
+def landed(folder: Path, table: str, month: str) -> list[dict[str, str]]:
+    with (folder / "landing" / table / "from_exports" / f"{month}.csv").open(
+        encoding="utf-8", newline=""
+    ) as stream:
+        return list(csv.DictReader(stream))
+
+
+def kinds(summary: Summary) -> dict[str, tuple[int, str]]:
+    return {kind.kind: (kind.records, str(kind.amount)) for kind in summary.kinds}
+
+
+def test_every_record_is_counted_once_by_its_kind(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        "a.csv",
+        "1,2024-01-05,ann,P1,Tea,2,3.50,Paid",
+        "1,2024-01-05,ann,P1,Tea,2,3.50,Paid",  # two equal lines of an order are two lines
+        "2,2024-01-06,,P2,Pot,1,9.00,Paid",
+        "3,2024-02-01,bob,P2,Pot,1,9.00,Cancelled",
+        "1,2024-02-03,ann,P1,Tea,-1,3.50,Paid",
+        "4,2024-02-30,bob,P2,Pot,1,9.00,Paid",
+        "5,2024-02-03,bob,P2",
+    )
+    found = converted(tmp_path)
+    assert kinds(found) == {
+        "sale": (3, "23.00"),
+        "return": (1, "-3.50"),
+        "cancelled": (1, "9.00"),
+        "unreadable": (1, "9.00"),
+        "broken": (1, "0"),
+    }
+    assert (found.records, found.orders, found.buyers, found.guest_orders) == (7, 2, 1, 1)
+    assert (found.sold, found.returned) == (Decimal("23.00"), Decimal("3.50"))
+    assert [
+        (r["transaction_id"], r["order_id"], r["customer_id"], r["is_guest"], r["amount"])
+        for r in landed(tmp_path, "transactions", "2024-01")
+    ] == [
+        ("1-1", "1", "ann", "false", "7.000000"),
+        ("1-2", "1", "ann", "false", "7.000000"),
+        ("2-1", "2", "", "true", "9.000000"),
+    ]
+    (returned,) = landed(tmp_path, "returns", "2024-02")
+    assert (returned["order_id"], returned["customer_id"], returned["amount"]) == ("1", "ann", "3.500000")
+    (undated,) = landed(tmp_path, "transactions", "undated")
+    assert (undated["transaction_date"], undated["export_file"], undated["export_line"]) == (
+        "2024-02-30",
+        "a.csv",
+        "7",
+    )
+    broken = (tmp_path / "landing/transactions/from_exports/broken.csv").read_text("utf-8").splitlines()[1:]
+    assert broken == ['"5,2024-02-03,bob,P2",a.csv:8']
+    left_out = (tmp_path / "landing" / "_left_out.csv").read_text("utf-8").splitlines()[1:]
+    assert left_out == ['a.csv,5,cancelled,"3,2024-02-01,bob,P2,Pot,1,9.00,Cancelled"']
+    products = (tmp_path / "landing/products/from_exports/products.csv").read_text("utf-8").splitlines()[1:]
+    assert products == ["P1,Tea,,,,", "P2,Pot,,,,"]
+
+
+def test_an_order_in_several_files_is_taken_from_the_newest_one(tmp_path: Path) -> None:
+    put(tmp_path, "z_old.csv", "1,2024-01-05,ann,P1,Tea,2,3.50,", "2,2024-01-06,bob,P1,Tea,1,3.50,")
+    put(
+        tmp_path,
+        "a_new.csv",
+        "2,2024-01-06,bob,P1,Tea,1,3.50,",
+        "2,2024-01-06,bob,P2,Pot,1,9.00,",
+        "3,2024-01-20,ann,P1,Tea,1,3.50,",
+    )
+    found = converted(tmp_path)
+    assert kinds(found) == {"sale": (4, "23.00"), "superseded": (1, "3.50")}
+    files = {row["order_id"]: row["export_file"] for row in landed(tmp_path, "transactions", "2024-01")}
+    assert files == {"1": "z_old.csv", "2": "a_new.csv", "3": "a_new.csv"}
+
+
+def test_a_return_that_names_an_order_of_another_file_leaves_its_lines(tmp_path: Path) -> None:
+    put(tmp_path, "january.csv", "1,2024-01-05,ann,P1,Tea,2,3.50,")
+    put(tmp_path, "february.csv", "1,2024-02-05,ann,P1,Tea,-1,3.50,", "2,2024-02-05,ann,P1,Tea,1,3.50,")
+    assert kinds(converted(tmp_path)) == {"sale": (2, "10.50"), "return": (1, "-3.50")}
+
+
+def test_a_copy_of_a_file_is_not_read_again(tmp_path: Path) -> None:
+    path = put(tmp_path, "a.csv", "1,2024-01-05,ann,P1,Tea,2,3.50,")
+    with gzip.open(tmp_path / "copy.csv.gz", "wb") as stream:
+        stream.write(path.read_bytes())
+    found = convert(sources(files="*"), tmp_path, tmp_path / "landing")
+    assert (found.records, found.skipped) == (1, ("copy.csv.gz: the same content as a.csv",))
+
+
+def test_a_file_is_written_only_if_it_changes(tmp_path: Path) -> None:
+    put(tmp_path, "a.csv", "1,2024-01-05,ann,P1,Tea,2,3.50,", "2,2024-02-05,ann,P1,Tea,2,3.50,")
+    converted(tmp_path)
+    folder = tmp_path / "landing" / "transactions" / "from_exports"
+    before = {path.name: path.stat().st_ino for path in folder.iterdir()}
+    put(tmp_path, "b.csv", "3,2024-02-06,ann,P1,Tea,2,3.50,")
+    converted(tmp_path)
+    after = {path.name: path.stat().st_ino for path in folder.iterdir()}
+    assert after["2024-01.csv"] == before["2024-01.csv"]
+    assert after["2024-02.csv"] != before["2024-02.csv"]
+    (tmp_path / "b.csv").unlink()
+    put(tmp_path, "a.csv", "1,2024-01-05,ann,P1,Tea,2,3.50,")
+    converted(tmp_path)
+    assert [path.name for path in folder.iterdir()] == ["2024-01.csv"]
+
+
+@pytest.mark.parametrize(
+    ("decimal", "text", "amount"),
+    [
+        (".", "1,250.00", "1250.000000"),
+        (".", "$15.00", "15.000000"),
+        (".", "15.00 GBP", "15.000000"),
+        (",", "1.234,56 €", "1234.560000"),
+        (",", "1 234,56", "1234.560000"),
+        (".", "1'234.56", "1234.560000"),
+    ],
+)
+def test_amounts_as_shops_write_them(tmp_path: Path, decimal: str, text: str, amount: str) -> None:
+    layout = LAYOUT.model_copy(update={"decimal": decimal})
+    put(tmp_path, "a.csv", f'1,2024-01-05,ann,P1,Tea,1,"{text}",')
+    converted(tmp_path, layout)
+    (row,) = landed(tmp_path, "transactions", "2024-01")
+    assert row["amount"] == amount
+
+
+@pytest.mark.parametrize("text", ["617,28- €", "-617,28", "(617,28)"])
+def test_a_minus_at_either_end(tmp_path: Path, text: str) -> None:
+    layout = LAYOUT.model_copy(update={"decimal": ","})
+    put(tmp_path, "a.csv", f'1,2024-01-05,ann,P1,Tea,1,"{text}",')
+    assert kinds(converted(tmp_path, layout)) == {"return": (1, "-617.28")}
+
+
+@pytest.mark.parametrize(
+    ("order", "text"), [("ymd", "2024-2-1"), ("mdy", "2/1/2024 12:05 AM"), ("dmy", "01.02.2024")]
+)
+def test_days_in_each_order(tmp_path: Path, order: str, text: str) -> None:
+    put(tmp_path, "a.csv", f"1,{text},ann,P1,Tea,1,1.00,")
+    assert converted(tmp_path, LAYOUT.model_copy(update={"date_order": order})).first_day == date(2024, 2, 1)
+
+
+def test_people_are_the_same_in_any_case_and_some_texts_are_nobody(tmp_path: Path) -> None:
+    layout = Layout.model_validate(
+        {
+            **LAYOUT.model_dump(by_alias=True),
+            "fields": {**LAYOUT.fields, "customer_id": ["Status", "Customer"]},
+        }
+    )
+    put(
+        tmp_path,
+        "a.csv",
+        "1,2024-01-05,17,P1,Tea,1,1.00,Ann@Example.org ",
+        "2,2024-01-05,17,P1,Tea,1,1.00,ann@example.org",
+        "3,2024-01-05,17.0,P1,Tea,1,1.00,",
+        "4,2024-01-05,0,P1,Tea,1,1.00,NULL",
+    )
+    converted(tmp_path, layout)
+    found = {row["order_id"]: row["customer_id"] for row in landed(tmp_path, "transactions", "2024-01")}
+    assert found == {"1": "ann@example.org", "2": "ann@example.org", "3": "17", "4": ""}
+
+
+def test_a_discount_of_the_order_is_taken_off_its_lines(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        "a.csv",
+        "1,2024-01-05,ann,P1,Tea,1,10.00,",
+        "1,2024-01-05,ann,P2,Pot,1,20.00,",
+        "1,2024-01-05,ann,DISCOUNT,,1,-1.00,",
+        "2,2024-01-05,bob,P1,Tea,1,10.00,",
+    )
+    found = converted(tmp_path)
+    assert found.sold == Decimal("39.00")
+    amounts = [row["amount"] for row in landed(tmp_path, "transactions", "2024-01")]
+    assert amounts == ["9.670000", "19.330000", "10.000000"]
+
+
+@given(st.lists(st.integers(1, 10_000), min_size=1, max_size=6), st.integers(0, 10_000))
+def test_a_discount_is_spread_to_the_cent(
+    tmp_path_factory: pytest.TempPathFactory, prices: list[int], off: int
+) -> None:
+    folder = tmp_path_factory.mktemp("discount")
+    lines = [f"1,2024-01-05,ann,P{n},Tea,1,{cents / 100:.2f}," for n, cents in enumerate(prices)]
+    put(folder, "a.csv", *lines, f"1,2024-01-05,ann,DISCOUNT,,1,-{off / 100:.2f},")
+    assert look_at(sources(), folder).sold == Decimal(sum(prices) - off) / 100
+
+
+def test_an_amount_that_a_line_refunds_is_a_return_of_its_order(tmp_path: Path) -> None:
+    layout = Layout.model_validate(
+        {**LAYOUT.model_dump(by_alias=True), "fields": {**LAYOUT.fields, "refunded": ["Status"]}, "kinds": []}
+    )
+    put(tmp_path, "a.csv", "1,2024-01-05,ann,P1,Tea,1,10.00,4.00", "2,2024-01-05,ann,P1,Tea,1,10.00,0.00")
+    found = converted(tmp_path, layout)
+    assert (found.sold, found.returned) == (Decimal("20.00"), Decimal("4.00"))
+    (row,) = landed(tmp_path, "returns", "2024-01")
+    assert (row["return_id"], row["order_id"], row["amount"]) == ("1-r1", "1", "4.000000")
+
+
+def test_part_of_a_unit_counts_as_whole_units_and_its_amount_stays(tmp_path: Path) -> None:
+    put(tmp_path, "a.csv", "1,2024-01-05,ann,P1,Cable,1.5,20.00,", "2,2024-01-05,ann,P1,Cable,0.2,20.00,")
+    converted(tmp_path)
+    rows = landed(tmp_path, "transactions", "2024-01")
+    assert [(row["quantity"], row["amount"]) for row in rows] == [("2", "30.000000"), ("1", "4.000000")]
+
+
+def test_files_with_another_header_need_a_layout_of_their_own(tmp_path: Path) -> None:
+    put(tmp_path, "a.csv", "1,2024-01-05,ann,P1,Tea,1,10.00,")
+    other = "No;Date;Buyer;Item;Units;Total"
+    put(tmp_path, "b.csv", "2;05.02.2024;bob;P1;2;7,00", header=other)
+    with pytest.raises(PlatformError) as stopped:
+        converted(tmp_path)
+    assert str(stopped.value) == (
+        "b.csv: sources.yaml has no layout with its header (new: Buyer, Date, No, Total, Units; missing: Customer, Day, "
+        "Name, Order, Price, Qty, Status); run 'cip adopt' again with this file"
+    )
+    fields: Mapping[str, str] = {
+        "order_id": "No",
+        "date": "Date",
+        "customer_id": "Buyer",
+        "line_total": "Total",
+    }
+    second = Layout.model_validate(
+        {"header": other.split(";"), "fields": fields, "date_order": "dmy", "decimal": ","}
+    )
+    found = converted(tmp_path, LAYOUT, second)
+    assert (found.orders, found.sold, found.last_day) == (2, Decimal("17.00"), date(2024, 2, 5))
+
+
+@pytest.mark.parametrize("order", ["1.12435E+17", "112435000000001000"])
+def test_ids_that_lost_digits_stop_everything(tmp_path: Path, order: str) -> None:
+    put(tmp_path, "a.csv", f"{order},2024-01-05,ann,P1,Tea,1,10.00,")
+    with pytest.raises(
+        PlatformError, match=r"^a\.csv, line 2: order ids like .* have lost digits in a spreadsheet"
+    ):
+        converted(tmp_path)
+    assert not (tmp_path / "landing").exists()
+
+
+def test_kinds_that_are_no_sql_are_named(tmp_path: Path) -> None:
+    layout = Layout.model_validate(
+        {**LAYOUT.model_dump(by_alias=True), "kinds": [{"is": "test", "when": "state = 'x'"}]}
+    )
+    put(tmp_path, "a.csv", "1,2024-01-05,ann,P1,Tea,1,10.00,")
+    with pytest.raises(
+        PlatformError, match=r'^sources\.yaml: the kinds of a\.csv are no valid SQL: .*"state"'
+    ):
+        converted(tmp_path, layout)
+
+
+def test_a_pattern_without_a_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PlatformError, match=r"^sources\.yaml: no file matches '\*\.csv'"):
+        converted(tmp_path)
