@@ -1,5 +1,6 @@
 """Looks at the exports of a shop and proposes ``sources.yaml``."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -8,13 +9,13 @@ from pathlib import Path
 import yaml
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.sources.config import FILE, DateOrder, Export, Layout, Sources, load_sources
+from cip_assets.sources.config import FILE, DateOrder, Export, Layout, Sources, files_of, load_sources
 from cip_assets.sources.convert import Summary, look_at
 from cip_assets.sources.reading.dialect import Dialect, detect
 from cip_assets.sources.reading.errors import UnreadableExport
 from cip_assets.sources.reading.members import Member, members, skipped
 from cip_assets.sources.reading.records import read
-from cip_assets.sources.recognize import Finding, Proposal, propose
+from cip_assets.sources.recognize import Finding, propose
 
 SAMPLE = 20_000
 """How many records of each header are looked at, about."""
@@ -38,7 +39,7 @@ class Adopted:
 
 
 def adopt(paths: Sequence[Path], data_dir: Path, date_order: DateOrder | None = None) -> Adopted:
-    """Look at exports, and propose how they are read. What a person has edited before is kept.
+    """Look at exports, and propose how they are read. What ``sources.yaml`` has already is kept, and added to.
 
     Args:
         paths: files and folders.
@@ -46,14 +47,87 @@ def adopt(paths: Sequence[Path], data_dir: Path, date_order: DateOrder | None = 
         date_order: the answer to whether the day or the month comes first, if dates allow both.
 
     Raises:
-        PlatformError: there is nothing to read; a file cannot be read; no file holds order lines; or a question can be
-            answered only by a person.
+        PlatformError: there is nothing to read; a file cannot be read; no file holds order lines; or something would
+            give a wrong number.
 
     """
-    files = _files(paths)
     before = load_sources(data_dir)
-    earlier = [layout for export in before.exports for layout in export.layouts] if before else []
-    kept = {frozenset(layout.header): layout for layout in earlier}
+    exports = list(before.exports) if before else []
+    kept = {frozenset(layout.header): layout for export in exports for layout in export.layouts}
+    covered = {path for export in exports for path in files_of(export, data_dir)}
+    by_header, left_aside = _by_header(_files(paths, data_dir))
+    layouts: list[Layout] = []
+    findings: dict[str, Sequence[Finding]] = {}
+    used: set[Path] = set()
+    stops: list[str] = []
+    for found in by_header.values():
+        header = found[0][1].columns
+        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        names = ", ".join(member.name for member, *_ in found[:SHOWN]) + more
+        if frozenset(header) in kept:
+            findings[names] = [Finding("all", (), "chosen", f"as {FILE} says")]
+            used |= {path for *_, path in found}
+            continue
+        proposal = propose(header, list(_sample(found)), date_order)
+        if proposal is None:
+            left_aside.append(f"{names}: no order lines; {NEEDS}")
+        elif len(by_header) > 1 and all(OTHER.search(member.name) for member, *_ in found):
+            left_aside.append(f"{names}: by its name no order lines; adopt it alone if it has them")
+        else:
+            layouts.append(proposal.layout)
+            findings[names] = proposal.findings
+            stops += [f"{names}: {stop}" for stop in proposal.stops]
+            used |= {path for *_, path in found}
+    if not used:
+        raise PlatformError(f"no file holds order lines; {NEEDS}: {'; '.join(left_aside)}")
+    if stops:
+        raise PlatformError(stops[0])
+    new = _patterns(sorted(used - covered), data_dir)
+    first, *others = exports or [Export(files=(), layouts=())]
+    joined = Export(files=(*first.files, *new), layouts=(*first.layouts, *layouts))
+    draft = Sources(first_month=date(1900, 1, 1), exports=(joined, *others))
+    summary = look_at(draft, data_dir)
+    _refuse_unread(summary)
+    begin = (summary.first_day or date(1970, 1, 1)).replace(day=1)
+    return Adopted(draft.model_copy(update={"first_month": begin}), summary, findings, left_aside)
+
+
+NEEDS = "an order id and a date on every record, and an amount, are needed"
+OTHER = re.compile(
+    r"refund|return|payment|payout|shipment|fulfil|product|customer|inventory|stock", re.IGNORECASE
+)
+"""Names of files beside the orders, whose records are no order lines although they have a date and an amount."""
+
+FEW_UNREAD = 2
+UNREAD_SHARE = 0.05
+
+
+def _refuse_unread(summary: Summary) -> None:
+    """Refuse a proposal by which too many records cannot be read: a column then means something else.
+
+    Raises:
+        PlatformError: there are no sales, or too many records without an order, a day, a quantity or an amount.
+
+    """
+    count = {kind.kind: kind.records for kind in summary.kinds}
+    unread = count.get("unreadable", 0) + count.get("broken", 0)
+    if summary.orders == 0 or unread > max(FEW_UNREAD, UNREAD_SHARE * summary.records):
+        raise PlatformError(
+            f"{unread} of {summary.records} records have no order, day, quantity or amount that can be read, and "
+            f"{count.get('sale', 0)} are sales: {'; '.join(summary.unread) or 'see the table'}; deliver the export in "
+            "another form, or write the layout yourself (docs/sources.md)"
+        )
+
+
+def _by_header(
+    files: Sequence[Path],
+) -> tuple[dict[tuple[str, ...], list[tuple[Member, Dialect, Path]]], list[str]]:
+    """What is in the files, by header, and what is left aside.
+
+    Raises:
+        PlatformError: a file cannot be read.
+
+    """
     by_header: dict[tuple[str, ...], list[tuple[Member, Dialect, Path]]] = {}
     left_aside: list[str] = []
     for path in files:
@@ -64,38 +138,7 @@ def adopt(paths: Sequence[Path], data_dir: Path, date_order: DateOrder | None = 
                 by_header.setdefault(tuple(sorted(dialect.columns)), []).append((member, dialect, path))
         except UnreadableExport as error:
             raise PlatformError(str(error)) from error
-    layouts: list[Layout] = []
-    findings: dict[str, Sequence[Finding]] = {}
-    used: set[Path] = set()
-    stops: list[str] = []
-    for found in by_header.values():
-        header = found[0][1].columns
-        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        names = ", ".join(member.name for member, *_ in found[:SHOWN]) + more
-        if layout := kept.get(frozenset(header)):
-            proposal: Proposal | None = Proposal(layout, [Finding("all", (), "chosen", f"as {FILE} says")])
-        else:
-            proposal = propose(header, list(_sample(found)), date_order)
-        if proposal is None:
-            left_aside.append(f"{names}: no order lines (an order id, a date and an amount are needed)")
-            continue
-        layouts.append(proposal.layout)
-        findings[names] = proposal.findings
-        stops += [f"{names}: {stop}" for stop in proposal.stops]
-        used |= {path for *_, path in found}
-    if not layouts:
-        raise PlatformError(
-            f"no file holds order lines (an order id, a date and an amount are needed): {'; '.join(left_aside)}"
-        )
-    if stops:
-        raise PlatformError(stops[0])
-    draft = Sources(
-        first_month=date(1900, 1, 1),
-        exports=(Export(files=_patterns(sorted(used), data_dir), layouts=tuple(layouts)),),
-    )
-    summary = look_at(draft, data_dir)
-    first = (summary.first_day or date(1970, 1, 1)).replace(day=1)
-    return Adopted(draft.model_copy(update={"first_month": first}), summary, findings, left_aside)
+    return by_header, left_aside
 
 
 def write(adopted: Adopted, data_dir: Path) -> Path:
@@ -118,34 +161,41 @@ _COMMENTS = """\
 """
 
 
-def _files(paths: Iterable[Path]) -> list[Path]:
-    """The files below some paths, without hidden ones.
+OURS = ("landing", "lake", "final", FILE)
+"""What the platform itself writes into the data folder."""
+
+
+def _files(paths: Iterable[Path], data_dir: Path) -> list[Path]:
+    """The files below some paths, without hidden ones and without those that the platform writes.
 
     Raises:
         PlatformError: a path does not exist, or there is no file.
 
     """
+    ours = [data_dir.resolve() / name for name in OURS]
     found: list[Path] = []
-    for path in paths:
+    for path in (path.resolve() for path in paths):
         if not path.exists():
             raise PlatformError(f"{path} does not exist; name a file or a folder with exports")
         inside = sorted(path.rglob("*")) if path.is_dir() else [path]
         found += [
-            file.absolute()
+            file
             for file in inside
             if file.is_file()
-            and not any(part.startswith(".") for part in file.relative_to(path.parent).parts)
+            and not any(part.startswith(".") for part in file.relative_to(path).parts)
+            and not any(file.is_relative_to(own) for own in ours)
         ]
     if not found:
         raise PlatformError(
-            f"{', '.join(map(str, paths))} has no files; name a file or a folder with exports"
+            f"{', '.join(map(str, paths))} has no files (landing, lake and final of the data folder do not count); "
+            "name a file or a folder with exports"
         )
     return found
 
 
 def _patterns(files: Sequence[Path], data_dir: Path) -> tuple[str, ...]:
     """The files, relative to the data folder if they are below it."""
-    base = data_dir.absolute()
+    base = data_dir.resolve()
     return tuple(str(file.relative_to(base) if file.is_relative_to(base) else file) for file in files)
 
 

@@ -83,8 +83,8 @@ class Layout(_Strict):
     date_order: DateOrder = Field(description="the order of year, month and day in dates: ymd, mdy or dmy")
     decimal: Literal[".", ","] = Field(default=".", description="the decimal sign of amounts")
     no_customer: tuple[str, ...] = Field(
-        default=("0", "NULL", "N/A", "-", "null", "None"),
-        description="texts that are no customer: the order is a guest's",
+        default=("0", "-", "null", "n/a", "nan", "none", "guest", "gast", "walk-in", "anonymous"),
+        description="texts that are no customer, in lower case: the order is a guest's",
     )
     kinds: tuple[Kind, ...] = Field(
         default=(),

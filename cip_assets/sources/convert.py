@@ -6,15 +6,15 @@ one per month, and a file is written only if it changes, so only changed months 
 """
 
 import csv
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from io import StringIO
+from io import SEEK_END, StringIO
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -25,7 +25,7 @@ from cip_assets.sources.reading.dialect import Dialect, detect
 from cip_assets.sources.reading.errors import UnreadableExport
 from cip_assets.sources.reading.members import Member, members
 from cip_assets.sources.reading.records import read
-from cip_assets.storage.files import replace_text
+from cip_assets.storage.files import hash_file, replace_text
 
 FOLDER = "from_exports"
 """The folder below ``landing/<table>`` that only this module writes to."""
@@ -68,6 +68,8 @@ class Summary:
     last_day: date | None
     skipped: Sequence[str]
     """Files with the same content as another one."""
+    unread: Sequence[str] = ()
+    """Some records that cannot be read, each with its place."""
 
 
 def convert(sources: Sources, data_dir: Path, landing: Path) -> Summary:
@@ -111,6 +113,7 @@ def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPy
         for number, export in enumerate(sources.exports):
             skipped += _read_export(connection, number, export, data_dir)
         _refuse_lost_digits(connection)
+        _refuse_reused_numbers(connection)
         connection.execute(_SUPERSEDE)
         connection.execute(_DISCOUNT)
         connection.execute(_VIEWS)
@@ -119,7 +122,8 @@ def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPy
 
 _MACROS = """
 CREATE MACRO present(x) AS nullif(trim(x, ' \t\r\n\u00a0'), '');
-CREATE MACRO bare(x) AS regexp_replace(x, '[\\s\u00a0\u202f''\u20ac$\u00a3\u00a5]|[A-Za-z]{3}$|^[A-Za-z]{3}', '', 'g');
+CREATE MACRO bare(x) AS regexp_replace(regexp_replace(x, '[\\s\u00a0\u202f''\u2019]', '', 'g'),
+  '^[^-+(0-9.,]+[.,]?|[^-)0-9.,]+$|[.,]-$', '', 'g');
 CREATE MACRO in_front(x) AS
   CASE WHEN regexp_matches(x, '^[(].*[)]$') THEN '-' || x[2:-2] WHEN x LIKE '%-' THEN '-' || x[:-2] ELSE x END;
 CREATE MACRO number(x, decimal_sign) AS try_cast(
@@ -138,43 +142,56 @@ CREATE MACRO person(x) AS CASE WHEN id(x) LIKE '%@%' THEN lower(id(x)) ELSE id(x
 """SQL for texts: presence, numbers, days and ids."""
 
 _LINES = """
+CREATE TABLE files (export INT, file_no INT, file TEXT, delivered DATE, changed DOUBLE);
 CREATE TABLE lines (
-  export INT, file TEXT, line BIGINT, record_text TEXT, problem TEXT, order_id TEXT, customer_id TEXT, product_id TEXT,
-  product_name TEXT, category TEXT, payment_method TEXT, quantity_text TEXT, quantity DECIMAL(24, 6),
+  export INT, file_no INT, file TEXT, line BIGINT, record_text TEXT, problem TEXT, order_id TEXT, customer_id TEXT,
+  product_id TEXT, product_name TEXT, category TEXT, payment_method TEXT, quantity_text TEXT, quantity DECIMAL(24, 6),
   unit_price DECIMAL(24, 6), amount DECIMAL(24, 6), refunded DECIMAL(24, 6), date_text TEXT, day DATE, kind TEXT);
 """
 
 _SUPERSEDE = """
-CREATE TABLE newest AS
+CREATE TABLE ranked AS
   WITH reached AS (
-    SELECT export, file, max(day) AS day FROM lines WHERE kind = 'sale' GROUP BY ALL)
-  SELECT export, order_id, kind, max({day: reached.day, file: file}).file AS file
-  FROM lines JOIN reached USING (export, file)
-  WHERE kind IN ('sale', 'return') AND order_id IS NOT NULL GROUP BY ALL;
-UPDATE lines SET kind = 'superseded' FROM newest
-  WHERE lines.export = newest.export AND lines.order_id = newest.order_id AND lines.kind = newest.kind
-    AND lines.file <> newest.file;
+    SELECT export, file_no, quantile_disc(day, 0.99) AS day FROM lines WHERE kind = 'sale' GROUP BY ALL)
+  SELECT export, file_no,
+    row_number() OVER (PARTITION BY export ORDER BY delivered NULLS FIRST, day NULLS FIRST, changed, file) AS rank
+  FROM files LEFT JOIN reached USING (export, file_no);
+CREATE TABLE parts AS
+  SELECT DISTINCT export, order_id, kind = 'return' AS is_return, file_no, rank,
+    CASE WHEN kind = 'return' THEN concat_ws('|', product_id, day, amount) ELSE coalesce(product_id, '') END AS part
+  FROM lines JOIN ranked USING (export, file_no)
+  WHERE order_id IS NOT NULL AND kind NOT IN ('repeated_header', 'broken');
+CREATE TABLE replaced AS
+  SELECT DISTINCT old.export, old.order_id, old.is_return, old.file_no
+  FROM parts AS old JOIN parts AS new USING (export, order_id, is_return, part) WHERE new.rank > old.rank;
+UPDATE lines SET kind = 'superseded' FROM replaced
+  WHERE lines.export = replaced.export AND lines.order_id = replaced.order_id AND lines.file_no = replaced.file_no
+    AND (kind = 'return') = is_return;
 """
-"""An order that is in several files is taken from the one whose sales reach furthest, so from the newest one."""
+"""An order that two files have with the same product, or a return that two files have, is taken from the newer file.
+The newer one is that of the later ``dt=`` folder; without one, the file whose sales reach further (single days far off
+do not count), or that was changed later. If an order's files share no product, each has a part of the order.
+"""
 
 _DISCOUNT = """
 CREATE TABLE shares AS
   WITH taken AS (
     SELECT export, order_id, -sum(round(amount, 2)) AS discount FROM lines WHERE kind = 'discount' GROUP BY ALL),
   goods AS (
-    SELECT export, order_id, file, line, discount, round(amount, 2) AS amount,
-      sum(round(amount, 2)) OVER whole AS total, row_number() OVER (whole ORDER BY file DESC, line DESC) AS from_last
+    SELECT export, order_id, file_no, line, discount, sum(round(amount, 2)) OVER whole AS total,
+      sum(round(amount, 2)) OVER (whole ORDER BY file_no, line) AS reached, round(amount, 2) AS amount
     FROM lines JOIN taken USING (export, order_id) WHERE kind = 'sale'
-    WINDOW whole AS (PARTITION BY export, order_id)),
-  rounded AS (SELECT *, round(discount * amount / total, 2) AS part FROM goods WHERE total > 0)
-  SELECT export, file, line,
-    CASE WHEN from_last > 1 THEN part
-      ELSE discount - coalesce(sum(part) FILTER (from_last > 1) OVER (PARTITION BY export, order_id), 0) END AS part
-  FROM rounded;
+    WINDOW whole AS (PARTITION BY export, order_id))
+  SELECT export, file_no, line,
+    round(least(discount, total) * reached / total, 2) - round(least(discount, total) * (reached - amount) / total, 2)
+      AS part
+  FROM goods WHERE total > 0;
 UPDATE lines SET amount = lines.amount - part FROM shares
-  WHERE lines.export = shares.export AND lines.file = shares.file AND lines.line = shares.line;
+  WHERE lines.export = shares.export AND lines.file_no = shares.file_no AND lines.line = shares.line;
 """
-"""A discount that is a record of the order is taken off the order's lines, in proportion, to the cent."""
+"""A discount that is a record of the order is taken off the order's lines, in proportion, to the cent, and at most what
+they cost.
+"""
 
 _VIEWS = """
 CREATE VIEW sold AS FROM lines WHERE kind IN ('sale', 'unreadable');
@@ -185,6 +202,10 @@ CREATE VIEW returned AS
 """What lands: sales; and returns, which are records of their own or are named by a sale's record."""
 
 
+DELIVERED = re.compile(r"(?:^|/)dt=(\d{4}-\d{2}-\d{2})(?=/)")
+"""The delivery date in a path."""
+
+
 def _read_export(
     connection: duckdb.DuckDBPyConnection, number: int, export: Export, data_dir: Path
 ) -> list[str]:
@@ -192,13 +213,21 @@ def _read_export(
     skipped: list[str] = []
     seen: dict[str, str] = {}
     for path in files_of(export, data_dir):
+        delivered = DELIVERED.search(str(path))
         try:
             for member in members(path):
-                if (first := seen.setdefault(member.sha256, member.name)) != member.name:
-                    skipped.append(f"{member.name}: the same content as {first}")
+                name = f"{path.parent.name}/{member.name}"
+                if (first := seen.setdefault(member.sha256, name)) != name:
+                    skipped.append(f"{name}: the same content as {first}")
                     continue
                 dialect = detect(member)
-                _read_member(connection, number, member, dialect, _layout_of(export, member, dialect))
+                layout = _layout_of(export, member, dialect)
+                place = {"export": number, "file_no": len(seen), "file": member.name}
+                connection.execute(
+                    "INSERT INTO files VALUES ($export, $file_no, $file, try_cast($delivered AS DATE), $changed)",
+                    {**place, "delivered": delivered and delivered[1], "changed": path.stat().st_mtime},
+                )
+                _read_member(connection, place, member, dialect, layout)
         except UnreadableExport as error:
             raise PlatformError(str(error)) from error
     return skipped
@@ -224,7 +253,11 @@ def _layout_of(export: Export, member: Member, dialect: Dialect) -> Layout:
 
 
 def _read_member(
-    connection: duckdb.DuckDBPyConnection, number: int, member: Member, dialect: Dialect, layout: Layout
+    connection: duckdb.DuckDBPyConnection,
+    place: Mapping[str, object],
+    member: Member,
+    dialect: Dialect,
+    layout: Layout,
 ) -> None:
     query = _normalized(layout, dialect.columns)
     for batch in read(member, dialect):
@@ -232,7 +265,7 @@ def _read_member(
         numbered = ["line", *(f"c{place}" for place in range(len(dialect.columns))), *batch.schema.names[-4:]]
         connection.register("records", pa.Table.from_batches([batch]).rename_columns(numbered))
         try:
-            connection.execute(query, {"export": number, "file": member.name})
+            connection.execute(query, place)
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             raise PlatformError(f"{FILE}: the kinds of {member.name} are no valid SQL: {reason}") from error
@@ -249,17 +282,18 @@ def _normalized(layout: Layout, columns: Sequence[str]) -> str:
         found = field.get(name, [])  # type: ignore[call-overload]
         return f"coalesce({', '.join([*(f'{function}({c})' for c in found), 'NULL'])})"
 
-    nobody = ", ".join(map(_text, layout.no_customer)) or "NULL"
+    nobody = ", ".join(_text(word.lower()) for word in layout.no_customer) or "NULL"
     people = [
-        f"CASE WHEN id({c}) NOT IN ({nobody}) THEN person({c}) END" for c in field.get("customer_id", [])
+        f"CASE WHEN lower(id({c})) NOT IN ({nobody}) THEN person({c}) END"
+        for c in field.get("customer_id", [])
     ]
     quantity = (
         f"number({text('quantity')}, '{layout.decimal}')" if "quantity" in field else "1::DECIMAL(24, 6)"
     )
     total = f"number({text('line_total')}, '{layout.decimal}')"
-    gross = "line_total" if "line_total" in field else "(quantity * unit_price)::DECIMAL(24, 6)"
-    amount = f"({gross} - coalesce(discount, 0))::DECIMAL(24, 6)"
-    record = ", ".join(f"{_text(name)}: {column}" for name, column in place.items())
+    gross = "line_total" if "line_total" in field else "quantity * unit_price"
+    amount = f"try(({gross} - sign({gross}) * coalesce(discount, 0))::DECIMAL(24, 6))"
+    record = ", ".join(f"{_text(name)}: present({column})" for name, column in place.items())
     rules = "".join(f" WHEN {rule.when} THEN '{rule.kind}'" for rule in layout.kinds)
     return f"""
     INSERT INTO lines BY NAME
@@ -274,7 +308,7 @@ def _normalized(layout: Layout, columns: Sequence[str]) -> str:
         {text("date")} AS date_text
       FROM records),
     measured AS (SELECT *, {amount} AS amount, {layout.date_order}(date_text) AS day FROM texts)
-    SELECT $export AS export, $file AS file, * EXCLUDE (record, line_total, discount),
+    SELECT $export AS export, $file_no AS file_no, $file AS file, * EXCLUDE (record, line_total, discount),
       CASE
         WHEN problem = 'repeated_header' THEN problem
         WHEN problem = 'too_many_fields' AND quantity IS NOT NULL AND amount IS NOT NULL AND day IS NOT NULL THEN
@@ -292,6 +326,10 @@ def _text(word: str) -> str:
     return "'" + word.replace("'", "''") + "'"
 
 
+MANY = 0.2
+"""The share of ids that look shortened from which on they are: a code may look so by chance."""
+
+
 def _refuse_lost_digits(connection: duckdb.DuckDBPyConnection) -> None:
     """Refuse ids that a spreadsheet has shortened, because different ones are then the same.
 
@@ -306,10 +344,12 @@ def _refuse_lost_digits(connection: duckdb.DuckDBPyConnection) -> None:
     ):
         found = connection.execute(
             f"""
-            SELECT file, line, {name}, count(*) OVER () FROM lines
-            WHERE regexp_matches({name}, '^[0-9]([.,][0-9]+)?[eE][+]?[0-9]+$')
-              OR regexp_matches({name}, '^[1-9][0-9]{{14}}000+$')
-            ORDER BY file, line LIMIT 1
+            WITH shortened AS (
+              FROM lines WHERE regexp_matches({name}, '^[0-9]([.,][0-9]+)?[eE][+]?[0-9]+$')
+                OR regexp_matches({name}, '^[1-9][0-9]{{14}}000+$'))
+            SELECT file, line, {name}, count(*) OVER () AS count FROM shortened
+            WHERE (SELECT count(*) FROM shortened) > {MANY} * (SELECT count({name}) FROM lines)
+            ORDER BY file_no, line LIMIT 1
             """
         ).fetchone()
         if found:
@@ -320,6 +360,31 @@ def _refuse_lost_digits(connection: duckdb.DuckDBPyConnection) -> None:
             )
 
 
+LONGEST_ORDER_DAYS = 92
+"""The lines of one order are not further apart."""
+
+
+def _refuse_reused_numbers(connection: duckdb.DuckDBPyConnection) -> None:
+    """Refuse order numbers that begin again, for example each year, because different orders would be one.
+
+    Raises:
+        PlatformError: an order has lines that are far apart.
+
+    """
+    found = connection.execute(
+        f"""
+        SELECT order_id, min(day), max(day), count(*) OVER () FROM lines WHERE kind = 'sale'
+        GROUP BY export, order_id HAVING max(day) - min(day) > {LONGEST_ORDER_DAYS} ORDER BY ALL LIMIT 1
+        """
+    ).fetchone()
+    if found:
+        order, first, last, count = found
+        raise PlatformError(
+            f"order {order} has lines of {first} and of {last} ({count} such orders): the numbers seem to be used "
+            f"again; put the files of each period into an export of its own in {FILE}"
+        )
+
+
 # --- the landing files ----------------------------------------------------------------------------------------
 
 _MONTHLY: Mapping[str, tuple[str, str, str]] = {
@@ -327,7 +392,7 @@ _MONTHLY: Mapping[str, tuple[str, str, str]] = {
         "sold",
         TRANSACTIONS,
         """
-        order_id || '-' || number, order_id, customer_id, CASE WHEN customer_id IS NULL THEN 'true' ELSE 'false' END,
+        own_id || '-' || number, own_id, customer_id, CASE WHEN customer_id IS NULL THEN 'true' ELSE 'false' END,
         product_id, coalesce(greatest(1, round(quantity))::BIGINT::TEXT, quantity_text),
         unit_price::TEXT, amount::TEXT, payment_method, coalesce(day::TEXT, date_text), file, line
         """,
@@ -336,7 +401,7 @@ _MONTHLY: Mapping[str, tuple[str, str, str]] = {
         "returned",
         RETURNS,
         """
-        order_id || '-r' || number, NULL, order_id, customer_id,
+        own_id || '-r' || number, NULL, own_id, customer_id,
         CASE WHEN customer_id IS NULL THEN 'true' ELSE 'false' END, product_id, amount::TEXT, NULL,
         coalesce(day::TEXT, date_text), file, line
         """,
@@ -347,81 +412,75 @@ _MONTHLY: Mapping[str, tuple[str, str, str]] = {
 
 def _write(connection: duckdb.DuckDBPyConnection, landing: Path) -> None:
     for table, (view, header, columns) in _MONTHLY.items():
+        folder = landing / table / FOLDER
+        months = connection.execute(
+            f"SELECT DISTINCT strftime(day, '%Y-%m') AS month FROM {view} ORDER BY ALL"
+        ).fetchall()
         written = {
             _write_csv(
                 connection,
-                landing / table / FOLDER / f"{month or 'undated'}.csv",
+                folder / f"{month or 'undated'}.csv",
                 header,
                 f"""
                 WITH numbered AS (
-                  SELECT *, row_number() OVER (PARTITION BY export, order_id ORDER BY file, line) AS number
+                  SELECT *, row_number() OVER (PARTITION BY export, order_id ORDER BY file_no, line) AS number,
+                    CASE WHEN max(export) OVER () > 0 THEN 'export' || export + 1 || ':' ELSE '' END || order_id
+                      AS own_id
                   FROM {view})
-                SELECT {columns} FROM numbered WHERE strftime(day, '%Y-%m') IS NOT DISTINCT FROM $month
+                SELECT {columns} FROM numbered
+                WHERE strftime(day, '%Y-%m') IS NOT DISTINCT FROM {_text(month) if month else "NULL"}
                 ORDER BY export, day, order_id, number
                 """,
-                {"month": month},
             )
-            for (month,) in connection.execute(
-                f"SELECT DISTINCT strftime(day, '%Y-%m') AS month FROM {view} ORDER BY ALL"
-            ).fetchall()
+            for (month,) in months
         }
         if table == "transactions":
-            written |= _write_broken(connection, landing / table / FOLDER / "broken.csv", header)
-        _remove_others(landing / table / FOLDER, written)
+            written |= _write_broken(connection, folder / "broken.csv", header)
+        _remove_others(folder, written)
     named = "FROM lines WHERE product_id IS NOT NULL AND kind IN ('sale', 'return')"
-    has_names = connection.execute(f"SELECT count(product_name) > 0 {named}").fetchone()
-    products = landing / "products" / FOLDER / "products.csv"
-    if has_names and has_names[0]:
-        _write_csv(
-            connection,
-            products,
-            PRODUCTS,
-            f"""
-            SELECT product_id, arg_max(product_name, place) FILTER (product_name IS NOT NULL),
-              arg_max(category, place) FILTER (category IS NOT NULL), NULL, NULL, NULL
-            FROM (SELECT *, {{day: day, file: file, line: line}} AS place {named})
-            GROUP BY product_id ORDER BY product_id
-            """,
-            {},
-        )
-    else:
-        _remove_others(products.parent, set())
-    rows = connection.execute(
-        """
+    products = landing / "products" / FOLDER
+    ((has_names,),) = connection.execute(f"SELECT count(product_name) > 0 {named}").fetchall()
+    made = f"""
+        SELECT product_id, arg_max(product_name, place) FILTER (product_name IS NOT NULL),
+          arg_max(category, place) FILTER (category IS NOT NULL), NULL, NULL, NULL
+        FROM (SELECT *, {{day: day, file_no: file_no, line: line}} AS place {named})
+        GROUP BY product_id ORDER BY product_id
+    """
+    _remove_others(
+        products, {_write_csv(connection, products / "products.csv", PRODUCTS, made)} if has_names else set()
+    )
+    others = """
         SELECT file, line, kind, record_text FROM lines WHERE kind NOT IN ('sale', 'return', 'unreadable', 'broken')
-        ORDER BY export, file, line
-        """
-    ).fetchall()
-    replace_text(landing / LEFT_OUT, _csv("export_file,export_line,kind,record_text", rows))
+        ORDER BY export, file_no, line
+    """
+    _write_csv(connection, landing / LEFT_OUT, "export_file,export_line,kind,record_text", others)
 
 
-def _write_csv(
-    connection: duckdb.DuckDBPyConnection, path: Path, header: str, query: str, values: Mapping[str, Any]
-) -> Path:
-    return _write_text(path, _csv(header, connection.execute(query, values).fetchall()))
+def _write_csv(connection: duckdb.DuckDBPyConnection, path: Path, header: str, query: str) -> Path:
+    """Write the rows of a query, unless the file has them already."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.new")
+    connection.execute(
+        f"COPY (FROM ({query}) AS made({header})) TO {_text(str(scratch))} (FORMAT csv, HEADER)"
+    )
+    if path.exists() and hash_file(path) == hash_file(scratch):
+        scratch.unlink()
+    else:
+        scratch.replace(path)
+    return path
 
 
 def _write_broken(connection: duckdb.DuckDBPyConnection, path: Path, header: str) -> set[Path]:
     """Records that cannot be read, each with its place: lines of two fields, so that they are quarantined."""
     rows = connection.execute(
-        "SELECT record_text, file || ':' || line FROM lines WHERE kind = 'broken' ORDER BY export, file, line"
+        "SELECT record_text, file || ':' || line FROM lines WHERE kind = 'broken' ORDER BY export, file_no, line"
     ).fetchall()
-    return {_write_text(path, _csv(header, rows))} if rows else set()
-
-
-def _csv(header: str, rows: Sequence[Sequence[object]]) -> str:
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    text.write(f"{header}\n")
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def _write_text(path: Path, text: str) -> Path:
-    """Write a file, unless it has this content already."""
-    if not path.exists() or path.read_bytes() != text.encode():
-        replace_text(path, text)
-    return path
+    if not rows:
+        return set()
+    text = StringIO(f"{header}\n")
+    text.seek(0, SEEK_END)
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return {replace_text(path, text.getvalue()).path}
 
 
 def _remove_others(folder: Path, kept: set[Path]) -> None:
@@ -449,4 +508,15 @@ def _summary(connection: duckdb.DuckDBPyConnection, skipped: Sequence[str]) -> S
         FROM lines
         """
     ).fetchall()
-    return Summary(records, kinds, orders, buyers, guest_orders, sold, returned, first, last, tuple(skipped))
+    unread = tuple(
+        f"{file}, line {line}: {text}"
+        for file, line, text in connection.execute(
+            """
+            SELECT file, line, record_text[:80] FROM lines WHERE kind IN ('unreadable', 'broken')
+            ORDER BY export, file_no, line LIMIT 2
+            """
+        ).fetchall()
+    )
+    return Summary(
+        records, kinds, orders, buyers, guest_orders, sold, returned, first, last, tuple(skipped), unread
+    )

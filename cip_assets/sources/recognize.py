@@ -41,17 +41,32 @@ NAMES: Mapping[FieldName, str] = {
 """The names of each field's columns, the best first, in lower case, without blanks and signs; ``#`` counts as no."""
 
 NEEDED: Sequence[FieldName] = ("order_id", "date")
-STATUS = ["status", "orderstatus", "financialstatus", "state", "zustand", "bemerkung", "remark"]
+STATUS = re.compile(r"status|cancel|storn|zustand|^(transaction|line|record)?type$|^(remark|bemerkung)$")
+"""Names of columns that say whether an order counts, without blanks and signs."""
+
+FREE_TEXT = ("remark", "bemerkung")
+FEW_VALUES = 20
+"""The most different values of a column that says whether an order counts."""
+
 STATUS_WORDS: Sequence[tuple[str, KindName]] = (
-    (r"cancel|storn|annul|void", "cancelled"),
-    (r"pending|on.?hold|await|unpaid|offen", "awaiting_payment"),
-    (r"fail|declin|error", "failed"),
+    (r"cancel|storn|annul|void|отмен|anulow", "cancelled"),
+    (r"pending|on.?hold|await|unpaid|^offen$", "awaiting_payment"),
+    (r"fail|declin|^error", "failed"),
     (r"^test", "test"),
 )
-TOTAL_WORDS = re.compile(r"(grand )?(total|sum)|gesamt(summe)?|summe", re.IGNORECASE)
+TYPE_WORDS: Sequence[tuple[str, KindName]] = ((r"refund|return|credit|gutschrift|retoure", "return"),)
+COUNTED = re.compile(
+    r"paid|complete|fulfilled|shipped|process|deliver|closed|done|ok|success|sale|order|fertig|bezahlt|versen|erledigt",
+    re.IGNORECASE,
+)
+"""Values that say that an order counts."""
+
+TOTAL_WORDS = re.compile(r"(grand |sub)?(total|sum)s?|(zwischen|gesamt)?summe|gesamt", re.IGNORECASE)
 NO_GOODS: Sequence[tuple[str, KindName]] = (
-    (r"^(discount|rabatt|coupon|voucher|gutschein)$", "discount"),
-    (r"^(shipping|postage|versand(kosten)?|porto|delivery)$", "shipping"),
+    (r"^(discount|rabatt|coupon)", "discount"),
+    (r"^((standard|express|free) )?(shipping|postage|delivery)|^(versand|porto)", "shipping"),
+    (r"^(vat|sales tax|tax|mwst)", "tax"),
+    (r"^(gift ?card|voucher|gutschein)", "gift_card"),
 )
 DATE_PARTS = {
     "ymd": re.compile(r"(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})"),
@@ -116,20 +131,16 @@ def propose(header: Sequence[str], rows: Rows, date_order: DateOrder | None = No
     if any(columns[name] is None for name in NEEDED) or not (columns["unit_price"] or columns["line_total"]):
         return None
     chosen = {name: column for name, column in columns.items() if column}
-    decimal = _decimal(
-        [
-            row[c]
-            for c in (chosen.get("unit_price"), chosen.get("line_total"))
-            if c
-            for row in rows
-            if c in row
-        ]
-    )
-    findings, stops = [], []
+    amounts_of = [column for name in ("unit_price", "line_total") if (column := columns[name])]
+    priced = [row[column] for column in amounts_of for row in rows if column in row]
+    decimal = _decimal(priced)
+    findings, stops = [_of_decimal(priced, decimal)], []
     amounts = _amounts(chosen, rows, decimal)
-    findings += amounts
+    findings += [*amounts, *_discounts(chosen, amounts[0].field, rows, decimal)]
     chosen = {name: column for name, column in chosen.items() if name not in {"unit_price", "line_total"}}
     chosen |= {finding.field: finding.columns[0] for finding in amounts}
+    if any(finding.field == "discount" and not finding.columns for finding in findings):
+        del chosen["discount"]
     stops += _unsupported(chosen, header, rows)
     order, found = _date_order(chosen["date"], rows, date_order)
     findings.append(found)
@@ -155,10 +166,18 @@ def propose(header: Sequence[str], rows: Rows, date_order: DateOrder | None = No
 
 
 def _people(header: Sequence[str], rows: Rows) -> tuple[str, ...]:
-    """The columns that identify the buyer: an email address, which people without an account have too, then an id."""
+    """The columns that identify the buyer: an email address, which people without an account have too, then an id.
+
+    If each id has one email address and each address one id, the id comes first, because it is there more often.
+    """
     found = _columns_for("customer_id", header, rows)
-    emails = [column for column in found if any("@" in row[column] for row in rows if column in row)]
-    return (*emails[:1], *[column for column in found if column not in emails][:1])
+    emails = [column for column in found if any("@" in row[column] for row in rows if column in row)][:1]
+    ids = [column for column in found if column not in emails][:1]
+    if emails and ids:
+        both = {(row[ids[0]], row[emails[0]].lower()) for row in rows if ids[0] in row and emails[0] in row}
+        if len({key for key, _ in both}) == len({email for _, email in both}) == len(both):
+            return (*ids, *emails)
+    return (*emails, *ids)
 
 
 def _unsupported(chosen: Mapping[str, str], header: Sequence[str], rows: Rows) -> list[str]:
@@ -172,6 +191,11 @@ def _unsupported(chosen: Mapping[str, str], header: Sequence[str], rows: Rows) -
     if several := _currencies(chosen, header, rows):
         found.append(
             f"the amounts are in several currencies ({', '.join(several)}), and there are no rates; export one currency"
+        )
+    if "quantity" not in chosen and "line_total" in chosen and _is_repeated(chosen, rows):
+        found.append(
+            f"{chosen['line_total']} is the same on all records of an order, so it seems to be the order's; export the "
+            "quantity and the price of each record"
         )
     if once := _on_first_line_only(chosen["order_id"], header, rows):
         found.append(
@@ -192,6 +216,16 @@ def _currencies(chosen: Mapping[str, str], header: Sequence[str], rows: Rows) ->
     priced = [chosen[name] for name in ("unit_price", "line_total") if name in chosen]
     signs = {sign for column in priced for row in rows for sign in "€$£¥" if sign in row.get(column, "")}
     return sorted(codes) if len(codes) > 1 else sorted(signs) if len(signs) > 1 else []
+
+
+def _is_repeated(chosen: Mapping[str, str], rows: Rows) -> bool:
+    """Whether all records of an order have the same amount, in several orders with several records."""
+    amounts: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        if chosen["order_id"] in row and chosen["line_total"] in row:
+            amounts[row[chosen["order_id"]]].append(row[chosen["line_total"]])
+    long = [found for found in amounts.values() if len(found) > 1]
+    return len(long) > 1 and all(len(set(found)) == 1 for found in long)
 
 
 def _on_first_line_only(order: str, header: Sequence[str], rows: Rows) -> list[str]:
@@ -232,7 +266,7 @@ def _known(
 
 def plain(name: str) -> str:
     """A column's name for comparing: lower case, letters and digits only; ``#`` counts as no."""
-    return re.sub(r"[\W_]", "", name.replace("#", "no").lower())
+    return re.sub(r"[\W_]", "", re.sub(r"[(].*[)]", "", name).replace("#", "no").lower())
 
 
 def _column_for(name: FieldName, header: Sequence[str], rows: Rows) -> str | None:
@@ -297,7 +331,10 @@ def _finding(name: str, column: str | None, rows: Rows) -> Finding:
 
 def number(text: str, decimal: str) -> Decimal | None:
     """A number as shops write it: with a currency, a minus at either end, or a sign between thousands."""
-    bare = re.sub(r"[\s'€$£¥\u00a0\u202f]|^[A-Za-z]{3}|[A-Za-z]{3}$", "", text)
+    bare = re.sub(r"[\s'\u2019\u00a0\u202f]", "", text)
+    bare = re.sub(r"^[^-+(\d.,]+[.,]?|[^-)\d.,]+$|[.,]-$", "", bare)
+    if re.fullmatch(r"[(].*[)]", bare):
+        bare = f"-{bare[1:-1]}"
     if bare.endswith("-"):
         bare = f"-{bare[:-1]}"
     bare = bare.replace(".", "").replace(",", ".") if decimal == "," else bare.replace(",", "")
@@ -313,54 +350,96 @@ def _decimal(values: Sequence[str]) -> Literal[".", ","]:
     return "," if ends[","] > ends["."] else "."
 
 
+def _of_decimal(values: Sequence[str], decimal: str) -> Finding:
+    """The decimal sign, which is open if all amounts could also have thousands separators."""
+    clear = sum(bool(re.search(r"[.,]\d{1,2}(?!\d)\D*$", value)) for value in values)
+    open_ = [value for value in values if re.search(r"\d[.,]\d{3}(?!\d)\D*$", value)]
+    if open_ and not clear:
+        why = f"{open_[0]} is read as thousands, because no amount has one or two places"
+        return Finding("decimal", (), "asked", why, tuple(open_[:3]))
+    return Finding("decimal", (), "proved" if clear else "chosen", f"{decimal!r}", ())
+
+
 def _amounts(chosen: Mapping[str, str], rows: Rows, decimal: str) -> list[Finding]:
     """Whether the amounts are those of units or of lines. The arithmetic of the export decides, where it can."""
     price, total, quantity = (chosen.get(name) for name in ("unit_price", "line_total", "quantity"))
-    examples = {column: _examples(column, rows) for column in (price, total) if column}
-
-    def values(row: Mapping[str, str], *columns: str | None) -> list[Decimal | None]:
-        return [number(row.get(column or "", ""), decimal) for column in columns]
-
-    if price and total and quantity:
-        full = [v for row in rows if None not in (v := values(row, price, total, quantity))]
-        agree = sum(abs(p * q - t) < Decimal("0.01") for p, t, q in full if None not in (p, t, q))  # type: ignore[operator]
-        why = f"quantity times {price} is {total} in {agree} of {len(full)} records"
-        if agree < MOST * len(full):
-            return [
-                Finding("unit_price", (price,), "asked", f"{why}, so {total} is not used", examples[price])
-            ]
-        return [Finding("line_total", (total,), "proved" if full else "chosen", why, examples[total])]
-    column = cast(str, total or price)
-    name = "line_total" if total else "unit_price"
-    if quantity:
-        per_product: dict[str, list[tuple[Decimal, Decimal]]] = defaultdict(list)
-        for row in rows:
-            amount, count = values(row, column, quantity)
-            if amount and count and count > 0:
-                per_product[row.get(chosen.get("product_id", ""), "")].append((amount, count))
-        pairs = [
-            (a, b)
-            for found in per_product.values()
-            for a, b in pairwise(sorted(found, key=lambda v: v[1]))
-            if a[1] != b[1]
-        ]
-        as_total = sum(a[0] * b[1] == b[0] * a[1] for a, b in pairs)
-        as_price = sum(a[0] == b[0] for a, b in pairs)
-        if pairs and max(as_total, as_price) >= MOST * len(pairs):
-            is_total = as_total >= as_price
-            why = (
-                f"of a product, {'twice the quantity costs twice' if is_total else 'any quantity costs the same'} "
-                f"({max(as_total, as_price)} of {len(pairs)} pairs of records)"
-            )
-            return [
-                Finding(
-                    "line_total" if is_total else "unit_price", (column,), "proved", why, examples[column]
-                )
-            ]
-    why = "taken as the amount of the line, not of one unit" if total else "taken as the price of one unit"
-    return [
-        Finding(name, (column,), "asked" if quantity else "chosen", f"{why}, by its name", examples[column])
+    numbers = [
+        [number(row.get(column or "", ""), decimal) for column in (price, total, quantity)] for row in rows
     ]
+    if price and total and quantity:
+        return [_price_or_total(price, total, [(p, t, q) for p, t, q in numbers if p and t and q], rows)]
+    column = cast(str, total or price)
+    by_name = "line_total" if total else "unit_price"
+    examples = _examples(column, rows)
+    if not quantity:
+        why = "taken as the amount of the whole line, because no column is a quantity"
+        return [Finding(by_name, (column,), "asked" if price else "chosen", why, examples)]
+    pairs = _pairs(chosen, rows, [(p or t, q) for p, t, q in numbers])
+    as_total = sum(a * d == c * b for a, b, c, d in pairs)
+    as_price = sum(a == c for a, _, c, _ in pairs)
+    if pairs and max(as_total, as_price) >= NEARLY_ALL * len(pairs):
+        is_total = as_total >= as_price
+        what = "twice the quantity costs twice" if is_total else "any quantity costs the same"
+        state: State = "proved" if len(pairs) >= PROOF else "asked"
+        why = f"of a product, {what} ({max(as_total, as_price)} of {len(pairs)} pairs of records)"
+        return [Finding("line_total" if is_total else "unit_price", (column,), state, why, examples)]
+    why = "taken as the amount of the line, not of one unit" if total else "taken as the price of one unit"
+    return [Finding(by_name, (column,), "asked", f"{why}, by its name", examples)]
+
+
+PROOF = 10
+"""How many pairs of records prove something."""
+
+
+def _pairs(
+    chosen: Mapping[str, str], rows: Rows, values: Sequence[tuple[Decimal | None, Decimal | None]]
+) -> list[tuple[Decimal, Decimal, Decimal, Decimal]]:
+    """Amount and quantity of two records of a product with different quantities, for each such product."""
+    by_product: dict[str, set[tuple[Decimal, Decimal]]] = defaultdict(set)
+    for row, (amount, quantity) in zip(rows, values, strict=True):
+        product = row.get(chosen.get("product_id", ""))
+        if product and chosen["order_id"] in row and amount and quantity and quantity > 0:
+            by_product[product].add((quantity, amount))
+    return [
+        (a, b, c, d) for found in by_product.values() for (b, a), (d, c) in pairwise(sorted(found)) if b != d
+    ]
+
+
+def _price_or_total(
+    price: str, total: str, full: Sequence[tuple[Decimal, Decimal, Decimal]], rows: Rows
+) -> Finding:
+    """Whether the total is that of the line. Where it is less, the line has a discount; where it is more, it is not."""
+    cent = Decimal("0.01")
+    less = sum(abs(t) < abs(p * q) - cent for p, t, q in full)
+    more = sum(abs(t) > abs(p * q) + cent for p, t, q in full)
+    agree = len(full) - less - more
+    why = f"quantity times {price} is {total} in {agree} of {len(full)} records"
+    if more == 0 and (less == 0 or agree):
+        rest = "; in the others it is less, as after a discount" if less else ""
+        return Finding(
+            "line_total", (total,), "asked" if less else "proved", f"{why}{rest}", _examples(total, rows)
+        )
+    return Finding("unit_price", (price,), "asked", f"{why}, so {total} is not used", _examples(price, rows))
+
+
+def _discounts(chosen: Mapping[str, str], amount: str, rows: Rows, decimal: str) -> list[Finding]:
+    """Whether a discount is an amount that is still to be taken off. A finding without a column means it is not."""
+    column = chosen.get("discount")
+    if column is None:
+        return []
+    texts = [row[column] for row in rows if column in row]
+    values = [value for text in texts if (value := number(text.rstrip("%"), decimal))]
+    if any("%" in text for text in texts) or (values and max(values) <= 1):
+        return [
+            Finding(
+                "discount", (), "asked", f"{column} seems to be a share, so it is not used", tuple(texts[:3])
+            )
+        ]
+    if amount == "line_total":
+        return [
+            Finding("discount", (), "asked", f"{column} is taken as already in the amount", tuple(texts[:3]))
+        ]
+    return [Finding("discount", (column,), "asked", f"{column} is taken off the line", tuple(texts[:3]))]
 
 
 # --- dates ----------------------------------------------------------------------------------------------------
@@ -379,41 +458,96 @@ def _day(text: str, order: str) -> date | None:
 def _date_order(column: str, rows: Rows, answer: DateOrder | None) -> tuple[DateOrder | None, Finding]:
     """The order of day and month, if the values allow only one."""
     values = [row[column] for row in rows if column in row]
-    fit = {name: sum(_day(text, name) is not None for text in values) for name in DATE_PARTS}
-    best = max(fit.values(), default=0)
-    orders = [name for name in get_args(DateOrder) if fit[name] == best]
+    fits = {
+        text: [name for name in get_args(DateOrder) if _day(text, name)] for text in dict.fromkeys(values)
+    }
+    counts = Counter(name for text in values for name in fits[text])
+    best = max(counts.values(), default=0)
+    orders = [name for name in get_args(DateOrder) if counts[name] == best]
+    deciding = {
+        name: [text for text, names in fits.items() if names == [name]] for name in get_args(DateOrder)
+    }
     examples = _examples(column, rows)
-    if answer and answer in orders:
+    if answer and counts[answer]:
         return answer, Finding("date", (column,), "chosen", f"{answer}, as you said", examples)
-    if len(orders) == 1:
-        return orders[0], Finding("date", (column,), "proved", f"only {orders[0]} fits", examples)
-    return None, Finding("date", (column,), "asked", f"{' and '.join(orders)} fit every date", examples)
+    if sum(map(bool, deciding.values())) > 1:
+        some = [found[0] for found in deciding.values() if found]
+        return None, Finding(
+            "date", (column,), "asked", f"{' and '.join(some)} are in different orders", examples
+        )
+    if len(orders) > 1:
+        return None, Finding("date", (column,), "asked", f"{' and '.join(orders)} fit every date", examples)
+    (order,) = orders
+    if order == "ymd" or len(deciding[order]) > 1:
+        return order, Finding("date", (column,), "proved", f"only {order} fits", examples)
+    return order, Finding(
+        "date", (column,), "asked", f"{order}, because of {deciding[order][0]} alone", examples
+    )
 
 
 # --- kinds of records -----------------------------------------------------------------------------------------
 
 
 def _kinds(chosen: Mapping[str, str], header: Sequence[str], rows: Rows) -> tuple[list[Kind], list[Finding]]:
-    """Rules for what is no sale: total lines, the status of the order, and lines without goods."""
-    totals = {value for value in _values(chosen["order_id"], rows) if TOTAL_WORDS.fullmatch(value)}
-    kinds = [_kind("summary", f"order_id = {_text(value)}") for value in sorted(totals)]
+    """Rules for what is no sale: total lines, the status of the order, and lines without goods.
+
+    The rules have patterns and not the values that were found, so that they also hold for values that come later.
+    """
+    kinds = [
+        _kind("summary", f"regexp_full_match(coalesce(order_id, ''), {_text(TOTAL_WORDS.pattern)}, 'i')")
+    ]
     unnamed = [row for row in rows if chosen["order_id"] not in row]
     for column, value in sorted(
         {(c, v) for row in unnamed for c, v in row.items() if TOTAL_WORDS.fullmatch(v)}
     ):
         kinds.append(_kind("summary", f"order_id IS NULL AND record[{_text(column)}] = {_text(value)}"))
     findings: list[Finding] = []
-    looked = [(column, STATUS_WORDS) for column in header if plain(column) in STATUS]
-    if product := chosen.get("product_id") or chosen.get("product_name"):
-        looked.append((product, NO_GOODS))
-    for column, words in looked:
-        for value in sorted(_values(column, rows)):
-            kind = next((kind for pattern, kind in words if re.search(pattern, value, re.IGNORECASE)), None)
-            if kind:
-                kinds.append(_kind(kind, f"record[{_text(column)}] = {_text(value)}"))
-                why = f"{value!r} is taken as {kind}: not counted"
-                findings.append(Finding("kind", (column,), "asked", why, (value,)))
+    for column in header:
+        name, values = plain(column), _values(column, rows)
+        if STATUS.search(name) and name.endswith("at") and any(map(_is_date, values)):
+            kinds.append(_kind("cancelled", f"record[{_text(column)}] IS NOT NULL"))
+            findings.append(Finding("kind", (column,), "asked", "a record with this date is not counted"))
+        elif STATUS.search(name) and 0 < len(values) <= FEW_VALUES:
+            words = [*STATUS_WORDS, *(TYPE_WORDS if name.endswith("type") else ())]
+            kinds += _by_words(column, words)
+            known = [pattern for pattern, _ in words]
+            if name in FREE_TEXT:
+                values = {
+                    value for value in values if any(re.search(each, value, re.IGNORECASE) for each in known)
+                }
+            findings += _answers(column, values, words)
+    for column in dict.fromkeys(chosen[name] for name in ("product_id", "product_name") if name in chosen):
+        kinds += _by_words(column, NO_GOODS)
+        goods = {value for value in _values(column, rows) if _kind_of(value, NO_GOODS)}
+        findings += _answers(column, set(sorted(goods)[:FEW_VALUES]), NO_GOODS)
     return kinds, findings
+
+
+def _by_words(column: str, words: Sequence[tuple[str, KindName]]) -> list[Kind]:
+    """A rule for each pattern of values. Something is a discount only if it lowers the amount."""
+    return [
+        _kind(
+            kind,
+            f"regexp_matches(coalesce(record[{_text(column)}], ''), {_text(pattern)}, 'i')"
+            + (" AND amount < 0" if kind == "discount" else ""),
+        )
+        for pattern, kind in words
+    ]
+
+
+def _answers(column: str, values: set[str], words: Sequence[tuple[str, KindName]]) -> list[Finding]:
+    """What each value is taken as, unless it plainly says that the order counts."""
+    found = []
+    for value in sorted(values):
+        kind = _kind_of(value, words)
+        if kind or not COUNTED.search(value):
+            why = f"{value!r} is taken as {kind}" if kind else f"{value!r} counts as a sale"
+            found.append(Finding("kind", (column,), "asked", why, (value,)))
+    return found
+
+
+def _kind_of(value: str, words: Sequence[tuple[str, KindName]]) -> KindName | None:
+    return next((kind for pattern, kind in words if re.search(pattern, value, re.IGNORECASE)), None)
 
 
 def _values(column: str, rows: Rows) -> set[str]:

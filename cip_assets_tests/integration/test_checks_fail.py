@@ -203,7 +203,7 @@ MARTS_AND_FILES = "marts/kpi_totals:adds_up"
     ("name", "change"),
     [
         ("marts/kpi_totals", {"total_revenue": "total_revenue + 0.01"}),
-        ("marts/kpi_totals", {"returned_amount": "returned_amount + 0.01"}),
+        ("marts/kpi_totals", {"returned_amount": "coalesce(returned_amount, 0) + 0.01"}),
         ("marts/kpi_totals", {"orphan_revenue": "orphan_revenue + 0.01"}),
         ("marts/kpi_totals", {"total_customers": "total_customers + 1"}),
         ("marts/customer_360", {"monetary_value": "monetary_value + 0.01"}),
