@@ -12,17 +12,20 @@ export DAGSTER_DISABLE_TELEMETRY = 1
 # A test process ends before the JVM would have earned its optimising compiler back.
 SHORT_JVM := -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
 
-.PHONY: golden run test test-sail test-page test-spark check ui bench screenshots clean
+.PHONY: golden run test test-sail test-runs test-page test-spark check ui bench screenshots clean
 
 run: $(STAMP)
 	$(BIN)/cip run --sample
 
 # All at once: each waits a good deal, Dagster's page most, and what each says is printed together.
 test: $(STAMP)
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-page test-sail test-spark
+	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target test-sail test-page test-runs test-spark
 
 test-sail: $(STAMP)
-	CIP_ENGINE=sail $(BIN)/pytest -m "not page"
+	CIP_ENGINE=sail $(BIN)/pytest -m "not page" --ignore=cip_assets_tests/integration
+
+test-runs: $(STAMP)
+	CIP_ENGINE=sail $(BIN)/pytest -m "not page" cip_assets_tests/integration
 
 test-page: $(STAMP)
 	CIP_ENGINE=sail $(BIN)/pytest -m page

@@ -2,8 +2,8 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import cache
@@ -162,7 +162,24 @@ def propose(header: Sequence[str], rows: Rows, date_order: DateOrder | None = No
             "kinds": kinds,
         }
     )
-    return Proposal(layout, (*findings, *of_kinds), tuple(stops))
+    used = {column for columns in fields.values() for column in columns}
+    checked = [_with_others(finding, used, header, rows) for finding in findings]
+    return Proposal(layout, (*checked, *of_kinds), tuple(stops))
+
+
+def _with_others(finding: Finding, used: Collection[str], header: Sequence[str], rows: Rows) -> Finding:
+    """A finding that is asked if another column, with other contents, has such a name too."""
+    if finding.field not in NAMES or not finding.columns or finding.field in {"unit_price", "line_total"}:
+        return finding
+    first = finding.columns[0]
+    others = [
+        column
+        for column in _columns_for(cast(FieldName, finding.field), header, rows)
+        if column not in used and any(row.get(column) != row.get(first) for row in rows)
+    ]
+    if not others:
+        return finding
+    return replace(finding, state="asked", why=f"{finding.why}; {others[0]} could be it too")
 
 
 def _people(header: Sequence[str], rows: Rows) -> tuple[str, ...]:

@@ -126,6 +126,13 @@ def test_a_total_on_every_record_of_an_order_stops() -> None:
     assert stop.startswith("Total is the same on all records of an order")
 
 
+def test_a_second_column_with_such_a_name_is_asked() -> None:
+    header = ("Order", "Invoice date", "Order date", "Total")
+    found = finding(proposed("1 | 2024-02-01 | 2024-01-15 | 5.00", header=header), "date")
+    assert (found.columns, found.state) == (("Order date",), "asked")
+    assert found.why.endswith("Invoice date could be it too")
+
+
 def test_a_price_without_a_quantity_is_asked() -> None:
     header = ("Order", "Date", "Price", "Number of items")
     assert finding(proposed("1 | 2024-01-15 | 5.00 | 3", header=header), "unit_price").state == "asked"
