@@ -37,7 +37,6 @@ def main() -> None:
             page.end_of_backfill(backfill)
             tab = browser.new_page(viewport={"width": 1600, "height": 1000}, device_scale_factor=1)
             tab.goto(page.url)
-            tab.get_by_role("button", name="Skip").click()  # Dagster's invitation, shown once
             _take(tab, page, "asset-graph", "asset-groups", "exports")
             _take(tab, page, "partitions", "assets/cleaned/transactions?view=partitions", "Materialized")
             _take(tab, page, "checks", "assets/cleaned/transactions?view=checks", "conservation")
