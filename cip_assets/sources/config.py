@@ -151,3 +151,8 @@ def files_of(export: Export, data_dir: Path) -> Sequence[Path]:
             raise PlatformError(f"{FILE}: no file matches {pattern!r}; put the file there, or correct files")
         found |= here
     return sorted(found)
+
+
+def literal(text: str) -> str:
+    """A text in SQL."""
+    return "'" + text.replace("'", "''") + "'"

@@ -20,7 +20,7 @@ import duckdb
 import pyarrow as pa
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.sources.config import FILE, Export, Layout, Sources, files_of
+from cip_assets.sources.config import FILE, Export, Layout, Sources, files_of, literal
 from cip_assets.sources.reading.dialect import Dialect, detect
 from cip_assets.sources.reading.errors import UnreadableExport
 from cip_assets.sources.reading.members import Member, members
@@ -116,7 +116,7 @@ def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPy
         _refuse_reused_numbers(connection)
         connection.execute(_SUPERSEDE)
         connection.execute(_DISCOUNT)
-        connection.execute(_VIEWS)
+        connection.execute(_LANDING)
         yield connection, skipped
 
 
@@ -193,13 +193,21 @@ UPDATE lines SET amount = lines.amount - part FROM shares
 they cost.
 """
 
-_VIEWS = """
-CREATE VIEW sold AS FROM lines WHERE kind IN ('sale', 'unreadable');
-CREATE VIEW returned AS
+_LANDING = """
+CREATE MACRO numbered(several) AS TABLE
+  SELECT *, row_number() OVER (PARTITION BY export, order_id ORDER BY file_no, line) AS number,
+    CASE WHEN (SELECT max(export) FROM files) > 0 THEN 'export' || export + 1 || ':' ELSE '' END || order_id AS own_id
+  FROM query_table(several);
+CREATE VIEW sales AS FROM lines WHERE kind IN ('sale', 'unreadable');
+CREATE VIEW given_back AS
   SELECT * REPLACE (abs(amount) AS amount) FROM lines WHERE kind = 'return'
   UNION ALL SELECT * REPLACE (refunded AS amount) FROM lines WHERE kind = 'sale' AND refunded > 0;
+CREATE TABLE sold AS FROM numbered('sales');
+CREATE TABLE returned AS FROM numbered('given_back');
 """
-"""What lands: sales; and returns, which are records of their own or are named by a sale's record."""
+"""What lands, each record with its number in its order: sales; and returns, which are records of their own or are named
+by a sale's record. The ids of orders are those of the export, unless there are several exports.
+"""
 
 
 DELIVERED = re.compile(r"(?:^|/)dt=(\d{4}-\d{2}-\d{2})(?=/)")
@@ -282,7 +290,7 @@ def _normalized(layout: Layout, columns: Sequence[str]) -> str:
         found = field.get(name, [])  # type: ignore[call-overload]
         return f"coalesce({', '.join([*(f'{function}({c})' for c in found), 'NULL'])})"
 
-    nobody = ", ".join(_text(word.lower()) for word in layout.no_customer) or "NULL"
+    nobody = ", ".join(literal(word.lower()) for word in layout.no_customer) or "NULL"
     people = [
         f"CASE WHEN lower(id({c})) NOT IN ({nobody}) THEN person({c}) END"
         for c in field.get("customer_id", [])
@@ -293,7 +301,7 @@ def _normalized(layout: Layout, columns: Sequence[str]) -> str:
     total = f"number({text('line_total')}, '{layout.decimal}')"
     gross = "line_total" if "line_total" in field else "quantity * unit_price"
     amount = f"try(({gross} - sign({gross}) * coalesce(discount, 0))::DECIMAL(24, 6))"
-    record = ", ".join(f"{_text(name)}: present({column})" for name, column in place.items())
+    record = ", ".join(f"{literal(name)}: present({column})" for name, column in place.items())
     rules = "".join(f" WHEN {rule.when} THEN '{rule.kind}'" for rule in layout.kinds)
     return f"""
     INSERT INTO lines BY NAME
@@ -311,19 +319,14 @@ def _normalized(layout: Layout, columns: Sequence[str]) -> str:
     SELECT $export AS export, $file_no AS file_no, $file AS file, * EXCLUDE (record, line_total, discount),
       CASE
         WHEN problem = 'repeated_header' THEN problem
-        WHEN problem = 'too_many_fields' AND quantity IS NOT NULL AND amount IS NOT NULL AND day IS NOT NULL THEN
-          CASE{rules} WHEN quantity < 0 OR amount < 0 THEN 'return' ELSE 'sale' END
-        WHEN problem IS NOT NULL THEN 'broken'{rules}
+        WHEN problem <> 'too_many_fields' THEN 'broken'
+        WHEN problem IS NOT NULL AND (quantity IS NULL OR amount IS NULL OR day IS NULL) THEN 'broken'{rules}
         WHEN order_id IS NULL OR day IS NULL OR quantity IS NULL OR amount IS NULL THEN 'unreadable'
         WHEN quantity < 0 OR amount < 0 THEN 'return'
         ELSE 'sale'
       END AS kind
     FROM measured
     """
-
-
-def _text(word: str) -> str:
-    return "'" + word.replace("'", "''") + "'"
 
 
 MANY = 0.2
@@ -407,14 +410,14 @@ _MONTHLY: Mapping[str, tuple[str, str, str]] = {
         """,
     ),
 }
-"""For each table, the view with its records, the header of its files, and SQL for the columns."""
+"""For each landing table, the one with its records, the header of its files, and SQL for the columns."""
 
 
 def _write(connection: duckdb.DuckDBPyConnection, landing: Path) -> None:
-    for table, (view, header, columns) in _MONTHLY.items():
+    for table, (found, header, columns) in _MONTHLY.items():
         folder = landing / table / FOLDER
         months = connection.execute(
-            f"SELECT DISTINCT strftime(day, '%Y-%m') AS month FROM {view} ORDER BY ALL"
+            f"SELECT DISTINCT strftime(day, '%Y-%m') AS month FROM {found} ORDER BY ALL"
         ).fetchall()
         written = {
             _write_csv(
@@ -422,13 +425,8 @@ def _write(connection: duckdb.DuckDBPyConnection, landing: Path) -> None:
                 folder / f"{month or 'undated'}.csv",
                 header,
                 f"""
-                WITH numbered AS (
-                  SELECT *, row_number() OVER (PARTITION BY export, order_id ORDER BY file_no, line) AS number,
-                    CASE WHEN max(export) OVER () > 0 THEN 'export' || export + 1 || ':' ELSE '' END || order_id
-                      AS own_id
-                  FROM {view})
-                SELECT {columns} FROM numbered
-                WHERE strftime(day, '%Y-%m') IS NOT DISTINCT FROM {_text(month) if month else "NULL"}
+                SELECT {columns} FROM {found}
+                WHERE strftime(day, '%Y-%m') IS NOT DISTINCT FROM {literal(month) if month else "NULL"}
                 ORDER BY export, day, order_id, number
                 """,
             )
@@ -461,7 +459,7 @@ def _write_csv(connection: duckdb.DuckDBPyConnection, path: Path, header: str, q
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.new")
     connection.execute(
-        f"COPY (FROM ({query}) AS made({header})) TO {_text(str(scratch))} (FORMAT csv, HEADER)"
+        f"COPY (FROM ({query}) AS made({header})) TO {literal(str(scratch))} (FORMAT csv, HEADER)"
     )
     if path.exists() and hash_file(path) == hash_file(scratch):
         scratch.unlink()

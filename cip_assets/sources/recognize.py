@@ -13,7 +13,7 @@ from typing import Literal, cast, get_args
 
 import yaml
 
-from cip_assets.sources.config import DateOrder, FieldName, Kind, KindName, Layout
+from cip_assets.sources.config import DateOrder, FieldName, Kind, KindName, Layout, literal
 
 State = Literal["proved", "chosen", "asked", "unknown"]
 """How sure a finding is. Proved by the contents; chosen by the name, and the contents fit; asked, because the contents
@@ -511,18 +511,18 @@ def _kinds(chosen: Mapping[str, str], header: Sequence[str], rows: Rows) -> tupl
     The rules have patterns and not the values that were found, so that they also hold for values that come later.
     """
     kinds = [
-        _kind("summary", f"regexp_full_match(coalesce(order_id, ''), {_text(TOTAL_WORDS.pattern)}, 'i')")
+        _kind("summary", f"regexp_full_match(coalesce(order_id, ''), {literal(TOTAL_WORDS.pattern)}, 'i')")
     ]
     unnamed = [row for row in rows if chosen["order_id"] not in row]
     for column, value in sorted(
         {(c, v) for row in unnamed for c, v in row.items() if TOTAL_WORDS.fullmatch(v)}
     ):
-        kinds.append(_kind("summary", f"order_id IS NULL AND record[{_text(column)}] = {_text(value)}"))
+        kinds.append(_kind("summary", f"order_id IS NULL AND record[{literal(column)}] = {literal(value)}"))
     findings: list[Finding] = []
     for column in header:
         name, values = plain(column), _values(column, rows)
         if STATUS.search(name) and name.endswith("at") and any(map(_is_date, values)):
-            kinds.append(_kind("cancelled", f"record[{_text(column)}] IS NOT NULL"))
+            kinds.append(_kind("cancelled", f"record[{literal(column)}] IS NOT NULL"))
             findings.append(Finding("kind", (column,), "asked", "a record with this date is not counted"))
         elif STATUS.search(name) and 0 < len(values) <= FEW_VALUES:
             words = [*STATUS_WORDS, *(TYPE_WORDS if name.endswith("type") else ())]
@@ -545,7 +545,7 @@ def _by_words(column: str, words: Sequence[tuple[str, KindName]]) -> list[Kind]:
     return [
         _kind(
             kind,
-            f"regexp_matches(coalesce(record[{_text(column)}], ''), {_text(pattern)}, 'i')"
+            f"regexp_matches(coalesce(record[{literal(column)}], ''), {literal(pattern)}, 'i')"
             + (" AND amount < 0" if kind == "discount" else ""),
         )
         for pattern, kind in words
@@ -573,7 +573,3 @@ def _values(column: str, rows: Rows) -> set[str]:
 
 def _kind(kind: KindName, when: str) -> Kind:
     return Kind.model_validate({"is": kind, "when": when})
-
-
-def _text(word: str) -> str:
-    return "'" + word.replace("'", "''") + "'"

@@ -182,6 +182,9 @@ def test_numbers_that_begin_again_are_refused_unless_each_period_is_an_export(tm
     assert found.sold == Decimal("7.00")
     ids = [landed(tmp_path, "transactions", month)[0]["order_id"] for month in ("2023-01", "2024-01")]
     assert ids == ["export1:1", "export2:1"]
+    put(tmp_path, "a.csv", "1,2023-01-05,ann,P1,Tea,1,3.50,", "1,2023-01-06,ann,P1,Tea,-1,3.50,")
+    convert(Sources(first_month=date(2023, 1, 1), exports=each), tmp_path, tmp_path / "landing")
+    assert landed(tmp_path, "returns", "2023-01")[0]["order_id"] == "export1:1"
 
 
 def test_a_discount_makes_a_return_smaller(tmp_path: Path) -> None:
