@@ -9,11 +9,22 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    ValidationInfo,
+)
 
 from cip_assets.config.errors import PlatformError
 
 FILE = "sources.yaml"
+
+Target = Literal["orders", "customers", "tickets"]
+"""What the records of a layout are: order lines, customers or support tickets."""
 
 FieldName = Literal[
     "order_id",
@@ -28,10 +39,35 @@ FieldName = Literal[
     "refunded",
     "date",
     "payment_method",
+    "currency",
+    "updated_at",
+    "order_discount",
+    "order_refunded",
+    "subtotal",
+    "shipping",
+    "tax",
+    "charged",
+    "email",
+    "first_name",
+    "last_name",
+    "region",
+    "ticket_id",
+    "ticket_category",
+    "priority",
+    "status",
+    "resolved",
 ]
-"""What a column can be. An order line needs ``order_id``, ``date``, and ``unit_price`` or ``line_total``. ``discount``
-and ``refunded`` are amounts of the line: what is taken off it, and what was given back for it.
+"""What a column can be. ``discount`` and ``refunded`` are amounts of the line: what is taken off it, and what was given
+back for it. ``order_discount``, ``order_refunded``, ``subtotal`` (goods after discounts), ``shipping``, ``tax`` and
+``charged`` (what the buyer paid in all) are amounts of the order, on its first record or on each.
 """
+
+NEEDED_FIELDS: Mapping[Target, Sequence[FieldName]] = {
+    "orders": ("order_id", "date"),
+    "customers": ("customer_id",),
+    "tickets": ("ticket_id", "customer_id", "date"),
+}
+"""The fields that each record must have."""
 
 KindName = Literal[
     "sale",
@@ -50,10 +86,16 @@ KindName = Literal[
     "zero_price",
     "stock_correction",
     "unlinked_credit",
+    "other_channel",
+    "merged",
+    "deleted",
 ]
 """What a record can be. Sales and returns are counted, everything else is left out, each record with its kind."""
 
 DateOrder = Literal["ymd", "mdy", "dmy"]
+
+QUERIES = "sources"
+"""The folder beside ``sources.yaml`` with the SQL of layouts."""
 
 
 def _several(value: object) -> object:
@@ -75,13 +117,47 @@ class Kind(_Strict):
     when: str
 
 
-class Layout(_Strict):
-    """How the files with one header are read."""
+class Query(_Strict):
+    """SQL that makes records from the texts of an export's files. ``name`` is its file, below the data folder."""
 
+    name: str
+    sql: str
+
+
+def _query(value: object, info: ValidationInfo) -> object:
+    """The query that a path names."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return Query(
+            name=value, sql=(Path((info.context or {})["folder"]) / value).read_text(encoding="utf-8")
+        )
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{value} cannot be read ({error})") from error
+
+
+class Layout(_Strict):
+    """How the files with one header are read. Without ``fields`` the files are only for the SQL of another layout."""
+
+    name: str = Field(default="records", description="the name of the files' records in SQL")
     header: tuple[str, ...] = Field(description="the columns of the files, in any order")
-    fields: Mapping[FieldName, Columns] = Field(description="the column of each field")
-    date_order: DateOrder = Field(description="the order of year, month and day in dates: ymd, mdy or dmy")
-    decimal: Literal[".", ","] = Field(default=".", description="the decimal sign of amounts")
+    absent: tuple[str, ...] = Field(
+        default=(), description="columns that the SQL names and the files lack: they are empty"
+    )
+    records: Annotated[
+        Query | None, BeforeValidator(_query), PlainSerializer(lambda found: found and found.name)
+    ] = Field(default=None, description="a file with SQL that makes the records; without it each line is one")
+    table: Target = Field(default="orders", description="what the records are: orders, customers or tickets")
+    fields: Mapping[FieldName, Columns] = Field(default={}, description="the column of each field")
+    date_order: DateOrder = Field(
+        default="ymd", description="the order of year, month and day in dates: ymd, mdy or dmy"
+    )
+    time_zone: str | None = Field(
+        default=None, description="the shop's time zone, if times are UTC; without it the day is as written"
+    )
+    decimal: Literal[".", ","] = Field(
+        default=".", description="the decimal sign of amounts that could be read in two ways"
+    )
     no_customer: tuple[str, ...] = Field(
         default=("0", "-", "null", "n/a", "nan", "none", "guest", "gast", "walk-in", "anonymous"),
         description="texts that are no customer, in lower case: the order is a guest's",
@@ -89,13 +165,13 @@ class Layout(_Strict):
     kinds: tuple[Kind, ...] = Field(
         default=(),
         description="what a record is: the first rule whose SQL is true. It may use order_id, customer_id, product_id, "
-        "quantity, amount, and any column of the file in double quotes. Without one, a record with a negative "
-        "quantity or amount is a return, and any other a sale",
+        "quantity, amount, and record['X'], the text of column X. Without one, a record with a negative quantity or "
+        "amount is a return, and any other a sale",
     )
 
 
 class Export(_Strict):
-    """Files of order lines."""
+    """Files of one system: order lines, and what belongs to them."""
 
     files: tuple[str, ...] = Field(description="paths or patterns, absolute or below the data folder")
     layouts: tuple[Layout, ...]
@@ -105,6 +181,15 @@ class Sources(_Strict):
     """All exports of the shop."""
 
     first_month: date = Field(description="the month of the first order, by its first day")
+    currency: str | None = Field(
+        default=None,
+        description="the currency of the figures, by its ISO code; that of the exports if they have one",
+    )
+    rates: str | None = Field(
+        default=None,
+        description="a CSV file with the columns day, currency and rate: what one unit costs in the currency of the "
+        "figures from that day on",
+    )
     exports: tuple[Export, ...]
 
 
@@ -119,7 +204,9 @@ def load_sources(data_dir: Path) -> Sources | None:
     if not path.exists():
         return None
     try:
-        return Sources.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Sources.model_validate(
+            yaml.safe_load(path.read_text(encoding="utf-8")), context={"folder": data_dir}
+        )
     except (OSError, UnicodeDecodeError) as error:
         raise PlatformError(f"{path} cannot be read: {error}") from error
     except yaml.YAMLError as error:

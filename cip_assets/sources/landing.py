@@ -1,0 +1,183 @@
+"""Writes what is in exports as landing files."""
+
+import csv
+from collections.abc import Mapping
+from io import SEEK_END, StringIO
+from pathlib import Path
+
+import duckdb
+
+from cip_assets.sources.config import literal
+from cip_assets.storage.files import hash_file, replace_text
+
+FOLDER = "from_exports"
+"""The folder below ``landing/<table>`` that only this module writes to."""
+
+LEFT_OUT = "_left_out.csv"
+"""The file in the landing folder with the records that are no sale and no return. It is not ingested."""
+
+TRANSACTIONS = (
+    "transaction_id,order_id,customer_id,is_guest,product_id,quantity,price,amount,charged,currency,original_amount,"
+    "payment_method,transaction_date,export_file,export_line"
+)
+RETURNS = (
+    "return_id,transaction_id,order_id,customer_id,is_guest,product_id,amount,refunded,currency,original_amount,"
+    "return_reason,return_date,export_file,export_line"
+)
+TICKETS = (
+    "ticket_id,customer_id,ticket_category,priority,status,opened_date,resolved_date,export_file,export_line"
+)
+CUSTOMERS = "customer_id,first_name,last_name,email,gender,date_of_birth,signup_date,region,customer_segment"
+PRODUCTS = "product_id,product_name,category,brand,cost_price,selling_price"
+
+
+LANDING = """
+CREATE MACRO numbered(several) AS TABLE
+  SELECT *, row_number() OVER (PARTITION BY export, order_id ORDER BY file_no, line, number) AS place,
+    CASE WHEN (SELECT count(DISTINCT export) FROM lines WHERE kind IN ('sale', 'return')) > 1
+      THEN 'export' || export + 1 || ':' ELSE '' END || order_id AS own_id
+  FROM query_table(several) JOIN files USING (export, file_no);
+CREATE TABLE landing_transactions AS FROM numbered('sold');
+CREATE TABLE landing_returns AS FROM numbered('returned');
+CREATE TABLE landing_support_tickets AS
+  SELECT * EXCLUDE (opened), opened AS day, ticket_id AS order_id
+  FROM tickets JOIN ranked USING (export, file_no) JOIN files USING (export, file_no) WHERE kind = 'ticket'
+  QUALIFY row_number() OVER (PARTITION BY export, ticket_id ORDER BY rank DESC, line DESC) = 1;
+CREATE TABLE landing_customers AS
+  FROM customers JOIN ranked USING (export, file_no) WHERE kind = 'customer'
+  QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY export DESC, rank DESC, line DESC) = 1;
+"""
+"""What lands, each record of an order with its number there. The ids of orders are those of the export, unless several
+exports have orders. Of a ticket and of a customer the newest record lands.
+"""
+
+
+_MONTHLY: Mapping[str, tuple[str, str]] = {
+    "transactions": (
+        TRANSACTIONS,
+        """
+        own_id || '-' || place, own_id, customer_id, CASE WHEN customer_id IS NULL THEN 'true' ELSE 'false' END,
+        product_id, coalesce(greatest(1, round(quantity))::BIGINT::TEXT, quantity_text),
+        unit_price::TEXT, amount::TEXT, charged::TEXT, currency, original_amount::TEXT, payment_method,
+        coalesce(day::TEXT, date_text), file, line
+        """,
+    ),
+    "returns": (
+        RETURNS,
+        """
+        own_id || '-r' || place, NULL, own_id, customer_id,
+        CASE WHEN customer_id IS NULL THEN 'true' ELSE 'false' END, product_id, amount::TEXT, refunded::TEXT, currency,
+        original_amount::TEXT, NULL, coalesce(day::TEXT, date_text), file, line
+        """,
+    ),
+    "support_tickets": (
+        TICKETS,
+        """
+        ticket_id, customer_id, ticket_category, priority, status, coalesce(day::TEXT, date_text),
+        coalesce(resolved::TEXT, resolved_text), file, line
+        """,
+    ),
+}
+"""For each landing table, the header of its files, and SQL for the columns."""
+
+
+def write(connection: duckdb.DuckDBPyConnection, landing: Path) -> None:
+    """Write the landing files, those of orders and tickets one per month; a file changes only if its lines do."""
+    connection.execute(LANDING)
+    for table, (header, columns) in _MONTHLY.items():
+        folder, found = landing / table / FOLDER, f"landing_{table}"
+        months = connection.execute(
+            f"SELECT DISTINCT strftime(day, '%Y-%m') AS month FROM {found} ORDER BY ALL"
+        ).fetchall()
+        written = {
+            _write_csv(
+                connection,
+                folder / f"{month or 'undated'}.csv",
+                header,
+                f"""
+                SELECT {columns} FROM {found}
+                WHERE strftime(day, '%Y-%m') IS NOT DISTINCT FROM {literal(month) if month else "NULL"}
+                ORDER BY export, day, order_id, file_no, line, number
+                """,
+            )
+            for (month,) in months
+        }
+        if table == "transactions":
+            written |= _write_broken(connection, folder / "broken.csv", header)
+        _remove_others(folder, written)
+    _write_whole(
+        connection,
+        landing,
+        "customers",
+        CUSTOMERS,
+        """
+        SELECT customer_id, first_name, last_name, email, NULL, NULL, NULL, region, NULL FROM landing_customers
+        ORDER BY customer_id
+    """,
+    )
+    named = "FROM lines WHERE product_id IS NOT NULL AND kind IN ('sale', 'return')"
+    ((has_names,),) = connection.execute(f"SELECT count(product_name) > 0 {named}").fetchall()
+    _write_whole(
+        connection,
+        landing,
+        "products",
+        PRODUCTS,
+        f"""
+        SELECT product_id, arg_max(product_name, place) FILTER (product_name IS NOT NULL),
+          arg_max(category, place) FILTER (category IS NOT NULL), NULL, NULL, NULL
+        FROM (SELECT *, {{day: day, file_no: file_no, line: line}} AS place {named}) WHERE {has_names}
+        GROUP BY product_id ORDER BY product_id
+    """,
+    )
+    others = """
+        SELECT file, line, kind, record_text FROM lines JOIN files USING (export, file_no)
+        WHERE kind NOT IN ('sale', 'return', 'customer', 'ticket', 'joined', 'unreadable', 'broken')
+        ORDER BY export, file_no, line
+    """
+    _write_csv(connection, landing / LEFT_OUT, "export_file,export_line,kind,record_text", others)
+
+
+def _write_whole(
+    connection: duckdb.DuckDBPyConnection, landing: Path, table: str, header: str, query: str
+) -> None:
+    """Write the rows of a query as the only file of a table, or none if there are no rows."""
+    folder = landing / table / FOLDER
+    ((count,),) = connection.execute(f"SELECT count(*) FROM ({query})").fetchall()
+    _remove_others(
+        folder, {_write_csv(connection, folder / f"{table}.csv", header, query)} if count else set()
+    )
+
+
+def _write_csv(connection: duckdb.DuckDBPyConnection, path: Path, header: str, query: str) -> Path:
+    """Write the rows of a query, unless the file has them already."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.new")
+    connection.execute(
+        f"COPY (FROM ({query}) AS made({header})) TO {literal(str(scratch))} (FORMAT csv, HEADER)"
+    )
+    if path.exists() and hash_file(path) == hash_file(scratch):
+        scratch.unlink()
+    else:
+        scratch.replace(path)
+    return path
+
+
+def _write_broken(connection: duckdb.DuckDBPyConnection, path: Path, header: str) -> set[Path]:
+    """Records that cannot be read, each with its place: lines of two fields, so that they are quarantined."""
+    rows = connection.execute(
+        "SELECT record_text, file || ':' || line FROM lines JOIN files USING (export, file_no) WHERE kind = 'broken' "
+        "ORDER BY export, file_no, line"
+    ).fetchall()
+    if not rows:
+        return set()
+    text = StringIO(f"{header}\n")
+    text.seek(0, SEEK_END)
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return {replace_text(path, text.getvalue()).path}
+
+
+def _remove_others(folder: Path, kept: set[Path]) -> None:
+    """Remove the files of a folder that are no longer made."""
+    for path in folder.glob("*.csv"):
+        if path not in kept:
+            path.unlink()

@@ -1,0 +1,206 @@
+"""What the records of exports are: order lines with their kind, amount, day and customer; customers; tickets."""
+
+from collections.abc import Sequence
+
+import duckdb
+
+from cip_assets.config.errors import PlatformError
+from cip_assets.sources.config import FILE, FieldName, literal
+from cip_assets.sources.stage import USABLE, Records
+
+TABLES = """
+CREATE TABLE lines (
+  export INT, file_no INT, line BIGINT, number BIGINT, record_text TEXT, order_id TEXT, customer_id TEXT, email TEXT,
+  product_id TEXT, product_name TEXT, category TEXT, payment_method TEXT, quantity_text TEXT, quantity DECIMAL(24, 6),
+  unit_price DECIMAL(24, 6), amount DECIMAL(24, 6), refunded DECIMAL(24, 6), currency TEXT, date_text TEXT, day DATE,
+  updated_at TIMESTAMPTZ, is_nested BOOLEAN, order_discount DECIMAL(24, 6), order_refunded DECIMAL(24, 6),
+  subtotal DECIMAL(24, 6), shipping DECIMAL(24, 6), tax DECIMAL(24, 6), order_charged DECIMAL(24, 6), kind TEXT);
+CREATE TABLE customers (
+  export INT, file_no INT, line BIGINT, number BIGINT, record_text TEXT, customer_id TEXT, email TEXT,
+  first_name TEXT, last_name TEXT, region TEXT, kind TEXT);
+CREATE TABLE tickets (
+  export INT, file_no INT, line BIGINT, number BIGINT, record_text TEXT, ticket_id TEXT, customer_id TEXT,
+  ticket_category TEXT, priority TEXT,
+  status TEXT, date_text TEXT, opened DATE, resolved_text TEXT, resolved DATE,
+  kind TEXT);
+"""
+"""``lines`` has each record with its kind, and each line of a file that gives no record."""
+
+
+class _Fields:
+    """SQL for the fields of a layout's records."""
+
+    def __init__(self, records: Records) -> None:
+        self.layout = records.layout
+        self._columns = {
+            name: [records.columns[column] for column in columns if column in records.columns]
+            for name, columns in records.layout.fields.items()
+        }
+
+    def has(self, name: FieldName) -> bool:
+        return bool(self._columns.get(name))
+
+    def text(self, name: FieldName, function: str = "present") -> str:
+        """The first text of the field's columns."""
+        found = [f"{function}({column})" for column in self._columns.get(name, [])]
+        return f"coalesce({', '.join([*found, 'NULL'])})::TEXT"
+
+    def number(self, name: FieldName) -> str:
+        if not self.has(name):
+            return "NULL::DECIMAL(24, 6)"
+        return f"number({self.text(name)}, '{self.layout.decimal}')"
+
+    def size(self, name: FieldName) -> str:
+        """An amount that exports write with or without a minus."""
+        return f"abs({self.number(name)})"
+
+    def day(self, name: FieldName) -> str:
+        if not self.has(name):
+            return "NULL::DATE"
+        text = self.text(name)
+        day = f"{self.layout.date_order}({text})"
+        return f"in_zone({text}, {day}, {literal(self.layout.time_zone)})" if self.layout.time_zone else day
+
+    def moment(self, name: FieldName) -> str:
+        return f"moment({self.text(name)}, {self.day(name)})" if self.has(name) else "NULL::TIMESTAMPTZ"
+
+    def customer(self) -> str:
+        nobody = ", ".join(literal(word.lower()) for word in self.layout.no_customer) or "NULL"
+        people = [
+            f"CASE WHEN lower(id({column})) NOT IN ({nobody}) THEN person({column}) END"
+            for column in self._columns.get("customer_id", [])
+        ]
+        return f"coalesce({', '.join([*people, 'NULL'])})::TEXT"
+
+    def email(self) -> str:
+        """The first of the customer's texts that is an email address."""
+        found = [
+            f"CASE WHEN {column} LIKE '%@%' THEN person({column}) END"
+            for name in ("customer_id", "email")
+            for column in self._columns.get(name, [])
+        ]
+        return f"coalesce({', '.join([*found, 'NULL'])})::TEXT"
+
+    def currency(self) -> str:
+        """The currency's code: from its own column, else from the sign in the amount."""
+        amount = self.text("line_total" if self.has("line_total") else "unit_price")
+        return f"coalesce(currency(upper({self.text('currency')})), currency({amount}))"
+
+
+def add(connection: duckdb.DuckDBPyConnection, export: int, records: Records) -> None:
+    """Add the records of a layout to the table of what they are.
+
+    Raises:
+        PlatformError: the SQL of a kind is wrong.
+
+    """
+    fields = _Fields(records)
+    make = {"orders": _order_lines, "customers": _customers, "tickets": _tickets}[records.layout.table]
+    try:
+        connection.execute(make(fields, records, export))
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise PlatformError(
+            f"{FILE}: the kinds of {', '.join(files)} are no valid SQL: {reason}"
+        ) from error
+
+
+def add_rest(connection: duckdb.DuckDBPyConnection, export: int, table: str, made: Sequence[str]) -> None:
+    """Add the lines of a file that gave no record: broken ones, headers, and those that SQL left out or joined."""
+    found = " UNION ALL ".join(f"SELECT file_no, line FROM {name}" for name in made)
+    kind = "'not_used'" if made else "'joined'"
+    is_used = f"(file_no, line) IN ({found})" if made else "false"
+    connection.execute(
+        f"""
+        INSERT INTO lines BY NAME
+        SELECT {export} AS export, file_no, line, record_text,
+          CASE WHEN problem = 'repeated_header' THEN problem WHEN {USABLE} THEN {kind} ELSE 'broken' END AS kind
+        FROM {table} WHERE NOT ({USABLE}) OR NOT ({is_used})
+        """
+    )
+
+
+def _rules(records: Records) -> str:
+    return "".join(f" WHEN {rule.when} THEN '{rule.kind}'" for rule in records.layout.kinds)
+
+
+def _texts(records: Records, columns: str) -> str:
+    """SQL for records with the text of the line that each is from, and all its columns by name."""
+    record = ", ".join(
+        f"{literal(name)}: present({column}::TEXT)" for name, column in records.columns.items()
+    )
+    if records.relation == records.staged:
+        return f"""
+          SELECT {columns}, MAP {{{record}}} AS record, line AS number, record_text, problem
+          FROM {records.relation} WHERE {USABLE}
+        """
+    return f"""
+      SELECT {columns}, MAP {{{record}}} AS record, row_number() OVER () AS number, record_text, problem
+      FROM {records.relation} LEFT JOIN (SELECT file_no, line, record_text, problem FROM {records.staged})
+        USING (file_no, line)
+    """
+
+
+def _order_lines(fields: _Fields, records: Records, export: int) -> str:
+    quantity = fields.number("quantity") if fields.has("quantity") else "1::DECIMAL(24, 6)"
+    gross = "line_total" if fields.has("line_total") else "quantity * unit_price"
+    amount = f"try(({gross} - sign({gross}) * coalesce(discount, 0))::DECIMAL(24, 6))"
+    columns = f"""
+      file_no, line, {fields.text("order_id", "id")} AS order_id, {fields.customer()} AS customer_id,
+      {fields.email()} AS email, {fields.text("product_id", "id")} AS product_id,
+      {fields.text("product_name")} AS product_name, {fields.text("category")} AS category,
+      {fields.text("payment_method")} AS payment_method, {fields.text("quantity")} AS quantity_text,
+      {quantity} AS quantity, {fields.number("unit_price")} AS unit_price, {fields.number("line_total")} AS line_total,
+      {fields.size("discount")} AS discount, {fields.size("refunded")} AS refunded, {fields.currency()} AS currency,
+      {fields.text("date")} AS date_text, {fields.day("date")} AS day,
+      {fields.moment("updated_at")} AS updated_at,
+      {str(records.layout.records is not None).lower()} AS is_nested,
+      {fields.size("order_discount")} AS order_discount, {fields.size("order_refunded")} AS order_refunded,
+      {fields.number("subtotal")} AS subtotal, {fields.number("shipping")} AS shipping, {fields.number("tax")} AS tax,
+      {fields.number("charged")} AS order_charged
+    """
+    return f"""
+    INSERT INTO lines BY NAME
+    WITH texts AS ({_texts(records, columns)}),
+    measured AS (SELECT *, {amount} AS amount FROM texts)
+    SELECT {export} AS export, * EXCLUDE (record, line_total, discount, problem),
+      CASE
+        WHEN problem IS NOT NULL AND (quantity IS NULL OR amount IS NULL OR day IS NULL) THEN 'broken'{_rules(records)}
+        WHEN order_id IS NULL OR day IS NULL OR quantity IS NULL OR amount IS NULL THEN 'unreadable'
+        WHEN quantity < 0 OR amount < 0 THEN 'return'
+        ELSE 'sale'
+      END AS kind
+    FROM measured
+    """
+
+
+def _customers(fields: _Fields, records: Records, export: int) -> str:
+    columns = f"""
+      file_no, line, {fields.customer()} AS customer_id, {fields.email()} AS email,
+      {fields.text("first_name")} AS first_name, {fields.text("last_name")} AS last_name,
+      {fields.text("region")} AS region
+    """
+    return _others("customers", "customer", "customer_id", columns, records, export)
+
+
+def _tickets(fields: _Fields, records: Records, export: int) -> str:
+    columns = f"""
+      file_no, line, {fields.text("ticket_id", "id")} AS ticket_id, {fields.customer()} AS customer_id,
+      {fields.text("ticket_category")} AS ticket_category, {fields.text("priority")} AS priority,
+      {fields.text("status")} AS status, {fields.text("date")} AS date_text, {fields.day("date")} AS opened,
+      {fields.text("resolved")} AS resolved_text, {fields.day("resolved")} AS resolved
+    """
+    return _others("tickets", "ticket", "ticket_id", columns, records, export)
+
+
+def _others(table: str, kind: str, key: str, columns: str, records: Records, export: int) -> str:
+    """SQL that adds records which are no order lines."""
+    return f"""
+    INSERT INTO {table} BY NAME
+    SELECT {export} AS export, * EXCLUDE (record, problem),
+      CASE{_rules(records) or " WHEN false THEN NULL"} WHEN {key} IS NULL THEN 'unidentified' ELSE '{kind}' END AS kind
+    FROM ({_texts(records, columns)});
+    INSERT INTO lines BY NAME
+    SELECT export, file_no, line, number, record_text, kind FROM {table} WHERE export = {export}
+      AND (file_no, line) NOT IN (SELECT file_no, line FROM lines WHERE export = {export})
+    """

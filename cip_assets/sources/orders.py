@@ -1,0 +1,223 @@
+"""From the order lines of exports to what lands: versions of an order, discounts, refunds, payments and currencies."""
+
+import csv
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+import duckdb
+
+from cip_assets.config.errors import PlatformError
+from cip_assets.sources.config import FILE, Sources, literal
+
+NEWEST = """
+CREATE TABLE ranked AS
+  WITH reached AS (
+    SELECT export, file_no, quantile_disc(day, 0.99) AS day FROM lines WHERE kind = 'sale' GROUP BY ALL)
+  SELECT export, file_no,
+    row_number() OVER (PARTITION BY export ORDER BY delivered NULLS FIRST, day NULLS FIRST, changed, file) AS rank
+  FROM files LEFT JOIN reached USING (export, file_no);
+CREATE TABLE versions AS
+  SELECT export, order_id, file_no, CASE WHEN is_nested THEN line END AS record,
+    row_number() OVER (PARTITION BY export, order_id ORDER BY max(updated_at), rank, record) AS version
+  FROM lines JOIN ranked USING (export, file_no)
+  WHERE order_id IS NOT NULL AND updated_at IS NOT NULL
+  GROUP BY export, order_id, file_no, record, rank;
+UPDATE lines SET kind = 'superseded' FROM versions
+  WHERE lines.export = versions.export AND lines.order_id = versions.order_id AND lines.file_no = versions.file_no
+    AND (record IS NULL OR lines.line = record)
+    AND version < (SELECT max(version) FROM versions AS newer
+      WHERE newer.export = versions.export AND newer.order_id = versions.order_id);
+CREATE TABLE parts AS
+  SELECT DISTINCT export, order_id, kind = 'return' AS is_return, file_no, rank,
+    CASE WHEN kind = 'return' THEN concat_ws('|', product_id, day, amount) ELSE coalesce(product_id, '') END AS part
+  FROM lines JOIN ranked USING (export, file_no)
+  WHERE order_id IS NOT NULL AND updated_at IS NULL AND kind NOT IN ('repeated_header', 'broken');
+CREATE TABLE replaced AS
+  SELECT DISTINCT old.export, old.order_id, old.is_return, old.file_no
+  FROM parts AS old JOIN parts AS new USING (export, order_id, is_return, part) WHERE new.rank > old.rank;
+UPDATE lines SET kind = 'superseded' FROM replaced
+  WHERE lines.export = replaced.export AND lines.order_id = replaced.order_id AND lines.file_no = replaced.file_no
+    AND (kind = 'return') = is_return;
+"""
+"""If the records say when the order was changed, its newest version replaces all older ones. Otherwise an order that
+two files have with the same product, or a return that two files have, is taken from the newer file. The newer one is
+that of the later day in its path; without one, the file whose sales reach further (single days far off do not count),
+or that was changed later. If an order's files share no product, each has a part of the order.
+"""
+
+KNOWN = """
+CREATE TABLE known AS
+  SELECT email, min(customer_id) AS customer_id FROM customers WHERE kind = 'customer' AND email IS NOT NULL
+  GROUP BY email HAVING count(DISTINCT customer_id) = 1;
+UPDATE lines SET customer_id = known.customer_id FROM known WHERE lines.email = known.email;
+UPDATE tickets SET customer_id = known.customer_id FROM known WHERE tickets.customer_id = known.email;
+"""
+"""An email address that the customers' export has with one id is that customer."""
+
+DISCOUNTS = """
+CREATE TABLE totals AS
+  SELECT export, order_id, any_value(customer_id) AS customer_id, min(day) AS day, sum(round(amount, 2)) AS goods,
+    max(order_discount) AS discount
+  FROM lines WHERE kind = 'sale' GROUP BY ALL;
+CREATE TABLE given AS
+  SELECT export, order_id, max(customer_id) AS customer_id, min(day) AS day, -sum(round(amount, 2)) AS discount
+  FROM lines WHERE kind = 'discount' GROUP BY ALL;
+CREATE TABLE taken AS
+  WITH all_of_them AS (
+    SELECT export, order_id, discount FROM totals WHERE discount <> 0
+    UNION ALL SELECT given.export, given.order_id, given.discount FROM given JOIN totals USING (export, order_id)
+    UNION ALL
+    SELECT given.export, arg_max(totals.order_id, (totals.day, totals.order_id)), given.discount
+    FROM given JOIN totals ON totals.export = given.export AND totals.customer_id = given.customer_id
+      AND totals.day <= given.day AND totals.goods >= given.discount
+    WHERE (given.export, given.order_id) NOT IN (SELECT export, order_id FROM totals)
+    GROUP BY given.export, given.order_id, given.discount)
+  SELECT export, order_id, sum(discount) AS discount FROM all_of_them GROUP BY ALL;
+CREATE TABLE shares AS
+  WITH goods AS (
+    SELECT export, order_id, file_no, line, number, discount, sum(round(amount, 2)) OVER whole AS total,
+      sum(round(amount, 2)) OVER (whole ORDER BY file_no, line, number) AS reached, round(amount, 2) AS amount
+    FROM lines JOIN taken USING (export, order_id) WHERE kind = 'sale'
+    WINDOW whole AS (PARTITION BY export, order_id))
+  SELECT export, file_no, line, number,
+    round(least(discount, total) * reached / total, 2) - round(least(discount, total) * (reached - amount) / total, 2)
+      AS part
+  FROM goods WHERE total > 0;
+UPDATE lines SET amount = lines.amount - part FROM shares
+  WHERE lines.export = shares.export AND lines.file_no = shares.file_no AND lines.line = shares.line
+    AND lines.number = shares.number;
+"""
+"""A discount of the order, or that is a record of the order, is taken off the order's lines, in proportion, to the
+cent, and at most what they cost. One without an order of goods is taken off the latest order of the customer that costs
+as much.
+"""
+
+RETURNED = """
+CREATE TABLE paid AS
+  SELECT export, order_id, any_value(customer_id) AS customer_id, sum(round(amount, 2)) AS goods,
+    coalesce(sum(refunded), 0) AS refunded_lines, max(order_refunded) AS refunded, max(order_charged) AS charged,
+    min(day) AS day, arg_min(file_no, (file_no, line, number)) AS file_no, arg_min(line, (file_no, line, number)) AS line,
+    min(currency) AS currency
+  FROM lines WHERE kind = 'sale' GROUP BY ALL;
+CREATE TABLE given_back AS
+  SELECT export, file_no, line, number, order_id, customer_id, product_id, abs(amount) AS amount,
+    NULL::DECIMAL(24, 6) AS refunded, currency, date_text, day
+  FROM lines WHERE kind = 'return'
+  UNION ALL
+  SELECT export, file_no, line, number, order_id, customer_id, product_id, least(refunded, amount), refunded, currency,
+    date_text, day
+  FROM lines WHERE kind = 'sale' AND refunded > 0
+  UNION ALL
+  SELECT export, file_no, line, 0, order_id, customer_id, NULL,
+    CASE WHEN refunded >= charged THEN goods - refunded_lines ELSE least(refunded, goods) - refunded_lines END,
+    refunded - refunded_lines, currency, day::TEXT, day
+  FROM paid WHERE refunded > refunded_lines;
+"""
+"""Returns: records of their own; what a sale's record says was given back for it; and what was given back for an order
+in all, whose goods part is all of its goods if all was paid back, else at most what is left of them.
+"""
+
+CHARGED = """
+CREATE TABLE charged_lines AS
+  SELECT lines.export, file_no, line, number,
+    CASE WHEN goods > 0 THEN round(charged * sum(round(amount, 2)) OVER so_far / goods, 2)
+        - round(charged * (sum(round(amount, 2)) OVER so_far - round(amount, 2)) / goods, 2)
+      WHEN row_number() OVER so_far = 1 THEN charged ELSE 0 END AS charged
+  FROM lines JOIN (SELECT export, order_id, goods, charged FROM paid) USING (export, order_id) WHERE kind = 'sale'
+  WINDOW so_far AS (PARTITION BY export, order_id ORDER BY file_no, line, number);
+"""
+"""What the buyer paid for the order in all, for each line its share, to the cent."""
+
+
+SOLD = """(
+  FROM lines LEFT JOIN charged_lines USING (export, file_no, line, number) WHERE kind IN ('sale', 'unreadable'))
+"""
+SIGNS = frozenset({"$", "kr"})
+"""Signs that several currencies have."""
+
+DOLLARS = frozenset({"USD", "CAD", "AUD", "NZD"})
+
+
+def convert_currencies(connection: duckdb.DuckDBPyConnection, sources: Sources, data_dir: Path) -> None:
+    """Make ``sold`` and ``returned``: what lands, with amounts in the currency of the figures.
+
+    With one currency in the exports, that is the one of all records, also of those that do not name it. With several,
+    an amount without a rate is empty, and ``original_amount`` has what the export says.
+
+    Raises:
+        PlatformError: the rates cannot be read.
+
+    """
+    connection.execute("CREATE TABLE rates (since DATE, code TEXT, rate DECIMAL(18, 8))")
+    if sources.rates and (rates := read_rates(data_dir / sources.rates)):
+        connection.executemany("INSERT INTO rates VALUES (?, ?, ?)", rates)
+    codes = _codes(connection)
+    if "$" in codes and len(found := codes & DOLLARS) == 1:
+        _name(connection, found.pop(), "currency = '$'")
+        codes -= {"$"}
+    code = next(iter(codes - SIGNS), sources.currency) if len(codes) <= 1 else None
+    is_one = len(codes) <= 1 and (sources.currency or code) == code
+    if is_one:
+        _name(connection, code, "true")
+    own = literal(sources.currency or code or "")
+    for made, money, found_in in (
+        ("sold", "charged", SOLD),
+        ("returned", "refunded", "given_back"),
+    ):
+        connection.execute(
+            f"""
+            CREATE TABLE {made} AS
+            SELECT * EXCLUDE (since, code, rate, factor)
+              REPLACE (converted(amount, factor) AS amount, converted({money}, factor) AS {money}),
+              CASE WHEN factor IS DISTINCT FROM 1 THEN amount END AS original_amount
+            FROM (
+              SELECT *, CASE WHEN {is_one} OR currency = {own} THEN 1 ELSE rate END AS factor
+              FROM {found_in} AS found ASOF LEFT JOIN rates ON found.currency = rates.code AND found.day >= rates.since)
+            """
+        )
+
+
+CONVERTED = """
+CREATE MACRO converted(x, factor) AS
+  (CASE WHEN factor = 1 THEN x ELSE round(x * factor::DECIMAL(12, 6), 2) END)::DECIMAL(24, 6);
+"""
+
+
+def _codes(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """The currencies of what is sold and given back."""
+    found = connection.execute(
+        """
+        SELECT currency FROM lines WHERE kind = 'sale' AND currency IS NOT NULL
+        UNION SELECT currency FROM given_back WHERE currency IS NOT NULL
+        """
+    )
+    return {code for (code,) in found.fetchall()}
+
+
+def _name(connection: duckdb.DuckDBPyConnection, code: str | None, when: str) -> None:
+    """Say that records are in a currency."""
+    for table in ("lines", "given_back"):
+        connection.execute(f"UPDATE {table} SET currency = $1 WHERE {when}", [code])
+
+
+def read_rates(path: Path) -> list[tuple[date, str, Decimal]]:
+    """The rates of a CSV file with the columns day, currency and rate.
+
+    Raises:
+        PlatformError: the file cannot be read; the message names the line.
+
+    """
+    rates: list[tuple[date, str, Decimal]] = []
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rates.extend(
+                (date.fromisoformat(row["day"]), row["currency"].upper(), Decimal(row["rate"]))
+                for row in csv.DictReader(stream)
+            )
+    except (OSError, KeyError, TypeError, AttributeError, ValueError, InvalidOperation) as error:
+        raise PlatformError(
+            f"{path}, line {len(rates) + 2}: {FILE} needs a CSV file with the columns day (2024-01-31), currency (USD) "
+            f"and rate (0.92): {error!r}"
+        ) from error
+    return rates

@@ -1,0 +1,180 @@
+"""Reads the files of exports into tables of texts, and makes the records of each layout from them."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from cip_assets.config.errors import PlatformError
+from cip_assets.sources.config import FILE, Export, Layout, Query, files_of
+from cip_assets.sources.reading.dialect import Dialect, detect
+from cip_assets.sources.reading.errors import UnreadableExport
+from cip_assets.sources.reading.members import Member, members
+from cip_assets.sources.reading.records import read
+
+FILES = "CREATE TABLE files (export INT, file_no INT, file TEXT, delivered DATE, changed DOUBLE);"
+"""One row per file that was read. ``delivered`` is the day in its path, if there is one."""
+
+DELIVERED = re.compile(r"(?:^|/)dt=(\d{4}-\d{2}-\d{2})(?=/)")
+DAY_IN_NAME = re.compile(
+    r"(?<!\d)(20\d{2}-\d{2}-\d{2}|20\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))(?!\d)[^/]*$"
+)
+"""The delivery day in a path: that of a folder ``dt=``, or one in the file's name."""
+
+
+@dataclass(frozen=True)
+class Records:
+    """The records of a layout: a relation with ``file_no``, ``line``, and SQL for the text of each column."""
+
+    layout: Layout
+    relation: str
+    columns: Mapping[str, str]
+    staged: str
+    """The table with the lines that the records come from."""
+
+
+def stage(
+    connection: duckdb.DuckDBPyConnection, number: int, export: Export, data_dir: Path
+) -> tuple[list[Records], list[str]]:
+    """Read all files of an export; returns the records of each layout, and the files that are copies of others.
+
+    Raises:
+        PlatformError: a file cannot be read, no layout has its header, or the SQL of a layout is wrong.
+
+    """
+    tables = [f"staged_{number}_{place}" for place in range(len(export.layouts))]
+    for table, layout in zip(tables, export.layouts, strict=True):
+        columns = ", ".join(f"{name} TEXT" for name in [*_places(layout).values(), "record_text", "problem"])
+        connection.execute(f"CREATE TABLE {table} (file_no INT, line BIGINT, {columns})")
+    skipped: list[str] = []
+    seen: dict[str, str] = {}
+    for path in files_of(export, data_dir):
+        delivered = DELIVERED.search(str(path)) or DAY_IN_NAME.search(str(path))
+        try:
+            for member in members(path):
+                name = f"{path.parent.name}/{member.name}"
+                if (first := seen.setdefault(member.sha256, name)) != name:
+                    skipped.append(f"{name}: the same content as {first}")
+                    continue
+                dialect = detect(member)
+                place = _layout_of(export, member, dialect)
+                connection.execute(
+                    "INSERT INTO files VALUES ($1, $2, $3, try_cast(coalesce(ymd($4)::TEXT, $4) AS DATE), $5)",
+                    [number, len(seen), member.name, delivered and delivered[1], path.stat().st_mtime],
+                )
+                _read_member(connection, tables[place], len(seen), member, dialect, export.layouts[place])
+        except UnreadableExport as error:
+            raise PlatformError(str(error)) from error
+    return list(_records(connection, number, export, tables)), skipped
+
+
+def _places(layout: Layout) -> Mapping[str, str]:
+    """The name of each column in SQL. Names may differ in case only, which SQL does not tell apart."""
+    return {name: f"c{place}" for place, name in enumerate(layout.header)}
+
+
+def _layout_of(export: Export, member: Member, dialect: Dialect) -> int:
+    """The place of the layout with the header of a file.
+
+    Raises:
+        PlatformError: there is none; the message names what is new and what is missing.
+
+    """
+    for place, layout in enumerate(export.layouts):
+        if set(layout.header) == set(dialect.columns):
+            return place
+    nearest = max(export.layouts, key=lambda layout: len(set(layout.header) & set(dialect.columns)))
+    new = sorted(set(dialect.columns) - set(nearest.header))
+    gone = sorted(set(nearest.header) - set(dialect.columns))
+    raise PlatformError(
+        f"{member.name}: {FILE} has no layout with its header (new: {', '.join(new) or 'nothing'}; missing: "
+        f"{', '.join(gone) or 'nothing'}); run 'cip adopt' again with this file"
+    )
+
+
+def _read_member(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    file_no: int,
+    member: Member,
+    dialect: Dialect,
+    layout: Layout,
+) -> None:
+    places = _places(layout)
+    names = [
+        "line",
+        *(places[column] for column in dialect.columns),
+        "extra",
+        "field_count",
+        "record_text",
+        "problem",
+    ]
+    for batch in read(member, dialect):
+        connection.register("batch", pa.Table.from_batches([batch]).rename_columns(names))
+        connection.execute(
+            f"INSERT INTO {table} BY NAME SELECT {file_no} AS file_no, * EXCLUDE (extra, field_count) FROM batch"
+        )
+        connection.unregister("batch")
+
+
+def _records(
+    connection: duckdb.DuckDBPyConnection, number: int, export: Export, tables: Sequence[str]
+) -> Iterator[Records]:
+    """The records of each layout that has fields."""
+    for table, layout in zip(tables, export.layouts, strict=True):
+        _create_view(connection, table, layout)
+    for place, (table, layout) in enumerate(zip(tables, export.layouts, strict=True)):
+        if layout.records:
+            made = f"records_{number}_{place}"
+            names = _run(connection, made, layout.records)
+            yield Records(layout, made, {name: _quoted(name) for name in names}, table)
+        elif layout.fields:
+            yield Records(layout, table, _places(layout), table)
+
+
+USABLE = "problem IS NULL OR problem = 'too_many_fields'"
+"""The lines that SQL sees. The others are no records, and are quarantined."""
+
+
+def _create_view(connection: duckdb.DuckDBPyConnection, table: str, layout: Layout) -> None:
+    """A view of the usable lines of a layout's files, by the names of the columns, without blank texts."""
+    seen: dict[str, int] = {}
+    columns = ["file_no AS _file", "line AS _line"]
+    for name, place in _places(layout).items():
+        count = seen[name.lower()] = seen.get(name.lower(), 0) + 1
+        columns.append(f"present({place}) AS {_quoted(name if count == 1 else f'{name}_{count}')}")
+    columns += [f"NULL::TEXT AS {_quoted(name)}" for name in layout.absent]
+    connection.execute(
+        f"CREATE OR REPLACE VIEW {_quoted(layout.name)} AS SELECT {', '.join(columns)} FROM {table} WHERE {USABLE}"
+    )
+
+
+def _run(connection: duckdb.DuckDBPyConnection, table: str, query: Query) -> list[str]:
+    """Make a table of the records of a query; returns the names of its columns of text.
+
+    Raises:
+        PlatformError: the SQL is wrong, or does not give ``_file`` and ``_line``.
+
+    """
+    try:
+        connection.execute(f"CREATE TABLE {table} AS\n{query.sql.rstrip().rstrip(';')}")
+    except duckdb.Error as error:
+        line = re.search(r"^LINE (\d+):", str(error), re.MULTILINE)
+        where = f", line {int(line[1]) - 1}" if line else ""
+        raise PlatformError(f"{query.name}{where}: {str(error).splitlines()[0]}; correct the SQL") from error
+    names = [name for name, *_ in connection.execute(f"DESCRIBE {table}").fetchall()]
+    if missing := sorted({"_file", "_line"} - set(names)):
+        raise PlatformError(
+            f"{query.name}: its records have no {' and no '.join(missing)}; select both from the files' records, so "
+            "that each record has its place"
+        )
+    for old, new in (("_file", "file_no"), ("_line", "line")):
+        connection.execute(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}")
+    return [name for name in names if name not in {"_file", "_line"}]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,83 @@
+"""SQL that reads texts: presence, numbers, days, currencies and ids."""
+
+MACROS = r"""
+SET TimeZone = 'UTC';
+CREATE MACRO trimmed(x) AS trim(x, E' \t\r\n' || chr(160));
+CREATE MACRO present(x) AS
+  CASE WHEN trimmed(x) NOT IN ('', 'NULL', '\N') THEN trimmed(x) END;
+
+CREATE MACRO bare(x) AS regexp_replace(regexp_replace(x, '[\s\x{a0}\x{202f}''\x{2019}]', '', 'g'),
+  '^[^-+(0-9.,]+[.,]?|[^-)0-9.,]+$|[.,]-$', '', 'g');
+CREATE MACRO in_front(x) AS list_transform([x], lambda v:
+  CASE WHEN v[:1] = '(' AND v[-1:] = ')' THEN '-' || bare(v[2:-2]) WHEN v[-1:] = '-' THEN '-' || v[:-2]
+    WHEN v[:1] = '-' THEN '-' || bare(v[2:]) ELSE v END)[1];
+CREATE MACRO without_signs(x) AS replace(replace(x, ',', ''), '.', '');
+CREATE MACRO with_point(x, decimal_sign) AS list_transform([x], lambda v:
+  CASE
+    WHEN contains(v, ',') AND contains(v, '.') THEN
+      CASE WHEN strpos(reverse(v), ',') < strpos(reverse(v), '.')
+        THEN replace(replace(v, '.', ''), ',', '.') ELSE replace(v, ',', '') END
+    WHEN length(v) - length(without_signs(v)) > 1 THEN without_signs(v)
+    WHEN regexp_matches(v, '^[-+]?[1-9][0-9]{0,2}[.,][0-9]{3}$') AND NOT contains(v, decimal_sign)
+      THEN without_signs(v)
+    ELSE replace(v, ',', '.')
+  END)[1];
+CREATE MACRO number(x, decimal_sign) AS
+  try_cast(with_point(in_front(bare(x)), decimal_sign) AS DECIMAL(24, 6));
+
+CREATE MACRO a_day(x) AS
+  try_cast(regexp_replace(regexp_extract(x, '^(?:\d{4}|\d{2})-\d{1,2}-\d{1,2}$'), '^(\d{2}-\d+-\d+)$', '20\1') AS DATE);
+CREATE MACRO month_numbers(x) AS regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(x,
+  '-(?i)(jan)\pL*-', '-1-'),
+  '-(?i)(feb)\pL*-', '-2-'),
+  '-(?i)(m[aä]?r)\pL*-', '-3-'),
+  '-(?i)(apr)\pL*-', '-4-'),
+  '-(?i)(ma[iy])\pL*-', '-5-'),
+  '-(?i)(jun)\pL*-', '-6-'),
+  '-(?i)(jul)\pL*-', '-7-'),
+  '-(?i)(aug)\pL*-', '-8-'),
+  '-(?i)(sep)\pL*-', '-9-'),
+  '-(?i)(o[ck]t)\pL*-', '-10-'),
+  '-(?i)(nov)\pL*-', '-11-'),
+  '-(?i)(de[cz])\pL*-', '-12-');
+CREATE MACRO named_day(x) AS month_numbers(regexp_replace(regexp_replace(x,
+  '^(?:\pL+\W+)?(\d{1,2})[-. ]+(\pL{3,9})[-., ]+(\d{4}|\d{2})(?:\D.*)?$', '\3-\2-\1'),
+  '^(?:\pL+\W+)?(\pL{3,9})[-. ]+(\d{1,2})(?:st|nd|rd|th)?[-, ]+(\d{4}|\d{2})(?:\D.*)?$', '\3-\1-\2'));
+CREATE MACRO ymd(x) AS a_day(regexp_replace(regexp_replace(named_day(x),
+  '^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:\D.*)?$', '\1-\2-\3'), '^(\d{4})(\d{2})(\d{2})(?:[T ].*)?$', '\1-\2-\3'));
+CREATE MACRO mdy(x) AS a_day(regexp_replace(x,
+  '^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})(?:\D.*)?$', '\3-\1-\2'));
+CREATE MACRO dmy(x) AS a_day(regexp_replace(x,
+  '^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})(?:\D.*)?$', '\3-\2-\1'));
+
+CREATE MACRO clock(x) AS regexp_extract(x, '(\d{1,2}):(\d{2})(?::\d{2})?(?:[.]\d+)?\s*([AaPp]?)', ['h', 'm', 'half']);
+CREATE MACRO minutes(x) AS
+  coalesce(try_cast(clock(x).h AS INT) % CASE WHEN clock(x).half = '' THEN 24 ELSE 12 END * 60
+    + CASE WHEN lower(clock(x).half) = 'p' THEN 720 ELSE 0 END + try_cast(clock(x).m AS INT), 0);
+CREATE MACRO has_offset(x) AS
+  regexp_matches(x, ':\d{2}(?:[.]\d+)?\s*[+-]\d{2}:?\d{2}$') AND NOT regexp_matches(x, '[+-]00:?00$');
+CREATE MACRO in_zone(x, day, zone) AS
+  CASE WHEN has_offset(x) OR NOT contains(x, ':') THEN day
+    ELSE (((day + to_minutes(minutes(x))) AT TIME ZONE 'UTC') AT TIME ZONE zone)::DATE END;
+CREATE MACRO moment(x, day) AS coalesce(
+  try_cast(x AS TIMESTAMPTZ), (day + to_minutes(minutes(x))) AT TIME ZONE 'UTC');
+
+CREATE MACRO currency(x) AS
+  CASE
+    WHEN contains(x, '€') THEN 'EUR' WHEN contains(x, '£') THEN 'GBP' WHEN contains(x, '¥') THEN 'JPY'
+    WHEN contains(x, '₹') THEN 'INR' WHEN contains(x, '₽') THEN 'RUB' WHEN contains(x, '₺') THEN 'TRY'
+    WHEN contains(x, '₩') THEN 'KRW' WHEN contains(x, 'zł') THEN 'PLN' WHEN contains(x, 'Kč') THEN 'CZK'
+    WHEN regexp_matches(x, 'US ?[$]') THEN 'USD' WHEN regexp_matches(x, '(^|[^A-Z])CA? ?[$]') THEN 'CAD'
+    WHEN regexp_matches(x, '(^|[^A-Z])AU? ?[$]') THEN 'AUD' WHEN regexp_matches(x, 'NZ ?[$]') THEN 'NZD'
+    WHEN regexp_matches(x, 'R[$]') THEN 'BRL' WHEN contains(x, '$') THEN '$'
+    WHEN regexp_matches(x, '(^|[^\pL])kr([^\pL]|$)', 'i') THEN 'kr'
+    ELSE nullif(regexp_extract(x, '(?:^|[^\pL])([A-Z]{3})(?:[^\pL]|$)', 1), '')
+  END;
+
+CREATE MACRO id(x) AS regexp_replace(regexp_replace(present(x), '^''', ''), '^(\d+)[.]0$', '\1');
+CREATE MACRO person(x) AS CASE WHEN id(x) LIKE '%@%' THEN lower(id(x)) ELSE id(x) END;
+"""
+"""``number`` takes the last of two different signs as the decimal sign, and a sign that is there twice as one between
+thousands. One sign before three digits may be either: it is the decimal sign if it is the export's. ``ymd`` also reads
+months that are named. ``currency`` is a code, or ``$`` and ``kr``, which several countries use.
+"""
