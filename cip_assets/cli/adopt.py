@@ -11,8 +11,9 @@ from rich.table import Table
 from cip_assets.cli.console import out
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
-from cip_assets.sources.adopt import Adopted, write
+from cip_assets.sources.adopt import Adopted, Answers, write
 from cip_assets.sources.adopt import adopt as look
+from cip_assets.sources.convert import Summary
 
 
 def adopt(
@@ -23,9 +24,17 @@ def adopt(
         Literal["ymd", "mdy", "dmy"] | None,
         typer.Option(help="Whether the day or the month comes first, if the dates allow both"),
     ] = None,
+    time_zone: Annotated[
+        str | None,
+        typer.Option(help="The shop's time zone, such as Europe/Berlin, if the times in the exports are UTC"),
+    ] = None,
+    currency: Annotated[
+        str | None,
+        typer.Option(help="The currency of the figures, such as EUR, if the exports do not say it"),
+    ] = None,
 ) -> None:
     settings = Settings.from_environment()
-    found = look(paths, settings.data_dir, date_order)
+    found = look(paths, settings.data_dir, Answers(date_order, time_zone, currency))
     _show(found)
     asked = [f for findings in found.findings.values() for f in findings if f.state == "asked"]
     if asked and strict:
@@ -61,16 +70,34 @@ def _show(found: Adopted) -> None:
     records.add_row("all", f"{found.summary.records:,}", "")
     out.print(records)
     summary = found.summary
-    out.print(
-        f"{summary.orders:,} orders of {summary.buyers:,} buyers, {summary.guest_orders:,} of them guest orders, from "
-        f"{summary.first_day} to {summary.last_day}: {summary.sold:,.2f} sold, {summary.returned:,.2f} returned",
-        highlight=False,
-        soft_wrap=True,
-    )
+    out.print(_figures(summary), highlight=False, soft_wrap=True)
+    if summary.checked:
+        out.print(
+            f"{summary.reconciled:,} of {summary.checked:,} orders reconcile: their lines add up to what the export says",
+            highlight=False,
+            soft_wrap=True,
+        )
+    for line in summary.unreconciled:
+        out.print(escape(f"  order {line}"), highlight=False, soft_wrap=True)
     for line in (*found.left_aside, *summary.skipped):
         out.print(escape(f"not read: {line}"), highlight=False, soft_wrap=True)
     out.print(
         "not given: customers, support tickets and web activity; what is computed from them is empty",
         highlight=False,
         soft_wrap=True,
+    )
+
+
+def _figures(found: Summary) -> str:
+    buyers = (
+        "buyers unknown"
+        if found.buyers is None
+        else f"{found.buyers:,} buyers, {found.guest_orders:,} guest orders"
+    )
+    sold = "amounts in several currencies without rates" if found.sold is None else f"{found.sold:,.2f} sold"
+    charged = "" if found.charged is None else f", {found.charged:,.2f} charged"
+    code = f" {found.currency}" if found.currency and found.currency != "mixed" else ""
+    return (
+        f"{found.orders:,} orders, {buyers}, from {found.first_day} to {found.last_day}: {sold}{charged}, "
+        f"{found.returned:,.2f} returned{code}"
     )

@@ -2,20 +2,31 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 import yaml
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.sources.config import FILE, DateOrder, Export, Layout, Sources, files_of, load_sources
+from cip_assets.sources.config import (
+    FILE,
+    QUERIES,
+    DateOrder,
+    Export,
+    Layout,
+    Sources,
+    files_of,
+    load_sources,
+)
 from cip_assets.sources.convert import Summary, look_at
+from cip_assets.sources.presets import layout_for, presets
 from cip_assets.sources.reading.dialect import Dialect, detect
 from cip_assets.sources.reading.errors import UnreadableExport
 from cip_assets.sources.reading.members import Member, members, skipped
 from cip_assets.sources.reading.records import read
-from cip_assets.sources.recognize import Finding, propose
+from cip_assets.sources.recognize import Finding, known, propose
 
 SAMPLE = 20_000
 """How many records of each header are looked at, about."""
@@ -38,13 +49,56 @@ class Adopted:
     """Files that are not read, each with the reason."""
 
 
-def adopt(paths: Sequence[Path], data_dir: Path, date_order: DateOrder | None = None) -> Adopted:
+@dataclass(frozen=True)
+class Answers:
+    """What a person says: whether the day or the month comes first, and the shop's time zone, if times are UTC."""
+
+    date_order: DateOrder | None = None
+    time_zone: str | None = None
+    currency: str | None = None
+
+
+@dataclass
+class _Found:
+    """What is proposed so far."""
+
+    exports: list[Export] = field(default_factory=list)
+    findings: dict[str, Sequence[Finding]] = field(default_factory=dict)
+    stops: list[str] = field(default_factory=list)
+    left_aside: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Files with one header."""
+
+    files: Sequence[tuple[Member, Dialect, Path]]
+
+    @property
+    def header(self) -> Sequence[str]:
+        return self.files[0][1].columns
+
+    @property
+    def names(self) -> str:
+        more = f" and {len(self.files) - SHOWN} more" if len(self.files) > SHOWN else ""
+        return ", ".join(member.name for member, *_ in self.files[:SHOWN]) + more
+
+    @property
+    def paths(self) -> set[Path]:
+        return {path for *_, path in self.files}
+
+    @cached_property
+    def rows(self) -> list[Mapping[str, str]]:
+        return list(_sample(self.files))
+
+
+def adopt(paths: Sequence[Path], data_dir: Path, answers: Answers) -> Adopted:
     """Look at exports, and propose how they are read. What ``sources.yaml`` has already is kept, and added to.
 
     Args:
         paths: files and folders.
         data_dir: the data folder.
-        date_order: the answer to whether the day or the month comes first, if dates allow both.
+        answers: what a person says to what the contents leave open.
 
     Raises:
         PlatformError: there is nothing to read; a file cannot be read; no file holds order lines; or something would
@@ -52,44 +106,101 @@ def adopt(paths: Sequence[Path], data_dir: Path, date_order: DateOrder | None = 
 
     """
     before = load_sources(data_dir)
-    exports = list(before.exports) if before else []
-    kept = {frozenset(layout.header): layout for export in exports for layout in export.layouts}
-    covered = {path for export in exports for path in files_of(export, data_dir)}
-    by_header, left_aside = _by_header(_files(paths, data_dir))
-    layouts: list[Layout] = []
-    findings: dict[str, Sequence[Finding]] = {}
-    used: set[Path] = set()
-    stops: list[str] = []
-    for found in by_header.values():
-        header = found[0][1].columns
-        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        names = ", ".join(member.name for member, *_ in found[:SHOWN]) + more
-        if frozenset(header) in kept:
-            findings[names] = [Finding("all", (), "chosen", f"as {FILE} says")]
-            used |= {path for *_, path in found}
-            continue
-        proposal = propose(header, list(_sample(found)), date_order)
-        if proposal is None:
-            left_aside.append(f"{names}: no order lines; {NEEDS}")
-        elif len(by_header) > 1 and all(OTHER.search(member.name) for member, *_ in found):
-            left_aside.append(f"{names}: by its name no order lines; adopt it alone if it has them")
-        else:
-            layouts.append(proposal.layout)
-            findings[names] = proposal.findings
-            stops += [f"{names}: {stop}" for stop in proposal.stops]
-            used |= {path for *_, path in found}
-    if not used:
-        raise PlatformError(f"no file holds order lines; {NEEDS}: {'; '.join(left_aside)}")
-    if stops:
-        raise PlatformError(stops[0])
-    new = _patterns(sorted(used - covered), data_dir)
-    first, *others = exports or [Export(files=(), layouts=())]
-    joined = Export(files=(*first.files, *new), layouts=(*first.layouts, *layouts))
-    draft = Sources(first_month=date(1900, 1, 1), exports=(joined, *others))
+    groups, left_aside = _groups(_files(paths, data_dir))
+    found = _Found(exports=list(before.exports) if before else [], left_aside=left_aside)
+    groups = _take_kept(found, groups, data_dir)
+    groups = _take_presets(found, groups, data_dir, answers)
+    _take_others(found, groups, data_dir, answers)
+    if not found.findings:
+        raise PlatformError(f"no file holds order lines; {NEEDS}: {'; '.join(found.left_aside)}")
+    if found.stops:
+        raise PlatformError(found.stops[0])
+    draft = Sources(
+        first_month=date(1900, 1, 1),
+        currency=answers.currency or (before and before.currency),
+        rates=before and before.rates,
+        exports=tuple(found.exports),
+    )
     summary = look_at(draft, data_dir)
     _refuse_unread(summary)
     begin = (summary.first_day or date(1970, 1, 1)).replace(day=1)
-    return Adopted(draft.model_copy(update={"first_month": begin}), summary, findings, left_aside)
+    return Adopted(draft.model_copy(update={"first_month": begin}), summary, found.findings, found.left_aside)
+
+
+def _take_kept(found: _Found, groups: Sequence[_Group], data_dir: Path) -> list[_Group]:
+    """Add files whose header a layout has already; returns the other groups."""
+    others = []
+    for group in groups:
+        header = frozenset(group.header)
+        for place, export in enumerate(found.exports):
+            if header in {frozenset(layout.header) for layout in export.layouts}:
+                new = _patterns(sorted(group.paths - set(files_of(export, data_dir))), data_dir)
+                found.exports[place] = export.model_copy(update={"files": (*export.files, *new)})
+                found.findings[group.names] = [Finding("all", (), "chosen", f"as {FILE} says")]
+                break
+        else:
+            others.append(group)
+    return others
+
+
+def _take_presets(found: _Found, groups: Sequence[_Group], data_dir: Path, answers: Answers) -> list[_Group]:
+    """Add an export for each preset whose files are there; returns the other groups."""
+    rest = list(groups)
+    for name, preset in presets().items():
+        match = preset.match([group.header for group in rest])
+        if match is None:
+            continue
+        mine = [rest[place] for place in match]
+        if preset.refused:
+            found.left_aside += [f"{group.names}: {preset.refused}" for group in mine]
+        else:
+            layouts = []
+            for place, number in match.items():
+                group = rest[place]
+                proposal = known(name, preset.layouts[number], group.header, group.rows, answers.date_order)
+                layouts.append(proposal.layout)
+                found.findings[group.names] = proposal.findings
+                found.stops += [f"{group.names}: {stop}" for stop in proposal.stops]
+            for number, own in enumerate(preset.layouts):
+                if number not in match.values():
+                    layouts.append(
+                        layout_for(name, own, (*own.has, *own.may_lack), own.date_order or "ymd", ".")
+                    )
+            asks = [Finding("question", (), "asked", f"{ask.about}: {ask.default}") for ask in preset.asks]
+            found.findings[mine[0].names] = [*found.findings[mine[0].names], *asks]
+            _add(found, mine, layouts, data_dir, answers)
+        rest = [group for group in rest if group not in mine]
+    return rest
+
+
+def _take_others(found: _Found, groups: Sequence[_Group], data_dir: Path, answers: Answers) -> None:
+    """Add an export of the files that no preset knows, by their contents; files without orders are left aside."""
+    layouts, mine = [], []
+    for group in groups:
+        proposal = propose(group.header, group.rows, answers.date_order)
+        if proposal is None:
+            found.left_aside.append(f"{group.names}: no order lines; {NEEDS}")
+        elif (len(groups) > 1 or found.findings) and all(
+            OTHER.search(member.name) for member, *_ in group.files
+        ):
+            found.left_aside.append(
+                f"{group.names}: by its name no order lines; adopt it alone if it has them"
+            )
+        else:
+            layouts.append(proposal.layout)
+            mine.append(group)
+            found.findings[group.names] = proposal.findings
+            found.stops += [f"{group.names}: {stop}" for stop in proposal.stops]
+    if mine:
+        _add(found, mine, layouts, data_dir, answers)
+
+
+def _add(
+    found: _Found, groups: Sequence[_Group], layouts: Sequence[Layout], data_dir: Path, answers: Answers
+) -> None:
+    files = _patterns(sorted({path for group in groups for path in group.paths}), data_dir)
+    zoned = tuple(layout.model_copy(update={"time_zone": answers.time_zone}) for layout in layouts)
+    found.exports.append(Export(files=files, layouts=zoned))
 
 
 NEEDS = "an order id and a date on every record, and an amount, are needed"
@@ -119,9 +230,7 @@ def _refuse_unread(summary: Summary) -> None:
         )
 
 
-def _by_header(
-    files: Sequence[Path],
-) -> tuple[dict[tuple[str, ...], list[tuple[Member, Dialect, Path]]], list[str]]:
+def _groups(files: Sequence[Path]) -> tuple[list[_Group], list[str]]:
     """What is in the files, by header, and what is left aside.
 
     Raises:
@@ -138,15 +247,22 @@ def _by_header(
                 by_header.setdefault(tuple(sorted(dialect.columns)), []).append((member, dialect, path))
         except UnreadableExport as error:
             raise PlatformError(str(error)) from error
-    return by_header, left_aside
+    return [_Group(found) for found in by_header.values()], left_aside
 
 
 def write(adopted: Adopted, data_dir: Path) -> Path:
-    """Write ``sources.yaml`` into the data folder, with comments."""
+    """Write ``sources.yaml`` into the data folder, with comments, and the SQL that it names, unless that is there."""
     data_dir.mkdir(parents=True, exist_ok=True)
+    for layout in (layout for export in adopted.sources.exports for layout in export.layouts):
+        if layout.records and not (sql := data_dir / layout.records.name).exists():
+            sql.parent.mkdir(exist_ok=True)
+            sql.write_text(layout.records.sql, encoding="utf-8")
     path = data_dir / FILE
     content = yaml.safe_dump(
-        adopted.sources.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True, width=110
+        adopted.sources.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        sort_keys=False,
+        allow_unicode=True,
+        width=110,
     )
     path.write_text(f"{_COMMENTS}{content}", encoding="utf-8")
     return path
@@ -155,13 +271,15 @@ def write(adopted: Adopted, data_dir: Path) -> Path:
 _COMMENTS = """\
 # The exports of this shop, written by 'cip adopt'. Edit it as you need: a further 'cip adopt' keeps what you edit.
 #
-# files    paths or patterns, absolute or below this folder
-# layouts  for the files with one header: the column of each field, the order of year, month and day in dates, the
-#          decimal sign, and what a record is: the first rule whose SQL is true. record['X'] is the text of column X
+# currency  of the figures; rates names a CSV file (day,currency,rate) if the exports have others
+# files     paths or patterns, absolute or below this folder
+# layouts   for the files with one header: the column of each field, the order of year, month and day in dates, the
+#           decimal sign, and what a record is: the first rule whose SQL is true. record['X'] is the text of column X.
+#           records names a file with SQL that makes the records from the files' texts
 """
 
 
-OURS = ("landing", "lake", "final", FILE)
+OURS = ("landing", "lake", "final", QUERIES, FILE)
 """What the platform itself writes into the data folder."""
 
 

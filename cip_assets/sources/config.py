@@ -89,6 +89,7 @@ KindName = Literal[
     "other_channel",
     "merged",
     "deleted",
+    "unidentified",
 ]
 """What a record can be. Sales and returns are counted, everything else is left out, each record with its kind."""
 
@@ -106,18 +107,18 @@ Columns = Annotated[tuple[str, ...], BeforeValidator(_several)]
 """One column, or several: the first that has a text in the record counts."""
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-class Kind(_Strict):
+class Kind(Strict):
     """A rule for what a record is: SQL that is true for it."""
 
     kind: KindName = Field(alias="is")
     when: str
 
 
-class Query(_Strict):
+class Query(Strict):
     """SQL that makes records from the texts of an export's files. ``name`` is its file, below the data folder."""
 
     name: str
@@ -136,7 +137,7 @@ def _query(value: object, info: ValidationInfo) -> object:
         raise ValueError(f"{value} cannot be read ({error})") from error
 
 
-class Layout(_Strict):
+class Layout(Strict):
     """How the files with one header are read. Without ``fields`` the files are only for the SQL of another layout."""
 
     name: str = Field(default="records", description="the name of the files' records in SQL")
@@ -170,14 +171,14 @@ class Layout(_Strict):
     )
 
 
-class Export(_Strict):
+class Export(Strict):
     """Files of one system: order lines, and what belongs to them."""
 
     files: tuple[str, ...] = Field(description="paths or patterns, absolute or below the data folder")
     layouts: tuple[Layout, ...]
 
 
-class Sources(_Strict):
+class Sources(Strict):
     """All exports of the shop."""
 
     first_month: date = Field(description="the month of the first order, by its first day")

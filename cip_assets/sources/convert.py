@@ -37,12 +37,24 @@ class Summary:
     records: int
     kinds: Sequence[KindTotal]
     orders: int
-    buyers: int
-    guest_orders: int
-    sold: Decimal
+    buyers: int | None
+    """Empty if no record names a customer."""
+    guest_orders: int | None
+    currency: str | None
+    """The currency of all orders; ``mixed`` if there are several."""
+    sold: Decimal | None
+    """Goods after discounts; empty if an amount has no rate."""
+    charged: Decimal | None
+    """What buyers paid in all; empty if an order does not say it."""
     returned: Decimal
+    refunded: Decimal
     first_day: date | None
     last_day: date | None
+    checked: int
+    """Orders that say what their goods cost, or what was paid in all."""
+    reconciled: int
+    unreconciled: Sequence[str]
+    """Some orders whose lines add up to something else, each with the amounts."""
     skipped: Sequence[str]
     """Files with the same content as another one."""
     unread: Sequence[str] = ()
@@ -94,7 +106,14 @@ def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPy
             skipped += _read_export(connection, number, export, data_dir)
         _refuse_lost_digits(connection)
         _refuse_reused_numbers(connection)
-        for script in (orders.NEWEST, orders.KNOWN, orders.DISCOUNTS, orders.RETURNED, orders.CHARGED):
+        for script in (
+            orders.NEWEST,
+            orders.KNOWN,
+            orders.DISCOUNTS,
+            orders.RETURNED,
+            orders.CHARGED,
+            orders.RECONCILED,
+        ):
             connection.execute(script)
         orders.convert_currencies(connection, sources, data_dir)
         yield connection, skipped
@@ -109,7 +128,7 @@ def _read_export(
         lines.add(connection, number, records)
     for place in range(len(export.layouts)):
         table = f"staged_{number}_{place}"
-        made = [records.relation for records in found if records.staged == table]
+        made = [records.relation for records in found if table in records.staged]
         lines.add_rest(connection, number, table, made)
         connection.execute(f"DROP TABLE {table} CASCADE")
     return skipped
@@ -181,17 +200,35 @@ def _summary(connection: duckdb.DuckDBPyConnection, skipped: Sequence[str]) -> S
             "SELECT kind, count(*), sum(round(amount, 2)) FROM lines GROUP BY kind ORDER BY count(*) DESC, kind"
         ).fetchall()
     ]
-    ((records, orders, buyers, guest_orders, sold, returned, first, last),) = connection.execute(
+    ((records,),) = connection.execute("SELECT count(*) FROM lines").fetchall()
+    figures = connection.execute(
         """
-        SELECT count(*), count(DISTINCT order_id) FILTER (kind = 'sale'),
-          count(DISTINCT customer_id) FILTER (kind = 'sale'),
-          count(DISTINCT order_id) FILTER (kind = 'sale' AND customer_id IS NULL),
-          coalesce(sum(round(amount, 2)) FILTER (kind = 'sale'), 0),
+        SELECT count(DISTINCT (export, order_id)),
+          CASE WHEN count(customer_id) > 0 THEN count(DISTINCT customer_id) END,
+          CASE WHEN count(customer_id) > 0
+            THEN count(DISTINCT (export, order_id)) FILTER (customer_id IS NULL) END,
+          CASE WHEN count(DISTINCT coalesce(currency, '')) > 1 THEN 'mixed' ELSE min(currency) END,
+          CASE WHEN count(amount) = count(*) THEN coalesce(sum(round(amount, 2)), 0) END,
+          CASE WHEN count(charged) = count(*) THEN sum(charged) END,
           (SELECT coalesce(sum(round(amount, 2)), 0) FROM returned),
-          min(day) FILTER (kind = 'sale'), max(day) FILTER (kind = 'sale')
-        FROM lines
+          (SELECT coalesce(sum(round(coalesce(refunded, amount), 2)), 0) FROM returned),
+          min(day), max(day)
+        FROM sold WHERE kind = 'sale'
         """
+    ).fetchall()[0]
+    ((checked, reconciled),) = connection.execute(
+        "SELECT count(*), count(*) FILTER (is_reconciled) FROM reconciled"
     ).fetchall()
+    unreconciled = tuple(
+        f"{order}: its lines are {goods:,.2f}, but {what}"
+        for order, goods, what in connection.execute(
+            """
+            SELECT order_id, goods, concat_ws(', ', 'subtotal ' || subtotal::DECIMAL(24, 2),
+              'charged ' || charged::DECIMAL(24, 2))
+            FROM reconciled WHERE NOT is_reconciled ORDER BY ALL LIMIT 3
+            """
+        ).fetchall()
+    )
     unread = tuple(
         f"{file}, line {line}: {text}"
         for file, line, text in connection.execute(
@@ -202,6 +239,4 @@ def _summary(connection: duckdb.DuckDBPyConnection, skipped: Sequence[str]) -> S
             """
         ).fetchall()
     )
-    return Summary(
-        records, kinds, orders, buyers, guest_orders, sold, returned, first, last, tuple(skipped), unread
-    )
+    return Summary(records, kinds, *figures, checked, reconciled, unreconciled, tuple(skipped), unread)

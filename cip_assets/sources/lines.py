@@ -101,7 +101,7 @@ def add(connection: duckdb.DuckDBPyConnection, export: int, records: Records) ->
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise PlatformError(
-            f"{FILE}: the kinds of {', '.join(files)} are no valid SQL: {reason}"
+            f"{FILE}: exports.{export}, layout {records.layout.name}: its kinds are no valid SQL: {reason}"
         ) from error
 
 
@@ -129,15 +129,17 @@ def _texts(records: Records, columns: str) -> str:
     record = ", ".join(
         f"{literal(name)}: present({column}::TEXT)" for name, column in records.columns.items()
     )
-    if records.relation == records.staged:
+    if records.relation in records.staged:
         return f"""
           SELECT {columns}, MAP {{{record}}} AS record, line AS number, record_text, problem
           FROM {records.relation} WHERE {USABLE}
         """
+    staged = " UNION ALL ".join(
+        f"SELECT file_no, line, record_text, problem FROM {table}" for table in records.staged
+    )
     return f"""
       SELECT {columns}, MAP {{{record}}} AS record, row_number() OVER () AS number, record_text, problem
-      FROM {records.relation} LEFT JOIN (SELECT file_no, line, record_text, problem FROM {records.staged})
-        USING (file_no, line)
+      FROM {records.relation} LEFT JOIN ({staged}) USING (file_no, line)
     """
 
 

@@ -97,7 +97,8 @@ RETURNED = """
 CREATE TABLE paid AS
   SELECT export, order_id, any_value(customer_id) AS customer_id, sum(round(amount, 2)) AS goods,
     coalesce(sum(refunded), 0) AS refunded_lines, max(order_refunded) AS refunded, max(order_charged) AS charged,
-    min(day) AS day, arg_min(file_no, (file_no, line, number)) AS file_no, arg_min(line, (file_no, line, number)) AS line,
+    min(day) AS day, arg_min(file_no, (file_no, line, number)) AS file_no,
+    arg_min(line, (file_no, line, number)) AS line,
     min(currency) AS currency
   FROM lines WHERE kind = 'sale' GROUP BY ALL;
 CREATE TABLE given_back AS
@@ -129,6 +130,23 @@ CREATE TABLE charged_lines AS
 """
 """What the buyer paid for the order in all, for each line its share, to the cent."""
 
+
+RECONCILED = """
+CREATE TABLE reconciled AS
+  SELECT *,
+    (subtotal IS NULL OR abs(goods - subtotal) < 0.01 OR abs(goods + tax - subtotal) < 0.01)
+    AND (charged IS NULL OR least(abs(goods + shipping - charged), abs(goods + shipping + tax - charged)) < 0.01)
+      AS is_reconciled
+  FROM (
+    SELECT export, order_id, sum(round(amount, 2)) AS goods, max(subtotal) AS subtotal, max(order_charged) AS charged,
+      coalesce(max(shipping), 0) AS shipping, coalesce(max(tax), 0) AS tax
+    FROM lines WHERE kind = 'sale' GROUP BY ALL)
+  WHERE subtotal IS NOT NULL OR charged IS NOT NULL;
+"""
+"""The arithmetic of each order: its lines are its subtotal, and with shipping, and tax if it is apart, what was paid."""
+
+STEPS = (NEWEST, KNOWN, DISCOUNTS, RETURNED, CHARGED, RECONCILED)
+"""What happens to the lines, in this order."""
 
 SOLD = """(
   FROM lines LEFT JOIN charged_lines USING (export, file_no, line, number) WHERE kind IN ('sale', 'unreadable'))

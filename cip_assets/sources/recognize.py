@@ -6,14 +6,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from functools import cache
-from importlib import resources
 from itertools import pairwise
 from typing import Literal, cast, get_args
 
-import yaml
-
 from cip_assets.sources.config import DateOrder, FieldName, Kind, KindName, Layout, literal
+from cip_assets.sources.presets import PresetLayout, layout_for
 
 State = Literal["proved", "chosen", "asked", "unknown"]
 """How sure a finding is. Proved by the contents; chosen by the name, and the contents fit; asked, because the contents
@@ -37,6 +34,8 @@ NAMES: Mapping[FieldName, str] = {
     "date": "orderdate orderedat ordereddate bestelldatum purchasedate invoicedate createdat date datum day "
     "transactiondate",
     "payment_method": "paymentmethod payment zahlungsart",
+    "currency": "currency currencycode ordercurrency paidcurrency waehrung währung",
+    "updated_at": "updatedat lastupdateddate lastupdated updated modifiedat datemodified lastmodified",
 }
 """The names of each field's columns, the best first, in lower case, without blanks and signs; ``#`` counts as no."""
 
@@ -102,19 +101,6 @@ class Proposal:
     stops: Sequence[str] = field(default=())
 
 
-@cache
-def presets() -> Mapping[str, Layout]:
-    """The known exports, by name."""
-    folder = resources.files("cip_assets.sources") / "presets"
-    return {
-        file.name.removesuffix(".yaml"): Layout.model_validate(
-            yaml.safe_load(file.read_text(encoding="utf-8"))
-        )
-        for file in sorted(folder.iterdir(), key=lambda file: file.name)
-        if file.name.endswith(".yaml")
-    }
-
-
 def propose(header: Sequence[str], rows: Rows, date_order: DateOrder | None = None) -> Proposal | None:
     """A layout for files with this header; None if they hold no order lines.
 
@@ -124,10 +110,7 @@ def propose(header: Sequence[str], rows: Rows, date_order: DateOrder | None = No
         date_order: the answer of a person, if the dates allow several.
 
     """
-    for name, layout in presets().items():
-        if set(layout.header) == set(header):
-            return _known(name, layout, header, rows, date_order)
-    columns = {name: _column_for(name, header, rows) for name in get_args(FieldName)}
+    columns = {name: _column_for(name, header, rows) for name in NAMES}
     if any(columns[name] is None for name in NEEDED) or not (columns["unit_price"] or columns["line_total"]):
         return None
     chosen = {name: column for name, column in columns.items() if column}
@@ -146,7 +129,7 @@ def propose(header: Sequence[str], rows: Rows, date_order: DateOrder | None = No
     findings.append(found)
     if order is None:
         stops.append(f"{chosen['date']}: {found.why}; say which with --date-order dmy or --date-order mdy")
-    for name in get_args(FieldName):
+    for name in NAMES:
         if name not in {finding.field for finding in findings}:
             findings.append(_finding(name, chosen.get(name), rows))
     kinds, of_kinds = _kinds(chosen, header, rows)
@@ -205,10 +188,6 @@ def _unsupported(chosen: Mapping[str, str], header: Sequence[str], rows: Rows) -
         found.append(
             f"{nested[0]} holds lists of records, such as the lines of an order; export one record per line"
         )
-    if several := _currencies(chosen, header, rows):
-        found.append(
-            f"the amounts are in several currencies ({', '.join(several)}), and there are no rates; export one currency"
-        )
     if "quantity" not in chosen and "line_total" in chosen and _is_repeated(chosen, rows):
         found.append(
             f"{chosen['line_total']} is the same on all records of an order, so it seems to be the order's; export the "
@@ -220,19 +199,6 @@ def _unsupported(chosen: Mapping[str, str], header: Sequence[str], rows: Rows) -
             "record; export one record per line with all columns"
         )
     return found
-
-
-def _currencies(chosen: Mapping[str, str], header: Sequence[str], rows: Rows) -> list[str]:
-    """The currencies of the amounts, if there are several: by a column, or by the signs of the amounts."""
-    named = [
-        column
-        for column in header
-        if plain(column) in {"currency", "ordercurrency", "currencycode", "waehrung"}
-    ]
-    codes = {row[column].upper() for column in named for row in rows if column in row}
-    priced = [chosen[name] for name in ("unit_price", "line_total") if name in chosen]
-    signs = {sign for column in priced for row in rows for sign in "€$£¥" if sign in row.get(column, "")}
-    return sorted(codes) if len(codes) > 1 else sorted(signs) if len(signs) > 1 else []
 
 
 def _is_repeated(chosen: Mapping[str, str], rows: Rows) -> bool:
@@ -260,25 +226,27 @@ def _on_first_line_only(order: str, header: Sequence[str], rows: Rows) -> list[s
     ]
 
 
-def _known(
-    name: str, preset: Layout, header: Sequence[str], rows: Rows, answer: DateOrder | None
+def known(
+    name: str, own: PresetLayout, header: Sequence[str], rows: Rows, answer: DateOrder | None
 ) -> Proposal:
-    (date_column,) = preset.fields["date"]
-    order, found = _date_order(date_column, rows, answer)
-    priced = [column for key in ("unit_price", "line_total") for column in preset.fields.get(key, ())]
-    decimal = _decimal([row[column] for column in priced for row in rows if column in row])
-    layout = preset.model_copy(
-        update={"header": tuple(header), "date_order": order or preset.date_order, "decimal": decimal}
-    )
+    """The layout of a preset for files with this header."""
     findings = [
         Finding(key, columns, "proved", f"the export is {name}", _examples(columns[0], rows))
-        for key, columns in preset.fields.items()
-        if key != "date"
+        for key, columns in own.fields.items()
+        if key != "date" or own.date_order
     ]
-    stops = (
-        [] if order else [f"{date_column}: {found.why}; say which with --date-order dmy or --date-order mdy"]
-    )
-    return Proposal(layout, (found, *findings), tuple(stops))
+    stops: list[str] = []
+    order = own.date_order
+    dated = [column for column in own.fields.get("date", ()) if column in header]
+    if dated and not order:
+        order, found = _date_order(dated[0], rows, answer)
+        findings.insert(0, found)
+        if order is None:
+            stops.append(f"{dated[0]}: {found.why}; say which with --date-order dmy or --date-order mdy")
+    amounts: tuple[FieldName, ...] = ("unit_price", "line_total", "charged")
+    priced = [column for key in amounts for column in own.fields.get(key, ())]
+    decimal = own.decimal or _decimal([row[column] for column in priced for row in rows if column in row])
+    return Proposal(layout_for(name, own, header, order or "ymd", decimal), findings, stops)
 
 
 def plain(name: str) -> str:

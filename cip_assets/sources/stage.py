@@ -1,6 +1,7 @@
 """Reads the files of exports into tables of texts, and makes the records of each layout from them."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +33,8 @@ class Records:
     layout: Layout
     relation: str
     columns: Mapping[str, str]
-    staged: str
-    """The table with the lines that the records come from."""
+    staged: Sequence[str]
+    """The tables with the lines that the records come from."""
 
 
 def stage(
@@ -123,33 +124,40 @@ def _read_member(
 def _records(
     connection: duckdb.DuckDBPyConnection, number: int, export: Export, tables: Sequence[str]
 ) -> Iterator[Records]:
-    """The records of each layout that has fields."""
+    """The records of each layout that has fields. Layouts of one name with SQL have their records in common."""
+    by_name: dict[str, list[tuple[str, Layout]]] = defaultdict(list)
     for table, layout in zip(tables, export.layouts, strict=True):
-        _create_view(connection, table, layout)
-    for place, (table, layout) in enumerate(zip(tables, export.layouts, strict=True)):
-        if layout.records:
+        by_name[layout.name].append((table, layout))
+    for name, members_of in by_name.items():
+        texts = [_texts(table, layout) for table, layout in members_of]
+        connection.execute(f"CREATE OR REPLACE VIEW {_quoted(name)} AS {' UNION ALL BY NAME '.join(texts)}")
+    for place, members_of in enumerate(by_name.values()):
+        query = next((layout.records for _, layout in members_of if layout.records), None)
+        if query:
             made = f"records_{number}_{place}"
-            names = _run(connection, made, layout.records)
-            yield Records(layout, made, {name: _quoted(name) for name in names}, table)
-        elif layout.fields:
-            yield Records(layout, table, _places(layout), table)
+            columns = {column: _quoted(column) for column in _run(connection, made, query)}
+            yield Records(members_of[0][1], made, columns, [table for table, _ in members_of])
+        else:
+            for table, layout in members_of:
+                if layout.fields:
+                    yield Records(layout, table, _places(layout), [table])
+    for name in by_name:
+        connection.execute(f"DROP VIEW {_quoted(name)}")
 
 
 USABLE = "problem IS NULL OR problem = 'too_many_fields'"
 """The lines that SQL sees. The others are no records, and are quarantined."""
 
 
-def _create_view(connection: duckdb.DuckDBPyConnection, table: str, layout: Layout) -> None:
-    """A view of the usable lines of a layout's files, by the names of the columns, without blank texts."""
+def _texts(table: str, layout: Layout) -> str:
+    """SQL for the usable lines of a layout's files, by the names of the columns, without blank texts."""
     seen: dict[str, int] = {}
     columns = ["file_no AS _file", "line AS _line"]
     for name, place in _places(layout).items():
         count = seen[name.lower()] = seen.get(name.lower(), 0) + 1
         columns.append(f"present({place}) AS {_quoted(name if count == 1 else f'{name}_{count}')}")
     columns += [f"NULL::TEXT AS {_quoted(name)}" for name in layout.absent]
-    connection.execute(
-        f"CREATE OR REPLACE VIEW {_quoted(layout.name)} AS SELECT {', '.join(columns)} FROM {table} WHERE {USABLE}"
-    )
+    return f"SELECT {', '.join(columns)} FROM {table} WHERE {USABLE}"
 
 
 def _run(connection: duckdb.DuckDBPyConnection, table: str, query: Query) -> list[str]:

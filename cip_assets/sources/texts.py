@@ -27,7 +27,9 @@ CREATE MACRO number(x, decimal_sign) AS
 
 CREATE MACRO a_day(x) AS
   try_cast(regexp_replace(regexp_extract(x, '^(?:\d{4}|\d{2})-\d{1,2}-\d{1,2}$'), '^(\d{2}-\d+-\d+)$', '20\1') AS DATE);
-CREATE MACRO month_numbers(x) AS regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(x,
+CREATE MACRO month_numbers(x) AS regexp_replace(regexp_replace(regexp_replace(regexp_replace(
+  regexp_replace(regexp_replace(regexp_replace(regexp_replace(
+  regexp_replace(regexp_replace(regexp_replace(regexp_replace(x,
   '-(?i)(jan)\pL*-', '-1-'),
   '-(?i)(feb)\pL*-', '-2-'),
   '-(?i)(m[aä]?r)\pL*-', '-3-'),

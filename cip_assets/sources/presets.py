@@ -1,0 +1,124 @@
+"""Known exports. Each has a folder in ``presets`` with ``preset.yaml`` and SQL; a new one needs no Python."""
+
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from typing import Literal
+
+import yaml
+from pydantic import Field
+
+from cip_assets.sources.config import (
+    QUERIES,
+    Columns,
+    DateOrder,
+    FieldName,
+    Kind,
+    Layout,
+    Query,
+    Strict,
+    Target,
+)
+
+FOLDER = "presets"
+
+
+class Ask(Strict):
+    """A question that only the shop can answer, and what is taken without an answer."""
+
+    about: str
+    default: str
+
+
+class PresetLayout(Strict):
+    """How the files with one kind of header are read."""
+
+    name: str = Field(default="records", description="the name of the files' records in SQL")
+    has: tuple[str, ...] = Field(description="the columns that each such file has; it may have others")
+    lacks: tuple[str, ...] = Field(
+        default=(), description="columns of another export that such a file never has"
+    )
+    may_lack: tuple[str, ...] = Field(
+        default=(), description="columns that the SQL names and not every file has"
+    )
+    is_optional: bool = Field(default=False, description="whether the export may come without such a file")
+    records: str | None = Field(default=None, description="the file with SQL that makes the records")
+    table: Target = "orders"
+    fields: Mapping[FieldName, Columns] = {}
+    date_order: DateOrder | None = Field(
+        default=None, description="found in the contents, unless it is given"
+    )
+    decimal: Literal[".", ","] | None = Field(
+        default=None, description="found in the contents, unless it is given"
+    )
+    no_customer: tuple[str, ...] | None = None
+    kinds: tuple[Kind, ...] = ()
+
+    def fits(self, header: Collection[str]) -> bool:
+        return set(self.has) <= set(header) and not set(self.lacks) & set(header)
+
+
+class Preset(Strict):
+    """A known export."""
+
+    layouts: tuple[PresetLayout, ...]
+    asks: tuple[Ask, ...] = ()
+    refused: str | None = Field(default=None, description="why such an export cannot be used")
+
+    def match(self, headers: Sequence[Sequence[str]]) -> Mapping[int, int] | None:
+        """The place of each layout by the place of the header that it fits; None unless all needed layouts fit one.
+
+        Several headers may fit a layout: versions of the export with more or fewer columns.
+        """
+        found: dict[int, int] = {}
+        for place, header in enumerate(headers):
+            fitting = [number for number, layout in enumerate(self.layouts) if layout.fits(header)]
+            if fitting:
+                found[place] = max(fitting, key=lambda number: len(self.layouts[number].has))
+        needed = {number for number, layout in enumerate(self.layouts) if not layout.is_optional}
+        return found if needed and needed <= set(found.values()) else None
+
+
+@cache
+def presets() -> Mapping[str, Preset]:
+    """All presets, by name; those that ask for more columns first."""
+    folder = resources.files("cip_assets.sources") / FOLDER
+    found = {
+        item.name: Preset.model_validate(yaml.safe_load((item / "preset.yaml").read_text(encoding="utf-8")))
+        for item in folder.iterdir()
+        if (item / "preset.yaml").is_file()
+    }
+    columns = {name: sum(len(layout.has) for layout in preset.layouts) for name, preset in found.items()}
+    return {name: found[name] for name in sorted(found, key=lambda name: (-columns[name], name))}
+
+
+def query(preset: str, name: str) -> Query:
+    """The SQL of a preset, as the file below the data folder that it will be."""
+    file: Traversable = resources.files("cip_assets.sources") / FOLDER / preset / name
+    return Query(name=f"{QUERIES}/{preset}.{name}", sql=file.read_text(encoding="utf-8"))
+
+
+def layout_for(
+    preset: str, own: PresetLayout, header: Sequence[str], date_order: DateOrder, decimal: str
+) -> Layout:
+    """The layout for files with this header. Without SQL, fields of columns that the files lack are left out."""
+    names = set(header)
+    fields = {
+        name: columns if own.records else tuple(column for column in columns if column in names)
+        for name, columns in own.fields.items()
+    }
+    return Layout.model_validate(
+        {
+            "name": own.name,
+            "header": tuple(header),
+            "absent": tuple(column for column in own.may_lack if column not in names),
+            "records": query(preset, own.records) if own.records else None,
+            "table": own.table,
+            "fields": {name: columns for name, columns in fields.items() if columns},
+            "date_order": date_order,
+            "decimal": decimal,
+            **({} if own.no_customer is None else {"no_customer": own.no_customer}),
+            "kinds": own.kinds,
+        }
+    )
