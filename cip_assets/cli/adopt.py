@@ -99,5 +99,5 @@ def _figures(found: Summary) -> str:
     code = f" {found.currency}" if found.currency and found.currency != "mixed" else ""
     return (
         f"{found.orders:,} orders, {buyers}, from {found.first_day} to {found.last_day}: {sold}{charged}, "
-        f"{found.returned:,.2f} returned{code}"
+        f"{found.returned or 0:,.2f} returned{code}"
     )

@@ -46,8 +46,10 @@ class Summary:
     """Goods after discounts; empty if an amount has no rate."""
     charged: Decimal | None
     """What buyers paid in all; empty if an order does not say it."""
-    returned: Decimal
-    refunded: Decimal
+    returned: Decimal | None
+    """Goods given back; empty if nothing was, or an amount has no rate."""
+    refunded: Decimal | None
+    """All money given back; empty as ``returned``."""
     first_day: date | None
     last_day: date | None
     checked: int
@@ -210,8 +212,8 @@ def _summary(connection: duckdb.DuckDBPyConnection, skipped: Sequence[str]) -> S
           CASE WHEN count(DISTINCT coalesce(currency, '')) > 1 THEN 'mixed' ELSE min(currency) END,
           CASE WHEN count(amount) = count(*) THEN coalesce(sum(round(amount, 2)), 0) END,
           CASE WHEN count(charged) = count(*) THEN sum(charged) END,
-          (SELECT coalesce(sum(round(amount, 2)), 0) FROM returned),
-          (SELECT coalesce(sum(round(coalesce(refunded, amount), 2)), 0) FROM returned),
+          (SELECT sum(round(amount, 2)) FROM returned HAVING count(amount) = count(*)),
+          (SELECT sum(round(coalesce(refunded, amount), 2)) FROM returned HAVING count(amount) = count(*)),
           min(day), max(day)
         FROM sold WHERE kind = 'sale'
         """
