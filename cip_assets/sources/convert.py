@@ -101,7 +101,7 @@ def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPy
         tempfile.TemporaryDirectory() as scratch,
         duckdb.connect(config={"memory_limit": "2GB", "temp_directory": scratch}) as connection,
     ):
-        for script in (texts.MACROS, stage.FILES, lines.TABLES, orders.CONVERTED):
+        for script in (texts.MACROS, stage.TABLES, lines.TABLES, orders.CONVERTED):
             connection.execute(script)
         skipped: list[str] = []
         for number, export in enumerate(sources.exports):

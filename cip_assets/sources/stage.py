@@ -16,8 +16,13 @@ from cip_assets.sources.reading.errors import UnreadableExport
 from cip_assets.sources.reading.members import Member, members
 from cip_assets.sources.reading.records import read
 
-FILES = "CREATE TABLE files (export INT, file_no INT, file TEXT, delivered DATE, changed DOUBLE);"
-"""One row per file that was read. ``delivered`` is the day in its path, if there is one."""
+TABLES = """
+CREATE TABLE files (export INT, file_no INT, file TEXT, delivered DATE, changed DOUBLE);
+CREATE SCHEMA texts;
+"""
+"""``files`` has each file that was read; ``delivered`` is the day in its path, if there is one. In ``texts`` SQL sees the
+records of the files by the names of their layouts.
+"""
 
 DELIVERED = re.compile(r"(?:^|/)dt=(\d{4}-\d{2}-\d{2})(?=/)")
 DAY_IN_NAME = re.compile(
@@ -130,7 +135,7 @@ def _records(
         by_name[layout.name].append((table, layout))
     for name, members_of in by_name.items():
         texts = [_texts(table, layout) for table, layout in members_of]
-        connection.execute(f"CREATE OR REPLACE VIEW {_quoted(name)} AS {' UNION ALL BY NAME '.join(texts)}")
+        connection.execute(f"CREATE VIEW texts.{_quoted(name)} AS {' UNION ALL BY NAME '.join(texts)}")
     for place, members_of in enumerate(by_name.values()):
         query = next((layout.records for _, layout in members_of if layout.records), None)
         if query:
@@ -142,7 +147,7 @@ def _records(
                 if layout.fields:
                     yield Records(layout, table, _places(layout), [table])
     for name in by_name:
-        connection.execute(f"DROP VIEW {_quoted(name)}")
+        connection.execute(f"DROP VIEW texts.{_quoted(name)}")
 
 
 USABLE = "problem IS NULL OR problem = 'too_many_fields'"
@@ -168,11 +173,14 @@ def _run(connection: duckdb.DuckDBPyConnection, table: str, query: Query) -> lis
 
     """
     try:
-        connection.execute(f"CREATE TABLE {table} AS\n{query.sql.rstrip().rstrip(';')}")
+        connection.execute("SET search_path = 'texts,main'")
+        connection.execute(f"CREATE TABLE main.{table} AS\n{query.sql.rstrip().rstrip(';')}")
     except duckdb.Error as error:
         line = re.search(r"^LINE (\d+):", str(error), re.MULTILINE)
         where = f", line {int(line[1]) - 1}" if line else ""
         raise PlatformError(f"{query.name}{where}: {str(error).splitlines()[0]}; correct the SQL") from error
+    finally:
+        connection.execute("SET search_path = 'main'")
     names = [name for name, *_ in connection.execute(f"DESCRIBE {table}").fetchall()]
     if missing := sorted({"_file", "_line"} - set(names)):
         raise PlatformError(
