@@ -73,7 +73,7 @@ def _show(found: Adopted) -> None:
     out.print(_figures(summary), highlight=False, soft_wrap=True)
     if summary.checked:
         out.print(
-            f"{summary.reconciled:,} of {summary.checked:,} orders reconcile: their lines add up to what the export says",
+            f"{summary.reconciled:,} of {summary.checked:,} orders reconcile: their lines add up to the export's totals",
             highlight=False,
             soft_wrap=True,
         )

@@ -143,7 +143,7 @@ CREATE TABLE reconciled AS
     FROM lines WHERE kind = 'sale' GROUP BY ALL)
   WHERE subtotal IS NOT NULL OR charged IS NOT NULL;
 """
-"""The arithmetic of each order: its lines are its subtotal, and with shipping, and tax if it is apart, what was paid."""
+"""The arithmetic of each order: its lines are its subtotal, with shipping, and tax if it is apart, what was paid."""
 
 STEPS = (NEWEST, KNOWN, DISCOUNTS, RETURNED, CHARGED, RECONCILED)
 """What happens to the lines, in this order."""
