@@ -50,24 +50,27 @@ def is_of_order(column: str, orders: Sequence[Rows]) -> bool:
     return all(len({row[column] for row in rows if column in row}) <= 1 for rows in orders)
 
 
-def by_order(order: str, rows: Rows) -> list[Rows]:
-    """The records of each order."""
-    found: dict[str, list[Mapping[str, str]]] = defaultdict(list)
+def by_order(keys: Sequence[str], rows: Rows) -> list[Rows]:
+    """The records of each order: those with the same texts in some columns, the first of which is the order's id."""
+    found: dict[tuple[str | None, ...], list[Mapping[str, str]]] = defaultdict(list)
     for row in rows:
-        if order in row:
-            found[row[order]].append(row)
+        if keys[0] in row:
+            found[tuple(row.get(key) for key in keys)].append(row)
     return list(found.values())
 
 
-def prove(order: str, columns: Columns, rows: Rows, decimal: str) -> Reading | None:
-    """The reading by which most orders add up, the simplest of them; None if nearly all do by no reading."""
-    orders = by_order(order, rows)[:MOST_ORDERS]
+def prove(keys: Sequence[str], columns: Columns, rows: Rows, decimal: str) -> Reading | None:
+    """The reading by which most orders add up, the simplest of them; None if nearly all do by no reading.
+
+    What was paid in all says more than a subtotal, which may be before discounts.
+    """
+    orders = by_order(keys, rows)[:MOST_ORDERS]
     of_order = {
         name: [column for column in columns(name) if is_of_order(column, orders)]
         for name in ("charged", "subtotal", *ORDER_AMOUNTS)
     }
     several = any(len(found) > 1 for found in orders)
-    best: tuple[int, int, Reading] | None = None
+    best: tuple[tuple[bool, int, int], Reading] | None = None
     for fields, goods in _goods(columns, orders, decimal):
         used = set(fields.values())
         for total, optional in _combinations(of_order, used):
@@ -90,10 +93,10 @@ def prove(order: str, columns: Columns, rows: Rows, decimal: str) -> Reading | N
             if len(full) < FEWEST or reconciled < NEARLY_ALL * len(full) or not is_used:
                 continue
             reading = Reading({**fields, **optional, total[0]: total[1]}, total[0], reconciled, len(full))
-            key = (reconciled * 1000 // len(full), -len(reading.fields) + (total[0] == "charged"))
-            if best is None or key > best[:2]:
-                best = (*key, reading)
-    return best[2] if best else None
+            key = (total[0] == "charged", reconciled * 1000 // len(full), -len(reading.fields))
+            if best is None or key > best[0]:
+                best = key, reading
+    return best[1] if best else None
 
 
 def _combinations(

@@ -142,7 +142,7 @@ def _filled(name: str, order: str, header: Sequence[str], once: Sequence[str]) -
 
 def _on_first_record_only(order: str, header: Sequence[str], rows: Rows) -> list[str]:
     """The columns that have a text only on the first record of the orders with several records."""
-    long = [found for found in by_order(order, rows) if len(found) > 1]
+    long = [found for found in by_order([order], rows) if len(found) > 1]
     return [
         column
         for column in header

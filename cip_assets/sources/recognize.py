@@ -76,16 +76,22 @@ LINE_FIELDS: Sequence[FieldName] = (
     "refunded",
 )
 NEEDED: Sequence[FieldName] = ("order_id", "date")
-STATUS = re.compile(r"status|cancel|storn|zustand|^(transaction|line|record)?type$|^(remark|bemerkung)$")
+STATUS = re.compile(
+    r"stat(us|e)$|status|cancel|storn|zustand|^(transaction|line|record)?type$|^(remark|bemerkung)$"
+)
 """Names of columns that say whether an order counts, without blanks and signs."""
 
-FREE_TEXT = ("remark", "bemerkung")
+NOT_PAYMENT = re.compile(r"fulfil|ship|deliver|track|versand|liefer")
+"""Names of columns whose status says nothing about payment."""
+
+TEST_FLAG = re.compile(r"^(is)?(test|sandbox)(mode|order)?$")
+FREE_TEXT = ("remark", "bemerkung", "state", "addressstate", "shippingstate", "billingstate", "region")
 FEW_VALUES = 20
 """The most different values of a column that says whether an order counts."""
 
 STATUS_WORDS: Sequence[tuple[str, KindName]] = (
     (r"cancel|storn|annul|void|отмен|anulow", "cancelled"),
-    (r"pending|on.?hold|await|unpaid|^offen$", "awaiting_payment"),
+    (r"pending|on.?hold|await|unpaid|^(offen|open|new|draft)$", "awaiting_payment"),
     (r"fail|declin|^error", "failed"),
     (r"^test", "test"),
 )
@@ -155,7 +161,7 @@ def propose(
     priced = [row[chosen[name]] for name in AMOUNTS if name in chosen for row in rows if chosen[name] in row]
     decimal = _decimal(priced)
     findings, stops = [_of_decimal(priced, decimal)], []
-    proof = prove(chosen["order_id"], lambda name: _columns_for(name, read, rows), rows, decimal)
+    proof = prove(_version_keys(chosen), lambda name: _columns_for(name, read, rows), rows, decimal)
     if proof:
         chosen = {name: column for name, column in chosen.items() if name not in {*AMOUNTS, "discount"}}
         chosen |= proof.fields
@@ -237,9 +243,14 @@ def _unsupported(chosen: Mapping[str, str], rows: Rows) -> list[str]:
     return [f"{why}; export the quantity and the price of each record"]
 
 
+def _version_keys(chosen: Mapping[str, str]) -> list[str]:
+    """The columns that tell versions of orders apart."""
+    return [chosen[name] for name in ("order_id", "updated_at") if name in chosen]
+
+
 def _refunds(chosen: Mapping[str, str], header: Sequence[str], rows: Rows) -> dict[str, str]:
     """The fields, with what was refunded as an amount of the order if it is the same on all of its records."""
-    orders = by_order(chosen["order_id"], rows)
+    orders = by_order(_version_keys(chosen), rows)
     of_line = chosen.get("refunded")
     if of_line and ("item" in plain(of_line) or not is_of_order(of_line, orders)):
         return dict(chosen)
@@ -530,8 +541,12 @@ def _kinds(chosen: Mapping[str, str], header: Sequence[str], rows: Rows) -> tupl
         if STATUS.search(name) and name.endswith("at") and any(map(_is_date, values)):
             kinds.append(_kind("cancelled", f"record[{literal(column)}] IS NOT NULL"))
             findings.append(Finding("kind", (column,), "asked", "a record with this date is not counted"))
+        elif TEST_FLAG.search(name):
+            kinds.append(_kind("test", f"lower(record[{literal(column)}]) IN ('true', '1', 'yes')"))
         elif STATUS.search(name) and 0 < len(values) <= FEW_VALUES:
             words = [*STATUS_WORDS, *(TYPE_WORDS if name.endswith("type") else ())]
+            if NOT_PAYMENT.search(name):
+                words = [(pattern, kind) for pattern, kind in words if kind != "awaiting_payment"]
             kinds += _by_words(column, words)
             known = [pattern for pattern, _ in words]
             if name in FREE_TEXT:
