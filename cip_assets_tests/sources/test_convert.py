@@ -376,7 +376,8 @@ def test_kinds_that_are_no_sql_are_named(tmp_path: Path) -> None:
     )
     put(tmp_path, "a.csv", "1,2024-01-05,ann,P1,Tea,1,10.00,")
     with pytest.raises(
-        PlatformError, match=r'^sources\.yaml: exports\.0, layout records: its kinds are no valid SQL: .*"state"'
+        PlatformError,
+        match=r'^sources\.yaml: exports\.0, layout records: its kinds are no valid SQL: .*"state"',
     ):
         converted(tmp_path, layout)
 
