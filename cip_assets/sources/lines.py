@@ -13,7 +13,7 @@ CREATE TABLE lines (
   export INT, file_no INT, line BIGINT, number BIGINT, record_text TEXT, order_id TEXT, customer_id TEXT, email TEXT,
   product_id TEXT, product_name TEXT, category TEXT, payment_method TEXT, quantity_text TEXT, quantity DECIMAL(24, 6),
   unit_price DECIMAL(24, 6), amount DECIMAL(24, 6), refunded DECIMAL(24, 6), currency TEXT, date_text TEXT, day DATE,
-  updated_at TIMESTAMPTZ, is_nested BOOLEAN, order_discount DECIMAL(24, 6), order_refunded DECIMAL(24, 6),
+  updated_at TIMESTAMPTZ, record_number BIGINT, order_discount DECIMAL(24, 6), order_refunded DECIMAL(24, 6),
   subtotal DECIMAL(24, 6), shipping DECIMAL(24, 6), tax DECIMAL(24, 6), order_charged DECIMAL(24, 6), kind TEXT);
 CREATE TABLE customers (
   export INT, file_no INT, line BIGINT, number BIGINT, record_text TEXT, customer_id TEXT, email TEXT,
@@ -156,7 +156,7 @@ def _order_lines(fields: _Fields, records: Records, export: int) -> str:
       {fields.size("discount")} AS discount, {fields.size("refunded")} AS refunded, {fields.currency()} AS currency,
       {fields.text("date")} AS date_text, {fields.day("date")} AS day,
       {fields.moment("updated_at")} AS updated_at,
-      {str(records.layout.records is not None).lower()} AS is_nested,
+      {"_record" if records.has_orders else "NULL::BIGINT"} AS record_number,
       {fields.size("order_discount")} AS order_discount, {fields.size("order_refunded")} AS order_refunded,
       {fields.number("subtotal")} AS subtotal, {fields.number("shipping")} AS shipping, {fields.number("tax")} AS tax,
       {fields.number("charged")} AS order_charged

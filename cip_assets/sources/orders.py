@@ -18,14 +18,14 @@ CREATE TABLE ranked AS
     row_number() OVER (PARTITION BY export ORDER BY delivered NULLS FIRST, day NULLS FIRST, changed, file) AS rank
   FROM files LEFT JOIN reached USING (export, file_no);
 CREATE TABLE versions AS
-  SELECT export, order_id, file_no, CASE WHEN is_nested THEN line END AS record,
-    row_number() OVER (PARTITION BY export, order_id ORDER BY max(updated_at), rank, record) AS version
+  SELECT export, order_id, file_no, record_number,
+    row_number() OVER (PARTITION BY export, order_id ORDER BY max(updated_at), rank, record_number) AS version
   FROM lines JOIN ranked USING (export, file_no)
   WHERE order_id IS NOT NULL AND updated_at IS NOT NULL
-  GROUP BY export, order_id, file_no, record, rank;
+  GROUP BY export, order_id, file_no, record_number, rank;
 UPDATE lines SET kind = 'superseded' FROM versions
   WHERE lines.export = versions.export AND lines.order_id = versions.order_id AND lines.file_no = versions.file_no
-    AND (record IS NULL OR lines.line = record)
+    AND lines.record_number IS NOT DISTINCT FROM versions.record_number
     AND version < (SELECT max(version) FROM versions AS newer
       WHERE newer.export = versions.export AND newer.order_id = versions.order_id);
 CREATE TABLE parts AS

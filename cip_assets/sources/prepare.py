@@ -68,7 +68,7 @@ def _made(name: str, header: Sequence[str], rows: Rows, sql: str) -> Prepared:
         {column: value for column, value in record.items() if isinstance(value, str) and value.strip()}
         for record in records
     ]
-    kept = [column for column in names if column not in {"_file", "_line"}]
+    kept = [column for column in names if column not in {"_file", "_line", "_record"}]
     return Prepared(kept, found, Query(name=f"{QUERIES}/{name}.sql", sql=f"{sql}\n"))
 
 
@@ -117,7 +117,7 @@ def _unnested(name: str, lines: str, elements: Elements, refunds: str | None, re
         )
     return (
         f"-- Each element of {lines} is a record.\n"
-        f"SELECT * EXCLUDE (item, {', '.join(map(_quoted, less))}),\n  "
+        f"SELECT * EXCLUDE (item, {', '.join(map(_quoted, less))}), _line AS _record,\n  "
         + ",\n  ".join(columns)
         + f"\nFROM (SELECT *, unnest(from_json({_quoted(lines)}, '[\"JSON\"]')) AS item FROM {_quoted(name)})"
     )
