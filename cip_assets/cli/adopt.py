@@ -71,6 +71,9 @@ def _show(found: Adopted) -> None:
     out.print(records)
     summary = found.summary
     out.print(_figures(summary), highlight=False, soft_wrap=True)
+    if summary.returns:
+        linked = f"{summary.linked_returns:,} of {summary.returns:,} returns are linked to an order line"
+        out.print(f"{linked}; the others count as returned without one", highlight=False, soft_wrap=True)
     if summary.checked:
         reconciled = f"{summary.reconciled:,} of {summary.checked:,} orders reconcile"
         out.print(f"{reconciled}: their lines add up to the totals", highlight=False, soft_wrap=True)

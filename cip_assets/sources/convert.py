@@ -50,6 +50,9 @@ class Summary:
     """Goods given back; empty if nothing was, or an amount has no rate."""
     refunded: Decimal | None
     """All money given back; empty as ``returned``."""
+    returns: int
+    linked_returns: int
+    """Returns that undo an order line which is known."""
     first_day: date | None
     last_day: date | None
     checked: int
@@ -108,15 +111,9 @@ def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPy
             skipped += _read_export(connection, number, export, data_dir)
         _refuse_lost_digits(connection)
         _refuse_reused_numbers(connection)
-        for script in (
-            orders.NEWEST,
-            orders.KNOWN,
-            orders.DISCOUNTS,
-            orders.RETURNED,
-            orders.CHARGED,
-            orders.RECONCILED,
-        ):
+        for script in orders.STEPS:
             connection.execute(script)
+        orders.link_returns(connection)
         orders.convert_currencies(connection, sources, data_dir)
         yield connection, skipped
 
@@ -220,6 +217,9 @@ def _summary(connection: duckdb.DuckDBPyConnection, skipped: Sequence[str]) -> S
         """
         ).fetchall()
     )
+    ((returns, linked),) = connection.execute(
+        "SELECT (SELECT count(*) FROM returned), (SELECT count(*) FROM linked)"
+    ).fetchall()
     ((checked, reconciled),) = connection.execute(
         "SELECT count(*), count(*) FILTER (is_reconciled) FROM reconciled"
     ).fetchall()
@@ -254,6 +254,8 @@ def _summary(connection: duckdb.DuckDBPyConnection, skipped: Sequence[str]) -> S
         charged=charged,
         returned=returned,
         refunded=refunded,
+        returns=returns,
+        linked_returns=linked,
         first_day=first,
         last_day=last,
         checked=checked,

@@ -102,15 +102,15 @@ CREATE TABLE paid AS
     min(currency) AS currency
   FROM lines WHERE kind = 'sale' GROUP BY ALL;
 CREATE TABLE given_back AS
-  SELECT export, file_no, line, number, order_id, customer_id, product_id, abs(amount) AS amount,
-    NULL::DECIMAL(24, 6) AS refunded, currency, date_text, day
+  SELECT export, file_no, line, number, order_id, customer_id, product_id, abs(quantity) AS quantity,
+    abs(amount) AS amount, NULL::DECIMAL(24, 6) AS refunded, currency, date_text, day
   FROM lines WHERE kind = 'return'
   UNION ALL
-  SELECT export, file_no, line, number, order_id, customer_id, product_id, least(refunded, amount), refunded, currency,
-    date_text, day
+  SELECT export, file_no, line, number, order_id, customer_id, product_id, NULL, least(refunded, amount), refunded,
+    currency, date_text, day
   FROM lines WHERE kind = 'sale' AND refunded > 0
   UNION ALL
-  SELECT export, file_no, line, 0, order_id, customer_id, NULL,
+  SELECT export, file_no, line, 0, order_id, customer_id, NULL, NULL,
     CASE WHEN refunded >= charged THEN goods - refunded_lines ELSE least(refunded, goods) - refunded_lines END,
     refunded - refunded_lines, currency, day::TEXT, day
   FROM paid WHERE refunded > refunded_lines;
@@ -118,6 +118,48 @@ CREATE TABLE given_back AS
 """Returns: records of their own; what a sale's record says was given back for it; and what was given back for an order
 in all, whose goods part is all of its goods if all was paid back, else at most what is left of them.
 """
+
+FITTING = """
+CREATE TABLE fitting AS
+  WITH sales AS (
+    SELECT export, order_id, customer_id, product_id, day AS sold_day, quantity AS sold,
+      {file_no: file_no, line: line, number: number} AS sale
+    FROM lines WHERE kind = 'sale'),
+  credits AS (
+    SELECT export, order_id, customer_id, product_id, day, quantity AS units,
+      {file_no: file_no, line: line, number: number} AS credit
+    FROM given_back WHERE quantity > 0)
+  SELECT export, credit, sale, day, units, sold_day, sold, true AS is_same_order
+  FROM credits JOIN sales USING (export, order_id, product_id) WHERE sold_day <= day
+  UNION ALL
+  SELECT export, credit, sale, day, units, sold_day, sold, false
+  FROM credits JOIN sales USING (export, customer_id, product_id) WHERE sold_day <= day;
+CREATE TABLE linked (export INT, credit STRUCT(file_no INT, line BIGINT, number BIGINT),
+  sale STRUCT(file_no INT, line BIGINT, number BIGINT), units DECIMAL(24, 6));
+"""
+LINK = """
+INSERT INTO linked
+  WITH used AS (SELECT export, sale, sum(units) AS units FROM linked GROUP BY ALL),
+  latest AS (
+    SELECT fitting.* FROM fitting LEFT JOIN used USING (export, sale)
+    WHERE fitting.units <= sold - coalesce(used.units, 0)
+      AND (export, credit) NOT IN (SELECT (export, credit) FROM linked)
+    QUALIFY row_number() OVER (PARTITION BY export, credit ORDER BY is_same_order DESC, sold_day DESC, sale DESC) = 1)
+  SELECT export, credit, sale, units FROM latest
+  QUALIFY row_number() OVER (PARTITION BY export, sale ORDER BY day, credit) = 1
+"""
+
+
+def link_returns(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make ``linked``: the order line that a return undoes.
+
+    That is a line of the same order, else the latest one of the customer, with the same product, not later than the
+    return, and with enough units that no other return has undone.
+    """
+    connection.execute(FITTING)
+    while connection.execute(LINK).fetchall()[0][0]:
+        pass
+
 
 CHARGED = """
 CREATE TABLE charged_lines AS

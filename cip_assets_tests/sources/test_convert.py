@@ -622,3 +622,31 @@ def test_an_order_that_is_one_record_with_several_lines_has_versions_in_one_file
         }
     )
     assert kinds(converted(tmp_path, layout)) == {"sale": (3, "25.00"), "superseded": (2, "15.00")}
+
+
+# --- returns and the lines that they undo -------------------------------------------------------------------------
+
+
+def test_a_return_is_linked_to_the_latest_line_that_fits(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        "a.csv",
+        "1,2024-01-05,ann,P1,Tea,5,2.00,",
+        "2,2024-01-08,ann,P1,Tea,3,2.00,",
+        "3,2024-01-09,ann,P1,Tea,1,2.00,",  # too few units
+        "4,2024-01-20,ann,P1,Tea,9,2.00,",  # too late
+        "5,2024-01-05,bob,P1,Tea,9,2.00,",  # of somebody else
+        "C1,2024-01-10,ann,P1,Tea,-2,2.00,",
+        "C2,2024-01-11,ann,P1,Tea,-2,2.00,",  # one unit is left of order 2, so it is of order 1
+        "C3,2024-01-12,ann,P9,Tea,-1,2.00,",  # never bought
+        "2,2024-01-21,ann,P1,Tea,-1,2.00,",  # of the order that it names, though a later one fits
+    )
+    found = converted(tmp_path)
+    assert (found.returns, found.linked_returns) == (4, 3)
+    rows = {row["return_id"]: row for row in landed(tmp_path, "returns", "2024-01")}
+    assert {key: (row["transaction_id"], row["order_id"]) for key, row in rows.items()} == {
+        "C1-r1": ("2-1", "2"),
+        "C2-r1": ("1-1", "1"),
+        "C3-r1": ("", "C3"),
+        "2-r1": ("2-1", "2"),
+    }
