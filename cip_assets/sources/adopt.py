@@ -11,6 +11,8 @@ import yaml
 from cip_assets.config.errors import PlatformError
 from cip_assets.sources.config import FILE, DateOrder, Export, Layout, Sources, files_of, load_sources
 from cip_assets.sources.convert import Summary, look_at
+from cip_assets.sources.databases.database import FOLDER, Database, pattern_of, with_known
+from cip_assets.sources.databases.fetch import columns_of, fetch
 from cip_assets.sources.reading.dialect import Dialect, detect
 from cip_assets.sources.reading.errors import UnreadableExport
 from cip_assets.sources.reading.members import Member, members, skipped
@@ -38,13 +40,19 @@ class Adopted:
     """Files that are not read, each with the reason."""
 
 
-def adopt(paths: Sequence[Path], data_dir: Path, date_order: DateOrder | None = None) -> Adopted:
+def adopt(
+    paths: Sequence[Path],
+    data_dir: Path,
+    date_order: DateOrder | None = None,
+    databases: Sequence[Database] = (),
+) -> Adopted:
     """Look at exports, and propose how they are read. What ``sources.yaml`` has already is kept, and added to.
 
     Args:
         paths: files and folders.
         data_dir: the data folder.
         date_order: the answer to whether the day or the month comes first, if dates allow both.
+        databases: what to fetch and look at, too.
 
     Raises:
         PlatformError: there is nothing to read; a file cannot be read; no file holds order lines; or something would
@@ -52,6 +60,9 @@ def adopt(paths: Sequence[Path], data_dir: Path, date_order: DateOrder | None = 
 
     """
     before = load_sources(data_dir)
+    known = before.databases if before else ()
+    fetch(databases := with_known(databases, known), data_dir)
+    paths = [*paths, *(data_dir / FOLDER / database.name for database in databases)]
     exports = list(before.exports) if before else []
     kept = {frozenset(layout.header): layout for export in exports for layout in export.layouts}
     covered = {path for export in exports for path in files_of(export, data_dir)}
@@ -85,7 +96,14 @@ def adopt(paths: Sequence[Path], data_dir: Path, date_order: DateOrder | None = 
     new = _patterns(sorted(used - covered), data_dir)
     first, *others = exports or [Export(files=(), layouts=())]
     joined = Export(files=(*first.files, *new), layouts=(*first.layouts, *layouts))
-    draft = Sources(first_month=date(1900, 1, 1), exports=(joined, *others))
+    draft = Sources(
+        first_month=date(1900, 1, 1),
+        exports=(joined, *others),
+        databases=(
+            *(database for database in known if database not in databases),
+            *(_with_order(database, joined.layouts, data_dir) for database in databases),
+        ),
+    )
     summary = look_at(draft, data_dir)
     _refuse_unread(summary)
     begin = (summary.first_day or date(1970, 1, 1)).replace(day=1)
@@ -146,7 +164,10 @@ def write(adopted: Adopted, data_dir: Path) -> Path:
     data_dir.mkdir(parents=True, exist_ok=True)
     path = data_dir / FILE
     content = yaml.safe_dump(
-        adopted.sources.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True, width=110
+        adopted.sources.model_dump(mode="json", by_alias=True, exclude_none=True),
+        sort_keys=False,
+        allow_unicode=True,
+        width=110,
     )
     path.write_text(f"{_COMMENTS}{content}", encoding="utf-8")
     return path
@@ -155,6 +176,8 @@ def write(adopted: Adopted, data_dir: Path) -> Path:
 _COMMENTS = """\
 # The exports of this shop, written by 'cip adopt'. Edit it as you need: a further 'cip adopt' keeps what you edit.
 #
+# databases  what is fetched into files first, from where, and the cursor: a column that grows with each change. The
+#            password stands in an environment variable: postgresql://shop:${SHOP_DB_PASSWORD}@host/database
 # files    paths or patterns, absolute or below this folder
 # layouts  for the files with one header: the column of each field, the order of year, month and day in dates, the
 #          decimal sign, and what a record is: the first rule whose SQL is true. record['X'] is the text of column X
@@ -196,7 +219,15 @@ def _files(paths: Iterable[Path], data_dir: Path) -> list[Path]:
 def _patterns(files: Sequence[Path], data_dir: Path) -> tuple[str, ...]:
     """The files, relative to the data folder if they are below it."""
     base = data_dir.resolve()
-    return tuple(str(file.relative_to(base) if file.is_relative_to(base) else file) for file in files)
+    inside = (file.relative_to(base) if file.is_relative_to(base) else file for file in files)
+    return tuple(dict.fromkeys(pattern_of(file) or str(file) for file in inside))
+
+
+def _with_order(database: Database, layouts: Sequence[Layout], data_dir: Path) -> Database:
+    """The database with the column of its orders, if a layout says which one that is."""
+    columns = columns_of(database, data_dir)
+    orders = [layout.fields["order_id"][0] for layout in layouts if set(layout.header) == set(columns)]
+    return database.model_copy(update={"order": orders[0]}) if orders and database.order is None else database
 
 
 def _sample(found: Sequence[tuple[Member, Dialect, Path]]) -> Iterable[Mapping[str, str]]:

@@ -6,12 +6,13 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from cip_assets.config.errors import PlatformError
+from cip_assets.sources.databases.database import Database
 
 FILE = "sources.yaml"
 
@@ -106,6 +107,16 @@ class Sources(_Strict):
 
     first_month: date = Field(description="the month of the first order, by its first day")
     exports: tuple[Export, ...]
+    databases: tuple[Database, ...] = Field(
+        default=(), description="what is fetched from databases before the exports are read"
+    )
+
+    @model_validator(mode="after")
+    def _has_distinct_names(self) -> Self:
+        names = [database.name.lower() for database in self.databases]
+        if len(set(names)) < len(names):
+            raise ValueError("two databases have one name; give each its own")
+        return self
 
 
 def load_sources(data_dir: Path) -> Sources | None:

@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.sources.config import FILE, Export, Layout, Sources, files_of, literal
+from cip_assets.sources.databases.database import fetch_number
 from cip_assets.sources.reading.dialect import Dialect, detect
 from cip_assets.sources.reading.errors import UnreadableExport
 from cip_assets.sources.reading.members import Member, members
@@ -142,7 +143,7 @@ CREATE MACRO person(x) AS CASE WHEN id(x) LIKE '%@%' THEN lower(id(x)) ELSE id(x
 """SQL for texts: presence, numbers, days and ids."""
 
 _LINES = """
-CREATE TABLE files (export INT, file_no INT, file TEXT, delivered DATE, changed DOUBLE);
+CREATE TABLE files (export INT, file_no INT, file TEXT, delivered DATE, fetched INT, changed DOUBLE);
 CREATE TABLE lines (
   export INT, file_no INT, file TEXT, line BIGINT, record_text TEXT, problem TEXT, order_id TEXT, customer_id TEXT,
   product_id TEXT, product_name TEXT, category TEXT, payment_method TEXT, quantity_text TEXT, quantity DECIMAL(24, 6),
@@ -154,7 +155,8 @@ CREATE TABLE ranked AS
   WITH reached AS (
     SELECT export, file_no, quantile_disc(day, 0.99) AS day FROM lines WHERE kind = 'sale' GROUP BY ALL)
   SELECT export, file_no,
-    row_number() OVER (PARTITION BY export ORDER BY delivered NULLS FIRST, day NULLS FIRST, changed, file) AS rank
+    row_number() OVER (PARTITION BY export
+      ORDER BY delivered NULLS FIRST, fetched NULLS FIRST, day NULLS FIRST, changed, file) AS rank
   FROM files LEFT JOIN reached USING (export, file_no);
 CREATE TABLE parts AS
   SELECT DISTINCT export, order_id, kind = 'return' AS is_return, file_no, rank,
@@ -169,8 +171,9 @@ UPDATE lines SET kind = 'superseded' FROM replaced
     AND (kind = 'return') = is_return;
 """
 """An order that two files have with the same product, or a return that two files have, is taken from the newer file.
-The newer one is that of the later ``dt=`` folder; without one, the file whose sales reach further (single days far off
-do not count), or that was changed later. If an order's files share no product, each has a part of the order.
+The newer one is that of the later ``dt=`` folder, or of the later fetch from a database; without these, the file whose
+sales reach further (single days far off do not count), or that was changed later. If an order's files share no product,
+each has a part of the order.
 """
 
 _DISCOUNT = """
@@ -232,8 +235,16 @@ def _read_export(
                 layout = _layout_of(export, member, dialect)
                 place = {"export": number, "file_no": len(seen), "file": member.name}
                 connection.execute(
-                    "INSERT INTO files VALUES ($export, $file_no, $file, try_cast($delivered AS DATE), $changed)",
-                    {**place, "delivered": delivered and delivered[1], "changed": path.stat().st_mtime},
+                    """
+                    INSERT INTO files VALUES
+                      ($export, $file_no, $file, try_cast($delivered AS DATE), $fetched, $changed)
+                    """,
+                    {
+                        **place,
+                        "delivered": delivered and delivered[1],
+                        "fetched": fetch_number(path),
+                        "changed": path.stat().st_mtime,
+                    },
                 )
                 _read_member(connection, place, member, dialect, layout)
         except UnreadableExport as error:
