@@ -66,7 +66,8 @@ Columns = Annotated[tuple[str, ...], BeforeValidator(_several)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    # Errors do not show what was given, because it may be a password.
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, hide_input_in_errors=True)
 
 
 class Kind(_Strict):

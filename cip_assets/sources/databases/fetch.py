@@ -27,7 +27,7 @@ from cip_assets.sources.config import FILE, literal
 from cip_assets.sources.databases.connection import explained, transaction
 from cip_assets.sources.databases.cursor import begin, further
 from cip_assets.sources.databases.database import FOLDER, Database
-from cip_assets.sources.databases.rows import read, source_of, statement_of, types_of
+from cip_assets.sources.databases.rows import quoted, read, source_of, statement_of, types_of
 
 MEMORY = "1GB"
 
@@ -243,7 +243,7 @@ def _content(names: Sequence[str], known: Sequence[str]) -> str:
 def _column(name: str, known: Sequence[str]) -> str:
     """SQL for a column, which is empty if it is not known."""
     is_known = name.lower() in {other.lower() for other in known}
-    return '"' + name.replace('"', '""') + '"' if is_known else "NULL::TEXT"
+    return quoted(name) if is_known else "NULL::TEXT"
 
 
 def _path(path: Path) -> str:

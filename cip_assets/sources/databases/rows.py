@@ -12,7 +12,7 @@ from cip_assets.sources.config import literal
 from cip_assets.sources.databases.cursor import begin, highest
 from cip_assets.sources.databases.database import Database
 
-ROWS = 10_000
+ROWS = 5_000
 """How many rows are in memory at once."""
 
 NUMBERS = ("int2", "int4", "int8", "numeric")
@@ -37,8 +37,7 @@ def source_of(connection: sa.Connection, database: Database) -> str:
             f"{database.what}: {f'it has no table {database.table}' if table else 'no table is named'}; it has "
             f"{listed(found) or 'no tables'}{'' if table else ' (--table)'}"
         )
-    quote = connection.dialect.identifier_preparer.quote_identifier
-    return ".".join(quote(part) for part in (schema, table) if part)
+    return ".".join(quoted(part) for part in (schema, table) if part)
 
 
 def types_of(connection: sa.Connection, database: Database, source: str) -> Mapping[str, str | None]:
@@ -88,17 +87,16 @@ def statement_of(
     reach: str | None,
 ) -> str:
     """SQL for all rows, or for those that may be new since the files reached so far."""
-    quote = connection.dialect.identifier_preparer.quote_identifier
     is_sqlite = connection.dialect.name == "sqlite"
-    selected = ", ".join(f"q.{quote(n)}" if is_sqlite else f"CAST(q.{quote(n)} AS TEXT)" for n in types)
+    selected = ", ".join(f"q.{quoted(n)}" if is_sqlite else f"CAST(q.{quoted(n)} AS TEXT)" for n in types)
     statement = f"SELECT {selected} FROM {source} AS q"
     if reach is None:
         return statement
-    cursor = f"q.{quote(database.cursor)}"
+    cursor = f"q.{quoted(database.cursor)}"
     # Without a cursor a row is never new, so such rows are fetched to be counted.
     statement += f" WHERE {cursor} >= {begin(reach)} OR {cursor} IS NULL"
     if database.order is not None:
-        order = f"q.{quote(database.order)}"
+        order = f"q.{quoted(database.order)}"
         statement += f" OR {order} IN (SELECT {order} FROM {source} AS q WHERE {cursor} >= {begin(reach)})"
     return statement
 
@@ -115,9 +113,9 @@ def read(
     names = list(types)
     place, kind = names.index(database.cursor), types[database.cursor]
     without = 0
-    # A batch at a time comes from the server.
-    result = connection.exec_driver_sql(statement, execution_options={"yield_per": ROWS})
-    for part in result.partitions():
+    # The rows stay on the server, and come from there a batch at a time.
+    result = connection.exec_driver_sql(statement, execution_options={"stream_results": True})
+    for part in result.partitions(ROWS):
         columns = list(zip(*part, strict=True))
         values = [value for value in columns[place] if value is not None]
         without += len(part) - len(values)
@@ -143,3 +141,8 @@ def _text(value: Any) -> str | None:
             return f"\\x{value.hex()}"
         case _:
             return str(value)
+
+
+def quoted(name: str) -> str:
+    """A name in SQL."""
+    return '"' + name.replace('"', '""') + '"'
