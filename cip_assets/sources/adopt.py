@@ -220,7 +220,7 @@ def _patterns(files: Sequence[Path], data_dir: Path) -> tuple[str, ...]:
     """The files, relative to the data folder if they are below it."""
     base = data_dir.resolve()
     inside = (file.relative_to(base) if file.is_relative_to(base) else file for file in files)
-    return tuple(dict.fromkeys(pattern_of(file) or str(file) for file in inside))
+    return tuple(dict.fromkeys((not file.is_absolute() and pattern_of(file)) or str(file) for file in inside))
 
 
 def _with_order(database: Database, layouts: Sequence[Layout], data_dir: Path) -> Database:

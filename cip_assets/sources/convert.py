@@ -8,7 +8,7 @@ one per month, and a file is written only if it changes, so only changed months 
 import csv
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.sources.config import FILE, Export, Layout, Sources, files_of, literal
-from cip_assets.sources.databases.database import fetch_number
+from cip_assets.sources.databases.database import fetch_number, pattern_of
 from cip_assets.sources.reading.dialect import Dialect, detect
 from cip_assets.sources.reading.errors import UnreadableExport
 from cip_assets.sources.reading.members import Member, members
@@ -111,8 +111,9 @@ def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPy
         connection.execute(_MACROS)
         connection.execute(_LINES)
         skipped: list[str] = []
+        whole = {database.files for database in sources.databases if database.order is not None}
         for number, export in enumerate(sources.exports):
-            skipped += _read_export(connection, number, export, data_dir)
+            skipped += _read_export(connection, number, export, data_dir, whole)
         _refuse_lost_digits(connection)
         _refuse_reused_numbers(connection)
         connection.execute(_SUPERSEDE)
@@ -143,7 +144,8 @@ CREATE MACRO person(x) AS CASE WHEN id(x) LIKE '%@%' THEN lower(id(x)) ELSE id(x
 """SQL for texts: presence, numbers, days and ids."""
 
 _LINES = """
-CREATE TABLE files (export INT, file_no INT, file TEXT, delivered DATE, fetched INT, changed DOUBLE);
+CREATE TABLE files (
+  export INT, file_no INT, file TEXT, delivered DATE, fetched INT, is_whole BOOLEAN, changed DOUBLE);
 CREATE TABLE lines (
   export INT, file_no INT, file TEXT, line BIGINT, record_text TEXT, problem TEXT, order_id TEXT, customer_id TEXT,
   product_id TEXT, product_name TEXT, category TEXT, payment_method TEXT, quantity_text TEXT, quantity DECIMAL(24, 6),
@@ -154,18 +156,22 @@ _SUPERSEDE = """
 CREATE TABLE ranked AS
   WITH reached AS (
     SELECT export, file_no, quantile_disc(day, 0.99) AS day FROM lines WHERE kind = 'sale' GROUP BY ALL)
-  SELECT export, file_no,
+  SELECT export, file_no, is_whole,
     row_number() OVER (PARTITION BY export
       ORDER BY delivered NULLS FIRST, fetched NULLS FIRST, day NULLS FIRST, changed, file) AS rank
   FROM files LEFT JOIN reached USING (export, file_no);
 CREATE TABLE parts AS
-  SELECT DISTINCT export, order_id, kind = 'return' AS is_return, file_no, rank,
+  SELECT DISTINCT export, order_id, kind = 'return' AS is_return, file_no, rank, is_whole,
     CASE WHEN kind = 'return' THEN concat_ws('|', product_id, day, amount) ELSE coalesce(product_id, '') END AS part
   FROM lines JOIN ranked USING (export, file_no)
   WHERE order_id IS NOT NULL AND kind NOT IN ('repeated_header', 'broken');
 CREATE TABLE replaced AS
   SELECT DISTINCT old.export, old.order_id, old.is_return, old.file_no
-  FROM parts AS old JOIN parts AS new USING (export, order_id, is_return, part) WHERE new.rank > old.rank;
+  FROM parts AS old JOIN parts AS new USING (export, order_id, is_return, part) WHERE new.rank > old.rank
+  UNION SELECT old.export, old.order_id, old.is_return, old.file_no
+  FROM parts AS old JOIN (
+    SELECT export, order_id, max(rank) AS rank FROM parts WHERE is_whole GROUP BY ALL
+  ) AS new USING (export, order_id) WHERE new.rank > old.rank;
 UPDATE lines SET kind = 'superseded' FROM replaced
   WHERE lines.export = replaced.export AND lines.order_id = replaced.order_id AND lines.file_no = replaced.file_no
     AND (kind = 'return') = is_return;
@@ -173,7 +179,7 @@ UPDATE lines SET kind = 'superseded' FROM replaced
 """An order that two files have with the same product, or a return that two files have, is taken from the newer file.
 The newer one is that of the later ``dt=`` folder, or of the later fetch from a database; without these, the file whose
 sales reach further (single days far off do not count), or that was changed later. If an order's files share no product,
-each has a part of the order.
+each has a part of the order; but a fetch from a database brings an order whole.
 """
 
 _DISCOUNT = """
@@ -218,9 +224,12 @@ DELIVERED = re.compile(r"(?:^|/)dt=(\d{4}-\d{2}-\d{2})(?=/)")
 
 
 def _read_export(
-    connection: duckdb.DuckDBPyConnection, number: int, export: Export, data_dir: Path
+    connection: duckdb.DuckDBPyConnection, number: int, export: Export, data_dir: Path, whole: Collection[str]
 ) -> list[str]:
-    """Read all files of an export; returns the ones that are copies of others."""
+    """Read all files of an export; returns the ones that are copies of others.
+
+    ``whole`` are the patterns of files that have each of their orders whole.
+    """
     skipped: list[str] = []
     seen: dict[str, str] = {}
     for path in files_of(export, data_dir):
@@ -237,12 +246,13 @@ def _read_export(
                 connection.execute(
                     """
                     INSERT INTO files VALUES
-                      ($export, $file_no, $file, try_cast($delivered AS DATE), $fetched, $changed)
+                      ($export, $file_no, $file, try_cast($delivered AS DATE), $fetched, $is_whole, $changed)
                     """,
                     {
                         **place,
                         "delivered": delivered and delivered[1],
                         "fetched": fetch_number(path),
+                        "is_whole": pattern_of(path) in whole,
                         "changed": path.stat().st_mtime,
                     },
                 )

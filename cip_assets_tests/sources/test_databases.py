@@ -20,7 +20,7 @@ from cip_assets.sources.config import load_sources
 from cip_assets.sources.databases import rows as reading
 from cip_assets.sources.databases.database import Database, from_command_line
 from cip_assets.sources.databases.fetch import Fetched, fetch
-from cip_assets_tests.sources.conftest import PASSWORD, VARIABLE, Server, Shop
+from cip_assets_tests.databases import PASSWORD, VARIABLE, Server, Shop
 
 ORDERS = "CREATE TABLE orders (order_no text, item text, amount numeric(12, 2), updated_at timestamp)"
 

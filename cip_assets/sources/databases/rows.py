@@ -49,11 +49,10 @@ def types_of(connection: sa.Connection, database: Database, source: str) -> Mapp
     """
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SET LOCAL TIME ZONE {literal(database.time_zone)}")
-    result = connection.exec_driver_sql(f"SELECT * FROM {source} AS q LIMIT 0")
-    described = result.cursor.description if result.cursor else ()
-    names = [column[0] for column in described]
-    types = {column[0]: getattr(column, "type_display", None) for column in described}
-    result.close()
+    with connection.exec_driver_sql(f"SELECT * FROM {source} AS q LIMIT 0") as result:
+        described = result.cursor.description if result.cursor else ()
+        names = [column[0] for column in described]
+        types = {column[0]: getattr(column, "type_display", None) for column in described}
     twice = sorted({name for name in names if [other.lower() for other in names].count(name.lower()) > 1})
     if twice:
         raise PlatformError(
@@ -114,16 +113,15 @@ def read(
     place, kind = names.index(database.cursor), types[database.cursor]
     without = 0
     # The rows stay on the server, and come from there a batch at a time.
-    result = connection.exec_driver_sql(statement, execution_options={"stream_results": True})
-    for part in result.partitions(ROWS):
-        columns = list(zip(*part, strict=True))
-        values = [value for value in columns[place] if value is not None]
-        without += len(part) - len(values)
-        if values and not without:
-            is_number = (
-                _bare(kind) in NUMBERS if kind else not any(isinstance(value, str) for value in values)
-            )
+    with connection.exec_driver_sql(statement, execution_options={"stream_results": True}) as result:
+        for part in result.partitions(ROWS):
+            columns = list(zip(*part, strict=True))
+            cursors = [value for value in columns[place] if value is not None]
+            without += len(part) - len(cursors)
+            if without:
+                continue
             texts = [pa.array(column if kind else map(_text, column), pa.string()) for column in columns]
+            is_number = _bare(kind) in NUMBERS if kind else not any(isinstance(c, str) for c in cursors)
             yield pa.record_batch(texts, names), highest(database, texts[place], is_number=is_number)
     if without:
         raise PlatformError(
