@@ -39,10 +39,20 @@ def adopt(
     name: Annotated[
         str | None, typer.Option(help="The database's name in sources.yaml. Default: the table's")
     ] = None,
+    time_zone: Annotated[
+        str | None,
+        typer.Option(help="The zone of the shop, such as Europe/Berlin, for times with a zone. Default: UTC"),
+    ] = None,
 ) -> None:
     settings = Settings.from_environment()
     databases, paths = from_command_line(
-        exports, settings.data_dir, table=table, query=query, cursor=cursor, name=name
+        exports,
+        settings.data_dir,
+        table=table,
+        query=query,
+        cursor=cursor,
+        name=name,
+        time_zone=time_zone,
     )
     found = look(paths, settings.data_dir, date_order, databases)
     _show(found)

@@ -12,7 +12,7 @@ from cip_assets.config.errors import PlatformError
 from cip_assets.sources.config import FILE, DateOrder, Export, Layout, Sources, files_of, load_sources
 from cip_assets.sources.convert import Summary, look_at
 from cip_assets.sources.databases.database import FOLDER, Database, pattern_of, with_known
-from cip_assets.sources.databases.fetch import columns_of, fetch
+from cip_assets.sources.databases.fetch import fetch, types_in
 from cip_assets.sources.reading.dialect import Dialect, detect
 from cip_assets.sources.reading.errors import UnreadableExport
 from cip_assets.sources.reading.members import Member, members, skipped
@@ -89,6 +89,7 @@ def adopt(
             findings[names] = proposal.findings
             stops += [f"{names}: {stop}" for stop in proposal.stops]
             used |= {path for *_, path in found}
+    findings |= {database.what: zone for database in databases if (zone := _zone(database, data_dir))}
     if not used:
         raise PlatformError(f"no file holds order lines; {NEEDS}: {'; '.join(left_aside)}")
     if stops:
@@ -225,9 +226,18 @@ def _patterns(files: Sequence[Path], data_dir: Path) -> tuple[str, ...]:
 
 def _with_order(database: Database, layouts: Sequence[Layout], data_dir: Path) -> Database:
     """The database with the column of its orders, if a layout says which one that is."""
-    columns = columns_of(database, data_dir)
+    columns = types_in(database, data_dir)
     orders = [layout.fields["order_id"][0] for layout in layouts if set(layout.header) == set(columns)]
     return database.model_copy(update={"order": orders[0]}) if orders and database.order is None else database
+
+
+def _zone(database: Database, data_dir: Path) -> Sequence[Finding]:
+    """The zone in which times of a database are written, if it has any that need one."""
+    types = types_in(database, data_dir)
+    columns = tuple(name for name, kind in types.items() if kind and kind.startswith("timestamptz"))
+    is_chosen = "time_zone" in database.model_fields_set
+    why = f"times are written in {database.time_zone}{'' if is_chosen else '; --time-zone names the zone of the shop'}"
+    return [Finding("time_zone", columns, "chosen" if is_chosen else "asked", why)] if columns else []
 
 
 def _sample(found: Sequence[tuple[Member, Dialect, Path]]) -> Iterable[Mapping[str, str]]:

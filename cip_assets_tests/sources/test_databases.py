@@ -1,11 +1,14 @@
 """Rows of databases become files: each new or changed one once, exactly, and nothing half."""
 
+import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +19,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cip_assets.config.errors import PlatformError
+from cip_assets.sources.adopt import adopt, write
 from cip_assets.sources.config import load_sources
+from cip_assets.sources.databases import connection
 from cip_assets.sources.databases import rows as reading
+from cip_assets.sources.databases.cursor import OVERLAP
 from cip_assets.sources.databases.database import Database, from_command_line
-from cip_assets.sources.databases.fetch import Fetched, fetch
+from cip_assets.sources.databases.fetch import MEMORY, Fetched, fetch
 from cip_assets_tests.databases import PASSWORD, VARIABLE, Server, Shop
 
 ORDERS = "CREATE TABLE orders (order_no text, item text, amount numeric(12, 2), updated_at timestamp)"
@@ -292,7 +298,9 @@ def test_a_disk_that_is_full_leaves_the_files_as_they_were(
     assert [path.name for path in (tmp_path / "fetched/orders").glob("*.parquet")] == [
         "orders-0000001.parquet"
     ]
+    # A fetch that was killed while it wrote leaves a part, which the next one replaces.
     (tmp_path / "fetched/orders/.orders-0000002.parquet.new").rmdir()
+    (tmp_path / "fetched/orders/.orders-0000002.parquet.new").write_bytes(b"PAR1 and no more")
     assert [row["order_no"] for row in fetched(sqlite, tmp_path)] == ["2"]
 
 
@@ -534,6 +542,53 @@ def test_a_user_who_may_not_read_gives_one_line(postgresql: Shop, tmp_path: Path
     )
 
 
+def test_a_locked_table_gives_one_line(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "LOCK_SECONDS", 1)
+    shop.execute(ORDERS)
+    put(shop, "'1', 'tea', 1, '2026-01-05'")
+    if shop.kind == "sqlite":
+        shop.execute("BEGIN EXCLUSIVE")
+    else:
+        shop.execute("BEGIN", "LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
+    assert refused(shop, tmp_path).endswith("; another program has locked it; try again later")
+    shop.execute("ROLLBACK")
+    assert len(fetched(shop, tmp_path)) == 1
+
+
+def test_a_server_that_does_not_answer_gives_one_line(
+    postgresql: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", 2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://shop:${{{VARIABLE}}}@127.0.0.1:{silent.getsockname()[1]}/shop"
+        assert "; check host and port in the url" in refused(postgresql, tmp_path, url=url)
+
+
+def test_a_connection_that_is_lost_gives_one_line_and_leaves_nothing_half(
+    postgresql: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "ROWS", 2)
+    postgresql.execute(ORDERS)
+    put(postgresql, *["'1', 'tea', 1, '2026-01-05'"] * 5)
+    read = reading.read
+
+    def cut_off(*arguments: Any) -> Any:
+        for found in read(*arguments):
+            yield found
+            postgresql.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+    with monkeypatch.context() as patched:
+        patched.setattr("cip_assets.sources.databases.fetch.read", cut_off)
+        assert refused(postgresql, tmp_path).endswith(
+            "; try again; if it stops each time, ask who runs the server"
+        )
+    assert not list(tmp_path.rglob("*.parquet"))
+    assert len(fetched(postgresql, tmp_path)) == 5
+
+
 def test_a_missing_driver_gives_one_line(
     postgresql: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -591,7 +646,7 @@ def test_the_command_line_names_a_database(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
 
     def named(*arguments: str, **options: str) -> tuple[tuple[Database, ...], list[Path]]:
-        given = {"table": None, "query": None, "cursor": None, "name": None} | options
+        given = {"table": None, "query": None, "cursor": None, "name": None, "time_zone": None} | options
         return from_command_line(arguments, tmp_path / "data", **given)
 
     (database,), paths = named("sqlite:///shop.db", "more.csv", table="main.orders", cursor="id")
@@ -609,3 +664,66 @@ def test_the_command_line_names_a_database(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(PlatformError, match="^the password stands in the URL") as error:
         named(f"postgresql://shop:{SECRET}@host/shop", table="orders", cursor="id")
     assert SECRET not in str(error.value)
+
+
+LINES = """
+    CREATE TABLE lines (order_no int, email text, sku text, quantity int, price numeric(9, 2), ordered_at timestamptz);
+    INSERT INTO lines VALUES (1, 'ann@example.org', 'TEA', 2, 3.50, '2026-01-31 23:30+00'),
+      (2, 'bob@example.org', 'POT', 1, 9.00, '2026-02-13 10:00+00')
+"""
+
+
+def test_the_zone_of_times_is_asked(postgresql: Shop, tmp_path: Path) -> None:
+    postgresql.execute(LINES)
+    lines = {"name": "lines", "table": "lines", "cursor": "ordered_at"}
+    found = adopt([], tmp_path, databases=[postgresql.database(**lines)])
+    (zone,) = found.findings["database lines"]
+    assert (zone.columns, zone.state) == (("ordered_at",), "asked")
+    assert zone.why == "times are written in UTC; --time-zone names the zone of the shop"
+    assert (found.summary.first_day, found.sources.databases[0].order) == (date(2026, 1, 31), "order_no")
+    berlin = postgresql.database(**lines, time_zone="Europe/Berlin")
+    with pytest.raises(PlatformError, match="another time_zone than the files"):
+        adopt([], tmp_path, databases=[berlin])
+    shutil.rmtree(tmp_path / "fetched" / "lines")
+    found = adopt([], tmp_path, databases=[berlin])
+    assert [zone.state for zone in found.findings["database lines"]] == ["chosen"]
+    assert found.summary.first_day == date(2026, 2, 1)
+
+
+def test_a_database_is_adopted_once(postgresql: Shop, tmp_path: Path) -> None:
+    postgresql.execute(LINES)
+    lines = postgresql.database(name="lines", table="lines", cursor="ordered_at")
+    write(adopt([], tmp_path, databases=[lines]), tmp_path)
+    again = adopt([], tmp_path, databases=[lines])
+    assert again.sources == load_sources(tmp_path)
+    assert again.sources.exports[0].files == ("fetched/lines/*.parquet",)
+    with pytest.raises(PlatformError, match="another database lines; give this one another name with --name"):
+        adopt([], tmp_path, databases=[postgresql.database(name="lines", table="other", cursor="ordered_at")])
+
+
+# --- the guide ------------------------------------------------------------------------------------------------
+
+GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "databases.md").read_text(encoding="utf-8")
+
+
+def test_the_guide_has_all_keys_and_the_numbers_of_the_code() -> None:
+    _, _, table = GUIDE.partition("| key of `databases` |")
+    keys = re.findall(r"^[|] (\w+) [|]", table.partition("\n\n")[0], re.MULTILINE)
+    assert keys == list(Database.model_fields)
+    text = " ".join(GUIDE.split())
+    assert f"holds {reading.ROWS:,} rows at a time, and at most {MEMORY.replace('GB', ' GB')}" in text
+    assert f"{OVERLAP:,} before the highest number" in text
+    assert f"a time-out after {connection.CONNECT_SECONDS} seconds" in text
+    assert (connection.LOCK_SECONDS, "locked the table for a minute" in text) == (60, True)
+
+
+def test_the_guide_names_what_to_do() -> None:
+    """Its remedies are those of the messages, word for word or in short."""
+    _, _, table = GUIDE.partition("## When it stops")
+    for phrase in (
+        "check the user in the URL, and the variable that has the password",
+        "GRANT SELECT",
+        "try again later",
+    ):
+        assert phrase in table
+        assert any(phrase.lower() in remedy.lower() for remedy in connection.REMEDIES.values())

@@ -16,6 +16,16 @@ from cip_assets.sources.databases.database import VARIABLE, Database
 CONNECT_SECONDS = 10
 LOCK_SECONDS = 60
 
+_SQLITE = ("PRAGMA query_only = ON", "BEGIN")
+_POSTGRESQL = (
+    "SET TRANSACTION READ ONLY",
+    "SET LOCAL datestyle = 'ISO'",
+    "SET LOCAL intervalstyle = 'iso_8601'",
+    "SET LOCAL bytea_output = 'hex'",
+    "SET LOCAL extra_float_digits = 1",
+)
+"""What begins a transaction. PostgreSQL then writes values in one way, whatever its own settings are."""
+
 
 @contextmanager
 def transaction(database: Database, data_dir: Path) -> Iterator[sa.Connection]:
@@ -28,12 +38,11 @@ def transaction(database: Database, data_dir: Path) -> Iterator[sa.Connection]:
     url = _url(database, data_dir)
     is_sqlite = url.get_backend_name() == "sqlite"
     with explained(database, url):
+        waits = {"timeout": LOCK_SECONDS} if is_sqlite else {"connect_timeout": CONNECT_SECONDS}
         engine = sa.create_engine(
             url.set(drivername="sqlite" if is_sqlite else "postgresql+psycopg"),
             poolclass=sa.NullPool,
-            connect_args={}
-            if is_sqlite or "connect_timeout" in url.query
-            else {"connect_timeout": CONNECT_SECONDS},
+            connect_args={name: seconds for name, seconds in waits.items() if name not in url.query},
         )
         connection = engine.connect()
     with connection:
@@ -43,16 +52,7 @@ def transaction(database: Database, data_dir: Path) -> Iterator[sa.Connection]:
                 isolation_level="AUTOCOMMIT" if is_sqlite else "REPEATABLE READ", no_parameters=True
             )
             for statement in (
-                ("PRAGMA query_only = ON", "BEGIN")
-                if is_sqlite
-                else (
-                    "SET TRANSACTION READ ONLY",
-                    "SET LOCAL datestyle = 'ISO'",
-                    "SET LOCAL intervalstyle = 'iso_8601'",
-                    "SET LOCAL bytea_output = 'hex'",
-                    "SET LOCAL extra_float_digits = 1",
-                    f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'",
-                )
+                _SQLITE if is_sqlite else (*_POSTGRESQL, f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
             ):
                 connection.exec_driver_sql(statement)
         yield connection
@@ -101,6 +101,7 @@ REMEDIES: Mapping[str, str] = {
     'database "[^"]*" does not exist': "correct the name of the database in the url",
     "permission denied|not authorized": "let the user read it: GRANT SELECT",
     "lock timeout|is locked": "another program has locked it; try again later",
+    "terminat|closed|is lost|canceling": "try again; if it stops each time, ask who runs the server",
     "not a database|malformed": "the file is no SQLite database, or is damaged",
     "UTF-8": "store its texts as UTF-8",
     "read-only|readonly": "a query may only read",

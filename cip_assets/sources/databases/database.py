@@ -125,6 +125,7 @@ def from_command_line(
     query: str | None,
     cursor: str | None,
     name: str | None,
+    time_zone: str | None,
 ) -> tuple[tuple[Database, ...], list[Path]]:
     """The database and the paths among the arguments of a command.
 
@@ -135,6 +136,7 @@ def from_command_line(
         query: the query to fetch, instead of a table.
         cursor: the cursor column; empty if there is none yet.
         name: the name in ``sources.yaml``; by default that of the table.
+        time_zone: the zone in which its times are written.
 
     Raises:
         PlatformError: there is no URL although there is an option for one, there are several, or it cannot be used.
@@ -143,15 +145,17 @@ def from_command_line(
     urls = [argument for argument in arguments if "://" in argument]
     paths = [Path(argument) for argument in arguments if "://" not in argument]
     if not urls:
-        if table or query or cursor or name:
+        if table or query or cursor or name or time_zone:
             raise PlatformError(
-                "--table, --query, --cursor and --name belong to a database; name one, such as sqlite:///shop.db"
+                "--table, --query, --cursor, --name and --time-zone belong to a database; name one, such as "
+                "sqlite:///shop.db"
             )
         return (), paths
     if len(urls) > 1:
         raise PlatformError("name one database at a time; each 'cip adopt' adds one to sources.yaml")
     own_name = name or re.sub(r"[^\w-]+", "_", (table or "query").rpartition(".")[2])
     given = {"url": _placed(urls[0], data_dir), "query": query, "cursor": cursor or "", "name": own_name}
+    given |= {"time_zone": time_zone} if time_zone else {}
     # A table without a name exists nowhere, so the message about it names those that do.
     return (_checked({**given, "table": "" if table is None and query is None else table}),), paths
 
@@ -184,9 +188,8 @@ def with_known(new: Sequence[Database], known: Sequence[Database]) -> tuple[Data
 
 
 def _as_known(new: Database, known: Database | None) -> Database:
-    if known and any(
-        getattr(known, name) != getattr(new, name) for name in ("url", "table", "query", "cursor")
-    ):
+    named = {"url", "table", "query", "cursor"} | new.model_fields_set
+    if known and any(getattr(known, name) != getattr(new, name) for name in named):
         raise PlatformError(
             f"sources.yaml has another database {new.name}; give this one another name with --name, or edit the file"
         )

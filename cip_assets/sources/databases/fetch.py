@@ -12,9 +12,10 @@ column is named for the order.
 
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -69,14 +70,17 @@ def fetch(databases: Sequence[Database], data_dir: Path) -> Sequence[Fetched]:
     return fetched
 
 
-def columns_of(database: Database, data_dir: Path) -> Sequence[str]:
-    """The columns of the newest file of a database.
+def types_in(database: Database, data_dir: Path) -> Mapping[str, str | None]:
+    """The columns of the newest file of a database, with the types that they have there; SQLite names none.
 
     Raises:
         PlatformError: the files are not those of a fetch.
 
     """
-    return list(pq.read_schema(_files(database, data_dir / FOLDER / database.name)[-1]).names)
+    types: Mapping[str, str | None] = _about(
+        database, _files(database, data_dir / FOLDER / database.name)[-1]
+    )["types"]
+    return types
 
 
 def _fetch(connection: sa.Connection, database: Database, folder: Path) -> Fetched:
@@ -121,6 +125,23 @@ def _way(database: Database) -> dict[str, str | None]:
     return {name: getattr(database, name) for name in ("table", "query", "cursor", "time_zone")}
 
 
+def _about(database: Database, file: Path) -> dict[str, Any]:
+    """What a file says of itself.
+
+    Raises:
+        PlatformError: it cannot be read, or is no fetched file.
+
+    """
+    try:
+        about: dict[str, Any] = json.loads((pq.read_schema(file).metadata or {})[ABOUT])
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise PlatformError(
+            f"{database.what}: {file} is no fetched file or is damaged; delete the folder {file.parent} to fetch "
+            "everything again"
+        ) from error
+    return about
+
+
 def _reach(database: Database, files: Sequence[Path]) -> str | None:
     """How far the fetched files reach; None if there are none.
 
@@ -130,13 +151,7 @@ def _reach(database: Database, files: Sequence[Path]) -> str | None:
     """
     if not files:
         return None
-    try:
-        about = json.loads((pq.read_schema(files[-1]).metadata or {})[ABOUT])
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise PlatformError(
-            f"{database.what}: {files[-1]} is no fetched file or is damaged; delete the folder {files[-1].parent} to "
-            "fetch everything again"
-        ) from error
+    about = _about(database, files[-1])
     changed = [name for name, value in _way(database).items() if about[name] != value]
     if changed:
         raise PlatformError(
