@@ -7,10 +7,12 @@ import re
 import shlex
 from pathlib import Path
 
+import dagster as dg
 import pytest
 import yaml
 
 from cip_assets.config.settings import Settings
+from cip_assets.orchestration.instance import open_instance
 from cip_assets_tests.conftest import ENGINE, Cip
 from cip_assets_tests.databases import PASSWORD, Shop
 from cip_assets_tests.integration.helpers import exported, rows_of
@@ -52,11 +54,22 @@ def test_the_example_gives_the_documented_results(
                     found.append(totals(data_dir))
     assert found == documented_totals()
     assert len(found) == 2
-    left = {
-        (row["order_id"], row["quantity"])
-        for row in rows_of(Settings(data_dir, ENGINE), "cleaned/transactions")
+    # The lineage goes on to the file, and each run says what it fetched.
+    files = {
+        row["order_id"]: row["export_file"] for row in rows_of(Settings(data_dir, ENGINE), "raw/transactions")
     }
-    assert left == {("1001", 3), ("1002", 1), ("1003", 1), ("1004", 2)}
+    assert files == {
+        "1001": "sales-0000002.parquet",
+        "1002": "sales-0000001.parquet",
+        "1003": "sales-0000001.parquet",
+        "1004": "sales-0000002.parquet",
+    }
+    with open_instance(Settings(data_dir, ENGINE).dagster_home) as instance:
+        made = instance.fetch_materializations(dg.AssetKey(["landing", "manifest"]), limit=3).records
+    counts = [
+        one.asset_materialization.metadata["fetched_sales"].value for one in made if one.asset_materialization
+    ]
+    assert counts == [2, 0]
 
 
 def test_the_command_for_postgresql_gives_the_same(

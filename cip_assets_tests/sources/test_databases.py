@@ -453,6 +453,7 @@ FUTURE = (datetime.now(UTC) + timedelta(days=400)).date().isoformat()
     ("kind", "value", "says"),
     [
         ("text", "'31.01.2026'", "has the value 31.01.2026, which is no time that begins with a day"),
+        ("text", "'2026-02-30'", "has the value 2026-02-30, which is no time that begins with a day"),
         ("text", "'10'", "has the value 10, which is no time that begins with a day"),
         ("date", f"'{FUTURE}'", f"has the value .*{FUTURE}, which lies in the future"),
     ],

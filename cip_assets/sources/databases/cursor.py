@@ -43,17 +43,25 @@ def highest(database: Database, cursors: pa.StringArray, *, is_number: bool) -> 
     """
     wrong = cursors.filter(pc.invert(pc.match_substring_regex(cursors, IS_NUMBER if is_number else IS_DAY)))
     if len(wrong):
-        raise PlatformError(
-            f"{database.what}: the cursor {database.cursor} has the value {wrong[0]}, which is no "
-            f"{'number' if is_number else 'time that begins with a day such as 2026-01-31'}; correct the row, or name "
-            "another column"
-        )
+        raise PlatformError(_unfit(database, wrong[0].as_py(), is_number=is_number))
     if is_number:
         return str(max(cursors.to_pylist(), key=Decimal))
     highest = str(pc.max(cursors).as_py())
-    if highest[:10] > (datetime.now(UTC) + timedelta(days=1)).date().isoformat():
+    try:
+        day = date.fromisoformat(highest[:10])
+    except ValueError as error:
+        raise PlatformError(_unfit(database, highest, is_number=False)) from error
+    if day > (datetime.now(UTC) + timedelta(days=1)).date():
         raise PlatformError(
             f"{database.what}: the cursor {database.cursor} has the value {highest}, which lies in the future, so rows "
             "that change before it would not be seen; correct the row, or name another column"
         )
     return highest
+
+
+def _unfit(database: Database, value: str, *, is_number: bool) -> str:
+    return (
+        f"{database.what}: the cursor {database.cursor} has the value {value}, which is no "
+        f"{'number' if is_number else 'time that begins with a day such as 2026-01-31'}; correct the row, or name "
+        "another column"
+    )

@@ -1,4 +1,4 @@
-"""The databases that ``sources.yaml`` names. ``fetching`` turns their rows into files.
+"""The databases that ``sources.yaml`` names. ``fetch`` turns their rows into files.
 
 Nothing here connects to a database, so this module is cheap to import.
 """
@@ -22,7 +22,7 @@ SQLITE = ("sqlite", "sqlite+pysqlite")
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 """An environment variable in a URL."""
 
-PASSWORD = re.compile(r"^[^:]*://[^:/@]*:(?P<user>.*)@|[?&]password=(?P<option>[^&]*)", re.IGNORECASE)
+PASSWORD = re.compile(r"^[^:]*://[^:/@]*:(?P<user>.*)@|[?&]\w*password=(?P<option>[^&]*)", re.IGNORECASE)
 """Where a password stands in a URL, even if it has characters that a URL may not have."""
 
 
