@@ -15,8 +15,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.exc import DBAPIError
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.sources.adopt import adopt, write
@@ -191,22 +192,23 @@ def test_a_number_may_be_the_cursor(shop: Shop, tmp_path: Path) -> None:
     assert [row["item"] for row in fetched(shop, tmp_path, cursor="id")] == ["late", "pot"]
 
 
-DAYS = [f"2026-01-{day:02}" for day in range(1, 5)]
+ORDER_IDS = st.sampled_from(["1", "2"])
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     deliveries=st.lists(
-        st.lists(st.tuples(st.sampled_from(["1", "2", "3"]), st.sampled_from("ab")), max_size=4),
+        st.lists(st.tuples(ORDER_IDS, st.sampled_from("ab"), st.booleans()), max_size=3),
         min_size=1,
-        max_size=4,
+        max_size=5,
     )
 )
+@example(deliveries=[[("1", "a", True)], [("1", "a", True)], [("1", "a", False)]])  # back to what it was
 def test_the_newest_file_of_each_order_is_the_order(
     sqlite: Shop,
     tmp_path_factory: pytest.TempPathFactory,
     tmp_path: Path,
-    deliveries: list[list[tuple[str, str]]],
+    deliveries: list[list[tuple[str, str, bool]]],
 ) -> None:
     """However orders change between fetches, the last file that has an order has it as the database does."""
     data_dir = tmp_path_factory.mktemp("data")
@@ -214,9 +216,16 @@ def test_the_newest_file_of_each_order_is_the_order(
     sqlite.execute("DROP TABLE IF EXISTS orders", ORDERS)
     put(sqlite, "'0', 'first', 0, '2026-01-01'")
     held: dict[str, list[str]] = {}
-    for number, delivery in enumerate(deliveries):
-        for order, item in delivery:
-            put(sqlite, f"'{order}', '{item}', 1, '{DAYS[number]}'")
+    for delivery in deliveries:
+        for order, item, is_new in delivery:
+            if is_new:
+                put(sqlite, f"'{order}', '{item}', 1, '2026-01-01'")
+            else:
+                # Not the last line of an order: that an order is gone cannot be seen.
+                sqlite.execute(f"""
+                    DELETE FROM orders WHERE rowid IN (SELECT min(rowid) FROM orders WHERE order_no = '{order}')
+                      AND (SELECT count(*) FROM orders WHERE order_no = '{order}') > 1
+                """)
         news: dict[str, list[str]] = {}
         for row in fetched(sqlite, data_dir, order="order_no"):
             news.setdefault(row["order_no"], []).append(row["item"])
@@ -258,6 +267,11 @@ def test_a_query_cannot_write(shop: Shop, tmp_path: Path, statement: str) -> Non
     put(shop, "'1', 'tea', 1, '2026-01-05'")
     with pytest.raises(PlatformError, match="^database orders: "):
         fetch([shop.database(table=None, query=statement)], tmp_path)
+    with (
+        connection.transaction(shop.database(), tmp_path) as opened,
+        pytest.raises(DBAPIError, match="read-?only"),
+    ):
+        opened.exec_driver_sql("DELETE FROM orders")
     ((count,),) = shop.connection.execute("SELECT count(*) FROM orders").fetchall()
     assert count == 1
 
