@@ -6,7 +6,7 @@ one per month, and a file is written only if it changes, so only changed months 
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -107,8 +107,9 @@ def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPy
         for script in (texts.MACROS, stage.TABLES, lines.TABLES, orders.CONVERTED):
             connection.execute(script)
         skipped: list[str] = []
+        whole = {database.files for database in sources.databases if database.order is not None}
         for number, export in enumerate(sources.exports):
-            skipped += _read_export(connection, number, export, data_dir)
+            skipped += _read_export(connection, number, export, data_dir, whole)
         _refuse_lost_digits(connection)
         _refuse_reused_numbers(connection)
         for script in orders.STEPS:
@@ -119,10 +120,10 @@ def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPy
 
 
 def _read_export(
-    connection: duckdb.DuckDBPyConnection, number: int, export: Export, data_dir: Path
+    connection: duckdb.DuckDBPyConnection, number: int, export: Export, data_dir: Path, whole: Collection[str]
 ) -> list[str]:
     """Read all files of an export; returns the ones that are copies of others."""
-    found, skipped = stage.stage(connection, number, export, data_dir)
+    found, skipped = stage.stage(connection, number, export, data_dir, whole)
     for records in found:
         lines.add(connection, number, records)
     for place in range(len(export.layouts)):

@@ -14,36 +14,44 @@ NEWEST = """
 CREATE TABLE ranked AS
   WITH reached AS (
     SELECT export, file_no, quantile_disc(day, 0.99) AS day FROM lines WHERE kind = 'sale' GROUP BY ALL)
-  SELECT export, file_no,
-    row_number() OVER (PARTITION BY export ORDER BY delivered NULLS FIRST, day NULLS FIRST, changed, file) AS rank
+  SELECT export, file_no, is_whole,
+    row_number() OVER (PARTITION BY export
+      ORDER BY delivered NULLS FIRST, fetched NULLS FIRST, day NULLS FIRST, changed, file) AS rank
   FROM files LEFT JOIN reached USING (export, file_no);
 CREATE TABLE versions AS
   SELECT export, order_id, file_no, record_number,
-    row_number() OVER (PARTITION BY export, order_id ORDER BY max(updated_at), rank, record_number) AS version
+    row_number() OVER (PARTITION BY export, order_id
+      ORDER BY CASE WHEN is_whole THEN rank END NULLS FIRST, max(updated_at), rank, record_number) AS version
   FROM lines JOIN ranked USING (export, file_no)
   WHERE order_id IS NOT NULL AND updated_at IS NOT NULL
-  GROUP BY export, order_id, file_no, record_number, rank;
+  GROUP BY export, order_id, file_no, record_number, rank, is_whole;
 UPDATE lines SET kind = 'superseded' FROM versions
   WHERE lines.export = versions.export AND lines.order_id = versions.order_id AND lines.file_no = versions.file_no
     AND lines.record_number IS NOT DISTINCT FROM versions.record_number
     AND version < (SELECT max(version) FROM versions AS newer
       WHERE newer.export = versions.export AND newer.order_id = versions.order_id);
 CREATE TABLE parts AS
-  SELECT DISTINCT export, order_id, kind = 'return' AS is_return, file_no, rank,
+  SELECT DISTINCT export, order_id, kind = 'return' AS is_return, file_no, rank, is_whole,
     CASE WHEN kind = 'return' THEN concat_ws('|', product_id, day, amount) ELSE coalesce(product_id, '') END AS part
   FROM lines JOIN ranked USING (export, file_no)
   WHERE order_id IS NOT NULL AND updated_at IS NULL AND kind NOT IN ('repeated_header', 'broken');
 CREATE TABLE replaced AS
   SELECT DISTINCT old.export, old.order_id, old.is_return, old.file_no
-  FROM parts AS old JOIN parts AS new USING (export, order_id, is_return, part) WHERE new.rank > old.rank;
+  FROM parts AS old JOIN parts AS new USING (export, order_id, is_return, part) WHERE new.rank > old.rank
+  UNION
+  SELECT old.export, old.order_id, old.is_return, old.file_no
+  FROM parts AS old JOIN (
+    SELECT export, order_id, max(rank) AS rank FROM parts WHERE is_whole GROUP BY ALL
+  ) AS new USING (export, order_id) WHERE new.rank > old.rank;
 UPDATE lines SET kind = 'superseded' FROM replaced
   WHERE lines.export = replaced.export AND lines.order_id = replaced.order_id AND lines.file_no = replaced.file_no
     AND (kind = 'return') = is_return;
 """
 """If the records say when the order was changed, its newest version replaces all older ones. Otherwise an order that
 two files have with the same product, or a return that two files have, is taken from the newer file. The newer one is
-that of the later day in its path; without one, the file whose sales reach further (single days far off do not count),
-or that was changed later. If an order's files share no product, each has a part of the order.
+that of the later day in its path, or of the later fetch from a database; without these, the file whose sales reach
+further (single days far off do not count), or that was changed later. If an order's files share no product, each has a
+part of the order; but a fetch from a database brings an order whole.
 """
 
 KNOWN = """

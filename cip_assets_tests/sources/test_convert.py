@@ -7,6 +7,8 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from cip_assets.config.errors import PlatformError
 from cip_assets.sources.config import Export, Layout, Sources
 from cip_assets.sources.convert import Summary, convert, look_at
+from cip_assets.sources.databases.database import Database
 
 HEADER = ("Order", "Day", "Customer", "Item", "Name", "Qty", "Price", "Status")
 LAYOUT = Layout.model_validate(
@@ -650,3 +653,38 @@ def test_a_return_is_linked_to_the_latest_line_that_fits(tmp_path: Path) -> None
         "C3-r1": ("", "C3"),
         "2-r1": ("2-1", "2"),
     }
+
+
+# --- orders from a database ----------------------------------------------------------------------------------
+
+
+def test_an_order_that_was_fetched_again_replaces_all_of_its_records(tmp_path: Path) -> None:
+    """Unlike in files, its products may all be others now, or its return may be gone."""
+    folder = tmp_path / "fetched" / "shop"
+    folder.mkdir(parents=True)
+
+    def fetched(number: int, *lines: str) -> None:
+        rows = csv.DictReader([",".join(HEADER), *lines])
+        table = pa.Table.from_pylist(list(rows))
+        pq.write_table(table, folder / f"shop-{number:07}.parquet")
+
+    fetched(
+        1,
+        "1,2024-01-05,ann,P1,Tea,1,3.50,",
+        "1,2024-01-09,ann,P1,Tea,-1,3.50,",
+        "2,2024-03-06,bob,P1,Tea,1,3.50,",
+    )
+    fetched(2, "1,2024-01-05,ann,P2,Pot,1,9.00,")
+    database = {
+        "name": "shop",
+        "url": "sqlite:///shop.db",
+        "table": "lines",
+        "cursor": "Day",
+        "order": "Order",
+    }
+    found = sources(files="fetched/shop/*.parquet").model_copy(
+        update={"databases": (Database.model_validate(database),)}
+    )
+    summary = convert(found, tmp_path, tmp_path / "landing")
+    assert kinds(summary) == {"sale": (2, "12.50"), "superseded": (2, "0")}
+    assert [row["product_id"] for row in landed(tmp_path, "transactions", "2024-01")] == ["P2"]
