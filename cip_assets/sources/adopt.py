@@ -95,7 +95,7 @@ class _Group:
 
 
 def adopt(
-    paths: Sequence[Path], data_dir: Path, answers: Answers, databases: Sequence[Database] = ()
+    paths: Sequence[Path], data_dir: Path, answers: Answers = Answers(), databases: Sequence[Database] = ()
 ) -> Adopted:
     """Look at exports, and propose how they are read. What ``sources.yaml`` has already is kept, and added to.
 
