@@ -9,8 +9,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export DAGSTER_DISABLE_TELEMETRY = 1
-# A test process ends before the JVM would have earned its optimising compiler back.
-SHORT_JVM := -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
+# A test process ends before the JVM would have earned its optimising compiler back. Without that compiler the JVM has
+# room for a fifth of the compiled code, and it collects garbage each time that its heap or its classes outgrow a small start.
+SHORT_JVM := -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC -XX:MetaspaceSize=512m -Xms1g -Xmn640m
 
 .PHONY: golden run test test-sail test-runs test-page test-spark check ui bench screenshots clean
 
@@ -32,7 +33,7 @@ test-page: $(STAMP)
 
 test-spark: $(STAMP)
 	@if command -v java >/dev/null 2>&1; then \
-	    JAVA_TOOL_OPTIONS="$(SHORT_JVM)" CIP_ENGINE=spark $(BIN)/pytest -m engine; \
+	    PYSPARK_SUBMIT_ARGS="--driver-java-options '$(SHORT_JVM)' pyspark-shell" CIP_ENGINE=spark $(BIN)/pytest -m engine; \
 	elif [ -n "$$CI" ]; then \
 	    echo "JAVA IS MISSING: the Spark half of the suite cannot run, and CI may not go without it." >&2; exit 1; \
 	else \
