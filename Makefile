@@ -18,18 +18,21 @@ SHORT_JVM := -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSeri
 run: $(STAMP)
 	$(BIN)/cip run --sample
 
+# The tests of what a run of the sample leaves behind; it is run once for all of them.
+RUNS := cip_assets_tests/integration cip_assets_tests/reporting
+
 # All at once: each waits a good deal, Dagster's page most, and what each says is printed together.
 test: $(STAMP)
 	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target test-sail test-page test-runs test-spark
 
 test-sail: $(STAMP)
-	CIP_ENGINE=sail $(BIN)/pytest -m "not page" --ignore=cip_assets_tests/integration
+	CIP_ENGINE=sail $(BIN)/pytest -m "not page" $(RUNS:%=--ignore=%)
 
 test-runs: $(STAMP)
-	CIP_ENGINE=sail $(BIN)/pytest -m "not page" cip_assets_tests/integration
+	CIP_ENGINE=sail $(BIN)/pytest -m "not page" $(RUNS)
 
 test-page: $(STAMP)
-	CIP_ENGINE=sail $(BIN)/pytest -m page
+	CIP_ENGINE=sail $(BIN)/pytest -m page cip_assets_tests/integration
 
 test-spark: $(STAMP)
 	@if command -v java >/dev/null 2>&1; then \
