@@ -9,8 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export DAGSTER_DISABLE_TELEMETRY = 1
-# A test process ends before the JVM would have earned its optimising compiler back. Without that compiler the JVM has
-# room for a fifth of the compiled code, and it collects garbage each time that its heap or its classes outgrow a small start.
+# A test process ends before the JVM would have earned its optimising compiler back. Without that one the JVM keeps room
+# for a fifth of the compiled code only; and from a small start, it collects garbage whenever its heap or classes grow.
 SHORT_JVM := -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC -XX:MetaspaceSize=512m -Xms1g -Xmn640m
 
 .PHONY: golden run test test-sail test-runs test-page test-spark check ui bench screenshots clean
