@@ -55,13 +55,12 @@ def test_a_bad_file_stops_only_its_table(
     ] == "38.50"
 
 
-def test_a_truncated_gzip_is_named(data_dir: Path, platform_on: MakePlatform) -> None:
-    land_all(data_dir / "landing")
+def test_a_truncated_gzip_is_named(healthy: Path, platform_on: MakePlatform) -> None:
     packed = gzip.compress((HEADER + "S1,C1,Billing,High,Open,2024-02-21,\n" * 500).encode())
-    path = data_dir / "landing" / "support_tickets" / "cut.csv.gz"
+    path = healthy / "landing" / "support_tickets" / "cut.csv.gz"
     path.parent.mkdir()
     path.write_bytes(packed[:-20])
-    (failure,) = platform_on(data_dir, MONTHLY).run().failures
+    (failure,) = platform_on(healthy, MONTHLY).run().failures
     assert failure.message.startswith("support_tickets: support_tickets/cut.csv.gz: its gzip data is damaged")
 
 
@@ -87,12 +86,9 @@ def test_without_transactions_nothing_is_computed(data_dir: Path, platform_on: M
     assert "transaction_id,customer_id,product_id,quantity" in failure.message
 
 
-def test_a_table_that_had_rows_must_not_stop_coming(data_dir: Path, platform_on: MakePlatform) -> None:
-    land_all(data_dir / "landing")
-    platform = platform_on(data_dir, MONTHLY)
-    assert platform.run().succeeded
-    (data_dir / "landing" / "returns.csv").unlink()
-    (failure,) = platform.run().failures
+def test_a_table_that_had_rows_must_not_stop_coming(healthy: Path, platform_on: MakePlatform) -> None:
+    (healthy / "landing" / "returns.csv").unlink()
+    (failure,) = platform_on(healthy, MONTHLY).run().failures
     assert failure.message.startswith(
         "returns: no file has landed, but the table has rows from files that were removed; put returns.csv"
     )
@@ -118,12 +114,11 @@ def test_tables_without_rows_are_not_an_error(data_dir: Path, platform_on: MakeP
 
 
 def test_a_bad_line_is_quarantined_with_its_text_and_stops_nothing(
-    data_dir: Path, platform_on: MakePlatform
+    healthy: Path, platform_on: MakePlatform
 ) -> None:
-    land_all(
-        data_dir / "landing", transactions=LANDED["transactions"] + 'T4,C1,P1,0,"1,50",x,Cash,soon\nT5,C1\n'
-    )
-    platform = platform_on(data_dir, MONTHLY)
+    bad = 'T4,C1,P1,0,"1,50",x,Cash,soon\nT5,C1\n'
+    land(healthy / "landing", "transactions.csv", LANDED["transactions"] + bad)
+    platform = platform_on(healthy, MONTHLY)
     assert platform.run().failures == []
     quarantined = {
         row["source_line"]: (row["reasons"], row["raw_text"])
@@ -140,12 +135,12 @@ def test_a_bad_line_is_quarantined_with_its_text_and_stops_nothing(
 
 
 def test_an_export_with_a_line_for_each_item_of_an_order_stops_what_needs_it(
-    data_dir: Path, platform_on: MakePlatform
+    healthy: Path, platform_on: MakePlatform
 ) -> None:
     lines = ["o1,C1,P1,1,1,10,Cash,2024-02-01", "o1,C1,P2,1,1,20,Cash,2024-02-01"]
     lines += [line.replace("o1", "o2") for line in lines]
-    land_all(data_dir / "landing", transactions="\n".join([*lines, ""]))
-    platform = platform_on(data_dir, MONTHLY)
+    land(healthy / "landing", "transactions.csv", "\n".join([*lines, ""]))
+    platform = platform_on(healthy, MONTHLY)
     # The second run finds the table up to date with its file, and still must not use what the first run refused.
     for report in (platform.run(), platform.run()):
         (check,) = [check for check in report.checks if not check.passed]
@@ -159,19 +154,19 @@ def test_an_export_with_a_line_for_each_item_of_an_order_stops_what_needs_it(
         assert not report.succeeded
     assert [block.tables for block in report.ingested] == [("transactions",)]
 
-    land_all(data_dir / "landing", transactions="\n".join([lines[0], lines[2], ""]))
+    land(healthy / "landing", "transactions.csv", "\n".join([lines[0], lines[2], ""]))
     assert platform.run().succeeded
     assert platform.run().succeeded
 
 
 def test_a_transaction_dated_after_today_does_not_prevent_the_snapshot(
-    data_dir: Path, platform_on: MakePlatform
+    healthy: Path, platform_on: MakePlatform
 ) -> None:
     today = datetime.now(tz=UTC).date()
     last = (today.replace(day=1) + timedelta(days=31)).replace(day=1) - timedelta(days=1)
     later = f"T9,C2,P1,1,1.00,1.00,Cash,{last}\n"
-    land_all(data_dir / "landing", transactions=LANDED["transactions"] + later)
-    platform = platform_on(data_dir, MONTHLY)
+    land(healthy / "landing", "transactions.csv", LANDED["transactions"] + later)
+    platform = platform_on(healthy, MONTHLY)
     report = platform.run()
     assert report.failures == []
     assert report.as_of == today

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from cip_assets.config.settings import Settings
-from cip_assets_tests.conftest import ENGINE, ODD_NAME
+from cip_assets_tests.conftest import ENGINE
 from cip_assets_tests.integration.helpers import every_table, files_of
 from cip_assets_tests.sample import Sample
 
 
 @pytest.mark.engine
+@pytest.mark.skipif(ENGINE == "sail", reason="the default engine would be compared with itself")
 def test_the_default_engine_gives_the_same_tables_and_files(sample: Sample, tmp_path: Path) -> None:
     """The other engine needs a separate process, because PySpark is either classic or Connect in one process.
 
@@ -25,7 +26,6 @@ def test_the_default_engine_gives_the_same_tables_and_files(sample: Sample, tmp_
     cip = Path(sys.executable).with_name("cip")
     done = subprocess.run([cip, "run"], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert [path.name for path in sample.settings.data_dir.parent.iterdir()] == [ODD_NAME]
     assert files_of(other) == files_of(sample.settings)
     mine, others = every_table(sample.settings), every_table(other)
     differing = {name for name in mine if not mine[name].equals(others[name])}

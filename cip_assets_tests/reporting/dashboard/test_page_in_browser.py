@@ -16,6 +16,7 @@ from cip_assets_tests.sample import Sample
 
 MARKS = "svg :is(.mark-rect, .mark-symbol, .mark-line) path"
 CHARTS = [chart.name for chart in charts(load_rules())]
+NO_FILTER = '["","",""]'
 
 
 class Opened:
@@ -53,9 +54,18 @@ def browser() -> Iterator[Browser]:
         yield opened
 
 
-@pytest.fixture
-def opened(browser: Browser, sample: Sample) -> Opened:
+@pytest.fixture(scope="module")
+def window(browser: Browser, sample: Sample) -> Opened:
     return Opened(browser, sample)
+
+
+@pytest.fixture
+def opened(window: Opened) -> Iterator[Opened]:
+    """The page as it is when it was just opened. One window is enough: drawing all charts takes two seconds."""
+    yield window
+    window.tab.emulate_media(media="null")
+    window.tab.click("button[type=reset]")
+    window.tab.wait_for_function(f"document.body.dataset.filtered === '{NO_FILTER}'")
 
 
 def test_every_chart_has_marks_and_the_page_requests_and_logs_nothing(opened: Opened) -> None:
@@ -75,7 +85,7 @@ def test_a_filter_changes_every_chart_and_clearing_it_brings_them_back(opened: O
         unchanged &= {chart for chart in CHARTS if after[chart] == before[chart]}
     assert unchanged == set()
     opened.tab.click("button[type=reset]")
-    opened.tab.wait_for_function('document.body.dataset.filtered === \'["","",""]\'')
+    opened.tab.wait_for_function(f"document.body.dataset.filtered === '{NO_FILTER}'")
     marks = [opened.tab.locator(f"#chart-{chart} {MARKS}").count() for chart in CHARTS]
     assert all(marks)
 
@@ -143,7 +153,7 @@ def test_the_filters_are_reached_and_changed_by_keyboard(opened: Opened) -> None
     opened.tab.focus("select[name=region]")
     opened.tab.keyboard.press("ArrowDown")
     opened.tab.keyboard.press("Tab")
-    opened.tab.wait_for_function('document.body.dataset.filtered !== \'["","",""]\'')
+    opened.tab.wait_for_function(f"document.body.dataset.filtered !== '{NO_FILTER}'")
     assert opened.tab.evaluate("document.activeElement.name") == "segment"
 
 
