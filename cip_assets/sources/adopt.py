@@ -66,6 +66,8 @@ class _Found:
     findings: dict[str, Sequence[Finding]] = field(default_factory=dict)
     stops: list[str] = field(default_factory=list)
     left_aside: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    currency: str | None = None
 
 
 @dataclass(frozen=True)
@@ -111,20 +113,22 @@ def adopt(paths: Sequence[Path], data_dir: Path, answers: Answers) -> Adopted:
     groups = _take_kept(found, groups, data_dir)
     groups = _take_presets(found, groups, data_dir, answers)
     _take_others(found, groups, data_dir, answers)
+    if not found.findings and found.refused:
+        raise PlatformError("; ".join(found.refused))
     if not found.findings:
         raise PlatformError(f"no file holds order lines; {NEEDS}: {'; '.join(found.left_aside)}")
     if found.stops:
         raise PlatformError(found.stops[0])
     draft = Sources(
         first_month=date(1900, 1, 1),
-        currency=answers.currency or (before and before.currency),
+        currency=answers.currency or (before and before.currency) or found.currency,
         rates=before and before.rates,
         exports=tuple(found.exports),
     )
     summary = look_at(draft, data_dir)
     _refuse_unread(summary)
     begin = (summary.first_day or date(1970, 1, 1)).replace(day=1)
-    return Adopted(draft.model_copy(update={"first_month": begin}), summary, found.findings, found.left_aside)
+    return Adopted(draft.model_copy(update={"first_month": begin}), summary, found.findings, [*found.refused, *found.left_aside])
 
 
 def _take_kept(found: _Found, groups: Sequence[_Group], data_dir: Path) -> list[_Group]:
@@ -152,8 +156,10 @@ def _take_presets(found: _Found, groups: Sequence[_Group], data_dir: Path, answe
             continue
         mine = [rest[place] for place in match]
         if preset.refused:
-            found.left_aside += [f"{group.names}: {preset.refused}" for group in mine]
+            found.refused += [f"{group.names}: {' '.join(preset.refused.split())}" for group in mine]
         else:
+            if any(DOLLARS.fullmatch(text) for group in mine for row in group.rows for text in row.values()):
+                found.currency = found.currency or preset.currency
             layouts = []
             for place, number in match.items():
                 group = rest[place]
@@ -161,8 +167,9 @@ def _take_presets(found: _Found, groups: Sequence[_Group], data_dir: Path, answe
                 layouts.append(proposal.layout)
                 found.findings[group.names] = proposal.findings
                 found.stops += [f"{group.names}: {stop}" for stop in proposal.stops]
-            for number, own in enumerate(preset.layouts):
-                if number not in match.values():
+            there = {layout.name for layout in layouts}
+            for own in preset.layouts:
+                if own.name not in there:
                     layouts.append(
                         layout_for(name, own, (*own.has, *own.may_lack), own.date_order or "ymd", ".")
                     )
@@ -171,6 +178,10 @@ def _take_presets(found: _Found, groups: Sequence[_Group], data_dir: Path, answe
             _add(found, mine, layouts, data_dir, answers)
         rest = [group for group in rest if group not in mine]
     return rest
+
+
+DOLLARS = re.compile(r"[-(]*\$[-\d.,]+\)?")
+"""An amount with the sign of several currencies."""
 
 
 def _take_others(found: _Found, groups: Sequence[_Group], data_dir: Path, answers: Answers) -> None:

@@ -140,7 +140,7 @@ def _records(
         query = next((layout.records for _, layout in members_of if layout.records), None)
         if query:
             made = f"records_{number}_{place}"
-            columns = {column: _quoted(column) for column in _run(connection, made, query)}
+            columns = {column: f"{_quoted(column)}::TEXT" for column in _run(connection, made, query)}
             yield Records(members_of[0][1], made, columns, [table for table, _ in members_of])
         else:
             for table, layout in members_of:
