@@ -128,7 +128,12 @@ def adopt(paths: Sequence[Path], data_dir: Path, answers: Answers) -> Adopted:
     summary = look_at(draft, data_dir)
     _refuse_unread(summary)
     begin = (summary.first_day or date(1970, 1, 1)).replace(day=1)
-    return Adopted(draft.model_copy(update={"first_month": begin}), summary, found.findings, [*found.refused, *found.left_aside])
+    return Adopted(
+        draft.model_copy(update={"first_month": begin}),
+        summary,
+        found.findings,
+        [*found.refused, *found.left_aside],
+    )
 
 
 def _take_kept(found: _Found, groups: Sequence[_Group], data_dir: Path) -> list[_Group]:
@@ -168,11 +173,11 @@ def _take_presets(found: _Found, groups: Sequence[_Group], data_dir: Path, answe
                 found.findings[group.names] = proposal.findings
                 found.stops += [f"{group.names}: {stop}" for stop in proposal.stops]
             there = {layout.name for layout in layouts}
-            for own in preset.layouts:
-                if own.name not in there:
-                    layouts.append(
-                        layout_for(name, own, (*own.has, *own.may_lack), own.date_order or "ymd", ".")
-                    )
+            layouts += [
+                layout_for(name, own, (*own.has, *own.may_lack), own.date_order or "ymd", ".")
+                for own in preset.layouts
+                if own.name not in there
+            ]
             asks = [Finding("question", (), "asked", f"{ask.about}: {ask.default}") for ask in preset.asks]
             found.findings[mine[0].names] = [*found.findings[mine[0].names], *asks]
             _add(found, mine, layouts, data_dir, answers)

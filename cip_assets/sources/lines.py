@@ -13,8 +13,8 @@ CREATE TABLE lines (
   export INT, file_no INT, line BIGINT, number BIGINT, record_text TEXT, order_id TEXT, customer_id TEXT, email TEXT,
   product_id TEXT, product_name TEXT, category TEXT, payment_method TEXT, quantity_text TEXT, quantity DECIMAL(24, 6),
   unit_price DECIMAL(24, 6), amount DECIMAL(24, 6), refunded DECIMAL(24, 6), currency TEXT, date_text TEXT, day DATE,
-  updated_at TIMESTAMPTZ, document_id TEXT, is_nested BOOLEAN, order_discount DECIMAL(24, 6), order_refunded DECIMAL(24, 6),
-  subtotal DECIMAL(24, 6), shipping DECIMAL(24, 6), tax DECIMAL(24, 6), order_charged DECIMAL(24, 6), kind TEXT);
+  updated_at TIMESTAMPTZ, document_id TEXT, is_nested BOOLEAN, order_discount DECIMAL(24, 6),
+  order_refunded DECIMAL(24, 6), subtotal DECIMAL(24, 6), shipping DECIMAL(24, 6), tax DECIMAL(24, 6), order_charged DECIMAL(24, 6), kind TEXT);
 CREATE TABLE customers (
   export INT, file_no INT, line BIGINT, number BIGINT, record_text TEXT, customer_id TEXT, email TEXT,
   first_name TEXT, last_name TEXT, region TEXT, kind TEXT);

@@ -30,7 +30,8 @@ UPDATE lines SET kind = 'superseded' FROM versions
       WHERE newer.export = versions.export AND newer.order_id = versions.order_id);
 CREATE TABLE parts AS
   SELECT DISTINCT export, coalesce(document_id, order_id) AS document_id, kind = 'return' AS is_return, file_no, rank,
-    CASE WHEN document_id IS NOT NULL THEN '' WHEN kind = 'return' THEN concat_ws('|', product_id, day, amount) ELSE coalesce(product_id, '') END AS part
+    CASE WHEN document_id IS NOT NULL THEN '' WHEN kind = 'return' THEN concat_ws('|', product_id, day, amount)
+      ELSE coalesce(product_id, '') END AS part
   FROM lines JOIN ranked USING (export, file_no)
   WHERE order_id IS NOT NULL AND updated_at IS NULL AND kind NOT IN ('repeated_header', 'broken');
 CREATE TABLE replaced AS
@@ -117,8 +118,9 @@ CREATE TABLE given_back AS
     refunded - refunded_lines, currency, day::TEXT, day
   FROM paid WHERE refunded > refunded_lines;
 """
-"""Returns: records of their own, perhaps with the money given back beside the goods; what a sale's record says was given back for it; and what was given back for an order
-in all, whose goods part is all of its goods if all was paid back, else at most what is left of them.
+"""Returns: records of their own, whose amount is the goods part of what was given back; what a sale's record says was
+given back for it; and what was given back for an order in all, whose goods part is all of its goods if all was paid
+back, else at most what is left of them.
 """
 
 CHARGED = """

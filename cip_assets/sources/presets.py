@@ -83,7 +83,9 @@ class Preset(Strict):
             if fitting:
                 found[place] = max(fitting, key=lambda number: len(self.layouts[number].has))
         needed = {layout.name for layout in self.layouts if not layout.is_optional}
-        return found if needed and needed <= {self.layouts[number].name for number in found.values()} else None
+        return (
+            found if needed and needed <= {self.layouts[number].name for number in found.values()} else None
+        )
 
 
 def _lower(names: Collection[str]) -> set[str]:

@@ -20,8 +20,8 @@ TABLES = """
 CREATE TABLE files (export INT, file_no INT, file TEXT, delivered DATE, changed DOUBLE);
 CREATE SCHEMA texts;
 """
-"""``files`` has each file that was read; ``delivered`` is the day in its path, if there is one. In ``texts`` SQL sees the
-records of the files by the names of their layouts.
+"""``files`` has each file that was read, numbered in the order of delivery; ``delivered`` is the day in its path, if there
+is one. In ``texts`` SQL sees the records of the files by the names of their layouts.
 """
 
 DELIVERED = re.compile(r"(?:^|/)dt=(\d{4}-\d{2}-\d{2})(?=/)")
@@ -57,8 +57,7 @@ def stage(
         connection.execute(f"CREATE TABLE {table} (file_no INT, line BIGINT, {columns})")
     skipped: list[str] = []
     seen: dict[str, str] = {}
-    for path in files_of(export, data_dir):
-        delivered = DELIVERED.search(str(path)) or DAY_IN_NAME.search(str(path))
+    for delivered, path in sorted((_delivered(path), path) for path in files_of(export, data_dir)):
         try:
             for member in members(path):
                 name = f"{path.parent.name}/{member.name}"
@@ -68,13 +67,19 @@ def stage(
                 dialect = detect(member)
                 place = _layout_of(export, member, dialect)
                 connection.execute(
-                    "INSERT INTO files VALUES ($1, $2, $3, try_cast(coalesce(ymd($4)::TEXT, $4) AS DATE), $5)",
-                    [number, len(seen), member.name, delivered and delivered[1], path.stat().st_mtime],
+                    "INSERT INTO files VALUES ($1, $2, $3, ymd($4), $5)",
+                    [number, len(seen), member.name, delivered, path.stat().st_mtime],
                 )
                 _read_member(connection, tables[place], len(seen), member, dialect, export.layouts[place])
         except UnreadableExport as error:
             raise PlatformError(str(error)) from error
     return list(_records(connection, number, export, tables)), skipped
+
+
+def _delivered(path: Path) -> str:
+    """The delivery day in a path, as yyyymmdd; empty without one."""
+    found = DELIVERED.search(str(path)) or DAY_IN_NAME.search(str(path))
+    return found[1].replace("-", "") if found else ""
 
 
 def _places(layout: Layout) -> Mapping[str, str]:

@@ -1,6 +1,11 @@
--- Each settlement from its newest file. Currency stands on its first record only.
+-- Each settlement from its newest file. The currency stands on its first record only. V1 has columns of its own for the
+-- amounts, and a record of its own for the quantity.
 WITH newest AS (
-  SELECT *, first_value("currency" IGNORE NULLS) OVER whole AS own_currency, number("amount", '.') AS money
+  SELECT *, first_value("currency" IGNORE NULLS) OVER whole AS own_currency,
+    coalesce("amount-type", CASE WHEN "price-type" IS NOT NULL THEN 'ItemPrice'
+      WHEN "promotion-type" IS NOT NULL THEN 'Promotion' END) IN ('ItemPrice', 'Promotion') AS is_paid,
+    coalesce("amount-description", "price-type", "promotion-type") AS what,
+    number(coalesce("amount", "price-amount", "promotion-amount"), '.') AS money
   FROM amounts
   WINDOW whole AS (PARTITION BY _file, "settlement-id" ORDER BY _line
     ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
@@ -9,15 +14,14 @@ WITH newest AS (
   SELECT _file, min(_line) AS _line, "settlement-id", "transaction-type", "order-id", any_value("sku") AS "sku",
     max(number("quantity-purchased", '.')) AS "quantity", any_value(own_currency) AS "currency",
     min("posted-date") AS "posted-date",
-    coalesce(sum(money) FILTER ("amount-description" = 'Principal'), 0) AS "goods",
-    coalesce(sum(money) FILTER ("amount-description" <> 'Principal' AND "amount-description" NOT ILIKE '%tax'), 0)
-      AS beside_goods,
-    coalesce(sum(money) FILTER ("amount-description" ILIKE '%tax'), 0) AS taxes
+    coalesce(sum(money) FILTER (is_paid AND what = 'Principal'), 0) AS "goods",
+    coalesce(sum(money) FILTER (is_paid AND what <> 'Principal' AND what NOT ILIKE '%tax'), 0) AS beside_goods,
+    coalesce(sum(money) FILTER (is_paid AND what ILIKE '%tax'), 0) AS taxes
   FROM newest
-  WHERE "amount-type" IN ('ItemPrice', 'Promotion')
-    AND "transaction-type" IN ('Order', 'Refund', 'Chargeback Refund', 'A-to-z Guarantee Refund')
+  WHERE "transaction-type" IN ('Order', 'Refund', 'Chargeback Refund', 'A-to-z Guarantee Refund')
   GROUP BY _file, "settlement-id", "transaction-type", "order-id", "order-item-code", "merchant-adjustment-item-id",
     CASE WHEN "transaction-type" <> 'Order' THEN "posted-date" END
+  HAVING bool_or(is_paid)
 )
 SELECT * EXCLUDE (beside_goods, taxes),
   CASE WHEN "transaction-type" <> 'Order' THEN -("goods" + beside_goods + taxes) END AS "refunded",

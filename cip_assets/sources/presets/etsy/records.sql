@@ -1,10 +1,12 @@
 -- The newest state of each order, with its items. Files without refunds may write 0.00 as the adjusted total of all orders.
-WITH states AS (
+WITH dated AS (
+  SELECT *, max(mdy("Sale Date")) OVER (PARTITION BY _file) AS reached FROM orders
+), states AS (
   SELECT *, number("Order Total", '.') - number("Adjusted Order Total", '.') AS lowered,
     number("Adjusted Order Total", '.') <> 0 OR "Status" ILIKE '%refunded%'
       OR bool_or("Adjusted Order Total" IS NULL) OVER (PARTITION BY _file) AS is_adjusted
-  FROM orders
-  QUALIFY row_number() OVER (PARTITION BY ltrim("Order ID", '#') ORDER BY _file DESC, _line DESC) = 1
+  FROM dated
+  QUALIFY row_number() OVER (PARTITION BY ltrim("Order ID", '#') ORDER BY reached DESC, _file DESC, _line DESC) = 1
 )
 SELECT items._file, items._line, ltrim(items."Order ID", '#') AS "Order ID",
   coalesce(states."Buyer User ID", states."Buyer", items."Buyer") AS "Customer",

@@ -30,10 +30,10 @@ WITH transactions AS (
 ), kinds AS (
   SELECT *,
     CASE
-      WHEN is_payment AND gross > 0 AND regexp_matches(status, '^(pending|on hold|in progress|offen|ausstehend|'
-        'in bearbeitung|unbezahlt)', 'i') THEN 'pending'
+      WHEN is_payment AND gross > 0 AND regexp_matches(status, '^(pending|on hold|held|in progress|uncleared|'
+        'unclaimed|placed|offen|ausstehend|in bearbeitung|nicht (abgeschlossen|eingelöst)|unbezahlt)', 'i') THEN 'pending'
       WHEN is_payment AND gross > 0 AND regexp_matches(status, '^(denied|failed|cancell?ed|expired|voided|removed|'
-        'abgelehnt|fehlgeschlagen|storniert|abgebrochen|abgelaufen)', 'i') THEN 'failed'
+        'returned|abgelehnt|fehlgeschlagen|storniert|abgebrochen|abgelaufen)', 'i') THEN 'failed'
       WHEN impact ILIKE 'memo' THEN 'other'
       WHEN is_payment AND gross > 0 THEN 'sale'
       WHEN is_refund AND gross < 0
