@@ -1,0 +1,379 @@
+"""Known exports: their files are told by their headers, also in older and newer versions, and become the right figures."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from cip_assets.config.errors import PlatformError
+from cip_assets.sources.adopt import Adopted, Answers, adopt
+from cip_assets.sources.convert import Summary
+from cip_assets.sources.presets import Preset, presets
+
+
+def adopted(folder: Path, answers: Answers | None = None, /, **files: str) -> Adopted:
+    """What adopt finds in files of these contents; ``__`` in a name is a dot."""
+    exports = folder / "exports"
+    exports.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (exports / name.replace("__", ".")).write_text(content, encoding="utf-8")
+    return adopt([exports], folder / "data", answers or Answers())
+
+
+def kinds(summary: Summary) -> dict[str, int]:
+    return {found.kind: found.records for found in summary.kinds}
+
+
+def rows(*lines: str, by: str = ",") -> str:
+    """Lines whose fields are given with blanks between them, ``-`` for an empty one and ``_`` for a blank."""
+    fields = (
+        ["" if field == "-" else field.replace("_", " ") for field in line.split()] for line in lines
+    )
+    return "".join(by.join(found) + "\n" for found in fields)
+
+
+# --- how files are told ---------------------------------------------------------------------------------------
+
+
+def test_layouts_of_one_name_are_versions_of_a_file() -> None:
+    preset = Preset.model_validate(
+        {
+            "layouts": [
+                {"name": "a", "has": ["Old"]},
+                {"name": "a", "has": ["New"], "lacks": ["Date"]},
+                {"name": "b", "has": ["X"], "is_optional": True},
+            ]
+        }
+    )
+
+    assert preset.match([["old", "More"]]) == {0: 0}
+    assert preset.match([["Other"], ["NEW"], ["x"]]) == {1: 1, 2: 2}
+    assert preset.match([["New", "date"], ["X"]]) is None
+
+
+@pytest.mark.parametrize("name", presets())
+def test_a_preset_names_the_columns_that_it_uses(name: str) -> None:
+    preset = presets()[name]
+
+    for layout in preset.layouts:
+        named = {*layout.has, *layout.may_lack}
+        used = {column for columns in layout.fields.values() for column in columns}
+
+        assert layout.records or used <= named or layout.fields.keys() - {"order_id", "customer_id", "line_total"}
+        assert preset.refused or not layout.fields or {"date", "customer_id"} & set(layout.fields)
+
+
+# --- marketplaces ---------------------------------------------------------------------------------------------
+
+AMAZON = (
+    "amazon-order-id purchase-date last-updated-date order-status sales-channel item-status quantity currency "
+    "item-price item-tax shipping-price item-promotion-discount sku"
+)
+
+
+def test_tax_on_amazon_com_is_apart_and_a_newer_state_replaces_the_whole_order(tmp_path: Path) -> None:
+    found = adopted(
+        tmp_path,
+        all_2025_01_05__txt=rows(
+            AMAZON,
+            "1-1 2025-01-02T10:00:00+00:00 2025-01-03T10:00:00+00:00 Shipped Amazon.com Shipped 2 USD 20.00 1.60 - - A",
+            "1-1 2025-01-02T10:00:00+00:00 2025-01-03T10:00:00+00:00 Shipped Amazon.com Shipped 1 USD 5.00 0.40 - - B",
+            "1-2 2025-01-03T10:00:00+00:00 2025-01-03T11:00:00+00:00 Shipped Non-Amazon_US Shipped 1 - - - - - A",
+            by="\t",
+        ),
+        all_2025_01_09__txt=rows(
+            AMAZON,
+            "1-1 2025-01-02T10:00:00+00:00 2025-01-08T10:00:00+00:00 Shipped Amazon.com Shipped 2 USD 20.00 1.60 3.00 2.00 A",
+            by="\t",
+        ),
+    ).summary
+
+    assert (found.orders, found.sold, found.charged) == (1, Decimal("18.00"), Decimal("22.60"))
+    assert kinds(found) == {"sale": 1, "superseded": 2, "other_channel": 1}
+    assert (found.buyers, found.guest_orders, found.refunded) == (None, None, None)
+
+
+SETTLEMENT_V1 = (
+    "settlement-id deposit-date total-amount currency transaction-type order-id posted-date order-item-code sku "
+    "quantity-purchased price-type price-amount promotion-type promotion-amount other-amount"
+)
+
+
+def test_the_first_version_of_amazons_settlements_is_read(tmp_path: Path) -> None:
+    found = adopted(
+        tmp_path,
+        v1__txt=rows(
+            SETTLEMENT_V1,
+            "77 2015-12-18T03:27:08+00:00 24.00 EUR - - - - - - - - - - -",
+            "77 - - - Order 1-1 2015-12-02T04:15:26+00:00 901 A 3 - - - - -",
+            "77 - - - Order 1-1 2015-12-02T04:15:26+00:00 901 A - Principal 30.00 - - -",
+            "77 - - - Order 1-1 2015-12-02T04:15:26+00:00 901 A - Shipping 4.00 - - -",
+            "77 - - - Order 1-1 2015-12-02T04:15:26+00:00 901 A - - - Shipping -4.00 -",
+            "77 - - - Refund 1-1 2015-12-09T04:15:26+00:00 901 A - Principal -6.00 - - -",
+            "77 - - - Storage - 2015-12-10T04:15:26+00:00 - - - - - - - -1.00",
+            by="\t",
+        ),
+    ).summary
+
+    assert (found.orders, found.sold, found.charged) == (1, Decimal("30.00"), Decimal("30.00"))
+    assert (found.returned, found.refunded, found.currency) == (Decimal("6.00"), Decimal("6.00"), "EUR")
+
+
+ETSY_ITEMS = (
+    "Sale_Date Item_Name Buyer Quantity Price Discount_Amount Item_Total Currency Transaction_ID Listing_ID Date_Paid Order_ID"
+)
+ETSY_ORDERS = (
+    "Sale_Date Order_ID Buyer_User_ID Number_of_Items Order_Value Discount_Amount Shipping Sales_Tax Order_Total Status "
+    "Adjusted_Order_Total"
+)
+
+
+def test_an_adjusted_total_of_0_that_all_etsy_orders_have_is_no_refund(tmp_path: Path) -> None:
+    found = adopted(
+        tmp_path,
+        items__csv=rows(
+            ETSY_ITEMS,
+            "01/13/25 Cup - 2 $9.00 0.00 $18.00 USD 71 501 01/13/2025 #31",
+            "01/14/25 Cup Ann_(ann) 1 $9.00 0.00 $9.00 USD 72 501 01/14/2025 #32",
+            "01/15/25 Cup Ann_(ann) 1 $9.00 0.00 $9.00 USD 73 501 - #33",
+        ),
+        orders__csv=rows(
+            ETSY_ORDERS,
+            "01/13/25 31 8801 2 $18.00 0.00 $2.00 0.00 $20.00 Completed 0.00",
+            "01/14/25 32 ann 1 $9.00 0.00 0.00 0.00 $9.00 Fully_Refunded 0.00",
+        ),
+    ).summary
+
+    assert (found.orders, found.sold, found.charged) == (2, Decimal("27.00"), Decimal("29.00"))
+    assert (found.buyers, found.refunded) == (2, Decimal("9.00"))
+    assert kinds(found)["awaiting_payment"] == 1  # the orders file does not know it, and no day of payment
+
+
+EBAY = (
+    "Sales_record_number Order_number Buyer_username Item_number Item_title Quantity Sold_for Postage_and_packaging "
+    "eBay_collected_tax eBay_Collected_Tax_Included_in_Total Total_price Sale_date Paid_on_date"
+)
+
+
+def test_ebay_in_british_words_and_with_a_footer_between_pasted_reports(tmp_path: Path) -> None:
+    report = rows(
+        EBAY,
+        "7 1-7 ada - - 3 £13.00 £2.00 £1.00 No £15.00 02-Mar-25 02-Mar-25",
+        "7 1-7 - 901 Cup 2 £5.00 - - - - 02-Mar-25 -",
+        "7 1-7 - 902 Pot 1 £3.00 - - - - 02-Mar-25 -",
+    )
+    footer = '\n1,"record(s) downloaded, from 1 to 7"\n"Seller ID : shop"\n'
+    other = rows("8 - ben 901 Cup 1 £5.00 £2.00 - - £7.00 03-Mar-25 -")
+
+    found = adopted(tmp_path, orders__csv=report + footer + other + footer).summary
+
+    assert (found.orders, found.sold, found.charged) == (1, Decimal("13.00"), Decimal("16.00"))
+    assert (found.currency, found.buyers, str(found.first_day)) == ("GBP", 1, "2025-03-02")
+    assert kinds(found) == {"sale": 2, "summary": 4, "not_used": 1, "awaiting_payment": 1}
+
+
+# --- payments -------------------------------------------------------------------------------------------------
+
+SQUARE_ITEMS = (
+    "Date Time Time_Zone Item Qty Price_Point_Name Gross_Sales Discounts Net_Sales Tax Transaction_ID Payment_ID Event_Type "
+    "Itemization_Type"
+)
+SQUARE_TRANSACTIONS = (
+    "Date Time Time_Zone Gross_Sales Net_Sales Gift_Card_Sales Tip Total_Collected Transaction_ID Payment_ID Event_Type Tax"
+)
+SALE = "01/13/25 10:00 UTC Tea 1.0 Regular $9.00 -$1.00 $8.00 $0.80 T1 P1 Payment Physical_Good"
+CARD = "01/13/25 10:00 UTC Card 1.0 Regular $50.00 $0.00 $50.00 $0.00 T2 P2 Payment Gift_Card"
+BACK = "01/20/25 10:00 UTC Tea -1.0 Regular -$8.00 $0.00 -$8.00 -$0.80 T1 P3 Refund Physical_Good"
+
+
+def test_a_refund_of_square_does_not_replace_its_sale_and_gives_back_the_tip(tmp_path: Path) -> None:
+    found = adopted(
+        tmp_path,
+        items_2025_01_14__csv=rows(SQUARE_ITEMS, SALE, CARD),
+        items_2025_01_21__csv=rows(SQUARE_ITEMS, BACK),
+        transactions_2025_01_21__csv=rows(
+            SQUARE_TRANSACTIONS,
+            "01/13/25 10:00 UTC $9.00 $8.00 $0.00 $2.00 $10.80 T1 P1 Payment $0.80",
+            "01/20/25 10:00 UTC -$8.00 -$8.00 $0.00 -$2.00 -$10.80 T1 P3 Refund -$0.80",
+        ),
+    ).summary
+
+    assert (found.sold, found.charged) == (Decimal("8.00"), Decimal("10.80"))
+    assert (found.returned, found.refunded) == (Decimal("8.00"), Decimal("10.80"))
+    assert kinds(found) == {"sale": 1, "gift_card": 1, "return": 1, "joined": 2}
+
+
+@pytest.mark.parametrize(("said", "currency"), [(None, "USD"), ("CAD", "CAD")])
+def test_the_sign_of_several_currencies_is_the_presets_unless_another_is_said(
+    tmp_path: Path, said: str | None, currency: str
+) -> None:
+    found = adopted(tmp_path, Answers(currency=said), items__csv=rows(SQUARE_ITEMS, SALE)).summary
+
+    assert (found.currency, found.charged) == (currency, None)  # without transactions, nobody knows the tips
+
+
+def test_a_preset_does_not_name_the_currency_of_other_signs(tmp_path: Path) -> None:
+    found = adopted(tmp_path, items__csv=rows(SQUARE_ITEMS, SALE.replace("$", "£"))).summary
+
+    assert found.currency == "GBP"
+
+
+STRIPE = "id Created_(UTC) Amount Amount_Refunded Currency Mode Status Captured Customer_ID Customer_Email"
+
+
+def test_stripe_counts_what_was_captured(tmp_path: Path) -> None:
+    found = adopted(
+        tmp_path,
+        payments__csv=rows(
+            STRIPE,
+            "ch_1 2025-01-02_10:00 10.00 0.00 gbp Live Paid TRUE cus_1 A@example.com",
+            "ch_2 2025-01-03_10:00 20.00 5.00 gbp Live Partial_Refund TRUE cus_2 a@example.com",
+            "ch_3 2025-01-04_10:00 30.00 30.00 gbp Live Refunded FALSE cus_3 b@example.com",
+            "ch_4 2025-01-05_10:00 40.00 0.00 gbp Live Uncaptured FALSE cus_3 b@example.com",
+            "ch_5 2025-01-06_10:00 50.00 0.00 gbp Live Blocked - cus_3 b@example.com",
+            "ch_6 2025-01-07_10:00 60.00 0.00 gbp test Paid TRUE cus_3 b@example.com",
+            "pi_7 2025-01-08_10:00 70.00 0.00 gbp Live Canceled - - -",
+        ),
+    ).summary
+
+    assert (found.orders, found.buyers, found.sold, found.refunded) == (2, 1, Decimal("30.00"), Decimal("5.00"))
+    assert kinds(found) == {"sale": 2, "cancelled": 2, "awaiting_payment": 1, "failed": 1, "test": 1}
+
+
+PAYPAL_STATEMENT = (
+    "Date Time Time_Zone Description Currency Gross Fee Net Balance Transaction_ID From_Email_Address "
+    "Shipping_and_Handling_Amount Sales_Tax Reference_Txn_ID"
+)
+PAYPAL_GERMAN = (
+    "Datum Uhrzeit Zeitzone Name Typ Status Währung Brutto Gebühr Netto Absender_E-Mail-Adresse Transaktionscode "
+    "Zugehöriger_Transaktionscode Versand-_und_Bearbeitungsgebühr Auswirkung_auf_Guthaben"
+)
+
+
+def test_paypals_statement_in_english(tmp_path: Path) -> None:
+    found = adopted(
+        tmp_path,
+        statement__csv=rows(
+            PAYPAL_STATEMENT,
+            "13/01/2025 10:00 GMT Website_Payment GBP 20.00 -1.00 19.00 19.00 S1 ann@example.com 4.00 1.00 -",
+            "14/01/2025 10:00 GMT Mobile_Payment GBP 10.00 -1.00 9.00 28.00 S2 ben@example.com 0.00 0.00 -",
+            "15/01/2025 10:00 GMT Payment_Refund GBP -5.00 0.10 -4.90 23.10 R1 ann@example.com 0.00 0.00 S1",
+            "16/01/2025 10:00 GMT Payment_Refund GBP -15.00 0.10 -14.90 8.20 R2 ann@example.com 0.00 0.00 S1",
+            "17/01/2025 10:00 GMT General_Withdrawal GBP -8.20 0.00 -8.20 0.00 W1 - 0.00 0.00 -",
+            "18/01/2025 10:00 GMT Chargeback_Fee GBP -9.00 0.00 -9.00 -9.00 W2 - 0.00 0.00 S2",
+        ),
+    ).summary
+
+    assert (found.orders, found.buyers, found.sold, found.charged) == (2, 2, Decimal("25.00"), Decimal("30.00"))
+    # Both refunds together are the whole payment, so they give back all of its goods.
+    assert (found.returned, found.refunded) == (Decimal("15.00"), Decimal("20.00"))
+    assert kinds(found) == {"sale": 2, "return": 2, "adjustment": 2}
+
+
+def test_paypals_activity_in_german(tmp_path: Path) -> None:
+    found = adopted(
+        tmp_path,
+        aktivitaet__csv=rows(
+            PAYPAL_GERMAN,
+            "13.01.2025 10:00 CET Ann eBay-Auktionszahlung Abgeschlossen EUR 1.020,00 -9,00 1.011,00 ann@example.com S1 - 20,00 Haben",
+            "14.01.2025 10:00 CET Ben Website-Zahlung Offen EUR 30,00 0,00 30,00 ben@example.com S2 - 0,00 Memo",
+            "15.01.2025 10:00 CET Cem Website-Zahlung Abgelehnt EUR 40,00 0,00 40,00 cem@example.com S3 - 0,00 Memo",
+            "16.01.2025 10:00 CET Ann Rückzahlung Abgeschlossen EUR -12,00 0,00 -12,00 shop@example.com R1 S1 0,00 Soll",
+            "17.01.2025 10:00 CET - Allgemeine_Währungsumrechnung Abgeschlossen EUR 9,00 0,00 9,00 - W1 - 0,00 Haben",
+            by=";",
+        ),
+    ).summary
+
+    assert (found.orders, found.sold, found.charged) == (1, Decimal("1000.00"), Decimal("1020.00"))
+    assert (found.returned, found.refunded) == (Decimal("12.00"), Decimal("12.00"))
+    assert kinds(found) == {"sale": 1, "awaiting_payment": 1, "failed": 1, "return": 1, "adjustment": 1}
+
+
+# --- public datasets ------------------------------------------------------------------------------------------
+
+
+def test_tables_of_olist_that_are_delivered_twice_count_once(tmp_path: Path) -> None:
+    tables = {
+        "items": rows(
+            "order_id order_item_id product_id seller_id price freight_value", "1 1 a s 10.00 2.00", "1 2 a s 10.00 2.00"
+        ),
+        "orders": rows(
+            "order_id customer_id order_status order_purchase_timestamp", "1 9 delivered 2018-01-31_23:58:10"
+        ),
+        "customers": rows("customer_id customer_unique_id customer_city", "9 ann Rio"),
+        "order_payments": rows(
+            "order_id payment_sequential payment_type payment_value", "1 1 voucher 4.00", "1 2 boleto 20.00"
+        ),
+    }
+    once = {f"{name}__csv": content for name, content in tables.items()}
+    again = {f"{name}_2__csv": content + "\n" for name, content in tables.items()}
+
+    found = adopted(tmp_path, **once, **again).summary
+
+    assert (found.orders, found.buyers, found.sold, found.charged) == (1, 1, Decimal("20.00"), Decimal("24.00"))
+    assert (found.checked, found.reconciled) == (1, 1)
+
+
+def test_cdnows_rows_are_orders_also_if_they_are_equal_or_delivered_again(tmp_path: Path) -> None:
+    first = " 00004 19970103  1   14.25\n 00004 19970103  1   14.25\n 00005 19970109  4    0.00\n"
+    found = adopted(tmp_path, master__txt=first, newer__txt=f"{first} 00011 19971008 12   27.96\n").summary
+
+    assert (found.orders, found.buyers, found.sold) == (3, 2, Decimal("56.46"))
+    assert kinds(found) == {"sale": 3, "superseded": 3, "zero_price": 1}
+
+
+@pytest.mark.parametrize(
+    ("header", "record", "why"),
+    [
+        (
+            "household_key BASKET_ID DAY PRODUCT_ID QUANTITY SALES_VALUE RETAIL_DISC",
+            "71 30 1 90 1 1.39 0",
+            r"^a\.csv: DAY counts days from an unknown first day",
+        ),
+        (
+            "Landing_page Sessions Engaged_sessions Total_revenue",
+            "/ 20 12 90.5",
+            r"^a\.csv: the report is added up by",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_the_reason(
+    tmp_path: Path, header: str, record: str, why: str
+) -> None:
+    with pytest.raises(PlatformError, match=why):
+        adopted(tmp_path, a__csv=rows(header, record))
+
+
+def test_a_file_that_is_refused_is_left_aside_beside_orders(tmp_path: Path) -> None:
+    found = adopted(
+        tmp_path,
+        items__csv=rows(SQUARE_ITEMS, SALE),
+        report__csv=rows("Landing_page Sessions Engaged_sessions", "/ 20 12"),
+    )
+
+    assert found.summary.orders == 1
+    assert [text.partition(": ")[2][:22] for text in found.left_aside] == ["the report is added up"]
+
+
+# --- tickets --------------------------------------------------------------------------------------------------
+
+TICKETS = "Id Requester_email Subject Tags Status Priority Created_at Updated_at Solved_at Satisfaction_Score"
+
+
+def test_the_newest_state_of_a_zendesk_ticket_counts(tmp_path: Path) -> None:
+    found = adopted(
+        tmp_path,
+        items__csv=rows(SQUARE_ITEMS, SALE),
+        old__csv=rows(
+            TICKETS,
+            "1 Ann@example.com Lamp x Open High 2025-01-02_10:00 2025-01-02_10:00 - Offered",
+            "2 ben@example.com Cup x Open High 2025-01-03_10:00 2025-01-03_10:00 - Offered",
+            "3 eve@example.com Win x Spam - 2025-01-03_10:00 2025-01-03_10:00 - Offered",
+        ),
+        new__csv=rows(
+            TICKETS,
+            "1 ann@example.com Lamp closed_by_merge Closed High 2025-01-02_10:00 2025-01-04_10:00 2025-01-04_10:00 Good",
+        ),
+    ).summary
+
+    assert kinds(found) == {"sale": 1, "ticket": 1, "merged": 1, "deleted": 1, "not_used": 1}
