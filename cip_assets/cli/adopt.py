@@ -72,11 +72,8 @@ def _show(found: Adopted) -> None:
     summary = found.summary
     out.print(_figures(summary), highlight=False, soft_wrap=True)
     if summary.checked:
-        out.print(
-            f"{summary.reconciled:,} of {summary.checked:,} orders reconcile: their lines add up to what the export says",
-            highlight=False,
-            soft_wrap=True,
-        )
+        reconciled = f"{summary.reconciled:,} of {summary.checked:,} orders reconcile"
+        out.print(f"{reconciled}: their lines add up to the totals", highlight=False, soft_wrap=True)
     for line in summary.unreconciled:
         out.print(escape(f"  order {line}"), highlight=False, soft_wrap=True)
     for line in (*found.left_aside, *summary.skipped):
@@ -89,15 +86,15 @@ def _show(found: Adopted) -> None:
 
 
 def _figures(found: Summary) -> str:
-    buyers = (
-        "buyers unknown"
-        if found.buyers is None
-        else f"{found.buyers:,} buyers, {found.guest_orders:,} guest orders"
-    )
-    sold = "amounts in several currencies without rates" if found.sold is None else f"{found.sold:,.2f} sold"
+    if found.buyers is None:
+        orders = f"{found.orders:,} orders of unknown buyers"
+    else:
+        orders = (
+            f"{found.orders:,} orders of {found.buyers:,} buyers, {found.guest_orders:,} of them guest orders"
+        )
+    unknown = "the amounts are in several currencies, and there are no rates"
+    sold = unknown if found.sold is None else f"{found.sold:,.2f} sold"
     charged = "" if found.charged is None else f", {found.charged:,.2f} charged"
-    code = f" {found.currency}" if found.currency and found.currency != "mixed" else ""
-    return (
-        f"{found.orders:,} orders, {buyers}, from {found.first_day} to {found.last_day}: {sold}{charged}, "
-        f"{found.returned or 0:,.2f} returned{code}"
-    )
+    returned = "" if found.sold is None else f", {found.returned or 0:,.2f} returned"
+    code = f" ({found.currency})" if found.currency and found.currency != "mixed" else ""
+    return f"{orders}, from {found.first_day} to {found.last_day}: {sold}{charged}{returned}{code}"

@@ -193,7 +193,7 @@ def _take_others(found: _Found, groups: Sequence[_Group], data_dir: Path, answer
     """Add an export of the files that no preset knows, by their contents; files without orders are left aside."""
     layouts, mine = [], []
     for group in groups:
-        proposal = propose(group.header, group.rows, answers.date_order)
+        proposal = propose(group.header, group.rows, answers.date_order, _record_name(group, layouts))
         if proposal is None:
             found.left_aside.append(f"{group.names}: no order lines; {NEEDS}")
         elif (len(groups) > 1 or found.findings) and all(
@@ -209,6 +209,16 @@ def _take_others(found: _Found, groups: Sequence[_Group], data_dir: Path, answer
             found.stops += [f"{group.names}: {stop}" for stop in proposal.stops]
     if mine:
         _add(found, mine, layouts, data_dir, answers)
+
+
+def _record_name(group: _Group, layouts: Sequence[Layout]) -> str:
+    """The name of a group's records in SQL: that of its first file, and a number if another layout has it."""
+    stem = (
+        re.sub(r"\W+", "_", Path(group.files[0][0].name).stem.split(".")[0]).strip("_").lower() or "records"
+    )
+    taken = {layout.name for layout in layouts}
+    names = (stem, *(f"{stem}_{number}" for number in range(2, len(taken) + 3)))
+    return next(name for name in names if name not in taken)
 
 
 def _add(

@@ -13,8 +13,9 @@ CREATE TABLE lines (
   export INT, file_no INT, line BIGINT, number BIGINT, record_text TEXT, order_id TEXT, customer_id TEXT, email TEXT,
   product_id TEXT, product_name TEXT, category TEXT, payment_method TEXT, quantity_text TEXT, quantity DECIMAL(24, 6),
   unit_price DECIMAL(24, 6), amount DECIMAL(24, 6), refunded DECIMAL(24, 6), currency TEXT, date_text TEXT, day DATE,
-  updated_at TIMESTAMPTZ, document_id TEXT, is_nested BOOLEAN, order_discount DECIMAL(24, 6),
-  order_refunded DECIMAL(24, 6), subtotal DECIMAL(24, 6), shipping DECIMAL(24, 6), tax DECIMAL(24, 6), order_charged DECIMAL(24, 6), kind TEXT);
+  updated_at TIMESTAMPTZ, document_id TEXT, record_number BIGINT, order_discount DECIMAL(24, 6),
+  order_refunded DECIMAL(24, 6), subtotal DECIMAL(24, 6), shipping DECIMAL(24, 6), tax DECIMAL(24, 6),
+  order_charged DECIMAL(24, 6), kind TEXT);
 CREATE TABLE customers (
   export INT, file_no INT, line BIGINT, number BIGINT, record_text TEXT, customer_id TEXT, email TEXT,
   first_name TEXT, last_name TEXT, region TEXT, kind TEXT);
@@ -32,8 +33,14 @@ class _Fields:
 
     def __init__(self, records: Records) -> None:
         self.layout = records.layout
+        # Names in SQL, and the files of one export, may differ in capital letters.
+        made = {name.lower(): column for name, column in records.columns.items()}
         self._columns = {
-            name: [records.columns[column] for column in columns if column in records.columns]
+            name: [
+                records.columns.get(column) or made[column.lower()]
+                for column in columns
+                if column.lower() in made
+            ]
             for name, columns in records.layout.fields.items()
         }
 
@@ -160,7 +167,7 @@ def _order_lines(fields: _Fields, records: Records, export: int) -> str:
       {fields.size("discount")} AS discount, {fields.size("refunded")} AS refunded, {fields.currency()} AS currency,
       {fields.text("date")} AS date_text, {fields.day("date")} AS day,
       {fields.moment("updated_at")} AS updated_at, {fields.text("document_id", "id")} AS document_id,
-      {str(records.layout.records is not None).lower()} AS is_nested,
+      {"_record" if records.has_orders else "NULL::BIGINT"} AS record_number,
       {fields.size("order_discount")} AS order_discount, {fields.size("order_refunded")} AS order_refunded,
       {fields.number("subtotal")} AS subtotal, {fields.number("shipping")} AS shipping, {fields.number("tax")} AS tax,
       {fields.number("charged")} AS order_charged

@@ -18,14 +18,14 @@ CREATE TABLE ranked AS
     row_number() OVER (PARTITION BY export ORDER BY delivered NULLS FIRST, day NULLS FIRST, changed, file) AS rank
   FROM files LEFT JOIN reached USING (export, file_no);
 CREATE TABLE versions AS
-  SELECT export, order_id, file_no, CASE WHEN is_nested THEN updated_at END AS record,
-    row_number() OVER (PARTITION BY export, order_id ORDER BY max(updated_at), rank, record) AS version
+  SELECT export, order_id, file_no, record_number,
+    row_number() OVER (PARTITION BY export, order_id ORDER BY max(updated_at), rank, record_number) AS version
   FROM lines JOIN ranked USING (export, file_no)
   WHERE order_id IS NOT NULL AND updated_at IS NOT NULL
-  GROUP BY export, order_id, file_no, record, rank;
+  GROUP BY export, order_id, file_no, record_number, rank;
 UPDATE lines SET kind = 'superseded' FROM versions
   WHERE lines.export = versions.export AND lines.order_id = versions.order_id AND lines.file_no = versions.file_no
-    AND (record IS NULL OR lines.updated_at = record)
+    AND lines.record_number IS NOT DISTINCT FROM versions.record_number
     AND version < (SELECT max(version) FROM versions AS newer
       WHERE newer.export = versions.export AND newer.order_id = versions.order_id);
 CREATE TABLE parts AS
@@ -45,8 +45,8 @@ UPDATE lines SET kind = 'superseded' FROM replaced
 """If the records say when the order was changed, its newest version replaces all older ones. Otherwise an order that
 two files have with the same product, or a return that two files have, is taken from the newer file. The newer one is
 that of the later day in its path; without one, the file whose sales reach further (single days far off do not count),
-or that was changed later. If an order's files share no product, each has a part of the order. Where
-records name a document, that one is taken from the newer file instead of the order.
+or that was changed later. If an order's files share no product, each has a part of the order. Where records name a
+document, that is taken from the newer file, and not the order.
 """
 
 KNOWN = """
@@ -147,7 +147,7 @@ CREATE TABLE reconciled AS
     FROM lines WHERE kind = 'sale' GROUP BY ALL)
   WHERE subtotal IS NOT NULL OR charged IS NOT NULL;
 """
-"""The arithmetic of each order: its lines are its subtotal, and with shipping, and tax if it is apart, what was paid."""
+"""The arithmetic of each order: its lines are its subtotal, with shipping, and tax if it is apart, what was paid."""
 
 STEPS = (NEWEST, KNOWN, DISCOUNTS, RETURNED, CHARGED, RECONCILED)
 """What happens to the lines, in this order."""

@@ -4,13 +4,15 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from itertools import pairwise
 from typing import Literal, cast, get_args
 
+from cip_assets.sources.arithmetic import by_order, is_of_order, prove
 from cip_assets.sources.config import DateOrder, FieldName, Kind, KindName, Layout, literal
+from cip_assets.sources.prepare import prepare
 from cip_assets.sources.presets import PresetLayout, layout_for
+from cip_assets.sources.values import day, number
 
 State = Literal["proved", "chosen", "asked", "unknown"]
 """How sure a finding is. Proved by the contents; chosen by the name, and the contents fit; asked, because the contents
@@ -39,17 +41,57 @@ NAMES: Mapping[FieldName, str] = {
 }
 """The names of each field's columns, the best first, in lower case, without blanks and signs; ``#`` counts as no."""
 
+ORDER_NAMES: Mapping[FieldName, str] = {
+    "charged": "ordertotal grandtotal totalpaid amountpaid paid totalcharged charged paymenttotal total totalprice "
+    "totalamount gesamtbetrag gesamtsumme bestellsumme gesamt",
+    "subtotal": "subtotal ordersubtotal subtotalprice goodstotal goods merchandise itemstotal warenwert zwischensumme",
+    "shipping": "shipping shippingcost shippingtotal shippingamount shippingprice ordershipping shippingfee postage "
+    "delivery deliverycost deliveryprice freight versand versandkosten porto",
+    "tax": "tax taxes taxtotal totaltax taxamount ordertax salestax vat mwst",
+    "order_discount": "discounttotal totaldiscount totaldiscounts orderdiscount cartdiscount voucher discountamount "
+    "discount rabatt",
+    "order_refunded": "refundedtotal totalrefunded orderrefunded refundtotal refundedamount amountrefunded "
+    "refundamount refunded refund refundsamount erstattet erstattung",
+}
+"""The names of the columns with amounts of an order."""
+
+ITEM = "item."
+"""How the columns of an order's lines begin, if they are in lists."""
+
+ITEM_NAMES: Mapping[FieldName, str] = {
+    "product_id": "sku productid variantid id",
+    "product_name": "name title",
+    "unit_price": "price unitprice",
+    "line_total": "total amount subtotal",
+    "discount": "discount discountamount totaldiscount",
+}
+LINE_FIELDS: Sequence[FieldName] = (
+    "product_id",
+    "product_name",
+    "category",
+    "quantity",
+    "unit_price",
+    "line_total",
+    "discount",
+    "refunded",
+)
 NEEDED: Sequence[FieldName] = ("order_id", "date")
-STATUS = re.compile(r"status|cancel|storn|zustand|^(transaction|line|record)?type$|^(remark|bemerkung)$")
+STATUS = re.compile(
+    r"stat(us|e)$|status|cancel|storn|zustand|^(transaction|line|record)?type$|^(remark|bemerkung)$"
+)
 """Names of columns that say whether an order counts, without blanks and signs."""
 
-FREE_TEXT = ("remark", "bemerkung")
+NOT_PAYMENT = re.compile(r"fulfil|ship|deliver|track|versand|liefer")
+"""Names of columns whose status says nothing about payment."""
+
+TEST_FLAG = re.compile(r"^(is)?(test|sandbox)(mode|order)?$")
+FREE_TEXT = ("remark", "bemerkung", "state", "addressstate", "shippingstate", "billingstate", "region")
 FEW_VALUES = 20
 """The most different values of a column that says whether an order counts."""
 
 STATUS_WORDS: Sequence[tuple[str, KindName]] = (
     (r"cancel|storn|annul|void|отмен|anulow", "cancelled"),
-    (r"pending|on.?hold|await|unpaid|^offen$", "awaiting_payment"),
+    (r"pending|on.?hold|await|unpaid|^(offen|open|new|draft)$", "awaiting_payment"),
     (r"fail|declin|^error", "failed"),
     (r"^test", "test"),
 )
@@ -67,11 +109,7 @@ NO_GOODS: Sequence[tuple[str, KindName]] = (
     (r"^(vat|sales tax|tax|mwst)", "tax"),
     (r"^(gift ?card|voucher|gutschein)", "gift_card"),
 )
-DATE_PARTS = {
-    "ymd": re.compile(r"(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})"),
-    "mdy": re.compile(r"(?P<m>\d{1,2})[-/.](?P<d>\d{1,2})[-/.](?P<y>\d{4})"),
-    "dmy": re.compile(r"(?P<d>\d{1,2})[-/.](?P<m>\d{1,2})[-/.](?P<y>\d{4})"),
-}
+AMOUNTS: Sequence[FieldName] = ("unit_price", "line_total")
 MOST = 0.75
 """The share of the values that must fit: some may be broken."""
 
@@ -101,44 +139,61 @@ class Proposal:
     stops: Sequence[str] = field(default=())
 
 
-def propose(header: Sequence[str], rows: Rows, date_order: DateOrder | None = None) -> Proposal | None:
+def propose(
+    header: Sequence[str], rows: Rows, date_order: DateOrder | None = None, records: str = "records"
+) -> Proposal | None:
     """A layout for files with this header; None if they hold no order lines.
 
     Args:
         header: the names of the columns.
         rows: the first records of the files, by column. Absent and blank values are left out.
         date_order: the answer of a person, if the dates allow several.
+        records: the name of the records in SQL.
 
     """
-    columns = {name: _column_for(name, header, rows) for name in NAMES}
-    if any(columns[name] is None for name in NEEDED) or not (columns["unit_price"] or columns["line_total"]):
+    prepared = prepare(records, header, rows, _column_for("order_id", header, rows))
+    read, rows = prepared.header, prepared.rows
+    chosen = {name: column for name in NAMES if (column := _column_for(name, read, rows))}
+    if "date" not in chosen and (dated := _dates(read, rows)):
+        chosen["date"] = dated[0]
+    if any(name not in chosen for name in NEEDED) or not {"unit_price", "line_total"} & set(chosen):
         return None
-    chosen = {name: column for name, column in columns.items() if column}
-    amounts_of = [column for name in ("unit_price", "line_total") if (column := columns[name])]
-    priced = [row[column] for column in amounts_of for row in rows if column in row]
+    priced = [row[chosen[name]] for name in AMOUNTS if name in chosen for row in rows if chosen[name] in row]
     decimal = _decimal(priced)
     findings, stops = [_of_decimal(priced, decimal)], []
-    amounts = _amounts(chosen, rows, decimal)
-    findings += [*amounts, *_discounts(chosen, amounts[0].field, rows, decimal)]
-    chosen = {name: column for name, column in chosen.items() if name not in {"unit_price", "line_total"}}
-    chosen |= {finding.field: finding.columns[0] for finding in amounts}
-    if any(finding.field == "discount" and not finding.columns for finding in findings):
-        del chosen["discount"]
-    stops += _unsupported(chosen, header, rows)
+    proof = prove(_version_keys(chosen), lambda name: _columns_for(name, read, rows), rows, decimal)
+    if proof:
+        chosen = {name: column for name, column in chosen.items() if name not in {*AMOUNTS, "discount"}}
+        chosen |= proof.fields
+        findings += [
+            Finding(name, (column,), "proved", proof.why, _examples(column, rows))
+            for name, column in proof.fields.items()
+        ]
+    else:
+        amounts = _amounts(chosen, rows, decimal)
+        findings += [*amounts, *_discounts(chosen, amounts[0].field, rows, decimal)]
+        chosen = {name: column for name, column in chosen.items() if name not in AMOUNTS}
+        chosen |= {finding.field: finding.columns[0] for finding in amounts}
+        if any(finding.field == "discount" and not finding.columns for finding in findings):
+            del chosen["discount"]
+        stops += _unsupported(chosen, rows)
+    chosen = _refunds(chosen, read, rows)
     order, found = _date_order(chosen["date"], rows, date_order)
     findings.append(found)
     if order is None:
         stops.append(f"{chosen['date']}: {found.why}; say which with --date-order dmy or --date-order mdy")
-    for name in NAMES:
+    for name in (*NAMES, *ORDER_NAMES):
         if name not in {finding.field for finding in findings}:
             findings.append(_finding(name, chosen.get(name), rows))
-    kinds, of_kinds = _kinds(chosen, header, rows)
+    kinds, of_kinds = _kinds(chosen, read, rows)
     fields: dict[str, tuple[str, ...]] = {name: (column,) for name, column in chosen.items()}
-    if people := _people(header, rows):
+    if people := _people(read, rows):
         fields["customer_id"] = people
     layout = Layout.model_validate(
         {
+            "name": records,
             "header": tuple(header),
+            "records": prepared.query,
             "fields": fields,
             "date_order": order or "ymd",
             "decimal": decimal,
@@ -146,7 +201,7 @@ def propose(header: Sequence[str], rows: Rows, date_order: DateOrder | None = No
         }
     )
     used = {column for columns in fields.values() for column in columns}
-    checked = [_with_others(finding, used, header, rows) for finding in findings]
+    checked = [_with_others(finding, used, read, rows) for finding in findings]
     return Proposal(layout, (*checked, *of_kinds), tuple(stops))
 
 
@@ -180,25 +235,28 @@ def _people(header: Sequence[str], rows: Rows) -> tuple[str, ...]:
     return (*emails, *ids)
 
 
-def _unsupported(chosen: Mapping[str, str], header: Sequence[str], rows: Rows) -> list[str]:
+def _unsupported(chosen: Mapping[str, str], rows: Rows) -> list[str]:
     """What would give wrong numbers if it was read record by record."""
-    found = []
-    nested = sorted({column for column in header for row in rows if row.get(column, "").startswith("[{")})
-    if nested:
-        found.append(
-            f"{nested[0]} holds lists of records, such as the lines of an order; export one record per line"
-        )
-    if "quantity" not in chosen and "line_total" in chosen and _is_repeated(chosen, rows):
-        found.append(
-            f"{chosen['line_total']} is the same on all records of an order, so it seems to be the order's; export the "
-            "quantity and the price of each record"
-        )
-    if once := _on_first_line_only(chosen["order_id"], header, rows):
-        found.append(
-            f"{', '.join(once[:3])} stand only on the first record of an order, so they cannot be read record by "
-            "record; export one record per line with all columns"
-        )
-    return found
+    if "quantity" in chosen or "line_total" not in chosen or not _is_repeated(chosen, rows):
+        return []
+    why = f"{chosen['line_total']} is the same on all records of an order, so it seems to be the order's"
+    return [f"{why}; export the quantity and the price of each record"]
+
+
+def _version_keys(chosen: Mapping[str, str]) -> list[str]:
+    """The columns that tell versions of orders apart."""
+    return [chosen[name] for name in ("order_id", "updated_at") if name in chosen]
+
+
+def _refunds(chosen: Mapping[str, str], header: Sequence[str], rows: Rows) -> dict[str, str]:
+    """The fields, with what was refunded as an amount of the order if it is the same on all of its records."""
+    orders = by_order(_version_keys(chosen), rows)
+    of_line = chosen.get("refunded")
+    if of_line and ("item" in plain(of_line) or not is_of_order(of_line, orders)):
+        return dict(chosen)
+    found = [column for column in _columns_for("order_refunded", header, rows) if is_of_order(column, orders)]
+    kept = {name: column for name, column in chosen.items() if name != "refunded"}
+    return {**kept, "order_refunded": found[0]} if found else dict(chosen)
 
 
 def _is_repeated(chosen: Mapping[str, str], rows: Rows) -> bool:
@@ -209,21 +267,6 @@ def _is_repeated(chosen: Mapping[str, str], rows: Rows) -> bool:
             amounts[row[chosen["order_id"]]].append(row[chosen["line_total"]])
     long = [found for found in amounts.values() if len(found) > 1]
     return len(long) > 1 and all(len(set(found)) == 1 for found in long)
-
-
-def _on_first_line_only(order: str, header: Sequence[str], rows: Rows) -> list[str]:
-    """The columns that have a text only on the first record of the orders with several records."""
-    orders: dict[str, list[Mapping[str, str]]] = defaultdict(list)
-    for row in rows:
-        if order in row:
-            orders[row[order]].append(row)
-    long = [found for found in orders.values() if len(found) > 1]
-    return [
-        column
-        for column in header
-        if sum(column in first for first, *_ in long) > len(long) / 2
-        and not any(column in row for _, *others in long for row in others)
-    ]
 
 
 def known(
@@ -268,9 +311,41 @@ def _columns_for(name: FieldName, header: Sequence[str], rows: Rows) -> list[str
         enough = len(values) >= NEARLY_ALL * len(rows) if name in NEEDED else bool(values)
         return not rows or (enough and (test is None or _share(values, test) >= MOST))
 
-    words = NAMES[name].split()
-    named = [column for column in header if plain(column) in words and fits(column)]
-    return sorted(named, key=lambda column: words.index(plain(column)))
+    named = [(rank, column) for column in header if (rank := _rank(name, column, header)) is not None]
+    return [column for _, column in sorted(named, key=lambda found: found[0]) if fits(column)]
+
+
+def _rank(name: FieldName, column: str, header: Sequence[str]) -> int | None:
+    """How well a column's name fits a field: the less the better; None if it does not."""
+    words = {**NAMES, **ORDER_NAMES}[name].split()
+    is_nested = any(other.startswith(ITEM) for other in header)
+    if is_nested and column.startswith(ITEM) != (name in LINE_FIELDS):
+        return None
+    if column.startswith(ITEM):
+        own = [*words, *ITEM_NAMES.get(name, "").split()]
+        names = [plain(column.removeprefix(ITEM)), plain(column)]
+    else:
+        own = words
+        last = plain(column.rsplit(".", 1)[-1])
+        names = [plain(column), *([last] if "." in column and last not in {"id", "name"} else [])]
+    return min((own.index(found) for found in names if found in own), default=None)
+
+
+OTHER_DATES = re.compile(
+    r"updat|modif|paid|ship|deliver|cancel|refund|return|birth|due|clos|complet|fulfil", re.IGNORECASE
+)
+
+
+def _dates(header: Sequence[str], rows: Rows) -> list[str]:
+    """The columns with a day on nearly all records that do not say the day of something else."""
+    found = {column: [row[column] for row in rows if column in row] for column in header}
+    return [
+        column
+        for column, values in found.items()
+        if not OTHER_DATES.search(column)
+        and len(values) >= NEARLY_ALL * len(rows)
+        and _share(values, _is_date) >= MOST
+    ]
 
 
 def _share(values: Sequence[str], test: Callable[[str], bool]) -> float:
@@ -278,7 +353,7 @@ def _share(values: Sequence[str], test: Callable[[str], bool]) -> float:
 
 
 def _is_date(text: str) -> bool:
-    return any(_day(text, order) for order in ("ymd", "mdy", "dmy"))
+    return any(day(text, order) for order in ("ymd", "mdy", "dmy"))
 
 
 def _is_number(text: str) -> bool:
@@ -297,6 +372,7 @@ _FITS: Mapping[str, Callable[[str], bool]] = {
     "line_total": _has_digit,
     "discount": _is_number,
     "refunded": _is_number,
+    **dict.fromkeys(ORDER_NAMES, _is_number),
 }
 """What most values of a column must be."""
 
@@ -312,21 +388,6 @@ def _finding(name: str, column: str | None, rows: Rows) -> Finding:
 
 
 # --- numbers --------------------------------------------------------------------------------------------------
-
-
-def number(text: str, decimal: str) -> Decimal | None:
-    """A number as shops write it: with a currency, a minus at either end, or a sign between thousands."""
-    bare = re.sub(r"[\s'\u2019\u00a0\u202f]", "", text)
-    bare = re.sub(r"^[^-+(\d.,]+[.,]?|[^-)\d.,]+$|[.,]-$", "", bare)
-    if re.fullmatch(r"[(].*[)]", bare):
-        bare = f"-{bare[1:-1]}"
-    if bare.endswith("-"):
-        bare = f"-{bare[:-1]}"
-    bare = bare.replace(".", "").replace(",", ".") if decimal == "," else bare.replace(",", "")
-    try:
-        return Decimal(bare) if re.fullmatch(r"[+-]?(\d+[.]?\d*|[.]\d+)", bare) else None
-    except InvalidOperation:
-        return None
 
 
 def _decimal(values: Sequence[str]) -> Literal[".", ","]:
@@ -430,22 +491,10 @@ def _discounts(chosen: Mapping[str, str], amount: str, rows: Rows, decimal: str)
 # --- dates ----------------------------------------------------------------------------------------------------
 
 
-def _day(text: str, order: str) -> date | None:
-    found = DATE_PARTS[order].match(text)
-    if not found:
-        return None
-    try:
-        return date(int(found["y"]), int(found["m"]), int(found["d"]))
-    except ValueError:
-        return None
-
-
 def _date_order(column: str, rows: Rows, answer: DateOrder | None) -> tuple[DateOrder | None, Finding]:
     """The order of day and month, if the values allow only one."""
     values = [row[column] for row in rows if column in row]
-    fits = {
-        text: [name for name in get_args(DateOrder) if _day(text, name)] for text in dict.fromkeys(values)
-    }
+    fits = {text: [name for name in get_args(DateOrder) if day(text, name)] for text in dict.fromkeys(values)}
     counts = Counter(name for text in values for name in fits[text])
     best = max(counts.values(), default=0)
     orders = [name for name in get_args(DateOrder) if counts[name] == best]
@@ -492,8 +541,12 @@ def _kinds(chosen: Mapping[str, str], header: Sequence[str], rows: Rows) -> tupl
         if STATUS.search(name) and name.endswith("at") and any(map(_is_date, values)):
             kinds.append(_kind("cancelled", f"record[{literal(column)}] IS NOT NULL"))
             findings.append(Finding("kind", (column,), "asked", "a record with this date is not counted"))
+        elif TEST_FLAG.search(name):
+            kinds.append(_kind("test", f"lower(record[{literal(column)}]) IN ('true', '1', 'yes')"))
         elif STATUS.search(name) and 0 < len(values) <= FEW_VALUES:
             words = [*STATUS_WORDS, *(TYPE_WORDS if name.endswith("type") else ())]
+            if NOT_PAYMENT.search(name):
+                words = [(pattern, kind) for pattern, kind in words if kind != "awaiting_payment"]
             kinds += _by_words(column, words)
             known = [pattern for pattern, _ in words]
             if name in FREE_TEXT:

@@ -40,6 +40,8 @@ class Records:
     columns: Mapping[str, str]
     staged: Sequence[str]
     """The tables with the lines that the records come from."""
+    has_orders: bool = False
+    """Whether the SQL says with ``_record`` which lines of an order are one version of it."""
 
 
 def stage(
@@ -145,8 +147,10 @@ def _records(
         query = next((layout.records for _, layout in members_of if layout.records), None)
         if query:
             made = f"records_{number}_{place}"
-            columns = {column: f"{_quoted(column)}::TEXT" for column in _run(connection, made, query)}
-            yield Records(members_of[0][1], made, columns, [table for table, _ in members_of])
+            names = _run(connection, made, query)
+            columns = {name: f"{_quoted(name)}::TEXT" for name in names if name != "_record"}
+            staged = [table for table, _ in members_of]
+            yield Records(members_of[0][1], made, columns, staged, has_orders="_record" in names)
         else:
             for table, layout in members_of:
                 if layout.fields:

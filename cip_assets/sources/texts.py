@@ -23,10 +23,11 @@ CREATE MACRO with_point(x, decimal_sign) AS list_transform([x], lambda v:
     ELSE replace(v, ',', '.')
   END)[1];
 CREATE MACRO number(x, decimal_sign) AS
-  try_cast(with_point(in_front(bare(x)), decimal_sign) AS DECIMAL(24, 6));
+  try_cast(nullif(regexp_extract(with_point(in_front(bare(x)), decimal_sign),
+    '^[-+]?(?:[0-9]+[.]?[0-9]*|[.][0-9]+)$'), '') AS DECIMAL(24, 6));
 
-CREATE MACRO a_day(x) AS
-  try_cast(regexp_replace(regexp_extract(x, '^(?:\d{4}|\d{2})-\d{1,2}-\d{1,2}$'), '^(\d{2}-\d+-\d+)$', '20\1') AS DATE);
+CREATE MACRO a_day(x) AS try_cast(regexp_replace(
+  regexp_extract(x, '^=((?:\d{4}|\d{2})-\d{1,2}-\d{1,2})$', 1), '^(\d{2}-\d+-\d+)$', '20\1') AS DATE);
 CREATE MACRO month_numbers(x) AS regexp_replace(regexp_replace(regexp_replace(regexp_replace(
   regexp_replace(regexp_replace(regexp_replace(regexp_replace(
   regexp_replace(regexp_replace(regexp_replace(regexp_replace(x,
@@ -43,14 +44,14 @@ CREATE MACRO month_numbers(x) AS regexp_replace(regexp_replace(regexp_replace(re
   '-(?i)(nov)\pL*-', '-11-'),
   '-(?i)(de[cz])\pL*-', '-12-');
 CREATE MACRO named_day(x) AS month_numbers(regexp_replace(regexp_replace(x,
-  '^(?:\pL+\W+)?(\d{1,2})[-. ]+(\pL{3,9})[-., ]+(\d{4}|\d{2})(?:\D.*)?$', '\3-\2-\1'),
-  '^(?:\pL+\W+)?(\pL{3,9})[-. ]+(\d{1,2})(?:st|nd|rd|th)?[-, ]+(\d{4}|\d{2})(?:\D.*)?$', '\3-\1-\2'));
+  '^(?:\pL+\W+)?(\d{1,2})[-. ]+(\pL{3,9})[-., ]+(\d{4}|\d{2})(?:\D.*)?$', '=\3-\2-\1'),
+  '^(?:\pL+\W+)?(\pL{3,9})[-. ]+(\d{1,2})(?:st|nd|rd|th)?[-, ]+(\d{4}|\d{2})(?:\D.*)?$', '=\3-\1-\2'));
 CREATE MACRO ymd(x) AS a_day(regexp_replace(regexp_replace(named_day(x),
-  '^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:\D.*)?$', '\1-\2-\3'), '^(\d{4})(\d{2})(\d{2})(?:[T ].*)?$', '\1-\2-\3'));
+  '^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:\D.*)?$', '=\1-\2-\3'), '^(\d{4})(\d{2})(\d{2})(?:[T ].*)?$', '=\1-\2-\3'));
 CREATE MACRO mdy(x) AS a_day(regexp_replace(x,
-  '^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})(?:\D.*)?$', '\3-\1-\2'));
+  '^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})(?:\D.*)?$', '=\3-\1-\2'));
 CREATE MACRO dmy(x) AS a_day(regexp_replace(x,
-  '^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})(?:\D.*)?$', '\3-\2-\1'));
+  '^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})(?:\D.*)?$', '=\3-\2-\1'));
 
 CREATE MACRO clock(x) AS regexp_extract(x, '(\d{1,2}):(\d{2})(?::\d{2})?(?:[.]\d+)?\s*([AaPp]?)', ['h', 'm', 'half']);
 CREATE MACRO minutes(x) AS

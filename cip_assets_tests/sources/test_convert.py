@@ -376,7 +376,8 @@ def test_kinds_that_are_no_sql_are_named(tmp_path: Path) -> None:
     )
     put(tmp_path, "a.csv", "1,2024-01-05,ann,P1,Tea,1,10.00,")
     with pytest.raises(
-        PlatformError, match=r'^sources\.yaml: exports\.0, layout records: its kinds are no valid SQL: .*"state"'
+        PlatformError,
+        match=r'^sources\.yaml: exports\.0, layout records: its kinds are no valid SQL: .*"state"',
     ):
         converted(tmp_path, layout)
 
@@ -384,3 +385,240 @@ def test_kinds_that_are_no_sql_are_named(tmp_path: Path) -> None:
 def test_a_pattern_without_a_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(PlatformError, match=r"^sources\.yaml: no file matches '\*\.csv'"):
         converted(tmp_path)
+
+
+# --- amounts of orders, versions, currencies -------------------------------------------------------------------
+
+SHOP = ("Order", "Day", "Buyer", "Item", "Total", "Voucher", "Refund", "Paid", "Currency", "Changed")
+SHOP_LAYOUT = Layout.model_validate(
+    {
+        "header": SHOP,
+        "fields": {
+            "order_id": "Order",
+            "date": "Day",
+            "customer_id": "Buyer",
+            "product_id": "Item",
+            "line_total": "Total",
+            "order_discount": "Voucher",
+            "order_refunded": "Refund",
+            "charged": "Paid",
+            "currency": "Currency",
+            "updated_at": "Changed",
+        },
+    }
+)
+
+
+def shop(folder: Path, *lines: str, name: str = "a.csv", **given: str) -> Summary:
+    """Convert records of SHOP, with cells between bars."""
+    put(folder, name, *(line.replace(" ", "").replace("|", ",") for line in lines), header=",".join(SHOP))
+    return convert(sources(SHOP_LAYOUT).model_copy(update=given), folder, folder / "landing")
+
+
+def column(rows: list[dict[str, str]], name: str) -> list[str]:
+    return [row[name] for row in rows]
+
+
+def test_amounts_of_an_order_count_once_on_each_record_or_on_the_first(tmp_path: Path) -> None:
+    found = shop(
+        tmp_path,
+        "1 | 2024-01-05 | ann | P1 | 10 | 3 | 0 | 25 | EUR |",
+        "1 | 2024-01-05 | ann | P2 | 20 | 3 | 0 | 25 | EUR |",
+        "2 | 2024-01-06 | bob | P1 | 10 |   |   | 14 | EUR |",
+    )
+    assert (found.sold, found.charged, found.currency) == (Decimal("37.00"), Decimal("39.00"), "EUR")
+    rows = landed(tmp_path, "transactions", "2024-01")
+    assert column(rows, "amount") == ["9.000000", "18.000000", "10.000000"]
+    assert column(rows, "charged") == ["8.330000", "16.670000", "14.000000"]  # adds up to 25.00
+    assert column(rows, "currency") == ["EUR"] * 3
+
+
+@pytest.mark.parametrize(
+    ("refund", "goods"),
+    [("34", "30.00"), ("40", "30.00"), ("31", "30.00"), ("12", "12.00")],
+    ids=["all that was paid", "more than was paid", "more than the goods", "a part"],
+)
+def test_the_goods_part_of_a_refund(tmp_path: Path, refund: str, goods: str) -> None:
+    found = shop(
+        tmp_path,
+        f"1 | 2024-01-05 | ann | P1 | 10 | | {refund} | 34 | EUR |",
+        f"1 | 2024-01-05 | ann | P2 | 20 | | {refund} | 34 | EUR |",
+    )
+    assert (found.returned, found.refunded) == (Decimal(goods), Decimal(refund))
+    (row,) = landed(tmp_path, "returns", "2024-01")
+    assert (row["order_id"], row["amount"], row["refunded"]) == ("1", f"{goods}0000", f"{refund}.000000")
+
+
+def test_the_newest_version_of_an_order_replaces_all_of_its_lines(tmp_path: Path) -> None:
+    found = shop(
+        tmp_path,
+        "1 | 2024-01-05 | ann | P1 | 10 | | | | | 2024-01-05T10:00:00Z",
+        "1 | 2024-01-05 | ann | P2 | 20 | | | | | 2024-01-05T10:00:00Z",
+        "1 | 2024-01-05 | ann | P3 | 12 | | | | | 2024-01-05T11:30:00+01:00",
+    )
+    # 11:30 in the next zone is 10:30. Each version in a file of its own would do the same.
+    assert kinds(found)["sale"] == (3, "42.00")  # one file has one version of an order
+    (tmp_path / "a.csv").unlink()
+    shop(tmp_path, "1 | 2024-01-05 | ann | P3 | 12 | | | | | 2024-01-05T11:30:00+01:00", name="a.csv")
+    found = shop(
+        tmp_path,
+        "1 | 2024-01-05 | ann | P1 | 10 | | | | | 2024-01-05T10:00:00Z",
+        "1 | 2024-01-05 | ann | P2 | 20 | | | | | 2024-01-05T10:00:00Z",
+        name="b.csv",
+    )
+    assert kinds(found) == {"superseded": (2, "30.00"), "sale": (1, "12.00")}
+
+
+def test_several_currencies_without_rates_have_no_total(tmp_path: Path) -> None:
+    lines = (
+        "1 | 2024-01-05 | ann | P1 | 10 | | | 10 | EUR |",
+        "2 | 2024-01-06 | bob | P1 | 20 | | | 20 | USD |",
+        "3 | 2024-02-06 | bob | P1 | 30 | | | 30 | USD |",
+        "4 | 2024-02-07 | cid | P1 | 40 | | | 40 |     |",
+    )
+    found = shop(tmp_path, *lines)
+    assert (found.orders, found.sold, found.charged, found.currency) == (4, None, None, "mixed")
+    rows = landed(tmp_path, "transactions", "2024-01")
+    assert [(row["amount"], row["original_amount"], row["currency"]) for row in rows] == [
+        ("", "10.000000", "EUR"),
+        ("", "20.000000", "USD"),
+    ]
+    (tmp_path / "rates.txt").write_text(
+        "day,currency,rate\n2024-01-01,USD,0.9\n2024-02-01,USD,0.95\n", encoding="utf-8"
+    )
+    found = shop(tmp_path, *lines, currency="EUR", rates="rates.txt")
+    assert found.sold is None  # nobody knows what the last order cost
+    found = shop(tmp_path, *lines[:3], currency="EUR", rates="rates.txt")
+    assert (found.sold, found.charged) == (Decimal("56.50"), Decimal("56.50"))  # 10 + 20 * 0.9 + 30 * 0.95
+
+
+def test_one_currency_is_that_of_records_that_do_not_name_it(tmp_path: Path) -> None:
+    found = shop(
+        tmp_path,
+        "1 | 2024-01-05 | ann | P1 | 10   | | | | EUR |",
+        "2 | 2024-01-06 | bob | P1 | 20   | | | |     |",
+        "3 | 2024-01-06 | bob | P1 | €5   | | | |     |",
+    )
+    assert (found.sold, found.currency) == (Decimal("35.00"), "EUR")
+
+
+def test_a_dollar_sign_is_the_dollar_that_others_name(tmp_path: Path) -> None:
+    lines = ("1 | 2024-01-05 | ann | P1 | 10 | | | | CAD |", "2 | 2024-01-06 | bob | P1 | $20 | | | | |")
+    assert shop(tmp_path, *lines).currency == "CAD"
+    assert shop(tmp_path, lines[0].replace("CAD", "EUR"), lines[1]).currency == "mixed"
+    assert shop(tmp_path, lines[1]).currency is None
+
+
+def test_rates_that_cannot_be_read_are_named_with_their_line(tmp_path: Path) -> None:
+    (tmp_path / "rates.txt").write_text(
+        "day,currency,rate\n2024-01-01,USD,0.9\n2024-02-01,USD,x\n", encoding="utf-8"
+    )
+    with pytest.raises(PlatformError, match=r"rates\.txt, line 3: .* day \(2024-01-31\), currency"):
+        shop(tmp_path, "1 | 2024-01-05 | ann | P1 | 10 | | | | EUR |", currency="EUR", rates="rates.txt")
+
+
+def test_without_any_buyer_the_buyers_are_unknown(tmp_path: Path) -> None:
+    found = shop(tmp_path, "1 | 2024-01-05 | | P1 | 10 | | | | |")
+    assert (found.orders, found.buyers, found.guest_orders) == (1, None, None)
+
+
+def test_a_discount_of_no_order_is_taken_off_an_earlier_order_of_the_customer(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        "a.csv",
+        "1,2024-01-05,ann,P1,Tea,2,50.00,",
+        "2,2024-01-06,ann,P1,Tea,1,5.00,",
+        "3,2024-01-06,bob,P1,Tea,1,90.00,",
+        "D1,2024-01-07,ann,DISCOUNT,,-1,12.50,",
+    )
+    assert converted(tmp_path).sold == Decimal("182.50")
+    rows = landed(tmp_path, "transactions", "2024-01")
+    assert column(rows, "amount") == ["87.500000", "5.000000", "90.000000"]
+
+
+# --- records made by SQL ----------------------------------------------------------------------------------------
+
+WIDE = ("Order", "Day", "Item 1", "Price 1", "Item 2", "Price 2")
+SQL = """\
+SELECT _file, _line, "Order", "Day", "Item 1" AS item, "Price 1" AS price FROM wide
+UNION ALL
+SELECT _file, _line, "Order", "Day", "Item 2", "Price 2" FROM wide WHERE "Item 2" IS NOT NULL AND "Note" IS NULL
+"""
+
+
+def wide(folder: Path, sql: str = SQL) -> Summary:
+    (folder / "sources").mkdir(exist_ok=True)
+    layout = Layout.model_validate(
+        {
+            "name": "wide",
+            "header": WIDE,
+            "absent": ["Note"],
+            "records": {"name": "sources/wide.sql", "sql": sql},
+            "fields": {"order_id": "Order", "date": "Day", "product_id": "item", "line_total": "price"},
+        }
+    )
+    return converted(folder, layout)
+
+
+def test_sql_makes_the_records_and_each_keeps_its_place(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        "a.csv",
+        "1,2024-01-05,P1,10,P2,5",
+        "2,2024-01-06,P1,10,,",
+        "3,2024-01-06",
+        header=",".join(WIDE),
+    )
+    found = wide(tmp_path)
+    assert kinds(found) == {"sale": (3, "25.00"), "broken": (1, "0")}
+    rows = landed(tmp_path, "transactions", "2024-01")
+    assert [(row["transaction_id"], row["export_line"], row["amount"]) for row in rows] == [
+        ("1-1", "2", "10.000000"),
+        ("1-2", "2", "5.000000"),
+        ("2-1", "3", "10.000000"),
+    ]
+
+
+def test_a_line_that_sql_leaves_out_is_named(tmp_path: Path) -> None:
+    put(tmp_path, "a.csv", "1,2024-01-05,P1,10,,", "2,2024-01-06,P1,20,,", header=",".join(WIDE))
+    found = wide(tmp_path, """SELECT *, "Item 1" AS item, "Price 1" AS price FROM wide WHERE "Order" = '1'""")
+    assert kinds(found) == {"not_used": (1, "0"), "sale": (1, "10.00")}
+    left_out = (tmp_path / "landing" / "_left_out.csv").read_text("utf-8").splitlines()[1:]
+    assert left_out == ['a.csv,3,not_used,"2,2024-01-06,P1,20,,"']
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        (
+            "SELECT _file, _line,\n  nothing FROM wide",
+            r"^sources/wide\.sql, line 2: .*nothing.*; correct the SQL$",
+        ),
+        ("SELECT _file FROM wide", r"^sources/wide\.sql: its records have no _line; select both"),
+    ],
+)
+def test_wrong_sql_is_named_with_its_line(tmp_path: Path, sql: str, message: str) -> None:
+    put(tmp_path, "a.csv", "1,2024-01-05,P1,10,,", header=",".join(WIDE))
+    with pytest.raises(PlatformError, match=message):
+        wide(tmp_path, sql)
+
+
+def test_an_order_that_is_one_record_with_several_lines_has_versions_in_one_file(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        "a.csv",
+        "1,2024-01-05,P1,10,P2,5",
+        "1,2024-01-05,P1,10,P2,5",  # sent twice
+        "2,2024-01-06,P1,10,,",
+        header=",".join(WIDE),
+    )
+    layout = Layout.model_validate(
+        {
+            "name": "wide",
+            "header": WIDE,
+            "absent": ["Note"],
+            "records": {"name": "wide.sql", "sql": SQL.replace("_line,", "_line, _line AS _record,")},
+            "fields": {"order_id": "Order", "date": "Day", "line_total": "price", "updated_at": "Day"},
+        }
+    )
+    assert kinds(converted(tmp_path, layout)) == {"sale": (3, "25.00"), "superseded": (2, "15.00")}

@@ -25,10 +25,8 @@ def kinds(summary: Summary) -> dict[str, int]:
 
 
 def rows(*lines: str, by: str = ",") -> str:
-    """Lines whose fields are given with blanks between them, ``-`` for an empty one and ``_`` for a blank."""
-    fields = (
-        ["" if field == "-" else field.replace("_", " ") for field in line.split()] for line in lines
-    )
+    """Lines whose fields are given with blanks between them, ``-`` for an empty one and ``~`` for a blank."""
+    fields = (["" if field == "-" else field.replace("~", " ") for field in line.split()] for line in lines)
     return "".join(by.join(found) + "\n" for found in fields)
 
 
@@ -59,7 +57,11 @@ def test_a_preset_names_the_columns_that_it_uses(name: str) -> None:
         named = {*layout.has, *layout.may_lack}
         used = {column for columns in layout.fields.values() for column in columns}
 
-        assert layout.records or used <= named or layout.fields.keys() - {"order_id", "customer_id", "line_total"}
+        assert (
+            layout.records
+            or used <= named
+            or layout.fields.keys() - {"order_id", "customer_id", "line_total"}
+        )
         assert preset.refused or not layout.fields or {"date", "customer_id"} & set(layout.fields)
 
 
@@ -78,7 +80,7 @@ def test_tax_on_amazon_com_is_apart_and_a_newer_state_replaces_the_whole_order(t
             AMAZON,
             "1-1 2025-01-02T10:00:00+00:00 2025-01-03T10:00:00+00:00 Shipped Amazon.com Shipped 2 USD 20.00 1.60 - - A",
             "1-1 2025-01-02T10:00:00+00:00 2025-01-03T10:00:00+00:00 Shipped Amazon.com Shipped 1 USD 5.00 0.40 - - B",
-            "1-2 2025-01-03T10:00:00+00:00 2025-01-03T11:00:00+00:00 Shipped Non-Amazon_US Shipped 1 - - - - - A",
+            "1-2 2025-01-03T10:00:00+00:00 2025-01-03T11:00:00+00:00 Shipped Non-Amazon~US Shipped 1 - - - - - A",
             by="\t",
         ),
         all_2025_01_09__txt=rows(
@@ -119,12 +121,10 @@ def test_the_first_version_of_amazons_settlements_is_read(tmp_path: Path) -> Non
     assert (found.returned, found.refunded, found.currency) == (Decimal("6.00"), Decimal("6.00"), "EUR")
 
 
-ETSY_ITEMS = (
-    "Sale_Date Item_Name Buyer Quantity Price Discount_Amount Item_Total Currency Transaction_ID Listing_ID Date_Paid Order_ID"
-)
+ETSY_ITEMS = "Sale~Date Item~Name Buyer Quantity Price Discount~Amount Item~Total Currency Transaction~ID Listing~ID Date~Paid Order~ID"
 ETSY_ORDERS = (
-    "Sale_Date Order_ID Buyer_User_ID Number_of_Items Order_Value Discount_Amount Shipping Sales_Tax Order_Total Status "
-    "Adjusted_Order_Total"
+    "Sale~Date Order~ID Buyer~User~ID Number~of~Items Order~Value Discount~Amount Shipping Sales~Tax Order~Total Status "
+    "Adjusted~Order~Total"
 )
 
 
@@ -134,13 +134,13 @@ def test_an_adjusted_total_of_0_that_all_etsy_orders_have_is_no_refund(tmp_path:
         items__csv=rows(
             ETSY_ITEMS,
             "01/13/25 Cup - 2 $9.00 0.00 $18.00 USD 71 501 01/13/2025 #31",
-            "01/14/25 Cup Ann_(ann) 1 $9.00 0.00 $9.00 USD 72 501 01/14/2025 #32",
-            "01/15/25 Cup Ann_(ann) 1 $9.00 0.00 $9.00 USD 73 501 - #33",
+            "01/14/25 Cup Ann~(ann) 1 $9.00 0.00 $9.00 USD 72 501 01/14/2025 #32",
+            "01/15/25 Cup Ann~(ann) 1 $9.00 0.00 $9.00 USD 73 501 - #33",
         ),
         orders__csv=rows(
             ETSY_ORDERS,
             "01/13/25 31 8801 2 $18.00 0.00 $2.00 0.00 $20.00 Completed 0.00",
-            "01/14/25 32 ann 1 $9.00 0.00 0.00 0.00 $9.00 Fully_Refunded 0.00",
+            "01/14/25 32 ann 1 $9.00 0.00 0.00 0.00 $9.00 Fully~Refunded 0.00",
         ),
     ).summary
 
@@ -150,8 +150,8 @@ def test_an_adjusted_total_of_0_that_all_etsy_orders_have_is_no_refund(tmp_path:
 
 
 EBAY = (
-    "Sales_record_number Order_number Buyer_username Item_number Item_title Quantity Sold_for Postage_and_packaging "
-    "eBay_collected_tax eBay_Collected_Tax_Included_in_Total Total_price Sale_date Paid_on_date"
+    "Sales~record~number Order~number Buyer~username Item~number Item~title Quantity Sold~for Postage~and~packaging "
+    "eBay~collected~tax eBay~Collected~Tax~Included~in~Total Total~price Sale~date Paid~on~date"
 )
 
 
@@ -175,15 +175,13 @@ def test_ebay_in_british_words_and_with_a_footer_between_pasted_reports(tmp_path
 # --- payments -------------------------------------------------------------------------------------------------
 
 SQUARE_ITEMS = (
-    "Date Time Time_Zone Item Qty Price_Point_Name Gross_Sales Discounts Net_Sales Tax Transaction_ID Payment_ID Event_Type "
-    "Itemization_Type"
+    "Date Time Time~Zone Item Qty Price~Point~Name Gross~Sales Discounts Net~Sales Tax Transaction~ID Payment~ID Event~Type "
+    "Itemization~Type"
 )
-SQUARE_TRANSACTIONS = (
-    "Date Time Time_Zone Gross_Sales Net_Sales Gift_Card_Sales Tip Total_Collected Transaction_ID Payment_ID Event_Type Tax"
-)
-SALE = "01/13/25 10:00 UTC Tea 1.0 Regular $9.00 -$1.00 $8.00 $0.80 T1 P1 Payment Physical_Good"
-CARD = "01/13/25 10:00 UTC Card 1.0 Regular $50.00 $0.00 $50.00 $0.00 T2 P2 Payment Gift_Card"
-BACK = "01/20/25 10:00 UTC Tea -1.0 Regular -$8.00 $0.00 -$8.00 -$0.80 T1 P3 Refund Physical_Good"
+SQUARE_TRANSACTIONS = "Date Time Time~Zone Gross~Sales Net~Sales Gift~Card~Sales Tip Total~Collected Transaction~ID Payment~ID Event~Type Tax"
+SALE = "01/13/25 10:00 UTC Tea 1.0 Regular $9.00 -$1.00 $8.00 $0.80 T1 P1 Payment Physical~Good"
+CARD = "01/13/25 10:00 UTC Card 1.0 Regular $50.00 $0.00 $50.00 $0.00 T2 P2 Payment Gift~Card"
+BACK = "01/20/25 10:00 UTC Tea -1.0 Regular -$8.00 $0.00 -$8.00 -$0.80 T1 P3 Refund Physical~Good"
 
 
 def test_a_refund_of_square_does_not_replace_its_sale_and_gives_back_the_tip(tmp_path: Path) -> None:
@@ -218,7 +216,7 @@ def test_a_preset_does_not_name_the_currency_of_other_signs(tmp_path: Path) -> N
     assert found.currency == "GBP"
 
 
-STRIPE = "id Created_(UTC) Amount Amount_Refunded Currency Mode Status Captured Customer_ID Customer_Email"
+STRIPE = "id Created~(UTC) Amount Amount~Refunded Currency Mode Status Captured Customer~ID Customer~Email"
 
 
 def test_stripe_counts_what_was_captured(tmp_path: Path) -> None:
@@ -226,27 +224,32 @@ def test_stripe_counts_what_was_captured(tmp_path: Path) -> None:
         tmp_path,
         payments__csv=rows(
             STRIPE,
-            "ch_1 2025-01-02_10:00 10.00 0.00 gbp Live Paid TRUE cus_1 A@example.com",
-            "ch_2 2025-01-03_10:00 20.00 5.00 gbp Live Partial_Refund TRUE cus_2 a@example.com",
-            "ch_3 2025-01-04_10:00 30.00 30.00 gbp Live Refunded FALSE cus_3 b@example.com",
-            "ch_4 2025-01-05_10:00 40.00 0.00 gbp Live Uncaptured FALSE cus_3 b@example.com",
-            "ch_5 2025-01-06_10:00 50.00 0.00 gbp Live Blocked - cus_3 b@example.com",
-            "ch_6 2025-01-07_10:00 60.00 0.00 gbp test Paid TRUE cus_3 b@example.com",
-            "pi_7 2025-01-08_10:00 70.00 0.00 gbp Live Canceled - - -",
+            "ch_1 2025-01-02~10:00 10.00 0.00 gbp Live Paid TRUE cus_1 A@example.com",
+            "ch_2 2025-01-03~10:00 20.00 5.00 gbp Live Partial~Refund TRUE cus_2 a@example.com",
+            "ch_3 2025-01-04~10:00 30.00 30.00 gbp Live Refunded FALSE cus_3 b@example.com",
+            "ch_4 2025-01-05~10:00 40.00 0.00 gbp Live Uncaptured FALSE cus_3 b@example.com",
+            "ch_5 2025-01-06~10:00 50.00 0.00 gbp Live Blocked - cus_3 b@example.com",
+            "ch_6 2025-01-07~10:00 60.00 0.00 gbp test Paid TRUE cus_3 b@example.com",
+            "pi_7 2025-01-08~10:00 70.00 0.00 gbp Live Canceled - - -",
         ),
     ).summary
 
-    assert (found.orders, found.buyers, found.sold, found.refunded) == (2, 1, Decimal("30.00"), Decimal("5.00"))
+    assert (found.orders, found.buyers, found.sold, found.refunded) == (
+        2,
+        1,
+        Decimal("30.00"),
+        Decimal("5.00"),
+    )
     assert kinds(found) == {"sale": 2, "cancelled": 2, "awaiting_payment": 1, "failed": 1, "test": 1}
 
 
 PAYPAL_STATEMENT = (
-    "Date Time Time_Zone Description Currency Gross Fee Net Balance Transaction_ID From_Email_Address "
-    "Shipping_and_Handling_Amount Sales_Tax Reference_Txn_ID"
+    "Date Time Time~Zone Description Currency Gross Fee Net Balance Transaction~ID From~Email~Address "
+    "Shipping~and~Handling~Amount Sales~Tax Reference~Txn~ID"
 )
 PAYPAL_GERMAN = (
-    "Datum Uhrzeit Zeitzone Name Typ Status Währung Brutto Gebühr Netto Absender_E-Mail-Adresse Transaktionscode "
-    "Zugehöriger_Transaktionscode Versand-_und_Bearbeitungsgebühr Auswirkung_auf_Guthaben"
+    "Datum Uhrzeit Zeitzone Name Typ Status Währung Brutto Gebühr Netto Absender~E-Mail-Adresse Transaktionscode "
+    "Zugehöriger~Transaktionscode Versand-~und~Bearbeitungsgebühr Auswirkung~auf~Guthaben"
 )
 
 
@@ -255,16 +258,21 @@ def test_paypals_statement_in_english(tmp_path: Path) -> None:
         tmp_path,
         statement__csv=rows(
             PAYPAL_STATEMENT,
-            "13/01/2025 10:00 GMT Website_Payment GBP 20.00 -1.00 19.00 19.00 S1 ann@example.com 4.00 1.00 -",
-            "14/01/2025 10:00 GMT Mobile_Payment GBP 10.00 -1.00 9.00 28.00 S2 ben@example.com 0.00 0.00 -",
-            "15/01/2025 10:00 GMT Payment_Refund GBP -5.00 0.10 -4.90 23.10 R1 ann@example.com 0.00 0.00 S1",
-            "16/01/2025 10:00 GMT Payment_Refund GBP -15.00 0.10 -14.90 8.20 R2 ann@example.com 0.00 0.00 S1",
-            "17/01/2025 10:00 GMT General_Withdrawal GBP -8.20 0.00 -8.20 0.00 W1 - 0.00 0.00 -",
-            "18/01/2025 10:00 GMT Chargeback_Fee GBP -9.00 0.00 -9.00 -9.00 W2 - 0.00 0.00 S2",
+            "13/01/2025 10:00 GMT Website~Payment GBP 20.00 -1.00 19.00 19.00 S1 ann@example.com 4.00 1.00 -",
+            "14/01/2025 10:00 GMT Mobile~Payment GBP 10.00 -1.00 9.00 28.00 S2 ben@example.com 0.00 0.00 -",
+            "15/01/2025 10:00 GMT Payment~Refund GBP -5.00 0.10 -4.90 23.10 R1 ann@example.com 0.00 0.00 S1",
+            "16/01/2025 10:00 GMT Payment~Refund GBP -15.00 0.10 -14.90 8.20 R2 ann@example.com 0.00 0.00 S1",
+            "17/01/2025 10:00 GMT General~Withdrawal GBP -8.20 0.00 -8.20 0.00 W1 - 0.00 0.00 -",
+            "18/01/2025 10:00 GMT Chargeback~Fee GBP -9.00 0.00 -9.00 -9.00 W2 - 0.00 0.00 S2",
         ),
     ).summary
 
-    assert (found.orders, found.buyers, found.sold, found.charged) == (2, 2, Decimal("25.00"), Decimal("30.00"))
+    assert (found.orders, found.buyers, found.sold, found.charged) == (
+        2,
+        2,
+        Decimal("25.00"),
+        Decimal("30.00"),
+    )
     # Both refunds together are the whole payment, so they give back all of its goods.
     assert (found.returned, found.refunded) == (Decimal("15.00"), Decimal("20.00"))
     assert kinds(found) == {"sale": 2, "return": 2, "adjustment": 2}
@@ -279,7 +287,7 @@ def test_paypals_activity_in_german(tmp_path: Path) -> None:
             "14.01.2025 10:00 CET Ben Website-Zahlung Offen EUR 30,00 0,00 30,00 ben@example.com S2 - 0,00 Memo",
             "15.01.2025 10:00 CET Cem Website-Zahlung Abgelehnt EUR 40,00 0,00 40,00 cem@example.com S3 - 0,00 Memo",
             "16.01.2025 10:00 CET Ann Rückzahlung Abgeschlossen EUR -12,00 0,00 -12,00 shop@example.com R1 S1 0,00 Soll",
-            "17.01.2025 10:00 CET - Allgemeine_Währungsumrechnung Abgeschlossen EUR 9,00 0,00 9,00 - W1 - 0,00 Haben",
+            "17.01.2025 10:00 CET - Allgemeine~Währungsumrechnung Abgeschlossen EUR 9,00 0,00 9,00 - W1 - 0,00 Haben",
             by=";",
         ),
     ).summary
@@ -295,10 +303,12 @@ def test_paypals_activity_in_german(tmp_path: Path) -> None:
 def test_tables_of_olist_that_are_delivered_twice_count_once(tmp_path: Path) -> None:
     tables = {
         "items": rows(
-            "order_id order_item_id product_id seller_id price freight_value", "1 1 a s 10.00 2.00", "1 2 a s 10.00 2.00"
+            "order_id order_item_id product_id seller_id price freight_value",
+            "1 1 a s 10.00 2.00",
+            "1 2 a s 10.00 2.00",
         ),
         "orders": rows(
-            "order_id customer_id order_status order_purchase_timestamp", "1 9 delivered 2018-01-31_23:58:10"
+            "order_id customer_id order_status order_purchase_timestamp", "1 9 delivered 2018-01-31~23:58:10"
         ),
         "customers": rows("customer_id customer_unique_id customer_city", "9 ann Rio"),
         "order_payments": rows(
@@ -310,7 +320,12 @@ def test_tables_of_olist_that_are_delivered_twice_count_once(tmp_path: Path) -> 
 
     found = adopted(tmp_path, **once, **again).summary
 
-    assert (found.orders, found.buyers, found.sold, found.charged) == (1, 1, Decimal("20.00"), Decimal("24.00"))
+    assert (found.orders, found.buyers, found.sold, found.charged) == (
+        1,
+        1,
+        Decimal("20.00"),
+        Decimal("24.00"),
+    )
     assert (found.checked, found.reconciled) == (1, 1)
 
 
@@ -331,7 +346,7 @@ def test_cdnows_rows_are_orders_also_if_they_are_equal_or_delivered_again(tmp_pa
             r"^a\.csv: DAY counts days from an unknown first day",
         ),
         (
-            "Landing_page Sessions Engaged_sessions Total_revenue",
+            "Landing~page Sessions Engaged~sessions Total~revenue",
             "/ 20 12 90.5",
             r"^a\.csv: the report is added up by",
         ),
@@ -348,7 +363,7 @@ def test_a_file_that_is_refused_is_left_aside_beside_orders(tmp_path: Path) -> N
     found = adopted(
         tmp_path,
         items__csv=rows(SQUARE_ITEMS, SALE),
-        report__csv=rows("Landing_page Sessions Engaged_sessions", "/ 20 12"),
+        report__csv=rows("Landing~page Sessions Engaged~sessions", "/ 20 12"),
     )
 
     assert found.summary.orders == 1
@@ -357,7 +372,7 @@ def test_a_file_that_is_refused_is_left_aside_beside_orders(tmp_path: Path) -> N
 
 # --- tickets --------------------------------------------------------------------------------------------------
 
-TICKETS = "Id Requester_email Subject Tags Status Priority Created_at Updated_at Solved_at Satisfaction_Score"
+TICKETS = "Id Requester~email Subject Tags Status Priority Created~at Updated~at Solved~at Satisfaction~Score"
 
 
 def test_the_newest_state_of_a_zendesk_ticket_counts(tmp_path: Path) -> None:
@@ -366,13 +381,13 @@ def test_the_newest_state_of_a_zendesk_ticket_counts(tmp_path: Path) -> None:
         items__csv=rows(SQUARE_ITEMS, SALE),
         old__csv=rows(
             TICKETS,
-            "1 Ann@example.com Lamp x Open High 2025-01-02_10:00 2025-01-02_10:00 - Offered",
-            "2 ben@example.com Cup x Open High 2025-01-03_10:00 2025-01-03_10:00 - Offered",
-            "3 eve@example.com Win x Spam - 2025-01-03_10:00 2025-01-03_10:00 - Offered",
+            "1 Ann@example.com Lamp x Open High 2025-01-02~10:00 2025-01-02~10:00 - Offered",
+            "2 ben@example.com Cup x Open High 2025-01-03~10:00 2025-01-03~10:00 - Offered",
+            "3 eve@example.com Win x Spam - 2025-01-03~10:00 2025-01-03~10:00 - Offered",
         ),
         new__csv=rows(
             TICKETS,
-            "1 ann@example.com Lamp closed_by_merge Closed High 2025-01-02_10:00 2025-01-04_10:00 2025-01-04_10:00 Good",
+            "1 ann@example.com Lamp closed_by_merge Closed High 2025-01-02~10:00 2025-01-04~10:00 2025-01-04~10:00 Good",
         ),
     ).summary
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from cip_assets.sources.recognize import Finding, Proposal, presets, propose
+from cip_assets.sources.recognize import Finding, Proposal, propose
 
 HEADER = ("Order #", "Order Date", "Customer", "SKU", "Qty", "Price", "Status")
 
@@ -189,20 +189,84 @@ def test_what_each_status_is_taken_as_is_asked_and_total_lines_get_a_rule() -> N
     }
 
 
-def test_what_cannot_be_read_record_by_record_stops() -> None:
-    header = ("Order", "Date", "Price", "Currency")
-    (currencies,) = proposed(
-        "1 | 2024-01-15 | 5.00 | EUR", "2 | 2024-01-15 | 5.00 | USD", header=header
+def test_a_total_of_the_order_on_each_record_stops() -> None:
+    header = ("Order", "Date", "Product", "Total")
+    (stop,) = proposed(
+        "1 | 2024-01-15 | P1 | 9.00",
+        "1 | 2024-01-15 | P2 | 9.00",
+        "2 | 2024-01-15 | P1 | 5.00",
+        "2 | 2024-01-15 | P3 | 5.00",
+        header=header,
     ).stops
-    assert currencies.startswith("the amounts are in several currencies (EUR, USD), and there are no rates")
-    (signs,) = proposed("1 | 2024-01-15 | € 5.00 |", "2 | 2024-01-15 | $ 5.00 |", header=header).stops
-    assert "($, €)" in signs
-    header = ("Order", "Date", "Price", "lines")
-    (nested,) = proposed('1 | 2024-01-15 | 5.00 | [{"sku": "P1"}]', header=header).stops
-    assert nested.startswith("lines holds lists of records")
-    header = ("Order", "Date", "Price", "Paid by", "Total paid")
-    (once,) = proposed("1 | 2024-01-15 | 5.00 | ann | 9.00", "1 | 2024-01-15 | 4.00 | |", header=header).stops
-    assert once.startswith("Paid by, Total paid stand only on the first record of an order")
+    assert stop.startswith("Total is the same on all records of an order, so it seems to be the order's")
+
+
+def test_what_only_the_first_record_of_an_order_says_holds_for_all() -> None:
+    header = ("Order", "Date", "Price", "Qty", "Status", "Total")
+    found = proposed(
+        "1 | 2024-01-15 | 5.00 | 1 | Cancelled | 13.00", "1 | 2024-01-15 | 4.00 | 2 | |", header=header
+    )
+    assert found.layout.records is not None
+    assert 'first_value("Status" IGNORE NULLS) OVER whole AS "Status"' in found.layout.records.sql
+
+
+def test_each_line_in_a_list_is_a_record() -> None:
+    lines = '[{"sku": "P1", "qty": 2, "price": 4.5}, {"sku": "P2", "qty": 1, "price": 1}]'
+    refunds = '[{"amount": 4.5, "state": "done"}, {"amount": 1, "state": "failed"}]'
+    row = {"number": "A1", "placed": "2024-05-01", "lines": lines, "refunds": refunds}
+    found = propose(("number", "placed", "lines", "refunds"), [{**row, "orderNumber": "A1"}])
+    assert found is None  # no column of the header names the order
+    row = {"orderNumber": "A1", "placed": "2024-05-01", "lines": lines, "refunds": refunds}
+    found = propose(tuple(row), [row])
+    assert found is not None
+    assert dict(found.layout.fields) == {
+        "order_id": ("orderNumber",),
+        "product_id": ("item.sku",),
+        "quantity": ("item.qty",),
+        "unit_price": ("item.price",),
+        "order_refunded": ("refunds.amount",),
+        "date": ("placed",),
+    }
+
+
+ORDERS = (
+    "1 | 2024-01-15 | P1 | 2 | 5.00 | 1.00 | 3.00 | 12.00",
+    "2 | 2024-01-15 | P1 | 1 | 5.00 | 0.00 | 3.00 | 8.00",
+    "3 | 2024-01-16 | P2 | 3 | 2.00 | 0.50 | 0.00 | 5.50",
+)
+
+
+def test_the_arithmetic_of_orders_proves_the_reading() -> None:
+    header = ("Order", "Date", "Product", "Qty", "Amount", "Discount", "Postage", "Paid")
+    found = proposed(*ORDERS, header=header)
+    fields = {name: columns[0] for name, columns in found.layout.fields.items()}
+    assert (fields["unit_price"], fields["shipping"], fields["charged"]) == ("Amount", "Postage", "Paid")
+    assert finding(found, "charged").state == "proved"
+    assert "is Paid in 3 of 3 orders" in finding(found, "charged").why
+    # The same amounts as those of whole lines.
+    lines = [order.replace("2 | 5.00", "2 | 10.00").replace("3 | 2.00", "3 | 6.00") for order in ORDERS]
+    found = proposed(*lines, header=header)
+    assert found.layout.fields["line_total"] == ("Amount",)
+
+
+def test_a_total_that_does_not_add_up_is_unknown() -> None:
+    header = ("Order", "Date", "Product", "Qty", "Amount", "Discount", "Postage", "Paid")
+    found = proposed(*(order.rsplit("|", 1)[0] + "| 7.77" for order in ORDERS), header=header)
+    assert "charged" not in found.layout.fields
+    assert finding(found, "charged").state == "unknown"
+
+
+def test_a_flag_of_test_orders_and_a_state_of_the_order_are_used() -> None:
+    header = ("Order", "Date", "Price", "State", "Is test", "Fulfillment status")
+    found = proposed(
+        "1 | 2024-01-15 | 5.00 | Paid | false | pending",
+        "2 | 2024-01-15 | 5.00 | Cancelled | true | pending",
+        header=header,
+    )
+    rules = {(rule.kind, rule.when) for rule in found.layout.kinds}
+    assert ("test", "lower(record['Is test']) IN ('true', '1', 'yes')") in rules
+    assert not any(kind == "awaiting_payment" and "Fulfillment" in when for kind, when in rules)
+    assert any(kind == "cancelled" and "State" in when for kind, when in rules)
 
 
 def test_a_file_without_order_lines_is_not_adopted() -> None:
@@ -213,16 +277,3 @@ def test_a_file_without_order_lines_is_not_adopted() -> None:
         )
         is None
     )
-
-
-@pytest.mark.parametrize("name", presets())
-def test_a_preset_is_recognized_by_its_header(name: str) -> None:
-    preset = presets()[name]
-    header = tuple(reversed(preset.header))
-    values = {"order_id": "536365", "date": "1/15/2011 8:26", "quantity": "6", "unit_price": "2,55"}
-    row = {column: values.get(key, "x") for key, columns in preset.fields.items() for column in columns}
-    found = propose(header, [row])
-    assert found is not None
-    assert found.layout.fields == preset.fields
-    assert found.layout.kinds == preset.kinds
-    assert (found.layout.date_order, found.layout.decimal) == ("mdy", ",")

@@ -1,0 +1,81 @@
+"""Reads numbers and days from texts, as the SQL in ``texts`` does, to recognize what columns mean."""
+
+import re
+from datetime import date
+from decimal import Decimal, InvalidOperation
+
+YEAR_LAST = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})(?:\D.*)?", re.DOTALL)
+YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:\D.*)?", re.DOTALL)
+TOGETHER = re.compile(r"(\d{4})(\d{2})(\d{2})(?:[T ].*)?", re.DOTALL)
+DAY_FIRST = re.compile(
+    r"(?:[^\W\d_]+\W+)?(\d{1,2})[-. ]+([^\W\d_]{3,9})[-., ]+(\d{4}|\d{2})(?:\D.*)?", re.DOTALL
+)
+MONTH_FIRST = re.compile(
+    r"(?:[^\W\d_]+\W+)?([^\W\d_]{3,9})[-. ]+(\d{1,2})(?:st|nd|rd|th)?[-, ]+(\d{4}|\d{2})(?:\D.*)?", re.DOTALL
+)
+MONTHS = ("jan", "feb", "m[aä]?r", "apr", "ma[iy]", "jun", "jul", "aug", "sep", "o[ck]t", "nov", "de[cz]")
+
+
+def number(text: str, decimal: str) -> Decimal | None:
+    """A number as shops write it: with a currency, a minus at either end, or a sign between thousands."""
+    bare = _in_front(_bare(text))
+    if "," in bare and "." in bare:
+        last = "," if bare.rindex(",") > bare.rindex(".") else "."
+        bare = bare.replace("," if last == "." else ".", "").replace(",", ".")
+    elif bare.count(",") + bare.count(".") > 1 or (
+        re.fullmatch(r"[-+]?[1-9][0-9]{0,2}[.,][0-9]{3}", bare) and decimal not in bare
+    ):
+        bare = bare.replace(",", "").replace(".", "")
+    else:
+        bare = bare.replace(",", ".")
+    try:
+        return Decimal(bare) if re.fullmatch(r"[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)", bare) else None
+    except InvalidOperation:
+        return None
+
+
+def _bare(text: str) -> str:
+    return re.sub(
+        r"^[^-+(0-9.,]+[.,]?|[^-)0-9.,]+$|[.,]-$",
+        "",
+        re.sub(r"[\s'\u2019\u00a0\u202f]", "", text, flags=re.ASCII),
+    )
+
+
+def _in_front(bare: str) -> str:
+    if bare.startswith("(") and bare.endswith(")"):
+        return f"-{_bare(bare[1:-1])}"
+    if bare.endswith("-"):
+        return f"-{bare[:-1]}"
+    return f"-{_bare(bare[1:])}" if bare.startswith("-") else bare
+
+
+def day(text: str, order: str) -> date | None:
+    """The day of a text, if year, month and day are in this order: ymd, mdy or dmy. Named months are in each."""
+    if order != "ymd":
+        found = YEAR_LAST.fullmatch(text)
+        if not found:
+            return None
+        first, second, year = found.groups()
+        return _date(year, first, second) if order == "mdy" else _date(year, second, first)
+    if found := YEAR_FIRST.fullmatch(text) or TOGETHER.fullmatch(text):
+        return _date(*found.groups())
+    if found := DAY_FIRST.fullmatch(text):
+        return _date(found[3], _month(found[2]), found[1])
+    if found := MONTH_FIRST.fullmatch(text):
+        return _date(found[3], _month(found[1]), found[2])
+    return None
+
+
+def _month(name: str) -> str:
+    for number_, pattern in enumerate(MONTHS, 1):
+        if re.match(pattern, name, re.IGNORECASE):
+            return str(number_)
+    return "0"
+
+
+def _date(year: str, month: str, day_: str) -> date | None:
+    try:
+        return date(int(year) + (2000 if len(year) == 2 else 0), int(month), int(day_))
+    except ValueError:
+        return None
