@@ -89,6 +89,12 @@ class _Group:
     def paths(self) -> set[Path]:
         return {path for *_, path in self.files}
 
+    def has_key(self, column: str) -> bool:
+        """Whether each record of a file has a value of its own in a column."""
+        name = next(name for name in self.header if name.lower() == column.lower())
+        found = ([row.get(name) for row in _sample([file])] for file in self.files)
+        return all(None not in values and len(set(values)) == len(values) for values in found)
+
     @cached_property
     def rows(self) -> list[Mapping[str, str]]:
         return list(_sample(self.files))
@@ -157,7 +163,9 @@ def _take_presets(found: _Found, groups: Sequence[_Group], data_dir: Path, answe
     rest = list(groups)
     for name, preset in presets().items():
         match = preset.match([group.header for group in rest])
-        if match is None:
+        if match is None or not all(
+            rest[place].has_key(key) for place, number in match.items() if (key := preset.layouts[number].key)
+        ):
             continue
         mine = [rest[place] for place in match]
         if preset.refused:

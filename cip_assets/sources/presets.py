@@ -39,6 +39,10 @@ class PresetLayout(Strict):
     lacks: tuple[str, ...] = Field(
         default=(), description="columns of another export that such a file never has"
     )
+    key: str | None = Field(
+        default=None,
+        description="a column of which each value is there once, where others have the same columns",
+    )
     may_lack: tuple[str, ...] = Field(
         default=(), description="columns that the SQL names and not every file has"
     )

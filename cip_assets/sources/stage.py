@@ -20,8 +20,8 @@ TABLES = """
 CREATE TABLE files (export INT, file_no INT, file TEXT, delivered DATE, changed DOUBLE);
 CREATE SCHEMA texts;
 """
-"""``files`` has each file that was read, numbered in the order of delivery; ``delivered`` is the day in its path, if there
-is one. In ``texts`` SQL sees the records of the files by the names of their layouts.
+"""``files`` has each file that was read, numbered in the order of delivery; ``delivered`` is the day in its path, if
+there is one. In ``texts`` SQL sees the records of the files by the names of their layouts.
 """
 
 DELIVERED = re.compile(r"(?:^|/)dt=(\d{4}-\d{2}-\d{2})(?=/)")
