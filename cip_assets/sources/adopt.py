@@ -127,8 +127,8 @@ def adopt(paths: Sequence[Path], data_dir: Path, answers: Answers) -> Adopted:
         raise PlatformError(found.stops[0])
     draft = Sources(
         first_month=date(1900, 1, 1),
-        currency=answers.currency or (before and before.currency) or found.currency,
-        rates=before and before.rates,
+        currency=answers.currency or (before.currency if before else None) or found.currency,
+        rates=before.rates if before else None,
         exports=tuple(found.exports),
     )
     summary = look_at(draft, data_dir)
@@ -199,7 +199,8 @@ DOLLARS = re.compile(r"[-(]*\$[-\d.,]+\)?")
 
 def _take_others(found: _Found, groups: Sequence[_Group], data_dir: Path, answers: Answers) -> None:
     """Add an export of the files that no preset knows, by their contents; files without orders are left aside."""
-    layouts, mine = [], []
+    layouts: list[Layout] = []
+    mine: list[_Group] = []
     for group in groups:
         proposal = propose(group.header, group.rows, answers.date_order, _record_name(group, layouts))
         if proposal is None:

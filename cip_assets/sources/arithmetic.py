@@ -65,7 +65,7 @@ def prove(keys: Sequence[str], columns: Columns, rows: Rows, decimal: str) -> Re
     What was paid in all says more than a subtotal, which may be before discounts.
     """
     orders = by_order(keys, rows)[:MOST_ORDERS]
-    of_order = {
+    of_order: dict[FieldName, list[str]] = {
         name: [column for column in columns(name) if is_of_order(column, orders)]
         for name in ("charged", "subtotal", *ORDER_AMOUNTS)
     }
@@ -100,7 +100,7 @@ def prove(keys: Sequence[str], columns: Columns, rows: Rows, decimal: str) -> Re
 
 
 def _combinations(
-    of_order: Mapping[str, Sequence[str]], used: set[str]
+    of_order: Mapping[FieldName, Sequence[str]], used: set[str]
 ) -> Iterator[tuple[tuple[Literal["charged", "subtotal"], str], dict[FieldName, str]]]:
     """Each total with each choice of what it may have beside the goods."""
     totals: list[tuple[Literal["charged", "subtotal"], str]] = [
@@ -148,8 +148,8 @@ def _lines(
         count = number(row.get(quantity, ""), decimal) if quantity else Decimal(1)
         if amount is None or count is None:
             return None
-        less = number(row.get(discount, ""), decimal) if discount else None
-        total += amount * count - abs(less or 0)
+        less = (number(row.get(discount, ""), decimal) if discount else None) or Decimal(0)
+        total += amount * count - abs(less)
     return total
 
 

@@ -203,8 +203,9 @@ def _summary(connection: duckdb.DuckDBPyConnection, skipped: Sequence[str]) -> S
         ).fetchall()
     ]
     ((records,),) = connection.execute("SELECT count(*) FROM lines").fetchall()
-    figures = connection.execute(
-        """
+    ((orders_, buyers, guests, currency, sold, charged, returned, refunded, first, last),) = (
+        connection.execute(
+            """
         SELECT count(DISTINCT (export, order_id)),
           CASE WHEN count(customer_id) > 0 THEN count(DISTINCT customer_id) END,
           CASE WHEN count(customer_id) > 0
@@ -217,7 +218,8 @@ def _summary(connection: duckdb.DuckDBPyConnection, skipped: Sequence[str]) -> S
           min(day), max(day)
         FROM sold WHERE kind = 'sale'
         """
-    ).fetchall()[0]
+        ).fetchall()
+    )
     ((checked, reconciled),) = connection.execute(
         "SELECT count(*), count(*) FILTER (is_reconciled) FROM reconciled"
     ).fetchall()
@@ -241,4 +243,22 @@ def _summary(connection: duckdb.DuckDBPyConnection, skipped: Sequence[str]) -> S
             """
         ).fetchall()
     )
-    return Summary(records, kinds, *figures, checked, reconciled, unreconciled, tuple(skipped), unread)
+    return Summary(
+        records,
+        kinds,
+        orders=orders_,
+        buyers=buyers,
+        guest_orders=guests,
+        currency=currency,
+        sold=sold,
+        charged=charged,
+        returned=returned,
+        refunded=refunded,
+        first_day=first,
+        last_day=last,
+        checked=checked,
+        reconciled=reconciled,
+        unreconciled=unreconciled,
+        skipped=tuple(skipped),
+        unread=unread,
+    )

@@ -117,6 +117,8 @@ NEARLY_ALL = 0.8
 """The share of the records that must have a text in a needed column."""
 
 Rows = Sequence[Mapping[str, str]]
+Chosen = dict[FieldName, str]
+"""The column of each field."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def propose(
     """
     prepared = prepare(records, header, rows, _column_for("order_id", header, rows))
     read, rows = prepared.header, prepared.rows
-    chosen = {name: column for name in NAMES if (column := _column_for(name, read, rows))}
+    chosen: Chosen = {name: column for name in NAMES if (column := _column_for(name, read, rows))}
     if "date" not in chosen and (dated := _dates(read, rows)):
         chosen["date"] = dated[0]
     if any(name not in chosen for name in NEEDED) or not {"unit_price", "line_total"} & set(chosen):
@@ -173,7 +175,7 @@ def propose(
         amounts = _amounts(chosen, rows, decimal)
         findings += [*amounts, *_discounts(chosen, amounts[0].field, rows, decimal)]
         chosen = {name: column for name, column in chosen.items() if name not in AMOUNTS}
-        chosen |= {finding.field: finding.columns[0] for finding in amounts}
+        chosen |= {cast(FieldName, finding.field): finding.columns[0] for finding in amounts}
         if any(finding.field == "discount" and not finding.columns for finding in findings):
             del chosen["discount"]
         stops += _unsupported(chosen, rows)
@@ -235,7 +237,7 @@ def _people(header: Sequence[str], rows: Rows) -> tuple[str, ...]:
     return (*emails, *ids)
 
 
-def _unsupported(chosen: Mapping[str, str], rows: Rows) -> list[str]:
+def _unsupported(chosen: Chosen, rows: Rows) -> list[str]:
     """What would give wrong numbers if it was read record by record."""
     if "quantity" in chosen or "line_total" not in chosen or not _is_repeated(chosen, rows):
         return []
@@ -243,23 +245,25 @@ def _unsupported(chosen: Mapping[str, str], rows: Rows) -> list[str]:
     return [f"{why}; export the quantity and the price of each record"]
 
 
-def _version_keys(chosen: Mapping[str, str]) -> list[str]:
+def _version_keys(chosen: Chosen) -> list[str]:
     """The columns that tell versions of orders apart."""
     return [chosen[name] for name in ("order_id", "updated_at") if name in chosen]
 
 
-def _refunds(chosen: Mapping[str, str], header: Sequence[str], rows: Rows) -> dict[str, str]:
+def _refunds(chosen: Chosen, header: Sequence[str], rows: Rows) -> Chosen:
     """The fields, with what was refunded as an amount of the order if it is the same on all of its records."""
     orders = by_order(_version_keys(chosen), rows)
     of_line = chosen.get("refunded")
     if of_line and ("item" in plain(of_line) or not is_of_order(of_line, orders)):
-        return dict(chosen)
+        return chosen
     found = [column for column in _columns_for("order_refunded", header, rows) if is_of_order(column, orders)]
-    kept = {name: column for name, column in chosen.items() if name != "refunded"}
-    return {**kept, "order_refunded": found[0]} if found else dict(chosen)
+    if not found:
+        return chosen
+    kept: Chosen = {name: column for name, column in chosen.items() if name != "refunded"}
+    return kept | {"order_refunded": found[0]}
 
 
-def _is_repeated(chosen: Mapping[str, str], rows: Rows) -> bool:
+def _is_repeated(chosen: Chosen, rows: Rows) -> bool:
     """Whether all records of an order have the same amount, in several orders with several records."""
     amounts: dict[str, list[str]] = defaultdict(list)
     for row in rows:
@@ -406,7 +410,7 @@ def _of_decimal(values: Sequence[str], decimal: str) -> Finding:
     return Finding("decimal", (), "proved" if clear else "chosen", f"{decimal!r}", ())
 
 
-def _amounts(chosen: Mapping[str, str], rows: Rows, decimal: str) -> list[Finding]:
+def _amounts(chosen: Chosen, rows: Rows, decimal: str) -> list[Finding]:
     """Whether the amounts are those of units or of lines. The arithmetic of the export decides, where it can."""
     price, total, quantity = (chosen.get(name) for name in ("unit_price", "line_total", "quantity"))
     numbers = [
@@ -438,7 +442,7 @@ PROOF = 10
 
 
 def _pairs(
-    chosen: Mapping[str, str], rows: Rows, values: Sequence[tuple[Decimal | None, Decimal | None]]
+    chosen: Chosen, rows: Rows, values: Sequence[tuple[Decimal | None, Decimal | None]]
 ) -> list[tuple[Decimal, Decimal, Decimal, Decimal]]:
     """Amount and quantity of two records of a product with different quantities, for each such product."""
     by_product: dict[str, set[tuple[Decimal, Decimal]]] = defaultdict(set)
@@ -468,7 +472,7 @@ def _price_or_total(
     return Finding("unit_price", (price,), "asked", f"{why}, so {total} is not used", _examples(price, rows))
 
 
-def _discounts(chosen: Mapping[str, str], amount: str, rows: Rows, decimal: str) -> list[Finding]:
+def _discounts(chosen: Chosen, amount: str, rows: Rows, decimal: str) -> list[Finding]:
     """Whether a discount is an amount that is still to be taken off. A finding without a column means it is not."""
     column = chosen.get("discount")
     if column is None:
@@ -522,7 +526,7 @@ def _date_order(column: str, rows: Rows, answer: DateOrder | None) -> tuple[Date
 # --- kinds of records -----------------------------------------------------------------------------------------
 
 
-def _kinds(chosen: Mapping[str, str], header: Sequence[str], rows: Rows) -> tuple[list[Kind], list[Finding]]:
+def _kinds(chosen: Chosen, header: Sequence[str], rows: Rows) -> tuple[list[Kind], list[Finding]]:
     """Rules for what is no sale: total lines, the status of the order, and lines without goods.
 
     The rules have patterns and not the values that were found, so that they also hold for values that come later.

@@ -1,6 +1,6 @@
 """Numbers and days are read alike to recognize an export, in Python, and to convert it, in SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -14,10 +14,10 @@ from cip_assets.sources.values import day, number
 
 
 @pytest.fixture(scope="module")
-def connection() -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect()
-    connection.execute(texts.MACROS)
-    return connection
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        connection.execute(texts.MACROS)
+        yield connection
 
 
 def by_sql(connection: duckdb.DuckDBPyConnection, expression: str, values: Sequence[str]) -> list[object]:
