@@ -150,6 +150,38 @@ def test_an_adjusted_total_of_0_that_all_etsy_orders_have_is_no_refund(tmp_path:
     assert kinds(found)["awaiting_payment"] == 1  # the orders file does not know it, and no day of payment
 
 
+def test_etsys_orders_alone_have_one_line_each(tmp_path: Path) -> None:
+    british = ETSY_ORDERS.replace(" Shipping", "").replace(
+        "Status", "Status Currency Delivery Delivery~Discount"
+    )
+    found = adopted(
+        tmp_path,
+        orders__csv=rows(
+            british,
+            "01/13/25 31 8801 2 18.00 3.00 0.00 17.00 Completed GBP 2.50 0.50 -",
+            "01/14/25 32 8801 1 9.00 0.00 0.00 9.00 Partially~Refunded GBP 0.00 0.00 5.00",
+            "01/15/25 33 8802 1 9.00 0.00 0.00 9.00 Canceled GBP 0.00 0.00 -",
+        ),
+    ).summary
+
+    assert (found.orders, found.sold, found.charged) == (2, Decimal("24.00"), Decimal("26.00"))
+    assert (found.refunded, found.currency) == (Decimal("4.00"), "GBP")
+    assert (found.checked, found.reconciled) == (2, 2)
+
+
+def test_etsys_items_alone_count_as_far_as_they_are_paid(tmp_path: Path) -> None:
+    found = adopted(
+        tmp_path,
+        items__csv=rows(
+            ETSY_ITEMS,
+            "01/13/25 Cup - 2 9.00 0.00 18.00 USD 71 501 01/13/2025 31",
+            "01/15/25 Cup Ann_(ann) 1 9.00 0.00 9.00 USD 73 501 - 33",
+        ),
+    ).summary
+
+    assert (found.orders, found.sold, found.charged, found.refunded) == (1, Decimal("18.00"), None, None)
+
+
 EBAY = (
     "Sales~record~number Order~number Buyer~username Item~number Item~title Quantity Sold~for Postage~and~packaging "
     "eBay~collected~tax eBay~Collected~Tax~Included~in~Total Total~price Sale~date Paid~on~date"
@@ -209,6 +241,19 @@ def test_the_sign_of_several_currencies_is_the_presets_unless_another_is_said(
     found = adopted(tmp_path, Answers(currency=said), items__csv=rows(SQUARE_ITEMS, SALE)).summary
 
     assert (found.currency, found.charged) == (currency, None)  # without transactions, nobody knows the tips
+
+
+def test_square_without_payments_and_event_types(tmp_path: Path) -> None:
+    found = adopted(
+        tmp_path,
+        items__csv=rows(
+            "Date Time Item Qty Price~Point~Name Discounts Net~Sales Tax Transaction~ID",
+            "2025-01-13 10:00 Tea 2 Regular £0.00 £8.00 £0.80 T1",
+            "2025-01-20 10:00 Tea -1 Regular £0.00 -£4.00 -£0.40 T1",
+        ),
+    ).summary
+
+    assert (found.sold, found.returned, found.refunded) == (Decimal("8.00"), Decimal("4.00"), Decimal("4.40"))
 
 
 def test_a_preset_does_not_name_the_currency_of_other_signs(tmp_path: Path) -> None:

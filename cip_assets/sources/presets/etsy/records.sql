@@ -15,6 +15,7 @@ SELECT items._file, items._line, ltrim(items."Order ID", '#') AS "Order ID",
   items."Quantity", items."Price", items."Discount Amount", items."Currency", items."Sale Date", items."Date Paid",
   states."Payment Method", states."Status", states."Order Total", states."Sales Tax",
   number(states."Order Value", '.') - coalesce(abs(number(states."Discount Amount", '.')), 0) AS "Subtotal",
-  number(states."Shipping", '.') - coalesce(abs(number(states."Shipping Discount", '.')), 0) AS "Shipping",
+  number(coalesce(states."Shipping", states."Delivery"), '.')
+    - coalesce(abs(number(coalesce(states."Shipping Discount", states."Delivery Discount"), '.')), 0) AS "Shipping",
   CASE WHEN is_adjusted THEN greatest(lowered, 0) END AS "Refunded"
 FROM items LEFT JOIN states ON ltrim(items."Order ID", '#') = ltrim(states."Order ID", '#')

@@ -7,7 +7,7 @@ WITH collected AS (
   QUALIFY row_number() OVER (PARTITION BY "Payment ID" ORDER BY _file DESC, _line DESC) = 1
 ), paid AS (
   SELECT "Transaction ID", sum(total) AS total, sum(tip) AS tip, sum(tax) AS tax
-  FROM collected WHERE "Event Type" NOT ILIKE 'Refund' GROUP BY ALL
+  FROM collected WHERE total >= 0 AND "Event Type" IS DISTINCT FROM 'Refund' GROUP BY ALL
 ), money AS (
   SELECT *, number("Net Sales", '.') + coalesce(number("Tax", '.'), 0) AS gross,
     row_number() OVER (PARTITION BY _file, "Payment ID" ORDER BY _line) AS place
@@ -16,7 +16,7 @@ WITH collected AS (
 SELECT _file, _line, money."Transaction ID", money."Payment ID", "Customer ID", "SKU",
   concat_ws(', ', "Item", "Price Point Name") AS "Product", "Item", nullif("Category", 'None') AS "Category", "Qty",
   "Net Sales", "Date", money."Event Type", "Itemization Type",
-  CASE WHEN money."Event Type" ILIKE 'Refund' THEN -gross
+  CASE WHEN gross < 0 THEN -gross
     - CASE WHEN place = 1 THEN coalesce(collected.total - sum(gross) OVER (PARTITION BY _file, money."Payment ID"), 0)
       ELSE 0 END END AS "Refunded",
   paid.tip AS "Tip", paid.tax AS "Tax", paid.total AS "Charged"
