@@ -383,6 +383,15 @@ def test_cdnows_rows_are_orders_also_if_they_are_equal_or_delivered_again(tmp_pa
     assert kinds(found) == {"sale": 3, "superseded": 3, "zero_price": 1}
 
 
+def test_cdnows_sample_has_a_number_more(tmp_path: Path) -> None:
+    found = adopted(
+        tmp_path, sample__txt="    4    1 19970101  2   29.33\n   18    2 19970104 10   14.96\n"
+    ).summary
+
+    assert (found.orders, found.buyers, found.sold) == (2, 2, Decimal("44.29"))
+    assert (str(found.first_day), str(found.last_day)) == ("1997-01-01", "1997-01-04")
+
+
 @pytest.mark.parametrize(
     ("header", "record", "why"),
     [

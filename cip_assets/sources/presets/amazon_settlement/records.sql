@@ -1,7 +1,9 @@
--- Each settlement from its newest file. The currency stands on its first record only. V1 has columns of its own for the
--- amounts, and a record of its own for the quantity.
+-- Each settlement from its newest file: a line for the amounts of an item that the buyer paid or got back, and the other
+-- amounts as they are. The currency stands on the first record only. V1 has columns of its own for the amounts, and a
+-- record of its own for the quantity.
 WITH newest AS (
-  SELECT *, first_value("currency" IGNORE NULLS) OVER whole AS own_currency,
+  SELECT *, "transaction-type" IN ('Order', 'Refund', 'Chargeback Refund', 'A-to-z Guarantee Refund') AS is_order,
+    first_value("currency" IGNORE NULLS) OVER whole AS own_currency,
     coalesce("amount-type", CASE WHEN "price-type" IS NOT NULL THEN 'ItemPrice'
       WHEN "promotion-type" IS NOT NULL THEN 'Promotion' END) IN ('ItemPrice', 'Promotion') AS is_paid,
     coalesce("amount-description", "price-type", "promotion-type") AS what,
@@ -18,15 +20,23 @@ WITH newest AS (
     coalesce(sum(money) FILTER (is_paid AND what <> 'Principal' AND what NOT ILIKE '%tax'), 0) AS beside_goods,
     coalesce(sum(money) FILTER (is_paid AND what ILIKE '%tax'), 0) AS taxes
   FROM newest
-  WHERE "transaction-type" IN ('Order', 'Refund', 'Chargeback Refund', 'A-to-z Guarantee Refund')
+  WHERE is_order
   GROUP BY _file, "settlement-id", "transaction-type", "order-id", "order-item-code", "merchant-adjustment-item-id",
     CASE WHEN "transaction-type" <> 'Order' THEN "posted-date" END
   HAVING bool_or(is_paid)
 )
-SELECT * EXCLUDE (beside_goods, taxes),
+SELECT * EXCLUDE (beside_goods, taxes), CASE WHEN "transaction-type" = 'Order' THEN 'sale' ELSE 'return' END AS "sort",
   CASE WHEN "transaction-type" <> 'Order' THEN -("goods" + beside_goods + taxes) END AS "refunded",
   sum(beside_goods) FILTER ("transaction-type" = 'Order') OVER whole AS "shipping",
   sum(taxes) FILTER ("transaction-type" = 'Order') OVER whole AS "tax",
   sum("goods" + beside_goods + taxes) FILTER ("transaction-type" = 'Order') OVER whole AS "charged"
 FROM lines
 WINDOW whole AS (PARTITION BY "order-id")
+UNION ALL BY NAME
+SELECT _file, _line, "settlement-id", "transaction-type", "order-id", "sku", money AS "goods", own_currency AS "currency",
+  "posted-date",
+  CASE WHEN "total-amount" IS NOT NULL THEN 'summary' WHEN "amount-type" = 'ItemWithheldTax' THEN 'tax'
+    WHEN regexp_matches(concat_ws(' ', "amount-type", what), 'fee|commission', 'i') THEN 'fee'
+    ELSE 'adjustment' END AS "sort"
+FROM newest
+WHERE "total-amount" IS NOT NULL OR ("amount-type" IS NOT NULL AND NOT (is_order AND is_paid))

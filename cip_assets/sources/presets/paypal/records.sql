@@ -9,10 +9,10 @@ WITH transactions AS (
     coalesce("Date", "Datum") AS "day",
     coalesce("Currency", "Währung") AS "currency",
     coalesce("From Email Address", "Absender E-Mail-Adresse") AS sender,
-    number(coalesce("Gross", "Brutto"), '.') AS gross,
-    coalesce(number(coalesce("Shipping and Handling Amount", "Versand- und Bearbeitungsgebühr"), '.'), 0)
-      + coalesce(number(coalesce("Insurance Amount", "Versicherungsbetrag"), '.'), 0) AS shipping,
-    coalesce(number(coalesce("Sales Tax", "Umsatzsteuer"), '.'), 0) AS tax
+    coalesce(number("Gross", '.'), number("Brutto", ',')) AS gross,
+    coalesce(number("Shipping and Handling Amount", '.'), number("Versand- und Bearbeitungsgebühr", ','), 0)
+      + coalesce(number("Insurance Amount", '.'), number("Versicherungsbetrag", ','), 0) AS shipping,
+    coalesce(number("Sales Tax", '.'), number("Umsatzsteuer", ','), 0) AS tax
   FROM payments
 ), sorted AS (
   SELECT *,
