@@ -1,7 +1,6 @@
 """`cip adopt`."""
 
 import sys
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -14,10 +13,14 @@ from cip_assets.config.settings import Settings
 from cip_assets.sources.adopt import Adopted, Answers, write
 from cip_assets.sources.adopt import adopt as look
 from cip_assets.sources.convert import Summary
+from cip_assets.sources.databases.database import from_command_line
 
 
 def adopt(
-    paths: Annotated[list[Path], typer.Argument(help="Files and folders with exports of the shop")],
+    exports: Annotated[
+        list[str],
+        typer.Argument(help="Files and folders with exports of the shop, or the URL of its database"),
+    ],
     yes: Annotated[bool, typer.Option("--yes", help="Take the stated answer to every question")] = False,
     strict: Annotated[bool, typer.Option(help="Stop if there is any question")] = False,
     date_order: Annotated[
@@ -26,15 +29,37 @@ def adopt(
     ] = None,
     time_zone: Annotated[
         str | None,
-        typer.Option(help="The shop's time zone, such as Europe/Berlin, if the times in the exports are UTC"),
+        typer.Option(help="The shop's time zone, such as Europe/Berlin, if times are in UTC or have a zone"),
     ] = None,
     currency: Annotated[
         str | None,
         typer.Option(help="The currency of the figures, such as EUR, if the exports do not say it"),
     ] = None,
+    table: Annotated[
+        str | None, typer.Option(help="The table or view of the database with the order lines")
+    ] = None,
+    query: Annotated[
+        str | None, typer.Option(help="A SELECT that gives the order lines, instead of a table")
+    ] = None,
+    cursor: Annotated[
+        str | None,
+        typer.Option(help="The column that grows with each new or changed row, such as updated_at"),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The database's name in sources.yaml. Default: the table's")
+    ] = None,
 ) -> None:
     settings = Settings.from_environment()
-    found = look(paths, settings.data_dir, Answers(date_order, time_zone, currency))
+    databases, paths = from_command_line(
+        exports,
+        settings.data_dir,
+        table=table,
+        query=query,
+        cursor=cursor,
+        name=name,
+        time_zone=time_zone,
+    )
+    found = look(paths, settings.data_dir, Answers(date_order, time_zone, currency), databases)
     _show(found)
     asked = [f for findings in found.findings.values() for f in findings if f.state == "asked"]
     if asked and strict:
@@ -71,6 +96,9 @@ def _show(found: Adopted) -> None:
     out.print(records)
     summary = found.summary
     out.print(_figures(summary), highlight=False, soft_wrap=True)
+    if summary.returns:
+        linked = f"{summary.linked_returns:,} of {summary.returns:,} returns are linked to an order line"
+        out.print(f"{linked}; the others count as returned without one", highlight=False, soft_wrap=True)
     if summary.checked:
         reconciled = f"{summary.reconciled:,} of {summary.checked:,} orders reconcile"
         out.print(f"{reconciled}: their lines add up to the totals", highlight=False, soft_wrap=True)

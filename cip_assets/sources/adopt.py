@@ -21,6 +21,8 @@ from cip_assets.sources.config import (
     load_sources,
 )
 from cip_assets.sources.convert import Summary, look_at
+from cip_assets.sources.databases.database import FOLDER, Database, pattern_of, with_known
+from cip_assets.sources.databases.fetch import fetch, types_in
 from cip_assets.sources.presets import layout_for, presets
 from cip_assets.sources.reading.dialect import Dialect, detect
 from cip_assets.sources.reading.errors import UnreadableExport
@@ -100,13 +102,16 @@ class _Group:
         return list(_sample(self.files))
 
 
-def adopt(paths: Sequence[Path], data_dir: Path, answers: Answers) -> Adopted:
+def adopt(
+    paths: Sequence[Path], data_dir: Path, answers: Answers, databases: Sequence[Database] = ()
+) -> Adopted:
     """Look at exports, and propose how they are read. What ``sources.yaml`` has already is kept, and added to.
 
     Args:
         paths: files and folders.
         data_dir: the data folder.
         answers: what a person says to what the contents leave open.
+        databases: what to fetch and look at, too.
 
     Raises:
         PlatformError: there is nothing to read; a file cannot be read; no file holds order lines; or something would
@@ -114,11 +119,15 @@ def adopt(paths: Sequence[Path], data_dir: Path, answers: Answers) -> Adopted:
 
     """
     before = load_sources(data_dir)
+    known_ones = before.databases if before else ()
+    fetch(databases := with_known(databases, known_ones), data_dir)
+    paths = [*paths, *(data_dir / FOLDER / database.name for database in databases)]
     groups, left_aside = _groups(_files(paths, data_dir))
     found = _Found(exports=list(before.exports) if before else [], left_aside=left_aside)
     groups = _take_kept(found, groups, data_dir)
     groups = _take_presets(found, groups, data_dir, answers)
     _take_others(found, groups, data_dir, answers)
+    found.findings |= {database.what: zone for database in databases if (zone := _zone(database, data_dir))}
     if not found.findings and found.refused:
         raise PlatformError("; ".join(found.refused))
     if not found.findings:
@@ -130,6 +139,10 @@ def adopt(paths: Sequence[Path], data_dir: Path, answers: Answers) -> Adopted:
         currency=answers.currency or (before.currency if before else None) or found.currency,
         rates=before.rates if before else None,
         exports=tuple(found.exports),
+        databases=(
+            *(database for database in known_ones if database not in databases),
+            *(_with_order(database, found.exports, data_dir) for database in databases),
+        ),
     )
     summary = look_at(draft, data_dir)
     _refuse_unread(summary)
@@ -234,7 +247,9 @@ def _add(
     found: _Found, groups: Sequence[_Group], layouts: Sequence[Layout], data_dir: Path, answers: Answers
 ) -> None:
     files = _patterns(sorted({path for group in groups for path in group.paths}), data_dir)
-    zoned = tuple(layout.model_copy(update={"time_zone": answers.time_zone}) for layout in layouts)
+    is_fetched = any(file.startswith(f"{FOLDER}/") for file in files)  # those times are written in the zone
+    zone = None if is_fetched else answers.time_zone
+    zoned = tuple(layout.model_copy(update={"time_zone": zone}) for layout in layouts)
     found.exports.append(Export(files=files, layouts=zoned))
 
 
@@ -306,6 +321,8 @@ def write(adopted: Adopted, data_dir: Path) -> Path:
 _COMMENTS = """\
 # The exports of this shop, written by 'cip adopt'. Edit it as you need: a further 'cip adopt' keeps what you edit.
 #
+# databases what is fetched into files first, from where, and the cursor: a column that grows with each change. The
+#           password stands in an environment variable: postgresql://shop:${SHOP_DB_PASSWORD}@host/database
 # currency  of the figures; rates names a CSV file (day,currency,rate) if the exports have others
 # files     paths or patterns, absolute or below this folder
 # layouts   for the files with one header: the column of each field, the order of year, month and day in dates, the
@@ -349,7 +366,29 @@ def _files(paths: Iterable[Path], data_dir: Path) -> list[Path]:
 def _patterns(files: Sequence[Path], data_dir: Path) -> tuple[str, ...]:
     """The files, relative to the data folder if they are below it."""
     base = data_dir.resolve()
-    return tuple(str(file.relative_to(base) if file.is_relative_to(base) else file) for file in files)
+    inside = (file.relative_to(base) if file.is_relative_to(base) else file for file in files)
+    return tuple(dict.fromkeys((not file.is_absolute() and pattern_of(file)) or str(file) for file in inside))
+
+
+def _with_order(database: Database, exports: Sequence[Export], data_dir: Path) -> Database:
+    """The database with the column of its orders, if a layout says which one that is."""
+    columns = types_in(database, data_dir)
+    orders = [
+        layout.fields["order_id"][0]
+        for export in exports
+        for layout in export.layouts
+        if set(layout.header) == set(columns) and "order_id" in layout.fields
+    ]
+    return database.model_copy(update={"order": orders[0]}) if orders and database.order is None else database
+
+
+def _zone(database: Database, data_dir: Path) -> Sequence[Finding]:
+    """The zone in which times of a database are written, if it has any that need one."""
+    types = types_in(database, data_dir)
+    columns = tuple(name for name, kind in types.items() if kind and kind.startswith("timestamptz"))
+    is_chosen = "time_zone" in database.model_fields_set
+    why = f"times are written in {database.time_zone}{'' if is_chosen else '; --time-zone names the zone of the shop'}"
+    return [Finding("time_zone", columns, "chosen" if is_chosen else "asked", why)] if columns else []
 
 
 def _sample(found: Sequence[tuple[Member, Dialect, Path]]) -> Iterable[Mapping[str, str]]:

@@ -6,7 +6,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import yaml
 from pydantic import (
@@ -17,9 +17,11 @@ from pydantic import (
     PlainSerializer,
     ValidationError,
     ValidationInfo,
+    model_validator,
 )
 
 from cip_assets.config.errors import PlatformError
+from cip_assets.sources.databases.database import Database
 
 FILE = "sources.yaml"
 
@@ -110,7 +112,8 @@ Columns = Annotated[tuple[str, ...], BeforeValidator(_several)]
 
 
 class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    # Errors do not show what was given, because it may be a password.
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, hide_input_in_errors=True)
 
 
 class Kind(Strict):
@@ -197,6 +200,16 @@ class Sources(Strict):
         "figures from that day on",
     )
     exports: tuple[Export, ...]
+    databases: tuple[Database, ...] = Field(
+        default=(), description="what is fetched from databases before the exports are read"
+    )
+
+    @model_validator(mode="after")
+    def _has_distinct_names(self) -> Self:
+        names = [database.name.lower() for database in self.databases]
+        if len(set(names)) < len(names):
+            raise ValueError("two databases have one name; give each its own")
+        return self
 
 
 def load_sources(data_dir: Path) -> Sources | None:

@@ -6,7 +6,7 @@ one per month, and a file is written only if it changes, so only changed months 
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -50,6 +50,9 @@ class Summary:
     """Goods given back; empty if nothing was, or an amount has no rate."""
     refunded: Decimal | None
     """All money given back; empty as ``returned``."""
+    returns: int
+    linked_returns: int
+    """Returns that undo an order line which is known."""
     first_day: date | None
     last_day: date | None
     checked: int
@@ -104,28 +107,23 @@ def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPy
         for script in (texts.MACROS, stage.TABLES, lines.TABLES, orders.CONVERTED):
             connection.execute(script)
         skipped: list[str] = []
+        whole = {database.files for database in sources.databases if database.order is not None}
         for number, export in enumerate(sources.exports):
-            skipped += _read_export(connection, number, export, data_dir)
+            skipped += _read_export(connection, number, export, data_dir, whole)
         _refuse_lost_digits(connection)
         _refuse_reused_numbers(connection)
-        for script in (
-            orders.NEWEST,
-            orders.KNOWN,
-            orders.DISCOUNTS,
-            orders.RETURNED,
-            orders.CHARGED,
-            orders.RECONCILED,
-        ):
+        for script in orders.STEPS:
             connection.execute(script)
+        orders.link_returns(connection)
         orders.convert_currencies(connection, sources, data_dir)
         yield connection, skipped
 
 
 def _read_export(
-    connection: duckdb.DuckDBPyConnection, number: int, export: Export, data_dir: Path
+    connection: duckdb.DuckDBPyConnection, number: int, export: Export, data_dir: Path, whole: Collection[str]
 ) -> list[str]:
     """Read all files of an export; returns the ones that are copies of others."""
-    found, skipped = stage.stage(connection, number, export, data_dir)
+    found, skipped = stage.stage(connection, number, export, data_dir, whole)
     for records in found:
         lines.add(connection, number, records)
     for place, layout in enumerate(export.layouts):
@@ -220,6 +218,9 @@ def _summary(connection: duckdb.DuckDBPyConnection, skipped: Sequence[str]) -> S
         """
         ).fetchall()
     )
+    ((returns, linked),) = connection.execute(
+        "SELECT (SELECT count(*) FROM returned), (SELECT count(*) FROM linked)"
+    ).fetchall()
     ((checked, reconciled),) = connection.execute(
         "SELECT count(*), count(*) FILTER (is_reconciled) FROM reconciled"
     ).fetchall()
@@ -254,6 +255,8 @@ def _summary(connection: duckdb.DuckDBPyConnection, skipped: Sequence[str]) -> S
         charged=charged,
         returned=returned,
         refunded=refunded,
+        returns=returns,
+        linked_returns=linked,
         first_day=first,
         last_day=last,
         checked=checked,

@@ -38,7 +38,13 @@ CREATE MACRO numbered(several) AS TABLE
       THEN 'export' || export + 1 || ':' ELSE '' END || order_id AS own_id
   FROM query_table(several) JOIN files USING (export, file_no);
 CREATE TABLE landing_transactions AS FROM numbered('sold');
-CREATE TABLE landing_returns AS FROM numbered('returned');
+CREATE TABLE landing_returns AS
+  SELECT returned.*, sales.own_id || '-' || sales.place AS transaction_id, sales.own_id AS sale_id
+  FROM numbered('returned') AS returned
+  LEFT JOIN linked ON (returned.export, returned.file_no, returned.line, returned.number)
+    = (linked.export, linked.credit.file_no, linked.credit.line, linked.credit.number)
+  LEFT JOIN landing_transactions AS sales ON (sales.export, sales.file_no, sales.line, sales.number)
+    = (linked.export, linked.sale.file_no, linked.sale.line, linked.sale.number);
 CREATE TABLE landing_support_tickets AS
   SELECT * EXCLUDE (opened), opened AS day, ticket_id AS order_id
   FROM tickets JOIN ranked USING (export, file_no) JOIN files USING (export, file_no) WHERE kind = 'ticket'
@@ -65,7 +71,7 @@ _MONTHLY: Mapping[str, tuple[str, str]] = {
     "returns": (
         RETURNS,
         """
-        own_id || '-r' || place, NULL, own_id, customer_id,
+        own_id || '-r' || place, transaction_id, coalesce(sale_id, own_id), customer_id,
         CASE WHEN customer_id IS NULL THEN 'true' ELSE 'false' END, product_id, amount::TEXT, refunded::TEXT, currency,
         original_amount::TEXT, NULL, coalesce(day::TEXT, date_text), file, line
         """,

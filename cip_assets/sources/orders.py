@@ -14,15 +14,17 @@ NEWEST = """
 CREATE TABLE ranked AS
   WITH reached AS (
     SELECT export, file_no, quantile_disc(day, 0.99) AS day FROM lines WHERE kind = 'sale' GROUP BY ALL)
-  SELECT export, file_no,
-    row_number() OVER (PARTITION BY export ORDER BY delivered NULLS FIRST, day NULLS FIRST, changed, file) AS rank
+  SELECT export, file_no, is_whole,
+    row_number() OVER (PARTITION BY export
+      ORDER BY delivered NULLS FIRST, fetched NULLS FIRST, day NULLS FIRST, changed, file) AS rank
   FROM files LEFT JOIN reached USING (export, file_no);
 CREATE TABLE versions AS
   SELECT export, order_id, file_no, record_number,
-    row_number() OVER (PARTITION BY export, order_id ORDER BY max(updated_at), rank, record_number) AS version
+    row_number() OVER (PARTITION BY export, order_id
+      ORDER BY CASE WHEN is_whole THEN rank END NULLS FIRST, max(updated_at), rank, record_number) AS version
   FROM lines JOIN ranked USING (export, file_no)
   WHERE order_id IS NOT NULL AND updated_at IS NOT NULL
-  GROUP BY export, order_id, file_no, record_number, rank;
+  GROUP BY export, order_id, file_no, record_number, rank, is_whole;
 UPDATE lines SET kind = 'superseded' FROM versions
   WHERE lines.export = versions.export AND lines.order_id = versions.order_id AND lines.file_no = versions.file_no
     AND lines.record_number IS NOT DISTINCT FROM versions.record_number
@@ -30,13 +32,19 @@ UPDATE lines SET kind = 'superseded' FROM versions
       WHERE newer.export = versions.export AND newer.order_id = versions.order_id);
 CREATE TABLE parts AS
   SELECT DISTINCT export, coalesce(document_id, order_id) AS document_id, kind = 'return' AS is_return, file_no, rank,
+    is_whole,
     CASE WHEN document_id IS NOT NULL THEN '' WHEN kind = 'return' THEN concat_ws('|', product_id, day, amount)
       ELSE coalesce(product_id, '') END AS part
   FROM lines JOIN ranked USING (export, file_no)
   WHERE order_id IS NOT NULL AND updated_at IS NULL AND kind NOT IN ('repeated_header', 'broken');
 CREATE TABLE replaced AS
   SELECT DISTINCT old.export, old.document_id, old.is_return, old.file_no
-  FROM parts AS old JOIN parts AS new USING (export, document_id, is_return, part) WHERE new.rank > old.rank;
+  FROM parts AS old JOIN parts AS new USING (export, document_id, is_return, part) WHERE new.rank > old.rank
+  UNION
+  SELECT old.export, old.document_id, old.is_return, old.file_no
+  FROM parts AS old JOIN (
+    SELECT export, document_id, max(rank) AS rank FROM parts WHERE is_whole GROUP BY ALL
+  ) AS new USING (export, document_id) WHERE new.rank > old.rank;
 UPDATE lines SET kind = 'superseded' FROM replaced
   WHERE lines.export = replaced.export AND coalesce(lines.document_id, lines.order_id) = replaced.document_id
     AND lines.file_no = replaced.file_no
@@ -44,9 +52,10 @@ UPDATE lines SET kind = 'superseded' FROM replaced
 """
 """If the records say when the order was changed, its newest version replaces all older ones. Otherwise an order that
 two files have with the same product, or a return that two files have, is taken from the newer file. The newer one is
-that of the later day in its path; without one, the file whose sales reach further (single days far off do not count),
-or that was changed later. If an order's files share no product, each has a part of the order. Where records name a
-document, that is taken from the newer file, and not the order.
+that of the later day in its path, or of the later fetch from a database; without these, the file whose sales reach
+further (single days far off do not count), or that was changed later. If an order's files share no product, each has a
+part of the order; but a fetch from a database brings an order whole. Where records name a document, that is taken from
+the newer file, and not the order.
 """
 
 KNOWN = """
@@ -105,15 +114,15 @@ CREATE TABLE paid AS
     min(currency) AS currency
   FROM lines WHERE kind = 'sale' GROUP BY ALL;
 CREATE TABLE given_back AS
-  SELECT export, file_no, line, number, order_id, customer_id, product_id, abs(amount) AS amount,
-    nullif(refunded, 0) AS refunded, currency, date_text, day
+  SELECT export, file_no, line, number, order_id, customer_id, product_id, abs(quantity) AS quantity,
+    abs(amount) AS amount, nullif(refunded, 0) AS refunded, currency, date_text, day
   FROM lines WHERE kind = 'return'
   UNION ALL
-  SELECT export, file_no, line, number, order_id, customer_id, product_id, least(refunded, amount), refunded, currency,
-    date_text, day
+  SELECT export, file_no, line, number, order_id, customer_id, product_id, NULL, least(refunded, amount), refunded,
+    currency, date_text, day
   FROM lines WHERE kind = 'sale' AND refunded > 0
   UNION ALL
-  SELECT export, file_no, line, 0, order_id, customer_id, NULL,
+  SELECT export, file_no, line, 0, order_id, customer_id, NULL, NULL,
     CASE WHEN refunded >= charged THEN goods - refunded_lines ELSE least(refunded, goods) - refunded_lines END,
     refunded - refunded_lines, currency, day::TEXT, day
   FROM paid WHERE refunded > refunded_lines;
@@ -122,6 +131,48 @@ CREATE TABLE given_back AS
 given back for it; and what was given back for an order in all, whose goods part is all of its goods if all was paid
 back, else at most what is left of them.
 """
+
+FITTING = """
+CREATE TABLE fitting AS
+  WITH sales AS (
+    SELECT export, order_id, customer_id, product_id, day AS sold_day, quantity AS sold,
+      {file_no: file_no, line: line, number: number} AS sale
+    FROM lines WHERE kind = 'sale'),
+  credits AS (
+    SELECT export, order_id, customer_id, product_id, day, quantity AS units,
+      {file_no: file_no, line: line, number: number} AS credit
+    FROM given_back WHERE quantity > 0)
+  SELECT export, credit, sale, day, units, sold_day, sold, true AS is_same_order
+  FROM credits JOIN sales USING (export, order_id, product_id) WHERE sold_day <= day
+  UNION ALL
+  SELECT export, credit, sale, day, units, sold_day, sold, false
+  FROM credits JOIN sales USING (export, customer_id, product_id) WHERE sold_day <= day;
+CREATE TABLE linked (export INT, credit STRUCT(file_no INT, line BIGINT, number BIGINT),
+  sale STRUCT(file_no INT, line BIGINT, number BIGINT), units DECIMAL(24, 6));
+"""
+LINK = """
+INSERT INTO linked
+  WITH used AS (SELECT export, sale, sum(units) AS units FROM linked GROUP BY ALL),
+  latest AS (
+    SELECT fitting.* FROM fitting LEFT JOIN used USING (export, sale)
+    WHERE fitting.units <= sold - coalesce(used.units, 0)
+      AND (export, credit) NOT IN (SELECT (export, credit) FROM linked)
+    QUALIFY row_number() OVER (PARTITION BY export, credit ORDER BY is_same_order DESC, sold_day DESC, sale DESC) = 1)
+  SELECT export, credit, sale, units FROM latest
+  QUALIFY row_number() OVER (PARTITION BY export, sale ORDER BY day, credit) = 1
+"""
+
+
+def link_returns(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make ``linked``: the order line that a return undoes.
+
+    That is a line of the same order, else the latest one of the customer, with the same product, not later than the
+    return, and with enough units that no other return has undone.
+    """
+    connection.execute(FITTING)
+    while connection.execute(LINK).fetchall()[0][0]:
+        pass
+
 
 CHARGED = """
 CREATE TABLE charged_lines AS

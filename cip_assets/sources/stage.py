@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +11,15 @@ import pyarrow as pa
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.sources.config import FILE, Export, Layout, Query, files_of
+from cip_assets.sources.databases.database import fetch_number, pattern_of
 from cip_assets.sources.reading.dialect import Dialect, detect
 from cip_assets.sources.reading.errors import UnreadableExport
 from cip_assets.sources.reading.members import Member, members
 from cip_assets.sources.reading.records import read
 
 TABLES = """
-CREATE TABLE files (export INT, file_no INT, file TEXT, delivered DATE, changed DOUBLE);
+CREATE TABLE files (
+  export INT, file_no INT, file TEXT, delivered DATE, fetched INT, is_whole BOOLEAN, changed DOUBLE);
 CREATE SCHEMA texts;
 """
 """``files`` has each file that was read, numbered in the order of delivery; ``delivered`` is the day in its path, if
@@ -45,9 +47,11 @@ class Records:
 
 
 def stage(
-    connection: duckdb.DuckDBPyConnection, number: int, export: Export, data_dir: Path
+    connection: duckdb.DuckDBPyConnection, number: int, export: Export, data_dir: Path, whole: Collection[str]
 ) -> tuple[list[Records], list[str]]:
     """Read all files of an export; returns the records of each layout, and the files that are copies of others.
+
+    ``whole`` are the patterns of files that have each of their orders whole.
 
     Raises:
         PlatformError: a file cannot be read, no layout has its header, or the SQL of a layout is wrong.
@@ -69,8 +73,19 @@ def stage(
                 dialect = detect(member)
                 place = _layout_of(export, member, dialect)
                 connection.execute(
-                    "INSERT INTO files VALUES ($1, $2, $3, ymd($4), $5)",
-                    [number, len(seen), member.name, delivered, path.stat().st_mtime],
+                    """
+                    INSERT INTO files VALUES
+                      ($export, $file_no, $file, ymd($delivered), $fetched, $is_whole, $changed)
+                    """,
+                    {
+                        "export": number,
+                        "file_no": len(seen),
+                        "file": member.name,
+                        "delivered": delivered,
+                        "fetched": fetch_number(path),
+                        "is_whole": pattern_of(path) in whole,
+                        "changed": path.stat().st_mtime,
+                    },
                 )
                 _read_member(connection, tables[place], len(seen), member, dialect, export.layouts[place])
         except UnreadableExport as error:

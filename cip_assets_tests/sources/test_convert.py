@@ -7,6 +7,8 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from cip_assets.config.errors import PlatformError
 from cip_assets.sources.config import Export, Layout, Sources
 from cip_assets.sources.convert import Summary, convert, look_at
+from cip_assets.sources.databases.database import Database
 
 HEADER = ("Order", "Day", "Customer", "Item", "Name", "Qty", "Price", "Status")
 LAYOUT = Layout.model_validate(
@@ -661,3 +664,66 @@ def test_notes_among_the_records_are_not_broken_records(tmp_path: Path) -> None:
         "summary": 1,
         "broken": 1,
     }
+
+
+# --- returns and the lines that they undo -------------------------------------------------------------------------
+
+
+def test_a_return_is_linked_to_the_latest_line_that_fits(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        "a.csv",
+        "1,2024-01-05,ann,P1,Tea,5,2.00,",
+        "2,2024-01-08,ann,P1,Tea,3,2.00,",
+        "3,2024-01-09,ann,P1,Tea,1,2.00,",  # too few units
+        "4,2024-01-20,ann,P1,Tea,9,2.00,",  # too late
+        "5,2024-01-05,bob,P1,Tea,9,2.00,",  # of somebody else
+        "C1,2024-01-10,ann,P1,Tea,-2,2.00,",
+        "C2,2024-01-11,ann,P1,Tea,-2,2.00,",  # one unit is left of order 2, so it is of order 1
+        "C3,2024-01-12,ann,P9,Tea,-1,2.00,",  # never bought
+        "2,2024-01-21,ann,P1,Tea,-1,2.00,",  # of the order that it names, though a later one fits
+    )
+    found = converted(tmp_path)
+    assert (found.returns, found.linked_returns) == (4, 3)
+    rows = {row["return_id"]: row for row in landed(tmp_path, "returns", "2024-01")}
+    assert {key: (row["transaction_id"], row["order_id"]) for key, row in rows.items()} == {
+        "C1-r1": ("2-1", "2"),
+        "C2-r1": ("1-1", "1"),
+        "C3-r1": ("", "C3"),
+        "2-r1": ("2-1", "2"),
+    }
+
+
+# --- orders from a database ----------------------------------------------------------------------------------
+
+
+def test_an_order_that_was_fetched_again_replaces_all_of_its_records(tmp_path: Path) -> None:
+    """Unlike in files, its products may all be others now, or its return may be gone."""
+    folder = tmp_path / "fetched" / "shop"
+    folder.mkdir(parents=True)
+
+    def fetched(number: int, *lines: str) -> None:
+        rows = csv.DictReader([",".join(HEADER), *lines])
+        table = pa.Table.from_pylist(list(rows))
+        pq.write_table(table, folder / f"shop-{number:07}.parquet")
+
+    fetched(
+        1,
+        "1,2024-01-05,ann,P1,Tea,1,3.50,",
+        "1,2024-01-09,ann,P1,Tea,-1,3.50,",
+        "2,2024-03-06,bob,P1,Tea,1,3.50,",
+    )
+    fetched(2, "1,2024-01-05,ann,P2,Pot,1,9.00,")
+    database = {
+        "name": "shop",
+        "url": "sqlite:///shop.db",
+        "table": "lines",
+        "cursor": "Day",
+        "order": "Order",
+    }
+    found = sources(files="fetched/shop/*.parquet").model_copy(
+        update={"databases": (Database.model_validate(database),)}
+    )
+    summary = convert(found, tmp_path, tmp_path / "landing")
+    assert kinds(summary) == {"sale": (2, "12.50"), "superseded": (2, "0")}
+    assert [row["product_id"] for row in landed(tmp_path, "transactions", "2024-01")] == ["P2"]

@@ -16,6 +16,7 @@ from cip_assets.orchestration.partitions import Partitions
 from cip_assets.orchestration.resources import EngineResource, LakeResource
 from cip_assets.sources.config import load_sources
 from cip_assets.sources.convert import Summary, convert
+from cip_assets.sources.databases.fetch import fetch
 
 
 class ManifestConfig(dg.Config):
@@ -38,6 +39,8 @@ def manifest_asset(rules: Rules, partitions: Partitions) -> dg.AssetsDefinition:
     ) -> DataFrame:
         folder = lake.settings.landing
         if sources := load_sources(lake.settings.data_dir):
+            for fetched in fetch(sources.databases, lake.settings.data_dir):
+                context.add_output_metadata({f"fetched_{fetched.name}": fetched.rows})
             context.add_output_metadata(_of_exports(convert(sources, lake.settings.data_dir, folder)))
         _, left_aside = find_files(folder)
         for line in lines_about(left for left in left_aside if not left.is_on_purpose):
