@@ -68,6 +68,8 @@ class _Found:
     findings: dict[str, Sequence[Finding]] = field(default_factory=dict)
     stops: list[str] = field(default_factory=list)
     left_aside: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    currency: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,12 @@ class _Group:
     @property
     def paths(self) -> set[Path]:
         return {path for *_, path in self.files}
+
+    def has_key(self, column: str) -> bool:
+        """Whether each record of a file has a value of its own in a column."""
+        name = next(name for name in self.header if name.lower() == column.lower())
+        found = ([row.get(name) for row in _sample([file])] for file in self.files)
+        return all(None not in values and len(set(values)) == len(values) for values in found)
 
     @cached_property
     def rows(self) -> list[Mapping[str, str]]:
@@ -120,13 +128,15 @@ def adopt(
     groups = _take_presets(found, groups, data_dir, answers)
     _take_others(found, groups, data_dir, answers)
     found.findings |= {database.what: zone for database in databases if (zone := _zone(database, data_dir))}
+    if not found.findings and found.refused:
+        raise PlatformError("; ".join(found.refused))
     if not found.findings:
         raise PlatformError(f"no file holds order lines; {NEEDS}: {'; '.join(found.left_aside)}")
     if found.stops:
         raise PlatformError(found.stops[0])
     draft = Sources(
         first_month=date(1900, 1, 1),
-        currency=answers.currency or (before.currency if before else None),
+        currency=answers.currency or (before.currency if before else None) or found.currency,
         rates=before.rates if before else None,
         exports=tuple(found.exports),
         databases=(
@@ -137,7 +147,12 @@ def adopt(
     summary = look_at(draft, data_dir)
     _refuse_unread(summary)
     begin = (summary.first_day or date(1970, 1, 1)).replace(day=1)
-    return Adopted(draft.model_copy(update={"first_month": begin}), summary, found.findings, found.left_aside)
+    return Adopted(
+        draft.model_copy(update={"first_month": begin}),
+        summary,
+        found.findings,
+        [*found.refused, *found.left_aside],
+    )
 
 
 def _take_kept(found: _Found, groups: Sequence[_Group], data_dir: Path) -> list[_Group]:
@@ -161,12 +176,16 @@ def _take_presets(found: _Found, groups: Sequence[_Group], data_dir: Path, answe
     rest = list(groups)
     for name, preset in presets().items():
         match = preset.match([group.header for group in rest])
-        if match is None:
+        if match is None or not all(
+            rest[place].has_key(key) for place, number in match.items() if (key := preset.layouts[number].key)
+        ):
             continue
         mine = [rest[place] for place in match]
         if preset.refused:
-            found.left_aside += [f"{group.names}: {preset.refused}" for group in mine]
+            found.refused += [f"{group.names}: {' '.join(preset.refused.split())}" for group in mine]
         else:
+            if any(DOLLARS.fullmatch(text) for group in mine for row in group.rows for text in row.values()):
+                found.currency = found.currency or preset.currency
             layouts = []
             for place, number in match.items():
                 group = rest[place]
@@ -174,16 +193,21 @@ def _take_presets(found: _Found, groups: Sequence[_Group], data_dir: Path, answe
                 layouts.append(proposal.layout)
                 found.findings[group.names] = proposal.findings
                 found.stops += [f"{group.names}: {stop}" for stop in proposal.stops]
-            for number, own in enumerate(preset.layouts):
-                if number not in match.values():
-                    layouts.append(
-                        layout_for(name, own, (*own.has, *own.may_lack), own.date_order or "ymd", ".")
-                    )
+            there = {layout.name for layout in layouts}
+            layouts += [
+                layout_for(name, own, (*own.has, *own.may_lack), own.date_order or "ymd", ".")
+                for own in preset.layouts
+                if own.name not in there
+            ]
             asks = [Finding("question", (), "asked", f"{ask.about}: {ask.default}") for ask in preset.asks]
             found.findings[mine[0].names] = [*found.findings[mine[0].names], *asks]
             _add(found, mine, layouts, data_dir, answers)
         rest = [group for group in rest if group not in mine]
     return rest
+
+
+DOLLARS = re.compile(r"[-(]*\$[-\d.,]+\)?")
+"""An amount with the sign of several currencies."""
 
 
 def _take_others(found: _Found, groups: Sequence[_Group], data_dir: Path, answers: Answers) -> None:

@@ -43,6 +43,7 @@ FieldName = Literal[
     "payment_method",
     "currency",
     "updated_at",
+    "document_id",
     "order_discount",
     "order_refunded",
     "subtotal",
@@ -61,7 +62,8 @@ FieldName = Literal[
 ]
 """What a column can be. ``discount`` and ``refunded`` are amounts of the line: what is taken off it, and what was given
 back for it. ``order_discount``, ``order_refunded``, ``subtotal`` (goods after discounts), ``shipping``, ``tax`` and
-``charged`` (what the buyer paid in all) are amounts of the order, on its first record or on each.
+``charged`` (what the buyer paid in all) are amounts of the order, on its first record or on each. ``document_id`` is
+what a newer file has again as a whole, if that is not the order: a payment, or a settlement.
 """
 
 NEEDED_FIELDS: Mapping[Target, Sequence[FieldName]] = {
@@ -165,6 +167,9 @@ class Layout(Strict):
     no_customer: tuple[str, ...] = Field(
         default=("0", "-", "null", "n/a", "nan", "none", "guest", "gast", "walk-in", "anonymous"),
         description="texts that are no customer, in lower case: the order is a guest's",
+    )
+    notes: str | None = Field(
+        default=None, description="a pattern of lines with fewer fields that are no records: totals and notes"
     )
     kinds: tuple[Kind, ...] = Field(
         default=(),

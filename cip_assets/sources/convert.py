@@ -126,10 +126,10 @@ def _read_export(
     found, skipped = stage.stage(connection, number, export, data_dir, whole)
     for records in found:
         lines.add(connection, number, records)
-    for place in range(len(export.layouts)):
+    for place, layout in enumerate(export.layouts):
         table = f"staged_{number}_{place}"
         made = [records.relation for records in found if table in records.staged]
-        lines.add_rest(connection, number, table, made)
+        lines.add_rest(connection, number, table, layout, made)
         connection.execute(f"DROP TABLE {table} CASCADE")
     return skipped
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import duckdb
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.sources.config import FILE, FieldName, literal
+from cip_assets.sources.config import FILE, FieldName, Layout, literal
 from cip_assets.sources.stage import USABLE, Records
 
 TABLES = """
@@ -13,8 +13,9 @@ CREATE TABLE lines (
   export INT, file_no INT, line BIGINT, number BIGINT, record_text TEXT, order_id TEXT, customer_id TEXT, email TEXT,
   product_id TEXT, product_name TEXT, category TEXT, payment_method TEXT, quantity_text TEXT, quantity DECIMAL(24, 6),
   unit_price DECIMAL(24, 6), amount DECIMAL(24, 6), refunded DECIMAL(24, 6), currency TEXT, date_text TEXT, day DATE,
-  updated_at TIMESTAMPTZ, record_number BIGINT, order_discount DECIMAL(24, 6), order_refunded DECIMAL(24, 6),
-  subtotal DECIMAL(24, 6), shipping DECIMAL(24, 6), tax DECIMAL(24, 6), order_charged DECIMAL(24, 6), kind TEXT);
+  updated_at TIMESTAMPTZ, document_id TEXT, record_number BIGINT, order_discount DECIMAL(24, 6),
+  order_refunded DECIMAL(24, 6), subtotal DECIMAL(24, 6), shipping DECIMAL(24, 6), tax DECIMAL(24, 6),
+  order_charged DECIMAL(24, 6), kind TEXT);
 CREATE TABLE customers (
   export INT, file_no INT, line BIGINT, number BIGINT, record_text TEXT, customer_id TEXT, email TEXT,
   first_name TEXT, last_name TEXT, region TEXT, kind TEXT);
@@ -32,8 +33,14 @@ class _Fields:
 
     def __init__(self, records: Records) -> None:
         self.layout = records.layout
+        # Names in SQL, and the files of one export, may differ in capital letters.
+        made = {name.lower(): column for name, column in records.columns.items()}
         self._columns = {
-            name: [records.columns[column] for column in columns if column in records.columns]
+            name: [
+                records.columns.get(column) or made[column.lower()]
+                for column in columns
+                if column.lower() in made
+            ]
             for name, columns in records.layout.fields.items()
         }
 
@@ -105,16 +112,20 @@ def add(connection: duckdb.DuckDBPyConnection, export: int, records: Records) ->
         ) from error
 
 
-def add_rest(connection: duckdb.DuckDBPyConnection, export: int, table: str, made: Sequence[str]) -> None:
+def add_rest(
+    connection: duckdb.DuckDBPyConnection, export: int, table: str, layout: Layout, made: Sequence[str]
+) -> None:
     """Add the lines of a file that gave no record: broken ones, headers, and those that SQL left out or joined."""
     found = " UNION ALL ".join(f"SELECT file_no, line FROM {name}" for name in made)
     kind = "'not_used'" if made else "'joined'"
     is_used = f"(file_no, line) IN ({found})" if made else "false"
+    is_note = f"regexp_matches(record_text, {literal(layout.notes)})" if layout.notes else "false"
     connection.execute(
         f"""
         INSERT INTO lines BY NAME
         SELECT {export} AS export, file_no, line, record_text,
-          CASE WHEN problem = 'repeated_header' THEN problem WHEN {USABLE} THEN {kind} ELSE 'broken' END AS kind
+          CASE WHEN problem = 'repeated_header' THEN problem WHEN {USABLE} THEN {kind} WHEN {is_note} THEN 'summary'
+            ELSE 'broken' END AS kind
         FROM {table} WHERE NOT ({USABLE}) OR NOT ({is_used})
         """
     )
@@ -155,7 +166,7 @@ def _order_lines(fields: _Fields, records: Records, export: int) -> str:
       {quantity} AS quantity, {fields.number("unit_price")} AS unit_price, {fields.number("line_total")} AS line_total,
       {fields.size("discount")} AS discount, {fields.size("refunded")} AS refunded, {fields.currency()} AS currency,
       {fields.text("date")} AS date_text, {fields.day("date")} AS day,
-      {fields.moment("updated_at")} AS updated_at,
+      {fields.moment("updated_at")} AS updated_at, {fields.text("document_id", "id")} AS document_id,
       {"_record" if records.has_orders else "NULL::BIGINT"} AS record_number,
       {fields.size("order_discount")} AS order_discount, {fields.size("order_refunded")} AS order_refunded,
       {fields.number("subtotal")} AS subtotal, {fields.number("shipping")} AS shipping, {fields.number("tax")} AS tax,

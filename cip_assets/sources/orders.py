@@ -31,27 +31,31 @@ UPDATE lines SET kind = 'superseded' FROM versions
     AND version < (SELECT max(version) FROM versions AS newer
       WHERE newer.export = versions.export AND newer.order_id = versions.order_id);
 CREATE TABLE parts AS
-  SELECT DISTINCT export, order_id, kind = 'return' AS is_return, file_no, rank, is_whole,
-    CASE WHEN kind = 'return' THEN concat_ws('|', product_id, day, amount) ELSE coalesce(product_id, '') END AS part
+  SELECT DISTINCT export, coalesce(document_id, order_id) AS document_id, kind = 'return' AS is_return, file_no, rank,
+    is_whole,
+    CASE WHEN document_id IS NOT NULL THEN '' WHEN kind = 'return' THEN concat_ws('|', product_id, day, amount)
+      ELSE coalesce(product_id, '') END AS part
   FROM lines JOIN ranked USING (export, file_no)
   WHERE order_id IS NOT NULL AND updated_at IS NULL AND kind NOT IN ('repeated_header', 'broken');
 CREATE TABLE replaced AS
-  SELECT DISTINCT old.export, old.order_id, old.is_return, old.file_no
-  FROM parts AS old JOIN parts AS new USING (export, order_id, is_return, part) WHERE new.rank > old.rank
+  SELECT DISTINCT old.export, old.document_id, old.is_return, old.file_no
+  FROM parts AS old JOIN parts AS new USING (export, document_id, is_return, part) WHERE new.rank > old.rank
   UNION
-  SELECT old.export, old.order_id, old.is_return, old.file_no
+  SELECT old.export, old.document_id, old.is_return, old.file_no
   FROM parts AS old JOIN (
-    SELECT export, order_id, max(rank) AS rank FROM parts WHERE is_whole GROUP BY ALL
-  ) AS new USING (export, order_id) WHERE new.rank > old.rank;
+    SELECT export, document_id, max(rank) AS rank FROM parts WHERE is_whole GROUP BY ALL
+  ) AS new USING (export, document_id) WHERE new.rank > old.rank;
 UPDATE lines SET kind = 'superseded' FROM replaced
-  WHERE lines.export = replaced.export AND lines.order_id = replaced.order_id AND lines.file_no = replaced.file_no
+  WHERE lines.export = replaced.export AND coalesce(lines.document_id, lines.order_id) = replaced.document_id
+    AND lines.file_no = replaced.file_no
     AND (kind = 'return') = is_return;
 """
 """If the records say when the order was changed, its newest version replaces all older ones. Otherwise an order that
 two files have with the same product, or a return that two files have, is taken from the newer file. The newer one is
 that of the later day in its path, or of the later fetch from a database; without these, the file whose sales reach
 further (single days far off do not count), or that was changed later. If an order's files share no product, each has a
-part of the order; but a fetch from a database brings an order whole.
+part of the order; but a fetch from a database brings an order whole. Where records name a document, that is taken from
+the newer file, and not the order.
 """
 
 KNOWN = """
@@ -111,7 +115,7 @@ CREATE TABLE paid AS
   FROM lines WHERE kind = 'sale' GROUP BY ALL;
 CREATE TABLE given_back AS
   SELECT export, file_no, line, number, order_id, customer_id, product_id, abs(quantity) AS quantity,
-    abs(amount) AS amount, NULL::DECIMAL(24, 6) AS refunded, currency, date_text, day
+    abs(amount) AS amount, nullif(refunded, 0) AS refunded, currency, date_text, day
   FROM lines WHERE kind = 'return'
   UNION ALL
   SELECT export, file_no, line, number, order_id, customer_id, product_id, NULL, least(refunded, amount), refunded,
@@ -123,8 +127,9 @@ CREATE TABLE given_back AS
     refunded - refunded_lines, currency, day::TEXT, day
   FROM paid WHERE refunded > refunded_lines;
 """
-"""Returns: records of their own; what a sale's record says was given back for it; and what was given back for an order
-in all, whose goods part is all of its goods if all was paid back, else at most what is left of them.
+"""Returns: records of their own, whose amount is the goods part of what was given back; what a sale's record says was
+given back for it; and what was given back for an order in all, whose goods part is all of its goods if all was paid
+back, else at most what is left of them.
 """
 
 FITTING = """

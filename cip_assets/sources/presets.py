@@ -39,6 +39,10 @@ class PresetLayout(Strict):
     lacks: tuple[str, ...] = Field(
         default=(), description="columns of another export that such a file never has"
     )
+    key: str | None = Field(
+        default=None,
+        description="a column of which each value is there once, where others have the same columns",
+    )
     may_lack: tuple[str, ...] = Field(
         default=(), description="columns that the SQL names and not every file has"
     )
@@ -53,10 +57,13 @@ class PresetLayout(Strict):
         default=None, description="found in the contents, unless it is given"
     )
     no_customer: tuple[str, ...] | None = None
+    notes: str | None = None
     kinds: tuple[Kind, ...] = ()
 
     def fits(self, header: Collection[str]) -> bool:
-        return set(self.has) <= set(header) and not set(self.lacks) & set(header)
+        """Whether files with this header are such files. Versions of an export differ in capital letters."""
+        names = _lower(header)
+        return _lower(self.has) <= names and not _lower(self.lacks) & names
 
 
 class Preset(Strict):
@@ -64,20 +71,29 @@ class Preset(Strict):
 
     layouts: tuple[PresetLayout, ...]
     asks: tuple[Ask, ...] = ()
+    currency: str | None = Field(
+        default=None, description="the currency of amounts with the sign $ alone, unless another is said"
+    )
     refused: str | None = Field(default=None, description="why such an export cannot be used")
 
     def match(self, headers: Sequence[Sequence[str]]) -> Mapping[int, int] | None:
-        """The place of each layout by the place of the header that it fits; None unless all needed layouts fit one.
+        """The place of the layout for each header that fits one; None unless all needed files are there.
 
-        Several headers may fit a layout: versions of the export with more or fewer columns.
+        Several headers may fit a layout, and several layouts may have one name: these are versions of the export.
         """
         found: dict[int, int] = {}
         for place, header in enumerate(headers):
             fitting = [number for number, layout in enumerate(self.layouts) if layout.fits(header)]
             if fitting:
                 found[place] = max(fitting, key=lambda number: len(self.layouts[number].has))
-        needed = {number for number, layout in enumerate(self.layouts) if not layout.is_optional}
-        return found if needed and needed <= set(found.values()) else None
+        needed = {layout.name for layout in self.layouts if not layout.is_optional}
+        return (
+            found if needed and needed <= {self.layouts[number].name for number in found.values()} else None
+        )
+
+
+def _lower(names: Collection[str]) -> set[str]:
+    return {name.lower() for name in names}
 
 
 @cache
@@ -103,22 +119,25 @@ def layout_for(
     preset: str, own: PresetLayout, header: Sequence[str], date_order: DateOrder, decimal: str
 ) -> Layout:
     """The layout for files with this header. Without SQL, fields of columns that the files lack are left out."""
-    names = set(header)
+    written = {name.lower(): name for name in header}
     fields = {
-        name: columns if own.records else tuple(column for column in columns if column in names)
+        name: columns
+        if own.records
+        else tuple(written[column.lower()] for column in columns if column.lower() in written)
         for name, columns in own.fields.items()
     }
     return Layout.model_validate(
         {
             "name": own.name,
             "header": tuple(header),
-            "absent": tuple(column for column in own.may_lack if column not in names),
+            "absent": tuple(column for column in own.may_lack if column.lower() not in written),
             "records": query(preset, own.records) if own.records else None,
             "table": own.table,
             "fields": {name: columns for name, columns in fields.items() if columns},
             "date_order": date_order,
             "decimal": decimal,
             **({} if own.no_customer is None else {"no_customer": own.no_customer}),
+            "notes": own.notes,
             "kinds": own.kinds,
         }
     )

@@ -22,8 +22,8 @@ CREATE TABLE files (
   export INT, file_no INT, file TEXT, delivered DATE, fetched INT, is_whole BOOLEAN, changed DOUBLE);
 CREATE SCHEMA texts;
 """
-"""``files`` has each file that was read; ``delivered`` is the day in its path, if there is one. In ``texts`` SQL sees
-the records of the files by the names of their layouts.
+"""``files`` has each file that was read, numbered in the order of delivery; ``delivered`` is the day in its path, if
+there is one. In ``texts`` SQL sees the records of the files by the names of their layouts.
 """
 
 DELIVERED = re.compile(r"(?:^|/)dt=(\d{4}-\d{2}-\d{2})(?=/)")
@@ -63,8 +63,7 @@ def stage(
         connection.execute(f"CREATE TABLE {table} (file_no INT, line BIGINT, {columns})")
     skipped: list[str] = []
     seen: dict[str, str] = {}
-    for path in files_of(export, data_dir):
-        delivered = DELIVERED.search(str(path)) or DAY_IN_NAME.search(str(path))
+    for delivered, path in sorted((_delivered(path), path) for path in files_of(export, data_dir)):
         try:
             for member in members(path):
                 name = f"{path.parent.name}/{member.name}"
@@ -82,7 +81,7 @@ def stage(
                         "export": number,
                         "file_no": len(seen),
                         "file": member.name,
-                        "delivered": delivered and delivered[1],
+                        "delivered": delivered,
                         "fetched": fetch_number(path),
                         "is_whole": pattern_of(path) in whole,
                         "changed": path.stat().st_mtime,
@@ -92,6 +91,12 @@ def stage(
         except UnreadableExport as error:
             raise PlatformError(str(error)) from error
     return list(_records(connection, number, export, tables)), skipped
+
+
+def _delivered(path: Path) -> str:
+    """The delivery day in a path, as yyyymmdd; empty without one."""
+    found = DELIVERED.search(str(path)) or DAY_IN_NAME.search(str(path))
+    return found[1].replace("-", "") if found else ""
 
 
 def _places(layout: Layout) -> Mapping[str, str]:
@@ -158,7 +163,7 @@ def _records(
         if query:
             made = f"records_{number}_{place}"
             names = _run(connection, made, query)
-            columns = {name: _quoted(name) for name in names if name != "_record"}
+            columns = {name: f"{_quoted(name)}::TEXT" for name in names if name != "_record"}
             staged = [table for table, _ in members_of]
             yield Records(members_of[0][1], made, columns, staged, has_orders="_record" in names)
         else:

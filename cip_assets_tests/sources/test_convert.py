@@ -627,6 +627,45 @@ def test_an_order_that_is_one_record_with_several_lines_has_versions_in_one_file
     assert kinds(converted(tmp_path, layout)) == {"sale": (3, "25.00"), "superseded": (2, "15.00")}
 
 
+PAID = Layout.model_validate(
+    {
+        "header": ["Order", "Day", "Item", "Price", "Back", "Payment"],
+        "fields": {
+            "order_id": "Order",
+            "date": "Day",
+            "product_id": "Item",
+            "line_total": "Price",
+            "refunded": "Back",
+            "document_id": "Payment",
+        },
+        "notes": "^[0-9]+ payments",
+    }
+)
+
+
+def test_a_newer_file_repeats_a_document_and_not_the_order(tmp_path: Path) -> None:
+    header = ",".join(PAID.header)
+    put(tmp_path, "a.csv", "1,2024-01-05,Tea,10,,p1", "1,2024-01-05,Tea,20,,p2", header=header)
+    put(tmp_path, "b.csv", "1,2024-01-09,Cup,21,,p2", "1,2024-01-09,Tea,30,,p3", header=header)
+    assert kinds(converted(tmp_path, PAID)) == {"sale": (3, "61.00"), "superseded": (1, "20.00")}
+
+
+def test_a_return_may_give_back_more_than_its_goods(tmp_path: Path) -> None:
+    lines = ("1,2024-01-05,Tea,10,,p1", "1,2024-01-06,Tea,-4,-5.50,p2", "1,2024-01-07,Tea,-1,0,p3")
+    put(tmp_path, "a.csv", *lines, header=",".join(PAID.header))
+    found = converted(tmp_path, PAID)
+    assert (found.returned, found.refunded) == (Decimal("5.00"), Decimal("6.50"))
+
+
+def test_notes_among_the_records_are_not_broken_records(tmp_path: Path) -> None:
+    put(tmp_path, "a.csv", "1,2024-01-05,Tea,10,,p1", "1 payments", "1,Tea", header=",".join(PAID.header))
+    assert {kind: count for kind, (count, _) in kinds(converted(tmp_path, PAID)).items()} == {
+        "sale": 1,
+        "summary": 1,
+        "broken": 1,
+    }
+
+
 # --- returns and the lines that they undo -------------------------------------------------------------------------
 
 

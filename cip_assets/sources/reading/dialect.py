@@ -30,7 +30,10 @@ SEPARATOR_LINE = re.compile(r'"?sep=(?P<mark>[^"\r\n]?)"?[,;\t|]*', re.IGNORECAS
 MARKUP = re.compile(r"\s*<[!?a-z]", re.IGNORECASE)
 
 
-Form = Literal["delimited", "json_lines", "json_array", "parquet"]
+NUMBERS = re.compile(r" *\d+(?: +\d+(?:[.]\d+)?){2,} *")
+"""A line of a table without a header: numbers in columns that are filled with blanks."""
+
+Form = Literal["delimited", "numbers", "json_lines", "json_array", "parquet"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class Dialect:
 
     ``quote`` is None if quotes are text. ``header_line`` is the number of the first line of the header, ``header_text``
     is the header as it is written, without its line end, and ``preamble`` has the lines before it. JSON and Parquet
-    have neither delimiter nor header line; their ``columns`` are all names that occur.
+    have neither delimiter nor header line; their ``columns`` are all names that occur. A table of numbers has none
+    either; its columns are named by their places.
     """
 
     encoding: str
@@ -73,6 +77,8 @@ def detect(member: Member) -> Dialect:
         sample = list(_sample(lines(stream, member.name)))
     if not any(map(str.strip, sample)):
         raise UnreadableExport(member.name, "it is empty; a file without records still needs its header")
+    if member.kind == "text" and (width := _width_of_numbers(sample)):
+        return _named(names([None] * width), encoding, "numbers")
     readings = _readings(sample) if member.kind == "text" else [_reading(sample, 1, ",", QUOTE, by_row=True)]
     found = [reading for reading in readings if reading]
     if not found:
@@ -95,6 +101,13 @@ def detect(member: Member) -> Dialect:
 def _named(columns: tuple[str, ...], encoding: str, form: Form) -> Dialect:
     """The dialect of records that name their fields."""
     return Dialect(encoding, ",", None, header_line=0, columns=columns, form=form)
+
+
+def _width_of_numbers(sample: Sequence[str]) -> int | None:
+    """The number of columns of a table of numbers; None if a line has other text or another number of columns."""
+    bodies = [body for line in sample if (body := line.rstrip(LINE_ENDS)).strip(" ")]
+    widths = {len(body.split()) if NUMBERS.fullmatch(body) else None for body in bodies}
+    return widths.pop() if len(widths) == 1 else None
 
 
 def _sample(found: Iterable[str]) -> Iterator[str]:

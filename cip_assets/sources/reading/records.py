@@ -9,7 +9,7 @@ import pyarrow as pa
 from cip_assets.sources.reading import json_rows, parquet_rows, text
 from cip_assets.sources.reading.dialect import Dialect
 from cip_assets.sources.reading.members import Member
-from cip_assets.sources.reading.rows import Row, line_count, rows
+from cip_assets.sources.reading.rows import LINE_ENDS, Row, line_count, rows
 
 MARK_AND_QUOTE = '\ufeff"'
 BLOCK_ROWS = 16_384
@@ -64,6 +64,9 @@ def _rows(member: Member, dialect: Dialect) -> Iterator[Row]:
         if dialect.form == "delimited":
             yield from _delimited(text.lines(stream, member.name), dialect, is_sheet=member.kind == "sheet")
             return
+        if dialect.form == "numbers":
+            yield from _numbers(text.lines(stream, member.name), dialect)
+            return
         for line, record, found in json_rows.records(stream, member.name, dialect.form):
             if found is None:
                 yield Row(line, record, (), "not_json")
@@ -84,6 +87,12 @@ def _delimited(lines: Iterator[str], dialect: Dialect, *, is_sheet: bool) -> Ite
     for row in found:
         problem = row.problem or _problem(row.fields, header.fields)
         yield row._replace(problem=problem) if problem else row
+
+
+def _numbers(lines: Iterable[str], dialect: Dialect) -> Iterator[Row]:
+    for number, line in enumerate(lines, 1):
+        if fields := line.split():
+            yield Row(number, line.rstrip(LINE_ENDS), fields, _problem(fields, dialect.columns))
 
 
 def _problem(fields: Sequence[str | None], header: Sequence[str | None]) -> str | None:

@@ -138,6 +138,26 @@ def test_a_sheet_has_rows_instead_of_lines(path: Path) -> None:
     assert (dialect.header_line, dialect.columns) == (3, ("id", "a;b;c"))
 
 
+def test_numbers_in_columns_of_blanks_need_no_header(path: Path) -> None:
+    dialect = dialect_of(path, " 00004 19970101  2   29.33\r\n\r\n 00005 19970118 12    0.00\r\n")
+    assert (dialect.form, dialect.header_line) == ("numbers", 0)
+    assert dialect.columns == ("column_1", "column_2", "column_3", "column_4")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param("1 2 3\n1 2\n", id="another number of columns"),
+        pytest.param("1 2 3\n1 2 x\n", id="a text"),
+        pytest.param("1 2\n3 4\n", id="two columns"),
+        pytest.param("1\t2\t3\n1\t2\t3\n", id="tabs"),
+    ],
+)
+def test_other_numbers_without_a_header_are_refused(path: Path, content: str) -> None:
+    with pytest.raises(UnreadableExport, match="no line names the columns"):
+        dialect_of(path, content)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

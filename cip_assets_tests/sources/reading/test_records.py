@@ -26,6 +26,22 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "a.csv"
 
 
+def test_a_table_of_numbers_has_a_record_on_each_line(path: Path) -> None:
+    assert values_of(path, " 00004 19970101  2   29.33\n\n00005 19970118 12    0.00") == [
+        (1, "00004", "19970101", "2", "29.33", None),
+        (3, "00005", "19970118", "12", "0.00", None),
+    ]
+
+
+def test_a_line_of_another_length_far_below_is_a_problem(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cip_assets.sources.reading.dialect.SAMPLE_CHARACTERS", 1)
+    assert values_of(path, "1 2 3\n1 2\n1 2 3 4\n") == [
+        (1, "1", "2", "3", None),
+        (2, "1", "2", None, "too_few_fields"),
+        (3, "1", "2", "3", "too_many_fields"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "values"),
     [
