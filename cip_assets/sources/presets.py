@@ -104,6 +104,7 @@ def layout_for(
 ) -> Layout:
     """The layout for files with this header. Without SQL, fields of columns that the files lack are left out."""
     names = set(header)
+    in_sql = {name.lower() for name in header}
     fields = {
         name: columns if own.records else tuple(column for column in columns if column in names)
         for name, columns in own.fields.items()
@@ -112,7 +113,7 @@ def layout_for(
         {
             "name": own.name,
             "header": tuple(header),
-            "absent": tuple(column for column in own.may_lack if column not in names),
+            "absent": tuple(column for column in own.may_lack if column.lower() not in in_sql),
             "records": query(preset, own.records) if own.records else None,
             "table": own.table,
             "fields": {name: columns for name, columns in fields.items() if columns},
