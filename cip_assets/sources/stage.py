@@ -158,7 +158,7 @@ def _records(
         if query:
             made = f"records_{number}_{place}"
             names = _run(connection, made, query)
-            columns = {name: _quoted(name) for name in names if name != "_record"}
+            columns = {name: f"{_quoted(name)}::TEXT" for name in names if name != "_record"}
             staged = [table for table, _ in members_of]
             yield Records(members_of[0][1], made, columns, staged, has_orders="_record" in names)
         else:

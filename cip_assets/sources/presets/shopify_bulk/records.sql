@@ -1,0 +1,32 @@
+-- A line item is joined with its order, which stands anywhere in the same file. Other children have no quantity or price.
+-- Without discounts of the lines, the subtotal says what was taken off the order.
+WITH orders AS (FROM objects WHERE "id" LIKE 'gid://shopify/Order/%'),
+items AS (
+  SELECT *,
+    coalesce(
+      number("quantity", '.') * number(coalesce("originalUnitPriceSet.shopMoney.amount", "originalUnitPrice"), '.'),
+      number("originalTotalSet.shopMoney.amount", '.')) AS amount,
+    list_sum(list_transform(from_json("discountAllocations", '["JSON"]'),
+      lambda part: number(part ->> '$.allocatedAmountSet.shopMoney.amount', '.'))) AS discount
+  FROM objects WHERE "id" LIKE 'gid://shopify/LineItem/%')
+SELECT items._file, items._line, coalesce(orders."name", orders."id") AS order_id,
+  orders."email" AS email,
+  coalesce(orders."customer.email", orders."customer.defaultEmailAddress.emailAddress") AS customer_email,
+  orders."customer.id" AS customer_id, items."sku" AS sku, coalesce(items."title", items."name") AS title,
+  items."quantity" AS quantity, amount - coalesce(discount, 0) AS line_total,
+  CASE WHEN count(items."discountAllocations") OVER whole = 0
+    THEN greatest(sum(amount) OVER whole - number(orders."subtotalPriceSet.shopMoney.amount", '.'), 0) END
+    AS order_discount,
+  coalesce(number(orders."totalRefundedSet.shopMoney.amount", '.'),
+    list_sum(list_transform(from_json(orders."refunds", '["JSON"]'),
+      lambda refund: number(refund ->> '$.totalRefundedSet.shopMoney.amount', '.')))) AS order_refunded,
+  list_max(list_transform(from_json(orders."refunds", '["JSON"]'), lambda refund: refund ->> '$.createdAt'))
+    AS refunded_at,
+  orders."subtotalPriceSet.shopMoney.amount" AS subtotal, orders."totalShippingPriceSet.shopMoney.amount" AS shipping,
+  orders."totalTaxSet.shopMoney.amount" AS tax, orders."totalPriceSet.shopMoney.amount" AS charged,
+  coalesce(orders."totalPriceSet.shopMoney.currencyCode", orders."subtotalPriceSet.shopMoney.currencyCode",
+    orders."currencyCode") AS currency,
+  orders."createdAt" AS created_at, orders."updatedAt" AS updated_at, orders."cancelledAt" AS cancelled_at,
+  orders."test" AS test, upper(orders."displayFinancialStatus") AS status
+FROM items JOIN orders ON orders."id" = items."__parentId" AND orders._file = items._file
+WINDOW whole AS (PARTITION BY orders._file, orders._line)
