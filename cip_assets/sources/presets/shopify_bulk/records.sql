@@ -5,17 +5,17 @@ items AS (
   SELECT *,
     coalesce(
       number("quantity", '.') * number(coalesce("originalUnitPriceSet.shopMoney.amount", "originalUnitPrice"), '.'),
-      number("originalTotalSet.shopMoney.amount", '.')) AS amount,
+      number("originalTotalSet.shopMoney.amount", '.')) AS line_amount,
     list_sum(list_transform(from_json("discountAllocations", '["JSON"]'),
-      lambda part: number(part ->> '$.allocatedAmountSet.shopMoney.amount', '.'))) AS discount
+      lambda part: number(part ->> '$.allocatedAmountSet.shopMoney.amount', '.'))) AS line_discount
   FROM objects WHERE "id" LIKE 'gid://shopify/LineItem/%')
 SELECT items._file, items._line, coalesce(orders."name", orders."id") AS order_id,
   orders."email" AS email,
   coalesce(orders."customer.email", orders."customer.defaultEmailAddress.emailAddress") AS customer_email,
   orders."customer.id" AS customer_id, items."sku" AS sku, coalesce(items."title", items."name") AS title,
-  items."quantity" AS quantity, amount - coalesce(discount, 0) AS line_total,
+  items."quantity" AS quantity, line_amount - coalesce(line_discount, 0) AS line_total,
   CASE WHEN count(items."discountAllocations") OVER whole = 0
-    THEN greatest(sum(amount) OVER whole - number(orders."subtotalPriceSet.shopMoney.amount", '.'), 0) END
+    THEN greatest(sum(line_amount) OVER whole - number(orders."subtotalPriceSet.shopMoney.amount", '.'), 0) END
     AS order_discount,
   coalesce(number(orders."totalRefundedSet.shopMoney.amount", '.'),
     list_sum(list_transform(from_json(orders."refunds", '["JSON"]'),

@@ -27,7 +27,7 @@ items AS (
     coalesce(own.sku, text.sku) AS sku, coalesce(own.quantity, text.quantity) AS quantity,
     coalesce(own.total, text.total) AS total, refunded
   FROM in_columns AS own FULL JOIN in_texts AS text USING (_file, _line, place))
-SELECT _file, _line, items.* EXCLUDE (_file, _line, place, product), CASE WHEN product <> '0' THEN product END AS product,
+SELECT _file, _line, items.* EXCLUDE (_file, _line, place, product), CASE WHEN items.product <> '0' THEN items.product END AS product,
   "order_id", "order_date", "order_total", "order_currency", "payment_method", "payment_method_title", "customer_id",
   "customer_user", "customer_email", "billing_email", "tax_total",
   regexp_replace(lower("status"), '^wc-', '') AS status,
