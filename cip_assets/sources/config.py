@@ -63,8 +63,8 @@ FieldName = Literal[
 """What a column can be. ``discount`` and ``refunded`` are amounts of the line: what is taken off it, and what was given
 back for it. ``order_discount``, ``order_refunded``, ``subtotal`` (goods after discounts), ``shipping``, ``tax`` and
 ``charged`` (what the buyer paid in all) are amounts of the order, on its first record or on each. An ``order_refunded``
-that is no number, such as ``unknown``, says that the order was refunded, but not how much. ``refund_date`` is the day of
-the last refund; without it, returns have the day of the order.
+that is no number, such as ``unknown``, says that the order was refunded, but not how much. ``refund_date`` is the day
+of the last refund; without it, returns have the day of the order.
 """
 
 NEEDED_FIELDS: Mapping[Target, Sequence[FieldName]] = {
