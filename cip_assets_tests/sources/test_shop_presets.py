@@ -104,6 +104,25 @@ def test_matrixifys_discount_that_the_lines_do_not_have_is_taken_off(tmp_path: P
     assert figures(found)[:4] == (1, 1, "18.00", "18.00")
 
 
+def test_a_refund_that_is_a_status_alone_gave_back_all_or_is_unknown(tmp_path: Path) -> None:
+    def order(number: int, status: str) -> object:
+        return {
+            "id": number,
+            "created_at": "2024-05-01T10:00:00Z",
+            "financial_status": status,
+            "total_price": "12.00",
+            "line_items": [{"title": "Cup", "quantity": 1, "price": "10.00"}],
+        }
+
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    whole.mkdir()
+    part.mkdir()
+    found = adopted(whole, orders=objects(order(1, "paid"), order(2, "refunded")))
+    assert figures(found) == (2, 2, "20.00", "24.00", "10.00", "12.00")
+    found = adopted(part, orders=objects(order(1, "partially_refunded"), order(2, "refunded")))
+    assert figures(found) == (2, 2, "20.00", "24.00", None, None)
+
+
 # --- WooCommerce ------------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,8 @@
--- A record is an item that was sold. The variant that was chosen, and the parts of a bundle, have it as their parent; the
--- discount of a bundle may stand on its parts. Several dumps of a table may be there: the newest row counts.
+-- A record is an item that was sold. The variant that was chosen, and the parts of a bundle, have it as their parent;
+-- the discount of a bundle may stand on its parts. Several dumps of a table may be there: the newest row counts.
 WITH sold AS (
-  FROM orders QUALIFY row_number() OVER (PARTITION BY "entity_id" ORDER BY "updated_at" DESC NULLS LAST, _file DESC) = 1),
+  FROM orders
+  QUALIFY row_number() OVER (PARTITION BY "entity_id" ORDER BY "updated_at" DESC NULLS LAST, _file DESC) = 1),
 item AS (
   SELECT *, number("base_discount_amount", '.')
       - coalesce(number(coalesce("base_discount_tax_compensation_amount", "base_hidden_tax_amount"), '.'), 0)
@@ -20,8 +21,10 @@ SELECT item._file, item._line, sold."increment_id", sold."customer_email", sold.
   item."product_id", item."name", item."qty_ordered",
   number(item."base_row_total", '.') - greatest(coalesce(item.net_discount, 0), coalesce(part.net_discount, 0))
     AS line_total,
-  -- The order has the sum of its credit memos.
-  coalesce(number(sold."base_total_refunded", '.'), memo.refunded) AS order_refunded, memo.refunded_at,
+  -- The order has the sum of its credit memos. Closed is one that was refunded in all.
+  coalesce(number(sold."base_total_refunded", '.'), memo.refunded,
+    CASE WHEN lower(sold."state") = 'closed' THEN number(sold."base_grand_total", '.') END) AS order_refunded,
+  memo.refunded_at,
   number(sold."base_subtotal", '.') + coalesce(number(sold."base_discount_amount", '.'), 0)
     + coalesce(number(sold."base_shipping_discount_amount", '.'), 0)
     + coalesce(number(coalesce(sold."base_discount_tax_compensation_amount", sold."base_hidden_tax_amount"), '.'), 0)

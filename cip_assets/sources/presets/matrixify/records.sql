@@ -1,5 +1,5 @@
--- What stands on the first record of an order only holds for all of its records. Transactions, refund lines and discount
--- records say what their order's columns say, so they are read only where such a column is not in the file.
+-- What stands on the first record of an order only holds for all of its records. Transactions, refund lines and
+-- discount records say what their order's columns say, so they are read only where such a column is not in the file.
 WITH typed AS (
   SELECT *, lower("Line: Type") AS type, lower("Transaction: Kind") AS paid_by,
     CASE WHEN lower(coalesce("Transaction: Status", 'success')) = 'success' THEN number("Transaction: Amount", '.') END
@@ -21,14 +21,16 @@ filled AS (
     coalesce(max(number("Price: Total", '.')) OVER whole,
       sum(paid) FILTER (paid_by IN ('sale', 'capture')) OVER whole) AS charged,
     coalesce(max(number("Price: Total Refund", '.')) OVER whole, sum(paid) FILTER (paid_by = 'refund') OVER whole,
-      -sum(line_total) FILTER (type LIKE 'refund%') OVER whole) AS order_refunded,
+      -sum(line_total) FILTER (type LIKE 'refund%') OVER whole) AS refunded,
     max("Refund: Created At") OVER whole AS refunded_at,
     max("Transaction: Gateway") FILTER (paid_by IN ('sale', 'capture', 'authorization')) OVER whole AS payment_method,
     bool_or(lower("Transaction: Test") = 'true' OR lower("Transaction: Gateway") = 'bogus') OVER whole AS is_test,
     sum(line_total) FILTER (type = 'line item') OVER whole AS goods
   FROM typed
   WINDOW whole AS (PARTITION BY _file, "Name"))
-SELECT * EXCLUDE (type, discount, goods),
+SELECT * EXCLUDE (type, discount, goods, refunded),
+  coalesce(refunded::TEXT, CASE status WHEN 'refunded' THEN charged::TEXT WHEN 'partially_refunded' THEN 'unknown' END)
+    AS order_refunded,
   -- The lines may be before or after the discounts: the subtotal decides.
   CASE WHEN abs(goods - discount - number("Price: Subtotal", '.')) < 0.01 THEN discount END AS order_discount
 FROM filled WHERE type = 'line item'

@@ -1,5 +1,5 @@
--- A line item is joined with its order, which stands anywhere in the same file. Other children have no quantity or price.
--- Without discounts of the lines, the subtotal says what was taken off the order.
+-- A line item is joined with its order, which stands anywhere in the same file. Other children have no quantity and no
+-- price. Without discounts of the lines, the subtotal says what was taken off the order.
 WITH orders AS (FROM objects WHERE "id" LIKE 'gid://shopify/Order/%'),
 items AS (
   SELECT *,
@@ -17,9 +17,11 @@ SELECT items._file, items._line, coalesce(orders."name", orders."id") AS order_i
   CASE WHEN count(items."discountAllocations") OVER whole = 0
     THEN greatest(sum(line_amount) OVER whole - number(orders."subtotalPriceSet.shopMoney.amount", '.'), 0) END
     AS order_discount,
-  coalesce(number(orders."totalRefundedSet.shopMoney.amount", '.'),
+  coalesce(orders."totalRefundedSet.shopMoney.amount",
     list_sum(list_transform(from_json(orders."refunds", '["JSON"]'),
-      lambda refund: number(refund ->> '$.totalRefundedSet.shopMoney.amount', '.')))) AS order_refunded,
+      lambda refund: number(refund ->> '$.totalRefundedSet.shopMoney.amount', '.')))::TEXT,
+    CASE upper(orders."displayFinancialStatus") WHEN 'REFUNDED' THEN orders."totalPriceSet.shopMoney.amount"
+      WHEN 'PARTIALLY_REFUNDED' THEN 'unknown' END) AS order_refunded,
   list_max(list_transform(from_json(orders."refunds", '["JSON"]'), lambda refund: refund ->> '$.createdAt'))
     AS refunded_at,
   orders."subtotalPriceSet.shopMoney.amount" AS subtotal, orders."totalShippingPriceSet.shopMoney.amount" AS shipping,

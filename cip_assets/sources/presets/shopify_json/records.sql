@@ -1,5 +1,5 @@
--- Each line item of an order is a record. Money was given back by the refund transactions that succeeded. Objects without
--- discounts of the lines have them on the order only.
+-- Each line item of an order is a record. Money was given back by the refund transactions that succeeded. Objects that
+-- have no discounts of the lines have them on the order only.
 WITH items AS (
   SELECT *, unnest(from_json("line_items", '["JSON"]')) AS item,
     contains("line_items", '"discount_allocations"') AS has_allocations,
@@ -15,7 +15,10 @@ SELECT _file, _line, _line AS _record, coalesce("name", "id") AS order_id, "cust
   list_sum(list_transform(from_json(item -> '$.discount_allocations', '["JSON"]'),
     lambda part: number(part ->> '$.amount', '.'))) AS discount,
   CASE WHEN NOT has_allocations THEN "total_discounts" END AS order_discount,
-  list_sum(list_transform(list_filter(paid, lambda part: part.is_refund), lambda part: part.amount)) AS order_refunded,
+  CASE WHEN "refunds" IS NOT NULL
+      THEN list_sum(list_transform(list_filter(paid, lambda part: part.is_refund), lambda part: part.amount))::TEXT
+    WHEN "financial_status" = 'refunded' THEN "total_price"
+    WHEN "financial_status" = 'partially_refunded' THEN 'unknown' END AS order_refunded,
   list_max(list_transform(list_filter(paid, lambda part: part.is_refund), lambda part: part.at)) AS refunded_at,
   "subtotal_price" AS subtotal, "total_shipping_price_set.shop_money.amount" AS shipping, "total_tax" AS tax,
   "total_price" AS charged, "currency" AS currency, coalesce("gateway", "payment_gateway_names") AS payment_method,
