@@ -193,12 +193,6 @@ def test_a_preset_is_recognized_by_its_header_in_any_order_and_with_other_column
     assert matching(changed) == KNOWN[name]
 
 
-@pytest.mark.parametrize("name", KNOWN)
-def test_files_are_recognized_by_one_preset_only(name: str) -> None:
-    places = [set(presets()[preset].match(headers(name)) or ()) for preset in KNOWN[name]]
-    assert sum(map(len, places)) == len(set().union(*places))
-
-
 WORD = re.compile(r"\w{4,}|\d[\d.]*")
 SAME = 0.5
 """The share of a subject's words that a question has at least."""
