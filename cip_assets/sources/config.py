@@ -46,6 +46,7 @@ FieldName = Literal[
     "document_id",
     "order_discount",
     "order_refunded",
+    "refund_date",
     "subtotal",
     "shipping",
     "tax",
@@ -62,8 +63,10 @@ FieldName = Literal[
 ]
 """What a column can be. ``discount`` and ``refunded`` are amounts of the line: what is taken off it, and what was given
 back for it. ``order_discount``, ``order_refunded``, ``subtotal`` (goods after discounts), ``shipping``, ``tax`` and
-``charged`` (what the buyer paid in all) are amounts of the order, on its first record or on each. ``document_id`` is
-what a newer file has again as a whole, if that is not the order: a payment, or a settlement.
+``charged`` (what the buyer paid in all) are amounts of the order, on its first record or on each. An ``order_refunded``
+that is no number, such as ``unknown``, says that the order was refunded, but not how much. ``refund_date`` is the day
+of the last refund; without it, returns have the day of the order. ``document_id`` is what a newer file has again as a
+whole, if that is not the order: a payment, or a settlement.
 """
 
 NEEDED_FIELDS: Mapping[Target, Sequence[FieldName]] = {

@@ -14,8 +14,8 @@ CREATE TABLE lines (
   product_id TEXT, product_name TEXT, category TEXT, payment_method TEXT, quantity_text TEXT, quantity DECIMAL(24, 6),
   unit_price DECIMAL(24, 6), amount DECIMAL(24, 6), refunded DECIMAL(24, 6), currency TEXT, date_text TEXT, day DATE,
   updated_at TIMESTAMPTZ, document_id TEXT, record_number BIGINT, order_discount DECIMAL(24, 6),
-  order_refunded DECIMAL(24, 6), subtotal DECIMAL(24, 6), shipping DECIMAL(24, 6), tax DECIMAL(24, 6),
-  order_charged DECIMAL(24, 6), kind TEXT);
+  order_refunded DECIMAL(24, 6), refund_day DATE, is_refund_unknown BOOLEAN, subtotal DECIMAL(24, 6),
+  shipping DECIMAL(24, 6), tax DECIMAL(24, 6), order_charged DECIMAL(24, 6), kind TEXT);
 CREATE TABLE customers (
   export INT, file_no INT, line BIGINT, number BIGINT, record_text TEXT, customer_id TEXT, email TEXT,
   first_name TEXT, last_name TEXT, region TEXT, kind TEXT);
@@ -169,6 +169,8 @@ def _order_lines(fields: _Fields, records: Records, export: int) -> str:
       {fields.moment("updated_at")} AS updated_at, {fields.text("document_id", "id")} AS document_id,
       {"_record" if records.has_orders else "NULL::BIGINT"} AS record_number,
       {fields.size("order_discount")} AS order_discount, {fields.size("order_refunded")} AS order_refunded,
+      {fields.day("refund_date")} AS refund_day,
+      {fields.text("order_refunded")} IS NOT NULL AND {fields.number("order_refunded")} IS NULL AS is_refund_unknown,
       {fields.number("subtotal")} AS subtotal, {fields.number("shipping")} AS shipping, {fields.number("tax")} AS tax,
       {fields.number("charged")} AS order_charged
     """

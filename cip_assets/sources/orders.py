@@ -109,9 +109,8 @@ RETURNED = """
 CREATE TABLE paid AS
   SELECT export, order_id, any_value(customer_id) AS customer_id, sum(round(amount, 2)) AS goods,
     coalesce(sum(refunded), 0) AS refunded_lines, max(order_refunded) AS refunded, max(order_charged) AS charged,
-    min(day) AS day, arg_min(file_no, (file_no, line, number)) AS file_no,
-    arg_min(line, (file_no, line, number)) AS line,
-    min(currency) AS currency
+    coalesce(max(refund_day), min(day)) AS day, arg_min(file_no, (file_no, line, number)) AS file_no,
+    arg_min(line, (file_no, line, number)) AS line, min(currency) AS currency
   FROM lines WHERE kind = 'sale' GROUP BY ALL;
 CREATE TABLE given_back AS
   SELECT export, file_no, line, number, order_id, customer_id, product_id, abs(quantity) AS quantity,
@@ -126,10 +125,13 @@ CREATE TABLE given_back AS
     CASE WHEN refunded >= charged THEN goods - refunded_lines ELSE least(refunded, goods) - refunded_lines END,
     refunded - refunded_lines, currency, day::TEXT, day
   FROM paid WHERE refunded > refunded_lines;
+DELETE FROM given_back
+  WHERE export IN (SELECT export FROM lines WHERE kind = 'sale' AND is_refund_unknown);
 """
 """Returns: records of their own, whose amount is the goods part of what was given back; what a sale's record says was
 given back for it; and what was given back for an order in all, whose goods part is all of its goods if all was paid
-back, else at most what is left of them.
+back, else at most what is left of them. If an order was refunded and the export does not say how much, nothing can be
+said about the returns of the export.
 """
 
 FITTING = """
@@ -193,12 +195,15 @@ CREATE TABLE reconciled AS
     AND (charged IS NULL OR least(abs(goods + shipping - charged), abs(goods + shipping + tax - charged)) < 0.01)
       AS is_reconciled
   FROM (
-    SELECT export, order_id, sum(round(amount, 2)) AS goods, max(subtotal) AS subtotal, max(order_charged) AS charged,
+    SELECT export, order_id, sum(round(amount, 2)) AS goods, max(subtotal) AS subtotal,
+      CASE WHEN count(shipping) + count(tax) > 0 THEN max(order_charged) END AS charged,
       coalesce(max(shipping), 0) AS shipping, coalesce(max(tax), 0) AS tax
     FROM lines WHERE kind = 'sale' GROUP BY ALL)
   WHERE subtotal IS NOT NULL OR charged IS NOT NULL;
 """
-"""The arithmetic of each order: its lines are its subtotal, with shipping, and tax if it is apart, what was paid."""
+"""The arithmetic of each order: its lines are its subtotal, with shipping, and tax if it is apart, what was paid. An
+export without shipping and tax does not say what else was paid for.
+"""
 
 STEPS = (NEWEST, KNOWN, DISCOUNTS, RETURNED, CHARGED, RECONCILED)
 """What happens to the lines, in this order."""

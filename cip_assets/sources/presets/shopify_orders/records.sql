@@ -8,7 +8,8 @@ SELECT _file, _line, "Name", "Lineitem sku", "Lineitem name", "Lineitem quantity
   first_value("Taxes" IGNORE NULLS) OVER whole AS "Taxes",
   first_value("Total" IGNORE NULLS) OVER whole AS "Total",
   first_value("Discount Amount" IGNORE NULLS) OVER whole AS "Discount Amount",
-  first_value(coalesce("Refunded Amount", CASE WHEN "Financial Status" = 'refunded' THEN "Total" END) IGNORE NULLS)
+  first_value(coalesce("Refunded Amount",
+    CASE "Financial Status" WHEN 'refunded' THEN "Total" WHEN 'partially_refunded' THEN 'unknown' END) IGNORE NULLS)
     OVER whole AS "Refunded Amount",
   first_value("Created at" IGNORE NULLS) OVER whole AS "Created at",
   first_value("Cancelled at" IGNORE NULLS) OVER whole AS "Cancelled at",
