@@ -1,6 +1,7 @@
 """`cip adopt`."""
 
 import sys
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import typer
@@ -95,7 +96,10 @@ def _show(found: Adopted) -> None:
     records.add_row("all", f"{found.summary.records:,}", "")
     out.print(records)
     summary = found.summary
-    out.print(_figures(summary), highlight=False, soft_wrap=True)
+    if summary.orders:
+        out.print(_figures(summary), highlight=False, soft_wrap=True)
+    if summary.tickets:
+        out.print(f"{summary.tickets:,} support tickets", highlight=False, soft_wrap=True)
     if summary.returns:
         linked = f"{summary.linked_returns:,} of {summary.returns:,} returns are linked to an order line"
         out.print(f"{linked}; the others count as returned without one", highlight=False, soft_wrap=True)
@@ -106,11 +110,26 @@ def _show(found: Adopted) -> None:
         out.print(escape(f"  order {line}"), highlight=False, soft_wrap=True)
     for line in (*found.left_aside, *summary.skipped):
         out.print(escape(f"not read: {line}"), highlight=False, soft_wrap=True)
-    out.print(
-        "not given: customers, support tickets and web activity; what is computed from them is empty",
-        highlight=False,
-        soft_wrap=True,
-    )
+    for table, cost in _not_given(found):
+        out.print(f"not given: {table}: {cost}", highlight=False, soft_wrap=True)
+
+
+def _not_given(found: Adopted) -> Iterator[tuple[str, str]]:
+    """What the exports do not hold, and what stays empty for that."""
+    tables = {layout.table for export in found.sources.exports for layout in export.layouts if layout.fields}
+    if found.summary.orders == 0:
+        yield "orders", "revenue, customers' value, churn and segments stay empty"
+    if found.summary.orders and found.summary.buyers is None:
+        yield "buyers", "customers, segments, churn and forecasts stay empty"
+    if found.summary.orders and found.summary.charged is None:
+        yield "what buyers paid in all", "charged stays empty"
+    if found.summary.refunded is None:
+        yield "returns", "net revenue, return rates and the question about returns stay empty"
+    if "customers" not in tables:
+        yield "customers", "everyone who bought is a customer, without a name, a region or a sign-up day"
+    if "tickets" not in tables:
+        yield "support tickets", "the question about complaints stays unanswered"
+    yield "web activity", "engagement and whether it foretells churn stay unanswered"
 
 
 def _figures(found: Summary) -> str:

@@ -1,7 +1,7 @@
 """Looks at the exports of a shop and proposes ``sources.yaml``."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -146,7 +146,7 @@ def adopt(
     )
     summary = look_at(draft, data_dir)
     _refuse_unread(summary)
-    begin = (summary.first_day or date(1970, 1, 1)).replace(day=1)
+    begin = min(filter(None, [summary.first_day, summary.first_ticket_day])).replace(day=1)
     return Adopted(
         draft.model_copy(update={"first_month": begin}),
         summary,
@@ -175,7 +175,8 @@ def _take_presets(found: _Found, groups: Sequence[_Group], data_dir: Path, answe
     """Add an export for each preset whose files are there; returns the other groups."""
     rest = list(groups)
     for name, preset in presets().items():
-        match = preset.match([group.header for group in rest])
+        is_adopted = name in {export.preset for export in found.exports}
+        match = preset.match([group.header for group in rest], is_adopted=is_adopted)
         if match is None or not all(
             rest[place].has_key(key) for place, number in match.items() if (key := preset.layouts[number].key)
         ):
@@ -197,11 +198,11 @@ def _take_presets(found: _Found, groups: Sequence[_Group], data_dir: Path, answe
             layouts += [
                 layout_for(name, own, (*own.has, *own.may_lack), own.date_order or "ymd", ".")
                 for own in preset.layouts
-                if own.name not in there
+                if not is_adopted and own.name not in there
             ]
             asks = [Finding("question", (), "asked", f"{ask.about}: {ask.default}") for ask in preset.asks]
             found.findings[mine[0].names] = [*found.findings[mine[0].names], *asks]
-            _add(found, mine, layouts, data_dir, answers)
+            _add(found, name, mine, layouts, data_dir, answers)
         rest = [group for group in rest if group not in mine]
     return rest
 
@@ -215,7 +216,8 @@ def _take_others(found: _Found, groups: Sequence[_Group], data_dir: Path, answer
     layouts: list[Layout] = []
     mine: list[_Group] = []
     for group in groups:
-        proposal = propose(group.header, group.rows, answers.date_order, _record_name(group, layouts))
+        taken = {layout.name for layout in (*_layouts_of(found, None), *layouts)}
+        proposal = propose(group.header, group.rows, answers.date_order, _record_name(group, taken))
         if proposal is None:
             found.left_aside.append(f"{group.names}: no order lines; {NEEDS}")
         elif (len(groups) > 1 or found.findings) and all(
@@ -230,27 +232,44 @@ def _take_others(found: _Found, groups: Sequence[_Group], data_dir: Path, answer
             found.findings[group.names] = proposal.findings
             found.stops += [f"{group.names}: {stop}" for stop in proposal.stops]
     if mine:
-        _add(found, mine, layouts, data_dir, answers)
+        _add(found, None, mine, layouts, data_dir, answers)
 
 
-def _record_name(group: _Group, layouts: Sequence[Layout]) -> str:
+def _layouts_of(found: _Found, preset: str | None) -> Sequence[Layout]:
+    """The layouts of the export of a preset, or of what no preset knows."""
+    return [layout for export in found.exports if export.preset == preset for layout in export.layouts]
+
+
+def _record_name(group: _Group, taken: Collection[str]) -> str:
     """The name of a group's records in SQL: that of its first file, and a number if another layout has it."""
     stem = (
         re.sub(r"\W+", "_", Path(group.files[0][0].name).stem.split(".")[0]).strip("_").lower() or "records"
     )
-    taken = {layout.name for layout in layouts}
     names = (stem, *(f"{stem}_{number}" for number in range(2, len(taken) + 3)))
     return next(name for name in names if name not in taken)
 
 
 def _add(
-    found: _Found, groups: Sequence[_Group], layouts: Sequence[Layout], data_dir: Path, answers: Answers
+    found: _Found,
+    preset: str | None,
+    groups: Sequence[_Group],
+    layouts: Sequence[Layout],
+    data_dir: Path,
+    answers: Answers,
 ) -> None:
+    """Add files and their layouts to the export of the preset; files that no preset knows are one export."""
     files = _patterns(sorted({path for group in groups for path in group.paths}), data_dir)
     is_fetched = any(file.startswith(f"{FOLDER}/") for file in files)  # those times are written in the zone
     zone = None if is_fetched else answers.time_zone
     zoned = tuple(layout.model_copy(update={"time_zone": zone}) for layout in layouts)
-    found.exports.append(Export(files=files, layouts=zoned))
+    for place, export in enumerate(found.exports):
+        if export.preset == preset:
+            both = tuple(dict.fromkeys([*export.files, *files]))
+            found.exports[place] = export.model_copy(
+                update={"files": both, "layouts": (*export.layouts, *zoned)}
+            )
+            return
+    found.exports.append(Export(preset=preset, files=files, layouts=zoned))
 
 
 NEEDS = "an order id and a date on every record, and an amount, are needed"
@@ -267,12 +286,13 @@ def _refuse_unread(summary: Summary) -> None:
     """Refuse a proposal by which too many records cannot be read: a column then means something else.
 
     Raises:
-        PlatformError: there are no sales, or too many records without an order, a day, a quantity or an amount.
+        PlatformError: there are no sales and no tickets, or too many records without an order, a day, a quantity or an
+            amount.
 
     """
     count = {kind.kind: kind.records for kind in summary.kinds}
     unread = count.get("unreadable", 0) + count.get("broken", 0)
-    if summary.orders == 0 or unread > max(FEW_UNREAD, UNREAD_SHARE * summary.records):
+    if summary.orders + summary.tickets == 0 or unread > max(FEW_UNREAD, UNREAD_SHARE * summary.records):
         raise PlatformError(
             f"{unread} of {summary.records} records have no order, day, quantity or amount that can be read, and "
             f"{count.get('sale', 0)} are sales: {'; '.join(summary.unread) or 'see the table'}; deliver the export in "

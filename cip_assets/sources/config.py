@@ -185,6 +185,7 @@ class Layout(Strict):
 class Export(Strict):
     """Files of one system: order lines, and what belongs to them."""
 
+    preset: str | None = Field(default=None, description="the known export that the layouts are from")
     files: tuple[str, ...] = Field(description="paths or patterns, absolute or below the data folder")
     layouts: tuple[Layout, ...]
 

@@ -55,6 +55,8 @@ class Summary:
     """Returns that undo an order line which is known."""
     first_day: date | None
     last_day: date | None
+    tickets: int
+    first_ticket_day: date | None
     checked: int
     """Orders that say what their goods cost, or what was paid in all."""
     reconciled: int
@@ -221,6 +223,9 @@ def _summary(connection: duckdb.DuckDBPyConnection, skipped: Sequence[str]) -> S
     ((returns, linked),) = connection.execute(
         "SELECT (SELECT count(*) FROM returned), (SELECT count(*) FROM linked)"
     ).fetchall()
+    ((tickets, first_ticket),) = connection.execute(
+        "SELECT count(DISTINCT (export, ticket_id)), min(opened) FROM tickets WHERE kind = 'ticket'"
+    ).fetchall()
     ((checked, reconciled),) = connection.execute(
         "SELECT count(*), count(*) FILTER (is_reconciled) FROM reconciled"
     ).fetchall()
@@ -259,6 +264,8 @@ def _summary(connection: duckdb.DuckDBPyConnection, skipped: Sequence[str]) -> S
         linked_returns=linked,
         first_day=first,
         last_day=last,
+        tickets=tickets,
+        first_ticket_day=first_ticket,
         checked=checked,
         reconciled=reconciled,
         unreconciled=unreconciled,

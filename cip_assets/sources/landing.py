@@ -108,6 +108,9 @@ def write(connection: duckdb.DuckDBPyConnection, landing: Path) -> None:
             )
             for (month,) in months
         }
+        if not months and table == "transactions" and _has_rows(connection, "landing_support_tickets"):
+            # Tickets alone are enough; the table of order lines must be there all the same.
+            written.add(_write_csv(connection, folder / "none.csv", header, f"SELECT {columns} FROM {found}"))
         if table == "transactions":
             written |= _write_broken(connection, folder / "broken.csv", header)
         _remove_others(folder, written)
@@ -141,6 +144,10 @@ def write(connection: duckdb.DuckDBPyConnection, landing: Path) -> None:
         ORDER BY export, file_no, line
     """
     _write_csv(connection, landing / LEFT_OUT, "export_file,export_line,kind,record_text", others)
+
+
+def _has_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> bool:
+    return connection.execute(f"SELECT 1 FROM {relation} LIMIT 1").fetchone() is not None
 
 
 def _write_whole(

@@ -76,8 +76,10 @@ class Preset(Strict):
     )
     refused: str | None = Field(default=None, description="why such an export cannot be used")
 
-    def match(self, headers: Sequence[Sequence[str]]) -> Mapping[int, int] | None:
+    def match(self, headers: Sequence[Sequence[str]], *, is_adopted: bool) -> Mapping[int, int] | None:
         """The place of the layout for each header that fits one; None unless all needed files are there.
+
+        If the export is adopted already, a file with a new header is enough.
 
         Several headers may fit a layout, and several layouts may have one name: these are versions of the export.
         """
@@ -87,9 +89,8 @@ class Preset(Strict):
             if fitting:
                 found[place] = max(fitting, key=lambda number: len(self.layouts[number].has))
         needed = {layout.name for layout in self.layouts if not layout.is_optional}
-        return (
-            found if needed and needed <= {self.layouts[number].name for number in found.values()} else None
-        )
+        is_whole = needed <= {self.layouts[number].name for number in found.values()}
+        return found if found and (is_whole or is_adopted) else None
 
 
 def _lower(names: Collection[str]) -> set[str]:
