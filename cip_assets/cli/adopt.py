@@ -110,8 +110,8 @@ def _show(found: Adopted) -> None:
         out.print(escape(f"  order {line}"), highlight=False, soft_wrap=True)
     for line in (*found.left_aside, *summary.skipped):
         out.print(escape(f"not read: {line}"), highlight=False, soft_wrap=True)
-    for table, cost in _not_given(found):
-        out.print(f"not given: {table}: {cost}", highlight=False, soft_wrap=True)
+    for what, cost in _not_given(found):
+        out.print(f"not given: {what}: {cost}", highlight=False, soft_wrap=True)
 
 
 def _not_given(found: Adopted) -> Iterator[tuple[str, str]]:
