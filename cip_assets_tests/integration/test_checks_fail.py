@@ -208,6 +208,8 @@ MARTS_AND_FILES = "marts/kpi_totals:adds_up"
         ("marts/kpi_totals", {"total_customers": "total_customers + 1"}),
         ("marts/customer_360", {"monetary_value": "monetary_value + 0.01"}),
         ("marts/kpi_monthly_revenue", {"monthly_revenue": "monthly_revenue - 0.01"}),
+        ("marts/kpi_currencies", {"order_lines": "order_lines + 1"}),
+        ("marts/kpi_currencies", {"total_revenue": "total_revenue + 0.01"}),
         ("cleaned/transactions", {"amount": "amount + 0.01"}),
         ("cleaned/returns", {"return_date": "DATE '2024-02-12'"}),
     ],
@@ -258,6 +260,24 @@ def test_files_that_do_not_add_up_are_found(healthy: Path) -> None:
     assert set(failed(healthy, {"adds_up"})) == {"exports/kpi_totals:adds_up"}
 
 
+def test_amounts_in_several_currencies_are_found(healthy: Path) -> None:
+    table_at(healthy, "cleaned/returns").update({"currency": "'EUR'"})
+    assert failed(healthy, {"one_currency"}) == {}
+    table_at(healthy, "cleaned/transactions").update({"currency": "'USD'"}, predicate="transaction_id = 'T1'")
+    found = failed(healthy, {"one_currency"})
+    assert set(found) == {"cleaned/returns:one_currency"}
+    assert found["cleaned/returns:one_currency"].startswith(
+        "returns: amounts are in EUR, USD and cannot be added up"
+    )
+    table_at(healthy, "cleaned/transactions").update({"currency": "'GBP'"}, predicate="transaction_id = 'T2'")
+    assert set(failed(healthy, {"one_currency"})) == all_named("one_currency")
+    # A line that was converted has another amount in its own currency.
+    table_at(healthy, "cleaned/transactions").update(
+        {"original_amount": "amount + 1"}, predicate="transaction_id <> 'T3'"
+    )
+    assert failed(healthy, {"one_currency"}) == {}
+
+
 def test_a_newest_month_that_is_not_there_is_reported(healthy: Path) -> None:
     for table in EVENT_TABLES:
         table_at(healthy, f"cleaned/{table}").delete("month = '2024-02-01'")
@@ -265,9 +285,9 @@ def test_a_newest_month_that_is_not_there_is_reported(healthy: Path) -> None:
 
 
 def test_a_newest_day_that_is_not_there_is_reported(healthy: Path) -> None:
-    table_at(healthy, "marts/customer_360").delete()
+    table_at(healthy, "marts/kpi_totals").delete()
     assert failed(healthy, {"latest_day"}) == {
-        "marts/customer_360:latest_day": "The last transaction is on 2024-02-12; the newest snapshot is of None."
+        "marts/kpi_totals:latest_day": "The last transaction is on 2024-02-12; the newest snapshot is of None."
     }
 
 
@@ -292,6 +312,7 @@ def test_every_check_is_made_to_fail_above() -> None:
         "orphans",
         "one_month_per_id",
         "one_line_per_id",
+        "one_currency",
         "latest_month",
         "latest_day",
         "predictions_held",

@@ -27,6 +27,7 @@ MONTH = 28 * 86_400_000
 KINDS = {"Q": "quantitative", "N": "nominal", "O": "ordinal", "T": "temporal"}
 ON_TOP = {"orient": "top"}
 MAYBE_WITHHELD = "No data. If this is so without a filter, the predictions are withheld."
+MAYBE_UNKNOWN = "No data. If this is so without a filter, some amounts are unknown, or not in one currency."
 
 
 @dataclass(frozen=True)
@@ -242,7 +243,7 @@ def charts(rules: Rules) -> Sequence[Chart]:
     return [
         Chart(
             "months",
-            "orders",
+            "revenue",
             "Revenue by month",
             "Sum of the amounts of each month's orders. An incomplete month is hollow.",
             drawn(
@@ -261,6 +262,7 @@ def charts(rules: Rules) -> Sequence[Chart]:
                     ],
                 },
             ),
+            MAYBE_UNKNOWN,
         ),
         Chart(
             "orders",
@@ -360,7 +362,7 @@ def charts(rules: Rules) -> Sequence[Chart]:
                     "tooltip": [tip("clv_from:O"), BUYERS_TIP],
                 },
             ),
-            MAYBE_WITHHELD,
+            f"{MAYBE_WITHHELD[:-1]}, or some amounts are unknown.",
         ),
         Chart(
             "calibration",
@@ -376,6 +378,7 @@ def charts(rules: Rules) -> Sequence[Chart]:
             "Top products",
             f"Revenue of the {min(TOP_PRODUCTS, rules.top_n)} products with the highest revenue.",
             bars("products", axis("revenue:Q"), "product", tip("revenue:Q", ",.2f"), tip("orders:Q", ",.0f")),
+            MAYBE_UNKNOWN,
         ),
         Chart(
             "categories",

@@ -20,7 +20,8 @@ function rowsOf(fact, shown) {
       rows.set(id, Object.fromEntries([...keys.map(([name, key]) => [name, key.values[key.codes[i]]]),
                                        ...sums.map(([name]) => [name, 0])]));
     }
-    if (shown[cell]) for (const [name, values] of sums) rows.get(id)[name] += values[i];
+    // An unknown amount makes the sum unknown.
+    if (shown[cell]) for (const [name, values] of sums) rows.get(id)[name] += values[i] ?? NaN;
   });
   const found = [...rows.values()];
   for (const [name, [over, under, times]] of Object.entries(fact.ratios)) {
@@ -62,9 +63,8 @@ function listCustomers(shown) {
 // What is beside the charts: how many customers they show, and which of the top customers.
 function tell() {
   const shown = shownCells();
-  const [of_shown] = rowsOf(cube.facts.customers, shown), [all] = rowsOf(cube.facts.customers, shown.map(() => true));
-  form.querySelector("output").textContent =
-    `${of_shown.customers.toLocaleString("en")} of ${all.customers.toLocaleString("en")} customers`;
+  const counted = (cells) => (rowsOf(cube.facts.customers, cells)[0]?.customers ?? 0).toLocaleString("en");
+  form.querySelector("output").textContent = `${counted(shown)} of ${counted(shown.map(() => true))} customers`;
   listCustomers(shown);
   document.body.dataset.filtered = JSON.stringify(cube.by.map((name) => form.elements[name].value));
 }
