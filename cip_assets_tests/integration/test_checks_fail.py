@@ -261,21 +261,27 @@ def test_files_that_do_not_add_up_are_found(healthy: Path) -> None:
 
 
 def test_amounts_in_several_currencies_are_found(healthy: Path) -> None:
-    table_at(healthy, "cleaned/returns").update({"currency": "'EUR'"})
+    transactions = table_at(healthy, "cleaned/transactions")
+    transactions.update({"currency": "'EUR'"})
     assert failed(healthy, {"one_currency"}) == {}
-    table_at(healthy, "cleaned/transactions").update({"currency": "'USD'"}, predicate="transaction_id = 'T1'")
-    found = failed(healthy, {"one_currency"})
-    assert set(found) == {"cleaned/returns:one_currency"}
-    assert found["cleaned/returns:one_currency"].startswith(
-        "returns: amounts are in EUR, USD and cannot be added up"
-    )
-    table_at(healthy, "cleaned/transactions").update({"currency": "'GBP'"}, predicate="transaction_id = 'T2'")
-    assert set(failed(healthy, {"one_currency"})) == all_named("one_currency")
+    transactions.update({"currency": "'USD'"}, predicate="transaction_id = 'T1'")
+    assert failed(healthy, {"one_currency"}) == {
+        "cleaned/transactions:one_currency": "transactions: amounts are in EUR, USD; where an amount is not converted, "
+        "deliver it as original_amount and leave amount empty"
+    }
     # A line that was converted has another amount in its own currency.
-    table_at(healthy, "cleaned/transactions").update(
-        {"original_amount": "amount + 1"}, predicate="transaction_id <> 'T3'"
-    )
+    transactions.update({"original_amount": "amount + 1"}, predicate="transaction_id = 'T1'")
     assert failed(healthy, {"one_currency"}) == {}
+
+
+def test_returns_in_another_currency_than_the_purchases_are_found(healthy: Path) -> None:
+    table_at(healthy, "cleaned/transactions").update({"currency": "'EUR'"})
+    table_at(healthy, "cleaned/returns").update({"currency": "'EUR'", "return_date": "DATE '2024-02-12'"})
+    for totals in ("kpi_totals", "kpi_currencies"):
+        table_at(healthy, f"marts/{totals}").update({"returned_amount": "12.50"})
+    assert failed(healthy, {"adds_up"}) == {}
+    table_at(healthy, "cleaned/returns").update({"currency": "'USD'"})
+    assert set(failed(healthy, {"adds_up"})) == {MARTS_AND_FILES}
 
 
 def test_a_newest_month_that_is_not_there_is_reported(healthy: Path) -> None:

@@ -11,6 +11,7 @@ from cip_assets.layers import contract_of
 from cip_assets.layers.labels import UNKNOWN
 from cip_assets.orchestration.checks import counts
 from cip_assets.orchestration.checks.covered import covered_rows
+from cip_assets.orchestration.checks.currencies import currencies_of
 from cip_assets.orchestration.limits import RETRIES
 from cip_assets.orchestration.partitions import Partitions
 from cip_assets.orchestration.resources import EngineResource, LakeResource
@@ -36,7 +37,7 @@ def adds_up_check(partitions: Partitions) -> dg.AssetChecksDefinition:
         ],
         description=(
             "Cleaned amounts = customer_360 + orphans + guests = months = currencies = total, to the cent; one row per "
-            "customer. A total of unknown amounts is unknown everywhere."
+            "customer. A total of unknown amounts is unknown everywhere, and all amounts are in one currency."
         ),
     )
     def adds_up(
@@ -68,6 +69,11 @@ def adds_up_check(partitions: Partitions) -> dg.AssetChecksDefinition:
         }
         returned = counts.total(until(returns, "return_date", day), "amount")
         customers = customer_360.count()
+        currencies = {
+            code
+            for events, dated in ((transactions, "transaction_date"), (returns, "return_date"))
+            for code in currencies_of(until(events, dated, day))
+        }
         differing = _other_than_stated(by_currency.collect(), stated)
         passed = (
             set(found.values()) == {stated["total_revenue"]}
@@ -76,6 +82,7 @@ def adds_up_check(partitions: Partitions) -> dg.AssetChecksDefinition:
             )
             and customers == stated["total_customers"]
             and not differing
+            and len(currencies) <= 1
         )
         return dg.AssetCheckResult(
             passed=passed,
@@ -87,6 +94,7 @@ def adds_up_check(partitions: Partitions) -> dg.AssetChecksDefinition:
                 "returned_amount": str(stated["returned_amount"]),
                 "customers": customers,
                 "kpi_currencies_differs_in": differing,
+                "currencies": sorted(currencies),
             },
         )
 

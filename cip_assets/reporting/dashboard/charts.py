@@ -26,6 +26,8 @@ MONTH = 28 * 86_400_000
 """The shortest month in milliseconds, so that a short history does not name a month twice."""
 KINDS = {"Q": "quantitative", "N": "nominal", "O": "ordinal", "T": "temporal"}
 ON_TOP = {"orient": "top"}
+SHARES = {"labelExpr": "isNaN(datum.value) ? '' : format(datum.value, '.0%')"}
+"""A legend of shares, also if none is known."""
 MAYBE_WITHHELD = "No data. If this is so without a filter, the predictions are withheld."
 MAYBE_UNKNOWN = "No data. If this is so without a filter, some amounts are unknown, or not in one currency."
 
@@ -190,7 +192,7 @@ def retention() -> Mapping[str, Any]:
                 "axis": {"title": None, "format": "%b %y", "labelOverlap": True},
             },
             "color": {
-                **field("retention_rate:Q", legend={"format": ".0%"}, scale={"scheme": "viridis"}),
+                **field("retention_rate:Q", legend=SHARES, scale={"scheme": "viridis"}),
                 "title": "Retention",
             },
             "tooltip": [
@@ -326,7 +328,7 @@ def charts(rules: Rules) -> Sequence[Chart]:
                 tip("customers:Q", ",.0f"),
                 tip("revenue:Q", ",.2f"),
                 tip("revenue_share:Q", ".1%"),
-                color=field("revenue_share:Q", legend={**ON_TOP, "format": ".0%"}),
+                color=field("revenue_share:Q", legend={**ON_TOP, **SHARES}),
             ),
         ),
         Chart(
