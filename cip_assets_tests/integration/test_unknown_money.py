@@ -122,5 +122,5 @@ def test_the_page_says_why_something_is_empty(
         notes = {name: opened.tab.locator(f"figure:has(#chart-{name}) .empty") for name in CHARTS}
         assert without <= {name for name, note in notes.items() if note.is_visible()}
         assert "NaN" not in opened.tab.inner_text("main")
-        # Vega warns of a chart without rows.
+        # Vega warns of a chart that has no values to draw.
         assert {said.partition(" for field")[0] for said in opened.said} <= {"WARN Infinite extent"}

@@ -45,7 +45,8 @@ async function draw() {
   const shown = shownCells(), line = getComputedStyle(document.documentElement).getPropertyValue("--line").trim();
   const style = { background: "transparent", axis: { gridColor: line } };
   const drawn = Object.entries(specs).map(async ([name, spec]) => {
-    const data = { [spec.data.name]: rowsFor(name, shown) };
+    const rows = rowsFor(name, shown), data = { [spec.data.name]: rows };
+    if (!rows.length) return;  // no filter gives it any
     const options = { actions: false, renderer: "svg", theme: dark.matches ? "dark" : undefined, config: style };
     views[name] = (await window.vegaEmbed("#chart-" + name, { ...spec, datasets: { ...spec.datasets, ...data } }, options)).view;
   });
