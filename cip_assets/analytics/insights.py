@@ -64,8 +64,8 @@ QUESTIONS = (
             FALLING: "Repeat purchases are declining",
             FLAT: "Repeat purchases show no change",
         },
-        "order_lines",
-        "purchases",
+        "buyers",
+        "purchases of known customers",
     ),
     Question(
         "returns",

@@ -34,8 +34,9 @@ def mean_money(total: str, count: str) -> Column:
 
 
 def total_money(column: str | Column) -> Column:
-    """The sum of a money column; zero if there are no rows."""
-    return F.coalesce(F.sum(column), F.lit(0)).cast(MONEY)
+    """The sum of a money column; zero if there are no rows, and null if an amount is null, because it is unknown."""
+    is_known = F.count(column) == F.count("*")
+    return F.when(is_known, F.coalesce(F.sum(column), F.lit(0))).cast(MONEY)
 
 
 def _divide(numerator: str, denominator: str, places: int, numerator_places: int = 0) -> Column:

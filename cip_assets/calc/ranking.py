@@ -38,11 +38,12 @@ def nearest_rank(frame: DataFrame, value: str, percents: Sequence[int], by: Sequ
 
 
 def bin_number(value: str, cut_points: Sequence[str]) -> Column:
-    """1 plus the number of cut-points that the value exceeds. Equal values get equal bins."""
-    exceeded = [F.when(F.col(value) > F.col(cut), 1).otherwise(0) for cut in cut_points]
+    """1 plus the number of cut-points that the value exceeds. Equal values get equal bins; null if the value or a
+    cut-point is null.
+    """
     number = F.lit(1)
-    for step in exceeded:
-        number = number + step
+    for cut in cut_points:
+        number = number + (F.col(value) > F.col(cut)).cast("int")
     return number.cast("int")
 
 
@@ -53,7 +54,17 @@ def first_by(frame: DataFrame, by: Sequence[str], order: Sequence[Column]) -> Da
 
 
 def top(frame: DataFrame, value: str, key: str, rows: int) -> DataFrame:
-    """The rows with the highest values, ranked. If tied, the smaller key comes first."""
-    top = frame.orderBy(F.col(value).desc(), F.col(key).asc()).limit(rows)
-    place = Window.partitionBy(F.lit(0)).orderBy(F.col(value).desc(), F.col(key).asc())
-    return top.withColumn("rank", F.row_number().over(place).cast("int"))
+    """The rows with the highest values, ranked. If tied, the smaller key comes first.
+
+    There is no row if a value is null: it is unknown, and could be the highest.
+    """
+    order = [F.col(value).desc_nulls_first(), F.col(key).asc()]
+    whole = Window.partitionBy(F.lit(0))
+    return (
+        frame.orderBy(*order)
+        .limit(rows)
+        .withColumn("rank", F.row_number().over(whole.orderBy(*order)).cast("int"))
+        .withColumn("_unknown", F.max(F.col(value).isNull()).over(whole))
+        .where("NOT _unknown")
+        .drop("_unknown")
+    )

@@ -25,6 +25,9 @@ LARGEST_AMOUNT = Decimal("999999999.99")
 
 LARGEST_QUANTITY = 999_999_999
 
+CURRENCY = r"^[A-Z]{3}$"
+"""The form of an ISO 4217 code, such as EUR."""
+
 BLANKS = (
     "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000"

@@ -40,6 +40,7 @@ from cip_assets.layers.marts.cohort_retention import cohort_retention
 from cip_assets.layers.marts.customer_360 import customer_360
 from cip_assets.layers.marts.insights import insights
 from cip_assets.layers.marts.kpi_activity import kpi_activity
+from cip_assets.layers.marts.kpi_currencies import kpi_currencies
 from cip_assets.layers.marts.kpi_monthly_revenue import kpi_monthly_revenue
 from cip_assets.layers.marts.kpi_revenue_segment import kpi_revenue_segment
 from cip_assets.layers.marts.kpi_top_customers import kpi_top_customers
@@ -71,6 +72,7 @@ TABLES: Sequence[Table] = (
     customer_360,
     cohort_retention,
     kpi_totals,
+    kpi_currencies,
     kpi_activity,
     kpi_revenue_segment,
     kpi_monthly_revenue,

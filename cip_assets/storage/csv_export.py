@@ -121,25 +121,29 @@ def _count(query: str, mart_uri: str, as_of: str) -> int:
     return int(count)
 
 
-def sums_of(folder: Path) -> dict[str, Decimal]:
-    """The total revenue according to each file that contains money."""
-    sums = {}
+def sums_of(folder: Path) -> dict[str, Decimal | None]:
+    """The total revenue according to each file that contains money; None if an amount is unknown."""
     with questions.connection() as connection:
 
-        def amount(file: str, expression: str) -> Decimal:
-            row = connection.execute(
-                f"SELECT coalesce({expression}, 0) FROM read_csv(?, {AS_WRITTEN})",
+        def amount(file: str, column: str) -> Decimal | None:
+            (total,) = connection.execute(
+                f"SELECT CASE WHEN count({column}) = count(*) THEN coalesce(sum({column}::DECIMAL(18,2)), 0) END "
+                f"FROM read_csv(?, {AS_WRITTEN})",
                 [_only(folder / f"{file}.csv")],
-            ).fetchone()
-            return Decimal(row[0]) if row else Decimal(0)
+            ).fetchone() or (None,)
+            return None if total is None else Decimal(total)
 
-        others = amount("kpi_totals", "sum(orphan_revenue::DECIMAL(18,2) + guest_revenue::DECIMAL(18,2))")
-        sums["kpi_totals"] = amount("kpi_totals", "sum(total_revenue::DECIMAL(18,2))")
-        sums["kpi_monthly_revenue"] = amount("kpi_monthly_revenue", "sum(monthly_revenue::DECIMAL(18,2))")
-        sums["customer_360_orphans_and_guests"] = others + amount(
-            "customer_360", "sum(monetary_value::DECIMAL(18,2))"
-        )
-    return sums
+        parts = [
+            amount("customer_360", "monetary_value"),
+            amount("kpi_totals", "orphan_revenue"),
+            amount("kpi_totals", "guest_revenue"),
+        ]
+        known = [part for part in parts if part is not None]
+        return {
+            "kpi_totals": amount("kpi_totals", "total_revenue"),
+            "kpi_monthly_revenue": amount("kpi_monthly_revenue", "monthly_revenue"),
+            "customer_360_orphans_and_guests": sum(known, Decimal(0)) if len(known) == len(parts) else None,
+        }
 
 
 def _with_byte_order_mark(written: Path) -> Path:

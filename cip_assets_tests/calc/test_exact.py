@@ -164,9 +164,10 @@ def test_mean_money_equals_pythons_half_up_mean(spark: SparkSession, drawn: list
 
 
 @pytest.mark.engine
-def test_total_money_is_exact_and_zero_for_no_rows(spark: SparkSession) -> None:
+def test_total_money_is_exact_zero_for_no_rows_and_null_if_an_amount_is(spark: SparkSession) -> None:
     # In floats, a hundred times 0.10 is not 10.
-    rows = [("a", Decimal("0.10"))] * 100 + [("a", Decimal("9999999999999.99")), ("a", None), ("b", None)]
+    rows = [("a", Decimal("0.10"))] * 100 + [("a", Decimal("9999999999999.99"))]
+    rows += [("b", None), ("d", None), ("d", Decimal("1.00"))]
     frame = spark.createDataFrame(rows, "name string, amount decimal(18,2)")
     totals = frame.groupBy("name").agg(total_money("amount").alias("total"))
     nothing = frame.where("name = 'c'").agg(F.lit("c").alias("name"), total_money("amount").alias("total"))
@@ -174,6 +175,7 @@ def test_total_money_is_exact_and_zero_for_no_rows(spark: SparkSession) -> None:
     assert both.schema["total"].dataType.simpleString() == "decimal(18,2)"
     assert {row["name"]: row["total"] for row in both.collect()} == {
         "a": Decimal("10000000000009.99"),
-        "b": Decimal("0.00"),
+        "b": None,
         "c": Decimal("0.00"),
+        "d": None,
     }

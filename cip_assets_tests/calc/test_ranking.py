@@ -10,7 +10,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
-from cip_assets.calc.ranking import at_or_below, bin_number, first_by, nearest_rank
+from cip_assets.calc.ranking import at_or_below, bin_number, first_by, nearest_rank, top
 from cip_assets_tests.conftest import ENGINE
 from cip_assets_tests.layers.frames import collected
 
@@ -116,6 +116,21 @@ def test_bin_number_counts_the_cut_points_exceeded(spark: SparkSession) -> None:
     binned = frame.select("value", bin_number("value", list("abcd")).alias("bin"))
     assert binned.schema["bin"].dataType.simpleString() == "int"
     assert {row["value"]: row["bin"] for row in binned.collect()} == expected
+
+
+@pytest.mark.engine
+def test_an_unknown_value_has_no_bin_and_leaves_no_top(spark: SparkSession) -> None:
+    frame = spark.createDataFrame(
+        [("a", 1, 0), ("b", 2, 0), ("c", None, 0), ("d", 3, None)], "id string, value int, cut int"
+    )
+    binned = frame.select("id", bin_number("value", ["cut"]).alias("bin"))
+    assert {row["id"]: row["bin"] for row in binned.collect()} == {"a": 2, "b": 2, "c": None, "d": None}
+    known = frame.where("value IS NOT NULL")
+    assert [(row["rank"], row["id"]) for row in collected(top(known, "value", "id", 2))] == [
+        (1, "d"),
+        (2, "b"),
+    ]
+    assert collected(top(frame, "value", "id", 2)) == []
 
 
 @pytest.mark.engine

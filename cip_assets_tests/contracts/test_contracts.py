@@ -192,11 +192,15 @@ CONTRACTS_TO_BREAK: Mapping[str, TableContract] = {
     "kpi_revenue_segment": contract_of("marts", "kpi_revenue_segment"),
 }
 BREAK_ROW_RULES: Mapping[str, Mapping[str, Row]] = {
-    "transactions": {"customer_id:missing": {"customer_id": None, "is_guest": False}}
+    "transactions": {
+        "customer_id:missing": {"customer_id": None, "is_guest": False},
+        "amount:missing": {"amount": None, "original_amount": None, "amount_unknown": False},
+    }
 }
 """Rules over several columns, with values that break them."""
 GOOD_VALUES: Mapping[str, Row] = {
     "example": GOOD_EXAMPLE,
+    "transactions": {"currency": "EUR"},
     "quarantine": {"outcome": "superseded"},
     "kpi_revenue_segment": {"segmentation": "region"},
 }

@@ -27,6 +27,37 @@ LANDED: Mapping[str, str] = {
 """Two customers, three purchases: enough for every table to have a row."""
 
 
+TWO_CURRENCIES: Mapping[str, str] = {
+    "transactions": "transaction_id,order_id,customer_id,is_guest,product_id,quantity,price,amount,currency,"
+    "original_amount,charged,payment_method,transaction_date\n"
+    "1-1,1,ann,,p1,1,10,10.00,EUR,,12.00,PayPal,2024-01-05\n"
+    "1-2,1,ann,,p2,1,20,20.00,EUR,,22.00,PayPal,2024-01-05\n"
+    "2-1,2,bob,,p1,1,18,,GBP,18.00,20.00,PayPal,2024-02-05\n"
+    "3-1,3,cat,,p2,1,40,40.00,EUR,,40.00,Cash,2024-05-20\n"
+    "4-1,4,,true,p1,1,4,,GBP,4.00,4.00,Cash,2024-06-02\n",
+    "returns": "return_id,transaction_id,customer_id,product_id,amount,currency,original_amount,refunded,"
+    "return_reason,return_date\n"
+    "r1,2-1,bob,p1,,GBP,9.00,11.00,Other,2024-02-20\n",
+}
+"""Purchases and returns in EUR and GBP, without rates; every file has its header."""
+
+NO_CUSTOMERS: Mapping[str, str] = {
+    "transactions": "transaction_id,order_id,customer_id,is_guest,product_id,quantity,price,amount,currency,"
+    "payment_method,transaction_date\n"
+    "1-1,1,,true,p1,1,10,10.00,EUR,PayPal,2024-01-05\n"
+    "1-2,1,,true,p2,1,20,20.00,EUR,PayPal,2024-01-05\n"
+    "2-1,2,,true,p1,1,12,12.00,EUR,PayPal,2024-02-05\n",
+}
+"""Purchases of which none names a customer."""
+
+
+def land_files(landing: Path, files: Mapping[str, str]) -> None:
+    """Write landing files as they are, by the name of their table."""
+    landing.mkdir(parents=True, exist_ok=True)
+    for table, text in files.items():
+        (landing / f"{table}.csv").write_text(text, encoding="utf-8")
+
+
 def land(landing: Path, name: str, rows: str, columns: str | None = None) -> Path:
     """Write a landing file: `table.csv`, or any path below `table/`."""
     path = landing / name

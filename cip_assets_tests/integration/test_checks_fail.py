@@ -208,6 +208,8 @@ MARTS_AND_FILES = "marts/kpi_totals:adds_up"
         ("marts/kpi_totals", {"total_customers": "total_customers + 1"}),
         ("marts/customer_360", {"monetary_value": "monetary_value + 0.01"}),
         ("marts/kpi_monthly_revenue", {"monthly_revenue": "monthly_revenue - 0.01"}),
+        ("marts/kpi_currencies", {"order_lines": "order_lines + 1"}),
+        ("marts/kpi_currencies", {"total_revenue": "total_revenue + 0.01"}),
         ("cleaned/transactions", {"amount": "amount + 0.01"}),
         ("cleaned/returns", {"return_date": "DATE '2024-02-12'"}),
     ],
@@ -258,6 +260,30 @@ def test_files_that_do_not_add_up_are_found(healthy: Path) -> None:
     assert set(failed(healthy, {"adds_up"})) == {"exports/kpi_totals:adds_up"}
 
 
+def test_amounts_in_several_currencies_are_found(healthy: Path) -> None:
+    transactions = table_at(healthy, "cleaned/transactions")
+    transactions.update({"currency": "'EUR'"})
+    assert failed(healthy, {"one_currency"}) == {}
+    transactions.update({"currency": "'USD'"}, predicate="transaction_id = 'T1'")
+    assert failed(healthy, {"one_currency"}) == {
+        "cleaned/transactions:one_currency": "transactions: amounts are in EUR, USD; where an amount is not converted, "
+        "deliver it as original_amount and leave amount empty"
+    }
+    # A line that was converted has another amount in its own currency.
+    transactions.update({"original_amount": "amount + 1"}, predicate="transaction_id = 'T1'")
+    assert failed(healthy, {"one_currency"}) == {}
+
+
+def test_returns_in_another_currency_than_the_purchases_are_found(healthy: Path) -> None:
+    table_at(healthy, "cleaned/transactions").update({"currency": "'EUR'"})
+    table_at(healthy, "cleaned/returns").update({"currency": "'EUR'", "return_date": "DATE '2024-02-12'"})
+    for totals in ("kpi_totals", "kpi_currencies"):
+        table_at(healthy, f"marts/{totals}").update({"returned_amount": "12.50"})
+    assert failed(healthy, {"adds_up"}) == {}
+    table_at(healthy, "cleaned/returns").update({"currency": "'USD'"})
+    assert set(failed(healthy, {"adds_up"})) == {MARTS_AND_FILES}
+
+
 def test_a_newest_month_that_is_not_there_is_reported(healthy: Path) -> None:
     for table in EVENT_TABLES:
         table_at(healthy, f"cleaned/{table}").delete("month = '2024-02-01'")
@@ -265,9 +291,9 @@ def test_a_newest_month_that_is_not_there_is_reported(healthy: Path) -> None:
 
 
 def test_a_newest_day_that_is_not_there_is_reported(healthy: Path) -> None:
-    table_at(healthy, "marts/customer_360").delete()
+    table_at(healthy, "marts/kpi_totals").delete()
     assert failed(healthy, {"latest_day"}) == {
-        "marts/customer_360:latest_day": "The last transaction is on 2024-02-12; the newest snapshot is of None."
+        "marts/kpi_totals:latest_day": "The last transaction is on 2024-02-12; the newest snapshot is of None."
     }
 
 
@@ -292,6 +318,7 @@ def test_every_check_is_made_to_fail_above() -> None:
         "orphans",
         "one_month_per_id",
         "one_line_per_id",
+        "one_currency",
         "latest_month",
         "latest_day",
         "predictions_held",

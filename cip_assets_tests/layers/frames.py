@@ -55,8 +55,9 @@ def landed(table: str, text: str) -> list[Row]:
     rows = rows_of(source.cleaned, text)
     for line, row in enumerate(rows, 2):
         row |= {"source_file": f"{table}.csv", "source_version": "0123456789abcdef", "source_line": line}
-        if "is_guest" in source.defaults:
-            row.setdefault("is_guest", False)
+        for name in ("is_guest", "amount_unknown"):
+            if name in source.defaults:
+                row.setdefault(name, False)
         if table == "transactions":
             row.setdefault("order_id", row["transaction_id"])
         if source.event_date:

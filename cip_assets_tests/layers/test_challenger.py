@@ -55,6 +55,19 @@ def test_it_learns_from_sessions_and_is_calibrated(spark: SparkSession) -> None:
 
 
 @pytest.mark.engine
+def test_it_learns_without_any_amount(spark: SparkSession) -> None:
+    unknown = [row | {"monetary_value": None, "mean_repeat_value": None} for row in buyers(600)]
+    unknown[0]["mean_repeat_value"] = Decimal(25)
+    both = [
+        collected(with_challenger(frame(spark, rows), trained(frame(spark, unknown)), "p_challenger"))
+        for rows in (unknown[:50], buyers(50))
+    ]
+    by_id = [{row["customer_id"]: row["p_challenger"] for row in found} for found in both]
+    assert by_id[0] == by_id[1]  # of later amounts it learned nothing
+    assert max(by_id[0].values()) > Decimal("0.6") > Decimal("0.4") > min(by_id[0].values())
+
+
+@pytest.mark.engine
 def test_the_order_of_rows_changes_nothing(spark: SparkSession) -> None:
     rows = buyers(600)
     both = [

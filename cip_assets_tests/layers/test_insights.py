@@ -110,7 +110,7 @@ def test_each_question_is_answered_by_its_measure(spark: SparkSession) -> None:
         churn_rate_q1=[0.5 + w for w in wobble],
         churn_rate_q4=[0.1] * 18,
     )
-    rows = [{**row, "order_lines": 9, "returns": 1, "tickets": 1, "sessions": 1} for row in rows]
+    rows = [{**row, "buyers": 9, "returns": 1, "tickets": 1, "sessions": 1} for row in rows]
     # An incomplete month is ignored.
     rows.append({**rows[-1], "month": date(2023, 7, 1), "is_complete": False, "return_ratio": Decimal(9)})
     frame = frame_of(spark, contract_of("marts", "kpi_trends").spark_schema, rows)

@@ -456,7 +456,9 @@ def test_the_revenue_of_each_file_is_summed(final: Final) -> None:
         *({"month": date(2024, m, 1), "monthly_revenue": Decimal("15.05")} for m in (1, 2)),
     )
     final.mart(
-        "customer_360", {"customer_id": "C1", "monetary_value": Decimal("25.05")}, {"customer_id": "C2"}
+        "customer_360",
+        {"customer_id": "C1", "monetary_value": Decimal("25.05")},
+        {"customer_id": "C2", "monetary_value": Decimal("0.00")},
     )
     for name in ("kpi_totals", "kpi_monthly_revenue", "customer_360"):
         final.export(name)
@@ -465,6 +467,21 @@ def test_the_revenue_of_each_file_is_summed(final: Final) -> None:
         "kpi_monthly_revenue": Decimal("30.10"),
         "customer_360_orphans_and_guests": Decimal("30.10"),
     }
+
+
+def test_the_revenue_of_a_file_with_an_unknown_amount_is_unknown(final: Final) -> None:
+    final.mart("kpi_totals", {"orphan_revenue": Decimal("3.05"), "guest_revenue": Decimal("2.00")})
+    months = (Decimal("15.05"), None)
+    final.mart(
+        "kpi_monthly_revenue",
+        *({"month": date(2024, m, 1), "monthly_revenue": revenue} for m, revenue in enumerate(months, 1)),
+    )
+    final.mart(
+        "customer_360", {"customer_id": "C1", "monetary_value": Decimal("25.05")}, {"customer_id": "C2"}
+    )
+    for name in ("kpi_totals", "kpi_monthly_revenue", "customer_360"):
+        final.export(name)
+    assert set(exports.sums_of(final.folder).values()) == {None}
 
 
 # --- personal data --------------------------------------------------------------------------------------------

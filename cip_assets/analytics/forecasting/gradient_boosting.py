@@ -40,6 +40,7 @@ memory.
 ENOUGH_OF_EACH = 100
 """The fewest customers who bought, and who did not, to train on."""
 
+FEWEST_IN_LEAF = 40
 FOLDS = 3
 MILLION = 10**6
 
@@ -101,13 +102,13 @@ def trained(buyers: DataFrame) -> Classifier:
         max_iter=60,
         learning_rate=0.08,
         max_leaf_nodes=15,
-        min_samples_leaf=40,
+        min_samples_leaf=FEWEST_IN_LEAF,
         early_stopping=False,
         random_state=0,
     )
     # The sigmoid has two parameters and keeps the order of customers. The rows are in the order of a hash.
     return CalibratedClassifierCV(learner, method="sigmoid", cv=FOLDS, ensemble=True).fit(
-        _matrix(table), bought
+        _without_empty(_matrix(table)), bought
     )
 
 
@@ -129,6 +130,15 @@ def with_challenger(buyers: DataFrame, classifier: Classifier, name: str) -> Dat
     scored = buyers.mapInArrow(score, f"{schema}, millionths bigint")
     exact = F.expr("CAST(millionths AS DECIMAL(20, 0)) * CAST('0.000001' AS DECIMAL(7, 6))").cast(RATIO)
     return scored.withColumn(name, exact).drop("millionths")
+
+
+def _without_empty(matrix: Floats) -> Floats:
+    """The matrix with 0 in each column that too few customers have for a leaf, so that no tree can split by it.
+
+    scikit-learn refuses a column without any value, such as the spend if all amounts are unknown.
+    """
+    has_enough = np.count_nonzero(~np.isnan(matrix), axis=0) >= FEWEST_IN_LEAF
+    return np.where(has_enough, matrix, 0.0)
 
 
 def _matrix(table: pa.Table) -> Floats:

@@ -41,7 +41,7 @@ class PurchaseModel:
 
     Attributes:
         purchases: when customers buy.
-        values: what a paid day is worth.
+        values: what a paid day is worth; None if the amounts are unknown.
         after_paid: the share of paid days of buyers whose first purchase day was paid.
         after_unpaid: the share of paid days of the other buyers.
         annual_rate: the yearly discount rate, as a share.
@@ -51,7 +51,7 @@ class PurchaseModel:
     """
 
     purchases: BgNbdFit | PooledRate
-    values: GammaGammaFit | PooledMean
+    values: GammaGammaFit | PooledMean | None
     after_paid: PaidShare = EVERY_DAY
     after_unpaid: PaidShare = EVERY_DAY
     annual_rate: float = 0.1
@@ -64,8 +64,10 @@ class PurchaseModel:
         return "bg_nbd" if isinstance(self.purchases, BgNbdFit) else "pooled_rate"
 
     @property
-    def value_model(self) -> str:
-        """'gamma_gamma' or 'pooled_mean'."""
+    def value_model(self) -> str | None:
+        """'gamma_gamma' or 'pooled_mean'; None if the amounts are unknown."""
+        if self.values is None:
+            return None
         return "gamma_gamma" if isinstance(self.values, GammaGammaFit) else "pooled_mean"
 
     def score(
@@ -92,7 +94,7 @@ class PurchaseModel:
             expected_purchases_30, expected_purchases_90, expected_purchases_365: purchase days in the next days;
             p_alive; p_active_<window_days>: P(at least one purchase within the window); expected_value: of a
             purchase day, whether paid or not, in currency; clv_12m: discounted expected spend over the next 12
-            months, in currency.
+            months, in currency. The last two are nan if the amounts are unknown.
 
         Raises:
             ValueError: a statistic is missing, negative or infinite, or t_x exceeds age.
@@ -100,9 +102,12 @@ class PurchaseModel:
         """
         x, t_x, age = customer_arrays(x, t_x, age)
         alive = self.purchases.probability_alive(x, t_x, age)
-        paid_x = x if paid_x is None else np.asarray(paid_x, dtype=float)
-        value = np.broadcast_to(self.values.expected_value(paid_x, mean_value), x.shape)
-        value = value * expected_paid(self.after_paid, self.after_unpaid, is_first_paid, x, paid_x)
+        if self.values is None:
+            value = np.full(x.shape, np.nan)
+        else:
+            paid_x = x if paid_x is None else np.asarray(paid_x, dtype=float)
+            value = np.broadcast_to(self.values.expected_value(paid_x, mean_value), x.shape)
+            value = value * expected_paid(self.after_paid, self.after_unpaid, is_first_paid, x, paid_x)
 
         # The rest depends only on x and age, and ages are whole days, so many customers share both.
         pair_x, pair_age, pair = _distinct_pairs(x, age)
@@ -125,7 +130,7 @@ class PurchaseModel:
             "model": self.model,
             "value_model": self.value_model,
             "purchases": asdict(self.purchases),
-            "values": asdict(self.values),
+            "values": self.values and asdict(self.values),
             "after_paid": asdict(self.after_paid),
             "after_unpaid": asdict(self.after_unpaid),
             "annual_rate": self.annual_rate,
@@ -146,10 +151,11 @@ class PurchaseModel:
         """
         try:
             process = _PROCESSES[plain["model"]]
-            values = _VALUES[plain["value_model"]]
+            kind = plain["value_model"]
+            values = None if kind is None else _build(_VALUES[kind], plain["values"])
             return cls(
                 purchases=_build(process, plain["purchases"]),
-                values=_build(values, plain["values"]),
+                values=values,
                 after_paid=_build(PaidShare, plain["after_paid"]),
                 after_unpaid=_build(PaidShare, plain["after_unpaid"]),
                 annual_rate=float(plain["annual_rate"]),
@@ -179,7 +185,7 @@ def _distinct_pairs(x: Floats, age: Floats) -> tuple[Floats, Floats, NDArray[np.
 
 def fit_purchase_model(
     statistics: Statistics,
-    value_statistics: ValueStatistics,
+    value_statistics: ValueStatistics | None,
     *,
     overall_mean_value: float = 0.0,
     paid_statistics: PaidStatistics | None = None,
@@ -192,7 +198,7 @@ def fit_purchase_model(
     Args:
         statistics: every buyer, x = 0 included.
         value_statistics: buyers with a paid day after the first purchase day, by the number of such days and their
-            mean value, as from `gamma_gamma.bin_statistics`.
+            mean value, as from `gamma_gamma.bin_statistics`; None if the amounts are unknown.
         overall_mean_value: mean daily total of all paid days; used only if nobody paid on a second day.
         paid_statistics: every buyer; None if every purchase day was paid.
         annual_rate: the yearly discount rate, as a share.
@@ -202,7 +208,11 @@ def fit_purchase_model(
     """
     notes: list[str] = []
     purchases = _fit_purchases(statistics, min_repeat_customers, notes)
-    values = _fit_values(value_statistics, overall_mean_value, min_repeat_customers, notes)
+    values = None
+    if value_statistics is None:
+        notes.append("No value is expected, because some amounts are unknown.")
+    else:
+        values = _fit_values(value_statistics, overall_mean_value, min_repeat_customers, notes)
     shares = (EVERY_DAY, EVERY_DAY)
     if paid_statistics is not None:
         shares = fit_paid_shares(paid_statistics)

@@ -94,14 +94,17 @@ def _of_probabilities(outcomes: Outcomes) -> Counts:
 
 def errors(past_predictions: DataFrame) -> DataFrame:
     """For each model: the mean absolute error of the expected purchase days, and the spend share of the top decile by
-    expected spend.
+    expected spend. The share is null if a spend is unknown, or expected by nobody.
     """
     long = _long(past_predictions)
     limits = nearest_rank(long, "expected_spend", [90], by=["model"]).select("model", "p90")
     off = F.abs(F.col("expected") - F.col("came_days")).cast("decimal(28,6)")
-    best = F.coalesce(F.sum(F.when(F.col("expected_spend") > F.col("p90"), F.col("came_spend"))), F.lit(0))
+    best = total_money(
+        F.when(F.col("expected_spend") <= F.col("p90"), F.lit(0)).otherwise(F.col("came_spend"))
+    )
+    best = F.when(F.count("expected_spend") == F.count("*"), best)
     figures = (
-        long.join(F.broadcast(limits), "model")
+        long.join(F.broadcast(limits), "model", "left")
         .groupBy("model", "predicted_on", "window_days")
         .agg(
             F.sum(off).alias("off"),

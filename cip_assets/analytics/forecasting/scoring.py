@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyspark.sql.functions as F
 from pyspark.sql import Column, DataFrame
 
+from cip_assets.analytics.forecasting.maximum_likelihood import Floats
 from cip_assets.analytics.forecasting.purchase import HORIZONS_DAYS, PurchaseModel
 from cip_assets.calc.as_of import days_since
 from cip_assets.calc.exact import MONEY, RATIO
@@ -43,10 +44,7 @@ def predicted(purchases: DataFrame, model: DataFrame, as_of: date) -> DataFrame:
                 is_first_paid=first > 0,
             )
             found["p_active"] = found[active]
-            whole = {
-                name: np.rint(found[name] * (CENTS if name in AMOUNTS else MILLIONTHS)).astype(np.int64)
-                for name in wanted
-            }
+            whole = {name: _whole(found[name], CENTS if name in AMOUNTS else MILLIONTHS) for name in wanted}
             yield from pa.table({"customer_id": table["customer_id"], **whole}).to_batches()
 
     schema = ", ".join(["customer_id string", *(f"{name} bigint" for name in wanted)])
@@ -64,6 +62,7 @@ HISTORY = ("x", "t_x", "age", "is_first_paid", "paid_x", "mean_millionths")
 def histories(purchases: DataFrame, as_of: date) -> DataFrame:
     """The columns of ``HISTORY``: x = purchase days after the first, t_x = days from the first to the last, age = days
     from the first to D, is_first_paid = 1 if the first was paid, paid_x = paid days after the first, and their mean.
+    The last three are null or 0 if an amount is unknown, and are then not used.
     """
     return purchases.select(
         "customer_id",
@@ -87,6 +86,12 @@ def _large(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
             waiting = []
     if waiting:
         yield pa.Table.from_batches(waiting)
+
+
+def _whole(values: Floats, parts: int) -> pa.Array:
+    """The values in whole parts of one; null if a value is nan."""
+    unknown = np.isnan(values)
+    return pa.array(np.rint(np.where(unknown, 0, values) * parts).astype(np.int64), mask=unknown)
 
 
 def _exact(name: str, unit: str) -> Column:

@@ -24,10 +24,9 @@ class Clv(CustomerSnapshot, grain="one row per known buyer and snapshot day", do
     """Value of each known buyer so far, net of returns, and the purchases and spend that the purchase model expects."""
 
     historic_value: Money = column(
-        "Spend minus refunds, by the snapshot day",
+        "Spend minus refunds, by the snapshot day; empty if an amount is unknown",
         "monetary_value",
         "returned_amount",
-        required=True,
         unit="currency",
     )
     tenure_days: T.IntegerType = column(
@@ -60,33 +59,31 @@ class Clv(CustomerSnapshot, grain="one row per known buyer and snapshot day", do
         "Purchase days expected in the next 365 days", *_PREDICTED, required=True, ge=0
     )
     expected_value: Money = column(
-        "Expected value of a purchase day, whether paid or not",
+        "Expected value of a purchase day, whether paid or not; empty if an amount of any buyer is unknown",
         *_PREDICTED_VALUE,
-        required=True,
         unit="currency",
         ge=0,
     )
     clv_12m: Money = column(
-        "Expected spend over the next 12 months, discounted",
+        "Expected spend over the next 12 months, discounted; empty if an amount of any buyer is unknown",
         *_PREDICTED_VALUE,
-        required=True,
         unit="currency",
         ge=0,
     )
     purchase_model: T.StringType = column("Purchase model used", "purchase_model", required=True)
-    value_model: T.StringType = column("Value model used", "value_model", required=True)
+    value_model: T.StringType = column(
+        "Value model used; empty if an amount of any buyer is unknown", "value_model"
+    )
 
 
 @table(Clv, purchases=Purchases, returns=CustomerReturns, purchase_model=PurchaseModel)
 def clv(purchases: DataFrame, returns: DataFrame, purchase_model: DataFrame, as_of: date) -> DataFrame:
-    refunds = returns.select("customer_id", "returned_amount")
+    refunds = returns.select("customer_id", "total_returns", "returned_amount")
+    refunded = F.when(F.col("total_returns").isNull(), F.lit(0)).otherwise(F.col("returned_amount"))
     return (
         with_row(purchases.where("NOT is_orphan"), purchase_model.select("purchase_model", "value_model"))
         .join(refunds, "customer_id", "left")
-        .withColumn(
-            "historic_value",
-            (F.col("monetary_value") - F.coalesce("returned_amount", F.lit(0))).cast("decimal(18,2)"),
-        )
+        .withColumn("historic_value", (F.col("monetary_value") - refunded).cast("decimal(18,2)"))
         .withColumn("tenure_days", days_since(as_of, "first_purchase_date"))
         .withColumn("repeat_purchase_days", F.col("purchase_days") - 1)
         .join(predicted(purchases, purchase_model, as_of), "customer_id")

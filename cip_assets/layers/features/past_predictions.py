@@ -68,7 +68,7 @@ class PastPredictions(
     )
     purchase_days: T.LongType = column("Purchase days by the prediction day", *_BOUGHT, required=True, ge=1)
     monetary_value: Money = column(
-        "Spend by the prediction day", *_BOUGHT, required=True, unit="currency", ge=0
+        "Spend by the prediction day; empty if an amount is unknown", *_BOUGHT, unit="currency", ge=0
     )
     mean_repeat_value: Ratio = column(
         "Mean daily total of the paid days after the first purchase day, by the prediction day",
@@ -96,9 +96,8 @@ class PastPredictions(
         "Purchase days that the purchase model expected in 90 days", *_BOUGHT, required=True, ge=0
     )
     expected_value: Money = column(
-        "Value of a purchase day that the purchase model expected",
+        "Value of a purchase day that the purchase model expected; empty if an amount of any buyer is unknown",
         *_BOUGHT,
-        required=True,
         unit="currency",
         ge=0,
     )
@@ -109,9 +108,8 @@ class PastPredictions(
         ge=0,
     )
     past_spend: Money = column(
-        "Spend in the window before the prediction day, carried forward as a baseline",
+        "Spend in the window before the prediction day, carried forward as a baseline; empty if an amount is unknown",
         *_BOUGHT,
-        required=True,
         unit="currency",
         ge=0,
     )
@@ -143,7 +141,9 @@ class PastPredictions(
         le=1,
     )
     came_days: T.LongType = column("Actual purchase days in the window", *_BOUGHT, required=True, ge=0)
-    came_spend: Money = column("Actual spend in the window", *_BOUGHT, required=True, unit="currency", ge=0)
+    came_spend: Money = column(
+        "Actual spend in the window; empty if an amount is unknown", *_BOUGHT, unit="currency", ge=0
+    )
 
 
 @dataclass(frozen=True)
@@ -206,10 +206,11 @@ def past_predictions(
     }
     for name, probability in probabilities.items():
         predictions = predictions.withColumn(f"p_{name}", probability)
+    nothing = F.lit(0).cast(MONEY)
     return (
         predictions.fillna(0, ["past_days", "came_days"])
-        .withColumn("came_spend", F.coalesce("came_spend", F.lit(0)).cast(MONEY))
-        .withColumn("past_spend", F.coalesce("past_spend", F.lit(0)).cast(MONEY))
+        .withColumn("came_spend", F.when(F.col("came_days") > 0, F.col("came_spend")).otherwise(nothing))
+        .withColumn("past_spend", F.when(F.col("past_days") > 0, F.col("past_spend")).otherwise(nothing))
         .withColumn("predicted_on", F.lit(day))
         .withColumn("window_days", F.lit(rules.churn.window_days))
     )

@@ -20,15 +20,15 @@ from cip_assets.layers.labels import UNKNOWN
 class Preferences(
     CustomerSnapshot, grain="one row per buyer, including orphans, and snapshot day", domain="sales"
 ):
-    """Each buyer's favorite payment method, category and brand. If tied, the first in alphabetical order counts."""
+    """Each buyer's favorite payment method, category and brand. If tied, the first in alphabetical order counts.
+    Category and brand are empty if an amount is unknown.
+    """
 
     payment_method: T.StringType = column(
         "Payment method used in the most orders", "payment_method", "order_id", required=True
     )
-    top_category: T.StringType = column(
-        "Category with the highest spend", "category", "amount", required=True
-    )
-    top_brand: T.StringType = column("Brand with the highest spend", "brand", "amount", required=True)
+    top_category: T.StringType = column("Category with the highest spend", "category", "amount")
+    top_brand: T.StringType = column("Brand with the highest spend", "brand", "amount")
 
 
 @table(Preferences, transactions=Transactions, products=Products)
@@ -40,8 +40,10 @@ def preferences(transactions: DataFrame, products: DataFrame, as_of: date) -> Da
     def favorite(frame: DataFrame, name: str, weight: Column) -> DataFrame:
         named = frame.withColumn(name, F.coalesce(name, F.lit(UNKNOWN)))
         weighed = named.groupBy("customer_id", name).agg(weight.alias("weight"))
-        order = [F.col("weight").desc(), F.col(name).asc()]
-        return first_by(weighed, ["customer_id"], order).select("customer_id", name)
+        # An unknown weight could be the highest, so it comes first and leaves the favorite unknown.
+        order = [F.col("weight").desc_nulls_first(), F.col(name).asc()]
+        favored = F.when(F.col("weight").isNotNull(), F.col(name)).alias(name)
+        return first_by(weighed, ["customer_id"], order).select("customer_id", favored)
 
     spend = total_money("amount")
     return (

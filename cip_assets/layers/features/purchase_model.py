@@ -16,6 +16,7 @@ from cip_assets.analytics.forecasting.maximum_likelihood import Floats
 from cip_assets.analytics.forecasting.paid import PaidStatistics
 from cip_assets.analytics.forecasting.purchase import fit_purchase_model
 from cip_assets.analytics.forecasting.scoring import MILLIONTHS, histories
+from cip_assets.calc.exact import total_money
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import table
@@ -31,14 +32,15 @@ class PurchaseModel(
 ):
     """The model of when customers buy and how much they spend: BG/NBD and Gamma-Gamma, fitted on every buyer.
 
-    If one of them cannot be fitted, a pooled rate or a pooled mean is used instead, and the notes say why.
+    If one of them cannot be fitted, a pooled rate or a pooled mean is used instead, and the notes say why. If an amount
+    is unknown, there is no value model.
     """
 
     purchase_model: T.StringType = column(
         "Purchase model used", *_HISTORY, required=True, isin=["bg_nbd", "pooled_rate"]
     )
     value_model: T.StringType = column(
-        "Value model used", *_VALUES, required=True, isin=["gamma_gamma", "pooled_mean"]
+        "Value model used; empty if an amount is unknown", *_VALUES, isin=["gamma_gamma", "pooled_mean"]
     )
     window_days: T.IntegerType = column(
         "Length of the churn window", *_HISTORY, required=True, unit="days", ge=1
@@ -70,11 +72,12 @@ class PurchaseModel(
 @table(PurchaseModel, purchases=Purchases)
 def purchase_model(purchases: DataFrame, as_of: date, rules: Rules) -> DataFrame:
     money, days, paid_days = _totals(purchases)
+    is_known = money is not None
     model = fit_purchase_model(
         _statistics(purchases, as_of),
-        _value_statistics(purchases),
-        overall_mean_value=money / paid_days if paid_days else 0.0,
-        paid_statistics=_paid_statistics(purchases) if paid_days < days else None,
+        _value_statistics(purchases) if is_known else None,
+        overall_mean_value=money / paid_days if money and paid_days else 0.0,
+        paid_statistics=_paid_statistics(purchases) if is_known and paid_days < days else None,
         annual_rate=rules.clv.annual_discount_rate,
         window_days=rules.churn.window_days,
     )
@@ -147,8 +150,8 @@ def _in_order(rows: DataFrame) -> Sequence[Floats]:
     return [column[order] for column in columns]
 
 
-def _totals(purchases: DataFrame) -> tuple[float, int, int]:
-    """Total spend, purchase days and paid days of all buyers."""
-    sums = [F.sum(name) for name in ("monetary_value", "purchase_days", "paid_days")]
+def _totals(purchases: DataFrame) -> tuple[float | None, int, int]:
+    """Total spend, purchase days and paid days of all buyers; the spend is None if an amount is unknown."""
+    sums = [total_money("monetary_value"), F.sum("purchase_days"), F.sum("paid_days")]
     money, days, paid_days = purchases.agg(*sums).collect()[0]
-    return float(money or 0), days or 0, paid_days or 0
+    return None if money is None else float(money), days or 0, paid_days or 0

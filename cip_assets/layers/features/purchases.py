@@ -39,17 +39,24 @@ class Purchases(
         "Days with at least one purchase", "transaction_date", required=True, ge=1
     )
     paid_days: T.LongType = column(
-        "Purchase days whose amounts add up to more than 0", "amount", "transaction_date", required=True, ge=0
+        "Purchase days whose amounts add up to more than 0; empty if an amount is unknown",
+        "amount",
+        "transaction_date",
+        ge=0,
     )
     paid_repeat_days: T.LongType = column(
-        "Paid days after the first purchase day", "amount", "transaction_date", required=True, ge=0
+        "Paid days after the first purchase day; empty if an amount is unknown",
+        "amount",
+        "transaction_date",
+        ge=0,
     )
-    monetary_value: Money = column("Total spend", "amount", required=True, ge=0, unit="currency")
+    monetary_value: Money = column(
+        "Total spend; empty if an amount is unknown", "amount", ge=0, unit="currency"
+    )
     avg_order_value: Money = column(
         "monetary_value / frequency, rounded half up to the cent",
         "amount",
         "order_id",
-        required=True,
         unit="currency",
     )
     mean_repeat_value: Ratio = column(
@@ -77,7 +84,7 @@ def purchases(transactions: DataFrame, customers: DataFrame, as_of: date) -> Dat
         F.max("transaction_date").alias("last_purchase_date"),
         F.sum("orders").cast("bigint").alias("frequency"),
         F.count("*").alias("purchase_days"),
-        F.count(F.when(F.col("amount") > 0, 1)).alias("paid_days"),
+        F.when(F.count("amount") == F.count("*"), F.count(F.when(F.col("amount") > 0, 1))).alias("paid_days"),
         total_money("amount").alias("monetary_value"),
         F.min_by("amount", "transaction_date").alias("first_day_amount"),
     )

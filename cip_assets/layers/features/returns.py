@@ -21,7 +21,9 @@ class CustomerReturns(
     """Returns of each customer by the snapshot day."""
 
     total_returns: T.LongType = column("Number of returns", "return_id", required=True, ge=1)
-    returned_amount: Money = column("Total refunded", "amount", required=True, ge=0, unit="currency")
+    returned_amount: Money = column(
+        "Total refunded for goods; empty if an amount is unknown", "amount", ge=0, unit="currency"
+    )
     returned_orders: T.LongType = column(
         "The customer's own orders that had a return, in part or in full",
         "transactions.order_id",

@@ -1,5 +1,7 @@
 """RFM scores and segment of each known buyer."""
 
+from functools import reduce
+
 import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from pyspark.sql import Column, DataFrame
@@ -12,6 +14,7 @@ from cip_assets.contracts.table import table
 from cip_assets.contracts.types import CustomerSnapshot, Money
 from cip_assets.layers.features.purchases import Purchases
 from cip_assets.layers.features.rfm_cut_points import QUINTILES, RFM_METRICS, RfmCutPoints
+from cip_assets.layers.labels import UNKNOWN
 
 _RFM = ("recency_days", "frequency", "monetary_value")
 _CUT_POINTS = ("metric", "p20", "p40", "p60", "p80")
@@ -22,7 +25,7 @@ class Rfm(CustomerSnapshot, grain="one row per known buyer and snapshot day", do
 
     recency_days: T.IntegerType = column("Days since the last purchase", required=True, unit="days", ge=0)
     frequency: T.LongType = column("Number of orders", required=True, ge=1)
-    monetary_value: Money = column("Total spend", required=True, ge=0, unit="currency")
+    monetary_value: Money = column("Total spend; empty if an amount is unknown", ge=0, unit="currency")
     r_score: T.IntegerType = column(
         "6 minus (1 + number of cut-points that recency_days exceeds)",
         "recency_days",
@@ -40,15 +43,17 @@ class Rfm(CustomerSnapshot, grain="one row per known buyer and snapshot day", do
         le=5,
     )
     m_score: T.IntegerType = column(
-        "1 + number of cut-points that monetary_value exceeds",
+        "1 + number of cut-points that monetary_value exceeds; empty if the spend of a buyer is unknown",
         "monetary_value",
         *_CUT_POINTS,
-        required=True,
         ge=1,
         le=5,
     )
     rfm_segment: T.StringType = column(
-        "First segment in the rules that matches the scores", *_RFM, *_CUT_POINTS, required=True
+        "First segment in the rules that matches the scores; 'Unknown' if it depends on an unknown m_score",
+        *_RFM,
+        *_CUT_POINTS,
+        required=True,
     )
 
 
@@ -75,13 +80,22 @@ def rfm(purchases: DataFrame, rfm_cut_points: DataFrame, rules: Rules) -> DataFr
 
 
 def _rfm_segment(rules: Rules) -> Column:
+    """The segment of the scores. Without a monetary score, the one that all monetary scores lead to."""
+    of_each = [_of_monetary(F.lit(score), rules) for score in range(1, 6)]
+    agree = reduce(Column.__and__, (other == of_each[0] for other in of_each[1:]))
+    return (
+        F.when(F.col("m_score").isNotNull(), _of_monetary(F.col("m_score"), rules))
+        .when(agree, of_each[0])
+        .otherwise(F.lit(UNKNOWN))
+    )
+
+
+def _of_monetary(m_score: Column, rules: Rules) -> Column:
     """The first segment in the rules whose ranges contain the scores. The rules cover every combination of scores."""
     segment = F.lit(None).cast("string")
     for rule in reversed(rules.rfm_segments):
         fits = (
-            F.col("r_score").between(*rule.r)
-            & F.col("f_score").between(*rule.f)
-            & F.col("m_score").between(*rule.m)
+            F.col("r_score").between(*rule.r) & F.col("f_score").between(*rule.f) & m_score.between(*rule.m)
         )
         segment = F.when(fits, F.lit(rule.name)).otherwise(segment)
     return segment

@@ -2,7 +2,7 @@
 
 import pyspark.sql.functions as F
 import pyspark.sql.types as T
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 
 from cip_assets.calc.broadcast import for_each
 from cip_assets.calc.ranking import nearest_rank
@@ -21,7 +21,7 @@ class RfmCutPoints(
     DaySnapshot, grain="one row per metric and snapshot day", key=["metric"], domain="customers"
 ):
     """Nearest-rank percentiles of recency, frequency and monetary value over the known buyers. They are the limits of
-    the RFM scores.
+    the RFM scores. There is no row for the monetary value if that of a known buyer is unknown.
     """
 
     metric: T.StringType = column(
@@ -41,4 +41,6 @@ def rfm_cut_points(purchases: DataFrame) -> DataFrame:
     known = for_each(purchases.where("NOT is_orphan"), "metric", RFM_METRICS)
     of_metric = [F.when(F.col("metric") == name, F.col(name).cast("decimal(18,2)")) for name in RFM_METRICS]
     long = known.select("metric", F.coalesce(*of_metric).alias("value"))
-    return nearest_rank(long, "value", QUINTILES, by=["metric"]).withColumnRenamed("group_size", "buyers")
+    ranked = nearest_rank(long, "value", QUINTILES, by=["metric"]).withColumnRenamed("group_size", "buyers")
+    most = F.max("buyers").over(Window.partitionBy(F.lit(0)))
+    return ranked.withColumn("most", most).where("buyers = most")  # fewer: the value of a buyer is unknown

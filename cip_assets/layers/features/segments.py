@@ -10,7 +10,7 @@ from cip_assets.contracts.table import table
 from cip_assets.contracts.types import CustomerSnapshot
 from cip_assets.layers.features.population import Population
 from cip_assets.layers.features.rfm import Rfm
-from cip_assets.layers.labels import NO_PURCHASE
+from cip_assets.layers.labels import NO_PURCHASE, UNKNOWN
 
 _RFM = ("recency_days", "frequency", "monetary_value")
 
@@ -19,10 +19,13 @@ class Segments(CustomerSnapshot, grain="one row per customer and snapshot day", 
     """RFM segment and value segment of every customer, whether a buyer or not."""
 
     rfm_segment: T.StringType = column(
-        "Segment by RFM score; 'No purchase' if the customer has never bought", required=True
+        "Segment by RFM score; 'No purchase' if the customer has never bought, 'Unknown' if it depends on an unknown "
+        "spend",
+        required=True,
     )
     value_segment: T.StringType = column(
-        "Segment by recency, frequency and spend; 'No purchase' if the customer has never bought",
+        "Segment by recency, frequency and spend; 'No purchase' if the customer has never bought, 'Unknown' if it "
+        "depends on an unknown spend",
         *_RFM,
         required=True,
     )
@@ -39,10 +42,13 @@ def segments(population: DataFrame, rfm: DataFrame, rules: Rules) -> DataFrame:
             & (F.col("monetary_value") >= rule.min_monetary)
         )
 
+    is_high, is_loyal = fits(rules.value_segments.high_value), fits(rules.value_segments.loyal)
     value_segment = (
         F.when(F.col("frequency").isNull(), F.lit(NO_PURCHASE))
-        .when(fits(rules.value_segments.high_value), F.lit("High Value"))
-        .when(fits(rules.value_segments.loyal), F.lit("Loyal"))
+        .when(is_high, F.lit("High Value"))
+        .when(is_high.isNull(), F.lit(UNKNOWN))
+        .when(is_loyal, F.lit("Loyal"))
+        .when(is_loyal.isNull(), F.lit(UNKNOWN))
         .when(F.col("recency_days") > rules.churn.risk_after_days, F.lit("Churn Risk"))
         .otherwise(F.lit("Regular"))
     )

@@ -33,17 +33,17 @@ class Customer360(
 ):
     """Everything known about each customer on the snapshot day. If nothing happened, counts and sums are 0; averages,
     scores and dates are empty. What comes from returns, tickets or web activity is empty for all customers if none of
-    them has any.
+    them has any, and what comes from an unknown amount is empty.
     """
 
     customer_id: T.StringType = column("Customer id", required=True)
     recency_days: T.IntegerType = column("Days since the last purchase", unit="days", ge=0)
     frequency: T.LongType = column("Number of orders", required=True, ge=0)
-    monetary_value: Money = column("Total spend", required=True, ge=0, unit="currency")
+    monetary_value: Money = column("Total spend; empty if an amount is unknown", ge=0, unit="currency")
     avg_order_value: Money = column("monetary_value / frequency", unit="currency", ge=0)
     payment_method: T.StringType = column("Most used payment method")
     total_returns: T.LongType = column("Number of returns", ge=0)
-    returned_amount: Money = column("Total refunded", ge=0, unit="currency")
+    returned_amount: Money = column("Total refunded for goods", ge=0, unit="currency")
     return_rate: Ratio = column(
         "Share of the customer's orders that had a return",
         "returned_orders",
@@ -69,12 +69,17 @@ class Customer360(
     top_brand: T.StringType = column("Brand with the highest spend")
     r_score: T.IntegerType = column("Recency score; 5 is the most recent", ge=1, le=5)
     f_score: T.IntegerType = column("Frequency score; 5 is the most frequent", ge=1, le=5)
-    m_score: T.IntegerType = column("Monetary score; 5 is the highest spend", ge=1, le=5)
+    m_score: T.IntegerType = column(
+        "Monetary score; 5 is the highest spend. Empty if the spend of a buyer is unknown", ge=1, le=5
+    )
     rfm_segment: T.StringType = column(
-        "Segment by RFM score; 'No purchase' if the customer has never bought", required=True
+        "Segment by RFM score; 'No purchase' if the customer has never bought, 'Unknown' if it depends on an unknown "
+        "spend",
+        required=True,
     )
     value_segment: T.StringType = column(
-        "Segment by recency, frequency and spend; 'No purchase' if the customer has never bought",
+        "Segment by recency, frequency and spend; 'No purchase' if the customer has never bought, 'Unknown' if it "
+        "depends on an unknown spend",
         required=True,
     )
     is_churn_risk: T.BooleanType = column(
@@ -96,7 +101,11 @@ class Customer360(
         "Probability of not having dropped out by the snapshot day; always 1 for one-time buyers", ge=0, le=1
     )
     expected_purchases_90: Ratio = column("Purchase days expected in the next 90 days", ge=0)
-    clv_12m: Money = column("Expected spend over the next 12 months, discounted", unit="currency", ge=0)
+    clv_12m: Money = column(
+        "Expected spend over the next 12 months, discounted; empty if an amount of any buyer is unknown",
+        unit="currency",
+        ge=0,
+    )
     purchase_model: T.StringType = column(
         "Model behind p_alive, expected_purchases_90 and clv_12m; 'withheld' if it failed the last backtest",
         "clv.purchase_model",
@@ -138,6 +147,9 @@ _ZERO_IF_GIVEN: Mapping[str, tuple[str, T.DataType]] = {
     "engagement_score": ("engagement", RATIO),
 }
 """What is 0 for a customer to whom nothing happened, with its source and its type."""
+
+_COUNT_OF = {"returns": "total_returns", "support": "total_tickets", "engagement": "total_sessions"}
+"""The column of each source that is empty only if nothing happened."""
 
 
 @csv_file(order_by=["customer_id"], with_day=True)
@@ -187,12 +199,17 @@ def customer_360(
         lambda left, right: left.join(right, "customer_id", "left"), parts, population.drop("as_of_date")
     )
     given = with_given(joined, returns=returns, support=support, engagement=engagement)
-    for name, (source, zero) in _ZERO_IF_GIVEN.items():
-        given = given.withColumn(name, F.when(F.col(f"has_{source}"), F.coalesce(name, F.lit(0).cast(zero))))
+    zeros = {
+        name: F.when(F.col(_COUNT_OF[source]).isNotNull(), F.col(name)).when(
+            F.col(f"has_{source}"), F.lit(0).cast(zero)
+        )
+        for name, (source, zero) in _ZERO_IF_GIVEN.items()
+    }
+    spend = F.when(F.col("frequency").isNull(), F.lit(0).cast(MONEY)).otherwise(F.col("monetary_value"))
     net_revenue = F.col("monetary_value") - F.col("returned_amount")
     whole = (
-        given.fillna({"frequency": 0, "purchase_days": 0, "is_churn_risk": False})
-        .withColumn("monetary_value", F.coalesce("monetary_value", F.lit(0).cast(MONEY)))
+        given.withColumns({**zeros, "monetary_value": spend})
+        .fillna({"frequency": 0, "purchase_days": 0, "is_churn_risk": False})
         .withColumn("net_revenue", net_revenue.cast(MONEY))
         .withColumn(
             "historic_value", F.when(F.col("has_returns"), F.coalesce("historic_value", "net_revenue"))

@@ -27,6 +27,7 @@ _MEASURED = (
     "churn_rate_q1",
     "churn_rate_q4",
     "is_complete",
+    "buyers",
     "returns",
     "tickets",
     "sessions",

@@ -7,7 +7,8 @@ import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
 from cip_assets.calc.as_of import is_over, month_grid, until
-from cip_assets.calc.exact import total_money
+from cip_assets.calc.exact import MONEY, total_money
+from cip_assets.calc.given import with_given
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
 from cip_assets.contracts.types import DaySnapshot, Money
@@ -20,9 +21,13 @@ class KpiMonthlyRevenue(
     """Revenue by month, without gaps, from the first purchase to the snapshot day."""
 
     month: T.DateType = column("Month, by its first day", required=True)
-    monthly_revenue: Money = column("Revenue of the month", "amount", required=True, ge=0, unit="currency")
+    monthly_revenue: Money = column(
+        "Revenue of the month; empty if an amount is unknown", "amount", ge=0, unit="currency"
+    )
     orders: T.LongType = column("Number of orders", "order_id", required=True, ge=0)
-    buyers: T.LongType = column("Buyers in the month, without guests", "customer_id", required=True, ge=0)
+    buyers: T.LongType = column(
+        "Buyers in the month, without guests; empty if no order names a customer", "customer_id", ge=0
+    )
     is_complete: T.BooleanType = column(
         "False if the month ends after the snapshot day, so that its figures cover only a part of it",
         "month",
@@ -33,17 +38,17 @@ class KpiMonthlyRevenue(
 @csv_file(order_by=["month"], months=["month"])
 @table(KpiMonthlyRevenue, transactions=Transactions)
 def kpi_monthly_revenue(transactions: DataFrame, as_of: date) -> DataFrame:
-    sold = (
-        until(transactions, "transaction_date", as_of)
-        .groupBy("month")
-        .agg(
-            total_money("amount").alias("monthly_revenue"),
-            F.countDistinct("order_id").alias("orders"),
-            F.countDistinct("customer_id").alias("buyers"),
-        )
+    lines = until(transactions, "transaction_date", as_of)
+    sold = lines.groupBy("month").agg(
+        total_money("amount").alias("monthly_revenue"),
+        F.countDistinct("order_id").alias("orders"),
+        F.countDistinct("customer_id").alias("buyers"),
     )
     dense = month_grid(sold, as_of).join(sold, "month", "left").fillna({"orders": 0, "buyers": 0})
-    filled = dense.withColumn(
-        "monthly_revenue", F.coalesce("monthly_revenue", F.lit(0)).cast("decimal(18,2)")
+    revenue = F.when(F.col("orders") > 0, F.col("monthly_revenue")).otherwise(F.lit(0).cast(MONEY))
+    return (
+        with_given(dense, orders=lines, buyers=lines.where("customer_id IS NOT NULL"))
+        .withColumn("buyers", F.when(F.expr("has_buyers OR NOT has_orders"), F.col("buyers")))
+        .withColumn("monthly_revenue", revenue)
+        .withColumn("is_complete", is_over(as_of))
     )
-    return filled.withColumn("is_complete", is_over(as_of))

@@ -6,7 +6,7 @@ import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
-from cip_assets.calc.exact import MONEY, cents, ratio, total_money
+from cip_assets.calc.exact import cents, ratio, total_money
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
 from cip_assets.contracts.types import DaySnapshot, Money, Ratio
@@ -38,10 +38,12 @@ class KpiRevenueSegment(
     customers: T.LongType = column("Customers in the segment", "customer_id", required=True, ge=1)
     buyers: T.LongType = column("Customers with a purchase", "customer_id", "frequency", required=True, ge=0)
     revenue: Money = column(
-        "Revenue from the segment", "monetary_value", required=True, ge=0, unit="currency"
+        "Revenue from the segment; empty if an amount is unknown", "monetary_value", ge=0, unit="currency"
     )
     net_revenue: Money = column(
-        "revenue minus refunds; empty if no return was delivered", "net_revenue", unit="currency"
+        "revenue minus refunds; empty if an amount is unknown or no return was delivered",
+        "net_revenue",
+        unit="currency",
     )
     revenue_share: Ratio = column("Share of the revenue from all customers", "monetary_value", ge=0, le=1)
 
@@ -67,7 +69,7 @@ def kpi_revenue_segment(customer_360: DataFrame) -> DataFrame:
         F.count("*").alias("customers"),
         F.count(F.when(F.col("frequency") > 0, 1)).alias("buyers"),
         total_money("monetary_value").alias("revenue"),
-        F.sum("net_revenue").cast(MONEY).alias("net_revenue"),
+        total_money("net_revenue").alias("net_revenue"),
     )
     total = customer_360.agg(total_money("monetary_value").alias("all_revenue"))
     return by_segment.crossJoin(total).withColumn(

@@ -14,7 +14,7 @@ from cip_assets.layers.marts.customer_360 import Customer360
 class KpiTopCustomers(
     DaySnapshot, grain="one row per rank and snapshot day", key=["rank"], domain="customers"
 ):
-    """Customers with the highest spend. If tied, the smaller id comes first."""
+    """Customers with the highest spend. If tied, the smaller id comes first. There is no row if a spend is unknown."""
 
     rank: T.IntegerType = column(
         "Rank by spend; 1 is the highest", "monetary_value", "customer_id", required=True, ge=1

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 
 from cip_assets.calc.as_of import until
 from cip_assets.calc.exact import total_money
+from cip_assets.calc.given import with_given
 from cip_assets.calc.ranking import top
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import column
@@ -19,7 +20,9 @@ from cip_assets.layers.labels import UNKNOWN
 
 
 class KpiTopProducts(DaySnapshot, grain="one row per rank and snapshot day", key=["rank"], domain="products"):
-    """Products with the highest revenue. If tied, the smaller id comes first."""
+    """Products with the highest revenue. If tied, the smaller id comes first. There is no row if a product's revenue is
+    unknown.
+    """
 
     rank: T.IntegerType = column(
         "Rank by revenue; 1 is the highest", "amount", "product_id", required=True, ge=1
@@ -35,15 +38,17 @@ class KpiTopProducts(DaySnapshot, grain="one row per rank and snapshot day", key
     revenue: Money = column("Revenue from the product", "amount", required=True, ge=0, unit="currency")
     units: T.LongType = column("Units sold", "quantity", required=True, ge=1)
     orders: T.LongType = column("Orders with the product", "order_id", required=True, ge=1)
-    buyers: T.LongType = column("Buyers of the product, without guests", "customer_id", required=True, ge=0)
+    buyers: T.LongType = column(
+        "Buyers of the product, without guests; empty if no order names a customer", "customer_id", ge=0
+    )
 
 
 @csv_file(order_by=["rank"])
 @table(KpiTopProducts, transactions=Transactions, products=Products)
 def kpi_top_products(transactions: DataFrame, products: DataFrame, as_of: date, rules: Rules) -> DataFrame:
+    lines = until(transactions, "transaction_date", as_of)
     sold = (
-        until(transactions, "transaction_date", as_of)
-        .where("product_id IS NOT NULL")
+        lines.where("product_id IS NOT NULL")
         .groupBy("product_id")
         .agg(
             total_money("amount").alias("revenue"),
@@ -54,4 +59,7 @@ def kpi_top_products(transactions: DataFrame, products: DataFrame, as_of: date, 
     )
     described = products.select("product_id", "product_name", "category", "brand")
     best = top(sold, "revenue", "product_id", rules.top_n).join(described, "product_id", "left")
-    return best.fillna(UNKNOWN, ["product_name", "category", "brand"])
+    given = with_given(best, buyers=lines.where("customer_id IS NOT NULL"))
+    return given.withColumn("buyers", F.when(F.col("has_buyers"), F.col("buyers"))).fillna(
+        UNKNOWN, ["product_name", "category", "brand"]
+    )

@@ -7,6 +7,7 @@ import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
 from cip_assets.calc.as_of import until
+from cip_assets.calc.currencies import MIXED, in_reporting_currency, is_converted
 from cip_assets.calc.exact import MONEY, mean_money, total_money
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
@@ -18,23 +19,37 @@ from cip_assets.layers.features.purchases import Purchases
 
 
 class KpiTotals(DaySnapshot, grain="one row per snapshot day", key=[], domain="sales"):
-    """Totals that the other tables must add up to."""
+    """Totals that the other tables must add up to. A total is empty if it would add up an unknown amount."""
 
     total_customers: T.LongType = column("Number of customers", "population.customer_id", required=True, ge=0)
     buyers: T.LongType = column(
-        "Number of buyers, including orphans, without guests", "purchases.customer_id", required=True, ge=0
+        "Number of buyers, including orphans, without guests; empty if no order names a customer",
+        "purchases.customer_id",
+        ge=0,
     )
     orders: T.LongType = column("Number of orders, including guest orders", "order_id", required=True, ge=0)
     order_lines: T.LongType = column("Number of order lines", "transaction_id", required=True, ge=0)
     guest_orders: T.LongType = column(
-        "Orders whose buyer the shop does not know", "order_id", "is_guest", required=True, ge=0
+        "Orders whose buyer the shop does not know; empty if no order names a customer",
+        "order_id",
+        "is_guest",
+        ge=0,
     )
     first_order_day: T.DateType = column("Day of the first order; empty if there is none", "transaction_date")
     last_order_day: T.DateType = column("Day of the last order; empty if there is none", "transaction_date")
+    currency: T.StringType = column(
+        "Currency of the totals, as an ISO 4217 code: that of the order lines that were not converted; 'mixed' if they "
+        "are in several, empty if it is unknown",
+        "transactions.currency",
+    )
     total_revenue: Money = column(
-        "Revenue from all orders, including those of orphans and guests",
+        "Revenue from all orders, including those of orphans and guests: goods after discounts, without shipping",
         "transactions.amount",
-        required=True,
+        unit="currency",
+    )
+    charged: Money = column(
+        "All that buyers paid: goods, shipping and tax; empty if an order line does not say",
+        "charged",
         unit="currency",
     )
     net_revenue: Money = column(
@@ -44,7 +59,14 @@ class KpiTotals(DaySnapshot, grain="one row per snapshot day", key=[], domain="s
         unit="currency",
     )
     returned_amount: Money = column(
-        "Total refunded; empty if no return was delivered", "returns.amount", unit="currency"
+        "Total refunded for goods; empty if no return was delivered", "returns.amount", unit="currency"
+    )
+    refunded: Money = column(
+        "All money given back; of a return that does not say, the refund for the goods. Empty if no return was "
+        "delivered",
+        "refunded",
+        "returns.amount",
+        unit="currency",
     )
     avg_order_value: Money = column(
         "total_revenue / orders", "transactions.amount", "order_id", unit="currency"
@@ -53,11 +75,10 @@ class KpiTotals(DaySnapshot, grain="one row per snapshot day", key=[], domain="s
         "Revenue from buyers who are missing from the customers table",
         "monetary_value",
         "is_orphan",
-        required=True,
         unit="currency",
     )
     guest_revenue: Money = column(
-        "Revenue from guest orders", "transactions.amount", "is_guest", required=True, unit="currency"
+        "Revenue from guest orders", "transactions.amount", "is_guest", unit="currency"
     )
 
 
@@ -67,6 +88,7 @@ def kpi_totals(
     population: DataFrame, purchases: DataFrame, transactions: DataFrame, returns: DataFrame, as_of: date
 ) -> DataFrame:
     nothing = F.lit(0).cast(MONEY)
+    code = F.when(~is_converted(), F.col("currency"))
     orders = (
         until(transactions, "transaction_date", as_of)
         .groupBy("order_id")
@@ -75,6 +97,11 @@ def kpi_totals(
             F.max("is_guest").alias("is_guest"),
             F.min("transaction_date").alias("day"),
             total_money("amount").alias("amount"),
+            total_money(in_reporting_currency("charged")).alias("charged"),
+            F.max(F.col("customer_id").isNotNull()).alias("has_customer"),
+            F.min(code).alias("lowest_code"),
+            F.max(code).alias("highest_code"),
+            F.max(F.col("currency").isNull() & F.col("amount").isNull()).alias("is_open"),
         )
     )
     sold = orders.agg(
@@ -84,6 +111,11 @@ def kpi_totals(
         F.min("day").alias("first_order_day"),
         F.max("day").alias("last_order_day"),
         total_money("amount").alias("total_revenue"),
+        total_money("charged").alias("charged"),
+        F.coalesce(F.max("has_customer"), F.lit(True)).alias("has_customers"),
+        F.min("lowest_code").alias("currency"),
+        F.max("highest_code").alias("highest_code"),
+        F.max("is_open").alias("is_open"),
         total_money(F.when(F.col("is_guest"), F.col("amount")).otherwise(nothing)).alias("guest_revenue"),
     )
     bought = purchases.agg(
@@ -92,12 +124,24 @@ def kpi_totals(
             "orphan_revenue"
         ),
     )
-    returned = until(returns, "return_date", as_of).agg(F.sum("amount").cast(MONEY).alias("returned_amount"))
+    given_back = F.coalesce(in_reporting_currency("refunded"), F.col("amount"))
+    returned = until(returns, "return_date", as_of).agg(
+        F.when(F.count("*") > 0, total_money("amount")).alias("returned_amount"),
+        F.when(F.count("*") > 0, total_money(given_back)).alias("refunded"),
+    )
+    # An unknown amount in an unknown currency may be in another one.
+    is_mixed = (F.col("currency") < F.col("highest_code")) | (
+        F.col("currency").isNotNull() & F.col("is_open")
+    )
+    has_customers = F.col("has_customers")
     return (
         population.agg(F.count("*").alias("total_customers"))
         .crossJoin(bought)
         .crossJoin(sold)
         .crossJoin(returned)
+        .withColumn("currency", F.when(is_mixed, F.lit(MIXED)).otherwise(F.col("currency")))
+        .withColumn("buyers", F.when(has_customers, F.col("buyers")))
+        .withColumn("guest_orders", F.when(has_customers, F.col("guest_orders")))
         .withColumn("net_revenue", (F.col("total_revenue") - F.col("returned_amount")).cast(MONEY))
         .withColumn("avg_order_value", mean_money("total_revenue", "orders"))
     )

@@ -28,19 +28,32 @@ _RETURNING = ("transactions.customer_id", "month", "first_purchase_date")
 _ACTIVE = ("transactions.customer_id", "web_activity.customer_id")
 _CHURNED = ("transactions.customer_id", "month", "transaction_date", "session_id")
 
+_HAS_CUSTOMERS = "has_buyers OR NOT has_orders"
+_ZERO_IF = {
+    "order_lines": "true",
+    "returns": "has_returns",
+    "tickets": "has_tickets",
+    "sessions": "has_sessions",
+    "buyers": _HAS_CUSTOMERS,
+    "returning_buyers": _HAS_CUSTOMERS,
+    "active_customers": _HAS_CUSTOMERS,
+}
+"""What is 0 in a month in which nothing happened, if this is true; else it is unknown."""
+
 
 class KpiTrends(DaySnapshot, grain="one row per month and snapshot day", key=["month"], domain="customers"):
     """Repeat purchases, returns, complaints, and churn by engagement, by month. What comes from returns, tickets or web
-    activity is empty in all months if none of them has any.
+    activity is empty in all months if none of them has any, and so are buyers and active customers if no order names a
+    customer.
     """
 
     month: T.DateType = column("Month, by its first day", required=True)
     is_complete: T.BooleanType = column(
         "False if the month ends after the snapshot day", "month", required=True
     )
-    buyers: T.LongType = column("Buyers in the month", "transactions.customer_id", required=True, ge=0)
+    buyers: T.LongType = column("Buyers in the month", "transactions.customer_id", ge=0)
     returning_buyers: T.LongType = column(
-        "Buyers in the month whose first purchase was in an earlier month", *_RETURNING, required=True, ge=0
+        "Buyers in the month whose first purchase was in an earlier month", *_RETURNING, ge=0
     )
     repeat_rate: Ratio = column("returning_buyers / buyers", *_RETURNING, ge=0, le=1)
     order_lines: T.LongType = column("Order lines in the month", "transaction_id", required=True, ge=0)
@@ -48,7 +61,7 @@ class KpiTrends(DaySnapshot, grain="one row per month and snapshot day", key=["m
     return_ratio: Ratio = column("returns / order_lines", "return_id", "transaction_id", ge=0)
     sessions: T.LongType = column("Web sessions in the month", "session_id", ge=0)
     active_customers: T.LongType = column(
-        "Customers with a purchase or a session in the month", *_ACTIVE, required=True, ge=0
+        "Customers with a purchase or a session in the month", *_ACTIVE, ge=0
     )
     tickets: T.LongType = column("Tickets opened in the month", "ticket_id", ge=0)
     complaints_per_100: Ratio = column("Tickets per 100 active customers", "ticket_id", *_ACTIVE, ge=0)
@@ -129,17 +142,15 @@ def kpi_trends(
     visits = sessions.groupBy("month").agg(F.sum("sessions").cast("bigint").alias("sessions"))
     parts = [lines, buyers, active, returned, tickets, visits, churned, second_orders]
     joined = reduce(lambda left, right: left.join(right, "month", "left"), parts, month_grid(lines, as_of))
-    given = with_given(joined, returns=returned, tickets=tickets, sessions=sessions)
-    for name in ("returns", "tickets", "sessions"):
-        given = given.withColumn(
-            name, F.when(F.col(f"has_{name}"), F.coalesce(name, F.lit(0).cast("bigint")))
-        )
+    given = with_given(
+        joined, returns=returned, tickets=tickets, sessions=sessions, orders=lines, buyers=buyer_months
+    )
+    for name, known in _ZERO_IF.items():
+        given = given.withColumn(name, F.when(F.expr(known), F.coalesce(name, F.lit(0).cast("bigint"))))
     for rate in (f"churn_rate_q{quartile}" for quartile in QUARTILES):
         given = given.withColumn(rate, F.when(F.col("has_sessions"), F.col(rate)))
-    counts = ["order_lines", "buyers", "returning_buyers", "active_customers"]
     return (
-        given.fillna(0, counts)
-        .withColumn("is_complete", is_over(as_of))
+        given.withColumn("is_complete", is_over(as_of))
         .withColumn("repeat_rate", ratio("returning_buyers", "buyers"))
         .withColumn("return_ratio", ratio("returns", "order_lines"))
         .withColumn("complaints_per_100", ratio("100 * tickets", "active_customers"))

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pyspark.sql.functions as F
 from pyspark.sql import Column, DataFrame
 
+from cip_assets.calc.exact import total_money
 from cip_assets.calc.hashing import key_hash
 from cip_assets.contracts.contract import TableContract
 from cip_assets.contracts.source import SourceTable
@@ -72,7 +73,7 @@ def conservation(
         source: the table.
 
     """
-    if "amount" in source.columns:
+    if "amount" in source.texts:
         as_landed = money_of(text_of("amount"))
         as_cleaned = F.col("amount")
     else:
@@ -111,7 +112,8 @@ def orphans(events: DataFrame, customers: DataFrame) -> tuple[int, int]:
     return row["events"] - row["known"], row["events"]
 
 
-def total(frame: DataFrame, column: str) -> Decimal:
-    """The exact sum of a money column."""
-    row = frame.agg(F.coalesce(F.sum(column), F.lit(0)).cast("decimal(38,2)").alias("total")).collect()[0]
-    return Decimal(row["total"])
+def total(frame: DataFrame, column: str) -> Decimal | None:
+    """The exact sum of a money column; None if an amount is unknown."""
+    (row,) = frame.agg(total_money(column).alias("total")).collect()
+    found: Decimal | None = row["total"]
+    return found

@@ -8,6 +8,7 @@ from cip_assets.config.rules import Rules
 from cip_assets.contracts.source import SourceTable
 from cip_assets.orchestration.checks.conservation import CONSERVATION, QUARANTINED_SHARE
 from cip_assets.orchestration.checks.contract import KEEPS_CONTRACT
+from cip_assets.orchestration.checks.currencies import ONE_CURRENCY
 from cip_assets.orchestration.checks.ids import ONE_LINE_PER_ID, ONE_MONTH_PER_ID
 from cip_assets.orchestration.checks.look import Look, SourceCheck
 from cip_assets.orchestration.checks.newest import LATEST_MONTH
@@ -20,6 +21,7 @@ SOURCE_CHECKS: Sequence[SourceCheck] = (
     KEEPS_CONTRACT,
     CONSERVATION,
     ONE_LINE_PER_ID,
+    ONE_CURRENCY,
     QUARANTINED_SHARE,
     ONE_MONTH_PER_ID,
     VOCABULARY,

@@ -29,7 +29,7 @@ STARTED_BY_US = ".dagster/cip_code"
 The Dagster UI hides tags with this prefix, because they are of no use to a person.
 """
 
-BLOCKING = ("contract", "conservation", "one_line_per_id")
+BLOCKING = ("contract", "conservation", "one_line_per_id", "one_currency")
 """The blocking checks of a cleaned table."""
 
 BLOCKING_SNAPSHOTS = ("contract", "adds_up")

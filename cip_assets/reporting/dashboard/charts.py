@@ -26,7 +26,10 @@ MONTH = 28 * 86_400_000
 """The shortest month in milliseconds, so that a short history does not name a month twice."""
 KINDS = {"Q": "quantitative", "N": "nominal", "O": "ordinal", "T": "temporal"}
 ON_TOP = {"orient": "top"}
+SHARES = {"labelExpr": "isNaN(datum.value) ? '' : format(datum.value, '.0%')"}
+"""A legend of shares, also if none is known."""
 MAYBE_WITHHELD = "No data. If this is so without a filter, the predictions are withheld."
+MAYBE_UNKNOWN = "No data. If this is so without a filter, some amounts are unknown, or not in one currency."
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,7 @@ def retention() -> Mapping[str, Any]:
                 "axis": {"title": None, "format": "%b %y", "labelOverlap": True},
             },
             "color": {
-                **field("retention_rate:Q", legend={"format": ".0%"}, scale={"scheme": "viridis"}),
+                **field("retention_rate:Q", legend=SHARES, scale={"scheme": "viridis"}),
                 "title": "Retention",
             },
             "tooltip": [
@@ -242,7 +245,7 @@ def charts(rules: Rules) -> Sequence[Chart]:
     return [
         Chart(
             "months",
-            "orders",
+            "revenue",
             "Revenue by month",
             "Sum of the amounts of each month's orders. An incomplete month is hollow.",
             drawn(
@@ -261,6 +264,7 @@ def charts(rules: Rules) -> Sequence[Chart]:
                     ],
                 },
             ),
+            MAYBE_UNKNOWN,
         ),
         Chart(
             "orders",
@@ -324,7 +328,7 @@ def charts(rules: Rules) -> Sequence[Chart]:
                 tip("customers:Q", ",.0f"),
                 tip("revenue:Q", ",.2f"),
                 tip("revenue_share:Q", ".1%"),
-                color=field("revenue_share:Q", legend={**ON_TOP, "format": ".0%"}),
+                color=field("revenue_share:Q", legend={**ON_TOP, **SHARES}),
             ),
         ),
         Chart(
@@ -360,7 +364,7 @@ def charts(rules: Rules) -> Sequence[Chart]:
                     "tooltip": [tip("clv_from:O"), BUYERS_TIP],
                 },
             ),
-            MAYBE_WITHHELD,
+            f"{MAYBE_WITHHELD[:-1]}, or some amounts are unknown.",
         ),
         Chart(
             "calibration",
@@ -376,6 +380,7 @@ def charts(rules: Rules) -> Sequence[Chart]:
             "Top products",
             f"Revenue of the {min(TOP_PRODUCTS, rules.top_n)} products with the highest revenue.",
             bars("products", axis("revenue:Q"), "product", tip("revenue:Q", ",.2f"), tip("orders:Q", ",.0f")),
+            MAYBE_UNKNOWN,
         ),
         Chart(
             "categories",

@@ -8,6 +8,7 @@ which windows have closed, and where one decile ends and the next begins are rea
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from math import isnan
 from typing import Any
 
 import duckdb
@@ -67,10 +68,16 @@ CREATE TEMP TABLE cell_of AS
 """
 """The cell of each person: customers, orphan buyers, orphans who only returned, asked or visited, and guests."""
 
-MONTHLY = """
+
+def _all_of(money: str) -> str:
+    """The sum of a money column; NaN if an amount is unknown, which no sum makes a number of again."""
+    return f"CASE WHEN count({money}) = count(*) THEN sum({money})::DOUBLE ELSE 'nan'::DOUBLE END"
+
+
+MONTHLY = f"""
 CREATE TEMP TABLE monthly AS
-  SELECT cell, month, sum(amount) AS revenue, count(DISTINCT order_id) AS orders, count(*) AS order_lines,
-    count(DISTINCT nullif(customer_id, '')) AS buyers
+  SELECT cell, month, {_all_of("amount")} AS revenue, count(DISTINCT order_id) AS orders, count(*) AS order_lines,
+    CASE WHEN EXISTS (FROM bought) THEN count(DISTINCT nullif(customer_id, '')) ELSE 'nan'::DOUBLE END AS buyers
   FROM sold JOIN cell_of USING (customer_id) GROUP BY ALL
   UNION ALL BY NAME SELECT cell, month, count(*) AS tickets
   FROM support_tickets JOIN cell_of USING (customer_id) WHERE opened_date <= $day GROUP BY ALL
@@ -198,8 +205,8 @@ FACTS: Mapping[str, Fact] = {
     "segments": Fact(
         ("segment",),
         ("customers", "revenue"),
-        """
-        SELECT cell, rfm_segment AS segment, count(*) AS customers, sum(monetary_value) AS revenue
+        f"""
+        SELECT cell, rfm_segment AS segment, count(*) AS customers, {_all_of("monetary_value")} AS revenue
         FROM customer_360 JOIN cell_of USING (customer_id) GROUP BY ALL
         """,
         share="revenue",
@@ -245,7 +252,7 @@ FACTS: Mapping[str, Fact] = {
         ("product",),
         ("revenue", "orders"),
         f"""
-        SELECT cell, product_name || ' (' || product_id || ')' AS product, sum(amount) AS revenue,
+        SELECT cell, product_name || ' (' || product_id || ')' AS product, {_all_of("amount")} AS revenue,
           count(DISTINCT order_id) AS orders
         FROM sold JOIN cell_of USING (customer_id) JOIN kpi_top_products USING (product_id)
         WHERE rank <= {TOP_PRODUCTS} GROUP BY ALL
@@ -302,5 +309,8 @@ def _encoded(column: Sequence[Any]) -> Mapping[str, Sequence[Any]]:
     }
 
 
-def _short(value: float) -> float:
+def _short(value: float) -> float | None:
+    """The number in few digits; None if it is unknown."""
+    if isnan(value):
+        return None
     return int(value) if value.is_integer() else round(value, 4)

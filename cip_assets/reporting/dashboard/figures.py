@@ -18,7 +18,10 @@ from cip_assets.storage.quarantine import tables_of_quarantine
 Rows = Sequence[Mapping[str, Any]]
 
 QUERIES: Mapping[str, str] = {
-    "totals": "SELECT total_customers, buyers, total_revenue, net_revenue, avg_order_value FROM kpi_totals",
+    "totals": """SELECT total_customers, buyers, currency, total_revenue, net_revenue, avg_order_value
+        FROM kpi_totals""",
+    "currencies": """SELECT currency, orders, total_revenue, charged, returned_amount, refunded, net_revenue
+        FROM kpi_currencies ORDER BY currency""",
     "insights": "SELECT question, direction, answer, before, now, change, low, high, basis FROM insights",
     "migration": "SELECT from_segment, to_segment, customers, share FROM segment_migration ORDER BY ALL",
     "backtest": """SELECT model, brier, auc, spearman, calibration_error, top_decile_spend_share
@@ -37,6 +40,7 @@ MARTS = (
     "customer_360",
     "insights",
     "kpi_activity",
+    "kpi_currencies",
     "kpi_monthly_revenue",
     "kpi_top_customers",
     "kpi_top_products",

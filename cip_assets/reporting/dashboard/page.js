@@ -20,7 +20,8 @@ function rowsOf(fact, shown) {
       rows.set(id, Object.fromEntries([...keys.map(([name, key]) => [name, key.values[key.codes[i]]]),
                                        ...sums.map(([name]) => [name, 0])]));
     }
-    if (shown[cell]) for (const [name, values] of sums) rows.get(id)[name] += values[i];
+    // An unknown amount makes the sum unknown.
+    if (shown[cell]) for (const [name, values] of sums) rows.get(id)[name] += values[i] ?? NaN;
   });
   const found = [...rows.values()];
   for (const [name, [over, under, times]] of Object.entries(fact.ratios)) {
@@ -44,7 +45,8 @@ async function draw() {
   const shown = shownCells(), line = getComputedStyle(document.documentElement).getPropertyValue("--line").trim();
   const style = { background: "transparent", axis: { gridColor: line } };
   const drawn = Object.entries(specs).map(async ([name, spec]) => {
-    const data = { [spec.data.name]: rowsFor(name, shown) };
+    const rows = rowsFor(name, shown), data = { [spec.data.name]: rows };
+    if (!rows.length) return;  // no filter gives it any
     const options = { actions: false, renderer: "svg", theme: dark.matches ? "dark" : undefined, config: style };
     views[name] = (await window.vegaEmbed("#chart-" + name, { ...spec, datasets: { ...spec.datasets, ...data } }, options)).view;
   });
@@ -62,9 +64,8 @@ function listCustomers(shown) {
 // What is beside the charts: how many customers they show, and which of the top customers.
 function tell() {
   const shown = shownCells();
-  const [of_shown] = rowsOf(cube.facts.customers, shown), [all] = rowsOf(cube.facts.customers, shown.map(() => true));
-  form.querySelector("output").textContent =
-    `${of_shown.customers.toLocaleString("en")} of ${all.customers.toLocaleString("en")} customers`;
+  const counted = (cells) => (rowsOf(cube.facts.customers, cells)[0]?.customers ?? 0).toLocaleString("en");
+  form.querySelector("output").textContent = `${counted(shown)} of ${counted(shown.map(() => true))} customers`;
   listCustomers(shown);
   document.body.dataset.filtered = JSON.stringify(cube.by.map((name) => form.elements[name].value));
 }

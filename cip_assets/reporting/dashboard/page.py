@@ -11,6 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from cip_assets.analytics.insights import CONFIDENCE
+from cip_assets.calc.currencies import MIXED
 from cip_assets.config.rules import Rules
 from cip_assets.reporting.dashboard.charts import charts
 from cip_assets.reporting.dashboard.figures import Figures, Rows
@@ -86,6 +87,19 @@ def tables(rules: Rules) -> Sequence[Table]:
     window, limit = rules.churn.window_days, rules.churn.max_calibration_error
     return [
         Table(
+            "currencies",
+            "Currencies",
+            "Orders and amounts in each currency, before any conversion.",
+            [
+                Column("currency"),
+                Column("orders", ",d"),
+                *(
+                    Column(name, ",.2f")
+                    for name in ("total_revenue", "charged", "returned_amount", "refunded", "net_revenue")
+                ),
+            ],
+        ),
+        Table(
             "backtest",
             f"Accuracy of the predictions made {window} days ago",
             "Each model and baseline, the best first. Lower is better for the Brier score and the calibration error, "
@@ -123,6 +137,23 @@ def tables(rules: Rules) -> Sequence[Table]:
     ]
 
 
+def unknown(totals: Mapping[str, Any]) -> Sequence[str]:
+    """Why some totals are empty, in sentences."""
+    found = []
+    if totals["total_revenue"] is None and totals["currency"] == MIXED:
+        found.append(
+            "The amounts are in several currencies without rates, so there is no total, and nothing that compares or "
+            "forecasts spend. The table Currencies has the totals by currency."
+        )
+    elif totals["total_revenue"] is None:
+        found.append(
+            "Some amounts are unknown, so there is no total, and nothing that compares or forecasts spend."
+        )
+    if totals["buyers"] is None:
+        found.append("No order names a customer, so the buyers are unknown.")
+    return found
+
+
 @dataclass(frozen=True)
 class Migration:
     """The segment migration as a matrix: the share of each earlier segment that is in each segment now."""
@@ -154,6 +185,7 @@ def page(figures: Figures, as_of: date, rules: Rules) -> str:
         confidence=f"{CONFIDENCE:.0%}",
         titles={"region": "Region", "segment": "RFM segment", "cohort": "Quarter of the first purchase"},
         totals=TOTALS,
+        unknown=unknown(figures.tables["totals"][0]),
         charts=drawn,
         customers=CUSTOMERS,
         tables=tables(rules),

@@ -30,6 +30,11 @@ def _total(table: str, column: str) -> str:
     return f"SUM ( {table}[{column}] )"
 
 
+def _all_of(table: str, column: str) -> str:
+    """The sum of amounts; blank if one of them is unknown."""
+    return f"IF ( COUNTBLANK ( {table}[{column}] ) = 0, {_total(table, column)} )"
+
+
 def _quotient(table: str, above: str, below: str) -> str:
     return f"DIVIDE ( {_total(table, above)}, {_total(table, below)} )"
 
@@ -64,16 +69,16 @@ MEASURES: Sequence[Measure] = (
     Measure(
         "customer_360",
         "Spend",
-        _total("customer_360", "monetary_value"),
+        _all_of("customer_360", "monetary_value"),
         MONEY,
-        "Sum of the amounts of customers' orders, without orphans and guests",
+        "Sum of the amounts of customers' orders, without orphans and guests; empty if one is unknown",
     ),
     Measure(
         "customer_360",
         "Net spend",
-        _total("customer_360", "net_revenue"),
+        _all_of("customer_360", "net_revenue"),
         MONEY,
-        "Spend minus the customers' returned amounts",
+        "Spend minus the customers' returned amounts; empty if one is unknown",
     ),
     Measure(
         "customer_360",
@@ -85,7 +90,7 @@ MEASURES: Sequence[Measure] = (
     Measure(
         "customer_360",
         "Spend per order",
-        _quotient("customer_360", "monetary_value", "frequency"),
+        f"DIVIDE ( [Spend], {_total('customer_360', 'frequency')} )",
         MONEY,
         "Spend divided by the customers' orders",
     ),
@@ -110,7 +115,7 @@ MEASURES: Sequence[Measure] = (
         _total("customer_360", "clv_12m"),
         MONEY,
         "Expected spend over the next 12 months, discounted at {rules.clv.annual_discount_rate:.0%} a year; "
-        "empty if the predictions are withheld",
+        "empty if the predictions are withheld or an amount is unknown",
     ),
     Measure(
         "customer_360",
@@ -130,9 +135,9 @@ MEASURES: Sequence[Measure] = (
     Measure(
         "kpi_monthly_revenue",
         "Revenue",
-        _total("kpi_monthly_revenue", "monthly_revenue"),
+        _all_of("kpi_monthly_revenue", "monthly_revenue"),
         MONEY,
-        "Sum of the amounts of all orders, including those of orphans and guests",
+        "Sum of the amounts of all orders, including those of orphans and guests; empty if one is unknown",
     ),
     Measure(
         "kpi_monthly_revenue",

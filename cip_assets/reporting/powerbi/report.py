@@ -378,7 +378,8 @@ PAGES: Sequence[Page] = (
     Page(
         "quality",
         "Data quality",
-        "Data quality, as far as the exports show it. Quarantined lines appear on the dashboard only.",
+        "Data quality, as far as the exports show it. Quarantined lines appear on the dashboard only. A total over "
+        "several currencies without rates is empty.",
         [
             Visual(
                 "multiRowCard",
@@ -391,15 +392,30 @@ PAGES: Sequence[Page] = (
                 "Customers by churn model",
                 "customer_360[churn_model]",
                 ["[Customers]"],
-                (0, 2, 6, 6),
+                (0, 2, 6, 3),
                 "Bars of customers by churn model; withheld if the models failed the last backtest",
             ),
             _bars(
                 "Customers by purchase model",
                 "customer_360[purchase_model]",
                 ["[Customers]"],
-                (6, 2, 6, 6),
+                (6, 2, 6, 3),
                 "Bars of customers by purchase model; withheld if it failed the last backtest",
+            ),
+            _table(
+                "Currencies",
+                "kpi_currencies",
+                (
+                    "currency",
+                    "orders",
+                    "total_revenue",
+                    "charged",
+                    "returned_amount",
+                    "refunded",
+                    "net_revenue",
+                ),
+                (0, 5, 12, 3),
+                sort=("kpi_currencies[currency]", "Ascending"),
             ),
         ],
     ),

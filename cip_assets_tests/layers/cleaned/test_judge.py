@@ -123,6 +123,16 @@ FAR_DAYS = ("0001-01-01", "0024-03-01", "1600-02-29", "1677-09-20", "2262-04-12"
 
 # --- reasons ------------------------------------------------------------------------------------------------
 
+
+def bounds_of(name: str) -> list[tuple[Change, str]]:
+    return [
+        ({name: ""}, ""),
+        ({name: "-0.01"}, f"{name}:below_minimum"),
+        ({name: "1000000000"}, f"{name}:above_maximum"),
+        ({name: "3 EUR"}, f"{name}:not_a_number"),
+    ]
+
+
 REASONS: Mapping[str, Sequence[tuple[Change, str]]] = {
     "customers": [
         ({}, ""),
@@ -202,6 +212,15 @@ REASONS: Mapping[str, Sequence[tuple[Change, str]]] = {
         ({"amount": "$20"}, "amount:not_a_number"),
         ({"amount": "NaN"}, "amount:not_a_number"),
         ({"amount": "Infinity"}, "amount:not_a_number"),
+        ({"amount": "", "amount_unknown": "true"}, ""),
+        ({"amount": "", "original_amount": "7"}, ""),
+        ({"amount": "seven", "original_amount": "7"}, "amount:not_a_number"),
+        ({"amount_unknown": "perhaps"}, "amount_unknown:not_true_or_false"),
+        ({"currency": "EUR", "original_amount": "7", "charged": "9"}, ""),
+        ({"currency": "Eur"}, "currency:wrong_format"),
+        ({"currency": "EURO"}, "currency:wrong_format"),
+        *bounds_of("original_amount"),
+        *bounds_of("charged"),
         ({"transaction_date": ""}, "transaction_date:missing"),
         ({"transaction_date": "05/03/2024"}, "transaction_date:not_a_date"),
         ({"transaction_date": "2024-3-5"}, "transaction_date:not_a_date"),
@@ -240,6 +259,12 @@ REASONS: Mapping[str, Sequence[tuple[Change, str]]] = {
         ({"amount": "-3"}, "amount:below_minimum"),
         ({"amount": "1000000000.00"}, "amount:above_maximum"),
         ({"amount": "3 EUR"}, "amount:not_a_number"),
+        ({"amount": "", "amount_unknown": "true"}, ""),
+        ({"amount": "", "original_amount": "7"}, ""),
+        ({"amount_unknown": "perhaps"}, "amount_unknown:not_true_or_false"),
+        ({"currency": "$"}, "currency:wrong_format"),
+        *bounds_of("original_amount"),
+        *bounds_of("refunded"),
         ({"return_date": ""}, "return_date:missing"),
         ({"return_date": "2024-03-05X"}, "return_date:not_a_date"),
         ({"return_date": "2019-03-05"}, "return_date:outside_calendar"),

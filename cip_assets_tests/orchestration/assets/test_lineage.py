@@ -127,7 +127,9 @@ def test_monetary_value_is_traced_back_to_the_landed_amount() -> None:
 
 def test_what_is_shown_of_a_column_names_its_sources() -> None:
     shown = {c.name: c for c in SPECS["features/purchases"].metadata["dagster/column_schema"].columns}
-    assert shown["monetary_value"].description == ("Total spend [currency] ← cleaned/transactions.amount")
+    assert shown["monetary_value"].description == (
+        "Total spend; empty if an amount is unknown [currency] ← cleaned/transactions.amount"
+    )
     assert shown["as_of_date"].description == "Snapshot day: the row uses no event dated after it"
 
 

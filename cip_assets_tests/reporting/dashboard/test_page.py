@@ -162,7 +162,15 @@ def test_returns_by_category_count_an_order_line_once(sample: Sample, found: Fig
 
 def test_the_tables_are_those_of_the_files(sample: Sample, found: Figures) -> None:
     (totals,), (file,) = found.tables["totals"], exported(sample.settings, "kpi_totals")
+    assert totals.pop("currency") is None
+    assert file["currency"] == ""
     assert totals == {name: float(file[name]) for name in totals}
+    (currency,), (of_file,) = found.tables["currencies"], exported(sample.settings, "kpi_currencies")
+    assert {name: "" if value is None else str(value) for name, value in currency.items()} == {
+        name: value if name == "currency" or not value else str(float(value)) if "." in value else value
+        for name, value in of_file.items()
+        if name in currency
+    }
     answers = {row["question"]: row["answer"] for row in exported(sample.settings, "insights")}
     assert {row["question"]: row["answer"] for row in found.tables["insights"]} == answers
     ids = [row["customer_id"] for row in exported(sample.settings, "kpi_top_customers")]

@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from cip_assets.config.rules import load_rules
+from cip_assets.config.settings import Settings
 from cip_assets.reporting.dashboard.charts import BLUE, charts
 from cip_assets_tests.browser import chromium
 from cip_assets_tests.integration.helpers import rows_of
@@ -22,10 +23,10 @@ NO_FILTER = '["","",""]'
 class Opened:
     """The page in a window of the browser, with what it logged and requested."""
 
-    def __init__(self, browser: Browser, sample: Sample, **window: Any) -> None:
+    def __init__(self, browser: Browser, settings: Settings, **window: Any) -> None:
         self.said: list[str] = []
         self.asked: list[str] = []
-        self.address = (sample.settings.final / "dashboard.html").as_uri()
+        self.address = (settings.final / "dashboard.html").as_uri()
         self.tab: Page = browser.new_context(**window).new_page()
         self.tab.on("console", lambda message: self.said.append(message.text))
         self.tab.on("pageerror", lambda error: self.said.append(str(error)))
@@ -56,7 +57,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def window(browser: Browser, sample: Sample) -> Opened:
-    return Opened(browser, sample)
+    return Opened(browser, sample.settings)
 
 
 @pytest.fixture
@@ -114,7 +115,7 @@ def test_a_chart_without_data_says_so(opened: Opened) -> None:
 
 @pytest.mark.parametrize("zone", ["America/Los_Angeles", "Pacific/Auckland"])
 def test_months_are_the_same_in_every_time_zone(browser: Browser, sample: Sample, zone: str) -> None:
-    opened = Opened(browser, sample, timezone_id=zone)
+    opened = Opened(browser, sample.settings, timezone_id=zone)
     marks = opened.tab.locator("#chart-months svg path[aria-label*='Month: ']").all()
     shown = [re.search(r"Month: ([^;]+)", mark.get_attribute("aria-label") or "") for mark in marks]
     months = {"Feb 25", "Mar 25", "Apr 25", "May 25", "Jun 25"}
@@ -159,14 +160,14 @@ def test_the_filters_are_reached_and_changed_by_keyboard(opened: Opened) -> None
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_has_no_serious_fault_of_accessibility(browser: Browser, sample: Sample, scheme: str) -> None:
-    opened = Opened(browser, sample, color_scheme=scheme)
+    opened = Opened(browser, sample.settings, color_scheme=scheme)
     found = Axe().run(opened.tab).response["violations"]
     serious = [fault for fault in found if fault["impact"] in {"serious", "critical"}]
     assert [(fault["id"], fault["nodes"][0]["html"]) for fault in serious] == []
 
 
 def test_it_fits_a_phone_without_scrolling_sideways(browser: Browser, sample: Sample) -> None:
-    opened = Opened(browser, sample, viewport={"width": 390, "height": 800})
+    opened = Opened(browser, sample.settings, viewport={"width": 390, "height": 800})
     assert opened.tab.evaluate("document.documentElement.scrollWidth") == 390
 
 

@@ -1,0 +1,91 @@
+"""Totals by currency."""
+
+from datetime import date
+
+import pyspark.sql.functions as F
+import pyspark.sql.types as T
+from pyspark.sql import DataFrame
+
+from cip_assets.calc.as_of import until
+from cip_assets.calc.currencies import amount_in_own_currency, in_own_currency
+from cip_assets.calc.exact import MONEY, total_money
+from cip_assets.calc.given import with_given
+from cip_assets.contracts.contract import column
+from cip_assets.contracts.table import csv_file, table
+from cip_assets.contracts.types import DaySnapshot, Money
+from cip_assets.layers.cleaned.returns import Returns
+from cip_assets.layers.cleaned.transactions import Transactions
+from cip_assets.layers.labels import UNKNOWN
+
+_SOLD = ("transactions.amount", "transactions.original_amount")
+_RETURNED = ("returns.amount", "returns.original_amount")
+
+
+class KpiCurrencies(
+    DaySnapshot, grain="one row per currency and snapshot day", key=["currency"], domain="sales"
+):
+    """Orders, revenue and refunds in each currency, before any conversion."""
+
+    currency: T.StringType = column("ISO 4217 code; 'Unknown' if there is none", required=True)
+    orders: T.LongType = column("Orders with a line in the currency", "order_id", required=True, ge=0)
+    order_lines: T.LongType = column("Number of order lines", "transaction_id", required=True, ge=0)
+    total_revenue: Money = column(
+        "Revenue in the currency; empty if an amount is unknown", *_SOLD, ge=0, unit="currency"
+    )
+    charged: Money = column(
+        "All that buyers paid in the currency; empty if a line does not say", "charged", ge=0, unit="currency"
+    )
+    returned_amount: Money = column(
+        "Refunded for goods in the currency; empty if an amount is unknown or no return was delivered",
+        *_RETURNED,
+        ge=0,
+        unit="currency",
+    )
+    refunded: Money = column(
+        "All money given back in the currency; empty if an amount is unknown or no return was delivered",
+        "refunded",
+        *_RETURNED,
+        ge=0,
+        unit="currency",
+    )
+    net_revenue: Money = column("total_revenue - returned_amount", *_SOLD, *_RETURNED, unit="currency")
+
+
+@csv_file(order_by=["currency"])
+@table(KpiCurrencies, transactions=Transactions, returns=Returns)
+def kpi_currencies(transactions: DataFrame, returns: DataFrame, as_of: date) -> DataFrame:
+    given_back = until(returns, "return_date", as_of)
+    sold = until(transactions, "transaction_date", as_of).select(
+        "currency",
+        "order_id",
+        F.lit(True).alias("is_line"),
+        amount_in_own_currency().alias("amount"),
+        in_own_currency("charged").alias("all_money"),
+    )
+    returned = given_back.select(
+        "currency",
+        F.lit(None).cast("string").alias("order_id"),
+        F.lit(False).alias("is_line"),
+        amount_in_own_currency().alias("amount"),
+        F.when(F.col("refunded").isNull(), amount_in_own_currency())
+        .otherwise(in_own_currency("refunded"))
+        .alias("all_money"),
+    )
+    named = F.coalesce("currency", F.lit(UNKNOWN)).alias("currency")
+    is_line, nothing = F.col("is_line"), F.lit(0).cast(MONEY)
+    totals = (
+        sold.union(returned)
+        .groupBy(named)
+        .agg(
+            F.countDistinct("order_id").alias("orders"),
+            F.count(F.when(is_line, 1)).alias("order_lines"),
+            total_money(F.when(is_line, F.col("amount")).otherwise(nothing)).alias("total_revenue"),
+            total_money(F.when(is_line, F.col("all_money")).otherwise(nothing)).alias("charged"),
+            total_money(F.when(~is_line, F.col("amount")).otherwise(nothing)).alias("returned_amount"),
+            total_money(F.when(~is_line, F.col("all_money")).otherwise(nothing)).alias("refunded"),
+        )
+    )
+    given = with_given(totals, returns=given_back)
+    for name in ("returned_amount", "refunded"):
+        given = given.withColumn(name, F.when(F.col("has_returns"), F.col(name)))
+    return given.withColumn("net_revenue", (F.col("total_revenue") - F.col("returned_amount")).cast(MONEY))
