@@ -212,7 +212,7 @@ def _summary(connection: duckdb.DuckDBPyConnection, skipped: Sequence[str]) -> S
             THEN count(DISTINCT (export, order_id)) FILTER (customer_id IS NULL) END,
           CASE WHEN count(DISTINCT coalesce(currency, '')) > 1 THEN 'mixed' ELSE min(currency) END,
           CASE WHEN count(amount) = count(*) THEN coalesce(sum(round(amount, 2)), 0) END,
-          CASE WHEN count(charged) = count(*) THEN sum(charged) END,
+          CASE WHEN count(charged) = count(*) AND count(amount) = count(*) THEN sum(charged) END,
           (SELECT sum(round(amount, 2)) FROM returned HAVING count(amount) = count(*)),
           (SELECT sum(round(coalesce(refunded, amount), 2)) FROM returned HAVING count(amount) = count(*)),
           min(day), max(day)

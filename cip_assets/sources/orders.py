@@ -221,7 +221,8 @@ def convert_currencies(connection: duckdb.DuckDBPyConnection, sources: Sources, 
     """Make ``sold`` and ``returned``: what lands, with amounts in the currency of the figures.
 
     With one currency in the exports, that is the one of all records, also of those that do not name it. With several,
-    an amount without a rate is empty, and ``original_amount`` has what the export says.
+    an amount without a rate is empty, ``original_amount`` has what the export says, and what was paid and refunded in
+    all is in that currency.
 
     Raises:
         PlatformError: the rates cannot be read.
@@ -247,7 +248,9 @@ def convert_currencies(connection: duckdb.DuckDBPyConnection, sources: Sources, 
             f"""
             CREATE TABLE {made} AS
             SELECT * EXCLUDE (since, code, rate, factor)
-              REPLACE (converted(amount, factor) AS amount, converted({money}, factor) AS {money}),
+              REPLACE (converted(amount, factor) AS amount,
+                CASE WHEN factor IS NULL THEN {money} ELSE converted({money}, factor) END AS {money},
+                CASE WHEN currency NOT IN ('$', 'kr') THEN currency END AS currency),
               CASE WHEN factor IS DISTINCT FROM 1 THEN amount END AS original_amount
             FROM (
               SELECT *, CASE WHEN {is_one} OR currency = {own} THEN 1 ELSE rate END AS factor

@@ -145,10 +145,9 @@ def from_command_line(
     urls = [argument for argument in arguments if "://" in argument]
     paths = [Path(argument) for argument in arguments if "://" not in argument]
     if not urls:
-        if table or query or cursor or name or time_zone:
+        if table or query or cursor or name:
             raise PlatformError(
-                "--table, --query, --cursor, --name and --time-zone belong to a database; name one, such as "
-                "sqlite:///shop.db"
+                "--table, --query, --cursor and --name belong to a database; name one, such as sqlite:///shop.db"
             )
         return (), paths
     if len(urls) > 1:
