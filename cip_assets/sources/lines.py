@@ -169,7 +169,7 @@ def _order_lines(fields: _Fields, records: Records, export: int) -> str:
       {fields.moment("updated_at")} AS updated_at, {fields.text("document_id", "id")} AS document_id,
       {"_record" if records.has_orders else "NULL::BIGINT"} AS record_number,
       {fields.size("order_discount")} AS order_discount, {fields.size("order_refunded")} AS order_refunded,
-      {fields.day("refund_date")} AS refund_day,
+      coalesce({fields.day("refund_date")}, ymd({fields.text("refund_date")})) AS refund_day,
       {fields.text("order_refunded")} IS NOT NULL AND {fields.number("order_refunded")} IS NULL AS is_refund_unknown,
       {fields.number("subtotal")} AS subtotal, {fields.number("shipping")} AS shipping, {fields.number("tax")} AS tax,
       {fields.number("charged")} AS order_charged

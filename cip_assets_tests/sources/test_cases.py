@@ -170,7 +170,7 @@ def headers(name: str) -> list[tuple[str, ...]]:
 
 
 def matching(found: Sequence[Sequence[str]]) -> list[str]:
-    return [name for name, preset in presets().items() if preset.match(found) is not None]
+    return [name for name, preset in presets().items() if preset.match(found, is_adopted=False) is not None]
 
 
 KNOWN = {name: found for name in CASES if (found := matching(headers(name)))}

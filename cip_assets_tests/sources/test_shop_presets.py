@@ -171,6 +171,20 @@ def test_items_of_woocommerce_in_texts_only(tmp_path: Path) -> None:
     assert products == [("33", "Map| Coast", 2), ("CUE", "Cue, 12", 2), ("Pen", "Pen", 1)]
 
 
+def test_a_refund_has_its_day_also_where_orders_have_the_month_first(tmp_path: Path) -> None:
+    found = adopted(
+        tmp_path,
+        orders=table(
+            "order_id | order_date | status | order_total | order_currency | line_item_1 | refund_items",
+            "7 | 9/13/2016 6:29:00 | refunded | 10.00 | EUR | name:Pen|product_id:32|quantity:1|total:10.00 | "
+            "amount:10.00|reason:Lost|date:2016-10-02 10:00:00",
+            "8 | 9/14/2016 6:29:00 | refunded | 10.00 | EUR | name:Pen|product_id:32|quantity:1|total:10.00 | ",
+        ),
+    )
+    assert figures(found) == (2, 2, "20.00", "20.00", "20.00", "20.00")
+    assert days_of_returns(tmp_path, found) == ["2016-09-14", "2016-10-02"]
+
+
 def test_woocommerce_analytics_from_the_browser_with_a_refund_in_another_month(tmp_path: Path) -> None:
     header = (
         "Date | Order # | Status | Customer | Customer type | Product(s) | Items sold | Coupon(s) | Net sales"
