@@ -179,9 +179,9 @@ def link_returns(connection: duckdb.DuckDBPyConnection) -> None:
 CHARGED = """
 CREATE TABLE charged_lines AS
   SELECT lines.export, file_no, line, number,
-    CASE WHEN goods > 0 THEN round(charged * sum(round(amount, 2)) OVER so_far / goods, 2)
+    (CASE WHEN goods > 0 THEN round(charged * sum(round(amount, 2)) OVER so_far / goods, 2)
         - round(charged * (sum(round(amount, 2)) OVER so_far - round(amount, 2)) / goods, 2)
-      WHEN row_number() OVER so_far = 1 THEN charged ELSE 0 END AS charged
+      WHEN row_number() OVER so_far = 1 THEN charged ELSE 0 END)::DECIMAL(24, 6) AS charged
   FROM lines JOIN (SELECT export, order_id, goods, charged FROM paid) USING (export, order_id) WHERE kind = 'sale'
   WINDOW so_far AS (PARTITION BY export, order_id ORDER BY file_no, line, number);
 """

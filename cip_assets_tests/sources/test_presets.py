@@ -46,9 +46,9 @@ def test_layouts_of_one_name_are_versions_of_a_file() -> None:
         }
     )
 
-    assert preset.match([["old", "More"]]) == {0: 0}
-    assert preset.match([["Other"], ["NEW"], ["x"]]) == {1: 1, 2: 2}
-    assert preset.match([["New", "date"], ["X"]]) is None
+    assert preset.match([["old", "More"]], is_adopted=False) == {0: 0}
+    assert preset.match([["Other"], ["NEW"], ["x"]], is_adopted=False) == {1: 1, 2: 2}
+    assert preset.match([["New", "date"], ["X"]], is_adopted=False) is None
 
 
 @pytest.mark.parametrize("name", [name for name, preset in presets().items() if not preset.refused])
@@ -469,3 +469,10 @@ def test_a_table_of_customers_has_each_once_and_no_orders(
 
     assert kinds(found.summary) == {"sale": 1, **({kind: 2} if kind else {})}
     assert len(found.left_aside) == (kind is None)
+
+
+def test_a_new_header_alone_belongs_to_an_export_that_is_adopted() -> None:
+    preset = presets()["magento_tables"]
+    orders = next(layout for layout in preset.layouts if layout.name == "orders").has
+    assert preset.match([orders], is_adopted=False) is None
+    assert preset.match([orders], is_adopted=True) is not None
