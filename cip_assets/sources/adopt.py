@@ -146,6 +146,12 @@ def adopt(
     )
     summary = look_at(draft, data_dir)
     _refuse_unread(summary)
+    if summary.reconciled < summary.checked:
+        open_ones = summary.checked - summary.reconciled
+        why = (
+            f"the lines of {open_ones:,} orders do not add up to their totals; they count as their lines say"
+        )
+        found.findings["totals"] = [Finding("charged", (), "asked", why, tuple(summary.unreconciled))]
     begin = min(filter(None, [summary.first_day, summary.first_ticket_day])).replace(day=1)
     return Adopted(
         draft.model_copy(update={"first_month": begin}),

@@ -13,6 +13,9 @@ from cip_assets.storage.files import hash_file, replace_text
 FOLDER = "from_exports"
 """The folder below ``landing/<table>`` that only this module writes to."""
 
+PEOPLE = "_people.csv"
+"""The file in the landing folder with the email address or name behind each id that was made here. It is not ingested."""
+
 LEFT_OUT = "_left_out.csv"
 """The file in the landing folder with the records that are no sale and no return. It is not ingested."""
 
@@ -32,6 +35,8 @@ PRODUCTS = "product_id,product_name,category,brand,cost_price,selling_price"
 
 
 LANDING = """
+CREATE MACRO is_personal(x) AS contains(x, '@') OR contains(trim(x), ' ');
+CREATE MACRO named(x) AS CASE WHEN is_personal(x) THEN 'person-' || sha256(x)[:16] ELSE x END;
 CREATE MACRO numbered(several) AS TABLE
   SELECT *, row_number() OVER (PARTITION BY export, order_id ORDER BY file_no, line, number) AS place,
     CASE WHEN (SELECT count(DISTINCT export) FROM lines WHERE kind IN ('sale', 'return')) > 1
@@ -54,7 +59,8 @@ CREATE TABLE landing_customers AS
   QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY export DESC, rank DESC, line DESC) = 1;
 """
 """What lands, each record of an order with its number there. The ids of orders are those of the export, unless several
-exports have orders. Of a ticket and of a customer the newest record lands.
+exports have orders. Of a ticket and of a customer the newest record lands. Ids are not masked, so a customer who is
+known by an email address or a name lands with an id made from it.
 """
 
 
@@ -62,7 +68,7 @@ _MONTHLY: Mapping[str, tuple[str, str]] = {
     "transactions": (
         TRANSACTIONS,
         """
-        own_id || '-' || place, own_id, customer_id, CASE WHEN customer_id IS NULL THEN 'true' ELSE 'false' END,
+        own_id || '-' || place, own_id, named(customer_id), CASE WHEN customer_id IS NULL THEN 'true' ELSE 'false' END,
         product_id, coalesce(greatest(1, round(quantity))::BIGINT::TEXT, quantity_text),
         unit_price::TEXT, amount::TEXT, charged::TEXT, currency, original_amount::TEXT, payment_method,
         coalesce(day::TEXT, date_text), file, line
@@ -71,7 +77,7 @@ _MONTHLY: Mapping[str, tuple[str, str]] = {
     "returns": (
         RETURNS,
         """
-        own_id || '-r' || place, transaction_id, coalesce(sale_id, own_id), customer_id,
+        own_id || '-r' || place, transaction_id, coalesce(sale_id, own_id), named(customer_id),
         CASE WHEN customer_id IS NULL THEN 'true' ELSE 'false' END, product_id, amount::TEXT, refunded::TEXT, currency,
         original_amount::TEXT, NULL, coalesce(day::TEXT, date_text), file, line
         """,
@@ -79,7 +85,7 @@ _MONTHLY: Mapping[str, tuple[str, str]] = {
     "support_tickets": (
         TICKETS,
         """
-        ticket_id, customer_id, ticket_category, priority, status, coalesce(day::TEXT, date_text),
+        ticket_id, named(customer_id), ticket_category, priority, status, coalesce(day::TEXT, date_text),
         coalesce(resolved::TEXT, resolved_text), file, line
         """,
     ),
@@ -120,8 +126,8 @@ def write(connection: duckdb.DuckDBPyConnection, landing: Path) -> None:
         "customers",
         CUSTOMERS,
         """
-        SELECT customer_id, first_name, last_name, email, NULL, NULL, NULL, region, NULL FROM landing_customers
-        ORDER BY customer_id
+        SELECT named(customer_id), first_name, last_name, email, NULL, NULL, NULL, region, NULL FROM landing_customers
+        ORDER BY 1
     """,
     )
     named = "FROM lines WHERE product_id IS NOT NULL AND kind IN ('sale', 'return')"
@@ -138,6 +144,13 @@ def write(connection: duckdb.DuckDBPyConnection, landing: Path) -> None:
         GROUP BY product_id ORDER BY product_id
     """,
     )
+    people = """
+        SELECT DISTINCT named(customer_id) AS id, customer_id FROM (
+          SELECT customer_id FROM sold UNION SELECT customer_id FROM returned UNION SELECT customer_id FROM tickets
+          UNION SELECT customer_id FROM customers)
+        WHERE is_personal(customer_id) ORDER BY id
+    """
+    _write_csv(connection, landing / PEOPLE, "customer_id,known_as", people)
     others = """
         SELECT file, line, kind, record_text FROM lines JOIN files USING (export, file_no)
         WHERE kind NOT IN ('sale', 'return', 'customer', 'ticket', 'joined', 'unreadable', 'broken')

@@ -32,7 +32,7 @@ UPDATE lines SET kind = 'superseded' FROM versions
       WHERE newer.export = versions.export AND newer.order_id = versions.order_id);
 CREATE TABLE parts AS
   SELECT DISTINCT export, coalesce(document_id, order_id) AS document_id, kind = 'return' AS is_return, file_no, rank,
-    is_whole,
+    is_whole OR kind = 'deleted' AS is_whole,
     CASE WHEN document_id IS NOT NULL THEN '' WHEN kind = 'return' THEN concat_ws('|', product_id, day, amount)
       ELSE coalesce(product_id, '') END AS part
   FROM lines JOIN ranked USING (export, file_no)
@@ -54,7 +54,8 @@ UPDATE lines SET kind = 'superseded' FROM replaced
 two files have with the same product, or a return that two files have, is taken from the newer file. The newer one is
 that of the later day in its path, or of the later fetch from a database; without these, the file whose sales reach
 further (single days far off do not count), or that was changed later. If an order's files share no product, each has a
-part of the order; but a fetch from a database brings an order whole. Where records name a document, that is taken from
+part of the order; but a fetch from a database brings an order whole, and a record that says that the order was deleted
+removes all of it. Where records name a document, that is taken from
 the newer file, and not the order.
 """
 

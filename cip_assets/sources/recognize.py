@@ -85,6 +85,7 @@ NOT_PAYMENT = re.compile(r"fulfil|ship|deliver|track|versand|liefer")
 """Names of columns whose status says nothing about payment."""
 
 TEST_FLAG = re.compile(r"^(is)?(test|sandbox)(mode|order)?$")
+DELETE_FLAG = re.compile(r"^(is)?(deleted|removed)(flag)?$")
 FREE_TEXT = ("remark", "bemerkung", "state", "addressstate", "shippingstate", "billingstate", "region")
 FEW_VALUES = 20
 """The most different values of a column that says whether an order counts."""
@@ -545,8 +546,9 @@ def _kinds(chosen: Chosen, header: Sequence[str], rows: Rows) -> tuple[list[Kind
         if STATUS.search(name) and name.endswith("at") and any(map(_is_date, values)):
             kinds.append(_kind("cancelled", f"record[{literal(column)}] IS NOT NULL"))
             findings.append(Finding("kind", (column,), "asked", "a record with this date is not counted"))
-        elif TEST_FLAG.search(name):
-            kinds.append(_kind("test", f"lower(record[{literal(column)}]) IN ('true', '1', 'yes')"))
+        elif TEST_FLAG.search(name) or DELETE_FLAG.search(name):
+            kind: KindName = "test" if TEST_FLAG.search(name) else "deleted"
+            kinds.append(_kind(kind, f"lower(record[{literal(column)}]) IN ('true', 't', '1', 'yes', 'y')"))
         elif STATUS.search(name) and 0 < len(values) <= FEW_VALUES:
             words = [*STATUS_WORDS, *(TYPE_WORDS if name.endswith("type") else ())]
             if NOT_PAYMENT.search(name):

@@ -84,7 +84,7 @@ def test_the_ui_has_the_whole_graph_and_its_automation_is_on(page: Page) -> None
     ]
     states += [s["scheduleState"] for s in found["schedulesOrError"]["results"]]
     assert {state["status"] for state in states} == {"RUNNING"}
-    assert len(states) == 8
+    assert len(states) == 9
 
 
 def test_months_are_backfilled_in_one_run_and_days_in_parallel_runs(page: Page) -> None:

@@ -1,4 +1,7 @@
-"""Complete runs of shops that sell in two currencies without rates, and that name no customer."""
+"""Complete runs of shops that sell in two currencies without rates, and that name no customer.
+
+Each table with unknown money has its test on both engines in ``layers``; so one engine is enough for whole runs.
+"""
 
 import dagster as dg
 import pytest
@@ -38,7 +41,6 @@ def shops(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Shop]:
     return found
 
 
-@pytest.mark.engine
 @pytest.mark.parametrize("shop", ["two currencies", "no customers"])
 def test_the_run_ends_well(shops: dict[str, Shop], shop: str) -> None:
     _, report = shops[shop]
@@ -46,7 +48,6 @@ def test_the_run_ends_well(shops: dict[str, Shop], shop: str) -> None:
     assert [check.name for check in report.checks if not check.passed and not check.is_warning] == []
 
 
-@pytest.mark.engine
 def test_two_currencies_without_rates(shops: dict[str, Shop]) -> None:
     settings, _ = shops["two currencies"]
     (totals,) = exported(settings, "kpi_totals")
@@ -85,7 +86,6 @@ def test_two_currencies_without_rates(shops: dict[str, Shop]) -> None:
     assert model.value("Spend", {"customer_360.customer_id": "cat"}) == 40
 
 
-@pytest.mark.engine
 def test_no_order_names_a_customer(shops: dict[str, Shop]) -> None:
     settings, _ = shops["no customers"]
     (totals,) = exported(settings, "kpi_totals")

@@ -5,6 +5,7 @@ import gzip
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
 
 import pyarrow as pa
@@ -287,7 +288,10 @@ def test_people_are_the_same_in_any_case_and_some_texts_are_nobody(tmp_path: Pat
     )
     converted(tmp_path, layout)
     found = {row["order_id"]: row["customer_id"] for row in landed(tmp_path, "transactions", "2024-01")}
-    assert found == {"1": "ann@example.org", "2": "ann@example.org", "3": "17", "4": ""}
+    made = f"person-{sha256(b'ann@example.org').hexdigest()[:16]}"
+    assert found == {"1": made, "2": made, "3": "17", "4": ""}
+    people = (tmp_path / "landing" / "_people.csv").read_text("utf-8").splitlines()
+    assert people == ["customer_id,known_as", f"{made},ann@example.org"]
 
 
 def test_a_discount_of_the_order_is_taken_off_its_lines(tmp_path: Path) -> None:
@@ -727,3 +731,23 @@ def test_an_order_that_was_fetched_again_replaces_all_of_its_records(tmp_path: P
     summary = convert(found, tmp_path, tmp_path / "landing")
     assert kinds(summary) == {"sale": (2, "12.50"), "superseded": (2, "0")}
     assert [row["product_id"] for row in landed(tmp_path, "transactions", "2024-01")] == ["P2"]
+
+
+def test_a_record_that_deletes_an_order_removes_all_of_its_older_lines(tmp_path: Path) -> None:
+    header = (*HEADER, "Deleted")
+    layout = Layout.model_validate(
+        {
+            **LAYOUT.model_dump(by_alias=True),
+            "header": header,
+            "kinds": [{"is": "deleted", "when": "record['Deleted'] = 'true'"}],
+        }
+    )
+    names = ",".join(header)
+    for day, lines in (
+        ("2024-02-01", ("1,2024-01-05,ann,P1,Tea,1,10.00,,", "1,2024-01-05,ann,P2,Pot,1,5.00,,")),
+        ("2024-02-02", ("1,2024-01-05,,,,,,,true", "2,2024-01-06,bob,P1,Tea,1,10.00,,")),
+    ):
+        (tmp_path / f"dt={day}").mkdir()
+        put(tmp_path / f"dt={day}", "a.csv", *lines, header=names)
+    found = convert(sources(layout, files="*/a.csv"), tmp_path, tmp_path / "landing")
+    assert kinds(found) == {"superseded": (2, "15.00"), "deleted": (1, "0"), "sale": (1, "10.00")}

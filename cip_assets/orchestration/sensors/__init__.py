@@ -7,9 +7,10 @@ import dagster as dg
 
 from cip_assets.orchestration.graph import Graph
 from cip_assets.orchestration.sensors.alerts import failed_checks, failed_runs, stale_tables
+from cip_assets.orchestration.sensors.exports import export_sensor
 from cip_assets.orchestration.sensors.landing import landing_sensor
 
 
 def all_sensors(graph: Graph, jobs: Mapping[str, Any]) -> list[dg.SensorDefinition]:
     """All sensors."""
-    return [landing_sensor(graph, jobs), failed_runs, failed_checks, stale_tables]
+    return [landing_sensor(graph, jobs), export_sensor(graph, jobs), failed_runs, failed_checks, stale_tables]
