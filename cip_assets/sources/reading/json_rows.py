@@ -21,7 +21,7 @@ Form = Literal["json_lines", "json_array"]
 Fields = dict[str, str | None]
 OBJECT_FIRST = re.compile(r'\s*\{\s*("|\}|\Z)')
 ARRAY_FIRST = re.compile(r"\s*\[\s*(\{|\]|\Z)")
-PAGING = "count|total|page|pages|per_?page|limit|offset|next|prev|previous|has_?more|object|status|success|ok|version|url|shop"
+PAGING = "count|total|page|pages|per_?page|limit|offset|next|prev|previous|has_?more|object|status|success|ok|version"
 RECORDS = "orders|transactions|sales|purchases|invoices|bestellungen|data|results|records|rows|value"
 WRAPPED_FIRST = re.compile(
     rf'\s*\{{\s*(?:"(?:{PAGING})"\s*:\s*(?:"[^"]*"|[-+.\w]+)\s*,\s*)*'

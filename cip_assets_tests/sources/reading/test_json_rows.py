@@ -132,7 +132,10 @@ def test_an_object_after_that_with_the_array_is_refused(path: Path) -> None:
 
 
 def test_a_list_in_each_of_several_objects_is_a_column(path: Path) -> None:
-    assert dialect_of(path, '{"id": 1, "rows": [{"a": 1}]}\n{"id": 2, "rows": []}\n').columns == ("id", "rows")
+    assert dialect_of(path, '{"id": 1, "rows": [{"a": 1}]}\n{"id": 2, "rows": []}\n').columns == (
+        "id",
+        "rows",
+    )
 
 
 @pytest.mark.parametrize("content", ['{\n"shop": {\n"a": [1,\n2]\n}\n}\n', '{"a": 1\n{"a": 2\n'])
