@@ -9,14 +9,12 @@ from itertools import pairwise
 from typing import Literal, cast, get_args
 
 from cip_assets.sources.arithmetic import by_order, is_of_order, prove
-from cip_assets.sources.config import DateOrder, FieldName, Kind, KindName, Layout, literal
+from cip_assets.sources.config import DateOrder, FieldName, Layout
+from cip_assets.sources.findings import Chosen, Finding, Rows, State, is_date, plain
+from cip_assets.sources.kinds import kinds_of
 from cip_assets.sources.prepare import prepare
 from cip_assets.sources.presets import PresetLayout, layout_for
 from cip_assets.sources.values import day, number
-
-State = Literal["proved", "chosen", "asked", "unknown"]
-"""How sure a finding is. Proved by the contents; chosen by the name, and the contents fit; asked, because the contents
-allow another answer; unknown, because there is no such column."""
 
 NAMES: Mapping[FieldName, str] = {
     "order_id": "orderid ordernumber orderno order invoiceno invoicenumber invoiceid invoice receiptno receiptid "
@@ -76,61 +74,12 @@ LINE_FIELDS: Sequence[FieldName] = (
     "refunded",
 )
 NEEDED: Sequence[FieldName] = ("order_id", "date")
-STATUS = re.compile(
-    r"stat(us|e)$|status|cancel|storn|zustand|^(transaction|line|record)?type$|^(remark|bemerkung)$"
-)
-"""Names of columns that say whether an order counts, without blanks and signs."""
-
-NOT_PAYMENT = re.compile(r"fulfil|ship|deliver|track|versand|liefer")
-"""Names of columns whose status says nothing about payment."""
-
-TEST_FLAG = re.compile(r"^(is)?(test|sandbox)(mode|order)?$")
-DELETE_FLAG = re.compile(r"^(is)?(deleted|removed)(flag)?$")
-FREE_TEXT = ("remark", "bemerkung", "state", "addressstate", "shippingstate", "billingstate", "region")
-FEW_VALUES = 20
-"""The most different values of a column that says whether an order counts."""
-
-STATUS_WORDS: Sequence[tuple[str, KindName]] = (
-    (r"cancel|storn|annul|void|отмен|anulow", "cancelled"),
-    (r"pending|on.?hold|await|unpaid|^(offen|open|new|draft)$", "awaiting_payment"),
-    (r"fail|declin|^error", "failed"),
-    (r"^test", "test"),
-)
-TYPE_WORDS: Sequence[tuple[str, KindName]] = ((r"refund|return|credit|gutschrift|retoure", "return"),)
-COUNTED = re.compile(
-    r"paid|complete|fulfilled|shipped|process|deliver|closed|done|ok|success|sale|order|fertig|bezahlt|versen|erledigt",
-    re.IGNORECASE,
-)
-"""Values that say that an order counts."""
-
-TOTAL_WORDS = re.compile(r"(grand |sub)?(total|sum)s?|(zwischen|gesamt)?summe|gesamt", re.IGNORECASE)
-NO_GOODS: Sequence[tuple[str, KindName]] = (
-    (r"^(discount|rabatt|coupon)", "discount"),
-    (r"^((standard|express|free) )?(shipping|postage|delivery)|^(versand|porto)", "shipping"),
-    (r"^(vat|sales tax|tax|mwst)", "tax"),
-    (r"^(gift ?card|voucher|gutschein)", "gift_card"),
-)
 AMOUNTS: Sequence[FieldName] = ("unit_price", "line_total")
 MOST = 0.75
 """The share of the values that must fit: some may be broken."""
 
 NEARLY_ALL = 0.8
 """The share of the records that must have a text in a needed column."""
-
-Rows = Sequence[Mapping[str, str]]
-Chosen = dict[FieldName, str]
-"""The column of each field."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What was found for a field: the columns, how sure that is, why, some values, and what else it could be."""
-
-    field: str
-    columns: tuple[str, ...]
-    state: State
-    why: str
-    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -188,7 +137,7 @@ def propose(
     for name in (*NAMES, *ORDER_NAMES):
         if name not in {finding.field for finding in findings}:
             findings.append(_finding(name, chosen.get(name), rows))
-    kinds, of_kinds = _kinds(chosen, read, rows)
+    kinds, of_kinds = kinds_of(chosen, read, rows)
     fields: dict[str, tuple[str, ...]] = {name: (column,) for name, column in chosen.items()}
     if people := _people(read, rows):
         fields["customer_id"] = people
@@ -297,11 +246,6 @@ def known(
     return Proposal(layout_for(name, own, header, order or "ymd", decimal), findings, stops)
 
 
-def plain(name: str) -> str:
-    """A column's name for comparing: lower case, letters and digits only; ``#`` counts as no."""
-    return re.sub(r"[\W_]", "", re.sub(r"[(].*[)]", "", name).replace("#", "no").lower())
-
-
 def _column_for(name: FieldName, header: Sequence[str], rows: Rows) -> str | None:
     """The column with the best name whose contents fit."""
     return next(iter(_columns_for(name, header, rows)), None)
@@ -349,16 +293,12 @@ def _dates(header: Sequence[str], rows: Rows) -> list[str]:
         for column, values in found.items()
         if not OTHER_DATES.search(column)
         and len(values) >= NEARLY_ALL * len(rows)
-        and _share(values, _is_date) >= MOST
+        and _share(values, is_date) >= MOST
     ]
 
 
 def _share(values: Sequence[str], test: Callable[[str], bool]) -> float:
     return sum(map(test, values)) / len(values) if values else 0.0
-
-
-def _is_date(text: str) -> bool:
-    return any(day(text, order) for order in ("ymd", "mdy", "dmy"))
 
 
 def _is_number(text: str) -> bool:
@@ -371,7 +311,7 @@ def _has_digit(text: str) -> bool:
 
 _FITS: Mapping[str, Callable[[str], bool]] = {
     "order_id": _has_digit,
-    "date": _is_date,
+    "date": is_date,
     "quantity": _is_number,
     "unit_price": _has_digit,
     "line_total": _has_digit,
@@ -522,81 +462,3 @@ def _date_order(column: str, rows: Rows, answer: DateOrder | None) -> tuple[Date
     return order, Finding(
         "date", (column,), "asked", f"{order}, because of {deciding[order][0]} alone", examples
     )
-
-
-# --- kinds of records -----------------------------------------------------------------------------------------
-
-
-def _kinds(chosen: Chosen, header: Sequence[str], rows: Rows) -> tuple[list[Kind], list[Finding]]:
-    """Rules for what is no sale: total lines, the status of the order, and lines without goods.
-
-    The rules have patterns and not the values that were found, so that they also hold for values that come later.
-    """
-    kinds = [
-        _kind("summary", f"regexp_full_match(coalesce(order_id, ''), {literal(TOTAL_WORDS.pattern)}, 'i')")
-    ]
-    unnamed = [row for row in rows if chosen["order_id"] not in row]
-    for column, value in sorted(
-        {(c, v) for row in unnamed for c, v in row.items() if TOTAL_WORDS.fullmatch(v)}
-    ):
-        kinds.append(_kind("summary", f"order_id IS NULL AND record[{literal(column)}] = {literal(value)}"))
-    findings: list[Finding] = []
-    for column in header:
-        name, values = plain(column), _values(column, rows)
-        if STATUS.search(name) and name.endswith("at") and any(map(_is_date, values)):
-            kinds.append(_kind("cancelled", f"record[{literal(column)}] IS NOT NULL"))
-            findings.append(Finding("kind", (column,), "asked", "a record with this date is not counted"))
-        elif TEST_FLAG.search(name) or DELETE_FLAG.search(name):
-            kind: KindName = "test" if TEST_FLAG.search(name) else "deleted"
-            kinds.append(_kind(kind, f"lower(record[{literal(column)}]) IN ('true', 't', '1', 'yes', 'y')"))
-        elif STATUS.search(name) and 0 < len(values) <= FEW_VALUES:
-            words = [*STATUS_WORDS, *(TYPE_WORDS if name.endswith("type") else ())]
-            if NOT_PAYMENT.search(name):
-                words = [(pattern, kind) for pattern, kind in words if kind != "awaiting_payment"]
-            kinds += _by_words(column, words)
-            known = [pattern for pattern, _ in words]
-            if name in FREE_TEXT:
-                values = {
-                    value for value in values if any(re.search(each, value, re.IGNORECASE) for each in known)
-                }
-            findings += _answers(column, values, words)
-    for column in dict.fromkeys(chosen[name] for name in ("product_id", "product_name") if name in chosen):
-        kinds += _by_words(column, NO_GOODS)
-        goods = {value for value in _values(column, rows) if _kind_of(value, NO_GOODS)}
-        findings += _answers(column, set(sorted(goods)[:FEW_VALUES]), NO_GOODS)
-    return kinds, findings
-
-
-def _by_words(column: str, words: Sequence[tuple[str, KindName]]) -> list[Kind]:
-    """A rule for each pattern of values. Something is a discount only if it lowers the amount."""
-    return [
-        _kind(
-            kind,
-            f"regexp_matches(coalesce(record[{literal(column)}], ''), {literal(pattern)}, 'i')"
-            + (" AND amount < 0" if kind == "discount" else ""),
-        )
-        for pattern, kind in words
-    ]
-
-
-def _answers(column: str, values: set[str], words: Sequence[tuple[str, KindName]]) -> list[Finding]:
-    """What each value is taken as, unless it plainly says that the order counts."""
-    found = []
-    for value in sorted(values):
-        kind = _kind_of(value, words)
-        if kind or not COUNTED.search(value):
-            why = f"{value!r} is taken as {kind}" if kind else f"{value!r} counts as a sale"
-            found.append(Finding("kind", (column,), "asked", why, (value,)))
-    return found
-
-
-def _kind_of(value: str, words: Sequence[tuple[str, KindName]]) -> KindName | None:
-    return next((kind for pattern, kind in words if re.search(pattern, value, re.IGNORECASE)), None)
-
-
-def _values(column: str, rows: Rows) -> set[str]:
-    return {row[column] for row in rows if column in row}
-
-
-def _kind(kind: KindName, when: str) -> Kind:
-    return Kind.model_validate({"is": kind, "when": when})

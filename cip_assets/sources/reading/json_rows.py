@@ -1,4 +1,7 @@
-"""Reads JSON Lines, and JSON arrays of objects: a record is an object, its nested objects flattened."""
+"""Reads JSON Lines, and JSON arrays of objects: a record is an object, its nested objects flattened.
+
+An array may be in an object, as in the answers of a shop's API: ``{"count": 2, "orders": [...]}``.
+"""
 
 import json
 import re
@@ -18,6 +21,15 @@ Form = Literal["json_lines", "json_array"]
 Fields = dict[str, str | None]
 OBJECT_FIRST = re.compile(r'\s*\{\s*("|\}|\Z)')
 ARRAY_FIRST = re.compile(r"\s*\[\s*(\{|\]|\Z)")
+PAGING = "count|total|page|pages|per_?page|limit|offset|next|prev|previous|has_?more|object|status|success|ok|version"
+RECORDS = "orders|transactions|sales|purchases|invoices|bestellungen|data|results|records|rows|value"
+WRAPPED_FIRST = re.compile(
+    rf'\s*\{{\s*(?:"(?:{PAGING})"\s*:\s*(?:"[^"]*"|[-+.\w]+)\s*,\s*)*'
+    rf'(?:"(?:data|result|response)"\s*:\s*\{{\s*)?"(?:{RECORDS})"\s*:\s*(?=\[\s*[{{\]])',
+    re.IGNORECASE,
+)
+"""An object up to its list of records."""
+
 BETWEEN = re.compile(r"[\s,]*")
 HALF_CHARACTER = re.compile(r"[\ud800-\udfff]")
 INDENT = re.compile(r"[\r\n][ \t]*\Z")
@@ -40,6 +52,8 @@ DECODER = json.JSONDecoder(
 
 def form_of(beginning: str) -> Form | None:
     """Whether a text with this beginning is JSON, and in which form."""
+    if WRAPPED_FIRST.match(beginning):
+        return "json_array"
     if OBJECT_FIRST.match(beginning):
         return "json_lines"
     return "json_array" if ARRAY_FIRST.match(beginning) else None
@@ -74,8 +88,10 @@ def columns(stream: TextIO, name: str, form: Form) -> tuple[str, ...]:
 def records(stream: TextIO, name: str, form: Form) -> Iterator[tuple[int, str, Fields | None]]:
     """Each record: the number of its first line, its text, and its fields; None if it is no JSON object.
 
+    The numbers differ: elements that begin on one line are counted on from it.
+
     Raises:
-        UnreadableExport: a record is too long.
+        UnreadableExport: a record is too long, or there is more after the object that the array is in.
 
     """
     return _lines(stream, name) if form == "json_lines" else _elements(stream, name)
@@ -110,9 +126,10 @@ class _Window:
 
 def _elements(stream: TextIO, name: str) -> Iterator[tuple[int, str, Fields | None]]:
     """The elements of an array. After a broken one, the next one begins on a line that is indented as its line."""
-    window, next_element = _Window(stream), None
+    window, next_element, number = _Window(stream), None, 0
     window.read_more()
-    window.move_to(window.text.index("[") + 1)
+    wrapped = WRAPPED_FIRST.match(window.text)
+    window.move_to(window.text.index("[", wrapped.end() if wrapped else 0) + 1)
     while True:
         window.move_to(end_of(BETWEEN, window.text, window.place))
         if window.place == len(window.text) and not window.is_end:
@@ -121,7 +138,7 @@ def _elements(stream: TextIO, name: str) -> Iterator[tuple[int, str, Fields | No
         if window.text.startswith("]", window.place):
             break
         if window.place == len(window.text):
-            yield window.line, "", None
+            yield max(number + 1, window.line), "", None
             return
         if next_element is None:
             indent = INDENT.search(window.text, 0, window.place)
@@ -132,15 +149,29 @@ def _elements(stream: TextIO, name: str) -> Iterator[tuple[int, str, Fields | No
                 raise texts.too_long(name, window.line)
             window.read_more()
             continue
-        yield window.line, window.text[window.place : end].rstrip(", \t\r\n"), fields
+        number = max(number + 1, window.line)
+        yield number, window.text[window.place : end].rstrip(", \t\r\n"), fields
         window.move_to(end)
         if fields is None and end == len(window.text):
             return
     rest = window.text[window.place + 1 :] + stream.read(texts.RECORD_LIMIT)
     if len(rest) > texts.RECORD_LIMIT:
         raise texts.too_long(name, window.line)
-    if rest.strip():
-        yield window.line, rest.strip(), None
+    if wrapped:
+        if not _is_json(f"{wrapped[0]}[]{rest}"):
+            raise UnreadableExport(
+                name, "there is more after the first object; write an array of all records", window.line
+            )
+    elif rest.strip():
+        yield max(number + 1, window.line), rest.strip(), None
+
+
+def _is_json(text: str) -> bool:
+    try:
+        DECODER.decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _element(window: _Window, next_element: re.Pattern[str]) -> tuple[Fields | None, int | None]:

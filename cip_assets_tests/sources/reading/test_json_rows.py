@@ -59,13 +59,13 @@ def test_a_name_that_occurs_twice_keeps_both_values(path: Path) -> None:
         pytest.param(
             '[{"a": 1},\n{"a": 2},\n{"a": ', [(3, '{"a":')], id="an array that is cut off in a record"
         ),
-        pytest.param('[{"a": 1},\n{"a": 2},', [(2, "")], id="an array that is cut off between records"),
+        pytest.param('[{"a": 1},\n{"a": 2},', [(3, "")], id="an array that is cut off between records"),
         pytest.param(
             '[\n  {"a": 1},\n  {"a": oops},\n  {"a": {"b":\n    {}}}\n]',
             [(3, '{"a": oops}')],
             id="a broken record in an array",
         ),
-        pytest.param('[{"a": 1}] {"a": 2}', [(1, '{"a": 2}')], id="something after an array"),
+        pytest.param('[{"a": 1}] {"a": 2}', [(2, '{"a": 2}')], id="something after an array"),
     ],
 )
 def test_what_is_not_json_is_kept_as_text(path: Path, content: str, problems: list[tuple[int, str]]) -> None:
@@ -109,7 +109,36 @@ def test_a_number_may_be_cut_anywhere(monkeypatch: pytest.MonkeyPatch, block: in
     ]
 
 
-@pytest.mark.parametrize("content", ['{\n"orders": [\n{"a": 1},\n{"a": 2}\n]\n}\n', '{"a": 1\n{"a": 2\n'])
+def test_elements_on_one_line_are_records_of_their_own(path: Path) -> None:
+    found = records_of(path, '[{"a": 1}, {"a": 2},\n{"a": 3}]')
+    assert [record["line"] for record in found] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"orders": [{"a": 1}, {"a": 2}]}',
+        '{"count": 2, "next": null,\n"results": [\n{"a": 1},\n{"a": 2}],\n"took": {"ms": [3]}}\n',
+        '{"data": {"orders": [{"a": 1}, {"a": 2}]}}',
+    ],
+)
+def test_an_array_may_be_in_an_object(path: Path, content: str) -> None:
+    assert [record["a"] for record in records_of(path, content)] == ["1", "2"]
+
+
+def test_an_object_after_that_with_the_array_is_refused(path: Path) -> None:
+    with pytest.raises(UnreadableExport, match="line 1: there is more after the first object"):
+        records_of(path, '{"orders": [{"a": 1}]}\n{"orders": [{"a": 2}]}\n')
+
+
+def test_a_list_in_each_of_several_objects_is_a_column(path: Path) -> None:
+    assert dialect_of(path, '{"id": 1, "rows": [{"a": 1}]}\n{"id": 2, "rows": []}\n').columns == (
+        "id",
+        "rows",
+    )
+
+
+@pytest.mark.parametrize("content", ['{\n"shop": {\n"a": [1,\n2]\n}\n}\n', '{"a": 1\n{"a": 2\n'])
 def test_a_file_that_is_mostly_not_json_lines_is_refused(path: Path, content: str) -> None:
     with pytest.raises(
         UnreadableExport, match=r"^a\.json: \d of \d records are not JSON objects; write one object"

@@ -1,0 +1,197 @@
+"""Finds the rules for what a record is: by columns that say whether it counts, and by products that are no goods."""
+
+import re
+from collections.abc import Sequence
+
+from cip_assets.sources.config import Kind, KindName, literal
+from cip_assets.sources.findings import Chosen, Finding, Rows, is_date, plain
+
+Words = Sequence[tuple[str, KindName]]
+"""Patterns of values, the first that fits counts."""
+
+STATUS = re.compile(
+    r"stat(us|e)$|status|cancel|storn|void|delet|gelösch|zustand|état$|estado$|^(remark|bemerkung)$"
+    r"|^(transaction|line|record|document|doc|order|invoice|receipt|entry|voucher)?type$|^typ$"
+    r"|^(beleg|vorgangs|dokument|buchungs|auftrags|rechnungs)(art|typ)$"
+)
+"""Names of columns that say whether an order counts, without blanks and signs."""
+
+NOT_PAYMENT = re.compile(r"fulfil|ship|deliver|track|versand|liefer")
+"""Names of columns whose status says nothing about payment."""
+
+NO_STATUS = re.compile(
+    r"pay|zahl|method|reason|grund|note|comment|countr|land|region|city|segment|categor|kategor|brand|channel|tag|name"
+)
+"""Names of columns with words that say something else."""
+
+FLAGS: Words = (
+    (r"^(is)?(test|sandbox)(mode|order)?$", "test"),
+    (r"delet|removed|gelösch", "deleted"),
+    (r"cancel|storn|void|annul", "cancelled"),
+)
+"""Names of columns that say yes or no."""
+
+PAID_FLAG = re.compile(r"^(is)?(paid|bezahlt)$")
+TRUE = ("true", "t", "1", "yes", "y", "x", "ja", "j", "wahr", "oui", "si", "sí")
+FALSE = ("false", "f", "0", "no", "n", "nein", "falsch", "non")
+
+FREE_TEXT = ("remark", "bemerkung", "state", "addressstate", "shippingstate", "billingstate", "region")
+FEW_VALUES = 20
+"""The most different values of a column that says whether an order counts."""
+
+UNPAID = (
+    r"pending|on.?hold|await|unpaid|not.{0,6}paid|(un|nicht )bezahlt|ausstehend|outstanding|incomplete|abandon"
+    r"|offene? zahlung|zahlung offen|en attente|pendient|in attesa|in afwachting|impay"
+    r"|^(offen|open|new|draft|entwurf|brouillon|borrador|quote|quotation|estimate|angebot|devis)$"
+)
+FAILED = (
+    r"fail|declin|unsuccess|rejected|denied|^error|fehlgeschlag|abgelehnt|échou|échec|fallid|fallit|mislukt"
+)
+STATUS_WORDS: Words = (
+    (r"cancel|storn|an+ul|^void|отмен", "cancelled"),
+    (r"^(deleted|trash|gelöscht|supprim|eliminad)", "deleted"),
+    (UNPAID, "awaiting_payment"),
+    (FAILED, "failed"),
+    (r"^test", "test"),
+)
+TYPE_WORDS: Words = (
+    (r"refund|return|credit|gutschrift|retoure|rückgabe|^avoir|devoluci|^reso$|rembours|reembols", "return"),
+)
+DOCUMENTS: Words = (
+    (
+        r"^(refund|return|credit|credit (note|memo)|gutschrift|retoure|rückgabe|avoir|devolución|reso)$",
+        "return",
+    ),
+)
+PLAIN_WORDS = re.compile(
+    r"cancell?ed|storno|storniert|annul\w+|refund(ed)?|return(ed)?|credit (note|memo)|gutschrift|retoure|avoir",
+    re.IGNORECASE,
+)
+"""Values that only a column has which says what a record is."""
+
+COUNTED = re.compile(
+    r"paid|complete|fulfilled|shipped|process|deliver|closed|done|ok|success|sale|order|invoice|rechnung|fertig|bezahlt"
+    r"|versen|versandt|erledigt|abgeschlossen|geliefert|payée?|livrée?|expédi|pagad|entregad|completad|enviad|spedit",
+    re.IGNORECASE,
+)
+"""Values that say that an order counts."""
+
+DOUBT = re.compile(
+    r"\b(un|in|not|nicht|non|no|kein)\b|^(un|in)(?!voice)|refund|return|retour|erstatt|rembours|reembols|back|part|teil",
+    re.IGNORECASE,
+)
+"""Values that say so of something else, or not of all."""
+
+TOTAL_WORDS = re.compile(r"(grand |sub)?(total|sum)s?|(zwischen|gesamt)?summe|gesamt", re.IGNORECASE)
+SHIPPING = (
+    r"^((standard|express|free|economy|next day) )?(shipping|postage|delivery)|^(versand|porto)|\bversand(kosten)?$"
+    r"|^frais de (port|livraison)|^p ?(&|und|and) ?p$|^gastos de env|^spese di spedizione|^verzendkosten"
+)
+NO_GOODS: Words = (
+    (r"discount|rabatt|coupon|remise|voucher|gutschein", "discount"),
+    (SHIPPING, "shipping"),
+    (r"^(vat|sales tax|tax|mwst)", "tax"),
+    (r"^(e-?)?(gift ?card|voucher|gutschein|geschenkgutschein)|^(carte|chèque) cadeau", "gift_card"),
+    (r"^(tip|gratuity|trinkgeld|service (fee|charge))$", "fee"),
+)
+
+
+def kinds_of(chosen: Chosen, header: Sequence[str], rows: Rows) -> tuple[list[Kind], list[Finding]]:
+    """Rules for what is no sale: total lines, the status of the order, and lines without goods.
+
+    The rules have patterns and not the values that were found, so that they also hold for values that come later.
+    """
+    kinds = [
+        _kind("summary", f"regexp_full_match(coalesce(order_id, ''), {literal(TOTAL_WORDS.pattern)}, 'i')")
+    ]
+    unnamed = [row for row in rows if chosen["order_id"] not in row]
+    for column, value in sorted(
+        {(c, v) for row in unnamed for c, v in row.items() if TOTAL_WORDS.fullmatch(v)}
+    ):
+        kinds.append(_kind("summary", f"order_id IS NULL AND record[{literal(column)}] = {literal(value)}"))
+    findings: list[Finding] = []
+    for column in header:
+        if column not in chosen.values():
+            more, found = _of_column(column, _values(column, rows))
+            kinds += more
+            findings += found
+    for column in dict.fromkeys(chosen[name] for name in ("product_id", "product_name") if name in chosen):
+        kinds += _by_words(column, NO_GOODS)
+        goods = {value for value in _values(column, rows) if _kind_of(value, NO_GOODS)}
+        findings += _answers(column, set(sorted(goods)[:FEW_VALUES]), NO_GOODS)
+    return kinds, findings
+
+
+def _of_column(column: str, values: set[str]) -> tuple[list[Kind], list[Finding]]:
+    """The rules that a column gives, with what is asked about them."""
+    name = plain(column)
+    flag = _kind_of(name, FLAGS)
+    if (flag or STATUS.search(name)) and any(map(is_date, values)):
+        text = f"record[{literal(column)}]"
+        day = f"coalesce(ymd({text}), dmy({text}), mdy({text}))"
+        asked = Finding("kind", (column,), "asked", "a record with this date is not counted")
+        return [_kind(flag or "cancelled", f"{day} IS NOT NULL")], [asked]
+    if flag and {value.lower() for value in values} <= {*TRUE, *FALSE}:
+        return [_kind(flag, _is_one_of(column, TRUE))], []
+    if PAID_FLAG.search(name) and values and {value.lower() for value in values} <= {*TRUE, *FALSE}:
+        return [_kind("awaiting_payment", _is_one_of(column, FALSE))], []
+    if not 0 < len(values) <= FEW_VALUES:
+        return [], []
+    words = [*(TYPE_WORDS if name.endswith(("type", "typ", "art")) else ()), *STATUS_WORDS]
+    if NOT_PAYMENT.search(name):
+        words = [(pattern, kind) for pattern, kind in words if kind != "awaiting_payment"]
+    if not STATUS.search(name):
+        return _of_unnamed(column, values)
+    if name in FREE_TEXT:
+        values = {value for value in values if _kind_of(value, words)}
+    return _by_words(column, words), _answers(column, values, words)
+
+
+def _of_unnamed(column: str, values: set[str]) -> tuple[list[Kind], list[Finding]]:
+    """The rules of a column that says by its contents what a record is, and not by its name."""
+    if NO_STATUS.search(plain(column)) or not any(map(PLAIN_WORDS.fullmatch, values)):
+        return [], []
+    words = [*DOCUMENTS, *STATUS_WORDS]
+    return _by_words(column, words), _answers(column, values, words)
+
+
+def _is_one_of(column: str, words: Sequence[str]) -> str:
+    return f"lower(record[{literal(column)}]) IN ({', '.join(map(literal, words))})"
+
+
+def _by_words(column: str, words: Words) -> list[Kind]:
+    """A rule for each pattern of values. Something is a discount only if it lowers the amount."""
+    return [
+        _kind(
+            kind,
+            f"regexp_matches(coalesce(record[{literal(column)}], ''), {literal(pattern)}, 'i')"
+            + (" AND amount < 0" if kind == "discount" else ""),
+        )
+        for pattern, kind in words
+    ]
+
+
+def _answers(column: str, values: set[str], words: Words) -> list[Finding]:
+    """What each value is taken as, unless it plainly says that the order counts."""
+    found = []
+    for value in sorted(values):
+        kind = _kind_of(value, words)
+        if kind or not COUNTED.search(value) or DOUBT.search(value):
+            why = f"{value!r} is taken as {kind}" if kind else f"{value!r} counts as a sale"
+            rest = _kind_of(value, [(pattern, other) for pattern, other in words if other != "discount"])
+            if kind == "discount" and rest:
+                why = f"{why} if it lowers the amount, else as {rest}"
+            found.append(Finding("kind", (column,), "asked", why, (value,)))
+    return found
+
+
+def _kind_of(value: str, words: Words) -> KindName | None:
+    return next((kind for pattern, kind in words if re.search(pattern, value, re.IGNORECASE)), None)
+
+
+def _values(column: str, rows: Rows) -> set[str]:
+    return {row[column] for row in rows if column in row}
+
+
+def _kind(kind: KindName, when: str) -> Kind:
+    return Kind.model_validate({"is": kind, "when": when})
