@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from cip_assets.sources.config import literal
+from cip_assets.sources.config import LANDS_IN, literal
 from cip_assets.storage.files import hash_file, replace_text
 
 FOLDER = "from_exports"
@@ -138,9 +138,9 @@ def write(connection: duckdb.DuckDBPyConnection, landing: Path) -> None:
         GROUP BY product_id ORDER BY product_id
     """,
     )
-    others = """
+    others = f"""
         SELECT file, line, kind, record_text FROM lines JOIN files USING (export, file_no)
-        WHERE kind NOT IN ('sale', 'return', 'customer', 'ticket', 'joined', 'unreadable', 'broken')
+        WHERE kind NOT IN ({", ".join(map(literal, [*LANDS_IN, "joined"]))})
         ORDER BY export, file_no, line
     """
     _write_csv(connection, landing / LEFT_OUT, "export_file,export_line,kind,record_text", others)

@@ -18,6 +18,9 @@ State = Literal["proved", "chosen", "asked", "unknown"]
 """How sure a finding is. Proved by the contents; chosen by the name, and the contents fit; asked, because the contents
 allow another answer; unknown, because there is no such column."""
 
+QUESTION = "question"
+"""What a finding is about that only the shop can answer."""
+
 NAMES: Mapping[FieldName, str] = {
     "order_id": "orderid ordernumber orderno order invoiceno invoicenumber invoiceid invoice receiptno receiptid "
     "receipt bestellnummer bestellnr auftragsnummer auftragsnr rechnungsnummer incrementid amazonorderid saleid "
@@ -407,7 +410,8 @@ def _of_decimal(values: Sequence[str], decimal: str) -> Finding:
     if open_ and not clear:
         why = f"{open_[0]} is read as thousands, because no amount has one or two places"
         return Finding("decimal", (), "asked", why, tuple(open_[:3]))
-    return Finding("decimal", (), "proved" if clear else "chosen", f"{decimal!r}", ())
+    ends = tuple(dict.fromkeys(value for value in values if decimal in value))[:3]
+    return Finding("decimal", (), "proved" if clear else "chosen", f"{decimal!r} is the decimal sign", ends)
 
 
 def _amounts(chosen: Chosen, rows: Rows, decimal: str) -> list[Finding]:
