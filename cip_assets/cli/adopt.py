@@ -16,7 +16,7 @@ from cip_assets.sources.adopt import adopt as look
 from cip_assets.sources.config import goes_to
 from cip_assets.sources.convert import Summary
 from cip_assets.sources.databases.database import from_command_line
-from cip_assets.sources.recognize import QUESTION, Finding
+from cip_assets.sources.recognize import ALL, QUESTION, Finding
 
 
 def adopt(
@@ -90,7 +90,12 @@ def adopt(
 
 def _show(found: Adopted) -> None:
     for names, findings in found.findings.items():
-        out.print(_columns(names, findings))
+        if [finding.field for finding in findings] == [ALL]:
+            out.print(escape(f"{names}: {findings[0].why}"), highlight=False, soft_wrap=True)
+        elif any(finding.field != QUESTION for finding in findings):
+            out.print(_columns(names, findings))
+        elif not findings:
+            out.print(escape(f"{names}: read together with other files"), highlight=False, soft_wrap=True)
     summary = found.summary
     records = Table(title="Records", title_justify="left")
     records.add_column("Kind")
@@ -107,20 +112,26 @@ def _show(found: Adopted) -> None:
         out.print(escape(line), highlight=False, soft_wrap=True)
 
 
+SHORT = 20
+"""A reason of fewer characters is said again and again."""
+
+
 def _columns(names: str, findings: Sequence[Finding]) -> Table:
     """The column of each field. The fields without one are one row."""
     table = Table(title=escape(names), title_justify="left")
     for heading in ("Field", "Column", "State", "Why", "Values"):
         table.add_column(heading)
+    before = ""
     for finding in findings:
         if finding.state != "unknown" and finding.field != QUESTION:
             table.add_row(
                 finding.field,
                 escape(", ".join(finding.columns)),
                 finding.state,
-                escape(finding.why),
+                escape(finding.why) if finding.why != before or len(before) < SHORT else "as above",
                 escape(" | ".join(finding.values)),
             )
+            before = finding.why
     unknown = [finding for finding in findings if finding.state == "unknown"]
     if unknown:
         table.add_row("others", "", "unknown", unknown[0].why, ", ".join(found.field for found in unknown))
@@ -135,7 +146,7 @@ def _lines(found: Adopted) -> Iterator[str]:
     if summary.tickets:
         yield f"{summary.tickets:,} support tickets"
     if summary.returns:
-        yield f"{summary.linked_returns:,} of {summary.returns:,} returns undo an order line that is known"
+        yield f"linked to the order line that they undo: {summary.linked_returns:,} of {summary.returns:,} returns"
     if summary.checked:
         yield f"{summary.reconciled:,} of {summary.checked:,} orders reconcile: their lines add up to the totals"
     yield from (f"  order {line}" for line in summary.unreconciled)
@@ -153,10 +164,10 @@ def _not_given(found: Adopted) -> Iterator[str]:
         yield "no buyers: customers, segments, churn and forecasts stay empty"
     if found.summary.orders and found.summary.currency is None:
         yield "no currency: the figures have none; --currency EUR names it"
-    if found.summary.orders and found.summary.charged is None:
+    if found.summary.sold is not None and found.summary.charged is None:
         yield "no total of what buyers paid for each order: charged stays empty"
-    if found.summary.refunded is None:
-        yield "no returns: net revenue, return rates and the question about returns stay empty"
+    if found.summary.returns == 0:
+        yield "no returns of known amounts: net revenue, return rates and the question about returns stay empty"
     if "customers" not in tables:
         yield "no table of customers: everyone who bought is a customer, without a name, a region or a sign-up day"
     if "tickets" not in tables:

@@ -30,7 +30,7 @@ from cip_assets.sources.reading.dialect import Dialect, detect
 from cip_assets.sources.reading.errors import UnreadableExport
 from cip_assets.sources.reading.members import Member, members, skipped
 from cip_assets.sources.reading.records import read
-from cip_assets.sources.recognize import QUESTION, Finding, known, propose
+from cip_assets.sources.recognize import ALL, QUESTION, Finding, known, propose
 
 SAMPLE = 20_000
 """How many records of each header are looked at, about."""
@@ -166,7 +166,7 @@ def _take_kept(found: _Found, groups: Sequence[_Group], data_dir: Path) -> list[
             if header in {frozenset(layout.header) for layout in export.layouts}:
                 new = _patterns(sorted(group.paths - set(files_of(export, data_dir))), data_dir)
                 found.exports[place] = export.model_copy(update={"files": (*export.files, *new)})
-                found.findings[group.names] = [Finding("all", (), "chosen", f"as {FILE} says")]
+                found.findings[group.names] = [Finding(ALL, (), "chosen", f"read as {FILE} says")]
                 break
         else:
             others.append(group)
@@ -203,7 +203,7 @@ def _take_presets(found: _Found, groups: Sequence[_Group], data_dir: Path, answe
                 if not is_adopted and own.name not in there
             ]
             asks = [Finding(QUESTION, (), "asked", f"{ask.about}: {ask.default}") for ask in preset.asks]
-            found.findings[mine[0].names] = [*found.findings[mine[0].names], *asks]
+            found.findings |= {name: asks} if asks else {}
             _add(found, name, mine, layouts, data_dir, answers)
         rest = [group for group in rest if group not in mine]
     return rest

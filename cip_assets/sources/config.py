@@ -297,8 +297,8 @@ class Layout(Strict):
     kinds: tuple[Kind, ...] = Field(
         default=(),
         description="what a record is: the first rule whose SQL is true. It may use order_id, customer_id, product_id, "
-        "quantity, unit_price, amount, day, and record['X'], the text of column X. Without one, a record with a negative quantity or "
-        "amount is a return, and any other a sale",
+        "quantity, unit_price, amount, day, and record['X'], the text of column X. Without one, a record with a "
+        "negative quantity or amount is a return, and any other a sale",
     )
 
     @model_validator(mode="after")

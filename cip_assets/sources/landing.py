@@ -63,7 +63,7 @@ _MONTHLY: Mapping[str, tuple[str, str]] = {
         TRANSACTIONS,
         """
         own_id || '-' || place, own_id, customer_id, CASE WHEN customer_id IS NULL THEN 'true' ELSE 'false' END,
-        product_id, coalesce(greatest(1, round(quantity))::BIGINT::TEXT, quantity_text),
+        product_id, CASE WHEN quantity IS NULL THEN quantity_text ELSE greatest(1, round(quantity))::BIGINT::TEXT END,
         unit_price::TEXT, amount::TEXT, charged::TEXT, currency, original_amount::TEXT, payment_method,
         coalesce(day::TEXT, date_text), file, line
         """,

@@ -18,6 +18,9 @@ State = Literal["proved", "chosen", "asked", "unknown"]
 """How sure a finding is. Proved by the contents; chosen by the name, and the contents fit; asked, because the contents
 allow another answer; unknown, because there is no such column."""
 
+ALL = "all"
+"""What a finding is about that holds for all fields."""
+
 QUESTION = "question"
 """What a finding is about that only the shop can answer."""
 
@@ -187,13 +190,13 @@ def propose(
     findings.append(found)
     if order is None:
         stops.append(f"{chosen['date']}: {found.why}; say which with --date-order dmy or --date-order mdy")
-    for name in (*NAMES, *ORDER_NAMES):
-        if name not in {finding.field for finding in findings}:
-            findings.append(_finding(name, chosen.get(name), rows))
     kinds, of_kinds = _kinds(chosen, read, rows)
-    fields: dict[str, tuple[str, ...]] = {name: (column,) for name, column in chosen.items()}
+    fields: dict[FieldName, tuple[str, ...]] = {name: (column,) for name, column in chosen.items()}
     if people := _people(read, rows):
         fields["customer_id"] = people
+    for name in (*NAMES, *ORDER_NAMES):
+        if name not in {finding.field for finding in findings}:
+            findings.append(_finding(name, fields.get(name, ()), rows))
     layout = Layout.model_validate(
         {
             "name": records,
@@ -388,10 +391,10 @@ def _examples(column: str, rows: Rows) -> tuple[str, ...]:
     return tuple(dict.fromkeys(row[column] for row in rows if column in row))[:3]
 
 
-def _finding(name: str, column: str | None, rows: Rows) -> Finding:
-    if column is None:
+def _finding(name: str, columns: tuple[str, ...], rows: Rows) -> Finding:
+    if not columns:
         return Finding(name, (), "unknown", "no column has such a name")
-    return Finding(name, (column,), "chosen", "by its name", _examples(column, rows))
+    return Finding(name, columns, "chosen", "by its name", _examples(columns[0], rows))
 
 
 # --- numbers --------------------------------------------------------------------------------------------------
