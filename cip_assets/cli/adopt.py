@@ -185,6 +185,6 @@ def _figures(found: Summary) -> str:
     unknown = "the amounts are in several currencies, and there are no rates"
     sold = unknown if found.sold is None else f"{found.sold:,.2f} sold"
     charged = "" if found.charged is None else f", {found.charged:,.2f} charged"
-    returned = "" if found.sold is None else f", {found.returned or 0:,.2f} returned"
+    returned = "" if found.returned is None else f", {found.returned:,.2f} returned"
     code = f" ({found.currency})" if found.currency and found.currency != "mixed" else ""
     return f"{orders}, from {found.first_day} to {found.last_day}: {sold}{charged}{returned}{code}"

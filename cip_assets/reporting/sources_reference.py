@@ -6,7 +6,17 @@ from collections.abc import Iterator, Mapping
 from pydantic import BaseModel
 
 from cip_assets.config.settings import PROJECT
-from cip_assets.sources.config import FIELDS, KINDS, OTHER_KINDS, Export, Kind, Layout, Sources, goes_to
+from cip_assets.sources.config import (
+    FIELDS,
+    KINDS,
+    OTHER_KINDS,
+    Export,
+    Kind,
+    KindName,
+    Layout,
+    Sources,
+    goes_to,
+)
 from cip_assets.sources.presets import Ask, Preset, PresetLayout, presets
 
 DOCUMENT = PROJECT / "docs" / "sources-reference.md"
@@ -71,7 +81,7 @@ def _value(default: object) -> str:
     return ", ".join(f"`{each}`" for each in default) if isinstance(default, tuple) else f"`{default}`"
 
 
-def _kinds(heading: str, meanings: Mapping[str, str]) -> Iterator[str]:
+def _kinds(heading: str, meanings: Mapping[KindName, str] | Mapping[str, str]) -> Iterator[str]:
     yield ""
     yield heading
     yield ""

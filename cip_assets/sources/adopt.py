@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -345,7 +346,7 @@ def write(adopted: Adopted, data_dir: Path) -> Path:
 class _Dumper(yaml.SafeDumper):
     """Writes lists of texts on one line."""
 
-    def represent_list(self, data: Sequence[object]) -> yaml.SequenceNode:
+    def represent_list(self, data: Iterable[Any]) -> yaml.SequenceNode:
         is_short = all(isinstance(each, str) for each in data)
         return self.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=is_short)
 

@@ -3,6 +3,7 @@
 import gzip
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
@@ -129,6 +130,18 @@ def test_an_export_can_be_described_by_hand(described: Callable[[str], Path]) ->
     found = look_at(sources, folder)
     assert {kind.kind: kind.records for kind in found.kinds} == {"sale": 1, "cancelled": 1}
     assert (str(found.sold), found.buyers, found.currency) == ("2.50", 1, "EUR")
+
+
+def test_an_amount_is_converted_with_the_latest_rate_up_to_its_day(tmp_path: Path) -> None:
+    (tmp_path / "rates.csv").write_text(block("csv", "How orders are worked out"), encoding="utf-8")
+    (tmp_path / "a.csv").write_text(
+        "order,date,price,currency\n1,2024-01-20,10.00,USD\n2,2024-02-01,10.00,USD\n3,2024-02-01,5.00,EUR\n",
+        encoding="utf-8",
+    )
+    sources = adopt([tmp_path / "a.csv"], tmp_path).sources
+    found = look_at(sources.model_copy(update={"currency": "EUR", "rates": "rates.csv"}), tmp_path)
+    assert found.sold == Decimal("9.20") + Decimal("9.30") + Decimal("5.00")
+    assert "10 USD of 20 January are 9.20 EUR" in TEXT
 
 
 def test_sql_that_is_wrong_is_named_with_its_line(described: Callable[[str], Path]) -> None:
