@@ -131,7 +131,10 @@ def _read_export(
     for place, layout in enumerate(export.layouts):
         table = f"staged_{number}_{place}"
         made = [records.relation for records in found if table in records.staged]
-        lines.add_rest(connection, number, table, layout, made)
+        is_joined = not made and any(
+            other.records and layout.name in other.records.sql for other in export.layouts
+        )
+        lines.add_rest(connection, number, table, layout, made, is_joined=is_joined)
         connection.execute(f"DROP TABLE {table} CASCADE")
     return skipped
 
