@@ -128,15 +128,43 @@ def _read_export(
     found, skipped = stage.stage(connection, number, export, data_dir, whole)
     for records in found:
         lines.add(connection, number, records)
-    for place, layout in enumerate(export.layouts):
-        table = f"staged_{number}_{place}"
+    tables = [f"staged_{number}_{place}" for place in range(len(export.layouts))]
+    for table, layout in zip(tables, export.layouts, strict=True):
         made = [records.relation for records in found if table in records.staged]
         is_joined = not made and any(
             other.records and layout.name in other.records.sql for other in export.layouts
         )
         lines.add_rest(connection, number, table, layout, made, is_joined=is_joined)
+    _refuse_other_lines(connection, number, tables)
+    for table in tables:
         connection.execute(f"DROP TABLE {table} CASCADE")
     return skipped
+
+
+def _refuse_other_lines(connection: duckdb.DuckDBPyConnection, number: int, tables: Sequence[str]) -> None:
+    """Make sure that each line of each file is counted, and nothing else.
+
+    Raises:
+        PlatformError: a record names a line that its file does not have, or a line has no record.
+
+    """
+    staged = " UNION ".join(f"SELECT file_no, line FROM {table}" for table in tables)
+    counted = f"SELECT file_no, line FROM lines WHERE export = {number}"
+    found = connection.execute(
+        f"""
+        SELECT file, line, what FROM (
+          SELECT *, 'has no record' AS what FROM ({staged} EXCEPT {counted})
+          UNION ALL
+          SELECT *, 'is not in the file' FROM ({counted} EXCEPT ({staged})))
+        LEFT JOIN (SELECT * FROM files WHERE export = {number}) USING (file_no) ORDER BY ALL LIMIT 1
+        """
+    ).fetchone()
+    if found:
+        file, line, what = found
+        raise PlatformError(
+            f"{file or 'a file that is not there'}, line {line}: {what}, by the SQL of exports.{number} in {FILE}; "
+            "select _file and _line from the records of the files as they are"
+        )
 
 
 MANY = 0.2

@@ -14,7 +14,7 @@ FOLDER = "from_exports"
 """The folder below ``landing/<table>`` that only this module writes to."""
 
 PEOPLE = "_people.csv"
-"""The file in the landing folder with the email address or name behind each id that was made here. It is not ingested."""
+"""The file in the landing folder with the address or name behind each id that was made here. It is not ingested."""
 
 LEFT_OUT = "_left_out.csv"
 """The file in the landing folder with the records that are no sale and no return. It is not ingested."""

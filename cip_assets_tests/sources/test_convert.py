@@ -751,3 +751,10 @@ def test_a_record_that_deletes_an_order_removes_all_of_its_older_lines(tmp_path:
         put(tmp_path / f"dt={day}", "a.csv", *lines, header=names)
     found = convert(sources(layout, files="*/a.csv"), tmp_path, tmp_path / "landing")
     assert kinds(found) == {"superseded": (2, "15.00"), "deleted": (1, "0"), "sale": (1, "10.00")}
+
+
+def test_sql_cannot_invent_lines(tmp_path: Path) -> None:
+    put(tmp_path, "a.csv", "1,2024-01-05,P1,10,,", header=",".join(WIDE))
+    invented = """SELECT _file, _line + 7 AS _line, "Order", "Day", 'P1' AS item, '9' AS price FROM wide"""
+    with pytest.raises(PlatformError, match=r"^a\.csv, line 9: is not in the file, by the SQL of exports\.0"):
+        wide(tmp_path, invented)
