@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,13 @@ from cip_assets.sources.convert import Summary, look_at
 from cip_assets.sources.databases.database import FOLDER, Database, pattern_of, with_known
 from cip_assets.sources.databases.fetch import fetch, types_in
 from cip_assets.sources.findings import Finding
+from cip_assets.sources.joined import Table, join
 from cip_assets.sources.presets import layout_for, presets
 from cip_assets.sources.reading.dialect import Dialect, detect
 from cip_assets.sources.reading.errors import UnreadableExport
 from cip_assets.sources.reading.members import Member, members, skipped
 from cip_assets.sources.reading.records import read
-from cip_assets.sources.recognize import ALL, QUESTION, known, propose
+from cip_assets.sources.recognize import ALL, QUESTION, column_for, known, propose
 
 SAMPLE = 20_000
 """How many records of each header are looked at, about."""
@@ -225,7 +227,8 @@ def _take_others(found: _Found, groups: Sequence[_Group], data_dir: Path, answer
     """Add an export of the files that no preset knows, by their contents; files without orders are left aside."""
     layouts: list[Layout] = []
     mine: list[_Group] = []
-    for group in groups:
+    groups = _take_joined(found, layouts, mine, groups, answers)
+    for group in sorted(groups, key=_has_products, reverse=True):
         taken = {layout.name for layout in (*_layouts_of(found, None), *layouts)}
         proposal = propose(group.header, group.rows, answers.date_order, _record_name(group, taken))
         if proposal is None:
@@ -236,13 +239,72 @@ def _take_others(found: _Found, groups: Sequence[_Group], data_dir: Path, answer
             found.left_aside.append(
                 f"{group.names}: by its name no order lines; adopt it alone if it has them"
             )
+        elif other := next((other for other in mine if _is_of_same_orders(group, other)), None):
+            found.left_aside.append(
+                f"{group.names}: it has the orders of {other.names} in another form, so they would count twice; adopt "
+                "the other one alone if that has less"
+            )
         else:
             layouts.append(proposal.layout)
             mine.append(group)
             found.findings[group.names] = proposal.findings
             found.stops += [f"{group.names}: {stop}" for stop in proposal.stops]
+    for group in groups:
+        if group not in mine and any(
+            group.paths & other.paths for other in mine
+        ):  # a sheet of the same workbook
+            taken = {layout.name for layout in (*_layouts_of(found, None), *layouts)}
+            layouts.append(Layout(name=_record_name(group, taken), header=tuple(group.header)))
     if mine:
         _add(found, None, mine, layouts, data_dir, answers)
+
+
+def _take_joined(
+    found: _Found, layouts: list[Layout], mine: list[_Group], groups: Sequence[_Group], answers: Answers
+) -> Sequence[_Group]:
+    """Add files of lines with the files of their orders, joined; returns the other groups."""
+    named = [group for group in groups if not all(OTHER.search(member.name) for member, *_ in group.files)]
+    for orders, lines in permutations(named, 2):
+        if orders in mine or lines in mine:
+            continue
+        taken = {layout.name for layout in (*_layouts_of(found, None), *layouts)}
+        of_orders = Table(_record_name(orders, taken), orders.header, orders.rows)
+        of_lines = Table(_record_name(lines, {*taken, of_orders.name}), lines.header, lines.rows)
+        joined = join(of_orders, of_lines)
+        if joined is None:
+            continue
+        proposal = propose(joined.header, joined.rows, answers.date_order, of_lines.name)
+        if proposal is None or proposal.layout.records:
+            continue
+        layouts += [
+            Layout(name=of_orders.name, header=tuple(orders.header)),
+            proposal.layout.model_copy(update={"header": tuple(lines.header), "records": joined.query}),
+        ]
+        mine += [orders, lines]
+        found.findings[orders.names] = [
+            Finding("all", (), "asked", f"{lines.names} has its lines, {joined.why}")
+        ]
+        found.findings[lines.names] = proposal.findings
+        found.stops += [f"{lines.names}: {stop}" for stop in proposal.stops]
+    return [group for group in groups if group not in mine]
+
+
+def _has_products(group: _Group) -> bool:
+    return bool(column_for("product_id", group.header, group.rows))
+
+
+SAME_ORDERS = 0.5
+"""The share of a file's orders that another file has, too, if it has them in another form."""
+
+
+def _is_of_same_orders(group: _Group, other: _Group) -> bool:
+    """Whether files without products have orders that others have with products."""
+    ids, others = (
+        {row.get(column_for("order_id", each.header, each.rows) or "") for row in each.rows}
+        for each in (group, other)
+    )
+    is_same = len(ids & others) > SAME_ORDERS * len(ids)
+    return is_same and not _has_products(group)
 
 
 def _layouts_of(found: _Found, preset: str | None) -> Sequence[Layout]:

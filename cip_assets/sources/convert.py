@@ -131,7 +131,10 @@ def _read_export(
     tables = [f"staged_{number}_{place}" for place in range(len(export.layouts))]
     for table, layout in zip(tables, export.layouts, strict=True):
         made = [records.relation for records in found if table in records.staged]
-        lines.add_rest(connection, number, table, layout, made)
+        is_joined = not made and any(
+            other.records and layout.name in other.records.sql for other in export.layouts
+        )
+        lines.add_rest(connection, number, table, layout, made, is_joined=is_joined)
     _refuse_other_lines(connection, number, tables)
     for table in tables:
         connection.execute(f"DROP TABLE {table} CASCADE")

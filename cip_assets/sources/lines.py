@@ -119,11 +119,17 @@ def add(connection: duckdb.DuckDBPyConnection, export: int, records: Records) ->
 
 
 def add_rest(
-    connection: duckdb.DuckDBPyConnection, export: int, table: str, layout: Layout, made: Sequence[str]
+    connection: duckdb.DuckDBPyConnection,
+    export: int,
+    table: str,
+    layout: Layout,
+    made: Sequence[str],
+    *,
+    is_joined: bool,
 ) -> None:
     """Add the lines of a file that gave no record: broken ones, headers, and those that SQL left out or joined."""
     found = " UNION ALL ".join(f"SELECT file_no, line FROM {name}" for name in made)
-    kind = "'not_used'" if made else "'joined'"
+    kind = "'joined'" if is_joined else "'not_used'"
     is_used = f"(file_no, line) IN ({found})" if made else "false"
     is_note = f"regexp_matches(record_text, {literal(layout.notes)})" if layout.notes else "false"
     connection.execute(

@@ -23,22 +23,33 @@ QUESTION = "question"
 """What a finding is about that only the shop can answer."""
 
 NAMES: Mapping[FieldName, str] = {
-    "order_id": "orderid ordernumber orderno order invoiceno invoicenumber invoiceid invoice receiptno receiptid "
-    "receipt bestellnummer bestellnr auftragsnummer auftragsnr rechnungsnummer incrementid amazonorderid saleid "
-    "transactionid id name",
-    "customer_id": "customeremail buyeremail billingemail email emailaddress customerid customerno customernumber "
-    "kundennummer kundennr customer buyerid buyer clientid userid",
+    "order_id": "orderid ordernumber orderno order invoiceno invoicenumber invoiceid invoice receiptno "
+    "receiptid receipt bestellnummer bestellnr auftragsnummer auftragsnr rechnungsnummer rechnungsnr "
+    "belegnummer belegnr incrementid amazonorderid saleid documentno documentnumber ordername ncommande "
+    "nocommande numérodecommande commande numeroordine ordine pedido númerodepedido nºpedido bestelnummer "
+    "ordernummer factuurnummer transactionid id name",
+    "customer_id": "customeremail buyeremail billingemail email emailaddress mail emailrechnung customerid "
+    "customerno customernumber kundennummer kundennr customer kunde buyerid buyer clientid userid client "
+    "cliente klant klantnummer",
     "product_id": "stockcode sku productid productcode itemsku itemid asin articleno artikelnummer artikelnr "
-    "lineitemsku product item artikel article",
-    "product_name": "description productname itemname title lineitemname product item artikel article",
+    "lineitemsku referencia référence reference codice codicearticolo product item artikel article articolo "
+    "artículo articulo produit producto prodotto",
+    "product_name": "description productname itemname title producttitle lineitemname artikelname bezeichnung "
+    "désignation descripción descrizione omschrijving product item artikel article articolo artículo articulo "
+    "produit producto prodotto",
     "category": "category productcategory kategorie",
-    "quantity": "quantity qty lineitemquantity itemquantity menge anzahl units qtyordered",
-    "unit_price": "unitprice price itemprice lineitemprice einzelpreis preis",
-    "line_total": "linetotal lineamount itemtotal rowtotal total amount gesamtpreis gesamt betrag totalprice value",
+    "quantity": "quantity qty lineitemquantity itemquantity menge anzahl units qtyordered quantité qté "
+    "cantidad quantità quantita aantal netitemssold itemssold",
+    "unit_price": "unitprice price itemprice lineitemprice einzelpreis stückpreis preis artikelpreis "
+    "prixunitaire prix precio preciounitario prezzo prezzounitario prijs stukprijs",
+    "line_total": "linetotal lineamount itemtotal rowtotal netsales netamount nettobetrag netto total amount "
+    "sales gesamtpreis gesamt betrag totalprice value umsatz revenue montant importe totale totaal bedrag "
+    "gesamtsumme grosssales",
     "discount": "discount linediscount itemdiscount rabattbetrag",
     "refunded": "itemrefunded linerefunded refundedamount amountrefunded",
     "date": "orderdate orderedat ordereddate bestelldatum purchasedate invoicedate createdat date datum day "
-    "transactiondate",
+    "transactiondate rechnungsdatum kaufdatum belegdatum datedecommande datecommande fecha data datadordine "
+    "besteldatum created",
     "payment_method": "paymentmethod payment zahlungsart",
     "currency": "currency currencycode ordercurrency paidcurrency waehrung währung",
     "updated_at": "updatedat lastupdateddate lastupdated updated modifiedat datemodified lastmodified",
@@ -46,14 +57,18 @@ NAMES: Mapping[FieldName, str] = {
 """The names of each field's columns, the best first, in lower case, without blanks and signs; ``#`` counts as no."""
 
 ORDER_NAMES: Mapping[FieldName, str] = {
-    "charged": "ordertotal grandtotal totalpaid amountpaid paid totalcharged charged paymenttotal total totalprice "
-    "totalamount gesamtbetrag gesamtsumme bestellsumme gesamt",
-    "subtotal": "subtotal ordersubtotal subtotalprice goodstotal goods merchandise itemstotal warenwert zwischensumme",
-    "shipping": "shipping shippingcost shippingtotal shippingamount shippingprice ordershipping shippingfee postage "
-    "delivery deliverycost deliveryprice freight versand versandkosten porto",
-    "tax": "tax taxes taxtotal totaltax taxamount ordertax salestax vat mwst",
-    "order_discount": "discounttotal totaldiscount totaldiscounts orderdiscount cartdiscount voucher discountamount "
-    "discount rabatt",
+    "charged": "ordertotal grandtotal totalpaid amountpaid paid totalcharged charged paymenttotal total "
+    "totalprice totalamount gesamtbetrag gesamtsumme bestellsumme gesamt grossamount bruttobetrag brutto "
+    "totalsales",
+    "subtotal": "subtotal ordersubtotal subtotalprice goodstotal goods merchandise itemstotal warenwert "
+    "zwischensumme",
+    "shipping": "shipping shippingcost shippingtotal shippingamount shippingprice ordershipping shippingfee "
+    "postage delivery deliverycost deliveryprice freight versand versandkosten versandpreis porto fraisdeport "
+    "livraison",
+    "tax": "tax taxes taxtotal totaltax taxamount ordertax salestax vat vatamount mwst ust mehrwertsteuer tva "
+    "iva btw",
+    "order_discount": "discounttotal totaldiscount totaldiscounts orderdiscount cartdiscount couponamount "
+    "coupondiscount coupon voucher discountamount discount rabatt gutschein remise",
     "order_refunded": "refundedtotal totalrefunded orderrefunded refundtotal refundedamount amountrefunded "
     "refundamount refunded refund refundsamount erstattet erstattung",
 }
@@ -109,9 +124,9 @@ def propose(
         records: the name of the records in SQL.
 
     """
-    prepared = prepare(records, header, rows, _column_for("order_id", header, rows))
+    prepared = prepare(records, header, rows, column_for("order_id", header, rows))
     read, rows = prepared.header, prepared.rows
-    chosen: Chosen = {name: column for name in NAMES if (column := _column_for(name, read, rows))}
+    chosen: Chosen = {name: column for name in NAMES if (column := column_for(name, read, rows))}
     if "date" not in chosen and (dated := _dates(read, rows)):
         chosen["date"] = dated[0]
     if any(name not in chosen for name in NEEDED) or not {"unit_price", "line_total"} & set(chosen):
@@ -252,8 +267,8 @@ def known(
     return Proposal(layout_for(name, own, header, order or "ymd", decimal), findings, stops)
 
 
-def _column_for(name: FieldName, header: Sequence[str], rows: Rows) -> str | None:
-    """The column with the best name whose contents fit."""
+def column_for(name: FieldName, header: Sequence[str], rows: Rows) -> str | None:
+    """The column of a field: the one with the best name whose contents fit."""
     return next(iter(_columns_for(name, header, rows)), None)
 
 
