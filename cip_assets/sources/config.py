@@ -145,6 +145,56 @@ def _query(value: object, info: ValidationInfo) -> object:
         raise ValueError(f"{value} cannot be read ({error})") from error
 
 
+NOBODY = (
+    *(
+        "0",
+        "-1",
+        "null",
+        "nil",
+        "n/a",
+        "nan",
+        "none",
+        "undefined",
+        "unknown",
+        "not provided",
+        "no customer",
+        "no email",
+    ),
+    *(
+        "guest",
+        "guest checkout",
+        "guest customer",
+        "guest order",
+        "guest user",
+        "anonymous",
+        "anonymous customer",
+    ),
+    *("walk-in", "walkin", "walk-in customer", "cash", "cash customer", "cash sale", "counter sale"),
+    *(
+        "gast",
+        "gastbestellung",
+        "gastkunde",
+        "anonym",
+        "unbekannt",
+        "laufkundschaft",
+        "laufkunde",
+        "barverkauf",
+        "barkunde",
+    ),
+    *(
+        "invité",
+        "client de passage",
+        "client comptoir",
+        "inconnu",
+        "invitado",
+        "desconocido",
+        "ospite",
+        "onbekend",
+    ),
+)
+"""What exports have in place of a customer."""
+
+
 class Layout(Strict):
     """How the files with one header are read. Without ``fields`` the files are only for the SQL of another layout."""
 
@@ -168,8 +218,8 @@ class Layout(Strict):
         default=".", description="the decimal sign of amounts that could be read in two ways"
     )
     no_customer: tuple[str, ...] = Field(
-        default=("0", "-", "null", "n/a", "nan", "none", "guest", "gast", "walk-in", "anonymous"),
-        description="texts that are no customer, in lower case: the order is a guest's",
+        default=NOBODY,
+        description="texts that are no customer, whatever their case and signs: the order is a guest's",
     )
     notes: str | None = Field(
         default=None, description="a pattern of lines with fewer fields that are no records: totals and notes"

@@ -72,9 +72,8 @@ class _Fields:
         return f"moment({self.text(name)}, {self.day(name)})" if self.has(name) else "NULL::TIMESTAMPTZ"
 
     def customer(self) -> str:
-        nobody = ", ".join(literal(word.lower()) for word in self.layout.no_customer) or "NULL"
         people = [
-            f"CASE WHEN lower(id({column})) NOT IN ({nobody}) THEN person({column}) END"
+            f"CASE WHEN NOT {self._is_nobody(column)} THEN person({column}) END"
             for column in self._columns.get("customer_id", [])
         ]
         return f"coalesce({', '.join([*people, 'NULL'])})::TEXT"
@@ -82,11 +81,15 @@ class _Fields:
     def email(self) -> str:
         """The first of the customer's texts that is an email address."""
         found = [
-            f"CASE WHEN {column} LIKE '%@%' THEN person({column}) END"
+            f"CASE WHEN {column} LIKE '%@%' AND NOT {self._is_nobody(column)} THEN person({column}) END"
             for name in ("customer_id", "email")
             for column in self._columns.get(name, [])
         ]
         return f"coalesce({', '.join([*found, 'NULL'])})::TEXT"
+
+    def _is_nobody(self, column: str) -> str:
+        words = ", ".join(f"words({literal(word)})" for word in self.layout.no_customer)
+        return f"is_nobody({column}, [{words}])"
 
     def currency(self) -> str:
         """The currency's code: from its own column, else from the sign in the amount."""

@@ -61,12 +61,18 @@ the newer file, and not the order.
 
 KNOWN = """
 CREATE TABLE known AS
-  SELECT email, min(customer_id) AS customer_id FROM customers WHERE kind = 'customer' AND email IS NOT NULL
-  GROUP BY email HAVING count(DISTINCT customer_id) = 1;
+  WITH of_orders AS (
+    SELECT email, min(customer_id) AS customer_id FROM lines WHERE email <> customer_id
+    GROUP BY email HAVING count(DISTINCT customer_id) = 1),
+  of_customers AS (
+    SELECT email, min(customer_id) AS customer_id FROM customers WHERE kind = 'customer' AND email IS NOT NULL
+    GROUP BY email HAVING count(DISTINCT customer_id) = 1)
+  SELECT email, coalesce(of_customers.customer_id, of_orders.customer_id) AS customer_id
+  FROM of_customers FULL JOIN of_orders USING (email);
 UPDATE lines SET customer_id = known.customer_id FROM known WHERE lines.email = known.email;
 UPDATE tickets SET customer_id = known.customer_id FROM known WHERE tickets.customer_id = known.email;
 """
-"""An email address that the customers' export has with one id is that customer."""
+"""An email address is the customer with whose id alone the customers' export has it, or else the orders."""
 
 DISCOUNTS = """
 CREATE TABLE totals AS

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Literal, cast, get_args
 
 from cip_assets.sources.arithmetic import by_order, is_of_order, prove
-from cip_assets.sources.config import DateOrder, FieldName, Layout
+from cip_assets.sources.config import NOBODY, DateOrder, FieldName, Layout
 from cip_assets.sources.findings import Chosen, Finding, Rows, State, is_date, plain
 from cip_assets.sources.kinds import kinds_of
 from cip_assets.sources.prepare import prepare
@@ -196,7 +196,11 @@ def _people(header: Sequence[str], rows: Rows) -> tuple[str, ...]:
     emails = [column for column in found if any("@" in row[column] for row in rows if column in row)][:1]
     ids = [column for column in found if column not in emails][:1]
     if emails and ids:
-        both = {(row[ids[0]], row[emails[0]].lower()) for row in rows if ids[0] in row and emails[0] in row}
+        both = {
+            (row[ids[0]], row[emails[0]].lower())
+            for row in rows
+            if row.get(ids[0], "").lower() not in {"", *NOBODY} and emails[0] in row
+        }
         if len({key for key, _ in both}) == len({email for _, email in both}) == len(both):
             return (*ids, *emails)
     return (*emails, *ids)
