@@ -38,6 +38,7 @@ FieldName = Literal[
     "unit_price",
     "line_total",
     "discount",
+    "discount_percent",
     "refunded",
     "date",
     "payment_method",
@@ -62,11 +63,12 @@ FieldName = Literal[
     "resolved",
 ]
 """What a column can be. ``discount`` and ``refunded`` are amounts of the line: what is taken off it, and what was given
-back for it. ``order_discount``, ``order_refunded``, ``subtotal`` (goods after discounts), ``shipping``, ``tax`` and
-``charged`` (what the buyer paid in all) are amounts of the order, on its first record or on each. An ``order_refunded``
-that is no number, such as ``unknown``, says that the order was refunded, but not how much. ``refund_date`` is the day
-of the last refund; without it, returns have the day of the order. ``document_id`` is what a newer file has again as a
-whole, if that is not the order: a payment, or a settlement.
+back for it; ``discount_percent`` is taken off it, too, in percent. ``order_discount``, ``order_refunded``,
+``subtotal`` (goods after discounts), ``shipping``, ``tax`` and ``charged`` (what the buyer paid in all) are amounts
+of the order, on its first record or on each. An ``order_refunded`` that is no number, such as ``unknown``, says that
+the order was refunded, but not how much. ``refund_date`` is the day of the last refund; without it, returns have the
+day of the order. ``document_id`` is what a newer file has again as a whole, if that is not the order: a payment, or a
+settlement.
 """
 
 NEEDED_FIELDS: Mapping[Target, Sequence[FieldName]] = {
@@ -100,7 +102,8 @@ KindName = Literal[
 ]
 """What a record can be. Sales and returns are counted, everything else is left out, each record with its kind."""
 
-DateOrder = Literal["ymd", "mdy", "dmy"]
+DateOrder = Literal["ymd", "mdy", "dmy", "unix", "excel"]
+"""The order of year, month and day; or numbers: the seconds or milliseconds since 1970 in UTC, or the days of Excel."""
 
 QUERIES = "sources"
 """The folder beside ``sources.yaml`` with the SQL of layouts."""
@@ -209,7 +212,8 @@ class Layout(Strict):
     table: Target = Field(default="orders", description="what the records are: orders, customers or tickets")
     fields: Mapping[FieldName, Columns] = Field(default={}, description="the column of each field")
     date_order: DateOrder = Field(
-        default="ymd", description="the order of year, month and day in dates: ymd, mdy or dmy"
+        default="ymd",
+        description="the order of year, month and day in dates: ymd, mdy or dmy; or numbers: unix or excel",
     )
     time_zone: str | None = Field(
         default=None, description="the shop's time zone, if times are UTC; without it the day is as written"
