@@ -39,6 +39,7 @@ FieldName = Literal[
     "unit_price",
     "line_total",
     "discount",
+    "discount_percent",
     "refunded",
     "date",
     "payment_method",
@@ -75,6 +76,7 @@ FIELDS: Mapping[FieldName, str] = {
     "unit_price": "the price of one unit",
     "line_total": "the amount of the line; where it is given, quantity times unit_price does not count",
     "discount": "an amount that is taken off the line, written with or without a minus",
+    "discount_percent": "what is taken off the line, in percent of it",
     "refunded": "an amount that was given back for the line, written with or without a minus",
     "date": "the day of the order or the return, or the day a ticket was opened",
     "payment_method": "how the buyer paid",
@@ -186,7 +188,8 @@ def goes_to(kind: str) -> str:
     return LANDS_IN.get(kind) or others.get(kind, "left out")
 
 
-DateOrder = Literal["ymd", "mdy", "dmy"]
+DateOrder = Literal["ymd", "mdy", "dmy", "unix", "excel"]
+"""The order of year, month and day; or numbers: the seconds or milliseconds since 1970 in UTC, or the days of Excel."""
 
 QUERIES = "sources"
 """The folder beside ``sources.yaml`` with the SQL of layouts."""
@@ -261,6 +264,56 @@ def _query(value: object, info: ValidationInfo) -> object:
         raise ValueError(f"{value} cannot be read ({error})") from error
 
 
+NOBODY = (
+    *(
+        "0",
+        "-1",
+        "null",
+        "nil",
+        "n/a",
+        "nan",
+        "none",
+        "undefined",
+        "unknown",
+        "not provided",
+        "no customer",
+        "no email",
+    ),
+    *(
+        "guest",
+        "guest checkout",
+        "guest customer",
+        "guest order",
+        "guest user",
+        "anonymous",
+        "anonymous customer",
+    ),
+    *("walk-in", "walkin", "walk-in customer", "cash", "cash customer", "cash sale", "counter sale"),
+    *(
+        "gast",
+        "gastbestellung",
+        "gastkunde",
+        "anonym",
+        "unbekannt",
+        "laufkundschaft",
+        "laufkunde",
+        "barverkauf",
+        "barkunde",
+    ),
+    *(
+        "invité",
+        "client de passage",
+        "client comptoir",
+        "inconnu",
+        "invitado",
+        "desconocido",
+        "ospite",
+        "onbekend",
+    ),
+)
+"""What exports have in place of a customer."""
+
+
 class Layout(Strict):
     """How the files with one header are read. Without ``fields`` the files are only for the SQL of another layout."""
 
@@ -279,7 +332,8 @@ class Layout(Strict):
         default={}, description="the column of each field, or several: the first that has a text counts"
     )
     date_order: DateOrder = Field(
-        default="ymd", description="the order of year, month and day in dates: ymd, mdy or dmy"
+        default="ymd",
+        description="the order of year, month and day in dates: ymd, mdy or dmy; or numbers: unix or excel",
     )
     time_zone: str | None = Field(
         default=None, description="the shop's time zone, if times are UTC; without it the day is as written"
@@ -288,8 +342,8 @@ class Layout(Strict):
         default=".", description="the decimal sign of amounts that could be read in two ways"
     )
     no_customer: tuple[str, ...] = Field(
-        default=("0", "-", "null", "n/a", "nan", "none", "guest", "gast", "walk-in", "anonymous"),
-        description="texts that are no customer, in lower case: the order is a guest's",
+        default=NOBODY,
+        description="texts that are no customer, whatever their case and signs: the order is a guest's",
     )
     notes: str | None = Field(
         default=None, description="a pattern of lines with fewer fields that are no records: totals and notes"

@@ -114,6 +114,9 @@ def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPy
             skipped += _read_export(connection, number, export, data_dir, whole)
         _refuse_lost_digits(connection)
         _refuse_reused_numbers(connection)
+        _refuse_mixed_orders(
+            connection, [n for n, export in enumerate(sources.exports) if export.preset is None]
+        )
         for script in orders.STEPS:
             connection.execute(script)
         orders.link_returns(connection)
@@ -223,6 +226,41 @@ def _refuse_reused_numbers(connection: duckdb.DuckDBPyConnection) -> None:
         raise PlatformError(
             f"order {order} has lines of {first} and of {last} ({count} such orders): the numbers seem to be used "
             f"again; put the files of each period into an export of its own in {FILE}"
+        )
+
+
+MIXED = 0.2
+"""The share of the orders with several records that may have several days or buyers: some are mistakes."""
+
+
+def _refuse_mixed_orders(connection: duckdb.DuckDBPyConnection, exports: Sequence[int]) -> None:
+    """Refuse order numbers that begin again each day, or in each store, in exports that no preset knows.
+
+    Raises:
+        PlatformError: many orders have sales of several days or buyers.
+
+    """
+    found = connection.execute(
+        f"""
+        WITH several AS (
+          SELECT order_id, list_sort(list(DISTINCT day::TEXT)) AS days,
+            list_sort(list(DISTINCT customer_id) FILTER (customer_id IS NOT NULL)) AS buyers
+          FROM lines WHERE kind = 'sale' AND list_contains({list(exports)}::INT[], export) AND updated_at IS NULL
+          GROUP BY export, order_id HAVING count(*) > 1),
+        mixed AS (
+          SELECT order_id, CASE WHEN len(buyers) > 1 THEN buyers ELSE days END AS found
+          FROM several WHERE len(days) > 1 OR len(buyers) > 1)
+        SELECT order_id, found[1], found[2], count(*) OVER () FROM mixed
+        WHERE (SELECT count(*) FROM mixed) > greatest(1, {MIXED} * (SELECT count(*) FROM several))
+        ORDER BY ALL LIMIT 1
+        """
+    ).fetchone()
+    if found:
+        order, first, second, count = found
+        raise PlatformError(
+            f"order {order} is of {first} and of {second} ({count} such orders): the numbers seem to be used again; "
+            f"put the files of each period or store into an export of its own in {FILE}, or export a number that each "
+            "order has for itself"
         )
 
 

@@ -78,9 +78,8 @@ class _Fields:
         return f"moment({self.text(name)}, {self.day(name)})" if self.has(name) else "NULL::TIMESTAMPTZ"
 
     def customer(self) -> str:
-        nobody = ", ".join(literal(word.lower()) for word in self.layout.no_customer) or "NULL"
         people = [
-            f"CASE WHEN lower(id({column})) NOT IN ({nobody}) THEN person({column}) END"
+            f"CASE WHEN NOT {self._is_nobody(column)} THEN person({column}) END"
             for column in self._columns.get("customer_id", [])
         ]
         return f"coalesce({', '.join([*people, 'NULL'])})::TEXT"
@@ -88,11 +87,15 @@ class _Fields:
     def email(self) -> str:
         """The first of the customer's texts that is an email address."""
         found = [
-            f"CASE WHEN {column} LIKE '%@%' THEN person({column}) END"
+            f"CASE WHEN {column} LIKE '%@%' AND NOT {self._is_nobody(column)} THEN person({column}) END"
             for name in ("customer_id", "email")
             for column in self._columns.get(name, [])
         ]
         return f"coalesce({', '.join([*found, 'NULL'])})::TEXT"
+
+    def _is_nobody(self, column: str) -> str:
+        words = ", ".join(f"words({literal(word)})" for word in self.layout.no_customer)
+        return f"is_nobody({column}, [{words}])"
 
     def currency(self) -> str:
         """The currency's code: from its own column, else from the sign in the amount."""
@@ -169,14 +172,16 @@ def _texts(records: Records, columns: str) -> str:
 def _order_lines(fields: _Fields, records: Records, export: int) -> str:
     quantity = fields.number("quantity") if fields.has("quantity") else "1::DECIMAL(24, 6)"
     gross = "line_total" if fields.has("line_total") else "quantity * unit_price"
-    amount = f"try(({gross} - sign({gross}) * coalesce(discount, 0))::DECIMAL(24, 6))"
+    share = f" - {gross} * coalesce(discount_percent, 0) * 0.01" if fields.has("discount_percent") else ""
+    amount = f"try(({gross} - sign({gross}) * coalesce(discount, 0){share})::DECIMAL(24, 6))"
     columns = f"""
       file_no, line, {fields.text("order_id", "id")} AS order_id, {fields.customer()} AS customer_id,
       {fields.email()} AS email, {fields.text("product_id", "id")} AS product_id,
       {fields.text("product_name")} AS product_name, {fields.text("category")} AS category,
       {fields.text("payment_method")} AS payment_method, {fields.text("quantity")} AS quantity_text,
       {quantity} AS quantity, {fields.number("unit_price")} AS unit_price, {fields.number("line_total")} AS line_total,
-      {fields.size("discount")} AS discount, {fields.size("refunded")} AS refunded, {fields.currency()} AS currency,
+      {fields.size("discount")} AS discount, {fields.size("discount_percent")} AS discount_percent,
+      {fields.size("refunded")} AS refunded, {fields.currency()} AS currency,
       {fields.text("date")} AS date_text, {fields.day("date")} AS day,
       {fields.moment("updated_at")} AS updated_at, {fields.text("document_id", "id")} AS document_id,
       {"_record" if records.has_orders else "NULL::BIGINT"} AS record_number,
@@ -190,7 +195,7 @@ def _order_lines(fields: _Fields, records: Records, export: int) -> str:
     INSERT INTO lines BY NAME
     WITH texts AS ({_texts(records, columns)}),
     measured AS (SELECT *, {amount} AS amount FROM texts)
-    SELECT {export} AS export, * EXCLUDE (record, line_total, discount, problem),
+    SELECT {export} AS export, * EXCLUDE (record, line_total, discount, discount_percent, problem),
       CASE
         WHEN problem IS NOT NULL AND (quantity IS NULL OR amount IS NULL OR day IS NULL) THEN 'broken'{_rules(records)}
         WHEN order_id IS NULL OR day IS NULL OR quantity IS NULL OR amount IS NULL THEN 'unreadable'

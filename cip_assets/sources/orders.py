@@ -18,6 +18,12 @@ CREATE TABLE ranked AS
     row_number() OVER (PARTITION BY export
       ORDER BY delivered NULLS FIRST, fetched NULLS FIRST, day NULLS FIRST, changed, file) AS rank
   FROM files LEFT JOIN reached USING (export, file_no);
+UPDATE lines SET record_number = epoch_us(lines.updated_at) FROM (
+    SELECT export, file_no, order_id FROM (
+      SELECT export, file_no, order_id, updated_at, list_sort(list(coalesce(product_id, ''))) AS products FROM lines
+      WHERE updated_at IS NOT NULL AND record_number IS NULL GROUP BY ALL)
+    GROUP BY ALL HAVING count(*) > 1 AND count(DISTINCT products) = 1) AS repeated
+  WHERE lines.export = repeated.export AND lines.file_no = repeated.file_no AND lines.order_id = repeated.order_id;
 CREATE TABLE versions AS
   SELECT export, order_id, file_no, record_number,
     row_number() OVER (PARTITION BY export, order_id
@@ -50,7 +56,8 @@ UPDATE lines SET kind = 'superseded' FROM replaced
     AND lines.file_no = replaced.file_no
     AND (kind = 'return') = is_return;
 """
-"""If the records say when the order was changed, its newest version replaces all older ones. Otherwise an order that
+"""If the records say when the order was changed, its newest version replaces all older ones. A file may have several
+versions: the same products at another time. Otherwise an order that
 two files have with the same product, or a return that two files have, is taken from the newer file. The newer one is
 that of the later day in its path, or of the later fetch from a database; without these, the file whose sales reach
 further (single days far off do not count), or that was changed later. If an order's files share no product, each has a
@@ -61,12 +68,18 @@ the newer file, and not the order.
 
 KNOWN = """
 CREATE TABLE known AS
-  SELECT email, min(customer_id) AS customer_id FROM customers WHERE kind = 'customer' AND email IS NOT NULL
-  GROUP BY email HAVING count(DISTINCT customer_id) = 1;
+  WITH of_orders AS (
+    SELECT email, min(customer_id) AS customer_id FROM lines WHERE email <> customer_id
+    GROUP BY email HAVING count(DISTINCT customer_id) = 1),
+  of_customers AS (
+    SELECT email, min(customer_id) AS customer_id FROM customers WHERE kind = 'customer' AND email IS NOT NULL
+    GROUP BY email HAVING count(DISTINCT customer_id) = 1)
+  SELECT email, coalesce(of_customers.customer_id, of_orders.customer_id) AS customer_id
+  FROM of_customers FULL JOIN of_orders USING (email);
 UPDATE lines SET customer_id = known.customer_id FROM known WHERE lines.email = known.email;
 UPDATE tickets SET customer_id = known.customer_id FROM known WHERE tickets.customer_id = known.email;
 """
-"""An email address that the customers' export has with one id is that customer."""
+"""An email address is the customer with whose id alone the customers' export has it, or else the orders."""
 
 DISCOUNTS = """
 CREATE TABLE totals AS

@@ -9,12 +9,12 @@ from itertools import pairwise
 from typing import Literal, cast, get_args
 
 from cip_assets.sources.arithmetic import by_order, is_of_order, prove
-from cip_assets.sources.config import DateOrder, FieldName, Layout
+from cip_assets.sources.config import NOBODY, DateOrder, FieldName, Layout
 from cip_assets.sources.findings import Chosen, Finding, Rows, State, is_date, plain
 from cip_assets.sources.kinds import kinds_of
 from cip_assets.sources.prepare import prepare
 from cip_assets.sources.presets import PresetLayout, layout_for
-from cip_assets.sources.values import day, number
+from cip_assets.sources.values import NUMBERED, day, number
 
 ALL = "all"
 """What a finding is about that holds for all fields."""
@@ -45,7 +45,8 @@ NAMES: Mapping[FieldName, str] = {
     "line_total": "linetotal lineamount itemtotal rowtotal netsales netamount nettobetrag netto total amount "
     "sales gesamtpreis gesamt betrag totalprice value umsatz revenue montant importe totale totaal bedrag "
     "gesamtsumme grosssales",
-    "discount": "discount linediscount itemdiscount rabattbetrag",
+    "discount": "discount linediscount itemdiscount rabattbetrag discountpercent discountpercentage discountpct "
+    "percentdiscount rabattprozent rabatt",
     "refunded": "itemrefunded linerefunded refundedamount amountrefunded",
     "date": "orderdate orderedat ordereddate bestelldatum purchasedate invoicedate createdat date datum day "
     "transactiondate rechnungsdatum kaufdatum belegdatum datedecommande datecommande fecha data datadordine "
@@ -147,7 +148,9 @@ def propose(
         findings += [*amounts, *_discounts(chosen, amounts[0].field, rows, decimal)]
         chosen = {name: column for name, column in chosen.items() if name not in AMOUNTS}
         chosen |= {cast(FieldName, finding.field): finding.columns[0] for finding in amounts}
-        if any(finding.field == "discount" and not finding.columns for finding in findings):
+        if any(finding.field == "discount_percent" for finding in findings):
+            chosen["discount_percent"] = chosen.pop("discount")
+        elif any(finding.field == "discount" and not finding.columns for finding in findings):
             del chosen["discount"]
         stops += _unsupported(chosen, rows)
     chosen = _refunds(chosen, read, rows)
@@ -175,6 +178,8 @@ def propose(
     )
     used = {column for columns in fields.values() for column in columns}
     checked = [_with_others(finding, used, read, rows) for finding in findings]
+    asked = {column for finding in of_kinds for column in finding.columns}
+    checked += [_of_refunds(column, rows) for column in _about_refunds(set(read) - used - asked, rows)]
     return Proposal(layout, (*checked, *of_kinds), tuple(stops))
 
 
@@ -202,7 +207,11 @@ def _people(header: Sequence[str], rows: Rows) -> tuple[str, ...]:
     emails = [column for column in found if any("@" in row[column] for row in rows if column in row)][:1]
     ids = [column for column in found if column not in emails][:1]
     if emails and ids:
-        both = {(row[ids[0]], row[emails[0]].lower()) for row in rows if ids[0] in row and emails[0] in row}
+        both = {
+            (row[ids[0]], row[emails[0]].lower())
+            for row in rows
+            if row.get(ids[0], "").lower() not in {"", *NOBODY} and emails[0] in row
+        }
         if len({key for key, _ in both}) == len({email for _, email in both}) == len(both):
             return (*ids, *emails)
     return (*emails, *ids)
@@ -210,10 +219,39 @@ def _people(header: Sequence[str], rows: Rows) -> tuple[str, ...]:
 
 def _unsupported(chosen: Chosen, rows: Rows) -> list[str]:
     """What would give wrong numbers if it was read record by record."""
-    if "quantity" in chosen or "line_total" not in chosen or not _is_repeated(chosen, rows):
+    if "line_total" not in chosen or not _is_repeated(chosen, rows):
+        return []
+    if "quantity" in chosen and not _has_quantities(chosen["quantity"], by_order([chosen["order_id"]], rows)):
         return []
     why = f"{chosen['line_total']} is the same on all records of an order, so it seems to be the order's"
     return [f"{why}; export the quantity and the price of each record"]
+
+
+REFUND = re.compile(r"refund|return|erstatt|retour|rembours|reembols|gutschrift")
+NOTHING = ("0", "false", "no", "n", "nein", "none", "-")
+
+
+def _about_refunds(columns: Collection[str], rows: Rows) -> list[str]:
+    """The columns that say that something was given back."""
+    named = [column for column in sorted(columns) if REFUND.search(plain(column))]
+    return [
+        column
+        for column in named
+        if any(
+            text.lower() not in NOTHING and number(text, ".") != 0
+            for text in (row.get(column, "0") for row in rows)
+        )
+    ]
+
+
+def _of_refunds(column: str, rows: Rows) -> Finding:
+    why = "it says something of what was given back, and is not used"
+    return Finding("refunded", (column,), "asked", why, _examples(column, rows))
+
+
+def _has_quantities(quantity: str, orders: Sequence[Rows]) -> bool:
+    """Whether an order has records with different quantities."""
+    return any(len({row.get(quantity) for row in found}) > 1 for found in orders)
 
 
 def _version_keys(chosen: Chosen) -> list[str]:
@@ -332,7 +370,7 @@ def _has_digit(text: str) -> bool:
 
 _FITS: Mapping[str, Callable[[str], bool]] = {
     "order_id": _has_digit,
-    "date": is_date,
+    "date": lambda text: is_date(text) or any(day(text, order) for order in NUMBERED),
     "quantity": _is_number,
     "unit_price": _has_digit,
     "line_total": _has_digit,
@@ -362,6 +400,11 @@ def _decimal(values: Sequence[str]) -> Literal[".", ","]:
     return "," if ends[","] > ends["."] else "."
 
 
+FEW = 3
+CENTS = 100
+"""Amounts of so much may be cents: hardly any goods cost less than 1."""
+
+
 def _of_decimal(values: Sequence[str], decimal: str) -> Finding:
     """The decimal sign, which is open if all amounts could also have thousands separators."""
     clear = sum(bool(re.search(r"[.,]\d{1,2}(?!\d)\D*$", value)) for value in values)
@@ -369,6 +412,9 @@ def _of_decimal(values: Sequence[str], decimal: str) -> Finding:
     if open_ and not clear:
         why = f"{open_[0]} is read as thousands, because no amount has one or two places"
         return Finding("decimal", (), "asked", why, tuple(open_[:3]))
+    if not clear and len(values) >= FEW and all((number(text, decimal) or 0) >= CENTS for text in values):
+        why = "no amount has a decimal sign, so they may be cents: taken as whole"
+        return Finding("decimal", (), "asked", why, tuple(values[:3]))
     ends = tuple(dict.fromkeys(value for value in values if decimal in value))[:3]
     return Finding("decimal", (), "proved" if clear else "chosen", f"{decimal!r} is the decimal sign", ends)
 
@@ -435,6 +481,9 @@ def _price_or_total(
     return Finding("unit_price", (price,), "asked", f"{why}, so {total} is not used", _examples(price, rows))
 
 
+PERCENT = re.compile(r"%|percent|prozent|pct", re.IGNORECASE)
+
+
 def _discounts(chosen: Chosen, amount: str, rows: Rows, decimal: str) -> list[Finding]:
     """Whether a discount is an amount that is still to be taken off. A finding without a column means it is not."""
     column = chosen.get("discount")
@@ -442,7 +491,11 @@ def _discounts(chosen: Chosen, amount: str, rows: Rows, decimal: str) -> list[Fi
         return []
     texts = [row[column] for row in rows if column in row]
     values = [value for text in texts if (value := number(text.rstrip("%"), decimal))]
-    if any("%" in text for text in texts) or (values and max(values) <= 1):
+    if amount == "unit_price" and PERCENT.search(" ".join([column, *texts])):
+        state: State = "proved" if any("%" in text for text in texts) else "asked"
+        why = f"{column} is taken off the line, in percent"
+        return [Finding("discount_percent", (column,), state, why, tuple(texts[:3]))]
+    if values and max(values) <= 1:
         return [
             Finding(
                 "discount", (), "asked", f"{column} seems to be a share, so it is not used", tuple(texts[:3])

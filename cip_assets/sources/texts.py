@@ -31,27 +31,31 @@ CREATE MACRO a_day(x) AS try_cast(regexp_replace(
 CREATE MACRO month_numbers(x) AS regexp_replace(regexp_replace(regexp_replace(regexp_replace(
   regexp_replace(regexp_replace(regexp_replace(regexp_replace(
   regexp_replace(regexp_replace(regexp_replace(regexp_replace(x,
-  '-(?i)(jan)\pL*-', '-1-'),
-  '-(?i)(feb)\pL*-', '-2-'),
+  '-(?i)(jan|ene|gen)\pL*-', '-1-'),
+  '-(?i)(feb|f[eé]v)\pL*-', '-2-'),
   '-(?i)(m[aä]?r)\pL*-', '-3-'),
-  '-(?i)(apr)\pL*-', '-4-'),
-  '-(?i)(ma[iy])\pL*-', '-5-'),
-  '-(?i)(jun)\pL*-', '-6-'),
-  '-(?i)(jul)\pL*-', '-7-'),
-  '-(?i)(aug)\pL*-', '-8-'),
-  '-(?i)(sep)\pL*-', '-9-'),
-  '-(?i)(o[ck]t)\pL*-', '-10-'),
+  '-(?i)(apr|avr|abr)\pL*-', '-4-'),
+  '-(?i)(ma[iyg]|mei)\pL*-', '-5-'),
+  '-(?i)(jun|juin|giu)\pL*-', '-6-'),
+  '-(?i)(jul|juil|lug)\pL*-', '-7-'),
+  '-(?i)(aug|ao[uû]|ago)\pL*-', '-8-'),
+  '-(?i)(sep|set)\pL*-', '-9-'),
+  '-(?i)(o[ckt]t)\pL*-', '-10-'),
   '-(?i)(nov)\pL*-', '-11-'),
-  '-(?i)(de[cz])\pL*-', '-12-');
+  '-(?i)(d[eéi][cz])\pL*-', '-12-');
 CREATE MACRO named_day(x) AS month_numbers(regexp_replace(regexp_replace(x,
-  '^(?:\pL+\W+)?(\d{1,2})[-. ]+(\pL{3,9})[-., ]+(\d{4}|\d{2})(?:\D.*)?$', '=\3-\2-\1'),
-  '^(?:\pL+\W+)?(\pL{3,9})[-. ]+(\d{1,2})(?:st|nd|rd|th)?[-, ]+(\d{4}|\d{2})(?:\D.*)?$', '=\3-\1-\2'));
+  '^(?:\pL+\W+)?(\d{1,2})[-. ]+(\pL{3,10})[-., ]+(\d{4}|\d{2})(?:\D.*)?$', '=\3-\2-\1'),
+  '^(?:\pL+\W+)?(\pL{3,10})[-. ]+(\d{1,2})(?:st|nd|rd|th)?[-, ]+(\d{4}|\d{2})(?:\D.*)?$', '=\3-\1-\2'));
 CREATE MACRO ymd(x) AS a_day(regexp_replace(regexp_replace(named_day(x),
   '^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:\D.*)?$', '=\1-\2-\3'), '^(\d{4})(\d{2})(\d{2})(?:[T ].*)?$', '=\1-\2-\3'));
 CREATE MACRO mdy(x) AS a_day(regexp_replace(x,
   '^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})(?:\D.*)?$', '=\3-\1-\2'));
 CREATE MACRO dmy(x) AS a_day(regexp_replace(x,
   '^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})(?:\D.*)?$', '=\3-\2-\1'));
+
+CREATE MACRO unix(x) AS
+  DATE '1970-01-01' + try_cast(regexp_extract(x, '^(1\d{9})(?:\d{3})?(?:[.]\d+)?$', 1) AS BIGINT)::INT // 86400;
+CREATE MACRO excel(x) AS DATE '1899-12-30' + try_cast(regexp_extract(x, '^([34]\d{4})(?:[.]\d+)?$', 1) AS INT);
 
 CREATE MACRO clock(x) AS regexp_extract(x, '(\d{1,2}):(\d{2})(?::\d{2})?(?:[.]\d+)?\s*([AaPp]?)', ['h', 'm', 'half']);
 CREATE MACRO minutes(x) AS
@@ -78,7 +82,10 @@ CREATE MACRO currency(x) AS
   END;
 
 CREATE MACRO id(x) AS regexp_replace(regexp_replace(present(x), '^''', ''), '^(\d+)[.]0$', '\1');
-CREATE MACRO person(x) AS CASE WHEN id(x) LIKE '%@%' THEN lower(id(x)) ELSE id(x) END;
+CREATE MACRO person(x) AS CASE WHEN id(x) LIKE '%@%' THEN regexp_replace(lower(id(x)), '^mailto:', '') ELSE id(x) END;
+CREATE MACRO words(x) AS trim(regexp_replace(lower(id(x)), '[^\pL\pN]+', ' ', 'g'));
+CREATE MACRO is_nobody(x, nobody) AS words(x) IN nobody OR regexp_matches(words(x), '^0*$')
+  OR regexp_matches(lower(id(x)), '^(no[-_. ]?(e?-?mail|reply)|none|nobody|guest)[^@]*@');
 """
 """``number`` takes the last of two different signs as the decimal sign, and a sign that is there twice as one between
 thousands. One sign before three digits may be either: it is the decimal sign if it is the export's. ``ymd`` also reads

@@ -1,19 +1,36 @@
 """Reads numbers and days from texts, as the SQL in ``texts`` does, to recognize what columns mean."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 
 YEAR_LAST = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})(?:\D.*)?", re.DOTALL)
 YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:\D.*)?", re.DOTALL)
 TOGETHER = re.compile(r"(\d{4})(\d{2})(\d{2})(?:[T ].*)?", re.DOTALL)
 DAY_FIRST = re.compile(
-    r"(?:[^\W\d_]+\W+)?(\d{1,2})[-. ]+([^\W\d_]{3,9})[-., ]+(\d{4}|\d{2})(?:\D.*)?", re.DOTALL
+    r"(?:[^\W\d_]+\W+)?(\d{1,2})[-. ]+([^\W\d_]{3,10})[-., ]+(\d{4}|\d{2})(?:\D.*)?", re.DOTALL
 )
 MONTH_FIRST = re.compile(
-    r"(?:[^\W\d_]+\W+)?([^\W\d_]{3,9})[-. ]+(\d{1,2})(?:st|nd|rd|th)?[-, ]+(\d{4}|\d{2})(?:\D.*)?", re.DOTALL
+    r"(?:[^\W\d_]+\W+)?([^\W\d_]{3,10})[-. ]+(\d{1,2})(?:st|nd|rd|th)?[-, ]+(\d{4}|\d{2})(?:\D.*)?", re.DOTALL
 )
-MONTHS = ("jan", "feb", "m[aä]?r", "apr", "ma[iy]", "jun", "jul", "aug", "sep", "o[ck]t", "nov", "de[cz]")
+MONTHS = (
+    "jan|ene|gen",
+    "feb|f[eé]v",
+    "m[aä]?r",
+    "apr|avr|abr",
+    "ma[iyg]|mei",
+    "jun|juin|giu",
+    "jul|juil|lug",
+    "aug|ao[uû]|ago",
+    "sep|set",
+    "o[ckt]t",
+    "nov",
+    "d[eéi][cz]",
+)
+
+
+NUMBERED = {"unix": re.compile(r"1\d{9}(?:\d{3})?(?:[.]\d+)?"), "excel": re.compile(r"[34]\d{4}(?:[.]\d+)?")}
+"""Days as numbers: the seconds or milliseconds since 1970, and the days of Excel from 1982 on."""
 
 
 def number(text: str, decimal: str) -> Decimal | None:
@@ -51,13 +68,14 @@ def _in_front(bare: str) -> str:
 
 
 def day(text: str, order: str) -> date | None:
-    """The day of a text, if year, month and day are in this order: ymd, mdy or dmy. Named months are in each."""
+    """The day of a text, if year, month and day are in this order: ymd, mdy or dmy; or the day of a number.
+
+    Named months are in ymd.
+    """
+    if order in NUMBERED:
+        return _numbered(text, order)
     if order != "ymd":
-        found = YEAR_LAST.fullmatch(text)
-        if not found:
-            return None
-        first, second, year = found.groups()
-        return _date(year, first, second) if order == "mdy" else _date(year, second, first)
+        return _year_last(text, order)
     if found := YEAR_FIRST.fullmatch(text) or TOGETHER.fullmatch(text):
         return _date(*found.groups())
     if found := DAY_FIRST.fullmatch(text):
@@ -65,6 +83,26 @@ def day(text: str, order: str) -> date | None:
     if found := MONTH_FIRST.fullmatch(text):
         return _date(found[3], _month(found[1]), found[2])
     return None
+
+
+def _year_last(text: str, order: str) -> date | None:
+    found = YEAR_LAST.fullmatch(text)
+    if not found:
+        return None
+    first, second, year = found.groups()
+    return _date(year, first, second) if order == "mdy" else _date(year, second, first)
+
+
+def _numbered(text: str, order: str) -> date | None:
+    """The day of a number."""
+    if not NUMBERED[order].fullmatch(text):
+        return None
+    whole = text.split(".", maxsplit=1)[0]
+    days = int(whole) if order == "excel" else int(whole[:10]) // SECONDS
+    return (date(1899, 12, 30) if order == "excel" else date(1970, 1, 1)) + timedelta(days=days)
+
+
+SECONDS = 24 * 60 * 60
 
 
 def _month(name: str) -> str:

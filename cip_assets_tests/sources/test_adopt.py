@@ -107,3 +107,135 @@ def test_columns_have_names_of_several_languages(tmp_path: Path) -> None:
             "2",
             "2024-01-14",
         )
+
+
+@pytest.mark.parametrize(
+    ("column", "texts", "is_asked"),
+    [
+        ("Discount", ("10%", "0%", "50%"), False),
+        ("Discount %", ("10", "0", "50"), True),
+        ("Rabatt (Prozent)", ("10,0", "0", "50,0"), True),
+    ],
+)
+def test_a_discount_may_be_in_percent(
+    tmp_path: Path, column: str, texts: tuple[str, ...], is_asked: bool
+) -> None:
+    first, second, third = texts
+    content = (
+        f"Order;Date;Email;SKU;Qty;Price;{column}\n1;2024-01-13;a@x.com;S1;2;10,00;{first}\n"
+        f"2;2024-01-14;b@x.com;S1;1;10,00;{second}\n3;2024-01-15;b@x.com;S2;1;20,00;{third}\n"
+    )
+    found = adopted(tmp_path, {"orders.csv": content})
+    assert (figures(found)["total_revenue"], "in percent" in asked(found)) == ("38.00", is_asked)
+
+
+@pytest.mark.parametrize(
+    "nobody",
+    [
+        "Guest Checkout",
+        "#N/A",
+        "(none)",
+        "Laufkundschaft",
+        "Walk in",
+        "00000",
+        "no-reply@shop.com",
+        "NOEMAIL@x.com",
+    ],
+)
+def test_guests_are_written_in_many_ways(tmp_path: Path, nobody: str) -> None:
+    header = "Order,Date,Customer,SKU,Qty,Price\n"
+    lines = [f"{n},2024-01-13,{who},S1,1,10.00\n" for n, who in enumerate(("Ann Lee", nobody, "Bob Ray"))]
+    found = figures(adopted(tmp_path, {"orders.csv": header + "".join(lines)}))
+    assert (found["buyers"], found["guest_orders"]) == ("2", "1")
+
+
+def test_an_address_without_an_account_is_the_account_that_orders_have_with_it(tmp_path: Path) -> None:
+    content = (
+        "Order,Date,Customer ID,Email,SKU,Qty,Price\n1,2024-01-13,7,ann@x.com,S1,1,10.00\n"
+        "2,2024-01-14,0,ann@x.com,S1,1,10.00\n3,2024-01-15,8,bob@x.com,S1,1,10.00\n"
+        "4,2024-01-16,0,cat@x.com,S1,1,10.00\n5,2024-01-17,7,,S1,1,10.00\n6,2024-01-18,,,S1,1,10.00\n"
+    )
+    found = figures(adopted(tmp_path, {"orders.csv": content}))
+    assert (found["buyers"], found["guest_orders"]) == ("3", "1")
+
+
+def test_numbers_that_begin_again_each_day_or_in_each_store_are_refused(tmp_path: Path) -> None:
+    days = "Receipt No,Date,Item,Qty,Price\n" + "".join(
+        f"{number_},2024-01-{day},Cup,1,10.00\n" for day in (13, 14, 15) for number_ in (1, 2, 3)
+    )
+    assert "order 1 is of 2024-01-13 and of 2024-01-14 (3 such orders)" in refusal(
+        tmp_path / "a", {"pos.csv": days}
+    )
+    months = {f"pos_{month}.csv": days.replace("-01-", f"-{month}-") for month in ("01", "02")}
+    assert "the numbers seem to be used again" in refusal(tmp_path / "b", months)
+    stores = "Order,Store,Date,Customer,Qty,Price\n" + "".join(
+        f"{number_},{store},2024-01-13,{store}{number_}@x.com,1,10.00\n"
+        for store in "AB"
+        for number_ in (1, 2, 3)
+    )
+    assert "order 1 is of a1@x.com and of b1@x.com (3 such orders)" in refusal(
+        tmp_path / "c", {"shop.csv": stores}
+    )
+
+
+def test_an_order_of_two_days_may_be_a_mistake(tmp_path: Path) -> None:
+    content = "Order,Date,Qty,Price\n" + "".join(
+        f"{number_},2024-01-{day},1,10.00\n"
+        for number_ in range(9)
+        for day in (13, 14 if number_ == 5 else 13)
+    )
+    assert figures(adopted(tmp_path, {"orders.csv": content}))["orders"] == "9"
+
+
+@pytest.mark.parametrize(
+    "days", [("1705189800", "1705276200"), ("1705189800000", "1705276200000"), ("45304", "45305.5")]
+)
+def test_days_may_be_numbers(tmp_path: Path, days: tuple[str, str]) -> None:
+    content = f"Order,Created at,Amount\n1,{days[0]},10.00\n2,{days[1]},10.00\n"
+    found = figures(adopted(tmp_path, {"orders.csv": content}))
+    assert (found["first_order_day"], found["last_order_day"]) == ("2024-01-13", "2024-01-14")
+
+
+def test_a_file_may_have_several_versions_of_an_order(tmp_path: Path) -> None:
+    header = "order_id,created_at,updated_at,status,sku,qty,price\n"
+    versions = [
+        f"{order},2024-01-13 10:00:00,2024-01-{day} 10:00:00,{status},{sku},1,10.00\n"
+        for order in (1, 2, 3)
+        for day, status in ((13, "paid"), (14, "shipped"))
+        for sku in ("S1", "S2")
+    ]
+    found = adopted(tmp_path / "a", {"orders.csv": header + "".join(versions)})
+    assert (figures(found)["order_lines"], figures(found)["total_revenue"]) == ("6", "60.00")
+    by_line = [f"1,2024-01-13,2024-01-{day},paid,S{day},1,10.00\n" for day in (13, 14, 15)]
+    assert figures(adopted(tmp_path / "b", {"orders.csv": header + "".join(by_line)}))["order_lines"] == "3"
+
+
+def test_the_total_of_an_order_on_each_line_is_refused_although_lines_have_quantities(tmp_path: Path) -> None:
+    lines = (
+        "1,2024-01-13,S1,2,35.00\n1,2024-01-13,S2,1,35.00\n2,2024-01-15,S2,1,40.00\n2,2024-01-15,S3,4,40.00\n"
+    )
+    why = refusal(tmp_path, {"orders.csv": f"Order,Date,SKU,Qty,Total\n{lines}"})
+    assert "Total is the same on all records of an order" in why
+
+
+@pytest.mark.parametrize(
+    ("column", "texts"),
+    [("Qty refunded", ("0", "1")), ("Refunded at", ("", "2024-01-20")), ("Returned", ("No", "Yes"))],
+)
+def test_what_says_that_something_was_given_back_is_asked(
+    tmp_path: Path, column: str, texts: tuple[str, str]
+) -> None:
+    header = f"Order,Date,SKU,Qty,Price,{column}\n"
+    lines = [f"{n},2024-01-13,S1,1,10.00,{value}\n" for n, value in enumerate(texts)]
+    question = "refunded it says something of what was given back, and is not used"
+    assert question in asked(adopted(tmp_path / "a", {"orders.csv": header + "".join(lines)}))
+    without = adopted(tmp_path / "b", {"orders.csv": header + lines[0]})
+    assert question not in asked(without)
+
+
+def test_amounts_without_a_decimal_sign_may_be_cents(tmp_path: Path) -> None:
+    content = "Order,Date,Amount\n" + "".join(
+        f"{n},2024-01-13,{amount}\n" for n, amount in enumerate((1099, 250, 500))
+    )
+    assert "they may be cents" in asked(adopted(tmp_path / "a", {"orders.csv": content}))
+    assert "cents" not in asked(adopted(tmp_path / "b", {"orders.csv": content.replace("1099", "10.99")}))

@@ -138,10 +138,9 @@ def test_a_price_without_a_quantity_is_asked() -> None:
     assert finding(proposed("1 | 2024-01-15 | 5.00 | 3", header=header), "unit_price").state == "asked"
 
 
-@pytest.mark.parametrize("text", ["0.20", "20 %"])
-def test_a_discount_that_is_a_share_is_not_used(text: str) -> None:
+def test_a_discount_that_seems_to_be_a_share_is_not_used() -> None:
     header = ("Order", "Date", "Qty", "Price", "Discount")
-    found = proposed(f"1 | 2024-01-15 | 1 | 5.00 | {text}", header=header)
+    found = proposed("1 | 2024-01-15 | 1 | 5.00 | 0.20", header=header)
     assert (finding(found, "discount").state, "discount" in found.layout.fields) == ("asked", False)
 
 

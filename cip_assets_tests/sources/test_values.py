@@ -72,6 +72,17 @@ def test_numbers(connection: duckdb.DuckDBPyConnection, text: str, decimal: str,
         ("12345678901", "ymd", None),
         ("infinity", "ymd", None),
         ("2024-02-01", "dmy", None),
+        ("3 août 2024", "ymd", date(2024, 8, 3)),
+        ("4 juillet 2024", "ymd", date(2024, 7, 4)),
+        ("15 févr. 2024", "ymd", date(2024, 2, 15)),
+        ("3 septiembre 2024", "ymd", date(2024, 9, 3)),
+        ("1705189800", "unix", date(2024, 1, 13)),
+        ("1705191000000", "unix", date(2024, 1, 14)),
+        ("1705189800.5", "unix", date(2024, 1, 13)),
+        ("170518980", "unix", None),
+        ("45304", "excel", date(2024, 1, 13)),
+        ("45304.99", "excel", date(2024, 1, 13)),
+        ("453040", "excel", None),
     ],
 )
 def test_days(connection: duckdb.DuckDBPyConnection, text: str, order: str, value: date | None) -> None:
@@ -96,7 +107,7 @@ def test_any_text_is_the_same_number_in_both(
 
 
 @settings(deadline=None)
-@given(st.lists(DAYS, min_size=1, max_size=30), st.sampled_from(["ymd", "mdy", "dmy"]))
+@given(st.lists(DAYS, min_size=1, max_size=30), st.sampled_from(["ymd", "mdy", "dmy", "unix", "excel"]))
 def test_any_text_is_the_same_day_in_both(
     connection: duckdb.DuckDBPyConnection, values: list[str], order: str
 ) -> None:
