@@ -150,7 +150,10 @@ def write(connection: duckdb.DuckDBPyConnection, landing: Path) -> None:
           UNION SELECT customer_id FROM customers)
         WHERE is_personal(customer_id) ORDER BY id
     """
-    _write_csv(connection, landing / PEOPLE, "customer_id,known_as", people)
+    if _has_rows(connection, f"({people})"):
+        _write_csv(connection, landing / PEOPLE, "customer_id,known_as", people)
+    else:
+        (landing / PEOPLE).unlink(missing_ok=True)
     others = f"""
         SELECT file, line, kind, record_text FROM lines JOIN files USING (export, file_no)
         WHERE kind NOT IN ({", ".join(map(literal, [*LANDS_IN, "joined"]))})
