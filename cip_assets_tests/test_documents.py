@@ -1,4 +1,4 @@
-"""The commands in the documents work as they are written there."""
+"""The commands and links in the documents work as they are written there."""
 
 import re
 import subprocess
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cip_assets_tests.conftest import Cip
+from cip_assets_tests.documents import ROOT, headings
 
-ROOT = Path(__file__).resolve().parent.parent
 # The command in add-a-table.md needs the table that test_add_a_table.py adds, and is run there.
 GUIDES = sorted(path for path in (ROOT / "docs").glob("*.md") if path.name != "add-a-table.md")
 DOCUMENTS = [ROOT / "README.md", ROOT / "data" / "README.md", *GUIDES]
@@ -86,3 +86,15 @@ def test_the_commands_of_other_tests_are_run_there() -> None:
 def test_a_documented_make_target_exists(target: str) -> None:
     done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+LINK = re.compile(r"\]\((?!https?:)(?P<path>[^)#\s]*)(?:#(?P<heading>[^)\s]+))?\)")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_the_links_of_a_document_exist(document: Path) -> None:
+    for link in LINK.finditer(document.read_text(encoding="utf-8")):
+        target = document.parent / link["path"] if link["path"] else document
+        assert target.exists(), link[0]
+        if link["heading"]:
+            assert link["heading"] in headings(target.read_text(encoding="utf-8")), link[0]

@@ -4,10 +4,11 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from cip_assets.reporting.dictionary import DOCUMENT, as_markdown
+from cip_assets.reporting import dictionary, sources_reference
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "cip_assets"
@@ -135,9 +136,10 @@ def test_only_engines_and_io_know_which_engine_runs(path: Path) -> None:
     assert not re.search(r"CIP_ENGINE|pysail|sparkContext|\.rdd\b|_jvm", text)
 
 
-def test_the_data_dictionary_matches_the_contracts() -> None:
-    assert DOCUMENT.read_text(encoding="utf-8") == as_markdown(), (
-        "docs/data-dictionary.md is out of date: run .venv/bin/python -m cip_assets.reporting.dictionary"
+@pytest.mark.parametrize("page", [dictionary, sources_reference], ids=lambda module: module.__name__)
+def test_a_generated_document_matches_the_code(page: ModuleType) -> None:
+    assert page.DOCUMENT.read_text(encoding="utf-8") == page.as_markdown(), (
+        f"{page.DOCUMENT.name} is out of date: run .venv/bin/python -m {page.__name__}"
     )
 
 

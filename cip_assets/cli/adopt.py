@@ -1,7 +1,7 @@
 """`cip adopt`."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
 import typer
@@ -13,8 +13,11 @@ from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
 from cip_assets.sources.adopt import Adopted, Answers, write
 from cip_assets.sources.adopt import adopt as look
+from cip_assets.sources.config import goes_to
 from cip_assets.sources.convert import Summary
 from cip_assets.sources.databases.database import from_command_line
+from cip_assets.sources.findings import Finding
+from cip_assets.sources.recognize import ALL, QUESTION
 
 
 def adopt(
@@ -62,74 +65,115 @@ def adopt(
     )
     found = look(paths, settings.data_dir, Answers(date_order, time_zone, currency), databases)
     _show(found)
-    asked = [f for findings in found.findings.values() for f in findings if f.state == "asked"]
+    asked = [
+        (names, finding)
+        for names, findings in found.findings.items()
+        for finding in findings
+        if finding.state == "asked"
+    ]
     if asked and strict:
-        raise PlatformError(f"{len(asked)} questions are open (--strict); the first: {asked[0].why}")
+        raise PlatformError(f"{len(asked)} questions are open (--strict); the first: {asked[0][1].why}")
+    if asked:
+        questions = f"{len(asked)} question{'s' if len(asked) > 1 else ''}"
+        out.print(f"{questions}, with the answers that are taken{' (--yes)' if yes else ''}:")
+    for number, (names, finding) in enumerate(asked, 1):
+        if number == 1 or names != asked[number - 2][0]:
+            out.print(escape(f"  {names}"), highlight=False, soft_wrap=True)
+        about = "".join(f"{column}: " for column in finding.columns)
+        out.print(escape(f"{number:5}. {about}{finding.why}"), highlight=False, soft_wrap=True)
     if asked and not yes:
         if not sys.stdin.isatty():
             raise PlatformError(f"{len(asked)} questions are open; add --yes to take the answers above")
-        typer.confirm("Take the answers above?", abort=True)
+        typer.confirm("Take these answers?", abort=True)
     path = write(found, settings.data_dir)
     out.print(escape(f"written: {path}\nnext:    cip run"), soft_wrap=True)
 
 
 def _show(found: Adopted) -> None:
     for names, findings in found.findings.items():
-        table = Table(title=escape(names), title_justify="left")
-        for heading in ("Field", "Column", "State", "Why", "Values"):
-            table.add_column(heading)
-        for finding in findings:
+        if [finding.field for finding in findings] == [ALL]:
+            out.print(escape(f"{names}: {findings[0].why}"), highlight=False, soft_wrap=True)
+        elif any(finding.field != QUESTION for finding in findings):
+            out.print(_columns(names, findings))
+        elif not findings:
+            out.print(escape(f"{names}: read together with other files"), highlight=False, soft_wrap=True)
+    summary = found.summary
+    records = Table(title="Records", title_justify="left")
+    records.add_column("Kind")
+    is_one_currency = summary.currency != "mixed"
+    for heading in ("Records", "Amount") if is_one_currency else ("Records",):
+        records.add_column(heading, justify="right")
+    records.add_column("Go to")
+    for kind in summary.kinds:
+        amount = [f"{kind.amount:,.2f}"] if is_one_currency else []
+        records.add_row(kind.kind, f"{kind.records:,}", *amount, goes_to(kind.kind))
+    records.add_row("all", f"{summary.records:,}")
+    out.print(records)
+    for line in _lines(found):
+        out.print(escape(line), highlight=False, soft_wrap=True)
+
+
+SHORT = 20
+"""A reason of fewer characters is said again and again."""
+
+
+def _columns(names: str, findings: Sequence[Finding]) -> Table:
+    """The column of each field. The fields without one are one row."""
+    table = Table(title=escape(names), title_justify="left")
+    for heading in ("Field", "Column", "State", "Why", "Values"):
+        table.add_column(heading)
+    before = ""
+    for finding in findings:
+        if finding.state != "unknown" and finding.field != QUESTION:
             table.add_row(
                 finding.field,
                 escape(", ".join(finding.columns)),
                 finding.state,
-                escape(finding.why),
+                escape(finding.why) if finding.why != before or len(before) < SHORT else "as above",
                 escape(" | ".join(finding.values)),
             )
-        out.print(table)
-    records = Table(title="Records", title_justify="left")
-    records.add_column("Kind")
-    for heading in ("Records", "Amount"):
-        records.add_column(heading, justify="right")
-    for kind in found.summary.kinds:
-        records.add_row(kind.kind, f"{kind.records:,}", f"{kind.amount:,.2f}")
-    records.add_row("all", f"{found.summary.records:,}", "")
-    out.print(records)
+            before = finding.why
+    unknown = [finding for finding in findings if finding.state == "unknown"]
+    if unknown:
+        table.add_row("others", "", "unknown", unknown[0].why, ", ".join(found.field for found in unknown))
+    return table
+
+
+def _lines(found: Adopted) -> Iterator[str]:
+    """What the exports hold, what is not read of them, and what they do not hold."""
     summary = found.summary
     if summary.orders:
-        out.print(_figures(summary), highlight=False, soft_wrap=True)
+        yield _figures(summary)
     if summary.tickets:
-        out.print(f"{summary.tickets:,} support tickets", highlight=False, soft_wrap=True)
+        yield f"{summary.tickets:,} support tickets"
     if summary.returns:
-        linked = f"{summary.linked_returns:,} of {summary.returns:,} returns are linked to an order line"
-        out.print(f"{linked}; the others count as returned without one", highlight=False, soft_wrap=True)
+        yield f"linked to the order line that they undo: {summary.linked_returns:,} of {summary.returns:,} returns"
     if summary.checked:
-        reconciled = f"{summary.reconciled:,} of {summary.checked:,} orders reconcile"
-        out.print(f"{reconciled}: their lines add up to the totals", highlight=False, soft_wrap=True)
-    for line in summary.unreconciled:
-        out.print(escape(f"  order {line}"), highlight=False, soft_wrap=True)
-    for line in (*found.left_aside, *summary.skipped):
-        out.print(escape(f"not read: {line}"), highlight=False, soft_wrap=True)
-    for what, cost in _not_given(found):
-        out.print(f"not given: {what}: {cost}", highlight=False, soft_wrap=True)
+        yield f"{summary.reconciled:,} of {summary.checked:,} orders reconcile: their lines add up to the totals"
+    yield from (f"  order {line}" for line in summary.unreconciled)
+    yield from (f"cannot be read: {line}" for line in summary.unread)
+    yield from (f"not read: {line}" for line in (*found.left_aside, *summary.skipped))
+    yield from _not_given(found)
 
 
-def _not_given(found: Adopted) -> Iterator[tuple[str, str]]:
+def _not_given(found: Adopted) -> Iterator[str]:
     """What the exports do not hold, and what stays empty for that."""
     tables = {layout.table for export in found.sources.exports for layout in export.layouts if layout.fields}
     if found.summary.orders == 0:
-        yield "orders", "revenue, customers' value, churn and segments stay empty"
+        yield "no orders: revenue, customers' value, churn and segments stay empty"
     if found.summary.orders and found.summary.buyers is None:
-        yield "buyers", "customers, segments, churn and forecasts stay empty"
-    if found.summary.orders and found.summary.charged is None:
-        yield "what buyers paid in all", "charged stays empty"
-    if found.summary.refunded is None:
-        yield "returns", "net revenue, return rates and the question about returns stay empty"
+        yield "no buyers: customers, segments, churn and forecasts stay empty"
+    if found.summary.orders and found.summary.currency is None:
+        yield "no currency: the figures have none; --currency EUR names it"
+    if found.summary.sold is not None and found.summary.charged is None:
+        yield "no total of what buyers paid for each order: charged stays empty"
+    if found.summary.returns == 0:
+        yield "no returns of known amounts: net revenue, return rates and the question about returns stay empty"
     if "customers" not in tables:
-        yield "customers", "everyone who bought is a customer, without a name, a region or a sign-up day"
+        yield "no table of customers: everyone who bought is a customer, without a name, a region or a sign-up day"
     if "tickets" not in tables:
-        yield "support tickets", "the question about complaints stays unanswered"
-    yield "web activity", "engagement and whether it foretells churn stay unanswered"
+        yield "no support tickets: the question about complaints stays unanswered"
+    yield "no web activity: engagement stays empty, and the question about it unanswered"
 
 
 def _figures(found: Summary) -> str:
@@ -142,6 +186,6 @@ def _figures(found: Summary) -> str:
     unknown = "the amounts are in several currencies, and there are no rates"
     sold = unknown if found.sold is None else f"{found.sold:,.2f} sold"
     charged = "" if found.charged is None else f", {found.charged:,.2f} charged"
-    returned = "" if found.sold is None else f", {found.returned or 0:,.2f} returned"
+    returned = "" if found.returned is None else f", {found.returned:,.2f} returned"
     code = f" ({found.currency})" if found.currency and found.currency != "mixed" else ""
     return f"{orders}, from {found.first_day} to {found.last_day}: {sold}{charged}{returned}{code}"

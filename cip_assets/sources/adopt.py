@@ -1,5 +1,6 @@
 """Looks at the exports of a shop and proposes ``sources.yaml``."""
 
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from datetime import date
 from functools import cached_property
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -14,6 +16,7 @@ from cip_assets.config.errors import PlatformError
 from cip_assets.sources.config import (
     FILE,
     QUERIES,
+    SCHEMA,
     DateOrder,
     Export,
     Layout,
@@ -31,7 +34,7 @@ from cip_assets.sources.reading.dialect import Dialect, detect
 from cip_assets.sources.reading.errors import UnreadableExport
 from cip_assets.sources.reading.members import Member, members, skipped
 from cip_assets.sources.reading.records import read
-from cip_assets.sources.recognize import column_for, known, missing, propose
+from cip_assets.sources.recognize import ALL, QUESTION, column_for, known, missing, propose
 
 SAMPLE = 20_000
 """How many records of each header are looked at, about."""
@@ -173,7 +176,7 @@ def _take_kept(found: _Found, groups: Sequence[_Group], data_dir: Path) -> list[
             if header in {frozenset(layout.header) for layout in export.layouts}:
                 new = _patterns(sorted(group.paths - set(files_of(export, data_dir))), data_dir)
                 found.exports[place] = export.model_copy(update={"files": (*export.files, *new)})
-                found.findings[group.names] = [Finding("all", (), "chosen", f"as {FILE} says")]
+                found.findings[group.names] = [Finding(ALL, (), "chosen", f"read as {FILE} says")]
                 break
         else:
             others.append(group)
@@ -209,8 +212,8 @@ def _take_presets(found: _Found, groups: Sequence[_Group], data_dir: Path, answe
                 for own in preset.layouts
                 if not is_adopted and own.name not in there
             ]
-            asks = [Finding("question", (), "asked", f"{ask.about}: {ask.default}") for ask in preset.asks]
-            found.findings[mine[0].names] = [*found.findings[mine[0].names], *asks]
+            asks = [Finding(QUESTION, (), "asked", f"{ask.about}: {ask.default}") for ask in preset.asks]
+            found.findings |= {name: asks} if asks else {}
             _add(found, name, mine, layouts, data_dir, answers)
         rest = [group for group in rest if group not in mine]
     return rest
@@ -279,7 +282,7 @@ def _take_joined(
         ]
         mine += [orders, lines]
         found.findings[orders.names] = [
-            Finding("all", (), "asked", f"{lines.names} has its lines, {joined.why}")
+            Finding(ALL, (), "asked", f"{lines.names} has its lines, {joined.why}")
         ]
         found.findings[lines.names] = proposal.findings
         found.stops += [f"{lines.names}: {stop}" for stop in proposal.stops]
@@ -390,15 +393,17 @@ def _groups(files: Sequence[Path]) -> tuple[list[_Group], list[str]]:
 
 
 def write(adopted: Adopted, data_dir: Path) -> Path:
-    """Write ``sources.yaml`` into the data folder, with comments, and the SQL that it names, unless that is there."""
-    data_dir.mkdir(parents=True, exist_ok=True)
+    """Write ``sources.yaml`` into the data folder, its schema, and the SQL that it names, unless that is there."""
+    schema = data_dir / SCHEMA
+    schema.parent.mkdir(parents=True, exist_ok=True)
+    schema.write_text(f"{json.dumps(Sources.model_json_schema(), indent=2)}\n", encoding="utf-8")
     for layout in (layout for export in adopted.sources.exports for layout in export.layouts):
         if layout.records and not (sql := data_dir / layout.records.name).exists():
-            sql.parent.mkdir(exist_ok=True)
             sql.write_text(layout.records.sql, encoding="utf-8")
     path = data_dir / FILE
-    content = yaml.safe_dump(
+    content = yaml.dump(
         adopted.sources.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        Dumper=_Dumper,
         sort_keys=False,
         allow_unicode=True,
         width=110,
@@ -407,11 +412,24 @@ def write(adopted: Adopted, data_dir: Path) -> Path:
     return path
 
 
-_COMMENTS = """\
-# The exports of this shop, written by 'cip adopt'. Edit it as you need: a further 'cip adopt' keeps what you edit.
+class _Dumper(yaml.SafeDumper):
+    """Writes lists of texts on one line."""
+
+    def represent_list(self, data: Iterable[Any]) -> yaml.SequenceNode:
+        is_short = all(isinstance(each, str) for each in data)
+        return self.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=is_short)
+
+
+_Dumper.add_representer(list, _Dumper.represent_list)
+
+_COMMENTS = f"""\
+# yaml-language-server: $schema={SCHEMA}
+#
+# The exports of this shop, written by 'cip adopt'. Edit it as you need: a further 'cip adopt' keeps what you edit, but
+# not your comments.
 #
 # databases what is fetched into files first, from where, and the cursor: a column that grows with each change. The
-#           password stands in an environment variable: postgresql://shop:${SHOP_DB_PASSWORD}@host/database
+#           password stands in an environment variable: postgresql://shop:${{SHOP_DB_PASSWORD}}@host/database
 # currency  of the figures; rates names a CSV file (day,currency,rate) if the exports have others
 # files     paths or patterns, absolute or below this folder
 # layouts   for the files with one header: the column of each field, the order of year, month and day in dates, the

@@ -17,6 +17,7 @@ from pydantic import (
     PlainSerializer,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -62,21 +63,52 @@ FieldName = Literal[
     "status",
     "resolved",
 ]
-"""What a column can be. ``discount`` and ``refunded`` are amounts of the line: what is taken off it, and what was given
-back for it; ``discount_percent`` is taken off it, too, in percent. ``order_discount``, ``order_refunded``,
-``subtotal`` (goods after discounts), ``shipping``, ``tax`` and ``charged`` (what the buyer paid in all) are amounts
-of the order, on its first record or on each. An ``order_refunded`` that is no number, such as ``unknown``, says that
-the order was refunded, but not how much. ``refund_date`` is the day of the last refund; without it, returns have the
-day of the order. ``document_id`` is what a newer file has again as a whole, if that is not the order: a payment, or a
-settlement.
-"""
+"""What a column can be."""
+
+FIELDS: Mapping[FieldName, str] = {
+    "order_id": "the order; it has one or more records",
+    "customer_id": "the buyer: the first of the columns that names somebody; email addresses are compared in lower "
+    "case",
+    "product_id": "the product",
+    "product_name": "the name of the product; the newest one counts",
+    "category": "the category of the product; the newest one counts",
+    "quantity": "how many units; without it, each record is one",
+    "unit_price": "the price of one unit",
+    "line_total": "the amount of the line; where it is given, quantity times unit_price does not count",
+    "discount": "an amount that is taken off the line, written with or without a minus",
+    "discount_percent": "what is taken off the line, in percent of it",
+    "refunded": "an amount that was given back for the line, written with or without a minus",
+    "date": "the day of the order or the return, or the day a ticket was opened",
+    "payment_method": "how the buyer paid",
+    "currency": "the currency, as a code or a sign; without it, the sign in the amount counts",
+    "updated_at": "when the order was changed last: its newest version replaces all others",
+    "document_id": "what a newer file brings again as a whole, if that is not the order: a payment or a settlement",
+    "order_discount": "an amount that is taken off the order, from each line in proportion",
+    "order_refunded": "what was given back for the order in all; a text that is no number, such as unknown, says that "
+    "nobody knows how much",
+    "refund_date": "the day of the last refund; without it, a refund has the day of its order",
+    "subtotal": "the goods of the order after discounts, to compare its lines with",
+    "shipping": "the shipping of the order, to compare its lines with what was paid",
+    "tax": "the tax of the order, to compare its lines with what was paid",
+    "charged": "what the buyer paid for the order in all",
+    "email": "the email address of a customer: orders and tickets with it are that customer's",
+    "first_name": "the first name of a customer",
+    "last_name": "the last name of a customer",
+    "region": "the region or country of a customer",
+    "ticket_id": "the support ticket; its newest record counts",
+    "ticket_category": "what the ticket is about",
+    "priority": "the priority of the ticket",
+    "status": "the status of the ticket",
+    "resolved": "the day the ticket was resolved",
+}
+"""What each field means. The amounts of an order stand on its first record or on each."""
 
 NEEDED_FIELDS: Mapping[Target, Sequence[FieldName]] = {
     "orders": ("order_id", "date"),
     "customers": ("customer_id",),
     "tickets": ("ticket_id", "customer_id", "date"),
 }
-"""The fields that each record must have."""
+"""The fields that each record must have; an order line also has a unit_price or a line_total."""
 
 KindName = Literal[
     "sale",
@@ -100,7 +132,61 @@ KindName = Literal[
     "deleted",
     "unidentified",
 ]
-"""What a record can be. Sales and returns are counted, everything else is left out, each record with its kind."""
+"""What a record can be by the rules of a layout."""
+
+KINDS: Mapping[KindName, str] = {
+    "sale": "an order line",
+    "return": "something that was given back: goods, or only money",
+    "discount": "an amount that is taken off the lines of its order. Without such lines, it is taken off the "
+    "customer's latest order that costs as much",
+    "shipping": "shipping or postage",
+    "fee": "a fee",
+    "tax": "a tax",
+    "adjustment": "a correction of the books, or a payment that is no sale",
+    "gift_card": "a gift card that was sold",
+    "summary": "a total, or a note between the records",
+    "test": "a test of the shop",
+    "cancelled": "an order that was cancelled",
+    "awaiting_payment": "an order that is not paid yet",
+    "failed": "an order whose payment failed, or was refused",
+    "zero_price": "a line without a price",
+    "stock_correction": "a correction of the stock",
+    "unlinked_credit": "a credit that names no buyer",
+    "other_channel": "an order that another channel sold",
+    "merged": "a ticket that was merged with another one",
+    "deleted": "a ticket that was deleted, or is spam",
+    "unidentified": "a customer or a ticket without an id",
+}
+"""What each kind means."""
+
+OTHER_KINDS: Mapping[str, str] = {
+    "customer": "a customer",
+    "ticket": "a support ticket",
+    "superseded": "an older version of an order, or a record that a newer file has again",
+    "unreadable": "a record without an order, or whose day, quantity or amount cannot be read",
+    "broken": "a line with too few fields, or with too many and one of these faults",
+    "repeated_header": "the header again, between the records",
+    "not_used": "a line that the SQL of its layout makes no record of",
+    "joined": "a line of a file that has no records of its own: the SQL of other layouts reads it",
+}
+"""What a line can be beside the rules of a layout."""
+
+LANDS_IN: Mapping[str, str] = {
+    "sale": "transactions",
+    "return": "returns",
+    "customer": "customers",
+    "ticket": "support_tickets",
+    "unreadable": "quarantine",
+    "broken": "quarantine",
+}
+"""Where the records of a kind go; those of others are no lines of landing files."""
+
+
+def goes_to(kind: str) -> str:
+    """What becomes of the records of a kind, in a word or two."""
+    others = {"discount": "taken off an order", "joined": "other records"}
+    return LANDS_IN.get(kind) or others.get(kind, "left out")
+
 
 DateOrder = Literal["ymd", "mdy", "dmy", "unix", "excel"]
 """The order of year, month and day; or numbers: the seconds or milliseconds since 1970 in UTC, or the days of Excel."""
@@ -108,13 +194,43 @@ DateOrder = Literal["ymd", "mdy", "dmy", "unix", "excel"]
 QUERIES = "sources"
 """The folder beside ``sources.yaml`` with the SQL of layouts."""
 
+SCHEMA = f"{QUERIES}/schema.json"
+"""The JSON schema of ``sources.yaml``, for editors."""
+
 
 def _several(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-Columns = Annotated[tuple[str, ...], BeforeValidator(_several)]
+def _alone(columns: tuple[str, ...]) -> object:
+    return columns[0] if len(columns) == 1 else list(columns)
+
+
+Columns = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_several, json_schema_input_type=str | list[str]),
+    PlainSerializer(_alone, return_type=str | list[str]),
+]
 """One column, or several: the first that has a text in the record counts."""
+
+
+def _described(meanings: Mapping[str, str]) -> WithJsonSchema:
+    """A JSON schema of some words, each with its meaning."""
+    return WithJsonSchema(
+        {"oneOf": [{"const": word, "description": what} for word, what in meanings.items()]}
+    )
+
+
+_OF_FIELDS = WithJsonSchema(
+    {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            name: {"description": what, "type": ["string", "array"], "items": {"type": "string"}}
+            for name, what in FIELDS.items()
+        },
+    }
+)
 
 
 class Strict(BaseModel):
@@ -125,8 +241,8 @@ class Strict(BaseModel):
 class Kind(Strict):
     """A rule for what a record is: SQL that is true for it."""
 
-    kind: KindName = Field(alias="is")
-    when: str
+    kind: Annotated[KindName, _described(KINDS)] = Field(alias="is", description="what the record is")
+    when: str = Field(description="SQL that is true for the record")
 
 
 class Query(Strict):
@@ -207,10 +323,14 @@ class Layout(Strict):
         default=(), description="columns that the SQL names and the files lack: they are empty"
     )
     records: Annotated[
-        Query | None, BeforeValidator(_query), PlainSerializer(lambda found: found and found.name)
+        Query | None,
+        BeforeValidator(_query, json_schema_input_type=str | None),
+        PlainSerializer(lambda found: found and found.name),
     ] = Field(default=None, description="a file with SQL that makes the records; without it each line is one")
     table: Target = Field(default="orders", description="what the records are: orders, customers or tickets")
-    fields: Mapping[FieldName, Columns] = Field(default={}, description="the column of each field")
+    fields: Annotated[Mapping[FieldName, Columns], _OF_FIELDS] = Field(
+        default={}, description="the column of each field, or several: the first that has a text counts"
+    )
     date_order: DateOrder = Field(
         default="ymd",
         description="the order of year, month and day in dates: ymd, mdy or dmy; or numbers: unix or excel",
@@ -231,9 +351,18 @@ class Layout(Strict):
     kinds: tuple[Kind, ...] = Field(
         default=(),
         description="what a record is: the first rule whose SQL is true. It may use order_id, customer_id, product_id, "
-        "quantity, amount, and record['X'], the text of column X. Without one, a record with a negative quantity or "
-        "amount is a return, and any other a sale",
+        "quantity, unit_price, amount, day, and record['X'], the text of column X. Without one, a record with a "
+        "negative quantity or amount is a return, and any other a sale",
     )
+
+    @model_validator(mode="after")
+    def _has_what_is_needed(self) -> Self:
+        missing = [name for name in NEEDED_FIELDS[self.table] if name not in self.fields]
+        if self.table == "orders" and not {"unit_price", "line_total"} & set(self.fields):
+            missing.append("line_total")
+        if self.fields and missing:
+            raise ValueError(f"its fields lack {' and '.join(missing)}; name the column of each")
+        return self
 
 
 class Export(Strict):
@@ -241,7 +370,7 @@ class Export(Strict):
 
     preset: str | None = Field(default=None, description="the known export that the layouts are from")
     files: tuple[str, ...] = Field(description="paths or patterns, absolute or below the data folder")
-    layouts: tuple[Layout, ...]
+    layouts: tuple[Layout, ...] = Field(description="how the files are read, by their header")
 
 
 class Sources(Strict):
@@ -257,7 +386,7 @@ class Sources(Strict):
         description="a CSV file with the columns day, currency and rate: what one unit costs in the currency of the "
         "figures from that day on",
     )
-    exports: tuple[Export, ...]
+    exports: tuple[Export, ...] = Field(description="the exports, each of one system")
     databases: tuple[Database, ...] = Field(
         default=(), description="what is fetched from databases before the exports are read"
     )

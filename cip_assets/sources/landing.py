@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from cip_assets.sources.config import literal
+from cip_assets.sources.config import LANDS_IN, literal
 from cip_assets.storage.files import hash_file, replace_text
 
 FOLDER = "from_exports"
@@ -69,7 +69,7 @@ _MONTHLY: Mapping[str, tuple[str, str]] = {
         TRANSACTIONS,
         """
         own_id || '-' || place, own_id, named(customer_id), CASE WHEN customer_id IS NULL THEN 'true' ELSE 'false' END,
-        product_id, coalesce(greatest(1, round(quantity))::BIGINT::TEXT, quantity_text),
+        product_id, CASE WHEN quantity IS NULL THEN quantity_text ELSE greatest(1, round(quantity))::BIGINT::TEXT END,
         unit_price::TEXT, amount::TEXT, charged::TEXT, currency, original_amount::TEXT, payment_method,
         coalesce(day::TEXT, date_text), file, line
         """,
@@ -151,9 +151,9 @@ def write(connection: duckdb.DuckDBPyConnection, landing: Path) -> None:
         WHERE is_personal(customer_id) ORDER BY id
     """
     _write_csv(connection, landing / PEOPLE, "customer_id,known_as", people)
-    others = """
+    others = f"""
         SELECT file, line, kind, record_text FROM lines JOIN files USING (export, file_no)
-        WHERE kind NOT IN ('sale', 'return', 'customer', 'ticket', 'joined', 'unreadable', 'broken')
+        WHERE kind NOT IN ({", ".join(map(literal, [*LANDS_IN, "joined"]))})
         ORDER BY export, file_no, line
     """
     _write_csv(connection, landing / LEFT_OUT, "export_file,export_line,kind,record_text", others)

@@ -43,6 +43,12 @@ class _Fields:
             ]
             for name, columns in records.layout.fields.items()
         }
+        for name, found in self._columns.items():
+            if not found:
+                raise PlatformError(
+                    f"{FILE}: layout {self.layout.name}, field {name}: its records have no column "
+                    f"{' or '.join(records.layout.fields[name])}, only {', '.join(records.columns)}; correct the field"
+                )
 
     def has(self, name: FieldName) -> bool:
         return bool(self._columns.get(name))
@@ -101,7 +107,7 @@ def add(connection: duckdb.DuckDBPyConnection, export: int, records: Records) ->
     """Add the records of a layout to the table of what they are.
 
     Raises:
-        PlatformError: the SQL of a kind is wrong.
+        PlatformError: the SQL of a kind is wrong, or the records have no column of a field.
 
     """
     fields = _Fields(records)

@@ -27,8 +27,8 @@ FOLDER = "presets"
 class Ask(Strict):
     """A question that only the shop can answer, and what is taken without an answer."""
 
-    about: str
-    default: str
+    about: str = Field(description="what is asked")
+    default: str = Field(description="what is taken without an answer")
 
 
 class PresetLayout(Strict):
@@ -48,17 +48,19 @@ class PresetLayout(Strict):
     )
     is_optional: bool = Field(default=False, description="whether the export may come without such a file")
     records: str | None = Field(default=None, description="the file with SQL that makes the records")
-    table: Target = "orders"
-    fields: Mapping[FieldName, Columns] = {}
+    table: Target = Field(default="orders", description="what the records are: orders, customers or tickets")
+    fields: Mapping[FieldName, Columns] = Field(
+        default={}, description="the column of each field, or several: the first that has a text counts"
+    )
     date_order: DateOrder | None = Field(
         default=None, description="found in the contents, unless it is given"
     )
     decimal: Literal[".", ","] | None = Field(
         default=None, description="found in the contents, unless it is given"
     )
-    no_customer: tuple[str, ...] | None = None
-    notes: str | None = None
-    kinds: tuple[Kind, ...] = ()
+    no_customer: tuple[str, ...] | None = Field(default=None, description="as in sources.yaml")
+    notes: str | None = Field(default=None, description="as in sources.yaml")
+    kinds: tuple[Kind, ...] = Field(default=(), description="as in sources.yaml")
 
     def fits(self, header: Collection[str]) -> bool:
         """Whether files with this header are such files. Versions of an export differ in capital letters."""
@@ -69,8 +71,9 @@ class PresetLayout(Strict):
 class Preset(Strict):
     """A known export."""
 
-    layouts: tuple[PresetLayout, ...]
-    asks: tuple[Ask, ...] = ()
+    about: str = Field(description="the system, the name of the export there, and what a record is")
+    layouts: tuple[PresetLayout, ...] = Field(description="how each kind of file is read")
+    asks: tuple[Ask, ...] = Field(default=(), description="what the contents cannot tell")
     currency: str | None = Field(
         default=None, description="the currency of amounts with the sign $ alone, unless another is said"
     )

@@ -16,6 +16,12 @@ from cip_assets.sources.prepare import prepare
 from cip_assets.sources.presets import PresetLayout, layout_for
 from cip_assets.sources.values import NUMBERED, day, number
 
+ALL = "all"
+"""What a finding is about that holds for all fields."""
+
+QUESTION = "question"
+"""What a finding is about that only the shop can answer."""
+
 NAMES: Mapping[FieldName, str] = {
     "order_id": "orderid ordernumber orderno order invoiceno invoicenumber invoiceid invoice receiptno "
     "receiptid receipt bestellnummer bestellnr auftragsnummer auftragsnr rechnungsnummer rechnungsnr "
@@ -152,13 +158,13 @@ def propose(
     findings.append(found)
     if order is None:
         stops.append(f"{chosen['date']}: {found.why}; say which with --date-order dmy or --date-order mdy")
-    for name in (*NAMES, *ORDER_NAMES):
-        if name not in {finding.field for finding in findings}:
-            findings.append(_finding(name, chosen.get(name), rows))
     kinds, of_kinds = kinds_of(chosen, read, rows)
-    fields: dict[str, tuple[str, ...]] = {name: (column,) for name, column in chosen.items()}
+    fields: dict[FieldName, tuple[str, ...]] = {name: (column,) for name, column in chosen.items()}
     if people := _people(read, rows):
         fields["customer_id"] = people
+    for name in (*NAMES, *ORDER_NAMES):
+        if name not in {finding.field for finding in findings}:
+            findings.append(_finding(name, fields.get(name, ()), rows))
     layout = Layout.model_validate(
         {
             "name": records,
@@ -397,10 +403,10 @@ def _examples(column: str, rows: Rows) -> tuple[str, ...]:
     return tuple(dict.fromkeys(row[column] for row in rows if column in row))[:3]
 
 
-def _finding(name: str, column: str | None, rows: Rows) -> Finding:
-    if column is None:
+def _finding(name: str, columns: tuple[str, ...], rows: Rows) -> Finding:
+    if not columns:
         return Finding(name, (), "unknown", "no column has such a name")
-    return Finding(name, (column,), "chosen", "by its name", _examples(column, rows))
+    return Finding(name, columns, "chosen", "by its name", _examples(columns[0], rows))
 
 
 # --- numbers --------------------------------------------------------------------------------------------------
@@ -427,7 +433,8 @@ def _of_decimal(values: Sequence[str], decimal: str) -> Finding:
     if not clear and len(values) >= FEW and all((number(text, decimal) or 0) >= CENTS for text in values):
         why = "no amount has a decimal sign, so they may be cents: taken as whole"
         return Finding("decimal", (), "asked", why, tuple(values[:3]))
-    return Finding("decimal", (), "proved" if clear else "chosen", f"{decimal!r}", ())
+    ends = tuple(dict.fromkeys(value for value in values if decimal in value))[:3]
+    return Finding("decimal", (), "proved" if clear else "chosen", f"{decimal!r} is the decimal sign", ends)
 
 
 def _amounts(chosen: Chosen, rows: Rows, decimal: str) -> list[Finding]:

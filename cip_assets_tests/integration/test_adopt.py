@@ -194,3 +194,25 @@ def test_a_path_that_does_not_exist_is_named(tmp_path: Path, cip: Cip) -> None:
     code, _, errors = cip("adopt", str(tmp_path / "nowhere"))
     assert code == 1
     assert "nowhere does not exist; name a file or a folder with exports" in errors
+
+
+CASES = Path(__file__).resolve().parents[1] / "sources" / "cases"
+
+
+def test_amounts_of_several_currencies_are_not_added_up(cip: Cip) -> None:
+    code, printed, errors = cip("adopt", "--yes", str(CASES / "currency_column" / "in"))
+    assert code == 0, errors
+    assert "the amounts are in several currencies, and there are no rates" in printed
+    assert "Amount" not in printed
+    assert "no total of what buyers paid" not in printed  # it is there, in several currencies
+
+
+def test_files_that_are_read_together_are_named_and_questions_stand_together(cip: Cip) -> None:
+    code, printed, errors = cip("adopt", "--yes", str(CASES / "magento_tables" / "in"))
+    assert code == 0, errors
+    assert "sales_creditmemo.csv: read together with other files" in printed
+    first, *_, last = printed.partition("6 questions, with the answers that are taken (--yes):")[2].split(
+        "\n"
+    )[2:8]
+    assert first == "    1. the time zone of the shop (the tables have UTC): days as written, UTC"
+    assert last == "    6. cancelled orders that were refunded: left out with their refund"

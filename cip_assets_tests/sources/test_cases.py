@@ -15,6 +15,7 @@ import yaml
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.sources.adopt import Adopted, Answers, adopt
+from cip_assets.sources.config import KINDS, OTHER_KINDS
 from cip_assets.sources.convert import lines_of
 from cip_assets.sources.presets import presets
 from cip_assets.sources.reading.dialect import detect
@@ -118,6 +119,10 @@ def test_orders_that_do_not_count_are_left_out_by_their_kind(case: Case) -> None
 
 def test_every_order_that_says_what_was_paid_reconciles(case: Case) -> None:
     assert case.adopted.summary.unreconciled == ()
+
+
+def test_every_kind_is_in_the_reference(case: Case) -> None:
+    assert {kind.kind for kind in case.adopted.summary.kinds} <= {*KINDS, *OTHER_KINDS}
 
 
 def test_amounts_of_several_currencies_are_told_apart(case: Case) -> None:

@@ -113,6 +113,12 @@ def test_every_record_is_counted_once_by_its_kind(tmp_path: Path) -> None:
     assert products == ["P1,Tea,,,,", "P2,Pot,,,,"]
 
 
+def test_a_quantity_that_cannot_be_read_lands_as_it_is_written(tmp_path: Path) -> None:
+    put(tmp_path, "a.csv", "1,2024-01-05,ann,P1,Tea,two,3.50,Paid", "2,2024-01-06,ann,P1,Tea,0.4,3.50,Paid")
+    assert kinds(converted(tmp_path))["unreadable"][0] == 1
+    assert [line["quantity"] for line in landed(tmp_path, "transactions", "2024-01")] == ["two", "1"]
+
+
 def test_an_order_in_several_files_is_taken_from_the_newest_one(tmp_path: Path) -> None:
     put(tmp_path, "z_old.csv", "1,2024-01-05,ann,P1,Tea,2,3.50,", "2,2024-01-06,bob,P1,Tea,1,3.50,")
     put(

@@ -38,11 +38,12 @@ def rows(*lines: str, by: str = ",") -> str:
 def test_layouts_of_one_name_are_versions_of_a_file() -> None:
     preset = Preset.model_validate(
         {
+            "about": "Orders",
             "layouts": [
                 {"name": "a", "has": ["Old"]},
                 {"name": "a", "has": ["New"], "lacks": ["Date"]},
                 {"name": "b", "has": ["X"], "is_optional": True},
-            ]
+            ],
         }
     )
 
