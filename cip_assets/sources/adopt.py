@@ -34,7 +34,7 @@ from cip_assets.sources.reading.dialect import Dialect, detect
 from cip_assets.sources.reading.errors import UnreadableExport
 from cip_assets.sources.reading.members import Member, members, skipped
 from cip_assets.sources.reading.records import read
-from cip_assets.sources.recognize import ALL, QUESTION, column_for, known, propose
+from cip_assets.sources.recognize import ALL, QUESTION, column_for, known, missing, propose
 
 SAMPLE = 20_000
 """How many records of each header are looked at, about."""
@@ -232,7 +232,7 @@ def _take_others(found: _Found, groups: Sequence[_Group], data_dir: Path, answer
         taken = {layout.name for layout in (*_layouts_of(found, None), *layouts)}
         proposal = propose(group.header, group.rows, answers.date_order, _record_name(group, taken))
         if proposal is None:
-            found.left_aside.append(f"{group.names}: no order lines; {NEEDS}")
+            found.left_aside.append(f"{group.names}: no order lines: {missing(group.header, group.rows)}")
         elif (len(groups) > 1 or found.findings) and all(
             OTHER.search(member.name) for member, *_ in group.files
         ):
@@ -282,7 +282,7 @@ def _take_joined(
         ]
         mine += [orders, lines]
         found.findings[orders.names] = [
-            Finding("all", (), "asked", f"{lines.names} has its lines, {joined.why}")
+            Finding(ALL, (), "asked", f"{lines.names} has its lines, {joined.why}")
         ]
         found.findings[lines.names] = proposal.findings
         found.stops += [f"{lines.names}: {stop}" for stop in proposal.stops]

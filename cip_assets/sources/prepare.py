@@ -101,6 +101,9 @@ def _unnested(name: str, lines: str, elements: Elements, refunds: str | None, re
         )
     ]
     columns = [f"item ->> {literal('$.' + _path(key))} AS {_quoted('item.' + key)}" for key in keys]
+    for key, inner in _money(elements).items():
+        path = literal(f"$.{_path(key)}.{_path(inner)}")
+        columns.append(f"item ->> {path} AS {_quoted('item.' + key)}")
     less = [lines, *([refunds] if refunds else [])]
     amount = next((key for element in refunded for key in element if AMOUNT_KEY.search(key)), None)
     if refunds and amount:
@@ -121,6 +124,15 @@ def _unnested(name: str, lines: str, elements: Elements, refunds: str | None, re
         + ",\n  ".join(columns)
         + f"\nFROM (SELECT *, unnest(from_json({_quoted(lines)}, '[\"JSON\"]')) AS item FROM {_quoted(name)})"
     )
+
+
+def _money(elements: Elements) -> Mapping[str, str]:
+    """The keys of amounts that are objects, such as ``{"amount": "1.00", "currency": "EUR"}``, with that inside."""
+    found = {key: value for element in elements for key, value in element.items() if isinstance(value, dict)}
+    inner = {
+        key: next((name for name in value if AMOUNT_KEY.search(name)), None) for key, value in found.items()
+    }
+    return {key: name for key, name in inner.items() if name}
 
 
 def _filled(name: str, order: str, header: Sequence[str], once: Sequence[str]) -> str:

@@ -183,6 +183,24 @@ def propose(
     return Proposal(layout, (*checked, *of_kinds), tuple(stops))
 
 
+def missing(header: Sequence[str], rows: Rows) -> str:
+    """What a file without order lines lacks, in words."""
+    lacks = [
+        what
+        for what, names in NEEDED_FOR.items()
+        if not any(column_for(name, header, rows) for name in names)
+        and not ("date" in names and _dates(header, rows))
+    ]
+    return f"no column is {' and none '.join(lacks)}" if lacks else "its records are no lines of orders"
+
+
+NEEDED_FOR: Mapping[str, Sequence[FieldName]] = {
+    "an order id": ("order_id",),
+    "a day": ("date",),
+    "a price or an amount": ("unit_price", "line_total"),
+}
+
+
 def _with_others(finding: Finding, used: Collection[str], header: Sequence[str], rows: Rows) -> Finding:
     """A finding that is asked if another column, with other contents, has such a name too."""
     if finding.field not in NAMES or not finding.columns or finding.field in {"unit_price", "line_total"}:

@@ -239,3 +239,20 @@ def test_amounts_without_a_decimal_sign_may_be_cents(tmp_path: Path) -> None:
     )
     assert "they may be cents" in asked(adopted(tmp_path / "a", {"orders.csv": content}))
     assert "cents" not in asked(adopted(tmp_path / "b", {"orders.csv": content.replace("1099", "10.99")}))
+
+
+def test_amounts_may_be_objects_with_their_currency(tmp_path: Path) -> None:
+    line = '{"sku": "S1", "qty": 2, "unit_price": {"amount": "10.00", "currency": "EUR"}}'
+    total = '{"amount": "20.00", "currency": "EUR"}'
+    content = "".join(
+        f'{{"id": {n}, "created_at": "2024-01-13", "lines": [{line}], "total": {total}}}\n' for n in (1, 2, 3)
+    )
+    found = figures(adopted(tmp_path, {"orders.jsonl": content}))
+    assert (found["total_revenue"], found["currency"]) == ("60.00", "EUR")
+
+
+def test_a_file_that_is_refused_is_told_what_it_lacks(tmp_path: Path) -> None:
+    content = "Order,Amount in points,Place\n1,10,Berlin\n2,10,Bonn\n"
+    assert refusal(tmp_path, {"points.csv": content}).endswith(
+        "points.csv: no order lines: no column is a day and none a price or an amount"
+    )
