@@ -85,7 +85,7 @@ CREATE MACRO id(x) AS regexp_replace(regexp_replace(present(x), '^''', ''), '^(\
 CREATE MACRO person(x) AS CASE WHEN id(x) LIKE '%@%' THEN regexp_replace(lower(id(x)), '^mailto:', '') ELSE id(x) END;
 CREATE MACRO words(x) AS trim(regexp_replace(lower(id(x)), '[^\pL\pN]+', ' ', 'g'));
 CREATE MACRO is_nobody(x, nobody) AS words(x) IN nobody OR regexp_matches(words(x), '^0*$')
-  OR regexp_matches(lower(id(x)), '^(no[-_. ]?(e?-?mail|reply)|none|nobody|guest)[^@]*@');
+  OR regexp_matches(lower(id(x)), '^(no[-_. ]?(e?-?mail|reply)|none|nobody)@');
 """
 """``number`` takes the last of two different signs as the decimal sign, and a sign that is there twice as one between
 thousands. One sign before three digits may be either: it is the decimal sign if it is the export's. ``ymd`` also reads

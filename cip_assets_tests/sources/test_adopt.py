@@ -149,6 +149,11 @@ def test_guests_are_written_in_many_ways(tmp_path: Path, nobody: str) -> None:
     assert (found["buyers"], found["guest_orders"]) == ("2", "1")
 
 
+def test_an_address_that_only_begins_like_a_guests_is_a_buyer(tmp_path: Path) -> None:
+    content = "Order,Date,Email,Amount\n1,2024-01-13,guest.buyer@x.com,1.00\n2,2024-01-13,nonest@x.com,1.00\n"
+    assert figures(adopted(tmp_path, {"orders.csv": content}))["buyers"] == "2"
+
+
 def test_an_address_without_an_account_is_the_account_that_orders_have_with_it(tmp_path: Path) -> None:
     content = (
         "Order,Date,Customer ID,Email,SKU,Qty,Price\n1,2024-01-13,7,ann@x.com,S1,1,10.00\n"
