@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyspark.sql.functions as F
 from pyspark.sql import DataFrame
+from threadpoolctl import threadpool_limits
 
 from cip_assets.analytics.forecasting.maximum_likelihood import Floats
 from cip_assets.calc.exact import RATIO
@@ -43,6 +44,10 @@ ENOUGH_OF_EACH = 100
 FEWEST_IN_LEAF = 40
 FOLDS = 3
 MILLION = 10**6
+ONE_THREAD = {"limits": 1, "user_api": "openmp"}
+"""scikit-learn's threads wait for each other at every node of a tree, and spin until then: beside an engine that keeps
+the cores busy, training took 26 seconds of CPU with two threads and 1 with one. Their sums also depend on their number.
+"""
 
 Classifier = Any
 """A fitted classifier of scikit-learn; None if there was too little data to train on."""
@@ -107,9 +112,9 @@ def trained(buyers: DataFrame) -> Classifier:
         random_state=0,
     )
     # The sigmoid has two parameters and keeps the order of customers. The rows are in the order of a hash.
-    return CalibratedClassifierCV(learner, method="sigmoid", cv=FOLDS, ensemble=True).fit(
-        _without_empty(_matrix(table)), bought
-    )
+    calibrated = CalibratedClassifierCV(learner, method="sigmoid", cv=FOLDS, ensemble=True)
+    with threadpool_limits(**ONE_THREAD):
+        return calibrated.fit(_without_empty(_matrix(table)), bought)
 
 
 def with_challenger(buyers: DataFrame, classifier: Classifier, name: str) -> DataFrame:
@@ -118,13 +123,14 @@ def with_challenger(buyers: DataFrame, classifier: Classifier, name: str) -> Dat
         return buyers.withColumn(name, F.lit(None).cast(RATIO))
 
     def score(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            if not len(batch):
-                continue
-            probabilities = classifier.predict_proba(_matrix(pa.Table.from_batches([batch])))[:, 1]
-            yield batch.append_column(
-                "millionths", pa.array(np.rint(probabilities * MILLION).astype(np.int64))
-            )
+        with threadpool_limits(**ONE_THREAD):
+            for batch in batches:
+                if not len(batch):
+                    continue
+                probabilities = classifier.predict_proba(_matrix(pa.Table.from_batches([batch])))[:, 1]
+                yield batch.append_column(
+                    "millionths", pa.array(np.rint(probabilities * MILLION).astype(np.int64))
+                )
 
     schema = ", ".join(f"{field.name} {field.dataType.simpleString()}" for field in buyers.schema)
     scored = buyers.mapInArrow(score, f"{schema}, millionths bigint")
