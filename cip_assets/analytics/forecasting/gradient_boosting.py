@@ -86,6 +86,20 @@ def known(
     )
 
 
+def sample(buyers: DataFrame) -> DataFrame:
+    """Those of the known buyers that ``trained`` trains on; what else it needs to know need not be looked up of all.
+
+    Args:
+        buyers: known buyers, and orphans.
+
+    """
+    return _first_by_hash(buyers.where("NOT is_orphan"))
+
+
+def _first_by_hash(buyers: DataFrame) -> DataFrame:
+    return buyers.orderBy(F.md5("customer_id"), "customer_id").limit(MOST_TO_TRAIN_ON)
+
+
 def trained(buyers: DataFrame) -> Classifier:
     """A classifier of customers who buy in the window. Its probabilities are calibrated on customers that it was not
     trained on.
@@ -94,8 +108,7 @@ def trained(buyers: DataFrame) -> Classifier:
         buyers: the columns of ``KNOWN``, and ``came_days``, the actual purchase days in the window.
 
     """
-    sample = buyers.select("customer_id", *KNOWN, "came_days")
-    table = sample.orderBy(F.md5("customer_id"), "customer_id").limit(MOST_TO_TRAIN_ON).toArrow()
+    table = _first_by_hash(buyers.select("customer_id", *KNOWN, "came_days")).toArrow()
     bought = table["came_days"].to_numpy() > 0
     if min(bought.sum(), (~bought).sum()) < ENOUGH_OF_EACH:
         return None
