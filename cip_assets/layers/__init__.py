@@ -26,6 +26,7 @@ from cip_assets.layers.features.churn_model import churn_model
 from cip_assets.layers.features.clv import clv
 from cip_assets.layers.features.engagement import engagement
 from cip_assets.layers.features.past_predictions import past_predictions
+from cip_assets.layers.features.past_purchases import past_purchases
 from cip_assets.layers.features.population import population
 from cip_assets.layers.features.preferences import preferences
 from cip_assets.layers.features.purchase_model import purchase_model
@@ -56,6 +57,7 @@ _SOURCES = (customers, products, transactions, cleaned_returns, support_tickets,
 TABLES: Sequence[Table] = (
     population,
     purchases,
+    past_purchases,
     preferences,
     returns,
     support,

@@ -27,6 +27,7 @@ DEFINED = {key for check in CHECKS for key in check.check_keys}
 
 TOO_EARLY = {
     "features/past_predictions:contract",
+    "features/past_purchases:contract",
     "marts/model_backtest:contract",
     "marts/model_calibration:contract",
 }

@@ -1,6 +1,6 @@
 """The backtest: its figures by hand, its window, and the withholding of a model that fails."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,6 +11,7 @@ from cip_assets.config.rules import Rules
 from cip_assets.layers import SOURCE_TABLES, contract_of
 from cip_assets.layers.features.churn_model import churn_model
 from cip_assets.layers.features.past_predictions import past_predictions
+from cip_assets.layers.features.past_purchases import past_purchases
 from cip_assets.layers.marts.model_backtest import model_backtest
 from cip_assets.layers.marts.model_calibration import model_calibration
 from cip_assets_tests.layers.frames import Row, by_key, collected, frame_of
@@ -54,6 +55,7 @@ def transactions(spark: SparkSession):
             rows.append(
                 {
                     "transaction_id": f"{customer}{age}",
+                    "order_id": f"{customer}{age}",
                     "customer_id": customer,
                     "amount": Decimal("10.00"),
                     "transaction_date": day,
@@ -68,12 +70,16 @@ def customers(spark: SparkSession):
     return frame_of(spark, SOURCE_TABLES["customers"].cleaned.spark_schema, rows)
 
 
-def events(spark: SparkSession) -> dict[str, DataFrame]:
+def predicted_by(spark: SparkSession, as_of: date, rules: Rules) -> list[Row]:
+    """The past predictions of a day, from purchases alone."""
+    bought = past_purchases(
+        transactions=transactions(spark), customers=customers(spark), as_of=as_of, rules=rules
+    )
     nothing = {
         name: frame_of(spark, SOURCE_TABLES[name].cleaned.spark_schema, [])
         for name in ("returns", "support_tickets", "web_activity")
     }
-    return {"transactions": transactions(spark), "customers": customers(spark), **nothing}
+    return collected(past_predictions(past_purchases=bought, **nothing, as_of=as_of, rules=rules))
 
 
 def past(spark: SparkSession, rows: list[Row]) -> DataFrame:
@@ -84,7 +90,7 @@ def past(spark: SparkSession, rows: list[Row]) -> DataFrame:
 def test_predictions_for_buyers_are_compared_with_what_they_did_since(
     spark: SparkSession, rules: Rules
 ) -> None:
-    predictions = past(spark, collected(past_predictions(**events(spark), as_of=D, rules=rules)))
+    predictions = past(spark, predicted_by(spark, D, rules))
     found = by_key(collected(model_backtest(past_predictions=predictions, as_of=D)), ["model"])
     # Three customers are too few to train the challenger.
     assert set(found) == {"purchase_model", "recency", "carry_forward", "base_rate"}
@@ -106,9 +112,37 @@ def test_predictions_for_buyers_are_compared_with_what_they_did_since(
 
 
 @pytest.mark.engine
+def test_past_purchases_are_counted_in_the_windows_before_and_after_each_earlier_day(
+    spark: SparkSession, rules: Rules
+) -> None:
+    bought = past_purchases(
+        transactions=transactions(spark), customers=customers(spark), as_of=D, rules=rules
+    )
+    found = {
+        (row["customer_id"], (D - row["day"]).days): (
+            row["purchase_days"],
+            row["past_days"],
+            row["came_days"],
+        )
+        for row in collected(bought)
+    }
+    assert found == {
+        # Day 90: purchases on days 300 and 100, and 50 for one of them. Day 180: day 300 alone.
+        ("again", 90): (2, 1, 1),
+        ("left", 90): (2, 1, 0),
+        ("old", 90): (1, 0, 0),
+        ("again", 180): (1, 0, 1),
+        ("left", 180): (1, 0, 1),
+        ("old", 180): (1, 0, 0),
+    }
+    for row in collected(bought):
+        assert (row["past_spend"], row["came_spend"]) == (10 * row["past_days"], 10 * row["came_days"])
+
+
+@pytest.mark.engine
 def test_before_the_first_purchase_there_is_no_backtest(spark: SparkSession, rules: Rules) -> None:
     early = D - timedelta(days=250)
-    nothing = past(spark, collected(past_predictions(**events(spark), as_of=early, rules=rules)))
+    nothing = past(spark, predicted_by(spark, early, rules))
     assert nothing.count() == 0
     assert collected(model_backtest(past_predictions=nothing, as_of=early)) == []
     assert collected(model_calibration(past_predictions=nothing, as_of=early)) == []

@@ -443,13 +443,11 @@ def test_a_churn_window_counts_from_its_last_day_on(spark: SparkSession, rules: 
             name: frame_of(spark, contract_of("cleaned", name).spark_schema, rows)
             for name, rows in sources.items()
         }
-        bought = purchases(transactions=frames["transactions"], customers=frames["customers"], as_of=day)
         trends = kpi_trends(
             transactions=frames["transactions"],
             returns=frames["returns"],
             support_tickets=frames["support_tickets"],
             web_activity=frames["web_activity"],
-            purchases=bought,
             as_of=day,
             rules=rules,
         )
@@ -479,14 +477,11 @@ def february_churn(
         dated = [row | {"month": month_of(row[event_date])} for row in rows]
         return frame_of(spark, contract_of("cleaned", table).spark_schema, dated)
 
-    transactions = frame("transactions", bought)
-    nobody = frame_of(spark, contract_of("cleaned", "customers").spark_schema, [])
     trends = kpi_trends(
-        transactions=transactions,
+        transactions=frame("transactions", bought),
         returns=frame("returns", []),
         support_tickets=frame("support_tickets", []),
         web_activity=frame("web_activity", seen),
-        purchases=purchases(transactions=transactions, customers=nobody, as_of=D),
         as_of=D,
         rules=rules,
     )

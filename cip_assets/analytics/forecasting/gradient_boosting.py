@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyspark.sql.functions as F
 from pyspark.sql import DataFrame
+from threadpoolctl import threadpool_limits
 
 from cip_assets.analytics.forecasting.maximum_likelihood import Floats
 from cip_assets.calc.exact import RATIO
@@ -43,6 +44,10 @@ ENOUGH_OF_EACH = 100
 FEWEST_IN_LEAF = 40
 FOLDS = 3
 MILLION = 10**6
+ONE_THREAD = {"limits": 1, "user_api": "openmp"}
+"""scikit-learn's threads wait for each other at every node of a tree, and spin until then: beside an engine that keeps
+the cores busy, training took 26 seconds of CPU with two threads and 1 with one. Their sums also depend on their number.
+"""
 
 Classifier = Any
 """A fitted classifier of scikit-learn; None if there was too little data to train on."""
@@ -81,6 +86,20 @@ def known(
     )
 
 
+def sample(buyers: DataFrame) -> DataFrame:
+    """Those of the known buyers that ``trained`` trains on; what else it needs to know need not be looked up of all.
+
+    Args:
+        buyers: known buyers, and orphans.
+
+    """
+    return _first_by_hash(buyers.where("NOT is_orphan"))
+
+
+def _first_by_hash(buyers: DataFrame) -> DataFrame:
+    return buyers.orderBy(F.md5("customer_id"), "customer_id").limit(MOST_TO_TRAIN_ON)
+
+
 def trained(buyers: DataFrame) -> Classifier:
     """A classifier of customers who buy in the window. Its probabilities are calibrated on customers that it was not
     trained on.
@@ -89,8 +108,7 @@ def trained(buyers: DataFrame) -> Classifier:
         buyers: the columns of ``KNOWN``, and ``came_days``, the actual purchase days in the window.
 
     """
-    sample = buyers.select("customer_id", *KNOWN, "came_days")
-    table = sample.orderBy(F.md5("customer_id"), "customer_id").limit(MOST_TO_TRAIN_ON).toArrow()
+    table = _first_by_hash(buyers.select("customer_id", *KNOWN, "came_days")).toArrow()
     bought = table["came_days"].to_numpy() > 0
     if min(bought.sum(), (~bought).sum()) < ENOUGH_OF_EACH:
         return None
@@ -107,9 +125,9 @@ def trained(buyers: DataFrame) -> Classifier:
         random_state=0,
     )
     # The sigmoid has two parameters and keeps the order of customers. The rows are in the order of a hash.
-    return CalibratedClassifierCV(learner, method="sigmoid", cv=FOLDS, ensemble=True).fit(
-        _without_empty(_matrix(table)), bought
-    )
+    calibrated = CalibratedClassifierCV(learner, method="sigmoid", cv=FOLDS, ensemble=True)
+    with threadpool_limits(**ONE_THREAD):
+        return calibrated.fit(_without_empty(_matrix(table)), bought)
 
 
 def with_challenger(buyers: DataFrame, classifier: Classifier, name: str) -> DataFrame:
@@ -118,13 +136,14 @@ def with_challenger(buyers: DataFrame, classifier: Classifier, name: str) -> Dat
         return buyers.withColumn(name, F.lit(None).cast(RATIO))
 
     def score(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            if not len(batch):
-                continue
-            probabilities = classifier.predict_proba(_matrix(pa.Table.from_batches([batch])))[:, 1]
-            yield batch.append_column(
-                "millionths", pa.array(np.rint(probabilities * MILLION).astype(np.int64))
-            )
+        with threadpool_limits(**ONE_THREAD):
+            for batch in batches:
+                if not len(batch):
+                    continue
+                probabilities = classifier.predict_proba(_matrix(pa.Table.from_batches([batch])))[:, 1]
+                yield batch.append_column(
+                    "millionths", pa.array(np.rint(probabilities * MILLION).astype(np.int64))
+                )
 
     schema = ", ".join(f"{field.name} {field.dataType.simpleString()}" for field in buyers.schema)
     scored = buyers.mapInArrow(score, f"{schema}, millionths bigint")

@@ -36,6 +36,7 @@ REASON_SEPARATOR = "; "
 HERE = "_is_here"
 """Whether a line is one of those to judge, and not of another month."""
 
+RAGGED = ("ragged_text", "field_count", "header_field_count")
 PROVENANCE = ("source_file", "source_version", "source_line", "delivery_date", "month")
 
 
@@ -93,15 +94,25 @@ def judge(raw: DataFrame, source: SourceTable, rules: Rules, elsewhere: DataFram
 
 def _with_reasons(lines: DataFrame, source: SourceTable, rules: Rules) -> DataFrame:
     """The lines with their values in the types of the contract, and the reasons."""
+    text = F.struct(*(F.col(name) for name in source.texts)).alias("text")
+    typed = _with_values(lines, source, rules, HERE, *RAGGED, text)
+    # This shuffle halves the time on both engines, because without it they read every text again for each rule that
+    # uses its value.
+    typed = typed.repartition("month" if source.is_event else source.id_column)
+    is_ragged = F.col("ragged_text").isNotNull()
+    few = F.col("field_count") < F.col("header_field_count")
+    ragged = F.when(few, F.lit("row:too_few_fields")).otherwise(F.lit("row:too_many_fields"))
+    found = [F.when(is_ragged, ragged), *(F.when(~is_ragged, reason) for reason in _reasons(source))]
+    return typed.withColumn("reasons", F.concat_ws(REASON_SEPARATOR, *found))
+
+
+def _with_values(lines: DataFrame, source: SourceTable, rules: Rules, *others: Column | str) -> DataFrame:
+    """The values of the lines in the types of the contract, and other columns."""
     texts = {name: _present_text(name, source) for name in source.texts}
     values = {name: _typed(texts[name], name, source, rules) for name in source.texts}
     typed = lines.select(
         *(name for name in PROVENANCE if name in lines.columns),
-        "ragged_text",
-        "field_count",
-        "header_field_count",
-        HERE,
-        F.struct(*(F.col(name) for name in source.texts)).alias("text"),
+        *others,
         *(texts[name].isNotNull().alias(f"has_{name}") for name in source.texts),
         *(value.alias(name) for name, value in values.items()),
     )
@@ -110,14 +121,7 @@ def _with_reasons(lines: DataFrame, source: SourceTable, rules: Rules) -> DataFr
         typed = typed.withColumn(name, F.when(unread, F.col(name)).otherwise(default()))
     for name, expression in sorted(source.derived.items()):
         typed = typed.withColumn(name, expression())
-    # This shuffle halves the time on both engines, because without it they read every text again for each rule that
-    # uses its value. It is by month, so that a month is one file.
-    typed = typed.repartition("month" if source.is_event else source.id_column)
-    is_ragged = F.col("ragged_text").isNotNull()
-    few = F.col("field_count") < F.col("header_field_count")
-    ragged = F.when(few, F.lit("row:too_few_fields")).otherwise(F.lit("row:too_many_fields"))
-    found = [F.when(is_ragged, ragged), *(F.when(~is_ragged, reason) for reason in _reasons(source))]
-    return typed.withColumn("reasons", F.concat_ws(REASON_SEPARATOR, *found))
+    return typed
 
 
 def _by_id(lines: DataFrame, source: SourceTable) -> tuple[DataFrame, DataFrame]:
@@ -149,6 +153,25 @@ def rivals(raw: DataFrame, others: DataFrame, source: SourceTable) -> DataFrame 
 def cleaned_rows(judged: DataFrame, source: SourceTable) -> DataFrame:
     """The rows of the cleaned table. Grain and key: see its contract."""
     return judged.where("outcome = 'cleaned'").select(*source.cleaned.columns)
+
+
+def rows_not_kept_out(raw: DataFrame, kept_out: DataFrame, source: SourceTable, rules: Rules) -> DataFrame:
+    """The rows of the cleaned table, if it is known which of its lines are quarantined or superseded.
+
+    They are those of ``cleaned_rows``, without judging the lines a second time. The checks of the table show that none
+    of them breaks a rule or shares its id.
+
+    Args:
+        raw: the lines to clean.
+        kept_out: the rows of quarantine.
+        source: the table.
+        rules: vocabulary and fill values.
+
+    """
+    line = ["source_file", "source_line"]
+    good = raw.join(F.broadcast(kept_out.select(*line)), line, "left_anti")
+    rows = _with_values(good, source, rules).select(*source.cleaned.columns)
+    return rows.repartition("month") if source.is_event else rows
 
 
 def quarantine_rows(judged: DataFrame, source: SourceTable) -> DataFrame:

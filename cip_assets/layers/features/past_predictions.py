@@ -9,7 +9,7 @@ import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from pyspark.sql import Column, DataFrame
 
-from cip_assets.analytics.forecasting.gradient_boosting import known, trained, with_challenger
+from cip_assets.analytics.forecasting.gradient_boosting import known, sample, trained, with_challenger
 from cip_assets.analytics.forecasting.scores import (
     BASE_RATE,
     CARRY_FORWARD,
@@ -18,28 +18,26 @@ from cip_assets.analytics.forecasting.scores import (
     RECENCY,
 )
 from cip_assets.analytics.forecasting.scoring import predicted
-from cip_assets.calc.as_of import of_customers_until
-from cip_assets.calc.exact import MONEY, RATIO, total_money
+from cip_assets.calc.exact import RATIO
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import table
 from cip_assets.contracts.types import CustomerSnapshot, Money, Ratio
-from cip_assets.layers.cleaned.customers import Customers
 from cip_assets.layers.cleaned.returns import Returns
 from cip_assets.layers.cleaned.support_tickets import SupportTickets
-from cip_assets.layers.cleaned.transactions import Transactions
 from cip_assets.layers.cleaned.web_activity import WebActivity
 from cip_assets.layers.features.engagement import sessions
+from cip_assets.layers.features.past_purchases import PastPurchases
 from cip_assets.layers.features.purchase_model import purchase_model
-from cip_assets.layers.features.purchases import purchases
-from cip_assets.layers.features.returns import returns as customer_returns
+from cip_assets.layers.features.returns import totals
 from cip_assets.layers.features.support import support
 
 CERTAIN = 0.999
 """How certain carry-forward is that the last window repeats: less than 1, because of the log loss."""
 
-_BOUGHT = ("transactions.customer_id", "transaction_date", "amount")
-_ALL_EVENTS = (*_BOUGHT, "session_id", "ticket_id", "return_id")
+_HISTORY = ("first_purchase_date", "last_purchase_date", "purchase_days")
+_VALUES = (*_HISTORY, "paid_days", "paid_repeat_days", "mean_repeat_value")
+_KNOWN = (*_VALUES, "monetary_value", "came_days", "session_id", "ticket_id", "return_id")
 
 
 class PastPredictions(
@@ -55,24 +53,23 @@ class PastPredictions(
     """
 
     predicted_on: T.DateType = column(
-        "Prediction day: the snapshot day minus the churn window", *_BOUGHT, required=True
+        "Prediction day: the snapshot day minus the churn window", "day", required=True
     )
     window_days: T.IntegerType = column(
-        "Days from the prediction day to the snapshot day", *_BOUGHT, required=True, unit="days", ge=1
+        "Days from the prediction day to the snapshot day", "day", required=True, unit="days", ge=1
     )
     recency_days: T.IntegerType = column(
-        "Days since the last purchase, on the prediction day", *_BOUGHT, required=True, ge=0
+        "Days since the last purchase, on the prediction day", required=True, ge=0
     )
     tenure_days: T.IntegerType = column(
-        "Days since the first purchase, on the prediction day", *_BOUGHT, required=True, ge=0
+        "Days since the first purchase, on the prediction day", "first_purchase_date", required=True, ge=0
     )
-    purchase_days: T.LongType = column("Purchase days by the prediction day", *_BOUGHT, required=True, ge=1)
+    purchase_days: T.LongType = column("Purchase days by the prediction day", required=True, ge=1)
     monetary_value: Money = column(
-        "Spend by the prediction day; empty if an amount is unknown", *_BOUGHT, unit="currency", ge=0
+        "Spend by the prediction day; empty if an amount is unknown", unit="currency", ge=0
     )
     mean_repeat_value: Ratio = column(
         "Mean daily total of the paid days after the first purchase day, by the prediction day",
-        *_BOUGHT,
         unit="currency per paid day",
         ge=0,
     )
@@ -90,68 +87,65 @@ class PastPredictions(
     )
     total_returns: T.LongType = column("Returns by the prediction day", "return_id", required=True, ge=0)
     p_active: Ratio = column(
-        "Probability of a purchase in the window, by the purchase model", *_BOUGHT, required=True, ge=0, le=1
+        "Probability of a purchase in the window, by the purchase model", *_HISTORY, required=True, ge=0, le=1
     )
     expected_purchases_90: Ratio = column(
-        "Purchase days that the purchase model expected in 90 days", *_BOUGHT, required=True, ge=0
+        "Purchase days that the purchase model expected in 90 days", *_HISTORY, required=True, ge=0
     )
     expected_value: Money = column(
         "Value of a purchase day that the purchase model expected; empty if an amount of any buyer is unknown",
-        *_BOUGHT,
+        *_VALUES,
         unit="currency",
         ge=0,
     )
     past_days: T.LongType = column(
         "Purchase days in the window before the prediction day, carried forward as a baseline",
-        *_BOUGHT,
         required=True,
         ge=0,
     )
     past_spend: Money = column(
         "Spend in the window before the prediction day, carried forward as a baseline; empty if an amount is unknown",
-        *_BOUGHT,
         unit="currency",
         ge=0,
     )
     p_purchase_model: Ratio = column(
-        "Probability of a purchase, by the purchase model", *_BOUGHT, required=True, ge=0, le=1
+        "Probability of a purchase, by the purchase model", *_HISTORY, required=True, ge=0, le=1
     )
     p_challenger: Ratio = column(
         "Probability of a purchase, by the challenger; empty if there was too little data to train on",
-        *_ALL_EVENTS,
+        *_KNOWN,
         ge=0,
         le=1,
     )
     p_recency: Ratio = column(
         "Probability of a purchase, by recency alone: the share of buyers with a similar recency who bought again in "
         "the window before",
-        *_BOUGHT,
+        "recency_days",
+        "came_days",
         required=True,
         ge=0,
         le=1,
     )
     p_carry_forward: Ratio = column(
-        "Probability of a purchase if the window before repeats", *_BOUGHT, required=True, ge=0, le=1
+        "Probability of a purchase if the window before repeats", "past_days", required=True, ge=0, le=1
     )
     p_base_rate: Ratio = column(
         "Base rate: the share of all buyers who bought again in the window before",
-        *_BOUGHT,
+        "came_days",
         required=True,
         ge=0,
         le=1,
     )
-    came_days: T.LongType = column("Actual purchase days in the window", *_BOUGHT, required=True, ge=0)
+    came_days: T.LongType = column("Actual purchase days in the window", required=True, ge=0)
     came_spend: Money = column(
-        "Actual spend in the window; empty if an amount is unknown", *_BOUGHT, unit="currency", ge=0
+        "Actual spend in the window; empty if an amount is unknown", unit="currency", ge=0
     )
 
 
 @dataclass(frozen=True)
 class Events:
-    """The cleaned tables that the predictions and the actual figures come from."""
+    """The cleaned tables that show what else was known about a buyer."""
 
-    transactions: DataFrame
-    customers: DataFrame
     returns: DataFrame
     support_tickets: DataFrame
     web_activity: DataFrame
@@ -159,15 +153,13 @@ class Events:
 
 @table(
     PastPredictions,
-    transactions=Transactions,
-    customers=Customers,
+    past_purchases=PastPurchases,
     returns=Returns,
     support_tickets=SupportTickets,
     web_activity=WebActivity,
 )
 def past_predictions(
-    transactions: DataFrame,
-    customers: DataFrame,
+    past_purchases: DataFrame,
     returns: DataFrame,
     support_tickets: DataFrame,
     web_activity: DataFrame,
@@ -179,19 +171,13 @@ def past_predictions(
     There is no row if nobody had bought by then. The challenger has no probability if too few had bought one window
     earlier to train it.
     """
-    events = Events(transactions, customers, returns, support_tickets, web_activity)
+    events = Events(returns, support_tickets, web_activity)
     window = timedelta(days=rules.churn.window_days)
     day, before = as_of - window, as_of - 2 * window
-    buyers = _buyers(events, day, as_of, rules)
-    earlier = _buyers(events, before, day, rules)
-    classes = _by_recency(events, before, day)
-    past = _purchases_between(events, before, day).withColumnsRenamed(
-        {"came_days": "past_days", "came_spend": "past_spend"}
-    )
-    predictions = with_challenger(buyers, trained(earlier), f"p_{CHALLENGER}").join(
-        past, "customer_id", "left"
-    )
-    base, of_class = _rates(classes)
+    then, earlier = (past_purchases.where(F.col("day") == F.lit(each)) for each in (day, before))
+    learned = trained(_buyers(earlier, sample(earlier), events, before, rules))
+    predictions = with_challenger(_buyers(then, then, events, day, rules), learned, f"p_{CHALLENGER}")
+    base, of_class = _rates(_by_recency(earlier))
     probabilities = {
         PURCHASE_MODEL: F.col("p_active"),
         RECENCY: reduce(
@@ -206,57 +192,36 @@ def past_predictions(
     }
     for name, probability in probabilities.items():
         predictions = predictions.withColumn(f"p_{name}", probability)
-    nothing = F.lit(0).cast(MONEY)
-    return (
-        predictions.fillna(0, ["past_days", "came_days"])
-        .withColumn("came_spend", F.when(F.col("came_days") > 0, F.col("came_spend")).otherwise(nothing))
-        .withColumn("past_spend", F.when(F.col("past_days") > 0, F.col("past_spend")).otherwise(nothing))
-        .withColumn("predicted_on", F.lit(day))
-        .withColumn("window_days", F.lit(rules.churn.window_days))
+    return predictions.withColumn("predicted_on", F.lit(day)).withColumn(
+        "window_days", F.lit(rules.churn.window_days)
     )
 
 
-def _buyers(events: Events, day: date, until_day: date, rules: Rules) -> DataFrame:
-    """The known buyers of a day: what was known about them, the predictions of the purchase model, and their actual
-    purchases until another day.
+def _buyers(every: DataFrame, chosen: DataFrame, events: Events, day: date, rules: Rules) -> DataFrame:
+    """The chosen known buyers of a day: what was known about them, the predictions of the purchase model fitted on
+    every buyer, and their purchases in the windows before and after.
 
     Grain: one row per known buyer.
     """
-    bought = purchases(transactions=events.transactions, customers=events.customers, as_of=day)
-    model = purchase_model(purchases=bought, as_of=day, rules=rules)
+    model = purchase_model(purchases=every, as_of=day, rules=rules)
     buyers = known(
-        purchases=bought,
-        predictions=predicted(bought, model, day),
+        purchases=chosen,
+        predictions=predicted(chosen, model, day),
         engagement=sessions(events.web_activity, day, rules),
         support=support(support_tickets=events.support_tickets, as_of=day),
-        returns=customer_returns(returns=events.returns, transactions=events.transactions, as_of=day),
+        returns=totals(events.returns, day),
     )
-    return buyers.join(_purchases_between(events, day, until_day), "customer_id", "left").fillna(
-        {"came_days": 0}
+    return buyers.join(
+        chosen.select("customer_id", "past_days", "past_spend", "came_days", "came_spend"), "customer_id"
     )
 
 
-def _purchases_between(events: Events, after: date, until_day: date) -> DataFrame:
-    """Purchase days and spend of each customer after one day, up to and including another."""
+def _by_recency(purchases: DataFrame) -> DataFrame:
+    """The known buyers of a day (n) and those who bought again in the window after it (k), by recency class."""
     return (
-        of_customers_until(events.transactions, "transaction_date", until_day)
-        .where(F.col("transaction_date") > F.lit(after))
-        .groupBy("customer_id", "transaction_date")
-        .agg(total_money("amount").alias("amount"))
-        .groupBy("customer_id")
-        .agg(F.count("*").alias("came_days"), total_money("amount").alias("came_spend"))
-    )
-
-
-def _by_recency(events: Events, day: date, until_day: date) -> DataFrame:
-    """The known buyers of a day (n) and those who bought again by another day (k), by recency class."""
-    buyers = purchases(transactions=events.transactions, customers=events.customers, as_of=day).where(
-        "NOT is_orphan"
-    )
-    return (
-        buyers.join(_purchases_between(events, day, until_day), "customer_id", "left")
+        purchases.where("NOT is_orphan")
         .groupBy(_recency_class().alias("class"))
-        .agg(F.count("*").alias("n"), F.count("came_days").alias("k"))
+        .agg(F.count("*").alias("n"), F.count(F.when(F.col("came_days") > 0, 1)).alias("k"))
     )
 
 

@@ -51,7 +51,7 @@ def population(
     }
     seen = reduce(
         DataFrame.union, (until(events, day, as_of).select("customer_id") for day, events in dated.items())
-    ).distinct()
+    )
     ids = customers.select("customer_id", "signup_date")
     known = F.col("signup_date").isNull() | (F.col("signup_date") <= F.lit(as_of))
     early = ids.where(~known).join(seen, "customer_id", "left_semi")

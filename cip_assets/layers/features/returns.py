@@ -38,9 +38,6 @@ class CustomerReturns(
 @table(CustomerReturns, returns=Returns, transactions=Transactions)
 def returns(returns: DataFrame, transactions: DataFrame, as_of: date) -> DataFrame:
     known_returns = of_customers_until(returns, "return_date", as_of)
-    totals = known_returns.groupBy("customer_id").agg(
-        F.count("*").alias("total_returns"), total_money("amount").alias("returned_amount")
-    )
     bought = of_customers_until(transactions, "transaction_date", as_of)
 
     def returned_by(place: str) -> DataFrame:
@@ -55,4 +52,13 @@ def returns(returns: DataFrame, transactions: DataFrame, as_of: date) -> DataFra
         .groupBy("customer_id")
         .agg(F.count("*").alias("returned_orders"))
     )
-    return totals.join(returned, "customer_id", "left").fillna({"returned_orders": 0})
+    return totals(returns, as_of).join(returned, "customer_id", "left").fillna({"returned_orders": 0})
+
+
+def totals(returns: DataFrame, as_of: date) -> DataFrame:
+    """All columns except the returned orders, which need the order lines."""
+    return (
+        of_customers_until(returns, "return_date", as_of)
+        .groupBy("customer_id")
+        .agg(F.count("*").alias("total_returns"), total_money("amount").alias("returned_amount"))
+    )

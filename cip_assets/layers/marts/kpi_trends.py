@@ -5,12 +5,12 @@ from functools import reduce
 
 import pyspark.sql.functions as F
 import pyspark.sql.types as T
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame, Window
 
 from cip_assets.calc.as_of import is_over, month_grid, of_customers_until, until
 from cip_assets.calc.exact import ratio
 from cip_assets.calc.given import with_given
-from cip_assets.calc.ranking import bin_number, nearest_rank
+from cip_assets.calc.ranking import with_bin
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
@@ -19,12 +19,11 @@ from cip_assets.layers.cleaned.returns import Returns
 from cip_assets.layers.cleaned.support_tickets import SupportTickets
 from cip_assets.layers.cleaned.transactions import Transactions
 from cip_assets.layers.cleaned.web_activity import WebActivity
-from cip_assets.layers.features.purchases import Purchases
 
 QUARTILE_LIMITS = (25, 50, 75)
 QUARTILES = (1, 2, 3, 4)
 
-_RETURNING = ("transactions.customer_id", "month", "first_purchase_date")
+_RETURNING = ("transactions.customer_id", "month", "transaction_date")
 _ACTIVE = ("transactions.customer_id", "web_activity.customer_id")
 _CHURNED = ("transactions.customer_id", "month", "transaction_date", "session_id")
 
@@ -77,17 +76,18 @@ class KpiTrends(DaySnapshot, grain="one row per month and snapshot day", key=["m
     churn_rate_q4: Ratio = column("Churn rate of the highest engagement quartile", *_CHURNED, ge=0, le=1)
     new_buyers: T.LongType = column(
         "First-time buyers of the month; empty until the repeat window of all of them is over",
-        "first_purchase_date",
+        "transactions.customer_id",
+        "transaction_date",
         ge=0,
     )
     second_orders: T.LongType = column(
         "First-time buyers of the month who bought on another day within the repeat window",
-        "first_purchase_date",
+        "transactions.customer_id",
         "transaction_date",
         ge=0,
     )
     second_order_rate: Ratio = column(
-        "second_orders / new_buyers", "first_purchase_date", "transaction_date", ge=0, le=1
+        "second_orders / new_buyers", "transactions.customer_id", "transaction_date", ge=0, le=1
     )
 
 
@@ -98,53 +98,29 @@ class KpiTrends(DaySnapshot, grain="one row per month and snapshot day", key=["m
     returns=Returns,
     support_tickets=SupportTickets,
     web_activity=WebActivity,
-    purchases=Purchases,
 )
 def kpi_trends(
     transactions: DataFrame,
     returns: DataFrame,
     support_tickets: DataFrame,
     web_activity: DataFrame,
-    purchases: DataFrame,
     as_of: date,
     rules: Rules,
 ) -> DataFrame:
     sold = until(transactions, "transaction_date", as_of)
-    lines = sold.groupBy("month").agg(F.count("*").alias("order_lines"))
     bought = of_customers_until(transactions, "transaction_date", as_of)
-    starts = purchases.select(
-        "customer_id", F.trunc("first_purchase_date", "month").cast("date").alias("start")
-    )
-    buyer_months = bought.select("customer_id", "month").distinct()
-    buyers = (
-        buyer_months.join(starts, "customer_id")
-        .groupBy("month")
-        .agg(
-            F.count("*").alias("buyers"),
-            F.count(F.when(F.col("start") < F.col("month"), 1)).alias("returning_buyers"),
-        )
-    )
-    sessions = (
-        until(web_activity, "timestamp", as_of)
-        .groupBy("customer_id", "month")
-        .agg(F.count("*").alias("sessions"))
-    )
-    active = (
-        buyer_months.union(sessions.select("customer_id", "month"))
-        .distinct()
-        .groupBy("month")
-        .agg(F.count("*").alias("active_customers"))
-    )
-    returned = until(returns, "return_date", as_of).groupBy("month").agg(F.count("*").alias("returns"))
-    tickets = until(support_tickets, "opened_date", as_of).groupBy("month").agg(F.count("*").alias("tickets"))
-    churned = _churn_by_engagement(bought, buyer_months, sessions, as_of, rules)
-    second_orders = _second_orders(bought, purchases, as_of, rules)
-    visits = sessions.groupBy("month").agg(F.sum("sessions").cast("bigint").alias("sessions"))
-    parts = [lines, buyers, active, returned, tickets, visits, churned, second_orders]
+    returned = until(returns, "return_date", as_of)
+    opened = until(support_tickets, "opened_date", as_of)
+    visited = until(web_activity, "timestamp", as_of)
+    lines = sold.groupBy("month").agg(F.count("*").alias("order_lines"))
+    parts = [
+        lines,
+        returned.groupBy("month").agg(F.count("*").alias("returns")),
+        opened.groupBy("month").agg(F.count("*").alias("tickets")),
+        _of_customers(bought, visited, as_of, rules),
+    ]
     joined = reduce(lambda left, right: left.join(right, "month", "left"), parts, month_grid(lines, as_of))
-    given = with_given(
-        joined, returns=returned, tickets=tickets, sessions=sessions, orders=lines, buyers=buyer_months
-    )
+    given = with_given(joined, returns=returned, tickets=opened, sessions=visited, orders=sold, buyers=bought)
     for name, known in _ZERO_IF.items():
         given = given.withColumn(name, F.when(F.expr(known), F.coalesce(name, F.lit(0).cast("bigint"))))
     for rate in (f"churn_rate_q{quartile}" for quartile in QUARTILES):
@@ -154,69 +130,80 @@ def kpi_trends(
         .withColumn("repeat_rate", ratio("returning_buyers", "buyers"))
         .withColumn("return_ratio", ratio("returns", "order_lines"))
         .withColumn("complaints_per_100", ratio("100 * tickets", "active_customers"))
+        .withColumn("second_order_rate", ratio("second_orders", "new_buyers"))
     )
 
 
-def _second_orders(bought: DataFrame, purchases: DataFrame, as_of: date, rules: Rules) -> DataFrame:
-    """Share of each month's first-time buyers who bought on another day within the repeat window.
+def _of_customers(bought: DataFrame, visited: DataFrame, as_of: date, rules: Rules) -> DataFrame:
+    """What is counted of the customers of each month.
 
-    Grain: one row per month with first-time buyers whose repeat windows are all over by D.
+    The churn rates are those of the month's buyers, by quartile of their sessions in that month. Engagement is measured
+    in the month and churn in the window after it, so they do not overlap.
+    Grain: one row per month with a purchase or a session.
     """
-    within = rules.repeat.within_days
-    firsts = purchases.select("customer_id", "first_purchase_date").withColumn(
-        "month", F.trunc("first_purchase_date", "month").cast("date")
+    customers = _purchases_by_month(bought, rules).join(
+        visited.groupBy("customer_id", "month").agg(F.count("*").alias("sessions")),
+        ["customer_id", "month"],
+        "full",
     )
-    matured = firsts.where(F.date_add(F.last_day("month"), within) <= F.lit(as_of))
-    later = bought.select("customer_id", "transaction_date").distinct()
-    days = F.datediff("transaction_date", "first_purchase_date")
-    repeated = (
-        matured.join(later, "customer_id")
-        .where((days > 0) & (days <= within))
-        .select("customer_id")
-        .distinct()
-        .withColumn("again", F.lit(1))
-    )
-    counted = (
-        matured.join(repeated, "customer_id", "left")
-        .groupBy("month")
-        .agg(F.count("*").alias("new_buyers"), F.count("again").alias("second_orders"))
-    )
-    return counted.withColumn("second_order_rate", ratio("second_orders", "new_buyers"))
-
-
-def _churn_by_engagement(
-    bought: DataFrame, buyer_months: DataFrame, sessions: DataFrame, as_of: date, rules: Rules
-) -> DataFrame:
-    """Churn rate of each month's buyers, by quartile of their sessions in that month.
-
-    Engagement is measured in the month and churn in the window after it, so they do not overlap.
-    Grain: one row per month whose window is over, with ``churn_rate_q1`` to ``churn_rate_q4``.
-    """
-    window_end = F.date_add(F.last_day("month"), rules.churn.window_days)
-    cohort = buyer_months.where(window_end <= F.lit(as_of))
-    seen = cohort.join(sessions, ["customer_id", "month"], "left").fillna({"sessions": 0})
-    cuts = nearest_rank(seen, "sessions", QUARTILE_LIMITS, by=["month"])
-    purchase_days = bought.select(F.col("customer_id").alias("buyer"), "transaction_date").distinct()
-    bought_again = (
-        cohort.join(
-            purchase_days,
-            (F.col("customer_id") == F.col("buyer"))
-            & (F.col("transaction_date") > F.last_day("month"))
-            & (F.col("transaction_date") <= window_end),
-            "left_semi",
+    # Customers with as many sessions are counted together, so that their quartiles need no second pass.
+    alike = (
+        customers.fillna({"sessions": 0})
+        .groupBy("month", "sessions")
+        .agg(
+            F.count("*").alias("active_customers"),
+            F.count("is_first").alias("buyers"),
+            F.count(F.when(~F.col("is_first"), 1)).alias("returning_buyers"),
+            F.count(F.when(F.col("is_first"), 1)).alias("new_buyers"),
+            F.count(F.when(F.col("is_second_soon"), 1)).alias("second_orders"),
+            F.count(F.when(~F.col("is_back"), 1)).alias("churned"),
         )
-    ).withColumn("again", F.lit(1))
-    judged = (
-        seen.join(cuts, "month")
-        .join(bought_again, ["customer_id", "month"], "left")
-        .withColumn("quartile", bin_number("sessions", [f"p{p}" for p in QUARTILE_LIMITS]))
     )
-    counted = judged.groupBy("month").agg(
-        *(F.count(F.when(F.col("quartile") == q, 1)).alias(f"buyers_{q}") for q in QUARTILES),
+    ranked = with_bin(alike, "sessions", "buyers", QUARTILE_LIMITS, by=["month"])
+
+    def of_quartile(quartile: int, name: str) -> Column:
+        return F.sum(F.when(F.col("bin") == quartile, F.col(name)))
+
+    sums = ("active_customers", "buyers", "returning_buyers", "new_buyers", "second_orders")
+    counted = ranked.groupBy("month").agg(
+        *(F.sum(name).cast("bigint").alias(name) for name in sums),
+        F.sum(F.col("active_customers") * F.col("sessions")).cast("bigint").alias("sessions"),
+        *(of_quartile(q, name).alias(f"{name}_{q}") for q in QUARTILES for name in ("buyers", "churned")),
+    )
+    is_window_over = F.date_add(F.last_day("month"), rules.churn.window_days) <= F.lit(as_of)
+    are_repeats_over = F.date_add(F.last_day("month"), rules.repeat.within_days) <= F.lit(as_of)
+    has_new = are_repeats_over & (F.col("new_buyers") > 0)
+    return counted.select(
+        "month",
+        *sums[:3],
+        "sessions",
+        *(F.when(has_new, F.col(name)).alias(name) for name in sums[3:]),
         *(
-            F.count(F.when((F.col("quartile") == q) & F.col("again").isNull(), 1)).alias(f"churned_{q}")
+            F.when(is_window_over, ratio(f"churned_{q}", f"buyers_{q}")).alias(f"churn_rate_q{q}")
             for q in QUARTILES
         ),
     )
-    rates = (ratio(f"churned_{q}", f"buyers_{q}").alias(f"churn_rate_q{q}") for q in QUARTILES)
-    return counted.select("month", *rates)
+
+
+def _purchases_by_month(bought: DataFrame, rules: Rules) -> DataFrame:
+    """What each buyer did in and after a month.
+
+    Grain: one row per buyer and month with a purchase. ``is_first``: it is the buyer's first month. ``is_second_soon``:
+    it is, and they bought on another day within the repeat window of their first. ``is_back``: they bought within the
+    churn window after the month.
+    """
+    by_day = Window.partitionBy("customer_id").orderBy("transaction_date")
+    days = (
+        bought.select("customer_id", "month", "transaction_date")
+        .distinct()
+        .withColumn("is_first", F.row_number().over(by_day) == 1)
+        .withColumn("next", F.lead("transaction_date").over(by_day))
+    )
+    is_soon = F.date_add("transaction_date", rules.repeat.within_days) >= F.col("next")
+    after = F.col("next") > F.last_day("month")
+    in_window = F.col("next") <= F.date_add(F.last_day("month"), rules.churn.window_days)
+    return days.groupBy("customer_id", "month").agg(
+        F.max("is_first").alias("is_first"),
+        F.coalesce(F.max(F.col("is_first") & is_soon), F.lit(False)).alias("is_second_soon"),
+        F.coalesce(F.max(after & in_window), F.lit(False)).alias("is_back"),
+    )

@@ -11,10 +11,8 @@ from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
 from cip_assets.contracts.types import DaySnapshot, Ratio
-from cip_assets.layers.cleaned.customers import Customers
-from cip_assets.layers.cleaned.transactions import Transactions
+from cip_assets.layers.features.past_purchases import PastPurchases
 from cip_assets.layers.features.population import Population
-from cip_assets.layers.features.purchases import purchases
 from cip_assets.layers.features.rfm import rfm
 from cip_assets.layers.features.rfm_cut_points import rfm_cut_points
 from cip_assets.layers.features.segments import Segments
@@ -31,15 +29,15 @@ class SegmentMigration(
 
     from_segment: T.StringType = column(
         "Segment on the day `since`; 'Not yet a customer' for customers who signed up later",
-        "transactions.customer_id",
-        "transaction_date",
-        "amount",
+        "recency_days",
+        "frequency",
+        "monetary_value",
         "population.signup_date",
         required=True,
     )
     to_segment: T.StringType = column("Segment on the snapshot day", "rfm_segment", required=True)
     since: T.DateType = column(
-        "Earlier day: the snapshot day minus the churn window", "transaction_date", required=True
+        "Earlier day: the snapshot day minus the churn window", "past_purchases.day", required=True
     )
     customers: T.LongType = column(
         "Customers who moved from from_segment to to_segment", "customer_id", required=True, ge=1
@@ -51,19 +49,12 @@ class SegmentMigration(
 
 
 @csv_file(order_by=["from_segment", "to_segment"])
-@table(
-    SegmentMigration, segments=Segments, population=Population, transactions=Transactions, customers=Customers
-)
+@table(SegmentMigration, segments=Segments, population=Population, past_purchases=PastPurchases)
 def segment_migration(
-    segments: DataFrame,
-    customers: DataFrame,
-    transactions: DataFrame,
-    population: DataFrame,
-    as_of: date,
-    rules: Rules,
+    segments: DataFrame, population: DataFrame, past_purchases: DataFrame, as_of: date, rules: Rules
 ) -> DataFrame:
     before = as_of - timedelta(days=rules.churn.window_days)
-    then = purchases(transactions=transactions, customers=customers, as_of=before)
+    then = past_purchases.where(F.col("day") == F.lit(before))
     scored = rfm(
         purchases=then,
         rfm_cut_points=rfm_cut_points(purchases=then, as_of=before),

@@ -96,32 +96,49 @@ def clean_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> dg
         "backfill_policy": dg.BackfillPolicy.single_run(),
     }
 
+    def outcomes(
+        context: dg.AssetExecutionContext,
+        engine: EngineResource,
+        lake: LakeResource,
+        raw: DataFrame,
+        judged: DataFrame,
+    ) -> Iterator[dg.Output[DataFrame]]:
+        """The tables that the run selects. Once quarantine is written, cleaned is all other lines."""
+        selected = context.op_execution_context.selected_output_names
+        cleaned = judge.cleaned_rows(judged, source)
+        if "quarantine" in selected:
+            yield dg.Output(judge.quarantine_rows(judged, source), output_name="quarantine")
+            uri = lake.settings.table_uri("quarantine", source.name)
+            kept_out = delta.read(engine.spark_session, uri)
+            if source.is_event:
+                here = [date.fromisoformat(key) for key in context.partition_keys]
+                kept_out = kept_out.where(F.col("month").isin(here))
+            cleaned = judge.rows_not_kept_out(raw, kept_out, source, rules)
+        if "cleaned" in selected:
+            yield dg.Output(cleaned, output_name="cleaned")
+
     @dg.multi_asset(**declared)
     def events(
         context: dg.AssetExecutionContext, engine: EngineResource, lake: LakeResource, raw: DataFrame
     ) -> Iterator[dg.Output[DataFrame]]:
         elsewhere = _elsewhere(context, engine, lake, raw, source)
-        yield from _outcomes(context, judge.judge(raw, source, rules, elsewhere), source)
+        judged = judge.judge(raw, source, rules, elsewhere)
+        yield from outcomes(context, engine, lake, raw, judged)
 
     @dg.multi_asset(**declared)
     def deliveries_of(
-        context: dg.AssetExecutionContext, config: AcceptConfig, lake: LakeResource, raw: DataFrame
+        context: dg.AssetExecutionContext,
+        config: AcceptConfig,
+        engine: EngineResource,
+        lake: LakeResource,
+        raw: DataFrame,
     ) -> Iterator[dg.Output[DataFrame]]:
         judged = judge.judge(raw, source, rules)
         if not config.accept:
             deliveries.refuse_losses(lake.settings, source, raw, judged, rules.quality)
-        yield from _outcomes(context, judged, source)
+        yield from outcomes(context, engine, lake, raw, judged)
 
     return events if source.is_event else deliveries_of
-
-
-def _outcomes(
-    context: dg.AssetExecutionContext, judged: DataFrame, source: SourceTable
-) -> Iterator[dg.Output[DataFrame]]:
-    """The tables that the run selects."""
-    for name, rows in (("quarantine", judge.quarantine_rows), ("cleaned", judge.cleaned_rows)):
-        if name in context.op_execution_context.selected_output_names:
-            yield dg.Output(rows(judged, source), output_name=name)
 
 
 def _elsewhere(

@@ -80,28 +80,29 @@ def conservation(
         as_landed = as_cleaned = F.lit(0)
     all_lines, landed_amount = _lines_and_money(raw, as_landed)
     good, cleaned_amount = _lines_and_money(cleaned, as_cleaned)
-    by_outcome = {
-        outcome: _lines_and_money(quarantine.where(F.col("outcome") == outcome), as_landed)
-        for outcome in ("quarantined", "superseded")
+    kept_out = {
+        row["outcome"]: row for row in quarantine.groupBy("outcome").agg(*_counted(as_landed)).collect()
     }
     return Conservation(
         landed=landed,
         raw=all_lines,
         cleaned=good,
-        quarantined=by_outcome["quarantined"][0],
-        superseded=by_outcome["superseded"][0],
+        quarantined=kept_out["quarantined"]["lines"] if "quarantined" in kept_out else 0,
+        superseded=kept_out["superseded"]["lines"] if "superseded" in kept_out else 0,
         landed_amount=landed_amount,
         cleaned_amount=cleaned_amount,
-        kept_out_amount=sum((amount for _, amount in by_outcome.values()), Decimal(0)),
+        kept_out_amount=sum((row["amount"] for row in kept_out.values()), Decimal(0)),
     )
 
 
 def _lines_and_money(frame: DataFrame, amount: Column) -> tuple[int, Decimal]:
-    row = frame.agg(
-        F.count("*").alias("lines"),
-        F.coalesce(F.sum(amount), F.lit(0)).cast("decimal(38,2)").alias("amount"),
-    ).collect()[0]
+    row = frame.agg(*_counted(amount)).collect()[0]
     return row["lines"], Decimal(row["amount"])
+
+
+def _counted(amount: Column) -> Sequence[Column]:
+    money = F.coalesce(F.sum(amount), F.lit(0)).cast("decimal(38,2)")
+    return F.count("*").alias("lines"), money.alias("amount")
 
 
 def orphans(events: DataFrame, customers: DataFrame) -> tuple[int, int]:

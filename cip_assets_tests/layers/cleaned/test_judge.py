@@ -20,7 +20,14 @@ from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.config.rules import Rules
 from cip_assets.layers import SOURCE_TABLES
-from cip_assets.layers.cleaned.judge import cleaned_rows, judge, quarantine_rows, rivals, unknown_words
+from cip_assets.layers.cleaned.judge import (
+    cleaned_rows,
+    judge,
+    quarantine_rows,
+    rivals,
+    rows_not_kept_out,
+    unknown_words,
+)
 from cip_assets_tests.layers.frames import Row, collected, frame_of, types_of
 
 FEBRUARY, MARCH = date(2024, 2, 1), date(2024, 3, 1)
@@ -772,6 +779,12 @@ def test_every_line_has_one_outcome_in_any_order(
         assert row["amount"] >= 0
         assert row["transaction_date"].replace(day=1) == row["month"]
         assert None not in (row["transaction_id"], row["customer_id"], row["payment_method"])
+
+    # What is written to cleaned after quarantine is what the judgment says.
+    raw = frame_of(spark, source.raw.spark_schema, lines)
+    quarantine = frame_of(spark, source.quarantine.spark_schema, kept_out)
+    written = collected(rows_not_kept_out(raw, quarantine, source, rules))
+    assert sorted(written, key=place) == cleaned
 
     again = list(lines)
     chance.shuffle(again)
