@@ -56,7 +56,7 @@ def test_one_column_or_several(tmp_path: Path) -> None:
         (
             "date_order: ymd",
             "date_order: ydm",
-            r"exports\.0\.layouts\.0\.date_order: Input should be 'ymd', 'mdy' or 'dmy'",
+            r"exports\.0\.layouts\.0\.date_order: Input should be 'ymd', 'mdy', 'dmy', 'unix' or 'excel'",
         ),
         (
             "order_id: Order",
