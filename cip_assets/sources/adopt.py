@@ -103,6 +103,11 @@ class _Group:
         found = ([row.get(name) for row in _sample([file])] for file in self.files)
         return all(None not in values and len(set(values)) == len(values) for values in found)
 
+    @property
+    def is_beside(self) -> bool:
+        """Whether all names say that the files are others than those of orders."""
+        return all(OTHER.search(member.name) for member, *_ in self.files)
+
     @cached_property
     def rows(self) -> list[Mapping[str, str]]:
         return list(_sample(self.files))
@@ -229,13 +234,11 @@ def _take_others(found: _Found, groups: Sequence[_Group], data_dir: Path, answer
     mine: list[_Group] = []
     groups = _take_joined(found, layouts, mine, groups, answers)
     for group in sorted(groups, key=_has_products, reverse=True):
-        taken = {layout.name for layout in (*_layouts_of(found, None), *layouts)}
+        taken = _taken(found, layouts)
         proposal = propose(group.header, group.rows, answers.date_order, _record_name(group, taken))
         if proposal is None:
             found.left_aside.append(f"{group.names}: no order lines: {missing(group.header, group.rows)}")
-        elif (len(groups) > 1 or found.findings) and all(
-            OTHER.search(member.name) for member, *_ in group.files
-        ):
+        elif (len(groups) > 1 or found.findings) and group.is_beside:
             found.left_aside.append(
                 f"{group.names}: by its name no order lines; adopt it alone if it has them"
             )
@@ -253,8 +256,8 @@ def _take_others(found: _Found, groups: Sequence[_Group], data_dir: Path, answer
         if group not in mine and any(
             group.paths & other.paths for other in mine
         ):  # a sheet of the same workbook
-            taken = {layout.name for layout in (*_layouts_of(found, None), *layouts)}
-            layouts.append(Layout(name=_record_name(group, taken), header=tuple(group.header)))
+            name = _record_name(group, _taken(found, layouts))
+            layouts.append(Layout(name=name, header=tuple(group.header)))
     if mine:
         _add(found, None, mine, layouts, data_dir, answers)
 
@@ -263,11 +266,11 @@ def _take_joined(
     found: _Found, layouts: list[Layout], mine: list[_Group], groups: Sequence[_Group], answers: Answers
 ) -> Sequence[_Group]:
     """Add files of lines with the files of their orders, joined; returns the other groups."""
-    named = [group for group in groups if not all(OTHER.search(member.name) for member, *_ in group.files)]
+    named = [group for group in groups if not group.is_beside]
     for orders, lines in permutations(named, 2):
         if orders in mine or lines in mine:
             continue
-        taken = {layout.name for layout in (*_layouts_of(found, None), *layouts)}
+        taken = _taken(found, layouts)
         of_orders = Table(_record_name(orders, taken), orders.header, orders.rows)
         of_lines = Table(_record_name(lines, {*taken, of_orders.name}), lines.header, lines.rows)
         joined = join(of_orders, of_lines)
@@ -307,9 +310,10 @@ def _is_of_same_orders(group: _Group, other: _Group) -> bool:
     return is_same and not _has_products(group)
 
 
-def _layouts_of(found: _Found, preset: str | None) -> Sequence[Layout]:
-    """The layouts of the export of a preset, or of what no preset knows."""
-    return [layout for export in found.exports if export.preset == preset for layout in export.layouts]
+def _taken(found: _Found, layouts: Sequence[Layout]) -> set[str]:
+    """The names in SQL of the records that no preset knows."""
+    before = [layout for export in found.exports if export.preset is None for layout in export.layouts]
+    return {layout.name for layout in (*before, *layouts)}
 
 
 def _record_name(group: _Group, taken: Collection[str]) -> str:

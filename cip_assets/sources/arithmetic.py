@@ -8,9 +8,9 @@ from itertools import product
 from typing import Literal
 
 from cip_assets.sources.config import FieldName
+from cip_assets.sources.findings import Rows
 from cip_assets.sources.values import number
 
-Rows = Sequence[Mapping[str, str]]
 Columns = Callable[[FieldName], Sequence[str]]
 """The columns whose name and contents fit a field."""
 

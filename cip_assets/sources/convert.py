@@ -131,7 +131,7 @@ def _read_export(
     found, skipped = stage.stage(connection, number, export, data_dir, whole)
     for records in found:
         lines.add(connection, number, records)
-    tables = [f"staged_{number}_{place}" for place in range(len(export.layouts))]
+    tables = stage.tables_of(number, export)
     for table, layout in zip(tables, export.layouts, strict=True):
         made = [records.relation for records in found if table in records.staged]
         is_joined = not made and any(

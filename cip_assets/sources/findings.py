@@ -19,7 +19,7 @@ Chosen = dict[FieldName, str]
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found for a field: the columns, how sure that is, why, some values, and what else it could be."""
+    """What was found for a field: the columns, how sure that is, why, and some values."""
 
     field: str
     columns: tuple[str, ...]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cip_assets.sources.config import QUERIES, FieldName, Query
+from cip_assets.sources.config import QUERIES, FieldName, Query, quoted
 from cip_assets.sources.findings import Rows
 from cip_assets.sources.recognize import ITEM, column_for
 
@@ -83,17 +83,13 @@ def _are_lines(table: Table) -> bool:
 
 
 def _sql(orders: Table, key: str, lines: Table, own: str, items: Sequence[str]) -> str:
-    columns = "".join(f",\n  lines.{_quoted(name)} AS {_quoted(ITEM + name)}" for name in items)
-    others = "".join(f",\n  orders.{_quoted(name)}" for name in orders.header if name != key)
+    columns = "".join(f",\n  lines.{quoted(name)} AS {quoted(ITEM + name)}" for name in items)
+    others = "".join(f",\n  orders.{quoted(name)}" for name in orders.header if name != key)
     return (
         "-- Each line with what its order says, from the newest file that has the order.\n"
-        f"SELECT lines._file, lines._line, lines.{_quoted(own)} AS {_quoted(key)}{others}{columns}\n"
-        f"FROM {_quoted(lines.name)} AS lines LEFT JOIN (\n"
-        f"  FROM {_quoted(orders.name)}\n"
-        f"  QUALIFY row_number() OVER (PARTITION BY {_quoted(key)} ORDER BY _file DESC, _line DESC) = 1\n"
-        f") AS orders ON orders.{_quoted(key)} = lines.{_quoted(own)}\n"
+        f"SELECT lines._file, lines._line, lines.{quoted(own)} AS {quoted(key)}{others}{columns}\n"
+        f"FROM {quoted(lines.name)} AS lines LEFT JOIN (\n"
+        f"  FROM {quoted(orders.name)}\n"
+        f"  QUALIFY row_number() OVER (PARTITION BY {quoted(key)} ORDER BY _file DESC, _line DESC) = 1\n"
+        f") AS orders ON orders.{quoted(key)} = lines.{quoted(own)}\n"
     )
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -150,10 +150,7 @@ def write(connection: duckdb.DuckDBPyConnection, landing: Path) -> None:
           UNION SELECT customer_id FROM customers)
         WHERE is_personal(customer_id) ORDER BY id
     """
-    if _has_rows(connection, f"({people})"):
-        _write_csv(connection, landing / PEOPLE, "customer_id,known_as", people)
-    else:
-        (landing / PEOPLE).unlink(missing_ok=True)
+    _write_any(connection, landing / PEOPLE, "customer_id,known_as", people)
     others = f"""
         SELECT file, line, kind, record_text FROM lines JOIN files USING (export, file_no)
         WHERE kind NOT IN ({", ".join(map(literal, [*LANDS_IN, "joined"]))})
@@ -171,10 +168,15 @@ def _write_whole(
 ) -> None:
     """Write the rows of a query as the only file of a table, or none if there are no rows."""
     folder = landing / table / FOLDER
-    ((count,),) = connection.execute(f"SELECT count(*) FROM ({query})").fetchall()
-    _remove_others(
-        folder, {_write_csv(connection, folder / f"{table}.csv", header, query)} if count else set()
-    )
+    _remove_others(folder, _write_any(connection, folder / f"{table}.csv", header, query))
+
+
+def _write_any(connection: duckdb.DuckDBPyConnection, path: Path, header: str, query: str) -> set[Path]:
+    """Write the rows of a query, or remove the file if there are none."""
+    if _has_rows(connection, f"({query})"):
+        return {_write_csv(connection, path, header, query)}
+    path.unlink(missing_ok=True)
+    return set()
 
 
 def _write_csv(connection: duckdb.DuckDBPyConnection, path: Path, header: str, query: str) -> Path:

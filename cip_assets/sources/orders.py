@@ -254,6 +254,7 @@ def convert_currencies(connection: duckdb.DuckDBPyConnection, sources: Sources, 
     if is_one:
         _name(connection, code, "true")
     own = literal(sources.currency or code or "")
+    signs = ", ".join(map(literal, sorted(SIGNS)))
     for made, money, found_in in (
         ("sold", "charged", SOLD),
         ("returned", "refunded", "given_back"),
@@ -264,7 +265,7 @@ def convert_currencies(connection: duckdb.DuckDBPyConnection, sources: Sources, 
             SELECT * EXCLUDE (since, code, rate, factor)
               REPLACE (converted(amount, factor) AS amount,
                 CASE WHEN factor IS NULL THEN {money} ELSE converted({money}, factor) END AS {money},
-                CASE WHEN currency NOT IN ('$', 'kr') THEN currency END AS currency),
+                CASE WHEN currency NOT IN ({signs}) THEN currency END AS currency),
               CASE WHEN factor IS DISTINCT FROM 1 THEN amount END AS original_amount
             FROM (
               SELECT *, CASE WHEN {is_one} OR currency = {own} THEN 1 ELSE rate END AS factor

@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from cip_assets.sources import texts
 from cip_assets.sources.arithmetic import by_order
-from cip_assets.sources.config import QUERIES, Query, literal
+from cip_assets.sources.config import QUERIES, Query, literal, quoted
+from cip_assets.sources.findings import Rows
 
-Rows = Sequence[Mapping[str, str]]
 Elements = Sequence[Mapping[str, object]]
 LINE_KEYS = re.compile(r"qty|quantity|menge|anzahl|price|preis|amount", re.IGNORECASE)
 REFUND_LIST = re.compile(r"refund|return|credit|erstatt|retour", re.IGNORECASE)
@@ -100,10 +100,10 @@ def _unnested(name: str, lines: str, elements: Elements, refunds: str | None, re
             isinstance(element.get(key), dict | list) for element in elements if element.get(key) is not None
         )
     ]
-    columns = [f"item ->> {literal('$.' + _path(key))} AS {_quoted('item.' + key)}" for key in keys]
+    columns = [f"item ->> {literal('$.' + _path(key))} AS {quoted('item.' + key)}" for key in keys]
     for key, inner in _money(elements).items():
         path = literal(f"$.{_path(key)}.{_path(inner)}")
-        columns.append(f"item ->> {path} AS {_quoted('item.' + key)}")
+        columns.append(f"item ->> {path} AS {quoted('item.' + key)}")
     less = [lines, *([refunds] if refunds else [])]
     amount = next((key for element in refunded for key in element if AMOUNT_KEY.search(key)), None)
     if refunds and amount:
@@ -115,14 +115,14 @@ def _unnested(name: str, lines: str, elements: Elements, refunds: str | None, re
         )
         columns.append(
             f"(SELECT sum(number(refund ->> {literal('$.' + _path(amount))}, '.'))::TEXT\n"
-            f"    FROM (SELECT unnest(from_json({_quoted(refunds)}, '[\"JSON\"]')) AS refund) WHERE {done}) "
-            f"AS {_quoted(refunds + '.amount')}"
+            f"    FROM (SELECT unnest(from_json({quoted(refunds)}, '[\"JSON\"]')) AS refund) WHERE {done}) "
+            f"AS {quoted(refunds + '.amount')}"
         )
     return (
         f"-- Each element of {lines} is a record.\n"
-        f"SELECT * EXCLUDE (item, {', '.join(map(_quoted, less))}), _line AS _record,\n  "
+        f"SELECT * EXCLUDE (item, {', '.join(map(quoted, less))}), _line AS _record,\n  "
         + ",\n  ".join(columns)
-        + f"\nFROM (SELECT *, unnest(from_json({_quoted(lines)}, '[\"JSON\"]')) AS item FROM {_quoted(name)})"
+        + f"\nFROM (SELECT *, unnest(from_json({quoted(lines)}, '[\"JSON\"]')) AS item FROM {quoted(name)})"
     )
 
 
@@ -138,16 +138,16 @@ def _money(elements: Elements) -> Mapping[str, str]:
 def _filled(name: str, order: str, header: Sequence[str], once: Sequence[str]) -> str:
     """SQL that gives all records of an order what only its first one has."""
     columns = [
-        f"first_value({_quoted(column)} IGNORE NULLS) OVER whole AS {_quoted(column)}"
+        f"first_value({quoted(column)} IGNORE NULLS) OVER whole AS {quoted(column)}"
         if column in once
-        else _quoted(column)
+        else quoted(column)
         for column in header
     ]
     return (
         "-- What stands on the first record of an order only holds for all of its records.\n"
         "SELECT _file, _line,\n  "
         + ",\n  ".join(columns)
-        + f"\nFROM {_quoted(name)}\nWINDOW whole AS (PARTITION BY _file, {_quoted(order)} ORDER BY _line\n"
+        + f"\nFROM {quoted(name)}\nWINDOW whole AS (PARTITION BY _file, {quoted(order)} ORDER BY _line\n"
         "  ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)"
     )
 
@@ -165,7 +165,3 @@ def _on_first_record_only(order: str, header: Sequence[str], rows: Rows) -> list
 
 def _path(key: str) -> str:
     return '"' + key.replace('"', '\\"') + '"'
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Literal, cast, get_args
 
 from cip_assets.sources.arithmetic import by_order, is_of_order, prove
-from cip_assets.sources.config import NOBODY, DateOrder, FieldName, Layout
+from cip_assets.sources.config import NEEDED_FIELDS, NOBODY, DateOrder, FieldName, Layout
 from cip_assets.sources.findings import Chosen, Finding, Rows, State, is_date, plain
 from cip_assets.sources.kinds import kinds_of
 from cip_assets.sources.prepare import prepare
@@ -95,7 +95,7 @@ LINE_FIELDS: Sequence[FieldName] = (
     "discount",
     "refunded",
 )
-NEEDED: Sequence[FieldName] = ("order_id", "date")
+NEEDED = NEEDED_FIELDS["orders"]
 AMOUNTS: Sequence[FieldName] = ("unit_price", "line_total")
 MOST = 0.75
 """The share of the values that must fit: some may be broken."""
@@ -130,7 +130,7 @@ def propose(
     chosen: Chosen = {name: column for name in NAMES if (column := column_for(name, read, rows))}
     if "date" not in chosen and (dated := _dates(read, rows)):
         chosen["date"] = dated[0]
-    if any(name not in chosen for name in NEEDED) or not {"unit_price", "line_total"} & set(chosen):
+    if any(name not in chosen for name in NEEDED) or not set(AMOUNTS) & set(chosen):
         return None
     priced = [row[chosen[name]] for name in AMOUNTS if name in chosen for row in rows if chosen[name] in row]
     decimal = _decimal(priced)
@@ -157,7 +157,7 @@ def propose(
     order, found = _date_order(chosen["date"], rows, date_order)
     findings.append(found)
     if order is None:
-        stops.append(f"{chosen['date']}: {found.why}; say which with --date-order dmy or --date-order mdy")
+        stops.append(_which_order(found))
     kinds, of_kinds = kinds_of(chosen, read, rows)
     fields: dict[FieldName, tuple[str, ...]] = {name: (column,) for name, column in chosen.items()}
     if people := _people(read, rows):
@@ -197,13 +197,13 @@ def missing(header: Sequence[str], rows: Rows) -> str:
 NEEDED_FOR: Mapping[str, Sequence[FieldName]] = {
     "an order id": ("order_id",),
     "a day": ("date",),
-    "a price or an amount": ("unit_price", "line_total"),
+    "a price or an amount": AMOUNTS,
 }
 
 
 def _with_others(finding: Finding, used: Collection[str], header: Sequence[str], rows: Rows) -> Finding:
     """A finding that is asked if another column, with other contents, has such a name too."""
-    if finding.field not in NAMES or not finding.columns or finding.field in {"unit_price", "line_total"}:
+    if finding.field not in NAMES or not finding.columns or finding.field in AMOUNTS:
         return finding
     first = finding.columns[0]
     others = [
@@ -292,11 +292,9 @@ def _refunds(chosen: Chosen, header: Sequence[str], rows: Rows) -> Chosen:
 
 def _is_repeated(chosen: Chosen, rows: Rows) -> bool:
     """Whether all records of an order have the same amount, in several orders with several records."""
-    amounts: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        if chosen["order_id"] in row and chosen["line_total"] in row:
-            amounts[row[chosen["order_id"]]].append(row[chosen["line_total"]])
-    long = [found for found in amounts.values() if len(found) > 1]
+    total = chosen["line_total"]
+    orders = by_order([chosen["order_id"]], [row for row in rows if total in row])
+    long = [[row[total] for row in found] for found in orders if len(found) > 1]
     return len(long) > 1 and all(len(set(found)) == 1 for found in long)
 
 
@@ -316,8 +314,8 @@ def known(
         order, found = _date_order(dated[0], rows, answer)
         findings.insert(0, found)
         if order is None:
-            stops.append(f"{dated[0]}: {found.why}; say which with --date-order dmy or --date-order mdy")
-    amounts: tuple[FieldName, ...] = ("unit_price", "line_total", "charged")
+            stops.append(_which_order(found))
+    amounts: tuple[FieldName, ...] = (*AMOUNTS, "charged")
     priced = [column for key in amounts for column in own.fields.get(key, ())]
     decimal = own.decimal or _decimal([row[column] for column in priced for row in rows if column in row])
     return Proposal(layout_for(name, own, header, order or "ymd", decimal), findings, stops)
@@ -527,6 +525,11 @@ def _discounts(chosen: Chosen, amount: str, rows: Rows, decimal: str) -> list[Fi
 
 
 # --- dates ----------------------------------------------------------------------------------------------------
+
+
+def _which_order(found: Finding) -> str:
+    """The question that only a person can answer, if the values allow several orders."""
+    return f"{found.columns[0]}: {found.why}; say which with --date-order dmy or --date-order mdy"
 
 
 def _date_order(column: str, rows: Rows, answer: DateOrder | None) -> tuple[DateOrder | None, Finding]:

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.sources.config import FILE, Export, Layout, Query, files_of
+from cip_assets.sources.config import FILE, Export, Layout, Query, files_of, quoted
 from cip_assets.sources.databases.database import fetch_number, pattern_of
 from cip_assets.sources.reading.dialect import Dialect, detect
 from cip_assets.sources.reading.errors import UnreadableExport
@@ -57,7 +57,7 @@ def stage(
         PlatformError: a file cannot be read, no layout has its header, or the SQL of a layout is wrong.
 
     """
-    tables = [f"staged_{number}_{place}" for place in range(len(export.layouts))]
+    tables = tables_of(number, export)
     for table, layout in zip(tables, export.layouts, strict=True):
         columns = ", ".join(f"{name} TEXT" for name in [*_places(layout).values(), "record_text", "problem"])
         connection.execute(f"CREATE TABLE {table} (file_no INT, line BIGINT, {columns})")
@@ -91,6 +91,11 @@ def stage(
         except UnreadableExport as error:
             raise PlatformError(str(error)) from error
     return list(_records(connection, number, export, tables)), skipped
+
+
+def tables_of(number: int, export: Export) -> list[str]:
+    """The table with the lines of the files of each layout."""
+    return [f"staged_{number}_{place}" for place in range(len(export.layouts))]
 
 
 def _delivered(path: Path) -> str:
@@ -157,13 +162,13 @@ def _records(
         by_name[layout.name].append((table, layout))
     for name, members_of in by_name.items():
         texts = [_texts(table, layout) for table, layout in members_of]
-        connection.execute(f"CREATE VIEW texts.{_quoted(name)} AS {' UNION ALL BY NAME '.join(texts)}")
+        connection.execute(f"CREATE VIEW texts.{quoted(name)} AS {' UNION ALL BY NAME '.join(texts)}")
     for place, members_of in enumerate(by_name.values()):
         query = next((layout.records for _, layout in members_of if layout.records), None)
         if query:
             made = f"records_{number}_{place}"
             names = _run(connection, made, query)
-            columns = {name: f"{_quoted(name)}::TEXT" for name in names if name != "_record"}
+            columns = {name: f"{quoted(name)}::TEXT" for name in names if name != "_record"}
             staged = [table for table, _ in members_of]
             yield Records(members_of[0][1], made, columns, staged, has_orders="_record" in names)
         else:
@@ -171,7 +176,7 @@ def _records(
                 if layout.fields:
                     yield Records(layout, table, _places(layout), [table])
     for name in by_name:
-        connection.execute(f"DROP VIEW texts.{_quoted(name)}")
+        connection.execute(f"DROP VIEW texts.{quoted(name)}")
 
 
 USABLE = "problem IS NULL OR problem = 'too_many_fields'"
@@ -184,8 +189,8 @@ def _texts(table: str, layout: Layout) -> str:
     columns = ["file_no AS _file", "line AS _line"]
     for name, place in _places(layout).items():
         count = seen[name.lower()] = seen.get(name.lower(), 0) + 1
-        columns.append(f"present({place}) AS {_quoted(name if count == 1 else f'{name}_{count}')}")
-    columns += [f"NULL::TEXT AS {_quoted(name)}" for name in layout.absent]
+        columns.append(f"present({place}) AS {quoted(name if count == 1 else f'{name}_{count}')}")
+    columns += [f"NULL::TEXT AS {quoted(name)}" for name in layout.absent]
     return f"SELECT {', '.join(columns)} FROM {table} WHERE {USABLE}"
 
 
@@ -214,7 +219,3 @@ def _run(connection: duckdb.DuckDBPyConnection, table: str, query: Query) -> lis
     for old, new in (("_file", "file_no"), ("_line", "line")):
         connection.execute(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}")
     return [name for name in names if name not in {"_file", "_line"}]
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

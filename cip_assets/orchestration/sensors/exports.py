@@ -82,10 +82,8 @@ def next_scan(
 
 
 def _last_scan(settings: Settings) -> float:
-    uri = settings.table_uri("landing", "manifest")
-    if not delta.exists(uri):
-        return 0.0
-    return next(delta.history(delta.open_table(uri), 1)).timestamp.timestamp()
+    commit = next(delta.commits(settings.table_uri("landing", "manifest"), 1), None)
+    return commit.timestamp.timestamp() if commit else 0.0
 
 
 def export_sensor(graph: Graph, jobs: Mapping[str, Any]) -> dg.SensorDefinition:
