@@ -341,6 +341,10 @@ class Layout(Strict):
     decimal: Literal[".", ","] = Field(
         default=".", description="the decimal sign of amounts that could be read in two ways"
     )
+    currency: str | None = Field(
+        default=None,
+        description="the currency of amounts that name none, if the name of their column says it",
+    )
     no_customer: tuple[str, ...] = Field(
         default=NOBODY,
         description="texts that are no customer, whatever their case and signs: the order is a guest's",

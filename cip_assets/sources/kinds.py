@@ -10,7 +10,7 @@ Words = Sequence[tuple[str, KindName]]
 """Patterns of values, the first that fits counts."""
 
 STATUS = re.compile(
-    r"stat(us|e)$|status|cancel|storn|void|delet|gelösch|zustand|état$|estado$|^(remark|bemerkung)$"
+    r"stat(us|e)$|status|statut$|cancel|storn|void|delet|gelosch|zustand|etat$|estado$|stato$|situacao$|^(remark|bemerkung)$"
     r"|^(transaction|line|record|document|doc|order|invoice|receipt|entry|voucher)?type$|^typ$"
     r"|^(beleg|vorgangs|dokument|buchungs|auftrags|rechnungs)(art|typ)$"
 )
@@ -26,7 +26,7 @@ NO_STATUS = re.compile(
 
 FLAGS: Words = (
     (r"^(is)?(test|sandbox)(mode|order)?$", "test"),
-    (r"delet|removed|gelösch", "deleted"),
+    (r"delet|removed|gelosch", "deleted"),
     (r"cancel|storn|void|annul", "cancelled"),
 )
 """Names of columns that say yes or no."""
@@ -41,14 +41,14 @@ FEW_VALUES = 20
 
 UNPAID = (
     r"pending|on.?hold|await|unpaid|not.{0,6}paid|(un|nicht )bezahlt|ausstehend|outstanding|incomplete|abandon"
-    r"|offene? zahlung|zahlung offen|en attente|pendient|in attesa|in afwachting|impay"
+    r"|offene? zahlung|zahlung offen|^wart|en attente|en espera|pend[ei]|aguardando|in attesa|in afwachting|impay"
     r"|^(offen|open|new|draft|entwurf|brouillon|borrador|quote|quotation|estimate|angebot|devis)$"
 )
 FAILED = (
     r"fail|declin|unsuccess|rejected|denied|^error|fehlgeschlag|abgelehnt|échou|échec|fallid|fallit|mislukt"
 )
 STATUS_WORDS: Words = (
-    (r"cancel|storn|an+ul|^void|отмен", "cancelled"),
+    (r"cancel|storn|an+ul|^void|avbr[iu]|отмен", "cancelled"),
     (r"^(deleted|trash|gelöscht|supprim|eliminad)", "deleted"),
     (UNPAID, "awaiting_payment"),
     (FAILED, "failed"),
@@ -64,7 +64,7 @@ DOCUMENTS: Words = (
     ),
 )
 PLAIN_WORDS = re.compile(
-    r"cancell?ed|storno|storniert|annul\w+|refund(ed)?|return(ed)?|credit (note|memo)|gutschrift|retoure|avoir",
+    r"cancel\w+|storno|storniert|\w*annul\w+|refund(ed)?|return(ed)?|credit (note|memo)|gutschrift|retoure|avoir",
     re.IGNORECASE,
 )
 """Values that only a column has which says what a record is."""
@@ -82,7 +82,9 @@ DOUBT = re.compile(
 )
 """Values that say so of something else, or not of all."""
 
-TOTAL_WORDS = re.compile(r"(grand |sub)?(total|sum)s?|(zwischen|gesamt)?summe|gesamt", re.IGNORECASE)
+TOTAL_WORDS = re.compile(
+    r"(grand |sub)?(total|sum)s?|(zwischen|gesamt)?summe|gesamt|totale|totaal|summa", re.IGNORECASE
+)
 SHIPPING = (
     r"^((standard|express|free|economy|next day) )?(shipping|postage|delivery)|^(versand|porto)|\bversand(kosten)?$"
     r"|^frais de (port|livraison)|^p ?(&|und|and) ?p$|^gastos de env|^spese di spedizione|^verzendkosten"

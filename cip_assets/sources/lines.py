@@ -98,9 +98,10 @@ class _Fields:
         return f"is_nobody({column}, [{words}])"
 
     def currency(self) -> str:
-        """The currency's code: from its own column, else from the sign in the amount."""
+        """The currency's code: from its own column, else from the sign in the amount, else that of the layout."""
         amount = self.text("line_total" if self.has("line_total") else "unit_price")
-        return f"coalesce(currency(upper({self.text('currency')})), currency({amount}))"
+        own = literal(self.layout.currency) if self.layout.currency else "NULL"
+        return f"coalesce(currency(upper({self.text('currency')})), currency({amount}), {own})"
 
 
 def add(connection: duckdb.DuckDBPyConnection, export: int, records: Records) -> None:

@@ -5,12 +5,22 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import cache
 from itertools import pairwise
 from typing import Literal, cast, get_args
 
 from cip_assets.sources.arithmetic import by_order, is_of_order, prove
 from cip_assets.sources.config import NEEDED_FIELDS, NOBODY, DateOrder, FieldName, Layout
-from cip_assets.sources.findings import Chosen, Finding, Rows, State, is_date, plain
+from cip_assets.sources.findings import (
+    Chosen,
+    Finding,
+    Rows,
+    State,
+    currency_named,
+    is_date,
+    plain,
+    unqualified,
+)
 from cip_assets.sources.kinds import kinds_of
 from cip_assets.sources.prepare import prepare
 from cip_assets.sources.presets import PresetLayout, layout_for
@@ -25,46 +35,49 @@ QUESTION = "question"
 NAMES: Mapping[FieldName, str] = {
     "order_id": "orderid ordernumber orderno order invoiceno invoicenumber invoiceid invoice receiptno "
     "receiptid receipt bestellnummer bestellnr auftragsnummer auftragsnr rechnungsnummer rechnungsnr "
-    "belegnummer belegnr incrementid amazonorderid saleid documentno documentnumber ordername ncommande "
-    "nocommande numérodecommande commande numeroordine ordine pedido númerodepedido nºpedido bestelnummer "
-    "ordernummer factuurnummer transactionid id name",
-    "customer_id": "customeremail buyeremail billingemail email emailaddress mail emailrechnung customerid "
-    "customerno customernumber kundennummer kundennr customer kunde buyerid buyer clientid userid client "
-    "cliente klant klantnummer",
+    "belegnummer belegnr bonnummer bonnr incrementid amazonorderid saleid documentno documentnumber ordername "
+    "nocommande numerocommande commande nofacture numerofacture facture numeroordine ordine numerofattura "
+    "fattura pedido numeropedido nopedido encomenda numeroencomenda factura numerofactura bestelnummer "
+    "ordernummer factuurnummer ordrenummer transactionid id name",
+    "customer_id": "customeremail buyeremail billingemail email emailaddress mail emailrechnung emailclient "
+    "emailcliente customerid customerno customernumber kundennummer kundennr noclient numeroclient codeclient "
+    "codicecliente nocliente numerocliente codigocliente klantnummer kundnummer customer kunde buyerid "
+    "buyer clientid userid client cliente klant "
+    "customername kundenname clientname buyername billingname nomclient nomecliente nombrecliente klantnaam",
     "product_id": "stockcode sku productid productcode itemsku itemid asin articleno artikelnummer artikelnr "
-    "lineitemsku referencia référence reference codice codicearticolo product item artikel article articolo "
-    "artículo articulo produit producto prodotto",
+    "lineitemsku referencia reference codearticle codicearticolo codigoarticulo codigoproducto codigoproduto "
+    "varenummer product item artikel article articolo articulo produit producto prodotto produto",
     "product_name": "description productname itemname title producttitle lineitemname artikelname bezeichnung "
-    "désignation descripción descrizione omschrijving product item artikel article articolo artículo articulo "
-    "produit producto prodotto",
+    "designation descripcion descrizione descricao omschrijving benamning product item artikel article "
+    "articolo articulo produit producto prodotto produto",
     "category": "category productcategory kategorie",
-    "quantity": "quantity qty lineitemquantity itemquantity menge anzahl units qtyordered quantité qté "
-    "cantidad quantità quantita aantal netitemssold itemssold",
+    "quantity": "quantity qty lineitemquantity itemquantity menge anzahl units qtyordered quantite qte "
+    "cantidad quantita quantidade aantal antal netitemssold itemssold",
     "unit_price": "unitprice price itemprice lineitemprice einzelpreis stückpreis preis artikelpreis "
-    "prixunitaire prix precio preciounitario prezzo prezzounitario prijs stukprijs",
+    "prixunitaire prix precio preciounitario prezzo prezzounitario prijs stukprijs preco precounitario pris",
     "line_total": "linetotal lineamount itemtotal rowtotal netsales netamount nettobetrag netto total amount "
-    "sales gesamtpreis gesamt betrag totalprice value umsatz revenue montant importe totale totaal bedrag "
-    "gesamtsumme grosssales",
+    "sales gesamtpreis gesamt betrag totalprice value umsatz revenue montant importe importo totale totaal bedrag "
+    "gesamtsumme grosssales valortotal valor belopp",
     "discount": "discount linediscount itemdiscount rabattbetrag discountpercent discountpercentage discountpct "
     "percentdiscount rabattprozent rabatt",
     "refunded": "itemrefunded linerefunded refundedamount amountrefunded",
     "date": "orderdate orderedat ordereddate bestelldatum purchasedate invoicedate createdat date datum day "
-    "transactiondate rechnungsdatum kaufdatum belegdatum datedecommande datecommande fecha data datadordine "
-    "besteldatum created",
+    "transactiondate rechnungsdatum kaufdatum belegdatum datecommande fechapedido fecha dataordine datapedido data "
+    "besteldatum orderdatum ordredato created",
     "payment_method": "paymentmethod payment zahlungsart",
-    "currency": "currency currencycode ordercurrency paidcurrency waehrung währung",
+    "currency": "currency currencycode ordercurrency paidcurrency waehrung währung devise divisa moneda valuta moeda",
     "updated_at": "updatedat lastupdateddate lastupdated updated modifiedat datemodified lastmodified",
 }
-"""The names of each field's columns, the best first, in lower case, without blanks and signs; ``#`` counts as no."""
+"""The names of each field's columns, the best first, as ``plain`` writes them."""
 
 ORDER_NAMES: Mapping[FieldName, str] = {
     "charged": "ordertotal grandtotal totalpaid amountpaid paid totalcharged charged paymenttotal total "
-    "totalprice totalamount gesamtbetrag gesamtsumme bestellsumme gesamt grossamount bruttobetrag brutto "
+    "totalprice totalamount amounttotal gesamtbetrag gesamtsumme bestellsumme gesamt grossamount bruttobetrag brutto "
     "totalsales",
     "subtotal": "subtotal ordersubtotal subtotalprice goodstotal goods merchandise itemstotal warenwert "
     "zwischensumme",
     "shipping": "shipping shippingcost shippingtotal shippingamount shippingprice ordershipping shippingfee "
-    "postage delivery deliverycost deliveryprice freight versand versandkosten versandpreis porto fraisdeport "
+    "postage delivery deliverycost deliveryprice freight versand versandkosten versandpreis porto fraisport "
     "livraison",
     "tax": "tax taxes taxtotal totaltax taxamount ordertax salestax vat vatamount mwst ust mehrwertsteuer tva "
     "iva btw",
@@ -154,6 +167,11 @@ def propose(
             del chosen["discount"]
         stops += _unsupported(chosen, rows)
     chosen = _refunds(chosen, read, rows)
+    currency = currency_named(chosen.get("line_total") or chosen["unit_price"])
+    if currency and "currency" in chosen and not _says(chosen["currency"], currency, rows):
+        column = chosen.pop("currency")
+        why = f"the amounts are in {currency} by the name of their column, so {column} is not used"
+        findings.append(Finding("currency", (), "asked", why, _examples(column, rows)))
     order, found = _date_order(chosen["date"], rows, date_order)
     findings.append(found)
     if order is None:
@@ -173,6 +191,7 @@ def propose(
             "fields": fields,
             "date_order": order or "ymd",
             "decimal": decimal,
+            "currency": currency,
             "kinds": kinds,
         }
     )
@@ -203,17 +222,28 @@ NEEDED_FOR: Mapping[str, Sequence[FieldName]] = {
 
 def _with_others(finding: Finding, used: Collection[str], header: Sequence[str], rows: Rows) -> Finding:
     """A finding that is asked if another column, with other contents, has such a name too."""
-    if finding.field not in NAMES or not finding.columns or finding.field in AMOUNTS:
+    if finding.field not in NAMES or not finding.columns:
         return finding
     first = finding.columns[0]
     others = [
         column
         for column in _columns_for(cast(FieldName, finding.field), header, rows)
-        if column not in used and any(row.get(column) != row.get(first) for row in rows)
+        if column not in used
+        and (finding.field not in AMOUNTS or _is_same_amount(column, first))
+        and any(row.get(column) != row.get(first) for row in rows)
     ]
     if not others:
         return finding
     return replace(finding, state="asked", why=f"{finding.why}; {others[0]} could be it too")
+
+
+def _says(column: str, currency: str, rows: Rows) -> bool:
+    return all(row[column].upper() == currency for row in rows if column in row)
+
+
+def _is_same_amount(column: str, other: str) -> bool:
+    """Whether two columns are an amount in different currencies, or with tax and without."""
+    return (unqualified(column) or plain(column)) == (unqualified(other) or plain(other))
 
 
 def _people(header: Sequence[str], rows: Rows) -> tuple[str, ...]:
@@ -335,13 +365,36 @@ def _columns_for(name: FieldName, header: Sequence[str], rows: Rows) -> list[str
         enough = len(values) >= NEARLY_ALL * len(rows) if name in NEEDED else bool(values)
         return not rows or (enough and (test is None or _share(values, test) >= MOST))
 
-    named = [(rank, column) for column in header if (rank := _rank(name, column, header)) is not None]
-    return [column for _, column in sorted(named, key=lambda found: found[0]) if fits(column)]
+    own = _own_currency(header, rows)
+    named = [
+        (rank, currency_named(column) not in {None, own}, column)
+        for column in header
+        if (rank := _rank(name, column, header)) is not None
+    ]
+    return [column for *_, column in sorted(named, key=lambda found: found[:2]) if fits(column)]
+
+
+def _own_currency(header: Sequence[str], rows: Rows) -> str | None:
+    """The currency that all records name in a column for it, if there is one."""
+    codes = {
+        row[column].upper()
+        for column in header
+        if plain(column) in _words("currency")
+        for row in rows
+        if column in row
+    }
+    return codes.pop() if len(codes) == 1 else None
+
+
+@cache
+def _words(name: FieldName) -> list[str]:
+    """The names of a field's columns, the best first."""
+    return [plain(word) for word in {**NAMES, **ORDER_NAMES}[name].split()]
 
 
 def _rank(name: FieldName, column: str, header: Sequence[str]) -> int | None:
     """How well a column's name fits a field: the less the better; None if it does not."""
-    words = {**NAMES, **ORDER_NAMES}[name].split()
+    words = _words(name)
     is_nested = any(other.startswith(ITEM) for other in header)
     if is_nested and column.startswith(ITEM) != (name in LINE_FIELDS):
         return None
@@ -352,7 +405,10 @@ def _rank(name: FieldName, column: str, header: Sequence[str]) -> int | None:
         own = words
         last = plain(column.rsplit(".", 1)[-1])
         names = [plain(column), *([last] if "." in column and last not in {"id", "name"} else [])]
-    return min((own.index(found) for found in names if found in own), default=None)
+    ranks = [own.index(found) for found in names if found in own]
+    if (without := unqualified(column.removeprefix(ITEM))) in own:
+        ranks.append(len(own) + own.index(without))
+    return min(ranks, default=None)
 
 
 OTHER_DATES = re.compile(
@@ -401,9 +457,16 @@ def _examples(column: str, rows: Rows) -> tuple[str, ...]:
     return tuple(dict.fromkeys(row[column] for row in rows if column in row))[:3]
 
 
+PERSON_NAME = re.compile(r"name|^nom|nombre|naam")
+"""Columns of the buyers' names."""
+
+
 def _finding(name: str, columns: tuple[str, ...], rows: Rows) -> Finding:
     if not columns:
         return Finding(name, (), "unknown", "no column has such a name")
+    if name == "customer_id" and PERSON_NAME.search(plain(columns[0])):
+        why = "the name is the customer, although different people may share it"
+        return Finding(name, columns, "asked", why, _examples(columns[0], rows))
     return Finding(name, columns, "chosen", "by its name", _examples(columns[0], rows))
 
 
@@ -485,8 +548,9 @@ def _price_or_total(
 ) -> Finding:
     """Whether the total is that of the line. Where it is less, the line has a discount; where it is more, it is not."""
     cent = Decimal("0.01")
-    less = sum(abs(t) < abs(p * q) - cent for p, t, q in full)
-    more = sum(abs(t) > abs(p * q) + cent for p, t, q in full)
+    half = cent / 2  # a price that was rounded, such as one without its tax, is wrong by so much
+    less = sum(abs(t) < abs(p * q) - max(cent, half * abs(q)) for p, t, q in full)
+    more = sum(abs(t) > abs(p * q) + max(cent, half * abs(q)) for p, t, q in full)
     agree = len(full) - less - more
     why = f"quantity times {price} is {total} in {agree} of {len(full)} records"
     if more == 0 and (less == 0 or agree):

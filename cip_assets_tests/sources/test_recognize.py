@@ -278,3 +278,61 @@ def test_a_file_without_order_lines_is_not_adopted() -> None:
         )
         is None
     )
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Date de commande | N° de commande | N° client | Référence | Quantité | Prix unitaire TTC | Statut",
+        "Fecha de pedido | Nº de pedido | Nº cliente | Referencia | Cantidad | Precio unitario | Estado",
+        "Data d'ordine | Numero ordine | Codice cliente | Codice articolo | Quantità | Prezzo unitario | Stato",
+        "Data do pedido | Número do pedido | Código do cliente | Código do produto | Quantidade | Preço | Situação",
+        "Orderdatum | Ordernummer | Kundnummer | Artikelnummer | Antal | Pris inkl. moms | Status",
+        "Bestelldatum | Bestell-Nr. | Kunden-Nr. | Artikel-Nr. | Menge | Einzelpreis brutto | Status",
+    ],
+)
+def test_columns_are_found_in_several_languages(header: str) -> None:
+    columns = tuple(header.split(" | "))
+    found = proposed("2024-01-15 | B1 | 7 | P1 | 1 | 5.00 | Annullato", header=columns)
+    names = ("date", "order_id", "customer_id", "product_id", "quantity", "unit_price")
+    assert tuple(found.layout.fields[name] for name in names) == tuple((column,) for column in columns[:-1])
+    assert finding(found, "kind").why == "'Annullato' is taken as cancelled"
+
+
+def test_the_name_of_a_column_may_say_the_currency() -> None:
+    header = ("Order", "Date", "Amount (EUR)")
+    assert proposed("1 | 2024-01-15 | 5.00", header=header).layout.currency == "EUR"
+
+
+@pytest.mark.parametrize(
+    ("currency", "column", "field"),
+    [("EUR", "Amount EUR", "Currency"), ("USD", "Amount USD", "Currency"), ("GBP", "Amount EUR", None)],
+)
+def test_of_amounts_in_two_currencies_that_of_the_export_is_taken_and_asked(
+    currency: str, column: str, field: str | None
+) -> None:
+    header = ("Order", "Date", "Amount EUR", "Amount USD", "Currency")
+    found = proposed(f"1 | 2024-01-15 | 5.00 | 6.00 | {currency}", header=header)
+    assert found.layout.fields["line_total"] == (column,)
+    assert finding(found, "line_total").state == "asked"
+    assert finding(found, "line_total").why.endswith("could be it too")
+    assert found.layout.fields.get("currency") == ((field,) if field else None)
+    assert (finding(found, "currency").state == "asked") == (field is None)
+
+
+def test_an_amount_with_tax_and_without_is_asked() -> None:
+    header = ("Order", "Date", "Qty", "Preis netto", "Preis brutto")
+    found = finding(proposed("1 | 2024-01-15 | 1 | 5.00 | 5.95", header=header), "unit_price")
+    assert (found.columns, found.state) == (("Preis netto",), "asked")
+    assert found.why.endswith("Preis brutto could be it too")
+
+
+def test_a_price_without_tax_may_be_rounded() -> None:
+    lines = ["1 | 2024-01-15 | P1 | 3 | 0.34 | 1.01", "2 | 2024-01-15 | P2 | 1 | 5.00 | 5.00"]
+    assert finding(proposed(*lines, header=BOTH), "line_total").state == "proved"
+
+
+def test_buyers_who_are_known_by_their_name_alone_are_asked() -> None:
+    header = ("Order", "Date", "Customer name", "Total")
+    found = finding(proposed("1 | 2024-01-15 | Ann Lee | 5.00", header=header), "customer_id")
+    assert (found.columns, found.state) == (("Customer name",), "asked")
