@@ -19,10 +19,8 @@ CREATE TABLE ranked AS
       ORDER BY delivered NULLS FIRST, fetched NULLS FIRST, day NULLS FIRST, changed, file) AS rank
   FROM files LEFT JOIN reached USING (export, file_no);
 UPDATE lines SET record_number = epoch_us(lines.updated_at) FROM (
-    SELECT export, file_no, order_id FROM (
-      SELECT export, file_no, order_id, updated_at, list_sort(list(coalesce(product_id, ''))) AS products FROM lines
-      WHERE updated_at IS NOT NULL AND record_number IS NULL GROUP BY ALL)
-    GROUP BY ALL HAVING count(*) > 1 AND count(DISTINCT products) = 1) AS repeated
+    SELECT DISTINCT export, file_no, order_id FROM lines WHERE updated_at IS NOT NULL AND record_number IS NULL
+    GROUP BY export, file_no, order_id, coalesce(product_id, '') HAVING count(DISTINCT updated_at) > 1) AS repeated
   WHERE lines.export = repeated.export AND lines.file_no = repeated.file_no AND lines.order_id = repeated.order_id;
 CREATE TABLE versions AS
   SELECT export, order_id, file_no, record_number,
@@ -57,8 +55,7 @@ UPDATE lines SET kind = 'superseded' FROM replaced
     AND (kind = 'return') = is_return;
 """
 """If the records say when the order was changed, its newest version replaces all older ones. A file may have several
-versions: the same products at another time. Otherwise an order that
-two files have with the same product, or a return that two files have, is taken from the newer file. The newer one is
+versions: a product at another time. Otherwise an order that two files have with the same product, or a return that two files have, is taken from the newer file. The newer one is
 that of the later day in its path, or of the later fetch from a database; without these, the file whose sales reach
 further (single days far off do not count), or that was changed later. If an order's files share no product, each has a
 part of the order; but a fetch from a database brings an order whole, and a record that says that the order was deleted

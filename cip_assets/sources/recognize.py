@@ -145,9 +145,12 @@ def propose(
         chosen["date"] = dated[0]
     if any(name not in chosen for name in NEEDED) or not set(AMOUNTS) & set(chosen):
         return None
+    versions = _of_versions(chosen, rows)
+    if versions and not versions.columns:
+        del chosen["updated_at"]
     priced = [row[chosen[name]] for name in AMOUNTS if name in chosen for row in rows if chosen[name] in row]
     decimal = _decimal(priced)
-    findings, stops = [_of_decimal(priced, decimal)], []
+    findings, stops = [_of_decimal(priced, decimal), *([versions] if versions else [])], []
     proof = prove(_version_keys(chosen), lambda name: _columns_for(name, read, rows), rows, decimal)
     if proof:
         chosen = {name: column for name, column in chosen.items() if name not in {*AMOUNTS, "discount"}}
@@ -305,6 +308,33 @@ def _has_quantities(quantity: str, orders: Sequence[Rows]) -> bool:
 def _version_keys(chosen: Chosen) -> list[str]:
     """The columns that tell versions of orders apart."""
     return [chosen[name] for name in ("order_id", "updated_at") if name in chosen]
+
+
+def _of_versions(chosen: Chosen, rows: Rows) -> Finding | None:
+    """Whether records with different times of change are versions of their order; None if no order has several.
+
+    They are not if most orders have other products at each time: the column is then that of the line.
+    """
+    column = chosen.get("updated_at")
+    if column is None:
+        return None
+    several = apart = 0
+    for found in by_order([chosen["order_id"]], [row for row in rows if column in row]):
+        products: dict[str, set[str | None]] = defaultdict(set)
+        for row in found:
+            products[row[column]].add(row.get(chosen.get("product_id", "")))
+        several += len(products) > 1
+        apart += any(not one & other for one, other in pairwise(products.values()))
+    if not several:
+        return None
+    examples = _examples(column, rows)
+    if 2 * apart > several:
+        why = (
+            f"{column} is another one on each line of an order, so it is not used to find the newest version"
+        )
+        return Finding("updated_at", (), "asked", why, examples)
+    why = f"{several} orders are there in several versions; the newest one counts, not the lines of all"
+    return Finding("updated_at", (column,), "asked", why, examples)
 
 
 def _refunds(chosen: Chosen, header: Sequence[str], rows: Rows) -> Chosen:

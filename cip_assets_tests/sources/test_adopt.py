@@ -211,8 +211,24 @@ def test_a_file_may_have_several_versions_of_an_order(tmp_path: Path) -> None:
     ]
     found = adopted(tmp_path / "a", {"orders.csv": header + "".join(versions)})
     assert (figures(found)["order_lines"], figures(found)["total_revenue"]) == ("6", "60.00")
-    by_line = [f"1,2024-01-13,2024-01-{day},paid,S{day},1,10.00\n" for day in (13, 14, 15)]
-    assert figures(adopted(tmp_path / "b", {"orders.csv": header + "".join(by_line)}))["order_lines"] == "3"
+    assert "3 orders are there in several versions" in asked(found)
+    more = [
+        f"{order},2024-01-13,2024-01-15 10:00:00,paid,{sku},1,10.00\n"
+        for order in (1, 2)
+        for sku in ("S1", "S3")
+    ]
+    changed = adopted(tmp_path / "b", {"orders.csv": header + "".join([*versions, *more])})
+    assert figures(changed)["order_lines"] == "6"
+
+
+def test_a_time_of_change_may_be_that_of_the_line(tmp_path: Path) -> None:
+    header = "order_id,created_at,updated_at,sku,qty,price\n"
+    lines = [
+        f"{order},2024-01-13,2024-01-{day},S{day % 2},1,10.00\n" for order in (1, 2) for day in (13, 14, 15)
+    ]
+    found = adopted(tmp_path, {"orders.csv": header + "".join(lines)})
+    assert (figures(found)["order_lines"], figures(found)["total_revenue"]) == ("6", "60.00")
+    assert "updated_at updated_at is another one on each line" in asked(found)
 
 
 def test_the_total_of_an_order_on_each_line_is_refused_although_lines_have_quantities(tmp_path: Path) -> None:
