@@ -25,7 +25,7 @@ TRANSACTIONS = (
 )
 RETURNS = (
     "return_id,transaction_id,order_id,customer_id,is_guest,product_id,amount,refunded,currency,original_amount,"
-    "return_reason,return_date,export_file,export_line"
+    "amount_unknown,return_reason,return_date,export_file,export_line"
 )
 TICKETS = (
     "ticket_id,customer_id,ticket_category,priority,status,opened_date,resolved_date,export_file,export_line"
@@ -79,7 +79,8 @@ _MONTHLY: Mapping[str, tuple[str, str]] = {
         """
         own_id || '-r' || place, transaction_id, coalesce(sale_id, own_id), named(customer_id),
         CASE WHEN customer_id IS NULL THEN 'true' ELSE 'false' END, product_id, amount::TEXT, refunded::TEXT, currency,
-        original_amount::TEXT, NULL, coalesce(day::TEXT, date_text), file, line
+        original_amount::TEXT, (coalesce(amount, original_amount) IS NULL)::TEXT, NULL,
+        coalesce(day::TEXT, date_text), file, line
         """,
     ),
     "support_tickets": (

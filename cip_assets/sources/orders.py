@@ -55,12 +55,12 @@ UPDATE lines SET kind = 'superseded' FROM replaced
     AND (kind = 'return') = is_return;
 """
 """If the records say when the order was changed, its newest version replaces all older ones. A file may have several
-versions: a product at another time. Otherwise an order that two files have with the same product, or a return that two files have, is taken from the newer file. The newer one is
-that of the later day in its path, or of the later fetch from a database; without these, the file whose sales reach
-further (single days far off do not count), or that was changed later. If an order's files share no product, each has a
-part of the order; but a fetch from a database brings an order whole, and a record that says that the order was deleted
-removes all of it. Where records name a document, that is taken from
-the newer file, and not the order.
+versions: a product at another time. Otherwise an order that two files have with the same product, or a return that two
+files have, is taken from the newer file. The newer one is that of the later day in its path, or of the later fetch from
+a database; without these, the file whose sales reach further (single days far off do not count), or that was changed
+later. If an order's files share no product, each has a part of the order; but a fetch from a database brings an order
+whole, and a record that says that the order was deleted removes all of it. Where records name a document, that is taken
+from the newer file, and not the order.
 """
 
 KNOWN = """
@@ -120,6 +120,7 @@ RETURNED = """
 CREATE TABLE paid AS
   SELECT export, order_id, any_value(customer_id) AS customer_id, sum(round(amount, 2)) AS goods,
     coalesce(sum(refunded), 0) AS refunded_lines, max(order_refunded) AS refunded, max(order_charged) AS charged,
+    coalesce(bool_or(is_refund_unknown), false) AS is_refund_unknown,
     coalesce(max(refund_day), min(day)) AS day, arg_min(file_no, (file_no, line, number)) AS file_no,
     arg_min(line, (file_no, line, number)) AS line, min(currency) AS currency
   FROM lines WHERE kind = 'sale' GROUP BY ALL;
@@ -135,14 +136,15 @@ CREATE TABLE given_back AS
   SELECT export, file_no, line, 0, order_id, customer_id, NULL, NULL,
     CASE WHEN refunded >= charged THEN goods - refunded_lines ELSE least(refunded, goods) - refunded_lines END,
     refunded - refunded_lines, currency, day::TEXT, day
-  FROM paid WHERE refunded > refunded_lines;
-DELETE FROM given_back
-  WHERE export IN (SELECT export FROM lines WHERE kind = 'sale' AND is_refund_unknown);
+  FROM paid WHERE refunded > refunded_lines AND NOT is_refund_unknown
+  UNION ALL
+  SELECT export, file_no, line, 0, order_id, customer_id, NULL, NULL, NULL, NULL, currency, day::TEXT, day
+  FROM paid WHERE is_refund_unknown;
 """
 """Returns: records of their own, whose amount is the goods part of what was given back; what a sale's record says was
 given back for it; and what was given back for an order in all, whose goods part is all of its goods if all was paid
-back, else at most what is left of them. If an order was refunded and the export does not say how much, nothing can be
-said about the returns of the export.
+back, else at most what is left of them. If an order was refunded and the export does not say how much, it has a return
+without an amount.
 """
 
 FITTING = """

@@ -1,10 +1,11 @@
 """Exports of web shops in versions that differ from the cases: other columns, words and forms of refunds."""
 
+import csv
 import json
 from pathlib import Path
 
 from cip_assets.sources.adopt import Adopted, Answers, adopt
-from cip_assets.sources.convert import lines_of
+from cip_assets.sources.convert import convert, lines_of
 
 
 def adopted(folder: Path, **files: str) -> Adopted:
@@ -257,7 +258,7 @@ def test_tables_of_magento_1_dumped_twice_with_invoices_and_memos(tmp_path: Path
 # --- others -----------------------------------------------------------------------------------------------------
 
 
-def test_a_partial_refund_of_prestashop_makes_all_refunds_unknown(tmp_path: Path) -> None:
+def test_a_partial_refund_of_prestashop_makes_totals_of_refunds_unknown(tmp_path: Path) -> None:
     header = "ID;Reference;New client;Delivery;Customer;Total;Payment;Status;Date"
     found = adopted(
         tmp_path,
@@ -269,6 +270,11 @@ def test_a_partial_refund_of_prestashop_makes_all_refunds_unknown(tmp_path: Path
     )  # fmt: skip
     assert figures(found) == (3, 3, "1261.45", "1261.45", None, None)
     assert found.summary.currency == "EUR"
+    convert(found.sources, tmp_path, tmp_path / "landing")
+    (path,) = (tmp_path / "landing/returns").rglob("*.csv")
+    with path.open(encoding="utf-8", newline="") as stream:
+        returns = {row["order_id"]: (row["amount"], row["amount_unknown"]) for row in csv.DictReader(stream)}
+    assert returns == {"2": ("36.500000", "false"), "3": ("", "true")}  # that of order 2 is known
 
 
 def test_bigcommerce_in_a_shop_whose_prices_hold_tax(tmp_path: Path) -> None:
@@ -303,7 +309,7 @@ def test_bigcommerce_in_a_shop_whose_prices_hold_tax(tmp_path: Path) -> None:
     assert names == [("Pad: thin",), ("Rug| red, wool",)]
 
 
-def test_a_partial_refund_without_an_amount_makes_all_refunds_unknown(tmp_path: Path) -> None:
+def test_a_partial_refund_without_an_amount_makes_totals_of_refunds_unknown(tmp_path: Path) -> None:
     found = adopted(
         tmp_path,
         orders=table(
