@@ -94,7 +94,12 @@ NO_GOODS: Words = (
     (SHIPPING, "shipping"),
     (r"^(vat|sales tax|tax|mwst)", "tax"),
     (r"^(e-?)?(gift ?card|voucher|gutschein|geschenkgutschein)|^(carte|chèque) cadeau", "gift_card"),
-    (r"^(tip|gratuity|trinkgeld|service (fee|charge))$", "fee"),
+    (r"^(tip|gratuity|trinkgeld|pourboire|propina|mancia|fooi|service (fee|charge))$", "fee"),
+    (r"^(bottle|can|container) deposit|pfand$|^pfand\b|^consigne\b|^statiegeld", "fee"),
+    (
+        r"^deposit( (paid|payment|for)\b.*|[ -]*\d.*)?$|^(down ?|pre-?)payment|^anzahlung|^acompte|^anticipo\b",
+        "adjustment",
+    ),
 )
 
 

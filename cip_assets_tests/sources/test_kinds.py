@@ -77,3 +77,35 @@ def test_a_column_that_says_something_else_makes_no_kind(column: str) -> None:
 def test_a_column_may_say_yes_or_no_or_a_day(column: str, yes: str, no: str, kind: str) -> None:
     assert kind_of(column, yes, no)[0] == kind
     assert kind_of(column, no, yes)[0] == "sale"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("Shipping", "shipping"),
+        ("Gift card", "gift_card"),
+        ("Tip", "fee"),
+        ("Tipi tent", "sale"),
+        ("Flaschenpfand", "fee"),
+        ("Pfand 0,25", "fee"),
+        ("Deposit", "adjustment"),
+        ("Deposit for order 12", "adjustment"),
+        ("Deposit box", "sale"),
+        ("Anzahlung 50%", "adjustment"),
+    ],
+)
+def test_what_is_no_product_by_its_name_is_asked(name: str, kind: str) -> None:
+    rows = [{"order": "1", "product": name}]
+    kinds, findings = kinds_of({"order_id": "order", "product_name": "product"}, ["order", "product"], rows)
+    with duckdb.connect() as connection:
+        found = [
+            rule.kind
+            for rule in kinds
+            if connection.execute(
+                f"SELECT {rule.when} FROM (SELECT '1' AS order_id, MAP {{'product': $1}} AS record, 1 AS amount)",
+                [name],
+            ).fetchall()
+            == [(True,)]
+        ]
+    assert (found or ["sale"])[0] == kind
+    assert any(name in finding.values for finding in findings) == (kind != "sale")

@@ -105,6 +105,63 @@ def test_matrixifys_discount_that_the_lines_do_not_have_is_taken_off(tmp_path: P
     assert figures(found)[:4] == (1, 1, "18.00", "18.00")
 
 
+def test_gift_cards_and_tips_of_shopify_are_no_goods(tmp_path: Path) -> None:
+    header = (
+        "Name | Email | Financial Status | Currency | Subtotal | Shipping | Taxes | Total | Discount Amount | "
+        "Created at | Lineitem quantity | Lineitem name | Lineitem price | Lineitem sku"
+    )
+    rest: dict[str, dict[str, str]] = {
+        "csv": {
+            "orders": table(
+                header,
+                "#1 | a@b.example | paid | EUR | 68.00 | 5.00 | 0.00 | 73.00 | 2.00 | 2024-05-01 | 2 | Cup | 10.00 | CUP",
+                "#1 |  |  |  |  |  |  |  |  | 2024-05-01 | 1 | Gift Card - €40.00 | 40.00 | ",
+                "#1 |  |  |  |  |  |  |  |  | 2024-05-01 | 1 | Gift card holder | 5.00 | GCH",
+                "#1 |  |  |  |  |  |  |  |  | 2024-05-01 | 1 | Tip | 5.00 | ",
+            )
+        },
+        "json": {
+            "orders": objects(
+                {"id": 1, "created_at": "2024-05-01T10:00:00Z", "financial_status": "paid", "total_price": "73.00",
+                 "subtotal_price": "68.00", "total_discounts": "2.00",
+                 "total_shipping_price_set": {"shop_money": {"amount": "5.00"}},
+                 "line_items": [{"title": "Cup", "quantity": 2, "price": "10.00"},
+                                {"title": "Voucher", "quantity": 1, "price": "40.00", "gift_card": True},
+                                {"title": "Gift card holder", "quantity": 1, "price": "5.00", "gift_card": False},
+                                {"title": "Tip", "quantity": 1, "price": "5.00"}]}
+            )
+        },
+        "bulk": {
+            "orders": objects(
+                {"id": "gid://shopify/Order/1", "createdAt": "2024-05-01T10:00:00Z", "displayFinancialStatus": "PAID",
+                 "subtotalPriceSet": money("68.0"), "totalShippingPriceSet": money("5.0"), "totalPriceSet": money("73.0")},
+                *({"id": f"gid://shopify/LineItem/{n}", "title": title, "quantity": 1, "isGiftCard": title == "Voucher",
+                   "originalUnitPriceSet": money(price), "__parentId": "gid://shopify/Order/1"}
+                  for n, (title, price) in enumerate(
+                    [("Cup", "20.0"), ("Voucher", "40.0"), ("Gift card holder", "5.0"), ("Tip", "5.0")]))
+            )
+        },
+        "matrixify": {
+            "Orders": table(
+                "Name | Created At | Payment: Status | Price: Subtotal | Price: Total Discount | Price: Total Shipping | "
+                "Price: Total | Line: Type | Line: Title | Line: Quantity | Line: Price | Line: Gift Card",
+                "#1 | 2024-05-01 | paid | 68.00 | 2.00 | 5.00 | 73.00 | Line Item | Cup | 2 | 10.00 | FALSE",
+                "#1 |  |  |  |  |  |  | Line Item | Voucher | 1 | 40.00 | TRUE",
+                "#1 |  |  |  |  |  |  | Line Item | Gift card holder | 1 | 5.00 | FALSE",
+                "#1 |  |  |  |  |  |  | Tip |  | 1 | 5.00 | ",
+            )
+        },
+    }  # fmt: skip
+    for name, files in rest.items():
+        (tmp_path / name).mkdir()
+        found = adopted(tmp_path / name, **files)
+        assert (name, figures(found)) == (name, (1, 2, "23.00", "73.00", None, None))
+        assert kinds(found) == {"sale": 2, "fee": 1, "gift_card": 1} | (
+            {"not_used": 1} if name == "bulk" else {}
+        )
+        assert found.summary.unreconciled == ()
+
+
 def test_a_refund_that_is_a_status_alone_gave_back_all_or_is_unknown(tmp_path: Path) -> None:
     def order(number: int, status: str) -> object:
         return {

@@ -1,7 +1,10 @@
 -- What stands on the first record of an order only holds for all of its records. Transactions, refund lines and
 -- discount records say what their order's columns say, so they are read only where such a column is not in the file.
 WITH typed AS (
-  SELECT *, lower("Line: Type") AS type, lower("Transaction: Kind") AS paid_by,
+  SELECT *,
+    CASE WHEN lower("Line: Type") = 'tip' THEN 'fee' WHEN lower("Line: Gift Card") = 'true' THEN 'gift_card'
+      ELSE beside_goods("Line: Title") END AS beside,
+    CASE WHEN lower("Line: Type") = 'tip' THEN 'line item' ELSE lower("Line: Type") END AS type, lower("Transaction: Kind") AS paid_by,
     CASE WHEN lower(coalesce("Transaction: Status", 'success')) = 'success' THEN number("Transaction: Amount", '.') END
       AS paid,
     coalesce(number("Line: Total", '.'),
@@ -9,7 +12,7 @@ WITH typed AS (
       AS line_total
   FROM orders),
 filled AS (
-  SELECT _file, _line, type, line_total, "Name", "Line: SKU", "Line: Product ID", "Line: Title", "Line: Quantity",
+  SELECT _file, _line, type, beside, line_total, "Name", "Line: SKU", "Line: Product ID", "Line: Title", "Line: Quantity",
     max("Customer: Email") OVER whole AS "Customer: Email",
     max("Email") OVER whole AS "Email", max("Customer: ID") OVER whole AS "Customer: ID",
     max("Currency") OVER whole AS "Currency", max("Price: Subtotal") OVER whole AS "Price: Subtotal",
@@ -25,10 +28,13 @@ filled AS (
     max("Refund: Created At") OVER whole AS refunded_at,
     max("Transaction: Gateway") FILTER (paid_by IN ('sale', 'capture', 'authorization')) OVER whole AS payment_method,
     bool_or(lower("Transaction: Test") = 'true' OR lower("Transaction: Gateway") = 'bogus') OVER whole AS is_test,
-    sum(line_total) FILTER (type = 'line item') OVER whole AS goods
+    sum(line_total) FILTER (type = 'line item') OVER whole AS goods,
+    sum(line_total) FILTER (type = 'line item' AND beside IS NOT NULL) OVER whole AS not_goods
   FROM typed
   WINDOW whole AS (PARTITION BY _file, "Name"))
-SELECT * EXCLUDE (type, discount, goods, refunded),
+SELECT * EXCLUDE (type, discount, goods, refunded, not_goods),
+  number("Price: Subtotal", '.') - coalesce(not_goods, 0) AS subtotal,
+  number("Price: Total Shipping", '.') + coalesce(not_goods, 0) AS shipping,
   coalesce(refunded::TEXT, CASE status WHEN 'refunded' THEN charged::TEXT WHEN 'partially_refunded' THEN 'unknown' END)
     AS order_refunded,
   -- The lines may be before or after the discounts: the subtotal decides.

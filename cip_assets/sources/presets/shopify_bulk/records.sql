@@ -3,6 +3,7 @@
 WITH orders AS (FROM objects WHERE "id" LIKE 'gid://shopify/Order/%'),
 items AS (
   SELECT *,
+    CASE WHEN "isGiftCard" = 'true' THEN 'gift_card' ELSE beside_goods(coalesce("title", "name")) END AS beside,
     coalesce(
       number("quantity", '.') * number(coalesce("originalUnitPriceSet.shopMoney.amount", "originalUnitPrice"), '.'),
       number("originalTotalSet.shopMoney.amount", '.')) AS line_amount,
@@ -24,7 +25,11 @@ SELECT items._file, items._line, coalesce(orders."name", orders."id") AS order_i
       WHEN 'PARTIALLY_REFUNDED' THEN 'unknown' END) AS order_refunded,
   list_max(list_transform(from_json(orders."refunds", '["JSON"]'), lambda refund: refund ->> '$.createdAt'))
     AS refunded_at,
-  orders."subtotalPriceSet.shopMoney.amount" AS subtotal, orders."totalShippingPriceSet.shopMoney.amount" AS shipping,
+  beside,
+  number(orders."subtotalPriceSet.shopMoney.amount", '.')
+    - coalesce(sum(line_amount) FILTER (beside IS NOT NULL) OVER whole, 0) AS subtotal,
+  number(orders."totalShippingPriceSet.shopMoney.amount", '.')
+    + coalesce(sum(line_amount) FILTER (beside IS NOT NULL) OVER whole, 0) AS shipping,
   orders."totalTaxSet.shopMoney.amount" AS tax, orders."totalPriceSet.shopMoney.amount" AS charged,
   coalesce(orders."totalPriceSet.shopMoney.currencyCode", orders."subtotalPriceSet.shopMoney.currencyCode",
     orders."currencyCode") AS currency,
