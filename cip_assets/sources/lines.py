@@ -173,7 +173,10 @@ def _texts(records: Records, columns: str) -> str:
 def _order_lines(fields: _Fields, records: Records, export: int) -> str:
     quantity = fields.number("quantity") if fields.has("quantity") else "1::DECIMAL(24, 6)"
     gross = "line_total" if fields.has("line_total") else "quantity * unit_price"
-    share = f" - {gross} * coalesce(discount_percent, 0) * 0.01" if fields.has("discount_percent") else ""
+    parts = {"discount_percent": "0.01", "discount_share": "1"}
+    share = "".join(
+        f" - {gross} * coalesce({name}, 0) * {factor}" for name, factor in parts.items() if fields.has(name)
+    )
     amount = f"try(({gross} - sign({gross}) * coalesce(discount, 0){share})::DECIMAL(24, 6))"
     columns = f"""
       file_no, line, {fields.text("order_id", "id")} AS order_id, {fields.customer()} AS customer_id,
@@ -182,6 +185,7 @@ def _order_lines(fields: _Fields, records: Records, export: int) -> str:
       {fields.text("payment_method")} AS payment_method, {fields.text("quantity")} AS quantity_text,
       {quantity} AS quantity, {fields.number("unit_price")} AS unit_price, {fields.number("line_total")} AS line_total,
       {fields.size("discount")} AS discount, {fields.size("discount_percent")} AS discount_percent,
+      {fields.size("discount_share")} AS discount_share, {fields.size("returned_quantity")} AS returned_quantity,
       {fields.size("refunded")} AS refunded, {fields.currency()} AS currency,
       {fields.text("date")} AS date_text, {fields.day("date")} AS day,
       {fields.moment("updated_at")} AS updated_at, {fields.text("document_id", "id")} AS document_id,
@@ -196,7 +200,11 @@ def _order_lines(fields: _Fields, records: Records, export: int) -> str:
     INSERT INTO lines BY NAME
     WITH texts AS ({_texts(records, columns)}),
     measured AS (SELECT *, {amount} AS amount FROM texts)
-    SELECT {export} AS export, * EXCLUDE (record, line_total, discount, discount_percent, problem),
+    SELECT {export} AS export,
+      * EXCLUDE (record, line_total, discount, discount_percent, discount_share, returned_quantity, problem)
+        REPLACE (coalesce(refunded, CASE WHEN returned_quantity < quantity
+          THEN (amount * (returned_quantity / quantity))::DECIMAL(24, 6)
+          WHEN returned_quantity > 0 THEN amount END) AS refunded),
       CASE
         WHEN problem IS NOT NULL AND (quantity IS NULL OR amount IS NULL OR day IS NULL) THEN 'broken'{_rules(records)}
         WHEN order_id IS NULL OR day IS NULL OR quantity IS NULL OR amount IS NULL THEN 'unreadable'

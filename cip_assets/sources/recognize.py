@@ -58,9 +58,12 @@ NAMES: Mapping[FieldName, str] = {
     "line_total": "linetotal lineamount itemtotal rowtotal netsales netamount nettobetrag netto total amount "
     "sales gesamtpreis gesamt betrag totalprice value umsatz revenue montant importe importo totale totaal bedrag "
     "gesamtsumme grosssales valortotal valor belopp",
-    "discount": "discount linediscount itemdiscount rabattbetrag discountpercent discountpercentage discountpct "
-    "percentdiscount rabattprozent rabatt",
-    "refunded": "itemrefunded linerefunded refundedamount amountrefunded",
+    "discount": "discount discounts linediscount itemdiscount rabattbetrag discountpercent discountpercentage "
+    "discountpct percentdiscount rabattprozent rabatt",
+    "refunded": "itemrefunded linerefunded refundedamount amountrefunded refundamount refunded refund returnamount "
+    "returnedamount erstattet erstattung erstattungsbetrag",
+    "returned_quantity": "returnedqty returnedquantity qtyreturned quantityreturned refundedqty refundedquantity "
+    "qtyrefunded quantityrefunded returnqty returnquantity retourmenge retournierte mengeretour",
     "date": "orderdate orderedat ordereddate bestelldatum purchasedate invoicedate createdat date datum day "
     "transactiondate rechnungsdatum kaufdatum belegdatum datecommande fechapedido fecha dataordine datapedido data "
     "besteldatum orderdatum ordredato created",
@@ -107,6 +110,7 @@ LINE_FIELDS: Sequence[FieldName] = (
     "line_total",
     "discount",
     "refunded",
+    "returned_quantity",
 )
 NEEDED = NEEDED_FIELDS["orders"]
 AMOUNTS: Sequence[FieldName] = ("unit_price", "line_total")
@@ -164,10 +168,10 @@ def propose(
         findings += [*amounts, *_discounts(chosen, amounts[0].field, rows, decimal)]
         chosen = {name: column for name, column in chosen.items() if name not in AMOUNTS}
         chosen |= {cast(FieldName, finding.field): finding.columns[0] for finding in amounts}
-        if any(finding.field == "discount_percent" for finding in findings):
-            chosen["discount_percent"] = chosen.pop("discount")
-        elif any(finding.field == "discount" and not finding.columns for finding in findings):
-            del chosen["discount"]
+        for off in (finding for finding in findings if finding.field.startswith("discount")):
+            column = chosen.pop("discount")
+            if off.columns:
+                chosen[cast(FieldName, off.field)] = column
         stops += _unsupported(chosen, rows)
     chosen = _refunds(chosen, read, rows)
     currency = currency_named(chosen.get("line_total") or chosen["unit_price"])
@@ -341,6 +345,8 @@ def _refunds(chosen: Chosen, header: Sequence[str], rows: Rows) -> Chosen:
     """The fields, with what was refunded as an amount of the order if it is the same on all of its records."""
     orders = by_order(_version_keys(chosen), rows)
     of_line = chosen.get("refunded")
+    if of_line and {row.get(of_line, "0") for row in rows} <= {"0", "1"}:  # a flag says no amount
+        return {name: column for name, column in chosen.items() if name != "refunded"}
     if of_line and ("item" in plain(of_line) or not is_of_order(of_line, orders)):
         return chosen
     found = [column for column in _columns_for("order_refunded", header, rows) if is_of_order(column, orders)]
@@ -478,6 +484,7 @@ _FITS: Mapping[str, Callable[[str], bool]] = {
     "line_total": _has_digit,
     "discount": _is_number,
     "refunded": _is_number,
+    "returned_quantity": _is_number,
     **dict.fromkeys(ORDER_NAMES, _is_number),
 }
 """What most values of a column must be."""
@@ -605,12 +612,9 @@ def _discounts(chosen: Chosen, amount: str, rows: Rows, decimal: str) -> list[Fi
         state: State = "proved" if any("%" in text for text in texts) else "asked"
         why = f"{column} is taken off the line, in percent"
         return [Finding("discount_percent", (column,), state, why, tuple(texts[:3]))]
-    if values and max(values) <= 1:
-        return [
-            Finding(
-                "discount", (), "asked", f"{column} seems to be a share, so it is not used", tuple(texts[:3])
-            )
-        ]
+    if values and max(values) <= 1 and amount == "unit_price":
+        why = f"{column} is taken off the line as a share of it, because it is never more than 1"
+        return [Finding("discount_share", (column,), "asked", why, tuple(texts[:3]))]
     if amount == "line_total":
         return [
             Finding("discount", (), "asked", f"{column} is taken as already in the amount", tuple(texts[:3]))

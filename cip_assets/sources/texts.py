@@ -85,7 +85,7 @@ CREATE MACRO id(x) AS regexp_replace(regexp_replace(present(x), '^''', ''), '^(\
 CREATE MACRO person(x) AS CASE WHEN id(x) LIKE '%@%' THEN regexp_replace(lower(id(x)), '^mailto:', '') ELSE id(x) END;
 CREATE MACRO beside_goods(x) AS CASE
   WHEN regexp_matches(x, '^(e-?|digital )?gift ?(card|voucher|certificate)s?($| ?[-$€£(0-9])'
-    || '|^(geschenkgutschein|geschenkkarte|carte[- ]cadeau|tarjeta regalo|carta regalo|cadeaubon)', 'i') THEN 'gift_card'
+    || '|^(geschenk(gutschein|karte)|carte[- ]cadeau|tarjeta regalo|carta regalo|cadeaubon)', 'i') THEN 'gift_card'
   WHEN regexp_matches(x, '^(tip|gratuity|trinkgeld|pourboire|propina|mancia|fooi)$', 'i') THEN 'fee' END;
 CREATE MACRO words(x) AS trim(regexp_replace(lower(id(x)), '[^\pL\pN]+', ' ', 'g'));
 CREATE MACRO is_nobody(x, nobody) AS words(x) IN nobody OR regexp_matches(words(x), '^0*$')

@@ -1,6 +1,6 @@
 """Exports of no known system, each read as somebody counts it by hand, or refused in one line."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -241,7 +241,7 @@ def test_the_total_of_an_order_on_each_line_is_refused_although_lines_have_quant
 
 @pytest.mark.parametrize(
     ("column", "texts"),
-    [("Qty refunded", ("0", "1")), ("Refunded at", ("", "2024-01-20")), ("Returned", ("No", "Yes"))],
+    [("Refunded", ("0", "1")), ("Refunded at", ("", "2024-01-20")), ("Returned", ("No", "Yes"))],
 )
 def test_what_says_that_something_was_given_back_is_asked(
     tmp_path: Path, column: str, texts: tuple[str, str]
@@ -252,6 +252,29 @@ def test_what_says_that_something_was_given_back_is_asked(
     assert question in asked(adopted(tmp_path / "a", {"orders.csv": header + "".join(lines)}))
     without = adopted(tmp_path / "b", {"orders.csv": header + lines[0]})
     assert question not in asked(without)
+
+
+def test_a_discount_may_be_a_share(tmp_path: Path) -> None:
+    content = "Order,Date,Email,SKU,Qty,Price,Discount\n1,2024-01-13,a@x.com,S1,2,10.00,0.25\n2,2024-01-14,b@x.com,S2,1,5.00,\n"
+    assert figures(adopted(tmp_path, {"orders.csv": content}))["total_revenue"] == "20.00"
+
+
+@pytest.mark.parametrize(
+    ("column", "texts"),
+    [("Returned qty", ("0", "1", "5")), ("Refund amount", ("0", "4.00", "12.00"))],
+)
+def test_what_was_given_back_for_a_line_is_an_amount_or_units(
+    tmp_path: Path, column: str, texts: Sequence[str]
+) -> None:
+    lines = [f"1,2024-01-13,a@x.com,S{n},3,4.00,{text}\n" for n, text in enumerate(texts)]
+    found = figures(
+        adopted(tmp_path, {"orders.csv": f"Order,Date,Email,SKU,Qty,Price,{column}\n" + "".join(lines)})
+    )
+    assert (found["total_revenue"], found["returned_amount"], found["refunded"]) == (
+        "36.00",
+        "16.00",
+        "16.00",
+    )
 
 
 def test_amounts_without_a_decimal_sign_may_be_cents(tmp_path: Path) -> None:

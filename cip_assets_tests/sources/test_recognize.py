@@ -138,10 +138,18 @@ def test_a_price_without_a_quantity_is_asked() -> None:
     assert finding(proposed("1 | 2024-01-15 | 5.00 | 3", header=header), "unit_price").state == "asked"
 
 
-def test_a_discount_that_seems_to_be_a_share_is_not_used() -> None:
+def test_a_discount_that_is_never_more_than_1_is_a_share_of_a_price() -> None:
     header = ("Order", "Date", "Qty", "Price", "Discount")
     found = proposed("1 | 2024-01-15 | 1 | 5.00 | 0.20", header=header)
-    assert (finding(found, "discount").state, "discount" in found.layout.fields) == ("asked", False)
+    assert (finding(found, "discount_share").state, found.layout.fields["discount_share"]) == (
+        "asked",
+        ("Discount",),
+    )
+    of_lines = proposed(
+        "1 | 2024-01-15 | 1 | 4.00 | 0.20", header=("Order", "Date", "Qty", "Amount", "Discount")
+    )
+    assert finding(of_lines, "discount").why == "Discount is taken as already in the amount"
+    assert not {"discount", "discount_share"} & of_lines.layout.fields.keys()
 
 
 def test_the_decimal_sign_is_that_of_most_amounts() -> None:
