@@ -27,22 +27,10 @@ ORDER_AMOUNTS: Sequence[FieldName] = ("order_discount", "shipping", "tax")
 
 @dataclass(frozen=True)
 class Reading:
-    """A reading by which orders add up: the fields of the line and of the order, each with its column."""
+    """A reading by which amounts add up: the fields, each with its column, and how often they do."""
 
     fields: Mapping[FieldName, str]
-    total: Literal["charged", "subtotal"]
-    reconciled: int
-    checked: int
-
-    @property
-    def why(self) -> str:
-        goods = "quantity times the unit price" if "unit_price" in self.fields else self.fields["line_total"]
-        less = f" - {self.fields['discount']}" if "discount" in self.fields else ""
-        signs = {"order_discount": "-", "shipping": "+", "tax": "+"}
-        rest = "".join(f" {signs[name]} {self.fields[name]}" for name in ORDER_AMOUNTS if name in self.fields)
-        return (
-            f"{goods}{less}{rest} is {self.fields[self.total]} in {self.reconciled} of {self.checked} orders"
-        )
+    why: str
 
 
 def is_of_order(column: str, orders: Sequence[Rows]) -> bool:
@@ -92,11 +80,50 @@ def prove(keys: Sequence[str], columns: Columns, rows: Rows, decimal: str) -> Re
             )
             if len(full) < FEWEST or reconciled < NEARLY_ALL * len(full) or not is_used:
                 continue
-            reading = Reading({**fields, **optional, total[0]: total[1]}, total[0], reconciled, len(full))
-            key = (total[0] == "charged", reconciled * 1000 // len(full), -len(reading.fields))
+            found = {**fields, **optional, total[0]: total[1]}
+            reading = Reading(found, _why(found, total[1], reconciled, len(full)))
+            key = (total[0] == "charged", reconciled * 1000 // len(full), -len(found))
             if best is None or key > best[0]:
                 best = key, reading
     return best[1] if best else None
+
+
+def _why(fields: Mapping[FieldName, str], total: str, reconciled: int, checked: int) -> str:
+    goods = "quantity times the unit price" if "unit_price" in fields else fields["line_total"]
+    less = f" - {fields['discount']}" if "discount" in fields else ""
+    signs = {"order_discount": "-", "shipping": "+", "tax": "+"}
+    rest = "".join(f" {signs[name]} {fields[name]}" for name in ORDER_AMOUNTS if name in fields)
+    return f"{goods}{less}{rest} is {total} in {reconciled} of {checked} orders"
+
+
+def after_returns(columns: Columns, refunds: Sequence[str], rows: Rows, decimal: str) -> Reading | None:
+    """The reading by which an amount of lines is another one less what was given back, and maybe less a discount.
+
+    The other one is then what was sold. None if there is no such amount.
+    """
+    amounts = columns("line_total")
+    for less, sold, discount, refund in product(amounts, amounts, [None, *columns("discount")], refunds):
+        if len({less, sold, discount, refund}) < 4:
+            continue
+        checked = reconciled = returned = 0
+        for row in rows:
+            before, after = (number(row.get(column, ""), decimal) for column in (sold, less))
+            off, back = (
+                abs(number(row.get(column, ""), decimal) or Decimal(0)) if column else Decimal(0)
+                for column in (discount, refund)
+            )
+            if before is None or after is None:
+                continue
+            checked += 1
+            if abs(before - off - back - after) < CENT:
+                reconciled += 1
+                returned += back != 0
+        if returned and checked >= FEWEST and reconciled >= NEARLY_ALL * checked:
+            fields: dict[FieldName, str] = {"line_total": sold, "refunded": refund}
+            taken = " - ".join(column for column in (sold, discount, refund) if column)
+            why = f"{taken} is {less} in {reconciled} of {checked} records"
+            return Reading(fields | ({"discount": discount} if discount else {}), why)
+    return None
 
 
 def _combinations(

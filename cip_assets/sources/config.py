@@ -117,6 +117,8 @@ NEEDED_FIELDS: Mapping[Target, Sequence[FieldName]] = {
 KindName = Literal[
     "sale",
     "return",
+    "refunded",
+    "partly_refunded",
     "discount",
     "shipping",
     "fee",
@@ -141,6 +143,9 @@ KindName = Literal[
 KINDS: Mapping[KindName, str] = {
     "sale": "an order line",
     "return": "something that was given back: goods, or only money",
+    "refunded": "an order line that was given back in all, if nothing says how much. It counts as a sale and a return",
+    "partly_refunded": "an order line of an order that was given back in part. It counts as a sale, and how much was "
+    "given back is unknown unless a field says it",
     "discount": "an amount that is taken off the lines of its order. Without such lines, it is taken off the "
     "customer's latest order that costs as much",
     "shipping": "shipping or postage",

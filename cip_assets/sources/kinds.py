@@ -3,8 +3,9 @@
 import re
 from collections.abc import Sequence
 
-from cip_assets.sources.config import Kind, KindName, literal
+from cip_assets.sources.config import FieldName, Kind, KindName, literal
 from cip_assets.sources.findings import Chosen, Finding, Rows, is_date, plain
+from cip_assets.sources.values import number
 
 Words = Sequence[tuple[str, KindName]]
 """Patterns of values, the first that fits counts."""
@@ -54,9 +55,19 @@ STATUS_WORDS: Words = (
     (FAILED, "failed"),
     (r"^test", "test"),
 )
+TYPE = re.compile(r"(type|typ|art)$")
 TYPE_WORDS: Words = (
     (r"refund|return|credit|gutschrift|retoure|rückgabe|^avoir|devoluci|^reso$|rembours|reembols", "return"),
 )
+IN_PART = r"part.*(refund|return|rembours)|teil.*erstatt|parcial.*(reembols|devolu)|rimbors.*parzial"
+IN_ALL = (
+    r"^((order |fully |was )*(refunded|returned)|(zurück)?erstattet|retourniert|rembours[ée]e?|reembolsad[oa]"
+    r"|rimborsat[oa]|terugbetaald|återbetalad)$"
+)
+REFUNDED: Words = ((IN_PART, "partly_refunded"), (IN_ALL, "refunded"))
+"""What a status says of refunds. It counts only if nothing else does."""
+
+GIVEN_BACK: Sequence[FieldName] = ("refunded", "order_refunded", "returned_quantity")
 DOCUMENTS: Words = (
     (
         r"^(refund|return|credit|credit (note|memo)|gutschrift|retoure|rückgabe|avoir|devolución|reso)$",
@@ -117,19 +128,31 @@ def kinds_of(chosen: Chosen, header: Sequence[str], rows: Rows) -> tuple[list[Ki
     ):
         kinds.append(_kind("summary", f"order_id IS NULL AND record[{literal(column)}] = {literal(value)}"))
     findings: list[Finding] = []
+    refunds = () if _has_returns(chosen, header, rows) else REFUNDED
     for column in header:
         if column not in chosen.values():
-            more, found = _of_column(column, _values(column, rows))
+            more, found = _of_column(column, _values(column, rows), refunds)
             kinds += more
             findings += found
     for column in dict.fromkeys(chosen[name] for name in ("product_id", "product_name") if name in chosen):
         kinds += _by_words(column, NO_GOODS)
         goods = {value for value in _values(column, rows) if _kind_of(value, NO_GOODS)}
         findings += _answers(column, set(sorted(goods)[:FEW_VALUES]), NO_GOODS)
-    return kinds, findings
+    return sorted(kinds, key=lambda rule: rule.kind in {"refunded", "partly_refunded"}), findings
 
 
-def _of_column(column: str, values: set[str]) -> tuple[list[Kind], list[Finding]]:
+def _has_returns(chosen: Chosen, header: Sequence[str], rows: Rows) -> bool:
+    """Whether records or columns say what was given back, so that a status need not."""
+    amounts = [chosen[name] for name in ("quantity", "unit_price", "line_total") if name in chosen]
+    types = [column for column in header if column not in chosen.values() and TYPE.search(plain(column))]
+    return (
+        any(name in chosen for name in GIVEN_BACK)
+        or any((number(row.get(column, "0"), ".") or 0) < 0 for column in amounts for row in rows)
+        or any(_kind_of(value, TYPE_WORDS) for column in types for value in _values(column, rows))
+    )
+
+
+def _of_column(column: str, values: set[str], refunds: Words) -> tuple[list[Kind], list[Finding]]:
     """The rules that a column gives, with what is asked about them."""
     name = plain(column)
     flag = _kind_of(name, FLAGS)
@@ -144,21 +167,21 @@ def _of_column(column: str, values: set[str]) -> tuple[list[Kind], list[Finding]
         return [_kind("awaiting_payment", _is_one_of(column, FALSE))], []
     if not 0 < len(values) <= FEW_VALUES:
         return [], []
-    words = [*(TYPE_WORDS if name.endswith(("type", "typ", "art")) else ()), *STATUS_WORDS]
+    words = [*(TYPE_WORDS if TYPE.search(name) else ()), *STATUS_WORDS, *refunds]
     if NOT_PAYMENT.search(name):
         words = [(pattern, kind) for pattern, kind in words if kind != "awaiting_payment"]
     if not STATUS.search(name):
-        return _of_unnamed(column, values)
+        return _of_unnamed(column, values, refunds)
     if name in FREE_TEXT:
         values = {value for value in values if _kind_of(value, words)}
     return _by_words(column, words), _answers(column, values, words)
 
 
-def _of_unnamed(column: str, values: set[str]) -> tuple[list[Kind], list[Finding]]:
+def _of_unnamed(column: str, values: set[str], refunds: Words) -> tuple[list[Kind], list[Finding]]:
     """The rules of a column that says by its contents what a record is, and not by its name."""
     if NO_STATUS.search(plain(column)) or not any(map(PLAIN_WORDS.fullmatch, values)):
         return [], []
-    words = [*DOCUMENTS, *STATUS_WORDS]
+    words = [*DOCUMENTS, *STATUS_WORDS, *refunds]
     return _by_words(column, words), _answers(column, values, words)
 
 

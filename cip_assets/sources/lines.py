@@ -14,8 +14,8 @@ CREATE TABLE lines (
   product_id TEXT, product_name TEXT, category TEXT, payment_method TEXT, quantity_text TEXT, quantity DECIMAL(24, 6),
   unit_price DECIMAL(24, 6), amount DECIMAL(24, 6), refunded DECIMAL(24, 6), currency TEXT, date_text TEXT, day DATE,
   updated_at TIMESTAMPTZ, document_id TEXT, record_number BIGINT, order_discount DECIMAL(24, 6),
-  order_refunded DECIMAL(24, 6), refund_day DATE, is_refund_unknown BOOLEAN, subtotal DECIMAL(24, 6),
-  shipping DECIMAL(24, 6), tax DECIMAL(24, 6), order_charged DECIMAL(24, 6), kind TEXT);
+  order_refunded DECIMAL(24, 6), refund_day DATE, is_refund_unknown BOOLEAN, is_refunded BOOLEAN,
+  subtotal DECIMAL(24, 6), shipping DECIMAL(24, 6), tax DECIMAL(24, 6), order_charged DECIMAL(24, 6), kind TEXT);
 CREATE TABLE customers (
   export INT, file_no INT, line BIGINT, number BIGINT, record_text TEXT, customer_id TEXT, email TEXT,
   first_name TEXT, last_name TEXT, region TEXT, kind TEXT);
@@ -173,7 +173,7 @@ def _texts(records: Records, columns: str) -> str:
 def _order_lines(fields: _Fields, records: Records, export: int) -> str:
     quantity = fields.number("quantity") if fields.has("quantity") else "1::DECIMAL(24, 6)"
     gross = "line_total" if fields.has("line_total") else "quantity * unit_price"
-    parts = {"discount_percent": "0.01", "discount_share": "1"}
+    parts: dict[FieldName, str] = {"discount_percent": "0.01", "discount_share": "1"}
     share = "".join(
         f" - {gross} * coalesce({name}, 0) * {factor}" for name, factor in parts.items() if fields.has(name)
     )
@@ -196,22 +196,28 @@ def _order_lines(fields: _Fields, records: Records, export: int) -> str:
       {fields.number("subtotal")} AS subtotal, {fields.number("shipping")} AS shipping, {fields.number("tax")} AS tax,
       {fields.number("charged")} AS order_charged
     """
+    rule = f"CASE {_rules(records)} END" if records.layout.kinds else "NULL"
     return f"""
     INSERT INTO lines BY NAME
     WITH texts AS ({_texts(records, columns)}),
-    measured AS (SELECT *, {amount} AS amount FROM texts)
+    measured AS (SELECT *, {amount} AS amount FROM texts),
+    found AS (SELECT *, {rule} AS found FROM measured)
     SELECT {export} AS export,
-      * EXCLUDE (record, line_total, discount, discount_percent, discount_share, returned_quantity, problem)
-        REPLACE (coalesce(refunded, CASE WHEN returned_quantity < quantity
-          THEN (amount * (returned_quantity / quantity))::DECIMAL(24, 6)
-          WHEN returned_quantity > 0 THEN amount END) AS refunded),
+      * EXCLUDE (record, line_total, discount, discount_percent, discount_share, returned_quantity, problem, found)
+        REPLACE (
+          coalesce(is_refund_unknown OR found = 'partly_refunded', false) AS is_refund_unknown,
+          coalesce(refunded, CASE
+            WHEN returned_quantity < quantity THEN (amount * (returned_quantity / quantity))::DECIMAL(24, 6)
+            WHEN returned_quantity > 0 THEN amount END) AS refunded),
       CASE
-        WHEN problem IS NOT NULL AND (quantity IS NULL OR amount IS NULL OR day IS NULL) THEN 'broken'{_rules(records)}
+        WHEN problem IS NOT NULL AND (quantity IS NULL OR amount IS NULL OR day IS NULL) THEN 'broken'
+        WHEN found NOT IN ('refunded', 'partly_refunded') THEN found
         WHEN order_id IS NULL OR day IS NULL OR quantity IS NULL OR amount IS NULL THEN 'unreadable'
         WHEN quantity < 0 OR amount < 0 THEN 'return'
         ELSE 'sale'
-      END AS kind
-    FROM measured
+      END AS kind,
+      coalesce(found = 'refunded', false) AS is_refunded
+    FROM found
     """
 
 

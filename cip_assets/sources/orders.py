@@ -117,10 +117,18 @@ as much.
 """
 
 RETURNED = """
+CREATE TABLE whole AS
+  SELECT export, order_id FROM lines WHERE kind = 'sale' GROUP BY ALL HAVING bool_and(is_refunded);
+UPDATE lines SET refunded = amount
+  WHERE kind = 'sale' AND is_refunded AND refunded IS NULL AND order_refunded IS NULL
+    AND (export, order_id) NOT IN (FROM whole);
 CREATE TABLE paid AS
   SELECT export, order_id, any_value(customer_id) AS customer_id, sum(round(amount, 2)) AS goods,
-    coalesce(sum(refunded), 0) AS refunded_lines, max(order_refunded) AS refunded, max(order_charged) AS charged,
-    coalesce(bool_or(is_refund_unknown), false) AS is_refund_unknown,
+    coalesce(sum(refunded), 0) AS refunded_lines, max(order_charged) AS charged,
+    coalesce(max(order_refunded),
+      CASE WHEN bool_and(is_refunded) THEN coalesce(max(order_charged), sum(round(amount, 2))) END) AS refunded,
+    coalesce(bool_or(is_refund_unknown), false) AND max(order_refunded) IS NULL AND count(refunded) = 0
+      AS is_refund_unknown,
     coalesce(max(refund_day), min(day)) AS day, arg_min(file_no, (file_no, line, number)) AS file_no,
     arg_min(line, (file_no, line, number)) AS line, min(currency) AS currency
   FROM lines WHERE kind = 'sale' GROUP BY ALL;
@@ -134,7 +142,7 @@ CREATE TABLE given_back AS
   FROM lines WHERE kind = 'sale' AND refunded > 0
   UNION ALL
   SELECT export, file_no, line, 0, order_id, customer_id, NULL, NULL,
-    CASE WHEN refunded >= charged THEN goods - refunded_lines ELSE least(refunded, goods) - refunded_lines END,
+    CASE WHEN refunded >= charged THEN goods ELSE least(refunded, goods) END - refunded_lines,
     refunded - refunded_lines, currency, day::TEXT, day
   FROM paid WHERE refunded > refunded_lines AND NOT is_refund_unknown
   UNION ALL
@@ -143,7 +151,8 @@ CREATE TABLE given_back AS
 """
 """Returns: records of their own, whose amount is the goods part of what was given back; what a sale's record says was
 given back for it; and what was given back for an order in all, whose goods part is all of its goods if all was paid
-back, else at most what is left of them. If an order was refunded and the export does not say how much, it has a return
+back, else at most what is left of them. If all records of an order say that they were given back, all of it was; else
+those lines were. If an order was refunded and the export does not say how much, it has a return
 without an amount.
 """
 

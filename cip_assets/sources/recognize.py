@@ -5,11 +5,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from typing import Literal, cast, get_args
 
-from cip_assets.sources.arithmetic import by_order, is_of_order, prove
+from cip_assets.sources.arithmetic import after_returns, by_order, is_of_order, prove
 from cip_assets.sources.config import NEEDED_FIELDS, NOBODY, DateOrder, FieldName, Layout
 from cip_assets.sources.findings import (
     Chosen,
@@ -154,26 +154,8 @@ def propose(
         del chosen["updated_at"]
     priced = [row[chosen[name]] for name in AMOUNTS if name in chosen for row in rows if chosen[name] in row]
     decimal = _decimal(priced)
-    findings, stops = [_of_decimal(priced, decimal), *([versions] if versions else [])], []
-    proof = prove(_version_keys(chosen), lambda name: _columns_for(name, read, rows), rows, decimal)
-    if proof:
-        chosen = {name: column for name, column in chosen.items() if name not in {*AMOUNTS, "discount"}}
-        chosen |= proof.fields
-        findings += [
-            Finding(name, (column,), "proved", proof.why, _examples(column, rows))
-            for name, column in proof.fields.items()
-        ]
-    else:
-        amounts = _amounts(chosen, rows, decimal)
-        findings += [*amounts, *_discounts(chosen, amounts[0].field, rows, decimal)]
-        chosen = {name: column for name, column in chosen.items() if name not in AMOUNTS}
-        chosen |= {cast(FieldName, finding.field): finding.columns[0] for finding in amounts}
-        for off in (finding for finding in findings if finding.field.startswith("discount")):
-            column = chosen.pop("discount")
-            if off.columns:
-                chosen[cast(FieldName, off.field)] = column
-        stops += _unsupported(chosen, rows)
-    chosen = _refunds(chosen, read, rows)
+    chosen, findings, stops = _of_amounts(chosen, read, rows, decimal)
+    findings += [_of_decimal(priced, decimal), *([versions] if versions else [])]
     currency = currency_named(chosen.get("line_total") or chosen["unit_price"])
     if currency and "currency" in chosen and not _says(chosen["currency"], currency, rows):
         column = chosen.pop("currency")
@@ -207,6 +189,35 @@ def propose(
     asked = {column for finding in of_kinds for column in finding.columns}
     checked += [_of_refunds(column, rows) for column in _about_refunds(set(read) - used - asked, rows)]
     return Proposal(layout, (*checked, *of_kinds), tuple(stops))
+
+
+def _of_amounts(
+    chosen: Chosen, header: Sequence[str], rows: Rows, decimal: str
+) -> tuple[Chosen, list[Finding], list[str]]:
+    """The fields with those amounts that the arithmetic proves, or that names and contents decide."""
+    columns = partial(_columns_for, header=header, rows=rows)
+    given_back = [
+        column for column in _about_refunds(header, rows) if _share(_texts(column, rows), _is_number) >= MOST
+    ]
+    of_lines = after_returns(columns, given_back, rows, decimal)
+    if proof := of_lines or prove(_version_keys(chosen), columns, rows, decimal):
+        kept: Chosen = {name: column for name, column in chosen.items() if name not in {*AMOUNTS, "discount"}}
+        found = kept | dict(proof.fields)
+        findings = [
+            Finding(name, (column,), "proved", proof.why, _examples(column, rows))
+            for name, column in proof.fields.items()
+        ]
+        return found if of_lines else _refunds(found, header, rows), findings, []
+    amounts = _amounts(chosen, rows, decimal)
+    discounts = _discounts(chosen, amounts[0].field, rows, decimal)
+    found = {name: column for name, column in chosen.items() if name not in {*AMOUNTS, "discount"}}
+    found |= {
+        cast(FieldName, finding.field): finding.columns[0]
+        for finding in (*amounts, *discounts)
+        if finding.columns
+    }
+    stops = _unsupported(found, rows)
+    return _refunds(found, header, rows), [*amounts, *discounts], stops
 
 
 def missing(header: Sequence[str], rows: Rows) -> str:
@@ -490,8 +501,12 @@ _FITS: Mapping[str, Callable[[str], bool]] = {
 """What most values of a column must be."""
 
 
+def _texts(column: str, rows: Rows) -> list[str]:
+    return [row[column] for row in rows if column in row]
+
+
 def _examples(column: str, rows: Rows) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(row[column] for row in rows if column in row))[:3]
+    return tuple(dict.fromkeys(_texts(column, rows)))[:3]
 
 
 PERSON_NAME = re.compile(r"name|^nom|nombre|naam")

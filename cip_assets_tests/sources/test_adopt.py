@@ -277,6 +277,73 @@ def test_what_was_given_back_for_a_line_is_an_amount_or_units(
     )
 
 
+STATUS = "Order,Date,Email,SKU,Qty,Price,Shipping,Total,Status\n"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "returned", "refunded"),
+    [
+        (("Paid", "Refunded"), "30.00", "35.00"),  # the second order, with its shipping
+        (("Paid", "Partially refunded"), None, None),
+        (("Cancelled", "Refunded"), "30.00", "35.00"),
+    ],
+)
+def test_a_status_alone_says_that_an_order_was_given_back(
+    tmp_path: Path, statuses: tuple[str, str], returned: str | None, refunded: str | None
+) -> None:
+    first, second = statuses
+    lines = [
+        f"1,2024-01-13,a@x.com,S1,1,10.00,0.00,10.00,{first}\n",
+        f"2,2024-01-14,b@x.com,S1,1,10.00,5.00,35.00,{second}\n",
+        f"2,2024-01-14,b@x.com,S2,2,10.00,5.00,35.00,{second}\n",
+        "3,2024-01-15,a@x.com,S1,1,10.00,0.00,10.00,Paid\n",
+        "4,2024-01-15,a@x.com,S1,1,10.00,0.00,10.00,Paid\n",
+    ]
+    found = adopted(tmp_path, {"orders.csv": STATUS + "".join(lines)})
+    assert figures(found)["total_revenue"] == ("60.00" if first == "Paid" else "50.00")
+    assert (figures(found)["returned_amount"], figures(found)["refunded"]) == (returned, refunded)
+    assert f"{second!r} is taken as" in asked(found)
+
+
+def test_a_status_of_a_line_says_that_the_line_was_given_back(tmp_path: Path) -> None:
+    lines = [
+        f"1,2024-01-13,a@x.com,S{n},{n},10.00,{status}\n" for n, status in ((1, "Returned"), (2, "Shipped"))
+    ]
+    found = figures(
+        adopted(tmp_path, {"orders.csv": "Order,Date,Email,SKU,Qty,Price,Item status\n" + "".join(lines)})
+    )
+    assert (found["total_revenue"], found["returned_amount"]) == ("30.00", "10.00")
+
+
+@pytest.mark.parametrize(
+    ("column", "more"),
+    [
+        ("Refunded amount", "2,2024-01-14,b@x.com,S1,1,10.00,Refunded,10.00\n"),
+        ("Note", "2,2024-01-14,b@x.com,S1,-1,10.00,Refunded,\n"),
+    ],
+)
+def test_a_status_does_not_count_what_was_given_back_again(tmp_path: Path, column: str, more: str) -> None:
+    lines = "1,2024-01-13,a@x.com,S1,1,10.00,Paid,\n2,2024-01-14,b@x.com,S1,1,10.00,Refunded,\n"
+    found = figures(
+        adopted(tmp_path, {"orders.csv": f"Order,Date,Email,SKU,Qty,Price,Status,{column}\n{lines}{more}"})
+    )
+    assert found["returned_amount"] == "10.00"
+
+
+def test_net_sales_after_returns_are_not_what_was_sold(tmp_path: Path) -> None:
+    content = (
+        "Day,Order,Customer email,Product title,Gross sales,Discounts,Returns,Net sales\n"
+        "2024-01-13,1,a@x.com,Cup,20.00,-2.00,0.00,18.00\n2024-01-13,1,a@x.com,Pot,10.00,0.00,-10.00,0.00\n"
+        "2024-01-14,2,b@x.com,Cup,10.00,0.00,-4.00,6.00\n"
+    )
+    found = figures(adopted(tmp_path, {"orders.csv": content}))
+    assert (found["total_revenue"], found["returned_amount"], found["net_revenue"]) == (
+        "38.00",
+        "14.00",
+        "24.00",
+    )
+
+
 def test_amounts_without_a_decimal_sign_may_be_cents(tmp_path: Path) -> None:
     content = "Order,Date,Amount\n" + "".join(
         f"{n},2024-01-13,{amount}\n" for n, amount in enumerate((1099, 250, 500))
