@@ -30,7 +30,7 @@ class Finding:
     values: tuple[str, ...] = ()
 
 
-ARTICLES = re.compile(r"\b(?:de|del|della|di|do|da|du|des|der|of)\b|\bd['\u2019]")
+ARTICLES = re.compile(r"\b(?:de|del|della|di|do|da|du|des|der|of|the|la|le|el)\b|\b(?:d|l|dell|all)['\u2019]")
 
 
 @cache

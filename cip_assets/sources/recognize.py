@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cache, partial
@@ -35,8 +35,8 @@ QUESTION = "question"
 NAMES: Mapping[FieldName, str] = {
     "order_id": "orderid ordernumber orderno order invoiceno invoicenumber invoiceid invoice receiptno "
     "receiptid receipt bestellnummer bestellnr auftragsnummer auftragsnr rechnungsnummer rechnungsnr "
-    "belegnummer belegnr bonnummer bonnr incrementid amazonorderid saleid documentno documentnumber ordername "
-    "nocommande numerocommande commande nofacture numerofacture facture numeroordine ordine numerofattura "
+    "belegnummer belegnr bestellid bonnummer bonnr incrementid amazonorderid saleid documentno documentnumber "
+    "ordername nocommande numerocommande commande nofacture numerofacture facture numeroordine ordine numerofattura "
     "fattura pedido numeropedido nopedido encomenda numeroencomenda factura numerofactura bestelnummer "
     "ordernummer factuurnummer ordrenummer transactionid id name",
     "customer_id": "customeremail buyeremail billingemail email emailaddress mail emailrechnung emailclient "
@@ -54,10 +54,10 @@ NAMES: Mapping[FieldName, str] = {
     "quantity": "quantity qty lineitemquantity itemquantity menge anzahl units qtyordered quantite qte "
     "cantidad quantita quantidade aantal antal netitemssold itemssold",
     "unit_price": "unitprice price itemprice lineitemprice einzelpreis stückpreis preis artikelpreis "
-    "prixunitaire prix precio preciounitario prezzo prezzounitario prijs stukprijs preco precounitario pris",
+    "itemcost prixunitaire prix precio preciounitario prezzo prezzounitario prijs stukprijs preco precounitario pris",
     "line_total": "linetotal lineamount itemtotal rowtotal netsales netamount nettobetrag netto total amount "
     "sales gesamtpreis gesamt betrag totalprice value umsatz revenue montant importe importo totale totaal bedrag "
-    "gesamtsumme grosssales valortotal valor belopp",
+    "gesamtsumme grosssales valortotal valor belopp orderlinesubtotal orderlinetotal positionspreis",
     "discount": "discount discounts linediscount itemdiscount rabattbetrag discountpercent discountpercentage "
     "discountpct percentdiscount rabattprozent rabatt",
     "refunded": "itemrefunded linerefunded refundedamount amountrefunded refundamount refunded refund returnamount "
@@ -76,18 +76,19 @@ NAMES: Mapping[FieldName, str] = {
 ORDER_NAMES: Mapping[FieldName, str] = {
     "charged": "ordertotal grandtotal totalpaid amountpaid paid totalcharged charged paymenttotal total "
     "totalprice totalamount amounttotal gesamtbetrag gesamtsumme bestellsumme gesamt grossamount bruttobetrag brutto "
-    "totalsales",
-    "subtotal": "subtotal ordersubtotal subtotalprice goodstotal goods merchandise itemstotal warenwert "
-    "zwischensumme",
+    "totalsales ordertotalamount rechnungsbetrag totalcommande totalpedido totaleordine totalbestelling",
+    "subtotal": "subtotal ordersubtotal ordersubtotalamount subtotalprice goodstotal goods merchandise itemstotal "
+    "warenwert zwischensumme",
     "shipping": "shipping shippingcost shippingtotal shippingamount shippingprice ordershipping shippingfee "
+    "shippingrate ordershippingamount gastosenvio spesespedizione verzendkosten frete "
     "postage delivery deliverycost deliveryprice freight versand versandkosten versandpreis porto fraisport "
     "livraison",
     "tax": "tax taxes taxtotal totaltax taxamount ordertax salestax vat vatamount mwst ust mehrwertsteuer tva "
     "iva btw",
-    "order_discount": "discounttotal totaldiscount totaldiscounts orderdiscount cartdiscount couponamount "
-    "coupondiscount coupon voucher discountamount discount rabatt gutschein remise",
+    "order_discount": "cartdiscountamount discounttotal totaldiscount totaldiscounts orderdiscount cartdiscount "
+    "couponamount coupondiscount coupon voucher discountamount discount rabatt gutschein remise",
     "order_refunded": "refundedtotal totalrefunded orderrefunded refundtotal refundedamount amountrefunded "
-    "refundamount refunded refund refundsamount erstattet erstattung",
+    "refundamount orderrefundamount refunded refund refundsamount erstattet erstattung",
 }
 """The names of the columns with amounts of an order."""
 
@@ -187,7 +188,8 @@ def propose(
     used = {column for columns in fields.values() for column in columns}
     checked = [_with_others(finding, used, read, rows) for finding in findings]
     asked = {column for finding in of_kinds for column in finding.columns}
-    checked += [_of_refunds(column, rows) for column in _about_refunds(set(read) - used - asked, rows)]
+    asked |= {column for finding in checked if finding.state == "asked" for column in finding.columns}
+    checked += _not_used(set(read) - used - asked, rows)
     return Proposal(layout, (*checked, *of_kinds), tuple(stops))
 
 
@@ -197,7 +199,7 @@ def _of_amounts(
     """The fields with those amounts that the arithmetic proves, or that names and contents decide."""
     columns = partial(_columns_for, header=header, rows=rows)
     given_back = [
-        column for column in _about_refunds(header, rows) if _share(_texts(column, rows), _is_number) >= MOST
+        column for column in _about(REFUND, header, rows) if _share(_texts(column, rows), _is_number) >= MOST
     ]
     of_lines = after_returns(columns, given_back, rows, decimal)
     if proof := of_lines or prove(_version_keys(chosen), columns, rows, decimal):
@@ -271,6 +273,7 @@ def _people(header: Sequence[str], rows: Rows) -> tuple[str, ...]:
     """
     found = _columns_for("customer_id", header, rows)
     emails = [column for column in found if any("@" in row[column] for row in rows if column in row)][:1]
+    emails = emails or [column for column in header if _are_addresses(column, rows)][:1]
     ids = [column for column in found if column not in emails][:1]
     if emails and ids:
         both = {
@@ -283,6 +286,20 @@ def _people(header: Sequence[str], rows: Rows) -> tuple[str, ...]:
     return (*emails, *ids)
 
 
+NO_BUYER = re.compile(r"vendor|seller|supplier|employee|staff|agent|assign|owner|sales|shop|store")
+"""Columns with addresses of others."""
+
+
+def _are_addresses(column: str, rows: Rows) -> bool:
+    """Whether a column has the email addresses of several people who may be buyers."""
+    texts = _texts(column, rows)
+    return (
+        not NO_BUYER.search(plain(column))
+        and len(set(texts)) > 1
+        and _share(texts, lambda text: "@" in text and " " not in text) >= MOST
+    )
+
+
 def _unsupported(chosen: Chosen, rows: Rows) -> list[str]:
     """What would give wrong numbers if it was read record by record."""
     if "line_total" not in chosen or not _is_repeated(chosen, rows):
@@ -293,13 +310,16 @@ def _unsupported(chosen: Chosen, rows: Rows) -> list[str]:
     return [f"{why}; export the quantity and the price of each record"]
 
 
+OFF = re.compile(r"discount|rabatt|coupon|voucher|gutschein|remise|descuento|sconto|korting|desconto")
+"""Columns of what was taken off."""
+
 REFUND = re.compile(r"refund|return|erstatt|retour|rembours|reembols|gutschrift")
 NOTHING = ("0", "false", "no", "n", "nein", "none", "-")
 
 
-def _about_refunds(columns: Collection[str], rows: Rows) -> list[str]:
-    """The columns that say that something was given back."""
-    named = [column for column in sorted(columns) if REFUND.search(plain(column))]
+def _about(words: re.Pattern[str], columns: Collection[str], rows: Rows) -> list[str]:
+    """The columns with such names that say something in some record."""
+    named = [column for column in sorted(columns) if words.search(plain(column))]
     return [
         column
         for column in named
@@ -310,9 +330,15 @@ def _about_refunds(columns: Collection[str], rows: Rows) -> list[str]:
     ]
 
 
-def _of_refunds(column: str, rows: Rows) -> Finding:
-    why = "it says something of what was given back, and is not used"
-    return Finding("refunded", (column,), "asked", why, _examples(column, rows))
+def _not_used(columns: Collection[str], rows: Rows) -> Iterator[Finding]:
+    """What is asked about columns that say something of refunds and discounts."""
+    for column in _about(REFUND, columns, rows):
+        why = "it says something of what was given back, and is not used"
+        yield Finding("refunded", (column,), "asked", why, _examples(column, rows))
+    for column in _about(OFF, columns, rows):
+        if _share(_texts(column, rows), _is_number) >= MOST:
+            why = "it says something of what was taken off, and is not used"
+            yield Finding("discount", (column,), "asked", why, _examples(column, rows))
 
 
 def _has_quantities(quantity: str, orders: Sequence[Rows]) -> bool:
@@ -519,6 +545,8 @@ def _finding(name: str, columns: tuple[str, ...], rows: Rows) -> Finding:
     if name == "customer_id" and PERSON_NAME.search(plain(columns[0])):
         why = "the name is the customer, although different people may share it"
         return Finding(name, columns, "asked", why, _examples(columns[0], rows))
+    if name == "customer_id" and _rank(name, columns[0], columns) is None:
+        return Finding(name, columns, "chosen", "its texts are email addresses", _examples(columns[0], rows))
     return Finding(name, columns, "chosen", "by its name", _examples(columns[0], rows))
 
 
@@ -642,7 +670,27 @@ def _discounts(chosen: Chosen, amount: str, rows: Rows, decimal: str) -> list[Fi
 
 def _which_order(found: Finding) -> str:
     """The question that only a person can answer, if the values allow several orders."""
-    return f"{found.columns[0]}: {found.why}; say which with --date-order dmy or --date-order mdy"
+    return f"{found.columns[0]}: {found.why}"
+
+
+SAY = "say which with --date-order dmy or --date-order mdy"
+AGAIN = "export the file again, and do not open it in a spreadsheet before"
+
+
+def _swapped(fits: Mapping[str, Sequence[DateOrder]]) -> tuple[str, str] | None:
+    """A text and a date that show that a spreadsheet has read days as months where that was possible.
+
+    What is left as text has days above 12 only, and what became a date has none.
+    """
+    dates = [text for text, orders in fits.items() if "ymd" in orders]
+    texts = [text for text, orders in fits.items() if orders and "ymd" not in orders]
+    if min(len(dates), len(texts)) < FEW or any(len(fits[text]) > 1 for text in texts):
+        return None
+    found = [day(text, "ymd") for text in dates]
+    return None if any(each and each.day > MONTHS for each in found) else (texts[0], dates[0])
+
+
+MONTHS = 12
 
 
 def _date_order(column: str, rows: Rows, answer: DateOrder | None) -> tuple[DateOrder | None, Finding]:
@@ -656,16 +704,20 @@ def _date_order(column: str, rows: Rows, answer: DateOrder | None) -> tuple[Date
         name: [text for text, names in fits.items() if names == [name]] for name in get_args(DateOrder)
     }
     examples = _examples(column, rows)
+    if swapped := _swapped(fits):
+        why = f"{' and '.join(swapped)}: a spreadsheet seems to have swapped day and month where it could; {AGAIN}"
+        return None, Finding("date", (column,), "asked", why, examples)
     if answer and counts[answer]:
         return answer, Finding("date", (column,), "chosen", f"{answer}, as you said", examples)
     if sum(map(bool, deciding.values())) > 1:
         some = [found[0] for found in deciding.values() if found]
+        why = f"{' and '.join(some)} are in different orders; {SAY}"
+        return None, Finding("date", (column,), "asked", why, examples)
+    if len(orders) > 1 and "ymd" not in orders:
         return None, Finding(
-            "date", (column,), "asked", f"{' and '.join(some)} are in different orders", examples
+            "date", (column,), "asked", f"{' and '.join(orders)} fit every date; {SAY}", examples
         )
-    if len(orders) > 1:
-        return None, Finding("date", (column,), "asked", f"{' and '.join(orders)} fit every date", examples)
-    (order,) = orders
+    order = orders[0]
     if order == "ymd" or len(deciding[order]) > 1:
         return order, Finding("date", (column,), "proved", f"only {order} fits", examples)
     return order, Finding(

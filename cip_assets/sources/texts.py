@@ -48,10 +48,10 @@ CREATE MACRO named_day(x) AS month_numbers(regexp_replace(regexp_replace(x,
   '^(?:\pL+\W+)?(\pL{3,10})[-. ]+(\d{1,2})(?:st|nd|rd|th)?[-, ]+(\d{4}|\d{2})(?:\D.*)?$', '=\3-\1-\2'));
 CREATE MACRO ymd(x) AS a_day(regexp_replace(regexp_replace(named_day(x),
   '^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:\D.*)?$', '=\1-\2-\3'), '^(\d{4})(\d{2})(\d{2})(?:[T ].*)?$', '=\1-\2-\3'));
-CREATE MACRO mdy(x) AS a_day(regexp_replace(x,
-  '^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})(?:\D.*)?$', '=\3-\1-\2'));
-CREATE MACRO dmy(x) AS a_day(regexp_replace(x,
-  '^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})(?:\D.*)?$', '=\3-\2-\1'));
+CREATE MACRO mdy(x) AS coalesce(a_day(regexp_replace(x,
+  '^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})(?:\D.*)?$', '=\3-\1-\2')), ymd(x));
+CREATE MACRO dmy(x) AS coalesce(a_day(regexp_replace(x,
+  '^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})(?:\D.*)?$', '=\3-\2-\1')), ymd(x));
 
 CREATE MACRO unix(x) AS
   DATE '1970-01-01' + try_cast(regexp_extract(x, '^(1\d{9})(?:\d{3})?(?:[.]\d+)?$', 1) AS BIGINT)::INT // 86400;
@@ -92,6 +92,6 @@ CREATE MACRO is_nobody(x, nobody) AS words(x) IN nobody OR regexp_matches(words(
   OR regexp_matches(lower(id(x)), '^(no[-_. ]?(e?-?mail|reply)|none|nobody)@');
 """
 """``number`` takes the last of two different signs as the decimal sign, and a sign that is there twice as one between
-thousands. One sign before three digits may be either: it is the decimal sign if it is the export's. ``ymd`` also reads
-months that are named. ``currency`` is a code, or ``$`` and ``kr``, which several countries use.
+thousands. One sign before three digits may be either: it is the decimal sign if it is the export's. A year in front and
+a month with its name are read in any order. ``currency`` is a code, or ``$`` and ``kr``, which several countries use.
 """

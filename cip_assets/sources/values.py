@@ -68,14 +68,14 @@ def _in_front(bare: str) -> str:
 
 
 def day(text: str, order: str) -> date | None:
-    """The day of a text, if year, month and day are in this order: ymd, mdy or dmy; or the day of a number.
+    """The day of a text, if day and month are in this order: ymd, mdy or dmy; or the day of a number.
 
-    Named months are in ymd.
+    A year in front and a month with its name are read in any order.
     """
     if order in NUMBERED:
         return _numbered(text, order)
-    if order != "ymd":
-        return _year_last(text, order)
+    if order != "ymd" and (last := _year_last(text, order)):
+        return last
     if found := YEAR_FIRST.fullmatch(text) or TOGETHER.fullmatch(text):
         return _date(*found.groups())
     if found := DAY_FIRST.fullmatch(text):

@@ -344,3 +344,34 @@ def test_buyers_who_are_known_by_their_name_alone_are_asked() -> None:
     header = ("Order", "Date", "Customer name", "Total")
     found = finding(proposed("1 | 2024-01-15 | Ann Lee | 5.00", header=header), "customer_id")
     assert (found.columns, found.state) == (("Customer name",), "asked")
+
+
+def test_a_year_in_front_is_read_beside_days_in_another_order() -> None:
+    days = ["13/05/2024", "14/05/2024", "2024-05-15", "01/06/2024"]
+    assert (
+        proposed(*(f"{n} | {day} | ann | P1 | 1 | 5.00 |" for n, day in enumerate(days))).layout.date_order
+        == "dmy"
+    )
+
+
+def test_days_that_a_spreadsheet_has_read_as_months_stop() -> None:
+    days = ["13/05/2024", "14/05/2024", "15/05/2024", "2024-01-05", "2024-02-05", "2024-03-05"]
+    lines = [f"{n} | {day} | ann | P1 | 1 | 5.00 |" for n, day in enumerate(days)]
+    (stop,) = proposed(*lines).stops
+    assert "a spreadsheet seems to have swapped day and month" in stop
+    assert proposed(*lines, "9 | 2024-03-15 | ann | P1 | 1 | 5.00 |").stops == ()
+
+
+def test_an_address_is_the_buyer_by_whatever_name() -> None:
+    header = ("Order", "Date", "Sales agent", "Correo", "Total")
+    found = proposed("1 | 2024-01-15 | a@shop.com | ann@x.com | 5.00", "2 | 2024-01-15 | b@shop.com | bob@x.com | 5.00",
+                     header=header)  # fmt: skip
+    assert found.layout.fields["customer_id"] == ("Correo",)
+    assert finding(found, "customer_id").why == "its texts are email addresses"
+
+
+def test_a_discount_that_is_not_used_is_asked() -> None:
+    header = ("Order", "Date", "SKU", "Qty", "Price", "Discount amount")
+    lines = ["1 | 2024-01-15 | P1 | 1 | 5.00 | 1.00", "1 | 2024-01-15 | P2 | 2 | 5.00 | 1.00"]
+    asked = [found.why for found in proposed(*lines, header=header).findings if found.field == "discount"]
+    assert asked[-1] == "it says something of what was taken off, and is not used"
