@@ -1,8 +1,9 @@
 """Turns the exports that ``sources.yaml`` names into landing files.
 
 Every record of every export becomes a line of ``transactions`` or ``returns``, or is left out with its kind; broken
-records land too, so that they are quarantined with their text. The landing files are made from all exports each time,
-one per month, and a file is written only if it changes, so only changed months are ingested.
+records land too, so that they are quarantined with their text. The landing files are made from all exports together,
+one per month, and a file is written only if it changes, so only changed months are ingested. If nothing that decides
+them has changed, nothing is done.
 """
 
 import tempfile
@@ -14,11 +15,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+from pydantic import TypeAdapter
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.sources import lines, orders, stage, texts
-from cip_assets.sources.config import FILE, Export, Sources
-from cip_assets.sources.landing import write
+from cip_assets.sources.config import FILE, Export, Sources, files_of
+from cip_assets.sources.kept import Kept, digest, hash_of, kept_in
+from cip_assets.sources.landing import write, written
+from cip_assets.sources.reading.errors import UnreadableExport
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Summary:
     """What is in the exports. ``kinds`` add up to all records."""
 
     records: int
-    kinds: Sequence[KindTotal]
+    kinds: tuple[KindTotal, ...]
     orders: int
     buyers: int | None
     """Empty if no record names a customer."""
@@ -60,24 +64,58 @@ class Summary:
     checked: int
     """Orders that say what their goods cost, or what was paid in all."""
     reconciled: int
-    unreconciled: Sequence[str]
+    unreconciled: tuple[str, ...]
     """Some orders whose lines add up to something else, each with the amounts."""
-    skipped: Sequence[str]
+    skipped: tuple[str, ...]
     """Files with the same content as another one."""
-    unread: Sequence[str] = ()
+    unread: tuple[str, ...] = ()
     """Some records that cannot be read, each with its place."""
 
 
 def convert(sources: Sources, data_dir: Path, landing: Path) -> Summary:
-    """Write the landing files of all exports.
+    """Write the landing files of all exports, unless they are there and nothing that decides them has changed.
 
     Raises:
         PlatformError: a file cannot be read, no layout has its header, or ids have lost digits.
 
     """
-    with lines_of(sources, data_dir) as (found, skipped):
-        write(found, landing)
-        return _summary(found, skipped)
+    with kept_in(data_dir) as kept:
+        made_from = _made_from(sources, data_dir)
+        about = kept.converted(made_from, written(landing))
+        if about is not None:
+            return _SUMMARY.validate_python(about)
+        with _lines(sources, data_dir, kept) as (found, skipped):
+            write(found, landing)
+            summary = _summary(found, skipped)
+        kept.keep_conversion(made_from, written(landing), _SUMMARY.dump_python(summary, mode="json"))
+        return summary
+
+
+_SUMMARY = TypeAdapter(Summary)
+
+
+def _made_from(sources: Sources, data_dir: Path) -> str:
+    """Changes with all that decides what a conversion writes, beside our code: ``sources.yaml``, SQL, rates, files.
+
+    Raises:
+        PlatformError: a file cannot be read.
+
+    """
+    queries = [
+        layout.records.sql for export in sources.exports for layout in export.layouts if layout.records
+    ]
+    rates = data_dir / sources.rates if sources.rates else None
+    try:
+        # The time of a change decides between files that say nothing of their order.
+        files = [
+            (str(path), hash_of(path), path.stat().st_mtime_ns)
+            for export in sources.exports
+            for path in files_of(export, data_dir)
+        ]
+    except UnreadableExport as error:
+        raise PlatformError(str(error)) from error
+    has_rates = rates is not None and rates.is_file()
+    return digest(sources.model_dump_json(), queries, hash_of(rates) if rates and has_rates else None, files)
 
 
 def look_at(sources: Sources, data_dir: Path) -> Summary:
@@ -102,6 +140,15 @@ def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPy
         PlatformError: as ``convert``.
 
     """
+    with kept_in(data_dir) as kept, _lines(sources, data_dir, kept) as found:
+        yield found
+
+
+@contextmanager
+def _lines(
+    sources: Sources, data_dir: Path, kept: Kept
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, Sequence[str]]]:
+    """As ``lines_of``."""
     with (
         tempfile.TemporaryDirectory() as scratch,
         duckdb.connect(config={"memory_limit": "2GB", "temp_directory": scratch}) as connection,
@@ -111,7 +158,7 @@ def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPy
         skipped: list[str] = []
         whole = {database.files for database in sources.databases if database.order is not None}
         for number, export in enumerate(sources.exports):
-            skipped += _read_export(connection, number, export, data_dir, whole)
+            skipped += _read_export(connection, number, export, data_dir, whole, kept)
         _refuse_lost_digits(connection)
         _refuse_reused_numbers(connection)
         _refuse_mixed_orders(
@@ -125,10 +172,15 @@ def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPy
 
 
 def _read_export(
-    connection: duckdb.DuckDBPyConnection, number: int, export: Export, data_dir: Path, whole: Collection[str]
+    connection: duckdb.DuckDBPyConnection,
+    number: int,
+    export: Export,
+    data_dir: Path,
+    whole: Collection[str],
+    kept: Kept,
 ) -> list[str]:
     """Read all files of an export; returns the ones that are copies of others."""
-    found, skipped = stage.stage(connection, number, export, data_dir, whole)
+    found, skipped = stage.stage(connection, number, export, data_dir, whole, kept)
     for records in found:
         lines.add(connection, number, records)
     tables = stage.tables_of(number, export)
@@ -265,12 +317,12 @@ def _refuse_mixed_orders(connection: duckdb.DuckDBPyConnection, exports: Sequenc
 
 
 def _summary(connection: duckdb.DuckDBPyConnection, skipped: Sequence[str]) -> Summary:
-    kinds = [
+    kinds = tuple(
         KindTotal(kind, records, amount or Decimal(0))
         for kind, records, amount in connection.execute(
             "SELECT kind, count(*), sum(round(amount, 2)) FROM lines GROUP BY kind ORDER BY count(*) DESC, kind"
         ).fetchall()
-    ]
+    )
     ((records,),) = connection.execute("SELECT count(*) FROM lines").fetchall()
     ((orders_, buyers, guests, currency, sold, charged, returned, refunded, first, last),) = (
         connection.execute(

@@ -159,6 +159,14 @@ def write(connection: duckdb.DuckDBPyConnection, landing: Path) -> None:
     _write_csv(connection, landing / LEFT_OUT, "export_file,export_line,kind,record_text", others)
 
 
+def written(landing: Path) -> dict[str, str]:
+    """The files that are there of those that ``write`` makes, each with its hash."""
+    found = [*landing.glob(f"*/{FOLDER}/*.csv"), landing / PEOPLE, landing / LEFT_OUT]
+    return {
+        path.relative_to(landing).as_posix(): hash_file(path)[1] for path in sorted(found) if path.is_file()
+    }
+
+
 def _has_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> bool:
     return connection.execute(f"SELECT 1 FROM {relation} LIMIT 1").fetchone() is not None
 
