@@ -35,6 +35,20 @@ class KindTotal:
 
 
 @dataclass(frozen=True)
+class ExportTotal:
+    """What is in one export. The records of ``files`` add up to those of ``kinds``."""
+
+    files: tuple[tuple[str, int], ...]
+    """The name of each file that was read, with its records."""
+    skipped: tuple[str, ...]
+    """Files with the same content as another one."""
+    kinds: tuple[KindTotal, ...]
+    checked: int
+    """Orders that say what their goods cost, or what was paid in all."""
+    reconciled: int
+
+
+@dataclass(frozen=True)
 class Summary:
     """What is in the exports. ``kinds`` add up to all records."""
 
@@ -66,10 +80,15 @@ class Summary:
     reconciled: int
     unreconciled: tuple[str, ...]
     """Some orders whose lines add up to something else, each with the amounts."""
-    skipped: tuple[str, ...]
-    """Files with the same content as another one."""
-    unread: tuple[str, ...] = ()
+    unread: tuple[str, ...]
     """Some records that cannot be read, each with its place."""
+    exports: tuple[ExportTotal, ...]
+    """The same by export, in the order of ``sources.yaml``."""
+
+    @property
+    def skipped(self) -> Sequence[str]:
+        """Files with the same content as another one of their export."""
+        return [name for export in self.exports for name in export.skipped]
 
 
 def convert(sources: Sources, data_dir: Path, landing: Path) -> Summary:
@@ -129,9 +148,13 @@ def look_at(sources: Sources, data_dir: Path) -> Summary:
         return _summary(found, skipped)
 
 
+Skipped = Sequence[Sequence[str]]
+"""For each export, the files with the same content as another one."""
+
+
 @contextmanager
-def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Sequence[str]]]:
-    """A database with what is in the exports, and the files that are copies of others.
+def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Skipped]]:
+    """A database with what is in the exports, and for each export the files that are copies of others.
 
     ``lines`` has each record with its kind; ``sold`` and ``returned`` what lands of orders; ``customers`` and
     ``tickets`` those records.
@@ -147,7 +170,7 @@ def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPy
 @contextmanager
 def _lines(
     sources: Sources, data_dir: Path, kept: Kept
-) -> Iterator[tuple[duckdb.DuckDBPyConnection, Sequence[str]]]:
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, Skipped]]:
     """As ``lines_of``."""
     with (
         tempfile.TemporaryDirectory() as scratch,
@@ -155,10 +178,10 @@ def _lines(
     ):
         for script in (texts.MACROS, stage.TABLES, lines.TABLES, orders.CONVERTED):
             connection.execute(script)
-        skipped: list[str] = []
+        skipped: list[Sequence[str]] = []
         whole = {database.files for database in sources.databases if database.order is not None}
         for number, export in enumerate(sources.exports):
-            skipped += _read_export(connection, number, export, data_dir, whole, kept)
+            skipped.append(_read_export(connection, number, export, data_dir, whole, kept))
         _refuse_lost_digits(connection)
         _refuse_reused_numbers(connection)
         _refuse_mixed_orders(
@@ -316,13 +339,37 @@ def _refuse_mixed_orders(connection: duckdb.DuckDBPyConnection, exports: Sequenc
         )
 
 
-def _summary(connection: duckdb.DuckDBPyConnection, skipped: Sequence[str]) -> Summary:
-    kinds = tuple(
-        KindTotal(kind, records, amount or Decimal(0))
-        for kind, records, amount in connection.execute(
-            "SELECT kind, count(*), sum(round(amount, 2)) FROM lines GROUP BY kind ORDER BY count(*) DESC, kind"
-        ).fetchall()
-    )
+def _kinds(connection: duckdb.DuckDBPyConnection, which: str) -> tuple[KindTotal, ...]:
+    """The records of each kind, of all exports or one."""
+    found = connection.execute(
+        "SELECT kind, count(*), sum(round(amount, 2)) FROM lines "
+        f"WHERE {which} GROUP BY kind ORDER BY count(*) DESC, kind"
+    ).fetchall()
+    return tuple(KindTotal(kind, records, amount or Decimal(0)) for kind, records, amount in found)
+
+
+def _reconciled(connection: duckdb.DuckDBPyConnection, which: str) -> tuple[int, int]:
+    """How many orders say what they cost, and how many of these add up to it, of all exports or one."""
+    ((checked, reconciled),) = connection.execute(
+        f"SELECT count(*), count(*) FILTER (is_reconciled) FROM reconciled WHERE {which}"
+    ).fetchall()
+    return checked, reconciled
+
+
+def _export_total(connection: duckdb.DuckDBPyConnection, number: int, skipped: Sequence[str]) -> ExportTotal:
+    which = f"export = {number}"
+    files = connection.execute(
+        f"""
+        SELECT file, count(line) FROM files LEFT JOIN lines USING (export, file_no)
+        WHERE {which} GROUP BY file_no, file ORDER BY file_no
+        """
+    ).fetchall()
+    checked, reconciled = _reconciled(connection, which)
+    return ExportTotal(tuple(files), tuple(skipped), _kinds(connection, which), checked, reconciled)
+
+
+def _summary(connection: duckdb.DuckDBPyConnection, skipped: Skipped) -> Summary:
+    kinds = _kinds(connection, "true")
     ((records,),) = connection.execute("SELECT count(*) FROM lines").fetchall()
     ((orders_, buyers, guests, currency, sold, charged, returned, refunded, first, last),) = (
         connection.execute(
@@ -347,9 +394,7 @@ def _summary(connection: duckdb.DuckDBPyConnection, skipped: Sequence[str]) -> S
     ((tickets, first_ticket),) = connection.execute(
         "SELECT count(DISTINCT (export, ticket_id)), min(opened) FROM tickets WHERE kind = 'ticket'"
     ).fetchall()
-    ((checked, reconciled),) = connection.execute(
-        "SELECT count(*), count(*) FILTER (is_reconciled) FROM reconciled"
-    ).fetchall()
+    checked, reconciled = _reconciled(connection, "true")
     unreconciled = tuple(
         f"{order}: its lines are {goods:,.2f}, but {what}"
         for order, goods, what in connection.execute(
@@ -390,6 +435,6 @@ def _summary(connection: duckdb.DuckDBPyConnection, skipped: Sequence[str]) -> S
         checked=checked,
         reconciled=reconciled,
         unreconciled=unreconciled,
-        skipped=tuple(skipped),
         unread=unread,
+        exports=tuple(_export_total(connection, number, each) for number, each in enumerate(skipped)),
     )
