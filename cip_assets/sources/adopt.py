@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from cip_assets.config.errors import PlatformError
+from cip_assets.config.settings import FIRST_SEEN
 from cip_assets.sources.config import (
     FILE,
     QUERIES,
@@ -442,7 +443,7 @@ _COMMENTS = f"""\
 """
 
 
-OURS = ("landing", "lake", "final", QUERIES, FILE)
+OURS = ("landing", "lake", "final", QUERIES, FILE, FIRST_SEEN)
 """What the platform itself writes into the data folder."""
 
 

@@ -6,6 +6,7 @@ One step makes all exports, because orders, currencies and customers of several 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from datetime import UTC, datetime
 from functools import reduce
 from itertools import chain, count
 from operator import or_
@@ -18,7 +19,7 @@ from pyspark.sql import DataFrame
 from cip_assets.config.rules import Rules
 from cip_assets.ingest import manifest
 from cip_assets.ingest.discover import find_files, lines_about
-from cip_assets.ingest.manifest import scan_landing
+from cip_assets.ingest.manifest import scan_landing, with_arrivals
 from cip_assets.layers import contract_of
 from cip_assets.orchestration.assets.declare import described, labels, limits
 from cip_assets.orchestration.partitions import Partitions
@@ -51,7 +52,7 @@ class ManifestConfig(dg.Config):
 
 
 def export_keys(sources: Sources | None) -> list[dg.AssetKey]:
-    """The asset of each export: by its preset, its database or its records, with a number if another one has the name."""
+    """The asset of each export: its preset, its database or its records, and a number if another one has the name."""
     fetched = {database.files: database.name for database in sources.databases} if sources else {}
     taken: list[str] = []
     for export in sources.exports if sources else ():
@@ -194,7 +195,8 @@ def manifest_asset(rules: Rules, partitions: Partitions, sources: Sources | None
                 "not_read": list(lines_about(left_aside)),
             }
         )
-        return scan_landing(engine.spark_session, folder, partitions.calendar(), config.leave_out)
+        scanned = scan_landing(engine.spark_session, folder, partitions.calendar(), config.leave_out)
+        return with_arrivals(scanned, lake.settings.first_seen, datetime.now(UTC))
 
     asset: dg.AssetsDefinition = scan
     return asset
