@@ -12,6 +12,7 @@ import dagster as dg
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.rules import Rules
 from cip_assets.orchestration.assets import all_assets
+from cip_assets.orchestration.assets.landing import MANIFEST
 from cip_assets.orchestration.checks import all_checks
 from cip_assets.orchestration.partitions import Partitions
 from cip_assets.sources.config import Sources
@@ -62,8 +63,9 @@ class Graph:
 
     @cached_property
     def code(self) -> str:
-        """Changes with the code or the rules of any table."""
-        return digest(sorted((key.to_user_string(), version) for key, version in self.code_versions.items()))
+        """Changes with the code or the rules of any table. What exports become is in the landing files."""
+        tables = self.code_versions.keys() - (self.landing_assets - {MANIFEST})
+        return digest(sorted((key.to_user_string(), self.code_versions[key]) for key in tables))
 
     def resolved(self, selection: dg.AssetSelection) -> set[dg.AssetKey]:
         return set(selection.resolve(self.assets))

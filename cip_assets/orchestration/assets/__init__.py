@@ -20,7 +20,7 @@ def all_assets(
 ) -> list[dg.AssetsDefinition]:
     """Every asset, with its freshness policy, and links to the code that defines and computes it."""
     found = [
-        *([export_assets(sources)] if sources else []),
+        *([export_assets(sources)] if sources and sources.exports else []),
         manifest_asset(rules, partitions, sources),
         *(raw_asset(source, rules, partitions) for source in SOURCE_TABLES.values()),
         *(clean_asset(source, rules, partitions) for source in SOURCE_TABLES.values()),

@@ -17,6 +17,7 @@ from pydantic import Field
 from pyspark.sql import DataFrame
 
 from cip_assets.config.rules import Rules
+from cip_assets.config.settings import Settings
 from cip_assets.ingest import manifest
 from cip_assets.ingest.discover import find_files, lines_about
 from cip_assets.ingest.manifest import scan_landing, with_arrivals
@@ -40,6 +41,8 @@ from cip_assets.sources.config import (
 from cip_assets.sources.convert import ExportTotal, convert
 from cip_assets.sources.databases.fetch import fetch
 from cip_assets.sources.kept import code
+
+MANIFEST = dg.AssetKey(["landing", "manifest"])
 
 PERSONAL: AbstractSet[FieldName] = {"customer_id", "email", "first_name", "last_name"}
 """The fields that identify a person."""
@@ -79,16 +82,9 @@ def export_assets(sources: Sources) -> dg.AssetsDefinition:
     def stage_and_convert(
         context: dg.AssetExecutionContext, lake: LakeResource
     ) -> Iterator[dg.MaterializeResult[None]]:
-        folder = lake.settings.data_dir
-        now = load_sources(folder)
-        made: dict[dg.AssetKey, Mapping[str, Any]] = {}
-        if now is not None:
-            rows = {each.name: each.rows for each in fetch(now.databases, folder)}
-            fetched = {each.files: {f"fetched_{each.name}": rows[each.name]} for each in now.databases}
-            totals = convert(now, folder, lake.settings.landing).exports
-            for key, export, total in zip(export_keys(now), now.exports, totals, strict=True):
-                own = (fetched[pattern] for pattern in export.files if pattern in fetched)
-                made[key] = reduce(or_, own, _of_export(export, total))
+        # Another process may have changed the file since the assets were defined.
+        now = load_sources(lake.settings.data_dir)
+        made = _converted(now, lake.settings) if now else {}
         if new := [key.path[-1] for key in made if key not in keys]:
             context.log.warning(
                 f"{FILE} has new exports, {', '.join(new)}: reload the definitions to see them"
@@ -99,6 +95,17 @@ def export_assets(sources: Sources) -> dg.AssetsDefinition:
 
     asset: dg.AssetsDefinition = stage_and_convert
     return asset
+
+
+def _converted(sources: Sources, settings: Settings) -> Mapping[dg.AssetKey, Mapping[str, Any]]:
+    """Fetch from the databases and turn all exports into landing files; returns what their assets show."""
+    rows = {each.name: each.rows for each in fetch(sources.databases, settings.data_dir)}
+    fetched = {each.files: {f"fetched_{each.name}": rows[each.name]} for each in sources.databases}
+    totals = convert(sources, settings.data_dir, settings.landing).exports
+    return {
+        key: reduce(or_, (fetched.get(pattern, {}) for pattern in export.files), _of_export(export, total))
+        for key, export, total in zip(export_keys(sources), sources.exports, totals, strict=True)
+    }
 
 
 def _spec(key: dg.AssetKey, export: Export) -> dg.AssetSpec:

@@ -11,7 +11,7 @@ from cip_assets.config.rules import load_rules
 from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
 from cip_assets.ingest.manifest import read_manifest
-from cip_assets.orchestration.assets.landing import export_keys
+from cip_assets.orchestration.assets.landing import MANIFEST, export_keys
 from cip_assets.orchestration.graph import Graph
 from cip_assets.orchestration.instance import open_instance
 from cip_assets.orchestration.jobs.names import INGEST, SCAN
@@ -30,7 +30,6 @@ order,date,email,sku,qty,price,subtotal,status
 """
 """One order does not add up, one is cancelled, and one has no day."""
 
-MANIFEST = dg.AssetKey(["landing", "manifest"])
 ASSET = dg.AssetKey(["landing", "export_orders"])
 
 
@@ -65,6 +64,7 @@ def test_exports_are_upstream_of_the_manifest_and_change_no_other_asset() -> Non
     assert {dep.asset_key for dep in specs[MANIFEST].deps} == set(keys)
     others = {key: version for key, version in with_exports.code_versions.items() if key not in keys}
     assert others == GRAPH.code_versions
+    assert with_exports.code == GRAPH.code
     assert GRAPH.landing_assets == {MANIFEST}
     columns = specs[ASSET].metadata["dagster/column_schema"].columns
     assert [(column.name, list(column.tags)) for column in columns] == [
