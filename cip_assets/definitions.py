@@ -71,18 +71,24 @@ def checked_rules() -> Rules:
     return rules
 
 
-def rules_for(settings: Settings) -> Rules:
-    """The rules of this process for a data folder, whose exports may begin before the rules' calendar.
+def graph_of(settings: Settings, rules: Rules | None = None) -> Graph:
+    """The graph of a data folder, whose exports are assets and may begin before the rules' calendar.
+
+    Args:
+        settings: the data folder.
+        rules: by default those of this process.
 
     Raises:
         PlatformError: the rules or the exports of the folder are wrong.
 
     """
-    rules, sources = checked_rules(), load_sources(settings.data_dir)
-    if sources is None or sources.first_month >= rules.calendar.first_month:
-        return rules
-    calendar = rules.calendar.model_copy(update={"first_month": sources.first_month})
-    return rules.model_copy(update={"calendar": calendar})
+    sources = load_sources(settings.data_dir)
+    if rules is None:
+        rules = checked_rules()
+        if sources and sources.first_month < rules.calendar.first_month:
+            calendar = rules.calendar.model_copy(update={"first_month": sources.first_month})
+            rules = rules.model_copy(update={"calendar": calendar})
+    return Graph.of(rules, sources)
 
 
 def open_platform(
@@ -98,7 +104,7 @@ def open_platform(
         PlatformError: the rules are wrong, or a selected asset is not part of a snapshot.
 
     """
-    graph = Graph.of(rules or rules_for(settings))
+    graph = graph_of(settings, rules)
     return Platform(graph, build_definitions(settings, graph), settings, instance, tags, select)
 
 
@@ -106,4 +112,4 @@ def open_platform(
 def defs() -> dg.Definitions:
     """The definitions that the Dagster UI and its daemon load."""
     settings = Settings.from_environment()
-    return build_definitions(settings, Graph.of(rules_for(settings)))
+    return build_definitions(settings, graph_of(settings))

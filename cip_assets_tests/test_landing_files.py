@@ -25,7 +25,7 @@ from cip_assets_tests.conftest import ENGINE, Cip
 from cip_assets_tests.documents import ROOT, quoted, sections, table_in
 from cip_assets_tests.integration.helpers import exported, rows_of
 from cip_assets_tests.layers.frames import collected
-from cip_assets_tests.layers.lines import entry_of, lines_of
+from cip_assets_tests.layers.lines import entry_of, lines_of, lines_of_scans
 
 MAY = date(2024, 5, 1)
 
@@ -169,12 +169,21 @@ CORRECTION = f"{HEADER}\nT1,C1,P1,1,2.00,2.00,Cash,2024-05-01\n"
 
 @pytest.mark.engine
 @pytest.mark.parametrize(
-    ("path", "wins"), [("transactions/dt=2024-05-21/fix.csv", "2.00"), ("transactions/fix.csv", "1.00")]
+    ("path", "found_later", "wins"),
+    [
+        ("transactions/dt=2024-05-21/fix.csv", False, "2.00"),
+        ("transactions/dt=2024-04-21/older.csv", True, "1.00"),
+        ("transactions/fix.csv", False, "1.00"),
+        ("transactions/fix.csv", True, "2.00"),
+    ],
 )
-def test_a_correction_wins_by_its_folder_date_and_can_lose_without_one(
-    spark: SparkSession, rules: Rules, tmp_path: Path, path: str, wins: str
+def test_a_correction_wins_by_its_folder_date_or_by_a_later_scan(
+    spark: SparkSession, rules: Rules, tmp_path: Path, path: str, *, found_later: bool, wins: str
 ) -> None:
-    lines = lines_of(spark, rules, tmp_path, {"transactions.csv": BEFORE, path: CORRECTION}, MAY)
+    landing, scans = tmp_path / "landing", [{"transactions.csv": BEFORE, path: CORRECTION}]
+    if found_later:
+        scans.insert(0, {"transactions.csv": BEFORE})
+    lines = lines_of_scans(spark, rules, landing, scans, MAY)
     amounts = {row["transaction_id"]: str(row["amount"]) for row in collected(lines.cleaned)}
     assert amounts == {"T1": wins, "T2": "1.00"}
 

@@ -15,6 +15,9 @@ DAGSTER_SETTINGS = Path(__file__).with_name("dagster.yaml")
 """The Dagster settings that a new data folder gets."""
 
 
+FIRST_SEEN = "first_seen.csv"
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings of one process.
@@ -49,6 +52,11 @@ class Settings:
     @property
     def landing(self) -> Path:
         return self.data_dir / "landing"
+
+    @property
+    def first_seen(self) -> Path:
+        """The file that remembers when landing files were first seen."""
+        return self.data_dir / FIRST_SEEN
 
     @property
     def lake(self) -> Path:

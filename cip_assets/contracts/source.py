@@ -126,6 +126,14 @@ def _raw(
             column("Number of fields in the header of its file", unit="fields"),
         ),
     }
+    if base is Event:
+        extras["source_seen"] = (
+            T.StringType,
+            column(
+                "When a scan first found the file (UTC), then the latest event date in it; empty if the path has dt=, "
+                "or if the first scan found it"
+            ),
+        )
     return _derived(
         f"Raw{model.__name__}",
         f"Each line of the landing files of {name}, as text.",

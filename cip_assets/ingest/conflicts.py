@@ -21,7 +21,7 @@ SHOWN = 5
 """The number of places in a message, and of lines per place."""
 
 LAYERS = ("raw", "cleaned", "quarantine")
-NO_TEXT = {"source_file", "source_version", "source_line", "delivery_date", "month"} | {
+NO_TEXT = {"source_file", "source_version", "source_line", "source_seen", "delivery_date", "month"} | {
     "ragged_text",
     "field_count",
     "header_field_count",

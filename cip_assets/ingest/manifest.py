@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pyarrow as pa
@@ -19,9 +19,11 @@ from cip_assets.ingest import csv_records
 from cip_assets.ingest.calendar import Calendar, delivery_month, event_dates
 from cip_assets.ingest.csv_lines import UnreadableFileError
 from cip_assets.ingest.csv_records import Header
-from cip_assets.ingest.discover import LandedFile, find_files, lines_about
+from cip_assets.ingest.discover import LandedFile, find_files, landed_file, lines_about
+from cip_assets.ingest.first_seen import first_seen
 from cip_assets.ingest.tasks import date_of, specs_in, spread
 from cip_assets.layers import SOURCE_TABLES, contract_of
+from cip_assets.sources.landing import FOLDER as FROM_EXPORTS
 from cip_assets.storage import delta
 from cip_assets.storage.files import hash_file
 
@@ -38,11 +40,26 @@ class ManifestEntry:
     row_count: int
     column_names: Sequence[str]
     problem: str | None
+    first_seen: datetime | None = None
+    latest_event_date: date | None = None
 
     @property
     def version(self) -> str:
         """The ``source_version`` of the rows of this file."""
         return self.sha256[:16]
+
+    @property
+    def seen(self) -> str | None:
+        """The ``source_seen`` of the rows of this file."""
+        if self.first_seen is None:
+            return None
+        moment = self.first_seen.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return f"{moment} {self.latest_event_date or ''}".rstrip()
+
+    @property
+    def home(self) -> date | None:
+        """The day whose month has the rows without a valid event date. It does not depend on when a scan ran."""
+        return self.latest_event_date if self.first_seen else self.delivery_date
 
 
 def read_manifest(uri: str, *, is_needed: bool = False) -> dict[str, list[ManifestEntry]]:
@@ -68,7 +85,8 @@ def _entries(manifest: ds.Dataset) -> Mapping[str, Sequence[ManifestEntry]]:
 
 def manifest_entry(row: Mapping[str, Any]) -> ManifestEntry:
     """An entry from a row of the manifest, which was read from the table or made by a scan."""
-    wanted = {field.name: row[field.name] for field in fields(ManifestEntry)}
+    # A manifest of an earlier version lacks some columns until the next scan.
+    wanted: dict[str, Any] = {field.name: row.get(field.name) for field in fields(ManifestEntry)}
     return ManifestEntry(**{**wanted, "month_rows": dict(row["month_rows"])})
 
 
@@ -133,7 +151,7 @@ def scan_landing(
             f"there as <table>.csv or <table>/**/*.csv[.gz], where <table> is one of {', '.join(SOURCE_TABLES)}"
         )
     schema = contract_of("landing", "manifest").spark_schema
-    arrow_schema = to_arrow_schema(schema)
+    arrow_schema = to_arrow_schema(schema, timezone="UTC")
 
     def scan(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for spec in specs_in(batches):
@@ -153,6 +171,38 @@ def scan_landing(
     return spread(spark, specs).mapInArrow(scan, schema)
 
 
+def with_arrivals(scanned: DataFrame, record: Path, now: datetime) -> DataFrame:
+    """The manifest with what is known of the arrival of event files without a ``dt=``.
+
+    Files that are made from exports come anew when they change, so their arrival says nothing.
+
+    Args:
+        scanned: the result of ``scan_landing``.
+        record: the file that remembers what was seen.
+        now: the moment of the scan.
+
+    Raises:
+        PlatformError: the record cannot be read.
+
+    """
+    rows = scanned.toArrow().to_pylist()
+    silent = [
+        row
+        for row in rows
+        if SOURCE_TABLES[row["table_name"]].is_event
+        and not row["problem"]
+        and landed_file(row["path"]).delivery_date is None
+        and FROM_EXPORTS not in PurePath(row["path"]).parts
+    ]
+    seen = first_seen(record, ((row["path"], row["sha256"]) for row in silent), now)
+    for row in silent:
+        if moment := seen[row["sha256"]]:
+            row |= {"first_seen": moment, "delivery_date": moment.date()}
+    schema = scanned.schema
+    found = pa.Table.from_pylist(rows, schema=to_arrow_schema(schema, timezone="UTC"))
+    return scanned.sparkSession.createDataFrame(found, schema)
+
+
 def scan_file(landing: Path, file: LandedFile, calendar: Calendar) -> dict[str, Any]:
     """Read one file completely; return its hash, header and rows by month, or the problem with it."""
     path = landing / file.path
@@ -162,6 +212,8 @@ def scan_file(landing: Path, file: LandedFile, calendar: Calendar) -> dict[str, 
         "size_bytes": 0,
         "sha256": file.problem_hash,
         "delivery_date": file.delivery_date,
+        "first_seen": None,
+        "latest_event_date": None,
         "row_count": 0,
         "month_rows": {},
         "column_names": [],
@@ -215,6 +267,7 @@ def _scan_rows(path: Path, source: SourceTable, delivery: date | None, calendar:
         "row_count": rows,
         "column_names": list(header.names),
         "delivery_date": delivery,
+        "latest_event_date": latest,
         "month_rows": {str(month): by_month[month] for month in sorted(by_month)},
     }
 

@@ -63,6 +63,8 @@ def read_landing(
             "path": entry.path,
             "version": entry.version,
             "delivery_date": entry.delivery_date and str(entry.delivery_date),
+            "home": entry.home and str(entry.home),
+            "seen": entry.seen,
             "column_names": list(entry.column_names),
         }
         for entry in entries
@@ -105,6 +107,7 @@ def _raw_rows(
     if source.event_date:
         days = event_dates(block.columns.column(source.event_date), calendar)
         months = pc.floor_temporal(days, unit="month").cast(pa.date32())
-        home = pa.scalar(delivery_month(delivery, calendar), pa.date32())
+        home = pa.scalar(delivery_month(date_of(file["home"]), calendar), pa.date32())
+        columns["source_seen"] = pa.repeat(pa.scalar(file["seen"], pa.string()), whole + ragged)
         columns["month"] = pa.chunked_array([pc.fill_null(months, home), pa.repeat(home, ragged)])
     return pa.table({name: columns[name] for name in schema.names}, schema=schema)

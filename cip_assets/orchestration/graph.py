@@ -12,11 +12,16 @@ import dagster as dg
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.rules import Rules
 from cip_assets.orchestration.assets import all_assets
+from cip_assets.orchestration.assets.landing import MANIFEST
 from cip_assets.orchestration.checks import all_checks
 from cip_assets.orchestration.partitions import Partitions
+from cip_assets.sources.config import Sources
 
 BY_DAY = ("features", "marts", "exports")
 """The groups of assets that are computed as of a day."""
+
+LANDING = "landing"
+"""The group of the assets that a scan makes."""
 
 PLAIN_NAME = re.compile(r'(?<![\w:"*/])\w+/\w+(?![\w"*/])')
 """``layer/table`` in a selection that is not marked as a key."""
@@ -29,7 +34,7 @@ def digest(*parts: object) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """Assets, checks and partitions, as the rules make them."""
+    """Assets, checks and partitions, as the rules and the exports of a data folder make them."""
 
     rules: Rules
     partitions: Partitions
@@ -37,9 +42,10 @@ class Graph:
     checks: Sequence[dg.AssetChecksDefinition]
 
     @classmethod
-    def of(cls, rules: Rules) -> "Graph":
+    def of(cls, rules: Rules, sources: Sources | None = None) -> "Graph":
         partitions = Partitions(rules.calendar.first_month)
-        return cls(rules, partitions, all_assets(rules, partitions), all_checks(rules, partitions))
+        assets = all_assets(rules, partitions, sources)
+        return cls(rules, partitions, assets, all_checks(rules, partitions))
 
     @cached_property
     def snapshot_assets(self) -> frozenset[dg.AssetKey]:
@@ -47,13 +53,19 @@ class Graph:
         return frozenset(dg.AssetSelection.groups(*BY_DAY).resolve(self.assets))
 
     @cached_property
+    def landing_assets(self) -> frozenset[dg.AssetKey]:
+        """What a scan consists of: the exports, if there are any, and the manifest."""
+        return frozenset(self.resolved(dg.AssetSelection.groups(LANDING)))
+
+    @cached_property
     def code_versions(self) -> Mapping[dg.AssetKey, str]:
         return {spec.key: str(spec.code_version) for asset in self.assets for spec in asset.specs}
 
     @cached_property
     def code(self) -> str:
-        """Changes with the code or the rules of any table."""
-        return digest(sorted((key.to_user_string(), version) for key, version in self.code_versions.items()))
+        """Changes with the code or the rules of any table. What exports become is in the landing files."""
+        tables = self.code_versions.keys() - (self.landing_assets - {MANIFEST})
+        return digest(sorted((key.to_user_string(), self.code_versions[key]) for key in tables))
 
     def resolved(self, selection: dg.AssetSelection) -> set[dg.AssetKey]:
         return set(selection.resolve(self.assets))

@@ -8,11 +8,9 @@ from datetime import date
 from functools import cached_property
 from itertools import permutations
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from cip_assets.config.errors import PlatformError
+from cip_assets.config.settings import FIRST_SEEN
 from cip_assets.sources.config import (
     FILE,
     QUERIES,
@@ -35,6 +33,7 @@ from cip_assets.sources.reading.errors import UnreadableExport
 from cip_assets.sources.reading.members import Member, members, skipped
 from cip_assets.sources.reading.records import read
 from cip_assets.sources.recognize import ALL, QUESTION, column_for, known, missing, propose
+from cip_assets.sources.rewrite import rewritten, written
 
 SAMPLE = 20_000
 """How many records of each header are looked at, about."""
@@ -145,14 +144,15 @@ def adopt(
         raise PlatformError(f"no file holds order lines; {NEEDS}: {'; '.join(found.left_aside)}")
     if found.stops:
         raise PlatformError(found.stops[0])
+    now = {database.name: _with_order(database, found.exports, data_dir) for database in databases}
     draft = Sources(
         first_month=date(1900, 1, 1),
         currency=answers.currency or (before.currency if before else None) or found.currency,
         rates=before.rates if before else None,
         exports=tuple(found.exports),
         databases=(
-            *(database for database in known_ones if database not in databases),
-            *(_with_order(database, found.exports, data_dir) for database in databases),
+            *(database if database not in databases else now[database.name] for database in known_ones),
+            *(now[database.name] for database in databases if database not in known_ones),
         ),
     )
     summary = look_at(draft, data_dir)
@@ -397,7 +397,14 @@ def _groups(files: Sequence[Path]) -> tuple[list[_Group], list[str]]:
 
 
 def write(adopted: Adopted, data_dir: Path) -> Path:
-    """Write ``sources.yaml`` into the data folder, its schema, and the SQL that it names, unless that is there."""
+    """Write ``sources.yaml`` into the data folder, its schema, and the SQL that it names, unless that is there.
+
+    What a person wrote into the file stays, also the comments.
+
+    Raises:
+        PlatformError: the file there is wrong.
+
+    """
     schema = data_dir / SCHEMA
     schema.parent.mkdir(parents=True, exist_ok=True)
     schema.write_text(f"{json.dumps(Sources.model_json_schema(), indent=2)}\n", encoding="utf-8")
@@ -405,32 +412,21 @@ def write(adopted: Adopted, data_dir: Path) -> Path:
         if layout.records and not (sql := data_dir / layout.records.name).exists():
             sql.write_text(layout.records.sql, encoding="utf-8")
     path = data_dir / FILE
-    content = yaml.dump(
-        adopted.sources.model_dump(mode="json", by_alias=True, exclude_defaults=True),
-        Dumper=_Dumper,
-        sort_keys=False,
-        allow_unicode=True,
-        width=110,
+    before = load_sources(data_dir)
+    text = (
+        rewritten(path.read_text(encoding="utf-8"), before, adopted.sources)
+        if before
+        else f"{_COMMENTS}{written(adopted.sources)}"
     )
-    path.write_text(f"{_COMMENTS}{content}", encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     return path
 
-
-class _Dumper(yaml.SafeDumper):
-    """Writes lists of texts on one line."""
-
-    def represent_list(self, data: Iterable[Any]) -> yaml.SequenceNode:
-        is_short = all(isinstance(each, str) for each in data)
-        return self.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=is_short)
-
-
-_Dumper.add_representer(list, _Dumper.represent_list)
 
 _COMMENTS = f"""\
 # yaml-language-server: $schema={SCHEMA}
 #
-# The exports of this shop, written by 'cip adopt'. Edit it as you need: a further 'cip adopt' keeps what you edit, but
-# not your comments.
+# The exports of this shop, written by 'cip adopt'. Edit it as you need: a further 'cip adopt' keeps what you edit, and
+# your comments.
 #
 # databases what is fetched into files first, from where, and the cursor: a column that grows with each change. The
 #           password stands in an environment variable: postgresql://shop:${{SHOP_DB_PASSWORD}}@host/database
@@ -442,7 +438,7 @@ _COMMENTS = f"""\
 """
 
 
-OURS = ("landing", "lake", "final", QUERIES, FILE)
+OURS = ("landing", "lake", "final", QUERIES, FILE, FIRST_SEEN)
 """What the platform itself writes into the data folder."""
 
 

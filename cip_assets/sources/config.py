@@ -191,6 +191,11 @@ LANDS_IN: Mapping[str, str] = {
 """Where the records of a kind go; those of others are no lines of landing files."""
 
 
+def is_left_out(kind: str) -> bool:
+    """Whether the records of a kind are in no landing file, and not read together with others."""
+    return kind not in LANDS_IN and kind != "joined"
+
+
 def goes_to(kind: str) -> str:
     """What becomes of the records of a kind, in a word or two."""
     others = {"discount": "taken off an order", "joined": "other records"}

@@ -1,8 +1,9 @@
 """Turns the exports that ``sources.yaml`` names into landing files.
 
 Every record of every export becomes a line of ``transactions`` or ``returns``, or is left out with its kind; broken
-records land too, so that they are quarantined with their text. The landing files are made from all exports each time,
-one per month, and a file is written only if it changes, so only changed months are ingested.
+records land too, so that they are quarantined with their text. The landing files are made from all exports together,
+one per month, and a file is written only if it changes, so only changed months are ingested. If nothing that decides
+them has changed, nothing is done.
 """
 
 import tempfile
@@ -14,11 +15,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+from pydantic import TypeAdapter
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.sources import lines, orders, stage, texts
-from cip_assets.sources.config import FILE, Export, Sources
-from cip_assets.sources.landing import write
+from cip_assets.sources.config import FILE, Export, Sources, files_of
+from cip_assets.sources.kept import Kept, digest, hash_of, kept_in
+from cip_assets.sources.landing import write, written
+from cip_assets.sources.reading.errors import UnreadableExport
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,25 @@ class KindTotal:
 
 
 @dataclass(frozen=True)
+class ExportTotal:
+    """What is in one export. The records of ``files`` add up to those of ``kinds``."""
+
+    files: tuple[tuple[str, int], ...]
+    """The name of each file that was read, with its records."""
+    skipped: tuple[str, ...]
+    """Files with the same content as another one."""
+    kinds: tuple[KindTotal, ...]
+    checked: int
+    """Orders that say what their goods cost, or what was paid in all."""
+    reconciled: int
+
+
+@dataclass(frozen=True)
 class Summary:
     """What is in the exports. ``kinds`` add up to all records."""
 
     records: int
-    kinds: Sequence[KindTotal]
+    kinds: tuple[KindTotal, ...]
     orders: int
     buyers: int | None
     """Empty if no record names a customer."""
@@ -60,24 +78,63 @@ class Summary:
     checked: int
     """Orders that say what their goods cost, or what was paid in all."""
     reconciled: int
-    unreconciled: Sequence[str]
+    unreconciled: tuple[str, ...]
     """Some orders whose lines add up to something else, each with the amounts."""
-    skipped: Sequence[str]
-    """Files with the same content as another one."""
-    unread: Sequence[str] = ()
+    unread: tuple[str, ...]
     """Some records that cannot be read, each with its place."""
+    exports: tuple[ExportTotal, ...]
+    """The same by export, in the order of ``sources.yaml``."""
+
+    @property
+    def skipped(self) -> Sequence[str]:
+        """Files with the same content as another one of their export."""
+        return [name for export in self.exports for name in export.skipped]
 
 
 def convert(sources: Sources, data_dir: Path, landing: Path) -> Summary:
-    """Write the landing files of all exports.
+    """Write the landing files of all exports, unless they are there and nothing that decides them has changed.
 
     Raises:
         PlatformError: a file cannot be read, no layout has its header, or ids have lost digits.
 
     """
-    with lines_of(sources, data_dir) as (found, skipped):
-        write(found, landing)
-        return _summary(found, skipped)
+    with kept_in(data_dir) as kept:
+        made_from = _made_from(sources, data_dir)
+        about = kept.converted(made_from, written(landing))
+        if about is not None:
+            return _SUMMARY.validate_python(about)
+        with _lines(sources, data_dir, kept) as (found, skipped):
+            write(found, landing)
+            summary = _summary(found, skipped)
+        kept.keep_conversion(made_from, written(landing), _SUMMARY.dump_python(summary, mode="json"))
+        return summary
+
+
+_SUMMARY = TypeAdapter(Summary)
+
+
+def _made_from(sources: Sources, data_dir: Path) -> str:
+    """Changes with all that decides what a conversion writes, beside our code: ``sources.yaml``, SQL, rates, files.
+
+    Raises:
+        PlatformError: a file cannot be read.
+
+    """
+    queries = [
+        layout.records.sql for export in sources.exports for layout in export.layouts if layout.records
+    ]
+    rates = data_dir / sources.rates if sources.rates else None
+    try:
+        # The time of a change decides between files that say nothing of their order.
+        files = [
+            (str(path), hash_of(path), path.stat().st_mtime_ns)
+            for export in sources.exports
+            for path in files_of(export, data_dir)
+        ]
+    except UnreadableExport as error:
+        raise PlatformError(str(error)) from error
+    has_rates = rates is not None and rates.is_file()
+    return digest(sources.model_dump_json(), queries, hash_of(rates) if rates and has_rates else None, files)
 
 
 def look_at(sources: Sources, data_dir: Path) -> Summary:
@@ -91,9 +148,13 @@ def look_at(sources: Sources, data_dir: Path) -> Summary:
         return _summary(found, skipped)
 
 
+Skipped = Sequence[Sequence[str]]
+"""For each export, the files with the same content as another one."""
+
+
 @contextmanager
-def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Sequence[str]]]:
-    """A database with what is in the exports, and the files that are copies of others.
+def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Skipped]]:
+    """A database with what is in the exports, and for each export the files that are copies of others.
 
     ``lines`` has each record with its kind; ``sold`` and ``returned`` what lands of orders; ``customers`` and
     ``tickets`` those records.
@@ -102,16 +163,25 @@ def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPy
         PlatformError: as ``convert``.
 
     """
+    with kept_in(data_dir) as kept, _lines(sources, data_dir, kept) as found:
+        yield found
+
+
+@contextmanager
+def _lines(
+    sources: Sources, data_dir: Path, kept: Kept
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, Skipped]]:
+    """As ``lines_of``."""
     with (
         tempfile.TemporaryDirectory() as scratch,
         duckdb.connect(config={"memory_limit": "2GB", "temp_directory": scratch}) as connection,
     ):
         for script in (texts.MACROS, stage.TABLES, lines.TABLES, orders.CONVERTED):
             connection.execute(script)
-        skipped: list[str] = []
+        skipped: list[Sequence[str]] = []
         whole = {database.files for database in sources.databases if database.order is not None}
         for number, export in enumerate(sources.exports):
-            skipped += _read_export(connection, number, export, data_dir, whole)
+            skipped.append(_read_export(connection, number, export, data_dir, whole, kept))
         _refuse_lost_digits(connection)
         _refuse_reused_numbers(connection)
         _refuse_mixed_orders(
@@ -125,10 +195,15 @@ def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPy
 
 
 def _read_export(
-    connection: duckdb.DuckDBPyConnection, number: int, export: Export, data_dir: Path, whole: Collection[str]
+    connection: duckdb.DuckDBPyConnection,
+    number: int,
+    export: Export,
+    data_dir: Path,
+    whole: Collection[str],
+    kept: Kept,
 ) -> list[str]:
     """Read all files of an export; returns the ones that are copies of others."""
-    found, skipped = stage.stage(connection, number, export, data_dir, whole)
+    found, skipped = stage.stage(connection, number, export, data_dir, whole, kept)
     for records in found:
         lines.add(connection, number, records)
     tables = stage.tables_of(number, export)
@@ -264,13 +339,37 @@ def _refuse_mixed_orders(connection: duckdb.DuckDBPyConnection, exports: Sequenc
         )
 
 
-def _summary(connection: duckdb.DuckDBPyConnection, skipped: Sequence[str]) -> Summary:
-    kinds = [
-        KindTotal(kind, records, amount or Decimal(0))
-        for kind, records, amount in connection.execute(
-            "SELECT kind, count(*), sum(round(amount, 2)) FROM lines GROUP BY kind ORDER BY count(*) DESC, kind"
-        ).fetchall()
-    ]
+def _kinds(connection: duckdb.DuckDBPyConnection, which: str) -> tuple[KindTotal, ...]:
+    """The records of each kind, of all exports or one."""
+    found = connection.execute(
+        "SELECT kind, count(*), sum(round(amount, 2)) FROM lines "
+        f"WHERE {which} GROUP BY kind ORDER BY count(*) DESC, kind"
+    ).fetchall()
+    return tuple(KindTotal(kind, records, amount or Decimal(0)) for kind, records, amount in found)
+
+
+def _reconciled(connection: duckdb.DuckDBPyConnection, which: str) -> tuple[int, int]:
+    """How many orders say what they cost, and how many of these add up to it, of all exports or one."""
+    ((checked, reconciled),) = connection.execute(
+        f"SELECT count(*), count(*) FILTER (is_reconciled) FROM reconciled WHERE {which}"
+    ).fetchall()
+    return checked, reconciled
+
+
+def _export_total(connection: duckdb.DuckDBPyConnection, number: int, skipped: Sequence[str]) -> ExportTotal:
+    which = f"export = {number}"
+    files = connection.execute(
+        f"""
+        SELECT file, count(line) FROM files LEFT JOIN lines USING (export, file_no)
+        WHERE {which} GROUP BY file_no, file ORDER BY file_no
+        """
+    ).fetchall()
+    checked, reconciled = _reconciled(connection, which)
+    return ExportTotal(tuple(files), tuple(skipped), _kinds(connection, which), checked, reconciled)
+
+
+def _summary(connection: duckdb.DuckDBPyConnection, skipped: Skipped) -> Summary:
+    kinds = _kinds(connection, "true")
     ((records,),) = connection.execute("SELECT count(*) FROM lines").fetchall()
     ((orders_, buyers, guests, currency, sold, charged, returned, refunded, first, last),) = (
         connection.execute(
@@ -295,9 +394,7 @@ def _summary(connection: duckdb.DuckDBPyConnection, skipped: Sequence[str]) -> S
     ((tickets, first_ticket),) = connection.execute(
         "SELECT count(DISTINCT (export, ticket_id)), min(opened) FROM tickets WHERE kind = 'ticket'"
     ).fetchall()
-    ((checked, reconciled),) = connection.execute(
-        "SELECT count(*), count(*) FILTER (is_reconciled) FROM reconciled"
-    ).fetchall()
+    checked, reconciled = _reconciled(connection, "true")
     unreconciled = tuple(
         f"{order}: its lines are {goods:,.2f}, but {what}"
         for order, goods, what in connection.execute(
@@ -338,6 +435,6 @@ def _summary(connection: duckdb.DuckDBPyConnection, skipped: Sequence[str]) -> S
         checked=checked,
         reconciled=reconciled,
         unreconciled=unreconciled,
-        skipped=tuple(skipped),
         unread=unread,
+        exports=tuple(_export_total(connection, number, each) for number, each in enumerate(skipped)),
     )

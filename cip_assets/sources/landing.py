@@ -1,13 +1,16 @@
 """Writes what is in exports as landing files."""
 
 import csv
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from io import SEEK_END, StringIO
+from itertools import islice
 from pathlib import Path
 
 import duckdb
 
 from cip_assets.sources.config import LANDS_IN, literal
+from cip_assets.sources.reading.text import RECORD_LIMIT
 from cip_assets.storage.files import hash_file, replace_text
 
 FOLDER = "from_exports"
@@ -158,6 +161,32 @@ def write(connection: duckdb.DuckDBPyConnection, landing: Path) -> None:
         ORDER BY export, file_no, line
     """
     _write_csv(connection, landing / LEFT_OUT, "export_file,export_line,kind,record_text", others)
+
+
+def written(landing: Path) -> dict[str, str]:
+    """The files that are there of those that ``write`` makes, each with its hash."""
+    found = [*landing.glob(f"*/{FOLDER}/*.csv"), landing / PEOPLE, landing / LEFT_OUT]
+    return {
+        path.relative_to(landing).as_posix(): hash_file(path)[1] for path in sorted(found) if path.is_file()
+    }
+
+
+def kinds_left_out(landing: Path) -> Mapping[str, int]:
+    """How many records of each kind were left out; nothing if there are no exports."""
+    return Counter(kind for _, _, kind, _ in _left_out(landing))
+
+
+def lines_left_out(landing: Path, limit: int) -> Sequence[tuple[str, int, str, str]]:
+    """The first records that were left out: file, line, kind, text."""
+    return [(file, int(line), kind, text) for file, line, kind, text in islice(_left_out(landing), limit)]
+
+
+def _left_out(landing: Path) -> Iterator[list[str]]:
+    path = landing / LEFT_OUT
+    if path.exists():
+        csv.field_size_limit(2 * RECORD_LIMIT)  # with its quotes doubled
+        with path.open(encoding="utf-8", newline="") as stream:
+            yield from islice(csv.reader(stream), 1, None)
 
 
 def _has_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> bool:

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
+import pyarrow.dataset as ds
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.sources.config import FILE, Export, Layout, Query, files_of, quoted
 from cip_assets.sources.databases.database import fetch_number, pattern_of
-from cip_assets.sources.reading.dialect import Dialect, detect
+from cip_assets.sources.kept import Kept, Texts
 from cip_assets.sources.reading.errors import UnreadableExport
-from cip_assets.sources.reading.members import Member, members
-from cip_assets.sources.reading.records import read
 
 TABLES = """
 CREATE TABLE files (
@@ -47,11 +45,17 @@ class Records:
 
 
 def stage(
-    connection: duckdb.DuckDBPyConnection, number: int, export: Export, data_dir: Path, whole: Collection[str]
+    connection: duckdb.DuckDBPyConnection,
+    number: int,
+    export: Export,
+    data_dir: Path,
+    whole: Collection[str],
+    kept: Kept,
 ) -> tuple[list[Records], list[str]]:
     """Read all files of an export; returns the records of each layout, and the files that are copies of others.
 
-    ``whole`` are the patterns of files that have each of their orders whole.
+    ``whole`` are the patterns of files that have each of their orders whole, and ``kept`` has the texts of files that
+    were read before.
 
     Raises:
         PlatformError: a file cannot be read, no layout has its header, or the SQL of a layout is wrong.
@@ -65,13 +69,12 @@ def stage(
     seen: dict[str, str] = {}
     for delivered, path in sorted((_delivered(path), path) for path in files_of(export, data_dir)):
         try:
-            for member in members(path):
-                name = f"{path.parent.name}/{member.name}"
-                if (first := seen.setdefault(member.sha256, name)) != name:
+            for texts in kept.texts_of(path):
+                name = f"{path.parent.name}/{texts.name}"
+                if (first := seen.setdefault(texts.sha256, name)) != name:
                     skipped.append(f"{name}: the same content as {first}")
                     continue
-                dialect = detect(member)
-                place = _layout_of(export, member, dialect)
+                place = _layout_of(export, texts)
                 connection.execute(
                     """
                     INSERT INTO files VALUES
@@ -80,14 +83,14 @@ def stage(
                     {
                         "export": number,
                         "file_no": len(seen),
-                        "file": member.name,
+                        "file": texts.name,
                         "delivered": delivered,
                         "fetched": fetch_number(path),
                         "is_whole": pattern_of(path) in whole,
                         "changed": path.stat().st_mtime,
                     },
                 )
-                _read_member(connection, tables[place], len(seen), member, dialect, export.layouts[place])
+                _add(connection, tables[place], len(seen), texts, export.layouts[place])
         except UnreadableExport as error:
             raise PlatformError(str(error)) from error
     return list(_records(connection, number, export, tables)), skipped
@@ -109,7 +112,7 @@ def _places(layout: Layout) -> Mapping[str, str]:
     return {name: f"c{place}" for place, name in enumerate(layout.header)}
 
 
-def _layout_of(export: Export, member: Member, dialect: Dialect) -> int:
+def _layout_of(export: Export, texts: Texts) -> int:
     """The place of the layout with the header of a file.
 
     Raises:
@@ -117,40 +120,29 @@ def _layout_of(export: Export, member: Member, dialect: Dialect) -> int:
 
     """
     for place, layout in enumerate(export.layouts):
-        if set(layout.header) == set(dialect.columns):
+        if set(layout.header) == set(texts.columns):
             return place
-    nearest = max(export.layouts, key=lambda layout: len(set(layout.header) & set(dialect.columns)))
-    new = sorted(set(dialect.columns) - set(nearest.header))
-    gone = sorted(set(nearest.header) - set(dialect.columns))
+    nearest = max(export.layouts, key=lambda layout: len(set(layout.header) & set(texts.columns)))
+    new = sorted(set(texts.columns) - set(nearest.header))
+    gone = sorted(set(nearest.header) - set(texts.columns))
     raise PlatformError(
-        f"{member.name}: {FILE} has no layout with its header (new: {', '.join(new) or 'nothing'}; missing: "
+        f"{texts.name}: {FILE} has no layout with its header (new: {', '.join(new) or 'nothing'}; missing: "
         f"{', '.join(gone) or 'nothing'}); run 'cip adopt' again with this file"
     )
 
 
-def _read_member(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-    file_no: int,
-    member: Member,
-    dialect: Dialect,
-    layout: Layout,
+def _add(
+    connection: duckdb.DuckDBPyConnection, table: str, file_no: int, texts: Texts, layout: Layout
 ) -> None:
+    """Add the texts of a file to the table of its layout."""
     places = _places(layout)
-    names = [
-        "line",
-        *(places[column] for column in dialect.columns),
-        "extra",
-        "field_count",
-        "record_text",
-        "problem",
-    ]
-    for batch in read(member, dialect):
-        connection.register("batch", pa.Table.from_batches([batch]).rename_columns(names))
-        connection.execute(
-            f"INSERT INTO {table} BY NAME SELECT {file_no} AS file_no, * EXCLUDE (extra, field_count) FROM batch"
-        )
-        connection.unregister("batch")
+    columns = (f"text_{number} AS {places[column]}" for number, column in enumerate(texts.columns))
+    connection.register("kept", ds.dataset(texts.path))
+    connection.execute(
+        f"INSERT INTO {table} BY NAME "
+        f"SELECT {file_no} AS file_no, line, {', '.join(columns)}, record_text, problem FROM kept"
+    )
+    connection.unregister("kept")
 
 
 def _records(

@@ -129,6 +129,8 @@ def test_the_manifest_has_a_file_and_its_rows_by_month(tmp_path: Path) -> None:
         "size_bytes": len(content),
         "sha256": hashlib.sha256(content.encode()).hexdigest(),
         "delivery_date": date(2024, 3, 1),
+        "first_seen": None,
+        "latest_event_date": date(2024, 3, 1),
         "row_count": 3,
         "month_rows": {"2024-01-01": 2, "2024-03-01": 1},
         "column_names": list(TRANSACTIONS.columns),
@@ -177,6 +179,7 @@ def test_rows_without_a_date_in_the_calendar_belong_to_the_month_of_delivery(
 ) -> None:
     entry = scan(tmp_path, MIXED, delivered)
     assert (entry["delivery_date"], entry["month_rows"]) == (delivery_date, month_rows)
+    assert entry["latest_event_date"] == date(2024, 3, 9)
     assert sum(month_rows.values()) == entry["row_count"] == 7
 
 

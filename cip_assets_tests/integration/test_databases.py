@@ -65,7 +65,7 @@ def test_the_example_gives_the_documented_results(
         "1004": "sales-0000002.parquet",
     }
     with open_instance(Settings(data_dir, ENGINE).dagster_home) as instance:
-        made = instance.fetch_materializations(dg.AssetKey(["landing", "manifest"]), limit=3).records
+        made = instance.fetch_materializations(dg.AssetKey(["landing", "export_sales"]), limit=3).records
     counts = [
         one.asset_materialization.metadata["fetched_sales"].value for one in made if one.asset_materialization
     ]

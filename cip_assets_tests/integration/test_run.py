@@ -1,6 +1,7 @@
 """Complete runs from landing files to exports, on real data and each engine."""
 
 import csv
+import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -198,6 +199,49 @@ def test_a_correction_can_move_a_line_to_another_month_and_back(
     assert [name for name in at_once if not at_once[name].equals(one_after_the_other[name])] == []
     fix.unlink()
     assert revenue() == as_landed
+
+
+def test_a_correction_without_a_date_wins_also_after_the_lake_was_lost(
+    data_dir: Path, platform_on: MakePlatform
+) -> None:
+    """Its event is older than those of the file that it corrects. What comes later with an older date changes nothing."""
+    landing = data_dir / "landing"
+
+    def amounts() -> dict[str, str]:
+        report, platform = Report(), platform_on(data_dir)
+        platform.execute(SCAN, report)
+        for block in plan.due(platform.graph, platform.settings, platform.instance).blocks:
+            alone = replace(block, tables=("transactions",))
+            platform.execute(INGEST, report, assets=set(alone.assets), tags=alone.tags)
+        platform.settle(report)
+        assert report.succeeded
+        return {
+            row["transaction_id"]: str(row["amount"])
+            for row in rows_of(platform.settings, "cleaned/transactions")
+        }
+
+    land(landing, "transactions.csv", LANDED["transactions"])
+    assert amounts()["T1"] == "12.50"
+    land(landing, "transactions/a.csv", "T1,C1,P1,1,10.00,10.00,PayPal,2024-01-10\n")
+    assert amounts()["T1"] == "10.00"
+    land(
+        landing, "transactions/Z.csv", "T1,C1,P1,1,9.00,9.00,PayPal,2024-02-09\n"
+    )  # on the same day, sorted before
+    assert amounts()["T1"] == "9.00"
+    land(landing, "transactions/dt=2024-06-01/old.csv", "T1,C1,P1,1,8.00,8.00,PayPal,2024-01-10\n")
+    before = amounts()
+    assert before == {"T1": "9.00", "T2": "25.00", "T3": "12.50"}
+    tables = every_table(platform_on(data_dir).settings)
+    shutil.rmtree(data_dir / "lake")
+    assert amounts() == before
+    again = every_table(platform_on(data_dir).settings)
+    assert [name for name in tables if not again[name].equals(tables[name])] == []
+    # For a newcomer all of it is new at once. Then the latest event date counts, and a dt= as always.
+    shutil.rmtree(data_dir / "lake")
+    (data_dir / "first_seen.csv").unlink()
+    assert amounts() == {**before, "T1": "8.00"}
+    (landing / "transactions/dt=2024-06-01/old.csv").unlink()
+    assert amounts() == {**before, "T1": "12.50"}
 
 
 def test_only_the_newest_full_delivery_of_customers_counts(healthy: Path, platform_on: MakePlatform) -> None:

@@ -37,7 +37,8 @@ HERE = "_is_here"
 """Whether a line is one of those to judge, and not of another month."""
 
 RAGGED = ("ragged_text", "field_count", "header_field_count")
-PROVENANCE = ("source_file", "source_version", "source_line", "delivery_date", "month")
+SEEN = "source_seen"
+PROVENANCE = ("source_file", "source_version", "source_line", "delivery_date", SEEN, "month")
 
 
 ON_ANY_TEXT = {
@@ -70,9 +71,9 @@ def judge(raw: DataFrame, source: SourceTable, rules: Rules, elsewhere: DataFram
             but are not judged.
 
     """
-    here = raw.withColumn(HERE, F.lit(True))
+    here = _with_seen(raw, source).withColumn(HERE, F.lit(True))
     if elsewhere is not None:
-        here = here.unionByName(elsewhere.withColumn(HERE, F.lit(False)))
+        here = here.unionByName(_with_seen(elsewhere, source).withColumn(HERE, F.lit(False)))
     hashed, repeated = _by_id(here, source)
     # Only lines that may share an id need a window, because it sorts whole rows.
     alone = _with_reasons(hashed.join(F.broadcast(repeated), "_hash", "left_anti"), source, rules)
@@ -80,6 +81,7 @@ def judge(raw: DataFrame, source: SourceTable, rules: Rules, elsewhere: DataFram
     is_good = F.col("reasons") == ""
     newest_first = [
         F.col("delivery_date").desc_nulls_last(),
+        *([F.col(SEEN).desc_nulls_last()] if source.is_event else []),
         F.col("source_file").desc(),
         F.col("source_line").desc(),
     ]
@@ -90,6 +92,12 @@ def judge(raw: DataFrame, source: SourceTable, rules: Rules, elsewhere: DataFram
     lines = alone.withColumn("is_superseded", F.lit(False)).unionByName(judged).drop(HERE)
     outcome = F.when(~is_good, F.lit("quarantined")).when(F.col("is_superseded"), F.lit("superseded"))
     return lines.withColumn("outcome", outcome.otherwise(F.lit("cleaned"))).drop("is_superseded")
+
+
+def _with_seen(lines: DataFrame, source: SourceTable) -> DataFrame:
+    """The lines, also of a table of an earlier version, which lacks the column until its files are read again."""
+    is_old = source.is_event and SEEN not in lines.columns
+    return lines.withColumn(SEEN, F.lit(None).cast("string")) if is_old else lines
 
 
 def _with_reasons(lines: DataFrame, source: SourceTable, rules: Rules) -> DataFrame:

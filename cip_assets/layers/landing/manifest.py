@@ -15,8 +15,12 @@ class Manifest(Contract, grain="one row per landing file", key=["path"], domain=
     size_bytes: T.LongType = column("File size", required=True, unit="bytes", ge=0)
     sha256: T.StringType = column("SHA-256 hash of the file", required=True)
     delivery_date: T.DateType = column(
-        "Delivery date: dt= in the path; without it, the latest event date in the file"
+        "Delivery date: dt= in the path; without it, the day of first_seen, else the latest event date in the file"
     )
+    first_seen: T.TimestampType = column(
+        "When a scan found the content of an event file without a dt= (UTC); empty if the first scan did"
+    )
+    latest_event_date: T.DateType = column("Latest event date in the file, within the calendar")
     row_count: T.LongType = column(
         "Records, not counting the header and blank lines", required=True, unit="rows"
     )

@@ -7,17 +7,21 @@ import dagster as dg
 from cip_assets.config.rules import Rules
 from cip_assets.layers import CSV_FILES, SOURCE_TABLES, TABLES
 from cip_assets.orchestration.assets.exports import dashboard_asset, export_asset
-from cip_assets.orchestration.assets.landing import manifest_asset
+from cip_assets.orchestration.assets.landing import export_assets, manifest_asset
 from cip_assets.orchestration.assets.sources import clean_asset, raw_asset
 from cip_assets.orchestration.assets.table_asset import table_asset
 from cip_assets.orchestration.freshness import with_policies
 from cip_assets.orchestration.partitions import Partitions
+from cip_assets.sources.config import Sources
 
 
-def all_assets(rules: Rules, partitions: Partitions) -> list[dg.AssetsDefinition]:
+def all_assets(
+    rules: Rules, partitions: Partitions, sources: Sources | None = None
+) -> list[dg.AssetsDefinition]:
     """Every asset, with its freshness policy, and links to the code that defines and computes it."""
     found = [
-        manifest_asset(rules, partitions),
+        *([export_assets(sources)] if sources and sources.exports else []),
+        manifest_asset(rules, partitions, sources),
         *(raw_asset(source, rules, partitions) for source in SOURCE_TABLES.values()),
         *(clean_asset(source, rules, partitions) for source in SOURCE_TABLES.values()),
         *(table_asset(table, rules, partitions) for table in TABLES),

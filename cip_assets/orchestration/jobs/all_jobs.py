@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from cip_assets.layers import CSV_FILES
-from cip_assets.orchestration.graph import BY_DAY, Graph
+from cip_assets.orchestration.graph import BY_DAY, LANDING, Graph
 from cip_assets.orchestration.jobs.names import INGEST, SCAN, SNAPSHOT, VALIDATE
 from cip_assets.orchestration.jobs.recovery import maintenance_job, replay_quarantine, restore_table
 from cip_assets.orchestration.jobs.refresh import refresh
@@ -17,13 +17,14 @@ def all_jobs(graph: Graph) -> Mapping[str, Any]:
     stages: list[Any] = [
         dg.define_asset_job(
             SCAN,
-            selection=dg.AssetSelection.groups("landing"),
-            description="Start this job to update only the manifest, which lists the landing files, their rows by "
-            "month and their problems. It needs no month or day.",
+            selection=dg.AssetSelection.groups(LANDING),
+            description="Start this job to turn the exports into landing files, if there are any, and to update only "
+            "the manifest, which lists the landing files, their rows by month and their problems. It needs no month or "
+            "day.",
         ),
         dg.define_asset_job(
             INGEST,
-            selection=dg.AssetSelection.groups("landing", "raw", "cleaned", "quarantine"),
+            selection=dg.AssetSelection.groups(LANDING, "raw", "cleaned", "quarantine"),
             description="Start this job to ingest chosen months again: it computes raw, cleaned and quarantine for a "
             "month or a range of months. The job refresh finds the months that are out of date by itself.",
         ),

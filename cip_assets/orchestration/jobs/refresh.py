@@ -18,8 +18,6 @@ from cip_assets.orchestration.runs import Platform, Report, Runs
 PART_OF = "cip/part_of"
 """The tag of a run that was made by another run: the id of that run."""
 
-MANIFEST = dg.AssetKey(["landing", "manifest"])
-
 
 class Landed(dg.Config):
     """The landed tables and the months that they touch (no months if only tables without months landed)."""
@@ -60,7 +58,7 @@ def _ingest_what_landed(platform: Platform, config: Landed) -> None:
     blocked = platform.execute(
         INGEST,
         report,
-        assets={MANIFEST, *config.block.assets},
+        assets={*platform.graph.landing_assets, *config.block.assets},
         tags=config.block.tags,
         run_config=left_out,
     )

@@ -12,7 +12,6 @@ from cip_assets.config.settings import Settings
 from cip_assets.orchestration.due import plan
 from cip_assets.orchestration.graph import Graph, digest
 from cip_assets.orchestration.jobs.names import INGEST, REFRESH, SCAN
-from cip_assets.orchestration.jobs.refresh import MANIFEST
 from cip_assets.orchestration.resources import LakeResource
 from cip_assets.orchestration.sensors.landing import SETTLED_AFTER, Asked
 from cip_assets.sources.config import FILE, Sources, files_of, load_sources
@@ -74,8 +73,8 @@ def next_scan(
         return "an ingest is running", before
     request = dg.RunRequest(
         run_key=digest("exports", state),
-        job_name=INGEST,
-        asset_selection=[MANIFEST],
+        # Not the assets by name: another process runs it, where sources.yaml may have others by now.
+        job_name=SCAN,
         tags={plan.CODE_TAG: graph.code},
     )
     return request, state
@@ -91,7 +90,7 @@ def export_sensor(graph: Graph, jobs: Mapping[str, Any]) -> dg.SensorDefinition:
 
     @dg.sensor(
         name=EXPORTS,
-        jobs=[jobs[INGEST]],
+        jobs=[jobs[SCAN]],
         minimum_interval_seconds=SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="When an export that sources.yaml names is added, changed or removed, or sources.yaml itself is "

@@ -19,7 +19,6 @@ from cip_assets.orchestration.due import plan
 from cip_assets.orchestration.due.last_day import last_transaction_day
 from cip_assets.orchestration.graph import Graph, digest
 from cip_assets.orchestration.jobs.names import INGEST, REFRESH, REFRESH_OP, SCAN, SNAPSHOT
-from cip_assets.orchestration.jobs.refresh import MANIFEST
 from cip_assets.orchestration.resources import LakeResource
 from cip_assets.storage import delta
 from cip_assets.storage.files import hash_file
@@ -176,8 +175,7 @@ class Stages:
             return [
                 dg.RunRequest(
                     run_key=key,
-                    job_name=INGEST,
-                    asset_selection=[MANIFEST],
+                    job_name=SCAN,
                     run_config=manifest,
                     tags={plan.CODE_TAG: self._graph.code},
                 )
@@ -297,7 +295,7 @@ def landing_sensor(graph: Graph, jobs: Mapping[str, Any]) -> dg.SensorDefinition
 
     @dg.sensor(
         name=LANDING,
-        jobs=[jobs[name] for name in (INGEST, SNAPSHOT, REFRESH)],
+        jobs=[jobs[name] for name in (SCAN, INGEST, SNAPSHOT, REFRESH)],
         minimum_interval_seconds=SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="When a landing file is added, changed or removed, ingests the months it touches, then computes "

@@ -615,6 +615,43 @@ def test_the_line_delivered_last_is_cleaned(spark: SparkSession, rules: Rules) -
     assert found == {(file, line): outcome for (_, _, file, line, _, _), outcome in RIVALS}
 
 
+NINE, TEN = "2024-03-03T09:00:00.000000Z", "2024-03-03T10:00:00.000000Z"
+SEEN = {
+    # Of files that were delivered on one day, the one that a later scan found.
+    "scans": ((f"{NINE} 2024-03-01", "b.csv"), (f"{TEN} 2024-01-01", "a.csv")),
+    # One with a dt= could have come at the beginning of that day.
+    "dated": ((None, "transactions/dt=2024-03-03/b.csv"), (f"{NINE} 2024-01-01", "a.csv")),
+    # Of one scan: the one that reaches further, and then the last one by path.
+    "reach": ((f"{NINE} 2024-01-31", "b.csv"), (f"{NINE} 2024-02-29", "a.csv")),
+    "empty": ((NINE, "b.csv"), (f"{NINE} 2024-01-01", "a.csv")),
+    "paths": ((f"{NINE} 2024-01-31", "a.csv"), (f"{NINE} 2024-01-31", "b.csv")),
+}
+"""What loses and what wins, each with its ``source_seen`` and file."""
+
+
+@pytest.mark.engine
+def test_of_files_delivered_on_one_day_the_one_seen_last_wins(spark: SparkSession, rules: Rules) -> None:
+    lines = [
+        line_of("transactions", number, {"transaction_id": name, "source_seen": seen, "source_file": file})
+        | {"delivery_date": MARCH_3}
+        for number, (name, pair) in enumerate(SEEN.items(), 2)
+        for seen, file in pair
+    ]
+    random.Random(3).shuffle(lines)
+    rows = collected(judged(spark, rules, "transactions", lines))
+    kept = {row["transaction_id"]: row["source_file"] for row in rows if row["outcome"] == "cleaned"}
+    assert kept == {name: file for name, (_, (_, file)) in SEEN.items()}
+
+
+@pytest.mark.engine
+def test_raw_lines_of_an_earlier_version_can_be_cleaned_again(spark: SparkSession, rules: Rules) -> None:
+    source = SOURCE_TABLES["transactions"]
+    lines = frame_of(spark, source.raw.spark_schema, rival_lines())
+    before = collected(judge(lines, source, rules))
+    after = collected(judge(lines.drop("source_seen"), source, rules, lines.limit(0)))
+    assert sorted(map(place, before)) == sorted(map(place, after))
+
+
 @pytest.mark.engine
 def test_a_run_of_one_month_gives_the_same_outcomes_as_a_run_of_all(
     spark: SparkSession, rules: Rules

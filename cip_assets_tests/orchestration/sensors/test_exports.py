@@ -11,8 +11,7 @@ from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
 from cip_assets.ingest.manifest import read_manifest
 from cip_assets.orchestration.instance import open_instance
-from cip_assets.orchestration.jobs.names import INGEST
-from cip_assets.orchestration.jobs.refresh import MANIFEST
+from cip_assets.orchestration.jobs.names import SCAN
 from cip_assets.orchestration.runs import Report
 from cip_assets.orchestration.sensors.exports import next_scan
 from cip_assets.orchestration.sensors.landing import SETTLED_AFTER, Asked
@@ -48,7 +47,7 @@ class Shop:
         return outcome
 
     def scan(self) -> None:
-        self.platform.execute(INGEST, Report(), assets={MANIFEST})
+        self.platform.execute(SCAN, Report())
 
     @property
     def scanned(self) -> dict[str, int]:
@@ -66,7 +65,7 @@ def shop(data_dir: Path) -> Iterator[Shop]:
 def test_a_changed_export_is_scanned_once(shop: Shop) -> None:
     request = shop.asks()
     assert isinstance(request, dg.RunRequest)
-    assert (request.job_name, request.asset_selection) == (INGEST, [MANIFEST])
+    assert (request.job_name, request.asset_selection) == (SCAN, None)
     shop.scan()
     assert shop.asks() == "the exports have not changed"
     shop.put("february.csv", "2,2024-02-15,bob,P1,1,5.00\n", "3,2024-02-16,bob,P1,1,5.00\n")

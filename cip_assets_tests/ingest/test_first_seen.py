@@ -1,0 +1,111 @@
+"""Files without a ``dt=`` were delivered when a scan first saw them, and the data folder remembers when that was."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from cip_assets.config.errors import PlatformError
+from cip_assets.ingest.calendar import Calendar
+from cip_assets.ingest.first_seen import first_seen
+from cip_assets.ingest.manifest import ManifestEntry, manifest_entry, scan_landing, with_arrivals
+from cip_assets.ingest.read import read_landing
+from cip_assets.layers import SOURCE_TABLES
+from cip_assets_tests.integration.helpers import LANDED, land
+
+CALENDAR = Calendar(date(2023, 1, 1), date(2026, 12, 1))
+MORNING = datetime(2026, 5, 2, 9, tzinfo=UTC)
+EVENING = datetime(2026, 5, 2, 20, tzinfo=UTC)
+FIX = "T1,C1,P1,1,10.00,10.00,PayPal,2024-01-10\nT9,C1,P1,1,10.00,10.00,PayPal,soon\n"
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    return tmp_path / "first_seen.csv"
+
+
+def test_what_the_first_scan_finds_has_no_moment_and_what_a_later_one_finds_has_its_own(record: Path) -> None:
+    assert first_seen(record, [("a.csv", "A"), ("b.csv", "B")], MORNING) == {"A": None, "B": None}
+    assert first_seen(record, [("a.csv", "A"), ("c.csv", "C")], EVENING)["C"] == EVENING
+    # The content counts, wherever it lies, and also if it was away.
+    later = EVENING + timedelta(days=1)
+    found = first_seen(
+        record, [("renamed.csv", "A"), ("b.csv", "B"), ("other/c.csv", "C"), ("d.csv", "D")], later
+    )
+    assert found == {"A": None, "B": None, "C": EVENING, "D": later}
+
+
+def test_a_first_scan_without_files_counts(record: Path) -> None:
+    assert first_seen(record, [], MORNING) == {}
+    assert first_seen(record, [("a.csv", "A")], EVENING) == {"A": EVENING}
+
+
+def test_the_record_is_written_only_if_something_is_new(record: Path) -> None:
+    first_seen(record, [("a, b.csv", "A")], MORNING)
+    first_seen(record, [("c.csv", "C")], EVENING.astimezone(timezone(timedelta(hours=2))))
+    text = record.read_text("utf-8")
+    assert text == 'sha256,first_seen,path\nA,,"a, b.csv"\nC,2026-05-02T20:00:00+00:00,c.csv\n'
+    time = record.stat().st_mtime_ns
+    first_seen(record, [("a.csv", "A")], EVENING)
+    assert record.stat().st_mtime_ns == time
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "not enough values"),
+        ("sha256,path\n", "its header is not sha256,first_seen,path"),
+        ("sha256,first_seen,path\nA,2026-05-02\n", "not enough values"),
+        ("sha256,first_seen,path\nA,yesterday,a.csv\n", "Invalid isoformat string: 'yesterday'"),
+        ("sha256,first_seen,path\nA,2026-05-02T20:00:00,a.csv\n", "a moment has no time zone"),
+    ],
+)
+def test_a_damaged_record_is_one_line(record: Path, text: str, why: str) -> None:
+    record.write_text(text, encoding="utf-8")
+    with pytest.raises(PlatformError) as refused:
+        first_seen(record, [], MORNING)
+    assert why in str(refused.value)
+    assert "put it back as it was, or delete it" in str(refused.value)
+    assert record.read_text("utf-8") == text
+
+
+@pytest.mark.engine
+def test_the_manifest_says_when_a_file_was_seen(spark: SparkSession, tmp_path: Path, record: Path) -> None:
+    landing = tmp_path / "landing"
+    land(landing, "transactions.csv", LANDED["transactions"])
+    land(landing, "customers.csv", LANDED["customers"])
+
+    def scan(now: datetime) -> dict[str, ManifestEntry]:
+        rows = with_arrivals(scan_landing(spark, landing, CALENDAR), record, now).collect()
+        return {row["path"]: manifest_entry(row.asDict()) for row in rows}
+
+    first = scan(MORNING)["transactions.csv"]
+    assert (first.first_seen, first.delivery_date, first.seen) == (None, date(2024, 2, 12), None)
+    land(landing, "transactions/fix.csv", FIX)
+    land(landing, "transactions/dt=2024-03-01/late.csv", FIX.replace("10.00", "11.00"))
+    land(landing, "transactions/from_exports/2024-01.csv", FIX.replace("10.00", "12.00"))
+    land(landing, "transactions/broken.csv", FIX, columns="a,b")
+    land(landing, "customers/more.csv", LANDED["customers"].replace("C1", "C3"))
+    found = scan(EVENING)
+    assert {path: entry.delivery_date for path, entry in found.items()} == {
+        "transactions.csv": date(2024, 2, 12),
+        "transactions/fix.csv": date(2026, 5, 2),
+        "transactions/dt=2024-03-01/late.csv": date(2024, 3, 1),
+        "transactions/from_exports/2024-01.csv": date(2024, 1, 10),  # it is made anew at each change
+        "transactions/broken.csv": None,
+        "customers.csv": None,
+        "customers/more.csv": None,
+    }
+    assert {path for path, entry in found.items() if entry.first_seen} == {"transactions/fix.csv"}
+    fix = found["transactions/fix.csv"]
+    assert fix.seen == "2026-05-02T20:00:00.000000Z 2024-01-10"
+    # A line without a day belongs to the month of the others, and not to that of the scan.
+    assert fix.month_rows == {"2024-01-01": 2}
+    rows = read_landing(spark, landing, SOURCE_TABLES["transactions"], [fix, first], CALENDAR).collect()
+    assert {(row["source_file"], row["source_seen"], row["delivery_date"]) for row in rows} == {
+        ("transactions.csv", None, date(2024, 2, 12)),
+        ("transactions/fix.csv", fix.seen, date(2026, 5, 2)),
+    }
+    assert {row["month"] for row in rows if row["source_seen"]} == {date(2024, 1, 1)}
+    assert scan(EVENING + timedelta(days=9)) == found
