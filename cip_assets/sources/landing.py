@@ -114,9 +114,6 @@ def write(connection: duckdb.DuckDBPyConnection, landing: Path) -> None:
             )
             for (month,) in months
         }
-        if not months and table == "transactions" and _has_rows(connection, "landing_support_tickets"):
-            # Tickets alone are enough; the table of order lines must be there all the same.
-            written.add(_write_csv(connection, folder / "none.csv", header, f"SELECT {columns} FROM {found}"))
         if table == "transactions":
             written |= _write_broken(connection, folder / "broken.csv", header)
         _remove_others(folder, written)

@@ -21,7 +21,8 @@ from cip_assets.layers.cleaned.web_activity import WebActivity
 
 class Population(CustomerSnapshot, domain="customers"):
     """Customers who signed up or had an event by the snapshot day, or whose sign-up date is unknown. If no customers
-    were delivered, everyone who bought or returned something by the snapshot day.
+    were delivered, everyone who bought or returned something by the snapshot day; if no order and no return names
+    anybody, everyone with a ticket or a session.
     """
 
     signup_date: T.DateType = column("Sign-up day; empty if unknown")
@@ -55,9 +56,13 @@ def population(
     ids = customers.select("customer_id", "signup_date")
     known = F.col("signup_date").isNull() | (F.col("signup_date") <= F.lit(as_of))
     early = ids.where(~known).join(seen, "customer_id", "left_semi")
-    bought = of_customers_until(transactions, "transaction_date", as_of).select("customer_id")
-    gave_back = of_customers_until(returns, "return_date", as_of).select("customer_id")
-    derived = with_given(bought.union(gave_back).distinct(), customers=customers).where("NOT has_customers")
+    bought, gave_back, asked, visited = (
+        of_customers_until(events, day, as_of).select("customer_id") for day, events in dated.items()
+    )
+    in_orders = bought.union(gave_back).select("customer_id", F.lit(True).alias("is_in_orders"))
+    elsewhere = asked.union(visited).select("customer_id", F.lit(False).alias("is_in_orders"))
+    everyone = with_given(in_orders.union(elsewhere).distinct(), customers=customers, orders=in_orders)
+    derived = everyone.where("NOT has_customers AND is_in_orders = has_orders")
     return (
         ids.where(known)
         .union(early)

@@ -29,7 +29,9 @@ ON_TOP = {"orient": "top"}
 SHARES = {"labelExpr": "isNaN(datum.value) ? '' : format(datum.value, '.0%')"}
 """A legend of shares, also if none is known."""
 MAYBE_WITHHELD = "No data. If this is so without a filter, the predictions are withheld."
-MAYBE_UNKNOWN = "No data. If this is so without a filter, some amounts are unknown, or not in one currency."
+MAYBE_UNKNOWN = (
+    "No data. If this is so without a filter, there are no orders, or some amounts are unknown or not in one currency."
+)
 
 
 @dataclass(frozen=True)

@@ -139,6 +139,11 @@ def tables(rules: Rules) -> Sequence[Table]:
 
 def unknown(totals: Mapping[str, Any]) -> Sequence[str]:
     """Why some totals are empty, in sentences."""
+    if totals["orders"] is None:
+        return [
+            "No orders were delivered, so there are no buyers and no revenue, and nothing that segments customers or "
+            "forecasts."
+        ]
     found = []
     if totals["total_revenue"] is None and totals["currency"] == MIXED:
         found.append(
