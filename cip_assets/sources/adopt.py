@@ -368,7 +368,7 @@ def _refuse_unread(summary: Summary) -> None:
     """
     count = {kind.kind: kind.records for kind in summary.kinds}
     unread = count.get("unreadable", 0) + count.get("broken", 0)
-    if summary.orders + summary.tickets == 0 or unread > max(FEW_UNREAD, UNREAD_SHARE * summary.records):
+    if not (summary.orders or summary.tickets) or unread > max(FEW_UNREAD, UNREAD_SHARE * summary.records):
         raise PlatformError(
             f"{unread} of {summary.records} records have no order, day, quantity or amount that can be read, and "
             f"{count.get('sale', 0)} are sales: {'; '.join(summary.unread) or 'see the table'}; deliver the export in "

@@ -36,7 +36,8 @@ class Summary:
 
     records: int
     kinds: Sequence[KindTotal]
-    orders: int
+    orders: int | None
+    """Empty, as all figures of orders, if there are none."""
     buyers: int | None
     """Empty if no record names a customer."""
     guest_orders: int | None
@@ -275,12 +276,12 @@ def _summary(connection: duckdb.DuckDBPyConnection, skipped: Sequence[str]) -> S
     ((orders_, buyers, guests, currency, sold, charged, returned, refunded, first, last),) = (
         connection.execute(
             """
-        SELECT count(DISTINCT (export, order_id)),
+        SELECT nullif(count(DISTINCT (export, order_id)), 0),
           CASE WHEN count(customer_id) > 0 THEN count(DISTINCT customer_id) END,
           CASE WHEN count(customer_id) > 0
             THEN count(DISTINCT (export, order_id)) FILTER (customer_id IS NULL) END,
           CASE WHEN count(DISTINCT coalesce(currency, '')) > 1 THEN 'mixed' ELSE min(currency) END,
-          CASE WHEN count(amount) = count(*) THEN coalesce(sum(round(amount, 2)), 0) END,
+          CASE WHEN count(amount) = count(*) THEN sum(round(amount, 2)) END,
           CASE WHEN count(charged) = count(*) AND count(amount) = count(*) THEN sum(charged) END,
           (SELECT sum(round(amount, 2)) FROM returned HAVING count(amount) = count(*)),
           (SELECT sum(round(coalesce(refunded, amount), 2)) FROM returned HAVING count(amount) = count(*)),

@@ -122,7 +122,7 @@ def _count(query: str, mart_uri: str, as_of: str) -> int:
 
 
 def sums_of(folder: Path) -> dict[str, Decimal | None]:
-    """The total revenue according to each file that contains money; None if an amount is unknown, or nothing says it."""
+    """The total revenue according to each file that contains money; None if an amount is unknown or there is none."""
     with questions.connection() as connection:
 
         def amount(file: str, column: str, *, of_none: str = "NULL") -> Decimal | None:

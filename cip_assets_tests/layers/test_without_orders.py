@@ -57,7 +57,14 @@ WANTED = (
     "marts/segment_migration",
     "marts/cohort_retention",
 )
-OF_ORDERS = ("recency_days", "frequency", "monetary_value", "avg_order_value", "purchase_days", "is_churn_risk")
+OF_ORDERS = (
+    "recency_days",
+    "frequency",
+    "monetary_value",
+    "avg_order_value",
+    "purchase_days",
+    "is_churn_risk",
+)
 OF_OTHERS = ("return_rate", "net_revenue", "historic_value", "r_score", "clv_12m", "churn_reasons")
 
 Tables = dict[str, list[Row]]
@@ -152,7 +159,9 @@ def test_tickets_per_active_customer_need_no_orders_if_there_is_web_activity(
         "web_activity": landed("web_activity", VISITS),
         "returns": landed("returns", RETURNS),
     }
-    tables = snapshot(spark, sources, D, rules, ("marts/kpi_trends", "marts/kpi_totals", "marts/kpi_currencies"))
+    tables = snapshot(
+        spark, sources, D, rules, ("marts/kpi_trends", "marts/kpi_totals", "marts/kpi_currencies")
+    )
     months = by_key(tables["marts/kpi_trends"], ["month"])
     assert months[date(2024, 3, 1)]["complaints_per_100"] == Decimal("100.000000")
     assert (months[date(2024, 2, 1)]["returns"], months[date(2024, 2, 1)]["return_ratio"]) == (1, None)

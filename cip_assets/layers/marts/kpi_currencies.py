@@ -36,12 +36,17 @@ class KpiCurrencies(
     """Orders, revenue and refunds in each currency, before any conversion."""
 
     currency: T.StringType = column("ISO 4217 code; 'Unknown' if there is none", required=True)
-    orders: T.LongType = column("Orders with a line in the currency; empty if there are no orders", "order_id", ge=0)
+    orders: T.LongType = column(
+        "Orders with a line in the currency; empty if there are no orders", "order_id", ge=0
+    )
     order_lines: T.LongType = column(
         "Number of order lines; empty if there are no orders", "transaction_id", ge=0
     )
     total_revenue: Money = column(
-        "Revenue in the currency; empty if an amount is unknown or there are no orders", *_SOLD, ge=0, unit="currency"
+        "Revenue in the currency; empty if an amount is unknown or there are no orders",
+        *_SOLD,
+        ge=0,
+        unit="currency",
     )
     charged: Money = column(
         "All that buyers paid in the currency; empty if a line does not say", "charged", ge=0, unit="currency"

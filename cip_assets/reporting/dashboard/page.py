@@ -141,8 +141,7 @@ def unknown(totals: Mapping[str, Any]) -> Sequence[str]:
     """Why some totals are empty, in sentences."""
     if totals["orders"] is None:
         return [
-            "No orders were delivered, so there are no buyers and no revenue, and nothing that segments customers or "
-            "forecasts."
+            "No orders were delivered, so buyers and revenue are unknown, and there are no segments and no forecasts."
         ]
     found = []
     if totals["total_revenue"] is None and totals["currency"] == MIXED:
