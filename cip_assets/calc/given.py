@@ -8,7 +8,7 @@ from cip_assets.calc.broadcast import with_row
 
 def with_given(frame: DataFrame, **sources: DataFrame) -> DataFrame:
     """The frame with a column ``has_<name>`` for each source: whether the source has any row."""
-    counted = [rows.limit(1).agg((F.count("*") > 0).alias(f"has_{name}")) for name, rows in sources.items()]
+    counted = [rows.agg((F.count("*") > 0).alias(f"has_{name}")) for name, rows in sources.items()]
     first, *others = counted
     for other in others:
         first = first.crossJoin(other)

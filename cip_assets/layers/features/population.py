@@ -59,12 +59,13 @@ def population(
     bought, gave_back, asked, visited = (
         of_customers_until(events, day, as_of).select("customer_id") for day, events in dated.items()
     )
-    in_orders = bought.union(gave_back).select("customer_id", F.lit(True).alias("is_in_orders"))
-    elsewhere = asked.union(visited).select("customer_id", F.lit(False).alias("is_in_orders"))
-    everyone = with_given(in_orders.union(elsewhere).distinct(), customers=customers, orders=in_orders)
-    derived = everyone.where("NOT has_customers AND is_in_orders = has_orders")
-    return (
-        ids.where(known)
-        .union(early)
-        .union(derived.select("customer_id", F.lit(None).cast("date").alias("signup_date")))
+    in_orders, elsewhere = bought.union(gave_back), asked.union(visited)
+    derived = with_given(in_orders.distinct(), customers=customers).where("NOT has_customers")
+    others = with_given(elsewhere.distinct(), customers=customers, orders=in_orders).where(
+        "NOT has_customers AND NOT has_orders"
     )
+    return ids.where(known).union(early).union(_without_signup(derived)).union(_without_signup(others))
+
+
+def _without_signup(customers: DataFrame) -> DataFrame:
+    return customers.select("customer_id", F.lit(None).cast("date").alias("signup_date"))

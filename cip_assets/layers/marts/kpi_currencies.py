@@ -71,7 +71,8 @@ class KpiCurrencies(
 @table(KpiCurrencies, transactions=Transactions, returns=Returns)
 def kpi_currencies(transactions: DataFrame, returns: DataFrame, as_of: date) -> DataFrame:
     given_back = until(returns, "return_date", as_of)
-    sold = until(transactions, "transaction_date", as_of).select(
+    lines = until(transactions, "transaction_date", as_of)
+    sold = lines.select(
         "currency",
         "order_id",
         F.lit(True).alias("is_line"),
@@ -101,7 +102,7 @@ def kpi_currencies(transactions: DataFrame, returns: DataFrame, as_of: date) -> 
             total_money(F.when(~is_line, F.col("all_money")).otherwise(nothing)).alias("refunded"),
         )
     )
-    given = with_given(totals, orders=sold, returns=given_back)
+    given = with_given(totals, orders=lines, returns=given_back)
     for name, source in _GIVEN_BY.items():
         given = given.withColumn(name, F.when(F.col(f"has_{source}"), F.col(name)))
     return given.withColumn("net_revenue", (F.col("total_revenue") - F.col("returned_amount")).cast(MONEY))

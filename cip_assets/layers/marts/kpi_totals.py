@@ -108,19 +108,22 @@ def kpi_totals(
             F.max(F.col("currency").isNull() & F.col("amount").isNull()).alias("is_open"),
         )
     )
+    has_orders = F.count("*") > 0
     sold = orders.agg(
-        F.count("*").alias("orders"),
+        F.when(has_orders, F.count("*")).alias("orders"),
         F.sum("lines").cast("bigint").alias("order_lines"),
         F.count(F.when(F.col("is_guest"), 1)).alias("guest_orders"),
         F.min("day").alias("first_order_day"),
         F.max("day").alias("last_order_day"),
-        total_money("amount").alias("total_revenue"),
-        total_money("charged").alias("charged"),
+        F.when(has_orders, total_money("amount")).alias("total_revenue"),
+        F.when(has_orders, total_money("charged")).alias("charged"),
         F.coalesce(F.max("has_customer"), F.lit(False)).alias("has_customers"),
         F.min("lowest_code").alias("currency"),
         F.max("highest_code").alias("highest_code"),
         F.max("is_open").alias("is_open"),
-        total_money(F.when(F.col("is_guest"), F.col("amount")).otherwise(nothing)).alias("guest_revenue"),
+        F.when(has_orders, total_money(F.when(F.col("is_guest"), F.col("amount")).otherwise(nothing))).alias(
+            "guest_revenue"
+        ),
     )
     bought = purchases.agg(
         F.count("*").alias("buyers"),
@@ -137,8 +140,8 @@ def kpi_totals(
     is_mixed = (F.col("currency") < F.col("highest_code")) | (
         F.col("currency").isNotNull() & F.col("is_open")
     )
-    has_orders, has_customers = F.col("orders") > 0, F.col("has_customers")
-    totals = (
+    has_customers = F.col("has_customers")
+    return (
         population.agg(F.count("*").alias("total_customers"))
         .crossJoin(bought)
         .crossJoin(sold)
@@ -146,9 +149,7 @@ def kpi_totals(
         .withColumn("currency", F.when(is_mixed, F.lit(MIXED)).otherwise(F.col("currency")))
         .withColumn("buyers", F.when(has_customers, F.col("buyers")))
         .withColumn("guest_orders", F.when(has_customers, F.col("guest_orders")))
+        .withColumn("orphan_revenue", F.when(F.col("orders") > 0, F.col("orphan_revenue")))
+        .withColumn("net_revenue", (F.col("total_revenue") - F.col("returned_amount")).cast(MONEY))
+        .withColumn("avg_order_value", mean_money("total_revenue", "orders"))
     )
-    for name in ("total_revenue", "charged", "orphan_revenue", "guest_revenue", "orders"):
-        totals = totals.withColumn(name, F.when(has_orders, F.col(name)))
-    return totals.withColumn(
-        "net_revenue", (F.col("total_revenue") - F.col("returned_amount")).cast(MONEY)
-    ).withColumn("avg_order_value", mean_money("total_revenue", "orders"))
