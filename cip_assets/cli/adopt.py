@@ -146,6 +146,8 @@ def _lines(found: Adopted) -> Iterator[str]:
         yield _figures(summary)
     if summary.tickets:
         yield f"{summary.tickets:,} support tickets"
+    if summary.sessions:
+        yield f"{summary.sessions:,} web sessions of {summary.visitors:,} customers"
     if summary.returns:
         yield f"linked to the order line that they undo: {summary.linked_returns:,} of {summary.returns:,} returns"
     if summary.checked:
@@ -174,7 +176,8 @@ def _not_given(found: Adopted) -> Iterator[str]:
         yield f"no table of customers: everyone who {who} is a customer, without a name, a region or a sign-up day"
     if "tickets" not in tables:
         yield "no support tickets: the question about complaints stays unanswered"
-    yield "no web activity: engagement stays empty, and the question about it unanswered"
+    if "sessions" not in tables:
+        yield "no web activity: engagement stays empty, and the question about it unanswered"
 
 
 def _figures(found: Summary) -> str:

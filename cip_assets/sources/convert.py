@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.sources import lines, orders, stage, texts
+from cip_assets.sources import lines, orders, sessions, stage, texts
 from cip_assets.sources.config import FILE, Export, Sources
 from cip_assets.sources.landing import write
 
@@ -58,6 +58,10 @@ class Summary:
     last_day: date | None
     tickets: int
     first_ticket_day: date | None
+    sessions: int
+    visitors: int
+    """Customers with a session."""
+    first_session_day: date | None
     checked: int
     """Orders that say what their goods cost, or what was paid in all."""
     reconciled: int
@@ -97,7 +101,7 @@ def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPy
     """A database with what is in the exports, and the files that are copies of others.
 
     ``lines`` has each record with its kind; ``sold`` and ``returned`` what lands of orders; ``customers`` and
-    ``tickets`` those records.
+    ``tickets`` those records; ``visits`` the sessions of the website.
 
     Raises:
         PlatformError: as ``convert``.
@@ -107,7 +111,7 @@ def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPy
         tempfile.TemporaryDirectory() as scratch,
         duckdb.connect(config={"memory_limit": "2GB", "temp_directory": scratch}) as connection,
     ):
-        for script in (texts.MACROS, stage.TABLES, lines.TABLES, orders.CONVERTED):
+        for script in (texts.MACROS, sessions.MACROS, stage.TABLES, lines.TABLES, orders.CONVERTED):
             connection.execute(script)
         skipped: list[str] = []
         whole = {database.files for database in sources.databases if database.order is not None}
@@ -118,7 +122,7 @@ def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPy
         _refuse_mixed_orders(
             connection, [n for n, export in enumerate(sources.exports) if export.preset is None]
         )
-        for script in orders.STEPS:
+        for script in (*orders.STEPS, sessions.VISITS):
             connection.execute(script)
         orders.link_returns(connection)
         orders.convert_currencies(connection, sources, data_dir)
@@ -296,6 +300,9 @@ def _summary(connection: duckdb.DuckDBPyConnection, skipped: Sequence[str]) -> S
     ((tickets, first_ticket),) = connection.execute(
         "SELECT count(DISTINCT (export, ticket_id)), min(opened) FROM tickets WHERE kind = 'ticket'"
     ).fetchall()
+    ((visits, visitors, first_session),) = connection.execute(
+        "SELECT count(*), count(DISTINCT customer_id), min(time)::DATE FROM visits WHERE time IS NOT NULL"
+    ).fetchall()
     ((checked, reconciled),) = connection.execute(
         "SELECT count(*), count(*) FILTER (is_reconciled) FROM reconciled"
     ).fetchall()
@@ -336,6 +343,9 @@ def _summary(connection: duckdb.DuckDBPyConnection, skipped: Sequence[str]) -> S
         last_day=last,
         tickets=tickets,
         first_ticket_day=first_ticket,
+        sessions=visits,
+        visitors=visitors,
+        first_session_day=first_session,
         checked=checked,
         reconciled=reconciled,
         unreconciled=unreconciled,

@@ -78,6 +78,7 @@ CREATE TABLE known AS
   FROM of_customers FULL JOIN of_orders USING (email);
 UPDATE lines SET customer_id = known.customer_id FROM known WHERE lines.email = known.email;
 UPDATE tickets SET customer_id = known.customer_id FROM known WHERE tickets.customer_id = known.email;
+UPDATE sessions SET customer_id = known.customer_id FROM known WHERE sessions.customer_id = known.email;
 """
 """An email address is the customer with whose id alone the customers' export has it, or else the orders."""
 
