@@ -201,8 +201,9 @@ def goes_to(kind: str) -> str:
 
 
 DateOrder = Literal["ymd", "mdy", "dmy", "unix", "excel"]
-"""The order of year, month and day; or numbers: the seconds, milliseconds or microseconds since 1970 in UTC, or the days
-of Excel."""
+"""The order of year, month and day; or numbers: the seconds, milliseconds or microseconds since 1970 in UTC, or days
+of Excel.
+"""
 
 QUERIES = "sources"
 """The folder beside ``sources.yaml`` with the SQL of layouts."""
