@@ -27,6 +27,7 @@ MADE_UP = "made up"
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 FIRST_DAY, DAYS = datetime(2010, 12, 1), 212  # noqa: DTZ001 -- as a shop writes it, without a zone
 PRODUCTS, BUYERS = 3_600, 2_960
+"""Different products and buyers, about as many as in the real shop."""
 
 
 @dataclass(frozen=True)
