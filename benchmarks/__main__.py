@@ -1,4 +1,5 @@
-"""Time and memory of whole runs: both engines at 10,000 customers, the default engine at 1,000,000.
+"""Time and memory of whole runs: both engines at 10,000 customers, the default engine at 1,000,000; and of the exports
+of a shop.
 
 Each run is a process of its own on fresh data in a scratch folder; the operating system tells its peak
 memory, Dagster the seconds of each asset. Nothing is asserted: these are figures to compare, not tests.
@@ -15,12 +16,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import dagster as dg
 import typer
 
 from benchmarks import END
+from benchmarks.shop import MADE_UP, OnExports, measured, section
 from cip_assets.synthetic import GeneratorConfig, generate
 from cip_assets_tests.graph import CHECKS
 
@@ -66,18 +68,41 @@ class Measured:
 def main(
     engine: Annotated[str | None, typer.Option(help="only this engine")] = None,
     customers: Annotated[int | None, typer.Option(help="only this size")] = None,
+    shop: Annotated[bool, typer.Option(help="only the exports of the made-up shop")] = False,
+    exports: Annotated[Path | None, typer.Option(help="only the exports of a shop in this folder")] = None,
+    name: Annotated[str, typer.Option(help="the name of that shop")] = "Online Retail",
 ) -> None:
-    """Measure the cases, and write docs/benchmarks.json and docs/benchmarks.md."""
-    kept = [Measured(**entry) for entry in _load().get("runs", [])]
+    """Measure the cases and the exports of a shop, and write docs/benchmarks.json and docs/benchmarks.md."""
+    before = _load()
+    kept = [Measured(**entry) for entry in before.get("runs", [])]
+    shops = [OnExports(**entry) for entry in before.get("shops", [])]
+    if exports or not (engine or customers):
+        own = name if exports else MADE_UP
+        shops = sorted(
+            [*(took for took in shops if took.shop != own), *measured(exports, own)],
+            key=lambda took: took.shop != MADE_UP,
+        )
+        _write(kept, shops)
+    if shop or exports:
+        return
     for case_engine, case_customers in CASES:
         if engine not in (None, case_engine) or customers not in (None, case_customers):
             continue
-        measured = list(_measure(case_engine, case_customers))
-        kept = [m for m in kept if (m.engine, m.customers) != (case_engine, case_customers)] + measured
+        again = list(_measure(case_engine, case_customers))
+        kept = [m for m in kept if (m.engine, m.customers) != (case_engine, case_customers)] + again
         kept.sort(key=lambda m: CASES.index((m.engine, m.customers)))
-        content = {"machine": _machine(), "runs": [asdict(entry) for entry in kept]}
-        (DOCS / "benchmarks.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        (DOCS / "benchmarks.md").write_text(_page(content["machine"], kept), encoding="utf-8")
+        _write(kept, shops)
+
+
+def _write(runs: Sequence[Measured], shops: Sequence[OnExports]) -> None:
+    machine = _machine()
+    content = {
+        "machine": machine,
+        "shops": [asdict(entry) for entry in shops],
+        "runs": [asdict(entry) for entry in runs],
+    }
+    (DOCS / "benchmarks.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    (DOCS / "benchmarks.md").write_text(_page(machine, runs, shops), encoding="utf-8")
 
 
 def _measure(engine: str, customers: int) -> Iterator[Measured]:
@@ -136,12 +161,12 @@ def _machine() -> dict[str, object]:
     }
 
 
-def _load() -> dict[str, list[dict[str, object]]]:
+def _load() -> dict[str, list[dict[str, Any]]]:
     path = DOCS / "benchmarks.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def _page(machine: Mapping[str, object], runs: Sequence[Measured]) -> str:
+def _page(machine: Mapping[str, object], runs: Sequence[Measured], shops: Sequence[OnExports]) -> str:
     lines = [
         "# Benchmarks",
         "",
@@ -170,6 +195,7 @@ def _page(machine: Mapping[str, object], runs: Sequence[Measured]) -> str:
             f"| {entry.seconds} | {entry.table_seconds} | {entry.check_seconds} | {entry.bookkeeping_seconds} "
             f"| {entry.peak_memory_gb} GB | {entry.landing_mb} MB | {entry.lake_mb} MB |"
         )
+    lines += section(shops)
     for entry in runs:
         if entry.run == "first":
             whole = sum(entry.step_seconds.values())

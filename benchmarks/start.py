@@ -31,9 +31,10 @@ MEASURE = Path(__file__).with_name("took.py")
 
 @dataclass(frozen=True)
 class Took:
-    """The seconds and the peak memory of a process."""
+    """The seconds, the CPU and the peak memory of a process."""
 
     seconds: float
+    cpu_seconds: float
     peak_mb: float
 
 

@@ -1,4 +1,4 @@
-"""The seconds and the peak memory of a command: ``python -m benchmarks.took COMMAND...``.
+"""The seconds, the CPU and the peak memory of a command: ``python -m benchmarks.took COMMAND...``.
 
 A process of its own, and a small one: a child counts the memory of the process that started it.
 """
@@ -15,6 +15,10 @@ if __name__ == "__main__":
     began = time.monotonic()
     child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
-    took = {"seconds": time.monotonic() - began, "peak_mb": usage.ru_maxrss / KB_IN_MB}
+    took = {
+        "seconds": time.monotonic() - began,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "peak_mb": usage.ru_maxrss / KB_IN_MB,
+    }
     sys.stdout.write(json.dumps(took))
     sys.exit(bool(status))

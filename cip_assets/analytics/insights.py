@@ -5,7 +5,7 @@ three months of history, the later half of the months is compared with the earli
 t interval of the mean difference, so it accounts for the usual variation between months.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from math import sqrt
@@ -44,14 +44,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Question:
-    """A question, its measure, its answers in words by direction, and the monthly count that it needs, in words."""
+    """A question, its measure, its answers in words by direction, and the monthly counts that it needs, each in
+    words.
+    """
 
     name: str
     measure: str
     percent: bool
     answers: Mapping[str, str]
-    needs: str
-    needs_in_words: str
+    needs: Mapping[str, str]
 
 
 QUESTIONS = (
@@ -64,16 +65,14 @@ QUESTIONS = (
             FALLING: "Repeat purchases are declining",
             FLAT: "Repeat purchases show no change",
         },
-        "buyers",
-        "purchases of known customers",
+        {"buyers": "purchases of known customers"},
     ),
     Question(
         "returns",
         "return_ratio",
         True,
         {RISING: "Returns are rising", FALLING: "Returns are declining", FLAT: "Returns show no change"},
-        "returns",
-        "returns",
+        {"returns": "returns", "order_lines": "orders"},
     ),
     Question(
         "complaints",
@@ -84,8 +83,7 @@ QUESTIONS = (
             FALLING: "Complaints are declining",
             FLAT: "Complaints show no change",
         },
-        "tickets",
-        "support tickets",
+        {"tickets": "support tickets", "active_customers": "purchases or web sessions of known customers"},
     ),
     Question(
         "engagement",
@@ -96,8 +94,7 @@ QUESTIONS = (
             FALLING: "High engagement predicts churn",
             FLAT: "Engagement does not predict churn",
         },
-        "sessions",
-        "web sessions",
+        {"sessions": "web sessions", "buyers": "purchases of known customers"},
     ),
 )
 
@@ -119,25 +116,26 @@ def change_of(monthly: Monthly) -> Change | None:
     )
 
 
-def has_data(months: Iterable[Mapping[str, object]], question: Question) -> bool:
-    """Whether the source that a question needs was delivered; also true if there are no months yet."""
-    counts = [row[question.needs] for row in months]
-    return not counts or any(count is not None for count in counts)
+def missing_for(question: Question, months: Collection[Mapping[str, object]]) -> str | None:
+    """What a question needs and no month has, in words; None if everything was delivered."""
+    return next(
+        (words for count, words in question.needs.items() if all(row[count] is None for row in months)), None
+    )
 
 
-def direction_of(change: Change | None, *, has_data: bool = True) -> str:
+def direction_of(change: Change | None, missing: str | None = None) -> str:
     """The direction, if the interval excludes zero."""
-    if not has_data:
+    if missing:
         return NO_DATA
     if change is None:
         return UNKNOWN
     return RISING if change.low > 0 else FALLING if change.high < 0 else FLAT
 
 
-def answer_to(question: Question, change: Change | None, *, has_data: bool = True) -> str:
+def answer_to(question: Question, change: Change | None, missing: str | None = None) -> str:
     """The answer in words, with the change and its interval."""
-    if not has_data:
-        return f"No data: no {question.needs_in_words} were delivered"
+    if missing:
+        return f"No data: no {missing} were delivered"
     if change is None:
         return "Too early to say: too few months to compare"
     scale, unit = (100, "percentage points") if question.percent else (1, "per 100 active customers")

@@ -38,7 +38,8 @@ def is_over(as_of: date) -> Column:
     return F.last_day("month") <= F.lit(as_of)
 
 
-def month_grid(monthly: DataFrame, as_of: date) -> DataFrame:
-    """Every month from the first one in a frame to that of the snapshot day."""
-    earliest = monthly.agg(F.min("month")).collect()[0][0] or as_of
-    return month_frame(monthly, months_between(earliest, as_of))
+def month_grid(monthly: DataFrame, as_of: date, instead: DataFrame | None = None) -> DataFrame:
+    """Every month from the first one in a frame, or else in the one ``instead``, to that of the snapshot day."""
+    frames = (monthly, *([] if instead is None else [instead]))
+    firsts = (frame.agg(F.min("month")).collect()[0][0] for frame in frames)
+    return month_frame(monthly, months_between(next(filter(None, firsts), as_of), as_of))

@@ -146,6 +146,8 @@ def _lines(found: Adopted) -> Iterator[str]:
         yield _figures(summary)
     if summary.tickets:
         yield f"{summary.tickets:,} support tickets"
+    if summary.sessions:
+        yield f"{summary.sessions:,} web sessions of {summary.visitors:,} customers"
     if summary.returns:
         yield f"linked to the order line that they undo: {summary.linked_returns:,} of {summary.returns:,} returns"
     if summary.checked:
@@ -159,7 +161,7 @@ def _lines(found: Adopted) -> Iterator[str]:
 def _not_given(found: Adopted) -> Iterator[str]:
     """What the exports do not hold, and what stays empty for that."""
     tables = {layout.table for export in found.sources.exports for layout in export.layouts if layout.fields}
-    if found.summary.orders == 0:
+    if not found.summary.orders:
         yield "no orders: revenue, customers' value, churn and segments stay empty"
     if found.summary.orders and found.summary.buyers is None:
         yield "no buyers: customers, segments, churn and forecasts stay empty"
@@ -167,13 +169,15 @@ def _not_given(found: Adopted) -> Iterator[str]:
         yield "no currency: the figures have none; --currency EUR names it"
     if found.summary.sold is not None and found.summary.charged is None:
         yield "no total of what buyers paid for each order: charged stays empty"
-    if found.summary.returns == 0:
+    if found.summary.orders and found.summary.returns == 0:
         yield "no returns of known amounts: net revenue, return rates and the question about returns stay empty"
     if "customers" not in tables:
-        yield "no table of customers: everyone who bought is a customer, without a name, a region or a sign-up day"
+        who = "bought" if found.summary.orders else "wrote or visited"
+        yield f"no table of customers: everyone who {who} is a customer, without a name, a region or a sign-up day"
     if "tickets" not in tables:
         yield "no support tickets: the question about complaints stays unanswered"
-    yield "no web activity: engagement stays empty, and the question about it unanswered"
+    if "sessions" not in tables:
+        yield "no web activity: engagement stays empty, and the question about it unanswered"
 
 
 def _figures(found: Summary) -> str:

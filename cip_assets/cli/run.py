@@ -25,7 +25,10 @@ def run(
     ] = None,
     as_of: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Snapshot day. Default: the day of the last transaction"),
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Snapshot day. Default: the day of the last transaction, or else of the last event",
+        ),
     ] = None,
     select: Annotated[
         list[str] | None,

@@ -18,7 +18,7 @@ class SourceTable:
     """A source table, and its three contracts.
 
     ``columns`` are those that every landing file has. A file may also have the ones in ``defaults``, which otherwise
-    have the value given there. If a table is not ``is_required`` and was never delivered, it has no rows.
+    have the value given there. A table that was never delivered has no rows.
 
     ``event_date`` is the column that dates an event; a table without one comes as full deliveries. ``derived`` are the
     columns that are computed instead of delivered. Their values and the defaults are functions, because not every
@@ -33,7 +33,6 @@ class SourceTable:
     event_date: str | None = None
     derived: Mapping[str, Callable[[], Column]] = field(default_factory=dict)
     defaults: Mapping[str, Callable[[], Column]] = field(default_factory=dict)
-    is_required: bool = False
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -60,7 +59,6 @@ def source(
     event_date: str | None = None,
     derived: Mapping[str, Callable[[], Column]] | None = None,
     defaults: Mapping[str, Callable[[], Column]] | None = None,
-    is_required: bool = False,
 ) -> SourceTable:
     """Declare a source table. Its name is that of the file with its class.
 
@@ -70,7 +68,6 @@ def source(
         derived: columns that are computed from other columns of the row. An expression may also use ``has_<column>``,
             which is true if the file has a text there, even an unreadable one.
         defaults: columns that a file may lack, or leave empty, and what they then contain.
-        is_required: whether nothing can be computed without the table.
 
     Raises:
         DeclarationError: an event has no such column, the key is not exactly one column, or a derived column, or a
@@ -108,7 +105,7 @@ def source(
     cleaned = TableContract.of(model, layer, name, [raw])
     if len(cleaned.key) != 1:
         raise DeclarationError(f"{cleaned.name}: the key of a source table must be one column, its id")
-    return SourceTable(name, columns, raw, quarantine, cleaned, event_date, made, given, is_required)
+    return SourceTable(name, columns, raw, quarantine, cleaned, event_date, made, given)
 
 
 def _raw(

@@ -40,18 +40,17 @@ def require_files(settings: Settings, source: SourceTable, entries: Sequence[Man
     """Refuse to read a table whose files cannot be read or are gone. A table that was never delivered has no rows.
 
     Raises:
-        PlatformError: a file cannot be read; or no file has landed, although the table is required or has rows.
+        PlatformError: a file cannot be read; or no file has landed, although the table has rows.
 
     """
     require_readable(source, entries)
     if entries:
         return
-    had_rows = bool(held_by_tables([settings.table_uri("raw", source.name)], by_month=source.is_event))
-    if source.is_required or had_rows:
-        before = ", but the table has rows from files that were removed" if had_rows else ""
+    if held_by_tables([settings.table_uri("raw", source.name)], by_month=source.is_event):
         raise PlatformError(
-            f"{source.name}: no file has landed{before}; put {source.name}.csv into the landing folder "
-            f"(only the header line if there are no rows: {','.join(source.columns)})"
+            f"{source.name}: no file has landed, but the table has rows from files that were removed; put "
+            f"{source.name}.csv into the landing folder (only the header line if there are no rows: "
+            f"{','.join(source.columns)})"
         )
 
 

@@ -16,11 +16,12 @@ import dagster as dg
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
 from cip_assets.contracts.contract import LAYERS
+from cip_assets.layers import EVENT_TABLES
 from cip_assets.orchestration import executor
 from cip_assets.orchestration.accept import check_accepted, config_to_accept
 from cip_assets.orchestration.dead_runs import end_dead_runs
 from cip_assets.orchestration.due import plan
-from cip_assets.orchestration.due.last_day import last_transaction_day
+from cip_assets.orchestration.due.last_day import default_day
 from cip_assets.orchestration.due.plan import Block
 from cip_assets.orchestration.due.up_to_date import up_to_date
 from cip_assets.orchestration.failures import Failure, failures_of, root_of
@@ -129,14 +130,14 @@ class Platform:
         Args:
             first: ingest only the months from this day's on.
             last: ingest only the months to this day's.
-            as_of: the snapshot day; by default the day of the last transaction.
+            as_of: the snapshot day; by default the day of the last transaction, or else of the last event.
             everything: also run what is up to date.
             accept: tables whose newest full delivery is accepted whatever its size.
             listener: called with each Dagster event as it happens.
 
         Raises:
-            PlatformError: there are no transactions, or the day is outside the calendar, or a table to accept has no
-                full deliveries.
+            PlatformError: there are no events, or the day is outside the calendar, or a table to accept has no full
+                deliveries.
 
         """
         check_accepted(accept)
@@ -205,7 +206,7 @@ class Platform:
         *,
         everything: bool = False,
     ) -> None:
-        """Compute the snapshot of a day, by default that of the last transaction.
+        """Compute the snapshot of a day, by default that of the last transaction, or else of the last event.
 
         Assets downstream of ``blocked`` ones, which cannot be relied on, are skipped. So is what is up to date, unless
         ``everything`` is set.
@@ -215,7 +216,7 @@ class Platform:
         transactions = self.settings.table_uri("cleaned", "transactions")
         if not left or (blocked and not delta.exists(transactions)):
             return
-        report.as_of = as_of or self.last_transaction_day()
+        report.as_of = as_of or self.default_day()
         done = (
             {}
             if everything
@@ -284,17 +285,18 @@ class Platform:
             )
         return executor.execute(self.definitions.resolve_job_def(job), self.instance, run_id, **options)
 
-    def last_transaction_day(self) -> date:
-        """The day of the last cleaned transaction, today at the latest.
+    def default_day(self) -> date:
+        """The day of the last cleaned transaction, or else of the last event; today at the latest.
 
         Raises:
-            PlatformError: there are no transactions.
+            PlatformError: there are no events.
 
         """
-        day = last_transaction_day(self.settings, self.graph.partitions.today())
+        day = default_day(self.settings, self.graph.partitions.today())
         if day is None:
             raise PlatformError(
-                "cleaned/transactions has no rows, so there is no day to compute: set --as-of"
+                f"there is no day to compute, because none of these tables has a row: {', '.join(EVENT_TABLES)}; put "
+                "a file of at least one into the landing folder, or set --as-of"
             )
         return day
 

@@ -10,7 +10,7 @@ from cip_assets.ingest import in_step
 from cip_assets.ingest.manifest import read_manifest
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.due import plan
-from cip_assets.orchestration.due.last_day import last_transaction_day
+from cip_assets.orchestration.due.last_day import default_day
 from cip_assets.orchestration.freshness import about_to_go_stale
 from cip_assets.orchestration.graph import BY_DAY, Graph, digest
 from cip_assets.orchestration.jobs.names import INGEST, MAINTENANCE, SCAN, SNAPSHOT
@@ -43,8 +43,8 @@ def _ingest(_graph: Graph, settings: Settings, stale: Stale) -> Iterator[dg.RunR
 
 
 def _snapshot(graph: Graph, settings: Settings, stale: Stale) -> Iterator[dg.RunRequest]:
-    """Request only the assets that will soon be stale, for the day of the last transaction."""
-    day = last_transaction_day(settings, graph.partitions.today())
+    """Request only the assets that will soon be stale, for the default day."""
+    day = default_day(settings, graph.partitions.today())
     if day:
         yield dg.RunRequest(run_key=_latch(stale), partition_key=str(day), asset_selection=sorted(stale))
 

@@ -32,7 +32,16 @@ from cip_assets.sources.reading.dialect import Dialect, detect
 from cip_assets.sources.reading.errors import UnreadableExport
 from cip_assets.sources.reading.members import Member, members, skipped
 from cip_assets.sources.reading.records import read
-from cip_assets.sources.recognize import ALL, QUESTION, column_for, known, missing, propose
+from cip_assets.sources.recognize import (
+    ALL,
+    QUESTION,
+    Proposal,
+    column_for,
+    known,
+    missing,
+    propose,
+    propose_sessions,
+)
 from cip_assets.sources.rewrite import rewritten, written
 
 SAMPLE = 20_000
@@ -163,7 +172,8 @@ def adopt(
             f"the lines of {open_ones:,} orders do not add up to their totals; they count as their lines say"
         )
         found.findings["totals"] = [Finding("charged", (), "asked", why, tuple(summary.unreconciled))]
-    begin = min(filter(None, [summary.first_day, summary.first_ticket_day])).replace(day=1)
+    firsts = (summary.first_day, summary.first_ticket_day, summary.first_session_day)
+    begin = min(filter(None, firsts)).replace(day=1)
     return Adopted(
         draft.model_copy(update={"first_month": begin}),
         summary,
@@ -235,9 +245,12 @@ def _take_others(found: _Found, groups: Sequence[_Group], data_dir: Path, answer
     groups = _take_joined(found, layouts, mine, groups, answers)
     for group in sorted(groups, key=_has_products, reverse=True):
         taken = _taken(found, layouts)
-        proposal = propose(group.header, group.rows, answers.date_order, _record_name(group, taken))
+        about = (group.header, group.rows, answers.date_order, _record_name(group, taken))
+        proposal = propose_sessions(*about) or propose(*about)
         if proposal is None:
             found.left_aside.append(f"{group.names}: no order lines: {missing(group.header, group.rows)}")
+        elif proposal.layout.table == "sessions":
+            _take(found, layouts, mine, group, proposal)
         elif (len(groups) > 1 or found.findings) and group.is_beside:
             found.left_aside.append(
                 f"{group.names}: by its name no order lines; adopt it alone if it has them"
@@ -248,10 +261,7 @@ def _take_others(found: _Found, groups: Sequence[_Group], data_dir: Path, answer
                 "the other one alone if that has less"
             )
         else:
-            layouts.append(proposal.layout)
-            mine.append(group)
-            found.findings[group.names] = proposal.findings
-            found.stops += [f"{group.names}: {stop}" for stop in proposal.stops]
+            _take(found, layouts, mine, group, proposal)
     for group in groups:
         if group not in mine and any(
             group.paths & other.paths for other in mine
@@ -260,6 +270,15 @@ def _take_others(found: _Found, groups: Sequence[_Group], data_dir: Path, answer
             layouts.append(Layout(name=name, header=tuple(group.header)))
     if mine:
         _add(found, None, mine, layouts, data_dir, answers)
+
+
+def _take(
+    found: _Found, layouts: list[Layout], mine: list[_Group], group: _Group, proposal: Proposal
+) -> None:
+    layouts.append(proposal.layout)
+    mine.append(group)
+    found.findings[group.names] = proposal.findings
+    found.stops += [f"{group.names}: {stop}" for stop in proposal.stops]
 
 
 def _take_joined(
@@ -362,13 +381,15 @@ def _refuse_unread(summary: Summary) -> None:
     """Refuse a proposal by which too many records cannot be read: a column then means something else.
 
     Raises:
-        PlatformError: there are no sales and no tickets, or too many records without an order, a day, a quantity or an
-            amount.
+        PlatformError: there are no sales, tickets or sessions, or too many records without an order, a day, a quantity
+            or an amount.
 
     """
     count = {kind.kind: kind.records for kind in summary.kinds}
     unread = count.get("unreadable", 0) + count.get("broken", 0)
-    if summary.orders + summary.tickets == 0 or unread > max(FEW_UNREAD, UNREAD_SHARE * summary.records):
+    if not (summary.orders or summary.tickets or summary.sessions) or unread > max(
+        FEW_UNREAD, UNREAD_SHARE * summary.records
+    ):
         raise PlatformError(
             f"{unread} of {summary.records} records have no order, day, quantity or amount that can be read, and "
             f"{count.get('sale', 0)} are sales: {'; '.join(summary.unread) or 'see the table'}; deliver the export in "

@@ -26,8 +26,12 @@ from cip_assets.sources.databases.database import Database
 
 FILE = "sources.yaml"
 
-Target = Literal["orders", "customers", "tickets"]
-"""What the records of a layout are: order lines, customers or support tickets."""
+Target = Literal["orders", "customers", "tickets", "sessions"]
+"""What the records of a layout are: order lines, customers, support tickets, or web sessions and their events."""
+
+WHAT_RECORDS_ARE = (
+    "what the records are: orders, customers, tickets, or sessions of the website and their events"
+)
 
 FieldName = Literal[
     "order_id",
@@ -64,6 +68,8 @@ FieldName = Literal[
     "priority",
     "status",
     "resolved",
+    "session_id",
+    "activity",
 ]
 """What a column can be."""
 
@@ -82,7 +88,7 @@ FIELDS: Mapping[FieldName, str] = {
     "discount_share": "what is taken off the line, as a share of it: 0.1 is a tenth",
     "refunded": "an amount that was given back for the line, written with or without a minus",
     "returned_quantity": "how many units of the line were given back; without refunded, at what they cost",
-    "date": "the day of the order or the return, or the day a ticket was opened",
+    "date": "the day of the order or the return, the day a ticket was opened, or the time of an event or a session",
     "payment_method": "how the buyer paid",
     "currency": "the currency, as a code or a sign; without it, the sign in the amount counts",
     "updated_at": "when the order was changed last: its newest version replaces all others",
@@ -95,7 +101,7 @@ FIELDS: Mapping[FieldName, str] = {
     "shipping": "the shipping of the order, to compare its lines with what was paid",
     "tax": "the tax of the order, to compare its lines with what was paid",
     "charged": "what the buyer paid for the order in all",
-    "email": "the email address of a customer: orders and tickets with it are that customer's",
+    "email": "the email address of a customer: orders, tickets and sessions with it are that customer's",
     "first_name": "the first name of a customer",
     "last_name": "the last name of a customer",
     "region": "the region or country of a customer",
@@ -104,6 +110,9 @@ FIELDS: Mapping[FieldName, str] = {
     "priority": "the priority of the ticket",
     "status": "the status of the ticket",
     "resolved": "the day the ticket was resolved",
+    "session_id": "the session of a visitor; without it, events of a customer are one session while each is at most "
+    "30 minutes after the one before",
+    "activity": "what the visitor did: the name of an event, or the address of a page",
 }
 """What each field means. The amounts of an order stand on its first record or on each."""
 
@@ -111,6 +120,7 @@ NEEDED_FIELDS: Mapping[Target, Sequence[FieldName]] = {
     "orders": ("order_id", "date"),
     "customers": ("customer_id",),
     "tickets": ("ticket_id", "customer_id", "date"),
+    "sessions": ("customer_id", "date"),
 }
 """The fields that each record must have; an order line also has a unit_price or a line_total."""
 
@@ -164,13 +174,14 @@ KINDS: Mapping[KindName, str] = {
     "other_channel": "an order that another channel sold",
     "merged": "a ticket that was merged with another one",
     "deleted": "a ticket that was deleted, or is spam",
-    "unidentified": "a customer or a ticket without an id",
+    "unidentified": "a customer or a ticket without an id, or a visit to the website that names no customer",
 }
 """What each kind means."""
 
 OTHER_KINDS: Mapping[str, str] = {
     "customer": "a customer",
     "ticket": "a support ticket",
+    "session": "a session of the website, or an event of one",
     "superseded": "an older version of an order, or a record that a newer file has again",
     "unreadable": "a record without an order, or whose day, quantity or amount cannot be read",
     "broken": "a line with too few fields, or with too many and one of these faults",
@@ -185,6 +196,7 @@ LANDS_IN: Mapping[str, str] = {
     "return": "returns",
     "customer": "customers",
     "ticket": "support_tickets",
+    "session": "web_activity",
     "unreadable": "quarantine",
     "broken": "quarantine",
 }
@@ -203,7 +215,9 @@ def goes_to(kind: str) -> str:
 
 
 DateOrder = Literal["ymd", "mdy", "dmy", "unix", "excel"]
-"""The order of year, month and day; or numbers: the seconds or milliseconds since 1970 in UTC, or the days of Excel."""
+"""The order of year, month and day; or numbers: the seconds, milliseconds or microseconds since 1970 in UTC, or days
+of Excel.
+"""
 
 QUERIES = "sources"
 """The folder beside ``sources.yaml`` with the SQL of layouts."""
@@ -341,7 +355,7 @@ class Layout(Strict):
         BeforeValidator(_query, json_schema_input_type=str | None),
         PlainSerializer(lambda found: found and found.name),
     ] = Field(default=None, description="a file with SQL that makes the records; without it each line is one")
-    table: Target = Field(default="orders", description="what the records are: orders, customers or tickets")
+    table: Target = Field(default="orders", description=WHAT_RECORDS_ARE)
     fields: Annotated[Mapping[FieldName, Columns], _OF_FIELDS] = Field(
         default={}, description="the column of each field, or several: the first that has a text counts"
     )

@@ -18,7 +18,7 @@ import duckdb
 from pydantic import TypeAdapter
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.sources import lines, orders, stage, texts
+from cip_assets.sources import lines, orders, sessions, stage, texts
 from cip_assets.sources.config import FILE, Export, Sources, files_of
 from cip_assets.sources.kept import Kept, digest, hash_of, kept_in
 from cip_assets.sources.landing import write, written
@@ -54,7 +54,8 @@ class Summary:
 
     records: int
     kinds: tuple[KindTotal, ...]
-    orders: int
+    orders: int | None
+    """Empty, as all figures of orders, if there are none."""
     buyers: int | None
     """Empty if no record names a customer."""
     guest_orders: int | None
@@ -75,6 +76,10 @@ class Summary:
     last_day: date | None
     tickets: int
     first_ticket_day: date | None
+    sessions: int
+    visitors: int
+    """Customers with a session."""
+    first_session_day: date | None
     checked: int
     """Orders that say what their goods cost, or what was paid in all."""
     reconciled: int
@@ -157,7 +162,7 @@ def lines_of(sources: Sources, data_dir: Path) -> Iterator[tuple[duckdb.DuckDBPy
     """A database with what is in the exports, and for each export the files that are copies of others.
 
     ``lines`` has each record with its kind; ``sold`` and ``returned`` what lands of orders; ``customers`` and
-    ``tickets`` those records.
+    ``tickets`` those records; ``visits`` the sessions of the website.
 
     Raises:
         PlatformError: as ``convert``.
@@ -176,7 +181,7 @@ def _lines(
         tempfile.TemporaryDirectory() as scratch,
         duckdb.connect(config={"memory_limit": "2GB", "temp_directory": scratch}) as connection,
     ):
-        for script in (texts.MACROS, stage.TABLES, lines.TABLES, orders.CONVERTED):
+        for script in (texts.MACROS, sessions.MACROS, stage.TABLES, lines.TABLES, orders.CONVERTED):
             connection.execute(script)
         skipped: list[Sequence[str]] = []
         whole = {database.files for database in sources.databases if database.order is not None}
@@ -187,7 +192,7 @@ def _lines(
         _refuse_mixed_orders(
             connection, [n for n, export in enumerate(sources.exports) if export.preset is None]
         )
-        for script in orders.STEPS:
+        for script in (*orders.STEPS, sessions.VISITS):
             connection.execute(script)
         orders.link_returns(connection)
         orders.convert_currencies(connection, sources, data_dir)
@@ -374,12 +379,12 @@ def _summary(connection: duckdb.DuckDBPyConnection, skipped: Skipped) -> Summary
     ((orders_, buyers, guests, currency, sold, charged, returned, refunded, first, last),) = (
         connection.execute(
             """
-        SELECT count(DISTINCT (export, order_id)),
+        SELECT nullif(count(DISTINCT (export, order_id)), 0),
           CASE WHEN count(customer_id) > 0 THEN count(DISTINCT customer_id) END,
           CASE WHEN count(customer_id) > 0
             THEN count(DISTINCT (export, order_id)) FILTER (customer_id IS NULL) END,
           CASE WHEN count(DISTINCT coalesce(currency, '')) > 1 THEN 'mixed' ELSE min(currency) END,
-          CASE WHEN count(amount) = count(*) THEN coalesce(sum(round(amount, 2)), 0) END,
+          CASE WHEN count(amount) = count(*) THEN sum(round(amount, 2)) END,
           CASE WHEN count(charged) = count(*) AND count(amount) = count(*) THEN sum(charged) END,
           (SELECT sum(round(amount, 2)) FROM returned HAVING count(amount) = count(*)),
           (SELECT sum(round(coalesce(refunded, amount), 2)) FROM returned HAVING count(amount) = count(*)),
@@ -393,6 +398,9 @@ def _summary(connection: duckdb.DuckDBPyConnection, skipped: Skipped) -> Summary
     ).fetchall()
     ((tickets, first_ticket),) = connection.execute(
         "SELECT count(DISTINCT (export, ticket_id)), min(opened) FROM tickets WHERE kind = 'ticket'"
+    ).fetchall()
+    ((visits, visitors, first_session),) = connection.execute(
+        "SELECT count(*), count(DISTINCT customer_id), min(time)::DATE FROM visits WHERE time IS NOT NULL"
     ).fetchall()
     checked, reconciled = _reconciled(connection, "true")
     unreconciled = tuple(
@@ -432,6 +440,9 @@ def _summary(connection: duckdb.DuckDBPyConnection, skipped: Skipped) -> Summary
         last_day=last,
         tickets=tickets,
         first_ticket_day=first_ticket,
+        sessions=visits,
+        visitors=visitors,
+        first_session_day=first_session,
         checked=checked,
         reconciled=reconciled,
         unreconciled=unreconciled,

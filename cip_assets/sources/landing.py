@@ -33,6 +33,7 @@ RETURNS = (
 TICKETS = (
     "ticket_id,customer_id,ticket_category,priority,status,opened_date,resolved_date,export_file,export_line"
 )
+SESSIONS = "session_id,customer_id,activity_type,product_id,timestamp,export_file,export_line"
 CUSTOMERS = "customer_id,first_name,last_name,email,gender,date_of_birth,signup_date,region,customer_segment"
 PRODUCTS = "product_id,product_name,category,brand,cost_price,selling_price"
 
@@ -57,12 +58,21 @@ CREATE TABLE landing_support_tickets AS
   SELECT * EXCLUDE (opened), opened AS day, ticket_id AS order_id
   FROM tickets JOIN ranked USING (export, file_no) JOIN files USING (export, file_no) WHERE kind = 'ticket'
   QUALIFY row_number() OVER (PARTITION BY export, ticket_id ORDER BY rank DESC, line DESC) = 1;
+CREATE TABLE landing_web_activity AS
+  SELECT visits.*, time::DATE AS day, file,
+    CASE WHEN (SELECT count(DISTINCT export) FROM visits) > 1 THEN 'export' || export + 1 || ':' ELSE '' END || CASE
+      WHEN session_id IS NULL THEN named(customer_id) || '-' || coalesce(strftime(time, '%Y%m%dT%H%M%S'), time_text)
+      WHEN min(customer_id) OVER one_id <> max(customer_id) OVER one_id THEN session_id || '-' || named(customer_id)
+      ELSE session_id END AS order_id
+  FROM visits JOIN files USING (export, file_no)
+  WINDOW one_id AS (PARTITION BY export, session_id);
 CREATE TABLE landing_customers AS
   FROM customers JOIN ranked USING (export, file_no) WHERE kind = 'customer'
   QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY export DESC, rank DESC, line DESC) = 1;
 """
 """What lands, each record of an order with its number there. The ids of orders are those of the export, unless several
-exports have orders. Of a ticket and of a customer the newest record lands. Ids are not masked, so a customer who is
+exports have orders. Of a ticket and of a customer the newest record lands. A session without an id, or whose id others
+have too, lands with one made from its customer. Ids are not masked, so a customer who is
 known by an email address or a name lands with an id made from it.
 """
 
@@ -93,12 +103,19 @@ _MONTHLY: Mapping[str, tuple[str, str]] = {
         coalesce(resolved::TEXT, resolved_text), file, line
         """,
     ),
+    "web_activity": (
+        SESSIONS,
+        """
+        order_id, named(customer_id), activity, product_id,
+        coalesce(strftime(time, '%Y-%m-%d %H:%M:%S'), time_text), file, line
+        """,
+    ),
 }
 """For each landing table, the header of its files, and SQL for the columns."""
 
 
 def write(connection: duckdb.DuckDBPyConnection, landing: Path) -> None:
-    """Write the landing files, those of orders and tickets one per month; a file changes only if its lines do."""
+    """Write the landing files, those of events one per month; a file changes only if its lines do."""
     connection.execute(LANDING)
     for table, (header, columns) in _MONTHLY.items():
         folder, found = landing / table / FOLDER, f"landing_{table}"
@@ -118,9 +135,6 @@ def write(connection: duckdb.DuckDBPyConnection, landing: Path) -> None:
             )
             for (month,) in months
         }
-        if not months and table == "transactions" and _has_rows(connection, "landing_support_tickets"):
-            # Tickets alone are enough; the table of order lines must be there all the same.
-            written.add(_write_csv(connection, folder / "none.csv", header, f"SELECT {columns} FROM {found}"))
         if table == "transactions":
             written |= _write_broken(connection, folder / "broken.csv", header)
         _remove_others(folder, written)
@@ -151,7 +165,7 @@ def write(connection: duckdb.DuckDBPyConnection, landing: Path) -> None:
     people = """
         SELECT DISTINCT named(customer_id) AS id, customer_id FROM (
           SELECT customer_id FROM sold UNION SELECT customer_id FROM returned UNION SELECT customer_id FROM tickets
-          UNION SELECT customer_id FROM customers)
+          UNION SELECT customer_id FROM customers UNION SELECT customer_id FROM visits)
         WHERE is_personal(customer_id) ORDER BY id
     """
     _write_any(connection, landing / PEOPLE, "customer_id,known_as", people)

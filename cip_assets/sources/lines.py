@@ -1,4 +1,6 @@
-"""What the records of exports are: order lines with their kind, amount, day and customer; customers; tickets."""
+"""What the records of exports are: order lines with their kind, amount, day and customer; customers; tickets; events
+of the website.
+"""
 
 from collections.abc import Sequence
 
@@ -24,6 +26,9 @@ CREATE TABLE tickets (
   ticket_category TEXT, priority TEXT,
   status TEXT, date_text TEXT, opened DATE, resolved_text TEXT, resolved DATE,
   kind TEXT);
+CREATE TABLE sessions (
+  export INT, file_no INT, line BIGINT, number BIGINT, record_text TEXT, session_id TEXT, customer_id TEXT,
+  activity TEXT, product_id TEXT, time_text TEXT, time TIMESTAMP, kind TEXT);
 """
 """``lines`` has each record with its kind, and each line of a file that gives no record."""
 
@@ -74,6 +79,17 @@ class _Fields:
         day = f"{self.layout.date_order}({text})"
         return f"in_zone({text}, {day}, {literal(self.layout.time_zone)})" if self.layout.time_zone else day
 
+    def time(self, name: FieldName) -> str:
+        """The time as the shop's clock showed it; midnight if the text is only a day."""
+        text, order = self.text(name), self.layout.date_order
+        time = (
+            f"unix_time({text})"
+            if order == "unix"
+            else f"{order}({text}) + to_seconds(seconds_of_day({text}))"
+        )
+        zone = self.layout.time_zone
+        return f"time_in_zone({text}, {time}, {literal(zone)})" if zone else time
+
     def moment(self, name: FieldName) -> str:
         return f"moment({self.text(name)}, {self.day(name)})" if self.has(name) else "NULL::TIMESTAMPTZ"
 
@@ -112,7 +128,9 @@ def add(connection: duckdb.DuckDBPyConnection, export: int, records: Records) ->
 
     """
     fields = _Fields(records)
-    make = {"orders": _order_lines, "customers": _customers, "tickets": _tickets}[records.layout.table]
+    make = {"orders": _order_lines, "customers": _customers, "tickets": _tickets, "sessions": _sessions}[
+        records.layout.table
+    ]
     try:
         connection.execute(make(fields, records, export))
     except duckdb.Error as error:
@@ -238,6 +256,15 @@ def _tickets(fields: _Fields, records: Records, export: int) -> str:
       {fields.text("resolved")} AS resolved_text, {fields.day("resolved")} AS resolved
     """
     return _others("tickets", "ticket", "ticket_id", columns, records, export)
+
+
+def _sessions(fields: _Fields, records: Records, export: int) -> str:
+    columns = f"""
+      file_no, line, {fields.text("session_id", "id")} AS session_id, {fields.customer()} AS customer_id,
+      {fields.text("activity")} AS activity, {fields.text("product_id", "id")} AS product_id,
+      {fields.text("date")} AS time_text, {fields.time("date")} AS time
+    """
+    return _others("sessions", "session", "customer_id", columns, records, export)
 
 
 def _others(table: str, kind: str, key: str, columns: str, records: Records, export: int) -> str:

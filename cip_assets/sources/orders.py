@@ -75,6 +75,7 @@ CREATE TABLE known AS
   FROM of_customers FULL JOIN of_orders USING (email);
 UPDATE lines SET customer_id = known.customer_id FROM known WHERE lines.email = known.email;
 UPDATE tickets SET customer_id = known.customer_id FROM known WHERE tickets.customer_id = known.email;
+UPDATE sessions SET customer_id = known.customer_id FROM known WHERE sessions.customer_id = known.email;
 """
 """An email address is the customer with whose id alone the customers' export has it, or else the orders."""
 
@@ -250,7 +251,7 @@ def convert_currencies(connection: duckdb.DuckDBPyConnection, sources: Sources, 
         PlatformError: the rates cannot be read.
 
     """
-    connection.execute("CREATE TABLE rates (since DATE, code TEXT, rate DECIMAL(18, 8))")
+    connection.execute(f"CREATE TABLE rates (since DATE, code TEXT, rate {RATE})")
     if sources.rates and (rates := read_rates(data_dir / sources.rates)):
         connection.executemany("INSERT INTO rates VALUES (?, ?, ?)", rates)
     codes = _codes(connection)
@@ -282,9 +283,16 @@ def convert_currencies(connection: duckdb.DuckDBPyConnection, sources: Sources, 
         )
 
 
-CONVERTED = """
+RATE_PLACES, MOST_RATE = 12, 10**8
+RATE = f"DECIMAL(20, {RATE_PLACES})"
+"""The type of rates: of up to 12 places, and less than 100 million."""
+
+CONVERTED = f"""
 CREATE MACRO converted(x, factor) AS
-  (CASE WHEN factor = 1 THEN x ELSE round(x * factor::DECIMAL(12, 6), 2) END)::DECIMAL(24, 6);
+  (CASE WHEN factor = 1 THEN x ELSE round(try_cast(x AS DECIMAL(18, 6)) * factor::{RATE}, 2) END)::DECIMAL(24, 6);
+"""
+"""An amount times a rate, to the cent, half up. All digits of both count: the product has 38. An amount from a trillion
+on is not converted; it is far above what any table takes.
 """
 
 
@@ -309,16 +317,21 @@ def read_rates(path: Path) -> list[tuple[date, str, Decimal]]:
     """The rates of a CSV file with the columns day, currency and rate.
 
     Raises:
-        PlatformError: the file cannot be read; the message names the line.
+        PlatformError: the file cannot be read, or amounts could not be converted exactly; the message names the line.
 
     """
     rates: list[tuple[date, str, Decimal]] = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            rates.extend(
-                (date.fromisoformat(row["day"]), row["currency"].upper(), Decimal(row["rate"]))
-                for row in csv.DictReader(stream)
-            )
+            for row in csv.DictReader(stream):
+                rate = Decimal(row["rate"])
+                if not (0 < rate < MOST_RATE and round(rate, RATE_PLACES) == rate):
+                    raise PlatformError(
+                        f"{path}, line {len(rates) + 2}: the rate {row['rate']} is not above 0 and below "
+                        f"{MOST_RATE:,} with at most {RATE_PLACES} decimal places, so amounts would not be exact; "
+                        "correct it"
+                    )
+                rates.append((date.fromisoformat(row["day"]), row["currency"].upper(), rate))
     except (OSError, KeyError, TypeError, AttributeError, ValueError, InvalidOperation) as error:
         raise PlatformError(
             f"{path}, line {len(rates) + 2}: {FILE} needs a CSV file with the columns day (2024-01-31), currency (USD) "

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from cip_assets.sources.config import (
     QUERIES,
+    WHAT_RECORDS_ARE,
     Columns,
     DateOrder,
     FieldName,
@@ -48,7 +49,7 @@ class PresetLayout(Strict):
     )
     is_optional: bool = Field(default=False, description="whether the export may come without such a file")
     records: str | None = Field(default=None, description="the file with SQL that makes the records")
-    table: Target = Field(default="orders", description="what the records are: orders, customers or tickets")
+    table: Target = Field(default="orders", description=WHAT_RECORDS_ARE)
     fields: Mapping[FieldName, Columns] = Field(
         default={}, description="the column of each field, or several: the first that has a text counts"
     )

@@ -24,6 +24,7 @@ from cip_assets.sources.findings import (
 from cip_assets.sources.kinds import kinds_of
 from cip_assets.sources.prepare import prepare
 from cip_assets.sources.presets import PresetLayout, layout_for
+from cip_assets.sources.sessions import PAUSE
 from cip_assets.sources.values import NUMBERED, day, number
 
 ALL = "all"
@@ -91,6 +92,21 @@ ORDER_NAMES: Mapping[FieldName, str] = {
     "refundamount orderrefundamount refunded refund refundsamount erstattet erstattung",
 }
 """The names of the columns with amounts of an order."""
+
+SESSION_NAMES: Mapping[FieldName, str] = {
+    "session_id": "sessionid session visitid visit gasessionid sessionkey sid",
+    "activity": "activitytype activity eventname event eventtype action eventaction pagetype page pagepath path "
+    "pageurl pagelocation url screenname screen",
+}
+"""The names of the columns with sessions of the website and their events."""
+
+VISITOR_NAMES = "userid useremail user memberid accountid visitoremail"
+TIME_NAMES = (
+    "timestamp eventtimestamp eventtime time occurredat startedat starttime sessionstart visitstart visittime "
+    "visitedat datetime createdat created date eventdate day"
+)
+TICKET = re.compile(r"ticket|subject")
+"""Names of columns that say that the records are support tickets."""
 
 ITEM = "item."
 """How the columns of an order's lines begin, if they are in lists."""
@@ -224,6 +240,8 @@ def _of_amounts(
 
 def missing(header: Sequence[str], rows: Rows) -> str:
     """What a file without order lines lacks, in words."""
+    if not _visitors(header, rows) and any(column_for(name, header, rows) for name in SESSION_NAMES):
+        return "if its records are visits to the website, no column says of which customer"
     lacks = [
         what
         for what, names in NEEDED_FOR.items()
@@ -462,7 +480,7 @@ def _own_currency(header: Sequence[str], rows: Rows) -> str | None:
 @cache
 def _words(name: FieldName) -> list[str]:
     """The names of a field's columns, the best first."""
-    return [plain(word) for word in {**NAMES, **ORDER_NAMES}[name].split()]
+    return [plain(word) for word in {**NAMES, **ORDER_NAMES, **SESSION_NAMES}[name].split()]
 
 
 def _rank(name: FieldName, column: str, header: Sequence[str]) -> int | None:
@@ -545,7 +563,7 @@ def _finding(name: str, columns: tuple[str, ...], rows: Rows) -> Finding:
     if name == "customer_id" and PERSON_NAME.search(plain(columns[0])):
         why = "the name is the customer, although different people may share it"
         return Finding(name, columns, "asked", why, _examples(columns[0], rows))
-    if name == "customer_id" and _rank(name, columns[0], columns) is None:
+    if name == "customer_id" and _rank("customer_id", columns[0], columns) is None:
         return Finding(name, columns, "chosen", "its texts are email addresses", _examples(columns[0], rows))
     return Finding(name, columns, "chosen", "by its name", _examples(columns[0], rows))
 
@@ -723,3 +741,93 @@ def _date_order(column: str, rows: Rows, answer: DateOrder | None) -> tuple[Date
     return order, Finding(
         "date", (column,), "asked", f"{order}, because of {deciding[order][0]} alone", examples
     )
+
+
+# --- sessions of the website ------------------------------------------------------------------------------------
+
+
+def propose_sessions(
+    header: Sequence[str], rows: Rows, date_order: DateOrder | None = None, records: str = "records"
+) -> Proposal | None:
+    """A layout for files with sessions of the website, or with their events; None if they hold none.
+
+    These have a customer and a time, and a session or something that the visitor did; and no orders.
+
+    Args:
+        header: the names of the columns.
+        rows: the first records of the files, by column. Absent and blank values are left out.
+        date_order: the answer of a person, if the dates allow several.
+        records: the name of the records in SQL.
+
+    """
+    session, activity = (column_for(name, header, rows) for name in ("session_id", "activity"))
+    people = _visitors(header, rows)
+    times = [
+        *filter(lambda column: _is_time(column, rows), _named(TIME_NAMES, header, rows)),
+        *_dates(header, rows),
+    ]
+    if not (session or activity) or not people or not times or _has_other_records(header, rows):
+        return None
+    if not session and not _comes_back(people[0], rows):
+        return None
+    order, of_time = _date_order(times[0], rows, date_order)
+    fields: dict[FieldName, tuple[str, ...]] = {"customer_id": people, "date": (times[0],)}
+    fields |= {"session_id": (session,)} if session else {}
+    fields |= {"activity": (activity,)} if activity else {}
+    product = next(
+        (column for column in _columns_for("product_id", header, rows) if column != activity), None
+    )
+    fields |= {"product_id": (product,)} if product else {}
+    findings = [
+        of_time,
+        *(_finding(name, fields.get(name, ()), rows) for name in ("customer_id", "product_id")),
+    ]
+    findings += [_of_session(session, rows), _of_activity(activity, rows)]
+    layout = Layout(
+        name=records, header=tuple(header), table="sessions", fields=fields, date_order=order or "ymd"
+    )
+    return Proposal(layout, findings, () if order else (_which_order(of_time),))
+
+
+def _named(names: str, header: Sequence[str], rows: Rows) -> list[str]:
+    """The columns with one of the names and a text, the best name first."""
+    ranks = {name: rank for rank, name in enumerate(names.split())}
+    found = [column for column in header if plain(column) in ranks and any(column in row for row in rows)]
+    return sorted(found, key=lambda column: ranks[plain(column)])
+
+
+def _visitors(header: Sequence[str], rows: Rows) -> tuple[str, ...]:
+    return _people(header, rows) or tuple(_named(VISITOR_NAMES, header, rows))[:1]
+
+
+def _is_time(column: str, rows: Rows) -> bool:
+    values = [row[column] for row in rows if column in row]
+    return len(values) >= NEARLY_ALL * len(rows) and _share(values, _FITS["date"]) >= MOST
+
+
+def _has_other_records(header: Sequence[str], rows: Rows) -> bool:
+    """Whether the records are order lines or tickets."""
+    is_sold = any(column_for(name, header, rows) for name in ("quantity", *AMOUNTS))
+    order = column_for("order_id", header, rows)
+    is_ordered = order is not None and plain(order) not in {"id", "name"}
+    return (is_sold and is_ordered) or any(TICKET.search(plain(column)) for column in header)
+
+
+def _comes_back(column: str, rows: Rows) -> bool:
+    """Whether a customer has several records; a table of customers has one for each."""
+    seen = Counter(row[column].lower() for row in rows if column in row)
+    return any(count > 1 for count in seen.values())
+
+
+def _of_session(column: str | None, rows: Rows) -> Finding:
+    if column:
+        return Finding("session_id", (column,), "chosen", "by its name", _examples(column, rows))
+    why = f"no column has such a name; events of a customer at most {PAUSE} minutes apart are one session"
+    return Finding("session_id", (), "asked", why)
+
+
+def _of_activity(column: str | None, rows: Rows) -> Finding:
+    if column is None:
+        return Finding("activity", (), "unknown", "no column has such a name")
+    why = "by its name; events and pages that are known get the platform's words, such as Add to Cart"
+    return Finding("activity", (column,), "chosen", why, _examples(column, rows))

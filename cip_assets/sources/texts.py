@@ -54,15 +54,22 @@ CREATE MACRO dmy(x) AS coalesce(a_day(regexp_replace(x,
   '^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})(?:\D.*)?$', '=\3-\2-\1')), ymd(x));
 
 CREATE MACRO unix(x) AS
-  DATE '1970-01-01' + try_cast(regexp_extract(x, '^(1\d{9})(?:\d{3})?(?:[.]\d+)?$', 1) AS BIGINT)::INT // 86400;
+  DATE '1970-01-01' + try_cast(regexp_extract(x, '^(1\d{9})(?:\d{3}){0,2}(?:[.]\d+)?$', 1) AS BIGINT)::INT // 86400;
 CREATE MACRO excel(x) AS DATE '1899-12-30' + try_cast(regexp_extract(x, '^([34]\d{4})(?:[.]\d+)?$', 1) AS INT);
 
-CREATE MACRO clock(x) AS regexp_extract(x, '(\d{1,2}):(\d{2})(?::\d{2})?(?:[.]\d+)?\s*([AaPp]?)', ['h', 'm', 'half']);
+CREATE MACRO unix_time(x) AS
+  TIMESTAMP '1970-01-01' + to_seconds(try_cast(regexp_extract(x, '^(1\d{9})(?:\d{3}){0,2}(?:[.]\d+)?$', 1) AS BIGINT));
+CREATE MACRO clock(x) AS
+  regexp_extract(x, '(\d{1,2}):(\d{2})(?::(\d{2}))?(?:[.]\d+)?\s*([AaPp]?)', ['h', 'm', 's', 'half']);
 CREATE MACRO minutes(x) AS
   coalesce(try_cast(clock(x).h AS INT) % CASE WHEN clock(x).half = '' THEN 24 ELSE 12 END * 60
     + CASE WHEN lower(clock(x).half) = 'p' THEN 720 ELSE 0 END + try_cast(clock(x).m AS INT), 0);
+CREATE MACRO seconds_of_day(x) AS minutes(x) * 60 + coalesce(try_cast(clock(x).s AS INT), 0);
 CREATE MACRO has_offset(x) AS
   regexp_matches(x, ':\d{2}(?:[.]\d+)?\s*[+-]\d{2}:?\d{2}$') AND NOT regexp_matches(x, '[+-]00:?00$');
+CREATE MACRO time_in_zone(x, t, zone) AS
+  CASE WHEN NOT has_offset(x) AND (contains(x, ':') OR regexp_matches(x, '^1\d{9}'))
+    THEN (t AT TIME ZONE 'UTC') AT TIME ZONE zone ELSE t END;
 CREATE MACRO in_zone(x, day, zone) AS
   CASE WHEN has_offset(x) OR NOT contains(x, ':') THEN day
     ELSE (((day + to_minutes(minutes(x))) AT TIME ZONE 'UTC') AT TIME ZONE zone)::DATE END;

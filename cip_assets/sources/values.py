@@ -29,8 +29,11 @@ MONTHS = (
 )
 
 
-NUMBERED = {"unix": re.compile(r"1\d{9}(?:\d{3})?(?:[.]\d+)?"), "excel": re.compile(r"[34]\d{4}(?:[.]\d+)?")}
-"""Days as numbers: the seconds or milliseconds since 1970, and the days of Excel from 1982 on."""
+NUMBERED = {
+    "unix": re.compile(r"1\d{9}(?:\d{3}){0,2}(?:[.]\d+)?"),
+    "excel": re.compile(r"[34]\d{4}(?:[.]\d+)?"),
+}
+"""Days as numbers: the seconds, milliseconds or microseconds since 1970, and the days of Excel from 1982 on."""
 
 
 def number(text: str, decimal: str) -> Decimal | None:

@@ -122,19 +122,19 @@ def _count(query: str, mart_uri: str, as_of: str) -> int:
 
 
 def sums_of(folder: Path) -> dict[str, Decimal | None]:
-    """The total revenue according to each file that contains money; None if an amount is unknown."""
+    """The total revenue according to each file that contains money; None if an amount is unknown or there is none."""
     with questions.connection() as connection:
 
-        def amount(file: str, column: str) -> Decimal | None:
+        def amount(file: str, column: str, *, of_none: str = "NULL") -> Decimal | None:
             (total,) = connection.execute(
-                f"SELECT CASE WHEN count({column}) = count(*) THEN coalesce(sum({column}::DECIMAL(18,2)), 0) END "
-                f"FROM read_csv(?, {AS_WRITTEN})",
+                f"SELECT CASE WHEN count({column}) = count(*) THEN coalesce(sum({column}::DECIMAL(18,2)), {of_none}) "
+                f"END FROM read_csv(?, {AS_WRITTEN})",
                 [_only(folder / f"{file}.csv")],
             ).fetchone() or (None,)
             return None if total is None else Decimal(total)
 
         parts = [
-            amount("customer_360", "monetary_value"),
+            amount("customer_360", "monetary_value", of_none="0"),
             amount("kpi_totals", "orphan_revenue"),
             amount("kpi_totals", "guest_revenue"),
         ]

@@ -18,7 +18,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 from urllib.parse import unquote, urlparse
 from urllib.request import url2pathname
 from uuid import uuid4
@@ -280,14 +280,14 @@ def row_count(table: DeltaTable) -> int:
 
 
 def last_day(uri: str, column: str) -> date | None:
-    """The latest value of the date column that gives a table its months; None if there are no rows."""
+    """The latest day of the column that gives a table its months; None if there are no rows."""
     newest = newest_slice(uri, "month")
     if newest is None:
         return None
     rows = dataset(uri).to_table([column], filter=pc.field("month") == newest)
     days = rows[column]
     latest = pc.max(days).as_py()
-    return latest if isinstance(latest, date) else None
+    return latest.date() if isinstance(latest, datetime) else cast("date | None", latest)
 
 
 def newest_slice(uri: str, column: str) -> date | None:

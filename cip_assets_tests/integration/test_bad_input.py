@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cip_assets.config.errors import PlatformError
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.runs import Platform
 from cip_assets_tests.integration.helpers import LANDED, exported, land, land_all, rows_of
@@ -76,14 +77,12 @@ def test_after_a_file_is_corrected_its_table_is_up_to_date(data_dir: Path, platf
     assert len(rows_of(platform.settings, "cleaned/support_tickets")) == 1
 
 
-def test_without_transactions_nothing_is_computed(data_dir: Path, platform_on: MakePlatform) -> None:
-    land_all(data_dir / "landing")
-    (data_dir / "landing" / "transactions.csv").unlink()
-    (failure,) = platform_on(data_dir, MONTHLY).run().failures
-    assert failure.message.startswith(
-        "transactions: no file has landed; put transactions.csv into the landing folder"
-    )
-    assert "transaction_id,customer_id,product_id,quantity" in failure.message
+def test_without_any_event_there_is_no_day_to_compute(data_dir: Path, platform_on: MakePlatform) -> None:
+    land(data_dir / "landing", "customers.csv", LANDED["customers"])
+    with pytest.raises(
+        PlatformError, match=r"^there is no day to compute, because none of these tables has a row: "
+    ):
+        platform_on(data_dir, MONTHLY).run()
 
 
 def test_a_table_that_had_rows_must_not_stop_coming(healthy: Path, platform_on: MakePlatform) -> None:

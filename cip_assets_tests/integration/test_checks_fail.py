@@ -294,7 +294,7 @@ def test_a_newest_month_that_is_not_there_is_reported(healthy: Path) -> None:
 def test_a_newest_day_that_is_not_there_is_reported(healthy: Path) -> None:
     table_at(healthy, "marts/kpi_totals").delete()
     assert failed(healthy, {"latest_day"}) == {
-        "marts/kpi_totals:latest_day": "The last transaction is on 2024-02-12; the newest snapshot is of None."
+        "marts/kpi_totals:latest_day": "The last transaction or event is on 2024-02-12; the newest snapshot is of None."
     }
 
 

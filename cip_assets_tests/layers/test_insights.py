@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 from cip_assets.analytics.insights import (
     FALLING,
     FLAT,
+    NO_DATA,
     QUESTIONS,
     RISING,
     UNKNOWN,
@@ -110,7 +111,8 @@ def test_each_question_is_answered_by_its_measure(spark: SparkSession) -> None:
         churn_rate_q1=[0.5 + w for w in wobble],
         churn_rate_q4=[0.1] * 18,
     )
-    rows = [{**row, "buyers": 9, "returns": 1, "tickets": 1, "sessions": 1} for row in rows]
+    counts = ("buyers", "order_lines", "active_customers", "returns", "tickets", "sessions")
+    rows = [{**row, **dict.fromkeys(counts, 9)} for row in rows]
     # An incomplete month is ignored.
     rows.append({**rows[-1], "month": date(2023, 7, 1), "is_complete": False, "return_ratio": Decimal(9)})
     frame = frame_of(spark, contract_of("marts", "kpi_trends").spark_schema, rows)
@@ -128,8 +130,21 @@ def test_each_question_is_answered_by_its_measure(spark: SparkSession) -> None:
 
 
 @pytest.mark.engine
-def test_without_months_it_is_too_early_for_any_answer(spark: SparkSession) -> None:
+def test_without_months_there_is_no_data_for_any_answer(spark: SparkSession) -> None:
     frame = frame_of(spark, contract_of("marts", "kpi_trends").spark_schema, [])
     found = collected(insights(kpi_trends=frame, as_of=D))
-    assert {row["direction"] for row in found} == {UNKNOWN}
+    assert {row["direction"] for row in found} == {NO_DATA}
     assert len(found) == len(QUESTIONS)
+
+
+@pytest.mark.engine
+def test_an_answer_names_what_was_not_delivered_even_if_no_month_is_complete(spark: SparkSession) -> None:
+    row: Row = {"month": D.replace(day=1), "is_complete": False, "tickets": 3, "sessions": 2}
+    schema = contract_of("marts", "kpi_trends").spark_schema
+    found = by_key(collected(insights(kpi_trends=frame_of(spark, schema, [row]), as_of=D)), ["question"])
+    assert {name: row["answer"] for name, row in found.items()} == {
+        "repeat_purchases": "No data: no purchases of known customers were delivered",
+        "returns": "No data: no returns were delivered",
+        "complaints": "No data: no purchases or web sessions of known customers were delivered",
+        "engagement": "No data: no purchases of known customers were delivered",
+    }

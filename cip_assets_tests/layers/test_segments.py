@@ -49,14 +49,15 @@ def test_value_segment_and_churn_risk_at_their_limits(spark: SparkSession, rules
         return frame_of(spark, contract_of("features", table).spark_schema, rows)
 
     everybody = frame("population", [*buyers, {"customer_id": "nobody"}])
-    segmented = by_key(
-        collected(segments(population=everybody, rfm=frame("rfm", buyers), as_of=D, rules=rules)),
-        ["customer_id"],
+    bought = frame("purchases", buyers)
+    found_segments = segments(
+        population=everybody, rfm=frame("rfm", buyers), purchases=bought, as_of=D, rules=rules
     )
+    segmented = by_key(collected(found_segments), ["customer_id"])
     scored = [{**buyer, "p_active": Decimal("0.5"), "purchase_model": "bg_nbd"} for buyer in buyers]
     nothing = {table: frame(table, []) for table in ("returns", "support", "engagement", "challenger")}
     judged = churn(
-        purchases=frame("purchases", buyers),
+        purchases=bought,
         clv=frame("clv", scored),
         churn_model=frame("churn_model", [{"churn_model": "purchase_model"}]),
         as_of=D,

@@ -68,7 +68,7 @@ def figures(found: Adopted) -> dict[str, str | None]:
     net = None if summary.sold is None or summary.returned is None else summary.sold - summary.returned
     values = {
         "orders": summary.orders,
-        "order_lines": sum(kind.records for kind in summary.kinds if kind.kind == "sale"),
+        "order_lines": sum(kind.records for kind in summary.kinds if kind.kind == "sale") or None,
         "buyers": summary.buyers,
         "guest_orders": summary.guest_orders,
         "currency": summary.currency,
@@ -115,6 +115,31 @@ def test_orders_that_do_not_count_are_left_out_by_their_kind(case: Case) -> None
     assert {kind: orders for kind, orders in found if kind in wanted} == {
         kind: sorted(orders) for kind, orders in wanted.items()
     }
+
+
+def test_sessions_of_the_website_are_counted(case: Case) -> None:
+    wanted = case.expected.get("sessions")
+    counts = case.rows(
+        "SELECT count(*), count(DISTINCT customer_id), min(time)::DATE, max(time)::DATE FROM visits "
+        "WHERE time IS NOT NULL"
+    )[0]
+    if not wanted:
+        assert counts[0] == case.adopted.summary.sessions == 0
+        return
+    found = dict(zip(("sessions", "visitors", "first_day", "last_day"), map(str, counts), strict=True))
+    assert found == {name: str(wanted[name]) for name in found}
+    summary = case.adopted.summary
+    assert (summary.sessions, summary.visitors) == (wanted["sessions"], wanted["visitors"])
+    by_activity = case.rows("SELECT activity, count(*) FROM visits WHERE time IS NOT NULL GROUP BY ALL")
+    assert dict(by_activity) == wanted["by_activity"]
+    fallen = {
+        name: wrong[found[name]] for name, wrong in case.expected["traps"].items() if found[name] in wrong
+    }
+    assert not fallen
+    kinds = {kind.kind: kind.records for kind in summary.kinds}
+    assert {kind: kinds[kind] for kind in case.expected["left_out_records"]} == case.expected[
+        "left_out_records"
+    ]
 
 
 def test_every_order_that_says_what_was_paid_reconciles(case: Case) -> None:
@@ -181,7 +206,14 @@ def matching(found: Sequence[Sequence[str]]) -> list[str]:
 KNOWN = {name: found for name in CASES if (found := matching(headers(name)))}
 """The presets that recognize a case by its headers."""
 
-OF_NO_SYSTEM = {"currency_column", "currency_sign", "json_items_web_shop", "order_blocks"}
+OF_NO_SYSTEM = {
+    "currency_column",
+    "currency_sign",
+    "ga4_events",
+    "json_items_web_shop",
+    "order_blocks",
+    "web_sessions",
+}
 
 
 def test_known_systems_are_recognized_and_no_others() -> None:

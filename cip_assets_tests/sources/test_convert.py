@@ -4,10 +4,11 @@ import csv
 import gzip
 from collections.abc import Mapping
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from hashlib import sha256
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cip_assets.config.errors import PlatformError
+from cip_assets.sources import orders
 from cip_assets.sources.config import Export, Layout, Sources
 from cip_assets.sources.convert import Summary, convert, look_at
 from cip_assets.sources.databases.database import Database
@@ -528,6 +530,65 @@ def test_rates_that_cannot_be_read_are_named_with_their_line(tmp_path: Path) -> 
     )
     with pytest.raises(PlatformError, match=r"rates\.txt, line 3: .* day \(2024-01-31\), currency"):
         shop(tmp_path, "1 | 2024-01-05 | ann | P1 | 10 | | | | EUR |", currency="EUR", rates="rates.txt")
+
+
+@pytest.mark.parametrize(
+    ("rate", "converted"),
+    [
+        ("0.0000612345", "61.23"),  # six places would give 61.00
+        ("6.12345E-5", "61.23"),
+        ("0.000000000001", "0.00"),
+        ("99999999.999999999999", "100000000000000.00"),
+    ],
+)
+def test_every_digit_of_a_rate_counts(tmp_path: Path, rate: str, converted: str) -> None:
+    (tmp_path / "rates.txt").write_text(f"day,currency,rate\n2024-01-01,IDR,{rate}\n", encoding="utf-8")
+    lines = (
+        "1 | 2024-01-05 | ann | P1 | 1000000 | | | | IDR |",
+        "2 | 2024-01-06 | bob | P1 | 1 | | | | EUR |",
+    )
+    found = shop(tmp_path, *lines, currency="EUR", rates="rates.txt")
+    amounts = column(landed(tmp_path, "transactions", "2024-01"), "amount")
+    assert amounts == [f"{converted}0000", "1.000000"]
+    assert found.sold == sum(map(Decimal, amounts))
+
+
+AMOUNTS = st.decimals(0, Decimal("999999999999.999999"), places=6)
+RATES = st.decimals(Decimal("0.000000000001"), Decimal("99999999.999999999999"), places=12)
+
+
+@settings(max_examples=100, deadline=None)
+@given(amount=AMOUNTS, rate=RATES)
+def test_a_conversion_is_exact_to_the_cent(amount: Decimal, rate: Decimal) -> None:
+    with duckdb.connect() as connection, localcontext() as context:
+        context.prec = 50
+        connection.execute(orders.CONVERTED)
+        ((found,),) = connection.execute(
+            f"SELECT converted({amount}::DECIMAL(24, 6), {rate:f}::{orders.RATE})"
+        ).fetchall()
+        assert found == (amount * rate).quantize(Decimal("0.01"), ROUND_HALF_UP)
+
+
+@pytest.mark.parametrize("rate", ["0.0000000000001", "100000000", "0", "-0.9", "1e-13"])
+def test_a_rate_that_cannot_be_exact_is_named_with_its_line(tmp_path: Path, rate: str) -> None:
+    (tmp_path / "rates.txt").write_text(
+        f"day,currency,rate\n2024-01-01,USD,0.9\n2024-02-01,USD,{rate}\n", encoding="utf-8"
+    )
+    with pytest.raises(
+        PlatformError, match=rf"rates\.txt, line 3: the rate {rate} is not above 0 and below 100,000"
+    ):
+        shop(tmp_path, "1 | 2024-01-05 | ann | P1 | 10 | | | | EUR |", currency="EUR", rates="rates.txt")
+
+
+def test_an_amount_that_no_table_takes_is_not_converted(tmp_path: Path) -> None:
+    (tmp_path / "rates.txt").write_text("day,currency,rate\n2024-01-01,IDR,0.00006\n", encoding="utf-8")
+    lines = (
+        "1 | 2024-01-05 | ann | P1 | 1000000000000 | | | | IDR |",
+        "2 | 2024-01-06 | bob | P1 | 1 | | | | EUR |",
+    )
+    assert shop(tmp_path, *lines, currency="EUR", rates="rates.txt").sold is None
+    (first, _) = landed(tmp_path, "transactions", "2024-01")
+    assert (first["amount"], first["original_amount"]) == ("", "1000000000000.000000")
 
 
 def test_without_any_buyer_the_buyers_are_unknown(tmp_path: Path) -> None:

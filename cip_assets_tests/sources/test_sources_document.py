@@ -15,6 +15,7 @@ from cip_assets.sources import texts
 from cip_assets.sources.adopt import FEW_UNREAD, UNREAD_SHARE, adopt, write
 from cip_assets.sources.config import load_sources
 from cip_assets.sources.convert import convert, look_at
+from cip_assets.sources.sessions import FURTHEST, PAUSE
 from cip_assets_tests.documents import ROOT, quoted, sections, table_in
 
 TEXT = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
@@ -40,6 +41,7 @@ REFUSED: Mapping[str, bytes] = {
     ),
     "has no amounts that can be read": b"order,date,total\n1,2024-01-15,1 of 2\n2,2024-01-15,2 for 1\n",
     "has no orders": b"Id,Subject\n1,Hello\n",
+    "has visits that name no customer": b"visit,time,page\na,2024-01-15 10:00,/\n",
     "is HTML": HTML,
     "is an old Excel file": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600),
     "has no header": b"1,2024-01-15,5.00\n2,2024-01-16,6.00\n",
@@ -71,6 +73,12 @@ def test_what_is_refused_is_the_documented_line(what: str, line: str, tmp_path: 
     with pytest.raises(PlatformError) as refused:
         read(tmp_path)
     assert line == f"`error {refused.value}`"
+
+
+def test_sessions_end_and_reach_as_far_as_the_document_says() -> None:
+    said = " ".join(SECTIONS["Sessions of the website"].split())
+    assert ", ".join(FURTHEST) in said
+    assert f"at most {PAUSE} minutes after the one before" in said
 
 
 def test_all_refused_exports_are_documented() -> None:

@@ -58,7 +58,6 @@ class Transactions(
 transactions = source(
     Transactions,
     event_date="transaction_date",
-    is_required=True,
     defaults={
         "order_id": lambda: F.col("transaction_id"),
         "is_guest": lambda: F.lit(False),

@@ -21,7 +21,8 @@ from cip_assets.layers.cleaned.web_activity import WebActivity
 
 class Population(CustomerSnapshot, domain="customers"):
     """Customers who signed up or had an event by the snapshot day, or whose sign-up date is unknown. If no customers
-    were delivered, everyone who bought or returned something by the snapshot day.
+    were delivered, everyone who bought or returned something by the snapshot day; if no order and no return names
+    anybody, everyone with a ticket or a session.
     """
 
     signup_date: T.DateType = column("Sign-up day; empty if unknown")
@@ -55,11 +56,16 @@ def population(
     ids = customers.select("customer_id", "signup_date")
     known = F.col("signup_date").isNull() | (F.col("signup_date") <= F.lit(as_of))
     early = ids.where(~known).join(seen, "customer_id", "left_semi")
-    bought = of_customers_until(transactions, "transaction_date", as_of).select("customer_id")
-    gave_back = of_customers_until(returns, "return_date", as_of).select("customer_id")
-    derived = with_given(bought.union(gave_back).distinct(), customers=customers).where("NOT has_customers")
-    return (
-        ids.where(known)
-        .union(early)
-        .union(derived.select("customer_id", F.lit(None).cast("date").alias("signup_date")))
+    bought, gave_back, asked, visited = (
+        of_customers_until(events, day, as_of).select("customer_id") for day, events in dated.items()
     )
+    in_orders, elsewhere = bought.union(gave_back), asked.union(visited)
+    derived = with_given(in_orders.distinct(), customers=customers).where("NOT has_customers")
+    others = with_given(elsewhere.distinct(), customers=customers, orders=in_orders).where(
+        "NOT has_customers AND NOT has_orders"
+    )
+    return ids.where(known).union(early).union(_without_signup(derived)).union(_without_signup(others))
+
+
+def _without_signup(customers: DataFrame) -> DataFrame:
+    return customers.select("customer_id", F.lit(None).cast("date").alias("signup_date"))

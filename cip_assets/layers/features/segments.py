@@ -4,11 +4,13 @@ import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from pyspark.sql import Column, DataFrame
 
+from cip_assets.calc.given import with_given
 from cip_assets.config.rules import Rules, ValueRule
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import table
 from cip_assets.contracts.types import CustomerSnapshot
 from cip_assets.layers.features.population import Population
+from cip_assets.layers.features.purchases import Purchases
 from cip_assets.layers.features.rfm import Rfm
 from cip_assets.layers.labels import NO_PURCHASE, UNKNOWN
 
@@ -20,19 +22,19 @@ class Segments(CustomerSnapshot, grain="one row per customer and snapshot day", 
 
     rfm_segment: T.StringType = column(
         "Segment by RFM score; 'No purchase' if the customer has never bought, 'Unknown' if it depends on an unknown "
-        "spend",
+        "spend, or no order names a customer",
         required=True,
     )
     value_segment: T.StringType = column(
         "Segment by recency, frequency and spend; 'No purchase' if the customer has never bought, 'Unknown' if it "
-        "depends on an unknown spend",
+        "depends on an unknown spend, or no order names a customer",
         *_RFM,
         required=True,
     )
 
 
-@table(Segments, population=Population, rfm=Rfm)
-def segments(population: DataFrame, rfm: DataFrame, rules: Rules) -> DataFrame:
+@table(Segments, population=Population, rfm=Rfm, purchases=Purchases)
+def segments(population: DataFrame, rfm: DataFrame, purchases: DataFrame, rules: Rules) -> DataFrame:
     scores = rfm.select("customer_id", "recency_days", "frequency", "monetary_value", "rfm_segment")
 
     def fits(rule: ValueRule) -> Column:
@@ -44,7 +46,7 @@ def segments(population: DataFrame, rfm: DataFrame, rules: Rules) -> DataFrame:
 
     is_high, is_loyal = fits(rules.value_segments.high_value), fits(rules.value_segments.loyal)
     value_segment = (
-        F.when(F.col("frequency").isNull(), F.lit(NO_PURCHASE))
+        F.when(F.col("frequency").isNull(), without_purchase())
         .when(is_high, F.lit("High Value"))
         .when(is_high.isNull(), F.lit(UNKNOWN))
         .when(is_loyal, F.lit("Loyal"))
@@ -52,9 +54,14 @@ def segments(population: DataFrame, rfm: DataFrame, rules: Rules) -> DataFrame:
         .when(F.col("recency_days") > rules.churn.risk_after_days, F.lit("Churn Risk"))
         .otherwise(F.lit("Regular"))
     )
+    scored = population.select("customer_id").join(scores, "customer_id", "left")
     return (
-        population.select("customer_id")
-        .join(scores, "customer_id", "left")
+        with_given(scored, purchases=purchases)
         .withColumn("value_segment", value_segment)
-        .withColumn("rfm_segment", F.coalesce("rfm_segment", F.lit(NO_PURCHASE)))
+        .withColumn("rfm_segment", F.coalesce("rfm_segment", without_purchase()))
     )
+
+
+def without_purchase() -> Column:
+    """The segment of a customer without a purchase, if ``has_purchases`` says whether anybody is known to have any."""
+    return F.when(F.col("has_purchases"), F.lit(NO_PURCHASE)).otherwise(F.lit(UNKNOWN))

@@ -32,14 +32,16 @@ class Customer360(
     DaySnapshot, grain="one row per customer and snapshot day", key=["customer_id"], domain="customers"
 ):
     """Everything known about each customer on the snapshot day. If nothing happened, counts and sums are 0; averages,
-    scores and dates are empty. What comes from returns, tickets or web activity is empty for all customers if none of
-    them has any, and what comes from an unknown amount is empty.
+    scores and dates are empty. What comes from orders, returns, tickets or web activity is empty for all customers if
+    no customer has any, and what comes from an unknown amount is empty.
     """
 
     customer_id: T.StringType = column("Customer id", required=True)
     recency_days: T.IntegerType = column("Days since the last purchase", unit="days", ge=0)
-    frequency: T.LongType = column("Number of orders", required=True, ge=0)
-    monetary_value: Money = column("Total spend; empty if an amount is unknown", ge=0, unit="currency")
+    frequency: T.LongType = column("Number of orders; empty if no order names a customer", ge=0)
+    monetary_value: Money = column(
+        "Total spend; empty if an amount is unknown or no order names a customer", ge=0, unit="currency"
+    )
     avg_order_value: Money = column("monetary_value / frequency", unit="currency", ge=0)
     payment_method: T.StringType = column("Most used payment method")
     total_returns: T.LongType = column("Number of returns", ge=0)
@@ -74,16 +76,16 @@ class Customer360(
     )
     rfm_segment: T.StringType = column(
         "Segment by RFM score; 'No purchase' if the customer has never bought, 'Unknown' if it depends on an unknown "
-        "spend",
+        "spend, or no order names a customer",
         required=True,
     )
     value_segment: T.StringType = column(
         "Segment by recency, frequency and spend; 'No purchase' if the customer has never bought, 'Unknown' if it "
-        "depends on an unknown spend",
+        "depends on an unknown spend, or no order names a customer",
         required=True,
     )
     is_churn_risk: T.BooleanType = column(
-        "True if recency_days exceeds the limit in the rules", required=True
+        "True if recency_days exceeds the limit in the rules; empty if no order names a customer"
     )
     churn_probability: Ratio = column(
         "Probability of no purchase within the churn window; empty if withheld or if the customer has never bought",
@@ -120,7 +122,9 @@ class Customer360(
     )
     first_purchase_date: T.DateType = column("First purchase day")
     last_purchase_date: T.DateType = column("Last purchase day")
-    purchase_days: T.LongType = column("Days with at least one purchase", required=True, ge=0)
+    purchase_days: T.LongType = column(
+        "Days with at least one purchase; empty if no order names a customer", ge=0
+    )
     last_session_date: T.DateType = column("Day of the last session")
     last_ticket_date: T.DateType = column("Day on which the latest ticket was opened")
     first_name: T.StringType = column("First name", pii=True)
@@ -137,6 +141,10 @@ class Customer360(
 
 
 _ZERO_IF_GIVEN: Mapping[str, tuple[str, T.DataType]] = {
+    "monetary_value": ("purchases", MONEY),
+    "purchase_days": ("purchases", T.LongType()),
+    "is_churn_risk": ("purchases", T.BooleanType()),
+    "frequency": ("purchases", T.LongType()),
     "total_returns": ("returns", T.LongType()),
     "returned_orders": ("returns", T.LongType()),
     "returned_amount": ("returns", MONEY),
@@ -146,9 +154,14 @@ _ZERO_IF_GIVEN: Mapping[str, tuple[str, T.DataType]] = {
     "active_days": ("engagement", T.LongType()),
     "engagement_score": ("engagement", RATIO),
 }
-"""What is 0 for a customer to whom nothing happened, with its source and its type."""
+"""What is 0 or false for a customer to whom nothing happened, with its source and its type."""
 
-_COUNT_OF = {"returns": "total_returns", "support": "total_tickets", "engagement": "total_sessions"}
+_COUNT_OF = {
+    "purchases": "frequency",
+    "returns": "total_returns",
+    "support": "total_tickets",
+    "engagement": "total_sessions",
+}
 """The column of each source that is empty only if nothing happened."""
 
 
@@ -198,18 +211,16 @@ def customer_360(
     joined = reduce(
         lambda left, right: left.join(right, "customer_id", "left"), parts, population.drop("as_of_date")
     )
-    given = with_given(joined, returns=returns, support=support, engagement=engagement)
+    given = with_given(joined, purchases=purchases, returns=returns, support=support, engagement=engagement)
     zeros = {
         name: F.when(F.col(_COUNT_OF[source]).isNotNull(), F.col(name)).when(
             F.col(f"has_{source}"), F.lit(0).cast(zero)
         )
         for name, (source, zero) in _ZERO_IF_GIVEN.items()
     }
-    spend = F.when(F.col("frequency").isNull(), F.lit(0).cast(MONEY)).otherwise(F.col("monetary_value"))
     net_revenue = F.col("monetary_value") - F.col("returned_amount")
     whole = (
-        given.withColumns({**zeros, "monetary_value": spend})
-        .fillna({"frequency": 0, "purchase_days": 0, "is_churn_risk": False})
+        given.withColumns(zeros)
         .withColumn("net_revenue", net_revenue.cast(MONEY))
         .withColumn(
             "historic_value", F.when(F.col("has_returns"), F.coalesce("historic_value", "net_revenue"))

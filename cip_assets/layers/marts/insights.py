@@ -11,8 +11,8 @@ from cip_assets.analytics.insights import (
     answer_to,
     change_in,
     direction_of,
-    has_data,
     in_order,
+    missing_for,
 )
 from cip_assets.calc.exact import RATIO
 from cip_assets.contracts.contract import column
@@ -28,6 +28,8 @@ _MEASURED = (
     "churn_rate_q4",
     "is_complete",
     "buyers",
+    "order_lines",
+    "active_customers",
     "returns",
     "tickets",
     "sessions",
@@ -74,19 +76,20 @@ class Insights(
 @csv_file(order_by=["question"])
 @table(Insights, kpi_trends=KpiTrends)
 def insights(kpi_trends: DataFrame) -> DataFrame:
-    months = in_order(row.asDict() for row in kpi_trends.where("is_complete").collect())
+    every = in_order(row.asDict() for row in kpi_trends.collect())
+    complete = [row for row in every if row["is_complete"]]
     rows = []
     for question in QUESTIONS:
-        given, found = has_data(months, question), change_in(months, question)
+        missing, found = missing_for(question, every), change_in(complete, question)
         rows.append(
             (
                 question.name,
                 question.measure,
-                direction_of(found, has_data=given),
-                answer_to(question, found, has_data=given),
+                direction_of(found, missing),
+                answer_to(question, found, missing),
                 *((found.before, found.now, found.change, found.low, found.high) if found else (None,) * 5),
                 found.pairs if found else 0,
-                found.basis if found else f"fewer than {FEWEST} pairs to compare" if given else NO_DATA,
+                found.basis if found else NO_DATA if missing else f"fewer than {FEWEST} pairs to compare",
             )
         )
     figures = ("before", "now", "change", "low", "high")

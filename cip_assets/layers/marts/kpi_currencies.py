@@ -19,6 +19,15 @@ from cip_assets.layers.labels import UNKNOWN
 
 _SOLD = ("transactions.amount", "transactions.original_amount")
 _RETURNED = ("returns.amount", "returns.original_amount")
+_GIVEN_BY = {
+    "orders": "orders",
+    "order_lines": "orders",
+    "total_revenue": "orders",
+    "charged": "orders",
+    "returned_amount": "returns",
+    "refunded": "returns",
+}
+"""Without what each column is unknown."""
 
 
 class KpiCurrencies(
@@ -27,10 +36,17 @@ class KpiCurrencies(
     """Orders, revenue and refunds in each currency, before any conversion."""
 
     currency: T.StringType = column("ISO 4217 code; 'Unknown' if there is none", required=True)
-    orders: T.LongType = column("Orders with a line in the currency", "order_id", required=True, ge=0)
-    order_lines: T.LongType = column("Number of order lines", "transaction_id", required=True, ge=0)
+    orders: T.LongType = column(
+        "Orders with a line in the currency; empty if there are no orders", "order_id", ge=0
+    )
+    order_lines: T.LongType = column(
+        "Number of order lines; empty if there are no orders", "transaction_id", ge=0
+    )
     total_revenue: Money = column(
-        "Revenue in the currency; empty if an amount is unknown", *_SOLD, ge=0, unit="currency"
+        "Revenue in the currency; empty if an amount is unknown or there are no orders",
+        *_SOLD,
+        ge=0,
+        unit="currency",
     )
     charged: Money = column(
         "All that buyers paid in the currency; empty if a line does not say", "charged", ge=0, unit="currency"
@@ -55,7 +71,8 @@ class KpiCurrencies(
 @table(KpiCurrencies, transactions=Transactions, returns=Returns)
 def kpi_currencies(transactions: DataFrame, returns: DataFrame, as_of: date) -> DataFrame:
     given_back = until(returns, "return_date", as_of)
-    sold = until(transactions, "transaction_date", as_of).select(
+    lines = until(transactions, "transaction_date", as_of)
+    sold = lines.select(
         "currency",
         "order_id",
         F.lit(True).alias("is_line"),
@@ -85,7 +102,7 @@ def kpi_currencies(transactions: DataFrame, returns: DataFrame, as_of: date) -> 
             total_money(F.when(~is_line, F.col("all_money")).otherwise(nothing)).alias("refunded"),
         )
     )
-    given = with_given(totals, returns=given_back)
-    for name in ("returned_amount", "refunded"):
-        given = given.withColumn(name, F.when(F.col("has_returns"), F.col(name)))
+    given = with_given(totals, orders=lines, returns=given_back)
+    for name, source in _GIVEN_BY.items():
+        given = given.withColumn(name, F.when(F.col(f"has_{source}"), F.col(name)))
     return given.withColumn("net_revenue", (F.col("total_revenue") - F.col("returned_amount")).cast(MONEY))

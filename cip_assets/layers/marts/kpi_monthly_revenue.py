@@ -18,7 +18,7 @@ from cip_assets.layers.cleaned.transactions import Transactions
 class KpiMonthlyRevenue(
     DaySnapshot, grain="one row per month and snapshot day", key=["month"], domain="sales"
 ):
-    """Revenue by month, without gaps, from the first purchase to the snapshot day."""
+    """Revenue by month, without gaps, from the first purchase to the snapshot day; no rows without a purchase."""
 
     month: T.DateType = column("Month, by its first day", required=True)
     monthly_revenue: Money = column(
@@ -48,7 +48,8 @@ def kpi_monthly_revenue(transactions: DataFrame, as_of: date) -> DataFrame:
     revenue = F.when(F.col("orders") > 0, F.col("monthly_revenue")).otherwise(F.lit(0).cast(MONEY))
     return (
         with_given(dense, orders=lines, buyers=lines.where("customer_id IS NOT NULL"))
-        .withColumn("buyers", F.when(F.expr("has_buyers OR NOT has_orders"), F.col("buyers")))
+        .where("has_orders")
+        .withColumn("buyers", F.when(F.col("has_buyers"), F.col("buyers")))
         .withColumn("monthly_revenue", revenue)
         .withColumn("is_complete", is_over(as_of))
     )

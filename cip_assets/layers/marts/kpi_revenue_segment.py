@@ -36,7 +36,9 @@ class KpiRevenueSegment(
         required=True,
     )
     customers: T.LongType = column("Customers in the segment", "customer_id", required=True, ge=1)
-    buyers: T.LongType = column("Customers with a purchase", "customer_id", "frequency", required=True, ge=0)
+    buyers: T.LongType = column(
+        "Customers with a purchase; empty if no order names a customer", "customer_id", "frequency", ge=0
+    )
     revenue: Money = column(
         "Revenue from the segment; empty if an amount is unknown", "monetary_value", ge=0, unit="currency"
     )
@@ -67,7 +69,7 @@ def kpi_revenue_segment(customer_360: DataFrame) -> DataFrame:
     )
     by_segment = long.groupBy("segmentation", "segment").agg(
         F.count("*").alias("customers"),
-        F.count(F.when(F.col("frequency") > 0, 1)).alias("buyers"),
+        F.when(F.count("frequency") > 0, F.count(F.when(F.col("frequency") > 0, 1))).alias("buyers"),
         total_money("monetary_value").alias("revenue"),
         total_money("net_revenue").alias("net_revenue"),
     )

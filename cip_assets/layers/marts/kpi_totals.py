@@ -19,7 +19,9 @@ from cip_assets.layers.features.purchases import Purchases
 
 
 class KpiTotals(DaySnapshot, grain="one row per snapshot day", key=[], domain="sales"):
-    """Totals that the other tables must add up to. A total is empty if it would add up an unknown amount."""
+    """Totals that the other tables must add up to. A total is empty if it would add up an unknown amount, and all that
+    comes from orders is empty if there are none.
+    """
 
     total_customers: T.LongType = column("Number of customers", "population.customer_id", required=True, ge=0)
     buyers: T.LongType = column(
@@ -27,8 +29,10 @@ class KpiTotals(DaySnapshot, grain="one row per snapshot day", key=[], domain="s
         "purchases.customer_id",
         ge=0,
     )
-    orders: T.LongType = column("Number of orders, including guest orders", "order_id", required=True, ge=0)
-    order_lines: T.LongType = column("Number of order lines", "transaction_id", required=True, ge=0)
+    orders: T.LongType = column(
+        "Number of orders, including guest orders; empty if there are none", "order_id", ge=1
+    )
+    order_lines: T.LongType = column("Number of order lines; empty if there are none", "transaction_id", ge=1)
     guest_orders: T.LongType = column(
         "Orders whose buyer the shop does not know; empty if no order names a customer",
         "order_id",
@@ -104,19 +108,22 @@ def kpi_totals(
             F.max(F.col("currency").isNull() & F.col("amount").isNull()).alias("is_open"),
         )
     )
+    has_orders = F.count("*") > 0
     sold = orders.agg(
-        F.count("*").alias("orders"),
-        F.coalesce(F.sum("lines"), F.lit(0)).cast("bigint").alias("order_lines"),
+        F.when(has_orders, F.count("*")).alias("orders"),
+        F.sum("lines").cast("bigint").alias("order_lines"),
         F.count(F.when(F.col("is_guest"), 1)).alias("guest_orders"),
         F.min("day").alias("first_order_day"),
         F.max("day").alias("last_order_day"),
-        total_money("amount").alias("total_revenue"),
-        total_money("charged").alias("charged"),
-        F.coalesce(F.max("has_customer"), F.lit(True)).alias("has_customers"),
+        F.when(has_orders, total_money("amount")).alias("total_revenue"),
+        F.when(has_orders, total_money("charged")).alias("charged"),
+        F.coalesce(F.max("has_customer"), F.lit(False)).alias("has_customers"),
         F.min("lowest_code").alias("currency"),
         F.max("highest_code").alias("highest_code"),
         F.max("is_open").alias("is_open"),
-        total_money(F.when(F.col("is_guest"), F.col("amount")).otherwise(nothing)).alias("guest_revenue"),
+        F.when(has_orders, total_money(F.when(F.col("is_guest"), F.col("amount")).otherwise(nothing))).alias(
+            "guest_revenue"
+        ),
     )
     bought = purchases.agg(
         F.count("*").alias("buyers"),
@@ -142,6 +149,7 @@ def kpi_totals(
         .withColumn("currency", F.when(is_mixed, F.lit(MIXED)).otherwise(F.col("currency")))
         .withColumn("buyers", F.when(has_customers, F.col("buyers")))
         .withColumn("guest_orders", F.when(has_customers, F.col("guest_orders")))
+        .withColumn("orphan_revenue", F.when(F.col("orders") > 0, F.col("orphan_revenue")))
         .withColumn("net_revenue", (F.col("total_revenue") - F.col("returned_amount")).cast(MONEY))
         .withColumn("avg_order_value", mean_money("total_revenue", "orders"))
     )

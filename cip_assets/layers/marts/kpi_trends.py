@@ -27,23 +27,22 @@ _RETURNING = ("transactions.customer_id", "month", "transaction_date")
 _ACTIVE = ("transactions.customer_id", "web_activity.customer_id")
 _CHURNED = ("transactions.customer_id", "month", "transaction_date", "session_id")
 
-_HAS_CUSTOMERS = "has_buyers OR NOT has_orders"
 _ZERO_IF = {
-    "order_lines": "true",
+    "order_lines": "has_orders",
     "returns": "has_returns",
     "tickets": "has_tickets",
     "sessions": "has_sessions",
-    "buyers": _HAS_CUSTOMERS,
-    "returning_buyers": _HAS_CUSTOMERS,
-    "active_customers": _HAS_CUSTOMERS,
+    "buyers": "has_buyers",
+    "returning_buyers": "has_buyers",
+    "active_customers": "has_buyers OR has_sessions AND NOT has_orders",
 }
 """What is 0 in a month in which nothing happened, if this is true; else it is unknown."""
 
 
 class KpiTrends(DaySnapshot, grain="one row per month and snapshot day", key=["month"], domain="customers"):
-    """Repeat purchases, returns, complaints, and churn by engagement, by month. What comes from returns, tickets or web
-    activity is empty in all months if none of them has any, and so are buyers and active customers if no order names a
-    customer.
+    """Repeat purchases, returns, complaints, and churn by engagement, by month, from the first purchase; without a
+    purchase, from the first event. What comes from orders, returns, tickets or web activity is empty in all months if
+    there are none, and so are buyers and active customers if no order names a customer.
     """
 
     month: T.DateType = column("Month, by its first day", required=True)
@@ -55,7 +54,7 @@ class KpiTrends(DaySnapshot, grain="one row per month and snapshot day", key=["m
         "Buyers in the month whose first purchase was in an earlier month", *_RETURNING, ge=0
     )
     repeat_rate: Ratio = column("returning_buyers / buyers", *_RETURNING, ge=0, le=1)
-    order_lines: T.LongType = column("Order lines in the month", "transaction_id", required=True, ge=0)
+    order_lines: T.LongType = column("Order lines in the month", "transaction_id", ge=0)
     returns: T.LongType = column("Returns dated in the month", "return_id", ge=0)
     return_ratio: Ratio = column("returns / order_lines", "return_id", "transaction_id", ge=0)
     sessions: T.LongType = column("Web sessions in the month", "session_id", ge=0)
@@ -119,7 +118,9 @@ def kpi_trends(
         opened.groupBy("month").agg(F.count("*").alias("tickets")),
         _of_customers(bought, visited, as_of, rules),
     ]
-    joined = reduce(lambda left, right: left.join(right, "month", "left"), parts, month_grid(lines, as_of))
+    others = reduce(DataFrame.union, (events.select("month") for events in (returned, opened, visited)))
+    months = month_grid(lines, as_of, instead=others)
+    joined = reduce(lambda left, right: left.join(right, "month", "left"), parts, months)
     given = with_given(joined, returns=returned, tickets=opened, sessions=visited, orders=sold, buyers=bought)
     for name, known in _ZERO_IF.items():
         given = given.withColumn(name, F.when(F.expr(known), F.coalesce(name, F.lit(0).cast("bigint"))))

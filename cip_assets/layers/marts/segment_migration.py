@@ -7,16 +7,18 @@ import pyspark.sql.types as T
 from pyspark.sql import DataFrame, Window
 
 from cip_assets.calc.exact import ratio
+from cip_assets.calc.given import with_given
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
 from cip_assets.contracts.types import DaySnapshot, Ratio
 from cip_assets.layers.features.past_purchases import PastPurchases
 from cip_assets.layers.features.population import Population
+from cip_assets.layers.features.purchases import Purchases
 from cip_assets.layers.features.rfm import rfm
 from cip_assets.layers.features.rfm_cut_points import rfm_cut_points
-from cip_assets.layers.features.segments import Segments
-from cip_assets.layers.labels import NO_PURCHASE, NOT_YET
+from cip_assets.layers.features.segments import Segments, without_purchase
+from cip_assets.layers.labels import NOT_YET
 
 
 class SegmentMigration(
@@ -49,9 +51,20 @@ class SegmentMigration(
 
 
 @csv_file(order_by=["from_segment", "to_segment"])
-@table(SegmentMigration, segments=Segments, population=Population, past_purchases=PastPurchases)
+@table(
+    SegmentMigration,
+    segments=Segments,
+    population=Population,
+    purchases=Purchases,
+    past_purchases=PastPurchases,
+)
 def segment_migration(
-    segments: DataFrame, population: DataFrame, past_purchases: DataFrame, as_of: date, rules: Rules
+    segments: DataFrame,
+    population: DataFrame,
+    purchases: DataFrame,
+    past_purchases: DataFrame,
+    as_of: date,
+    rules: Rules,
 ) -> DataFrame:
     before = as_of - timedelta(days=rules.churn.window_days)
     then = past_purchases.where(F.col("day") == F.lit(before))
@@ -63,7 +76,7 @@ def segment_migration(
     )
     signed_up = F.col("signup_date").isNull() | (F.col("signup_date") <= F.lit(before))
     was = (
-        population.select("customer_id", "signup_date")
+        with_given(population.select("customer_id", "signup_date"), purchases=purchases)
         .join(
             scored.select("customer_id", F.col("rfm_segment").alias("scored_segment")), "customer_id", "left"
         )
@@ -71,7 +84,7 @@ def segment_migration(
             "from_segment",
             F.coalesce(
                 "scored_segment",
-                F.when(signed_up, F.lit(NO_PURCHASE)).otherwise(F.lit(NOT_YET)),
+                F.when(signed_up, without_purchase()).otherwise(F.lit(NOT_YET)),
             ),
         )
     )

@@ -115,6 +115,15 @@ def orphans(events: DataFrame, customers: DataFrame) -> tuple[int, int]:
 
 def total(frame: DataFrame, column: str) -> Decimal | None:
     """The exact sum of a money column; None if an amount is unknown."""
-    (row,) = frame.agg(total_money(column).alias("total")).collect()
+    return _total(frame, total_money(column))
+
+
+def known_total(frame: DataFrame, column: str) -> Decimal | None:
+    """The exact sum of a money column; None if an amount is unknown or there are no rows."""
+    return _total(frame, F.when(F.count("*") > 0, total_money(column)))
+
+
+def _total(frame: DataFrame, money: Column) -> Decimal | None:
+    (row,) = frame.agg(money.alias("total")).collect()
     found: Decimal | None = row["total"]
     return found

@@ -3,25 +3,25 @@
 from datetime import date
 
 from cip_assets.config.settings import Settings
+from cip_assets.contracts.source import SourceTable
+from cip_assets.layers import EVENT_TABLES, SOURCE_TABLES
 from cip_assets.sources.config import load_sources
 from cip_assets.storage import delta
 
 
-def last_transaction_day(settings: Settings, today: date) -> date | None:
-    """The day of the last cleaned transaction, but not after today; None if there are no transactions.
+def default_day(settings: Settings, today: date) -> date | None:
+    """The day of the last cleaned transaction, but not after today; None if there are no events.
 
     A transaction can be dated later in the current month. It counts from its day on. The exports of a shop have sales
-    and returns together, so for them it is the day of the last of both; if they have neither, that of the last ticket.
+    and returns together, so for them it is the day of the last of both. Without transactions it is the day of the last
+    return, ticket or session.
     """
-    day = _last_day(settings, "transactions", "transaction_date")
-    if load_sources(settings.data_dir):
-        if day:
-            day = max(day, _last_day(settings, "returns", "return_date") or day)
-        else:
-            day = _last_day(settings, "support_tickets", "opened_date")
-    return min(day, today) if day else None
+    last = {table: _last_day(settings, SOURCE_TABLES[table]) for table in EVENT_TABLES}
+    sold = [last["transactions"], *([last["returns"]] if load_sources(settings.data_dir) else [])]
+    found = list(filter(None, sold if last["transactions"] else last.values()))
+    return min(max(found), today) if found else None
 
 
-def _last_day(settings: Settings, table: str, column: str) -> date | None:
-    uri = settings.table_uri("cleaned", table)
-    return delta.last_day(uri, column) if delta.exists(uri) else None
+def _last_day(settings: Settings, source: SourceTable) -> date | None:
+    uri = settings.table_uri("cleaned", source.name)
+    return delta.last_day(uri, str(source.event_date)) if delta.exists(uri) else None

@@ -16,7 +16,7 @@ from cip_assets.ingest.manifest import ManifestEntry, manifest_entry, read_manif
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.dead_runs import end_dead_runs
 from cip_assets.orchestration.due import plan
-from cip_assets.orchestration.due.last_day import last_transaction_day
+from cip_assets.orchestration.due.last_day import default_day
 from cip_assets.orchestration.graph import Graph, digest
 from cip_assets.orchestration.jobs.names import INGEST, REFRESH, REFRESH_OP, SCAN, SNAPSHOT
 from cip_assets.orchestration.resources import LakeResource
@@ -211,11 +211,7 @@ class Stages:
             return plan.Block(())
         (block,) = blocks or [plan.Block(())]
         # A file without rows touches no month, and neither does a table that was not delivered. Any month creates them.
-        landed = {landing_folder.landed_file(path).table for path in self._seen.files}
-        missing = {
-            name for name, source in SOURCE_TABLES.items() if source.is_required and name not in landed
-        }
-        first_ever = SOURCE_TABLES.keys() - broken - missing - self._written()
+        first_ever = SOURCE_TABLES.keys() - broken - self._written()
         by_default = (
             self._graph.partitions.first_month
             if any(SOURCE_TABLES[table].is_event for table in first_ever)
@@ -267,7 +263,7 @@ class Stages:
         None if that snapshot is up to date.
         """
         cleaned = [self._settings.table_uri("cleaned", table) for table in SOURCE_TABLES]
-        day = last_transaction_day(self._settings, self._graph.partitions.today())
+        day = default_day(self._settings, self._graph.partitions.today())
         unreliable = {dg.AssetKey(["cleaned", table]) for table in blocked}
         assets = self._graph.without_downstream(self._graph.snapshot_assets, unreliable)
         if day is None or not assets:

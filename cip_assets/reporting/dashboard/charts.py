@@ -29,14 +29,17 @@ ON_TOP = {"orient": "top"}
 SHARES = {"labelExpr": "isNaN(datum.value) ? '' : format(datum.value, '.0%')"}
 """A legend of shares, also if none is known."""
 MAYBE_WITHHELD = "No data. If this is so without a filter, the predictions are withheld."
-MAYBE_UNKNOWN = "No data. If this is so without a filter, some amounts are unknown, or not in one currency."
+MAYBE_UNKNOWN = (
+    "No data. If this is so without a filter, there are no orders, or some amounts are unknown or not in one "
+    "currency."
+)
 
 
 @dataclass(frozen=True)
 class Chart:
     """A chart of the page: heading, one or two sentences about it, and its Vega-Lite specification.
 
-    ``needs`` is the sum without which there is nothing to draw, and ``empty`` is shown then.
+    ``needs`` is the figure without which there is nothing to draw, and ``empty`` is shown then.
     """
 
     name: str
@@ -282,14 +285,14 @@ def charts(rules: Rules) -> Sequence[Chart]:
         ),
         Chart(
             "returns",
-            "returns",
+            "return_ratio",
             "Return ratio",
             "Returns of each month, divided by the month's order lines.",
             line("return_ratio:Q", ".1%"),
         ),
         Chart(
             "complaints",
-            "tickets",
+            "complaints_per_100",
             "Complaints",
             "Support tickets per 100 active customers, those with a purchase or a session in the month.",
             line("complaints_per_100:Q", ".1f"),

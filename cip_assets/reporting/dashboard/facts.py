@@ -29,14 +29,16 @@ CLV_STEP, CLV_LAST = 50, 1000
 CELL = ("region", "segment", "cohort")
 """What the page filters by: region, RFM segment, and calendar quarter of the first purchase."""
 
+_WITHOUT_PURCHASE = f"CASE WHEN EXISTS (FROM purchases) THEN '{NO_PURCHASE}' ELSE '{UNKNOWN}' END"
+
 PEOPLE = f"""
 CREATE TEMP TABLE people AS
   SELECT customer_id, coalesce(region, '{UNKNOWN}') AS region, coalesce(rfm_segment, '{UNKNOWN}') AS segment,
-    coalesce(year(first) || ' Q' || quarter(first), '{NO_PURCHASE}') AS cohort
+    coalesce(year(first) || ' Q' || quarter(first), {_WITHOUT_PURCHASE}) AS cohort
   FROM customer_360
     FULL JOIN (SELECT customer_id, first_purchase_date AS first FROM purchases) USING (customer_id);
 INSERT INTO people
-  SELECT DISTINCT customer_id, '{UNKNOWN}', '{UNKNOWN}', '{NO_PURCHASE}' FROM (
+  SELECT DISTINCT customer_id, '{UNKNOWN}', '{UNKNOWN}', {_WITHOUT_PURCHASE} FROM (
     SELECT customer_id FROM returns WHERE return_date <= $day UNION ALL SELECT customer_id FROM support_tickets
     UNION ALL SELECT customer_id FROM web_activity WHERE timestamp::DATE <= $day)
   WHERE customer_id <> '' AND customer_id NOT IN (SELECT customer_id FROM people);
@@ -79,13 +81,16 @@ def _all_of(money: str) -> str:
     return f"CASE WHEN count({money}) = count(*) THEN sum({money})::DOUBLE ELSE 'nan'::DOUBLE END"
 
 
+_UNKNOWN_WITHOUT_ORDERS = "CASE WHEN NOT EXISTS (FROM sold) THEN 'nan'::DOUBLE END"
+
 MONTHLY = f"""
 CREATE TEMP TABLE monthly AS
   SELECT cell, month, {_all_of("amount")} AS revenue, count(DISTINCT order_id) AS orders, count(*) AS order_lines,
     CASE WHEN EXISTS (FROM bought) THEN count(DISTINCT CASE WHEN NOT is_guest THEN person END)
       ELSE 'nan'::DOUBLE END AS buyers
   FROM sold GROUP BY ALL
-  UNION ALL BY NAME SELECT cell, month, count(*) AS tickets
+  UNION ALL BY NAME SELECT cell, month, count(*) AS tickets,
+    {", ".join(f"{_UNKNOWN_WITHOUT_ORDERS} AS {name}" for name in ("revenue", "orders", "order_lines", "buyers"))}
   FROM support_tickets JOIN cell_of USING (customer_id) WHERE opened_date <= $day GROUP BY ALL
   UNION ALL BY NAME SELECT cell, month, count(*) AS returns
   FROM given_back GROUP BY ALL
@@ -96,7 +101,9 @@ CREATE TEMP TABLE monthly AS
   FROM starts
   WHERE month IN (SELECT month FROM kpi_trends WHERE new_buyers IS NOT NULL) GROUP BY ALL;
 """
-"""What is counted by month, each count in rows of its own; two facts add them up."""
+"""What is counted by month, each count in rows of its own; two facts add them up. Without orders, their counts are
+unknown in the months of tickets.
+"""
 
 ENGAGEMENT = f"""
   WITH judged AS (
@@ -182,7 +189,7 @@ FACTS: Mapping[str, Fact] = {
         ("revenue", "orders", "buyers", "tickets"),
         f"""
         SELECT monthly.*, CASE WHEN is_complete THEN '{COMPLETE}' ELSE '{INCOMPLETE}' END AS state
-        FROM monthly JOIN kpi_monthly_revenue USING (month)
+        FROM monthly JOIN kpi_trends USING (month)
         """,
     ),
     "trends": Fact(

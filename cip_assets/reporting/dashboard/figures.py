@@ -18,7 +18,7 @@ from cip_assets.storage.quarantine import tables_of_quarantine
 Rows = Sequence[Mapping[str, Any]]
 
 QUERIES: Mapping[str, str] = {
-    "totals": """SELECT total_customers, buyers, currency, total_revenue, net_revenue, avg_order_value
+    "totals": """SELECT total_customers, buyers, orders, currency, total_revenue, net_revenue, avg_order_value
         FROM kpi_totals""",
     "currencies": """SELECT currency, orders, total_revenue, charged, returned_amount, refunded, net_revenue
         FROM kpi_currencies ORDER BY currency""",
@@ -41,7 +41,6 @@ MARTS = (
     "insights",
     "kpi_activity",
     "kpi_currencies",
-    "kpi_monthly_revenue",
     "kpi_top_customers",
     "kpi_top_products",
     "kpi_totals",

@@ -139,6 +139,10 @@ def tables(rules: Rules) -> Sequence[Table]:
 
 def unknown(totals: Mapping[str, Any]) -> Sequence[str]:
     """Why some totals are empty, in sentences."""
+    if totals["orders"] is None:
+        return [
+            "No orders were delivered, so buyers and revenue are unknown, and there are no segments and no forecasts."
+        ]
     found = []
     if totals["total_revenue"] is None and totals["currency"] == MIXED:
         found.append(

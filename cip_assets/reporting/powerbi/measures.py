@@ -64,7 +64,7 @@ MEASURES: Sequence[Measure] = (
         "Known buyers",
         _customers("customer_360[frequency] > 0"),
         COUNT,
-        "Customers with at least one order",
+        "Customers with at least one order; empty if no order names a customer",
     ),
     Measure(
         "customer_360",
@@ -137,14 +137,15 @@ MEASURES: Sequence[Measure] = (
         "Revenue",
         _all_of("kpi_monthly_revenue", "monthly_revenue"),
         MONEY,
-        "Sum of the amounts of all orders, including those of orphans and guests; empty if one is unknown",
+        "Sum of the amounts of all orders, including those of orphans and guests; empty if one is unknown or there are "
+        "none",
     ),
     Measure(
         "kpi_monthly_revenue",
         "Order count",
         _total("kpi_monthly_revenue", "orders"),
         COUNT,
-        "Number of orders, including those of orphans and guests",
+        "Number of orders, including those of orphans and guests; empty if there are none",
     ),
     *(
         Measure(

@@ -136,7 +136,8 @@ PAGES: Sequence[Page] = (
     Page(
         "revenue",
         "Revenue",
-        "Revenue and orders by month, including those of orphans and guests. An incomplete month has its own color.",
+        "Revenue and orders by month, including those of orphans and guests. An incomplete month has its own color. "
+        "Without orders there is nothing to show.",
         [
             Visual(
                 "lineStackedColumnComboChart",
