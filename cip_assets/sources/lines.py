@@ -90,6 +90,15 @@ class _Fields:
         zone = self.layout.time_zone
         return f"time_in_zone({text}, {time}, {literal(zone)})" if zone else time
 
+    def refund_day(self) -> str:
+        """A day as exports write it, or as programs do."""
+        is_there = self.has("refund_date")
+        return (
+            f"coalesce({self.day('refund_date')}, ymd({self.text('refund_date')}))"
+            if is_there
+            else "NULL::DATE"
+        )
+
     def moment(self, name: FieldName) -> str:
         return f"moment({self.text(name)}, {self.day(name)})" if self.has(name) else "NULL::TIMESTAMPTZ"
 
@@ -110,14 +119,14 @@ class _Fields:
         return f"coalesce({', '.join([*found, 'NULL'])})::TEXT"
 
     def _is_nobody(self, column: str) -> str:
-        words = ", ".join(f"words({literal(word)})" for word in self.layout.no_customer)
-        return f"is_nobody({column}, [{words}])"
+        return f"is_nobody({column}, [{', '.join(map(literal, self.layout.no_customer))}])"
 
     def currency(self) -> str:
         """The currency's code: from its own column, else from the sign in the amount, else that of the layout."""
         amount = self.text("line_total" if self.has("line_total") else "unit_price")
         own = literal(self.layout.currency) if self.layout.currency else "NULL"
-        return f"coalesce(currency(upper({self.text('currency')})), currency({amount}), {own})"
+        code = f"currency(upper({self.text('currency')}))" if self.has("currency") else "NULL"
+        return f"coalesce({code}, currency({amount}), {own})"
 
 
 def add(connection: duckdb.DuckDBPyConnection, export: int, records: Records) -> None:
@@ -209,7 +218,7 @@ def _order_lines(fields: _Fields, records: Records, export: int) -> str:
       {fields.moment("updated_at")} AS updated_at, {fields.text("document_id", "id")} AS document_id,
       {"_record" if records.has_orders else "NULL::BIGINT"} AS record_number,
       {fields.size("order_discount")} AS order_discount, {fields.size("order_refunded")} AS order_refunded,
-      coalesce({fields.day("refund_date")}, ymd({fields.text("refund_date")})) AS refund_day,
+      {fields.refund_day()} AS refund_day,
       {fields.text("order_refunded")} IS NOT NULL AND {fields.number("order_refunded")} IS NULL AS is_refund_unknown,
       {fields.number("subtotal")} AS subtotal, {fields.number("shipping")} AS shipping, {fields.number("tax")} AS tax,
       {fields.number("charged")} AS order_charged

@@ -28,24 +28,19 @@ CREATE MACRO number(x, decimal_sign) AS
 
 CREATE MACRO a_day(x) AS try_cast(regexp_replace(
   regexp_extract(x, '^=((?:\d{4}|\d{2})-\d{1,2}-\d{1,2})$', 1), '^(\d{2}-\d+-\d+)$', '20\1') AS DATE);
-CREATE MACRO month_numbers(x) AS regexp_replace(regexp_replace(regexp_replace(regexp_replace(
-  regexp_replace(regexp_replace(regexp_replace(regexp_replace(
-  regexp_replace(regexp_replace(regexp_replace(regexp_replace(x,
-  '-(?i)(jan|ene|gen)\pL*-', '-1-'),
-  '-(?i)(feb|f[eé]v)\pL*-', '-2-'),
-  '-(?i)(m[aä]?r)\pL*-', '-3-'),
-  '-(?i)(apr|avr|abr)\pL*-', '-4-'),
-  '-(?i)(ma[iyg]|mei)\pL*-', '-5-'),
-  '-(?i)(jun|juin|giu)\pL*-', '-6-'),
-  '-(?i)(jul|juil|lug)\pL*-', '-7-'),
-  '-(?i)(aug|ao[uû]|ago)\pL*-', '-8-'),
-  '-(?i)(sep|set)\pL*-', '-9-'),
-  '-(?i)(o[ckt]t)\pL*-', '-10-'),
-  '-(?i)(nov)\pL*-', '-11-'),
-  '-(?i)(d[eéi][cz])\pL*-', '-12-');
+CREATE MACRO month_number(name) AS CASE
+  WHEN regexp_matches(name, '^(jan|ene|gen)', 'i') THEN '1' WHEN regexp_matches(name, '^(feb|f[eé]v)', 'i') THEN '2'
+  WHEN regexp_matches(name, '^(m[aä]?r)', 'i') THEN '3' WHEN regexp_matches(name, '^(apr|avr|abr)', 'i') THEN '4'
+  WHEN regexp_matches(name, '^(ma[iyg]|mei)', 'i') THEN '5' WHEN regexp_matches(name, '^(jun|juin|giu)', 'i') THEN '6'
+  WHEN regexp_matches(name, '^(jul|juil|lug)', 'i') THEN '7' WHEN regexp_matches(name, '^(aug|ao[uû]|ago)', 'i') THEN '8'
+  WHEN regexp_matches(name, '^(sep|set)', 'i') THEN '9' WHEN regexp_matches(name, '^(o[ckt]t)', 'i') THEN '10'
+  WHEN regexp_matches(name, '^(nov)', 'i') THEN '11' WHEN regexp_matches(name, '^(d[eéi][cz])', 'i') THEN '12'
+  ELSE name END;
+CREATE MACRO month_numbers(x) AS list_transform([x], lambda day: list_transform([regexp_extract(day, '-(\pL+)-', 1)],
+  lambda name: replace(day, '-' || name || '-', '-' || month_number(name) || '-'))[1])[1];
 CREATE MACRO named_day(x) AS month_numbers(regexp_replace(regexp_replace(x,
-  '^(?:\pL+\W+)?(\d{1,2})[-. ]+(\pL{3,10})[-., ]+(\d{4}|\d{2})(?:\D.*)?$', '=\3-\2-\1'),
-  '^(?:\pL+\W+)?(\pL{3,10})[-. ]+(\d{1,2})(?:st|nd|rd|th)?[-, ]+(\d{4}|\d{2})(?:\D.*)?$', '=\3-\1-\2'));
+  '^(?:\pL+\W+)?(\d{1,2})[-. ]+(\pL{3,})[-., ]+(\d{4}|\d{2})(?:\D.*)?$', '=\3-\2-\1'),
+  '^(?:\pL+\W+)?(\pL{3,})[-. ]+(\d{1,2})(?:st|nd|rd|th)?[-, ]+(\d{4}|\d{2})(?:\D.*)?$', '=\3-\1-\2'));
 CREATE MACRO ymd(x) AS a_day(regexp_replace(regexp_replace(named_day(x),
   '^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:\D.*)?$', '=\1-\2-\3'), '^(\d{4})(\d{2})(\d{2})(?:[T ].*)?$', '=\1-\2-\3'));
 CREATE MACRO mdy(x) AS coalesce(a_day(regexp_replace(x,
@@ -95,7 +90,8 @@ CREATE MACRO beside_goods(x) AS CASE
     || '|^(geschenk(gutschein|karte)|carte[- ]cadeau|tarjeta regalo|carta regalo|cadeaubon)', 'i') THEN 'gift_card'
   WHEN regexp_matches(x, '^(tip|gratuity|trinkgeld|pourboire|propina|mancia|fooi)$', 'i') THEN 'fee' END;
 CREATE MACRO words(x) AS trim(regexp_replace(lower(id(x)), '[^\pL\pN]+', ' ', 'g'));
-CREATE MACRO is_nobody(x, nobody) AS words(x) IN nobody OR regexp_matches(words(x), '^0*$')
+CREATE MACRO is_nobody(x, nobody) AS words(x) IN list_transform(nobody, lambda name: words(name))
+  OR regexp_matches(words(x), '^0*$')
   OR regexp_matches(lower(id(x)), '^(no[-_. ]?(e?-?mail|reply)|none|nobody)@');
 """
 """``number`` takes the last of two different signs as the decimal sign, and a sign that is there twice as one between
