@@ -3,11 +3,12 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.config.rules import Rules
+from cip_assets.contracts.contract import TableContract
 from cip_assets.contracts.table import Table
-from cip_assets.layers import SOURCE_TABLES, TABLES
+from cip_assets.layers import FACTS_OF, SOURCE_TABLES, TABLES
 from cip_assets_tests.layers.frames import Row, collected, frame_of, types_of
 
 Sources = Mapping[str, Sequence[Row]]
@@ -30,17 +31,25 @@ def snapshot(
         source.cleaned.name: frame_of(spark, source.cleaned.spark_schema, sources[name])
         for name, source in SOURCE_TABLES.items()
     }
+    for facts in FACTS_OF.values():
+        frames[facts.contract.name] = stored(facts(frames[facts.source.cleaned.name]), facts.contract)
     tables: dict[str, list[Row]] = {}
     for table in TABLES if only is None else _needed(only):
         reads = {parameter: frames[contract.name] for parameter, contract in table.reads.items()}
         computed = table(**reads, as_of=day, rules=rules)
-        name, schema = table.contract.name, table.contract.spark_schema
-        assert types_of(computed.schema) == types_of(schema), (
-            f"{name}: {set(types_of(computed.schema)) ^ set(types_of(schema))}"
-        )
-        tables[name] = collected(computed)
-        frames[name] = frame_of(spark, schema, tables[name])
+        name = table.contract.name
+        frames[name] = stored(computed, table.contract)
+        tables[name] = collected(frames[name])
     return tables
+
+
+def stored(computed: DataFrame, contract: TableContract) -> DataFrame:
+    """A computed frame, collected and made into a frame again, like a Delta table between two assets."""
+    schema = contract.spark_schema
+    assert types_of(computed.schema) == types_of(schema), (
+        f"{contract.name}: {set(types_of(computed.schema)) ^ set(types_of(schema))}"
+    )
+    return frame_of(computed.sparkSession, schema, collected(computed))
 
 
 def _needed(names: Collection[str]) -> Iterator[Table]:

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from cip_assets.analytics.forecasting import scores
 from cip_assets.config.rules import Rules
 from cip_assets.layers import SOURCE_TABLES, contract_of
+from cip_assets.layers.facts.order_days import order_days
 from cip_assets.layers.features.churn_model import churn_model
 from cip_assets.layers.features.past_predictions import past_predictions
 from cip_assets.layers.features.past_purchases import past_purchases
@@ -73,11 +74,15 @@ def customers(spark: SparkSession):
 def predicted_by(spark: SparkSession, as_of: date, rules: Rules) -> list[Row]:
     """The past predictions of a day, from purchases alone."""
     bought = past_purchases(
-        transactions=transactions(spark), customers=customers(spark), as_of=as_of, rules=rules
+        order_days=order_days(transactions(spark)), customers=customers(spark), as_of=as_of, rules=rules
     )
     nothing = {
-        name: frame_of(spark, SOURCE_TABLES[name].cleaned.spark_schema, [])
-        for name in ("returns", "support_tickets", "web_activity")
+        table: frame_of(spark, contract_of(layer, table).spark_schema, [])
+        for layer, table in (
+            ("cleaned", "returns"),
+            ("cleaned", "support_tickets"),
+            ("facts", "session_days"),
+        )
     }
     return collected(past_predictions(past_purchases=bought, **nothing, as_of=as_of, rules=rules))
 
@@ -116,7 +121,7 @@ def test_past_purchases_are_counted_in_the_windows_before_and_after_each_earlier
     spark: SparkSession, rules: Rules
 ) -> None:
     bought = past_purchases(
-        transactions=transactions(spark), customers=customers(spark), as_of=D, rules=rules
+        order_days=order_days(transactions(spark)), customers=customers(spark), as_of=D, rules=rules
     )
     found = {
         (row["customer_id"], (D - row["day"]).days): (

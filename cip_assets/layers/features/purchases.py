@@ -13,7 +13,7 @@ from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import table
 from cip_assets.contracts.types import CustomerSnapshot, Money, Ratio
 from cip_assets.layers.cleaned.customers import Customers
-from cip_assets.layers.cleaned.transactions import Transactions
+from cip_assets.layers.facts.order_days import OrderDays
 
 
 class Purchases(
@@ -23,7 +23,7 @@ class Purchases(
 
     is_orphan: T.BooleanType = column(
         "True if the buyer is missing from the customers table; false for all if no customers were delivered",
-        "transactions.customer_id",
+        "order_days.customer_id",
         "customers.customer_id",
         required=True,
     )
@@ -68,11 +68,11 @@ class Purchases(
     )
 
 
-@table(Purchases, transactions=Transactions, customers=Customers)
-def purchases(transactions: DataFrame, customers: DataFrame, as_of: date) -> DataFrame:
+@table(Purchases, order_days=OrderDays, customers=Customers)
+def purchases(order_days: DataFrame, customers: DataFrame, as_of: date) -> DataFrame:
     # Aggregated by order and day first, because counting distinct ones directly keeps a set for each customer.
     orders = (
-        of_customers_until(transactions, "transaction_date", as_of)
+        of_customers_until(order_days, "transaction_date", as_of)
         .groupBy("customer_id", "order_id")
         .agg(F.min("transaction_date").alias("transaction_date"), total_money("amount").alias("amount"))
     )
