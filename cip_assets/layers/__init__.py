@@ -38,6 +38,7 @@ from cip_assets.layers.features.returns import returns
 from cip_assets.layers.features.rfm import rfm
 from cip_assets.layers.features.rfm_cut_points import rfm_cut_points
 from cip_assets.layers.features.segments import segments
+from cip_assets.layers.features.split_orders import split_orders
 from cip_assets.layers.features.support import support
 from cip_assets.layers.landing.manifest import manifest
 from cip_assets.layers.marts.cohort_retention import cohort_retention
@@ -59,6 +60,7 @@ _SOURCES = (customers, products, transactions, cleaned_returns, support_tickets,
 
 TABLES: Sequence[Table] = (
     population,
+    split_orders,
     purchases,
     past_purchases,
     preferences,

@@ -9,6 +9,8 @@ from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import TableContract
 from cip_assets.contracts.table import Table
 from cip_assets.layers import FACTS_OF, SOURCE_TABLES, TABLES
+from cip_assets.layers.facts.order_days import order_days
+from cip_assets.layers.features.split_orders import split_orders
 from cip_assets_tests.layers.frames import Row, collected, frame_of, types_of
 
 Sources = Mapping[str, Sequence[Row]]
@@ -41,6 +43,12 @@ def snapshot(
         frames[name] = stored(computed, table.contract)
         tables[name] = collected(frames[name])
     return tables
+
+
+def orders_of(lines: DataFrame, until: date) -> dict[str, DataFrame]:
+    """The inputs of a table that counts the orders of some cleaned lines."""
+    days = order_days(lines)
+    return {"order_days": days, "split_orders": split_orders(order_days=days, as_of=until)}
 
 
 def stored(computed: DataFrame, contract: TableContract) -> DataFrame:

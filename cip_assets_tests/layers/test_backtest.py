@@ -9,12 +9,12 @@ from pyspark.sql import DataFrame, SparkSession
 from cip_assets.analytics.forecasting import scores
 from cip_assets.config.rules import Rules
 from cip_assets.layers import SOURCE_TABLES, contract_of
-from cip_assets.layers.facts.order_days import order_days
 from cip_assets.layers.features.churn_model import churn_model
 from cip_assets.layers.features.past_predictions import past_predictions
 from cip_assets.layers.features.past_purchases import past_purchases
 from cip_assets.layers.marts.model_backtest import model_backtest
 from cip_assets.layers.marts.model_calibration import model_calibration
+from cip_assets_tests.layers.chain import orders_of
 from cip_assets_tests.layers.frames import Row, by_key, collected, frame_of
 from cip_assets_tests.layers.ten_customers import D
 
@@ -74,7 +74,7 @@ def customers(spark: SparkSession):
 def predicted_by(spark: SparkSession, as_of: date, rules: Rules) -> list[Row]:
     """The past predictions of a day, from purchases alone."""
     bought = past_purchases(
-        order_days=order_days(transactions(spark)), customers=customers(spark), as_of=as_of, rules=rules
+        **orders_of(transactions(spark), as_of), customers=customers(spark), as_of=as_of, rules=rules
     )
     nothing = {
         table: frame_of(spark, contract_of(layer, table).spark_schema, [])
@@ -121,7 +121,7 @@ def test_past_purchases_are_counted_in_the_windows_before_and_after_each_earlier
     spark: SparkSession, rules: Rules
 ) -> None:
     bought = past_purchases(
-        order_days=order_days(transactions(spark)), customers=customers(spark), as_of=D, rules=rules
+        **orders_of(transactions(spark), D), customers=customers(spark), as_of=D, rules=rules
     )
     found = {
         (row["customer_id"], (D - row["day"]).days): (

@@ -7,9 +7,11 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pyspark.sql.functions as F
 import pytest
 from pyspark.sql import SparkSession
 
+from cip_assets.calc.orders import by_order
 from cip_assets.contracts.contract import DeclarationError
 from cip_assets.contracts.facts import facts
 from cip_assets.layers import EVENT_TABLES, FACTS_OF, SOURCE_TABLES, TABLES, contract_of
@@ -17,8 +19,10 @@ from cip_assets.layers.facts import READ_LINES, WITHOUT_FACTS
 from cip_assets.layers.facts.order_days import OrderDays, order_days
 from cip_assets.layers.facts.session_days import SessionDays, session_days
 from cip_assets.layers.features.purchases import purchases
+from cip_assets.layers.features.split_orders import split_orders
 from cip_assets.orchestration.assets.exports import dashboard_asset
 from cip_assets_tests.graph import GRAPH
+from cip_assets_tests.layers.chain import orders_of
 from cip_assets_tests.layers.frames import Row, by_key, collected, frame_of, landed, month_of, rows_of
 
 # Order 1 has two lines on one day, one on another, and one of another customer; order 2 was paid in two ways and has a
@@ -130,7 +134,8 @@ def bought_by(lines: list[Row], day: date) -> Mapping[str, tuple[int, int, Decim
 @pytest.mark.parametrize("seed", range(4))
 def test_orders_of_several_days_and_customers_count_as_their_lines_do(spark: SparkSession, seed: int) -> None:
     lines = random_lines(seed)
-    by_day = order_days(frame_of(spark, transactions_schema(), lines))
+    # Those of the last day are split for every day; more of them than needed do no harm.
+    orders = orders_of(frame_of(spark, transactions_schema(), lines), FIRST + timedelta(days=DAYS))
     customers = frame_of(spark, contract_of("cleaned", "customers").spark_schema, [])
     for day in (date(2024, 1, 31), date(2024, 2, 9), date(2024, 2, 29)):
         found = {
@@ -140,9 +145,39 @@ def test_orders_of_several_days_and_customers_count_as_their_lines_do(spark: Spa
                 row["monetary_value"],
                 row["last_purchase_date"],
             )
-            for row in collected(purchases(order_days=by_day, customers=customers, as_of=day))
+            for row in collected(purchases(**orders, customers=customers, as_of=day))
         }
         assert found == bought_by(lines, day)
+
+
+@pytest.mark.engine
+def test_split_orders(spark: SparkSession) -> None:
+    days = order_days(frame_of(spark, transactions_schema(), landed("transactions", TRANSACTIONS)))
+
+    def split_on(day: date) -> dict[str, int]:
+        return {row["order_id"]: row["parts"] for row in collected(split_orders(order_days=days, as_of=day))}
+
+    assert split_on(date(2024, 1, 5)) == {"1": 2}
+    assert split_on(date(2024, 1, 31)) == {"1": 3, "2": 2, "3": 2}
+    assert split_on(date(2024, 2, 1)) == {"1": 3, "2": 2, "3": 2, "4": 2}
+
+
+@pytest.mark.parametrize("split", ["as they are", "all", "each named twice"])
+def test_orders_are_counted_once_whichever_others_are_said_to_be_split(
+    spark: SparkSession, split: str
+) -> None:
+    rows = spark.createDataFrame(
+        [("1", "a", 1), ("1", "a", 2), ("1", "b", 4), ("2", "a", 8)], "order_id string, who string, n int"
+    )
+    named = {"as they are": ["1"], "all": ["1", "2"], "each named twice": ["1", "1"]}[split]
+    orders = spark.createDataFrame([(name,) for name in named], "order_id string")
+    found = by_order(rows, orders, ["who", "order_id"], n=F.sum)
+    assert sorted((row["who"], row["order_id"], row["n"]) for row in collected(found)) == [
+        ("a", "1", 3),
+        ("a", "2", 8),
+        ("b", "1", 4),
+    ]
+    assert by_order(rows, orders, ["who", "order_id"]).count() == 3
 
 
 # --- who reads what ----------------------------------------------------------------------------------------

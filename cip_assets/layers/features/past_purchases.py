@@ -15,6 +15,7 @@ from cip_assets.contracts.types import Money
 from cip_assets.layers.cleaned.customers import Customers
 from cip_assets.layers.facts.order_days import OrderDays
 from cip_assets.layers.features.purchases import Purchases, purchases
+from cip_assets.layers.features.split_orders import SplitOrders
 
 _BOUGHT = ("transaction_date", "amount")
 
@@ -61,14 +62,16 @@ class PastPurchases(
     )
 
 
-@table(PastPurchases, order_days=OrderDays, customers=Customers)
-def past_purchases(order_days: DataFrame, customers: DataFrame, as_of: date, rules: Rules) -> DataFrame:
+@table(PastPurchases, order_days=OrderDays, split_orders=SplitOrders, customers=Customers)
+def past_purchases(
+    order_days: DataFrame, split_orders: DataFrame, customers: DataFrame, as_of: date, rules: Rules
+) -> DataFrame:
     length = rules.churn.window_days
     days = [as_of - timedelta(days=length * windows) for windows in (1, 2)]
     one, two = (
-        purchases(order_days=order_days, customers=customers, as_of=day).withColumnRenamed(
-            "as_of_date", "day"
-        )
+        purchases(
+            order_days=order_days, split_orders=split_orders, customers=customers, as_of=day
+        ).withColumnRenamed("as_of_date", "day")
         for day in days
     )
     windows = _by_window(order_days, as_of, length)

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 from cip_assets.calc.as_of import until
 from cip_assets.calc.currencies import MIXED, in_reporting_currency
 from cip_assets.calc.exact import MONEY, mean_money, total_money
+from cip_assets.calc.orders import by_order
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
 from cip_assets.contracts.types import DaySnapshot, Money
@@ -16,6 +17,7 @@ from cip_assets.layers.cleaned.returns import Returns
 from cip_assets.layers.facts.order_days import OrderDays
 from cip_assets.layers.features.population import Population
 from cip_assets.layers.features.purchases import Purchases
+from cip_assets.layers.features.split_orders import SplitOrders
 
 
 class KpiTotals(DaySnapshot, grain="one row per snapshot day", key=[], domain="sales"):
@@ -83,33 +85,52 @@ class KpiTotals(DaySnapshot, grain="one row per snapshot day", key=[], domain="s
 
 
 @csv_file(order_by=["total_customers"])
-@table(KpiTotals, population=Population, purchases=Purchases, order_days=OrderDays, returns=Returns)
+@table(
+    KpiTotals,
+    population=Population,
+    purchases=Purchases,
+    order_days=OrderDays,
+    split_orders=SplitOrders,
+    returns=Returns,
+)
 def kpi_totals(
-    population: DataFrame, purchases: DataFrame, order_days: DataFrame, returns: DataFrame, as_of: date
+    population: DataFrame,
+    purchases: DataFrame,
+    order_days: DataFrame,
+    split_orders: DataFrame,
+    returns: DataFrame,
+    as_of: date,
 ) -> DataFrame:
     nothing = F.lit(0).cast(MONEY)
     code = F.when(~F.col("is_converted"), F.col("currency"))
-    orders = (
-        until(order_days, "transaction_date", as_of)
-        .groupBy("order_id")
-        .agg(
-            F.sum("lines").alias("lines"),
-            F.max("is_guest").alias("is_guest"),
-            F.min("transaction_date").alias("day"),
-            total_money("amount").alias("amount"),
-            total_money("charged").alias("charged"),
-            F.max(F.col("customer_id").isNotNull()).alias("has_customer"),
-            F.min(code).alias("lowest_code"),
-            F.max(code).alias("highest_code"),
-            F.max(F.col("currency").isNull() & F.col("amount").isNull()).alias("is_open"),
-        )
+    days = until(order_days, "transaction_date", as_of).withColumns(
+        {
+            "has_customer": F.col("customer_id").isNotNull(),
+            "lowest_code": code,
+            "highest_code": code,
+            "is_open": F.col("currency").isNull() & F.col("amount").isNull(),
+        }
+    )
+    orders = by_order(
+        days,
+        split_orders,
+        ["order_id"],
+        lines=F.sum,
+        is_guest=F.max,
+        transaction_date=F.min,
+        amount=total_money,
+        charged=total_money,
+        has_customer=F.max,
+        lowest_code=F.min,
+        highest_code=F.max,
+        is_open=F.max,
     )
     sold = orders.agg(
         F.count("*").alias("orders"),
         F.coalesce(F.sum("lines"), F.lit(0)).cast("bigint").alias("order_lines"),
         F.count(F.when(F.col("is_guest"), 1)).alias("guest_orders"),
-        F.min("day").alias("first_order_day"),
-        F.max("day").alias("last_order_day"),
+        F.min("transaction_date").alias("first_order_day"),
+        F.max("transaction_date").alias("last_order_day"),
         total_money("amount").alias("total_revenue"),
         total_money("charged").alias("charged"),
         F.coalesce(F.max("has_customer"), F.lit(True)).alias("has_customers"),
