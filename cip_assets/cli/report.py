@@ -66,7 +66,7 @@ def _layers(report: Report) -> Table:
     layers = Table(title="Layers", title_justify="left")
     for heading in ("Layer", "Tables", "Rows", "Seconds", "Checks"):
         layers.add_column(heading, justify="left" if heading in ("Layer", "Checks") else "right")
-    for layer in ("landing", "raw", "cleaned", "quarantine", "features", "marts", "exports"):
+    for layer in ("landing", "raw", "cleaned", "quarantine", "facts", "features", "marts", "exports"):
         rows = [count for asset, count in report.rows.items() if asset.startswith(f"{layer}/")]
         spent = sum(s for step, s in report.seconds.items() if _layer_of(step) == layer)
         checks = _checks(report, {c.asset for c in report.checks if c.asset.startswith(f"{layer}/")})
@@ -78,7 +78,7 @@ def _counted(report: Report) -> Mapping[str, Mapping[str, int]]:
     """The line counts of each ingested source table, from its conservation checks, summed over all its runs."""
     counted: dict[str, Counter[str]] = {}
     for check in report.checks:
-        if check.name == "conservation":
+        if check.name == "conservation" and check.asset.startswith("cleaned/"):
             lines = {name: int(str(check.metadata[name])) for name in COUNTED}
             counted.setdefault(check.asset.split("/")[1], Counter()).update(lines)
     return counted

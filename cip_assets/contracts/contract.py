@@ -15,7 +15,7 @@ from cip_assets.contracts.rules_sql import ColumnRule, column_rules
 AS_OF = "as_of_date"
 """The column with the snapshot day."""
 
-LAYERS = ("landing", "raw", "quarantine", "cleaned", "features", "marts")
+LAYERS = ("landing", "raw", "quarantine", "cleaned", "facts", "features", "marts")
 """The layers, in the order in which data flows through them."""
 
 
@@ -66,7 +66,7 @@ class Contract(DataFrameModel):
         grain: the meaning of a row, in words.
         key: the columns that identify a row; for a snapshot, ``as_of_date`` is added in front.
         domain: the part of the business that the table is about.
-        partition_column: ``month`` for events or ``as_of_date`` for snapshots.
+        partition_column: ``month`` for events and facts, or ``as_of_date`` for snapshots.
         row_rules: rules over several columns; for each name, SQL that is true for a row that breaks the rule.
     """
 

@@ -43,6 +43,10 @@ WHOLE_NUMBER = r"^[+-]?[0-9]+([.]0*)?$"
 PLAIN_NUMBER = r"^[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)$"
 """``12``, ``12.5``, ``.5``; no exponent and no thousands separator."""
 
+SHORT_WHOLE_NUMBER = r"^[0-9]{1,9}$"
+SHORT_AMOUNT = r"^[0-9]{1,9}([.][0-9]{1,2})?$"
+"""Numbers that every engine casts alike: not negative, not too large for any type, and nothing to round."""
+
 NUMBER_TO_MILLS = r"^[+-]?[0-9]*([.][0-9]{0,3})?"
 """The part of such a number that matters for rounding to cents; Sail cannot read a fraction of 100 digits."""
 

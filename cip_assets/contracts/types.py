@@ -38,3 +38,9 @@ class Event(Delivered, partition_column="month"):
     """An event table."""
 
     month: T.DateType = column("First day of the month that the row belongs to", required=True)
+
+
+class Facts(Contract, partition_column="month"):
+    """A table of sums of events, by month."""
+
+    month: T.DateType = column("First day of the month of the events", required=True)

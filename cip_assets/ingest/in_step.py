@@ -15,7 +15,7 @@ from cip_assets.config.settings import Settings
 from cip_assets.contracts.source import SourceTable
 from cip_assets.contracts.text_formats import BLANKS
 from cip_assets.ingest.manifest import ManifestEntry, newest_delivery, require_readable
-from cip_assets.layers import CONTRACTS
+from cip_assets.layers import CONTRACTS, FACTS_OF
 from cip_assets.storage import delta, questions
 from cip_assets.storage.written import WHOLE, covers
 
@@ -162,6 +162,65 @@ def out_of_step(
             if not found or any(codes[uri] != code for uri, code in found.items()):
                 stale.add(month)
     return stale
+
+
+FACTS: Mapping[str, SourceTable] = {facts.contract.name: facts.source for facts in FACTS_OF.values()}
+"""The source table of each table of facts, which is named as ``layer/table``."""
+
+
+def behind(settings: Settings, facts: str, until: date) -> set[str]:
+    """The months up to a day whose facts do not show the cleaned events."""
+    return {month for month in without_facts(settings, FACTS[facts]) if month <= str(until)}
+
+
+def without_facts(settings: Settings, source: SourceTable, code: str | None = None) -> set[str]:
+    """The months whose facts were never computed, or before the cleaned events were last written, or by other code than
+    the given one. There is none if a table has no facts, or was not written yet.
+    """
+    facts = FACTS_OF.get(source.name)
+    events = _versions([settings.table_uri("cleaned", source.name)])
+    if facts is None or not events:
+        return set()
+    summed = _versions([settings.table_uri(facts.contract.layer, facts.contract.table)])
+    return set(_without_facts(events, summed, source.cleaned.name, code))
+
+
+@lru_cache(maxsize=64)
+def _without_facts(events: Versions, facts: Versions, name: str, code: str | None) -> frozenset[str]:
+    (of_events, _), of_facts = events[0], [uri for uri, _ in facts]
+    months = {str(month) for uri in (of_events, *of_facts) for month in delta.slices(uri, "month")}
+    if not facts and not months:
+        # Any month that was written creates the table.
+        months = {
+            str(c.audit["partition"])[:10] for c in delta.commits(of_events) if c.audit.get("partition")
+        }
+    computed = {month: c for uri in of_facts for month, c in _newest_by_month(uri, months).items()}
+
+    def is_behind(month: str, written: delta.Commit) -> bool:
+        made = computed.get(month)
+        return (
+            made is None
+            or made.audit.get("computed_from", {}).get(name, -1) < written.version
+            or code not in {None, made.audit.get("code_version")}
+        )
+
+    return frozenset(m for m, written in _newest_by_month(of_events, months).items() if is_behind(m, written))
+
+
+def _newest_by_month(uri: str, months: Iterable[str]) -> dict[str, delta.Commit]:
+    """For each month, the newest commit of a table that may have changed its rows."""
+    undecided, found = set(months), dict[str, delta.Commit]()
+    for commit in delta.commits(uri):
+        if not undecided:
+            break
+        if commit.operation in KEEPS_ROWS:
+            continue
+        partition = str(commit.audit.get("partition", ""))
+        # What was not written by a run of ours, such as a restore, may have changed any month.
+        changed = {m for m in undecided if covers(partition, m)} if partition else set(undecided)
+        undecided -= changed
+        found |= dict.fromkeys(changed, commit)
+    return found
 
 
 def code_by_month(commits: Iterable[delta.Commit], months: Iterable[str]) -> dict[str, str]:

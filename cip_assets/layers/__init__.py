@@ -11,6 +11,7 @@ from cip_assets.config.errors import PlatformError
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import LAYERS, TableContract
 from cip_assets.contracts.csv_file import CsvFile
+from cip_assets.contracts.facts import FactsTable
 from cip_assets.contracts.source import SourceTable
 from cip_assets.contracts.table import Table
 from cip_assets.layers.cleaned.customers import customers
@@ -20,6 +21,8 @@ from cip_assets.layers.cleaned.support_tickets import support_tickets
 from cip_assets.layers.cleaned.transactions import transactions
 from cip_assets.layers.cleaned.web_activity import web_activity
 from cip_assets.layers.exports.projections import PROJECTIONS
+from cip_assets.layers.facts.order_days import order_days
+from cip_assets.layers.facts.session_days import session_days
 from cip_assets.layers.features.challenger import challenger
 from cip_assets.layers.features.churn import churn
 from cip_assets.layers.features.churn_model import churn_model
@@ -35,6 +38,7 @@ from cip_assets.layers.features.returns import returns
 from cip_assets.layers.features.rfm import rfm
 from cip_assets.layers.features.rfm_cut_points import rfm_cut_points
 from cip_assets.layers.features.segments import segments
+from cip_assets.layers.features.split_orders import split_orders
 from cip_assets.layers.features.support import support
 from cip_assets.layers.landing.manifest import manifest
 from cip_assets.layers.marts.cohort_retention import cohort_retention
@@ -56,6 +60,7 @@ _SOURCES = (customers, products, transactions, cleaned_returns, support_tickets,
 
 TABLES: Sequence[Table] = (
     population,
+    split_orders,
     purchases,
     past_purchases,
     preferences,
@@ -91,6 +96,9 @@ TABLES: Sequence[Table] = (
 SOURCE_TABLES: Mapping[str, SourceTable] = {source.name: source for source in _SOURCES}
 """The source tables, by name."""
 
+FACTS_OF: Mapping[str, FactsTable] = {table.source.name: table for table in (order_days, session_days)}
+"""The facts of the source tables that have some, by the name of the source table."""
+
 EVENT_TABLES: Sequence[str] = tuple(name for name, source in SOURCE_TABLES.items() if source.is_event)
 SNAPSHOT_TABLES: Sequence[str] = tuple(name for name, source in SOURCE_TABLES.items() if not source.is_event)
 
@@ -104,6 +112,7 @@ CONTRACTS: Mapping[str, TableContract] = {
         *(source.raw for source in _SOURCES),
         *(source.quarantine for source in _SOURCES),
         *(source.cleaned for source in _SOURCES),
+        *(table.contract for table in FACTS_OF.values()),
         *(table.contract for table in TABLES),
     )
 }

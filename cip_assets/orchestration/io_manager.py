@@ -40,7 +40,7 @@ PERSONAL = "pii"
 """The tag of a column that identifies a person."""
 
 AS_LANDED = "cip/as_landed"
-"""Metadata of an input: a source table that must be up to date until the day of the step's partition."""
+"""Metadata of an input: a source table, or its facts, that must be up to date until the day of the step's partition."""
 
 
 class SparkDeltaHandler(DbTypeHandler[DataFrame]):
@@ -94,7 +94,7 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
         """Read the rows of a slice.
 
         Raises:
-            PlatformError: the slice was never written, or a source table is out of date.
+            PlatformError: the slice was never written, or a source table or its facts are out of date.
 
         """
         only, name = _slice(table_slice), context.asset_key.to_user_string()
@@ -112,7 +112,7 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
         if (context.definition_metadata or {}).get(AS_LANDED):
             day = date.fromisoformat(context.partition_key)
             tags = context.step_context.run_tags
-            gate.require_in_step(settings, context.instance, tags, context.asset_key.path[-1], day)
+            gate.require_in_step(settings, context.instance, tags, name, day)
             return
         if only and only.column == "as_of_date":
             gate.require_snapshot(settings, context.instance, name, only.start)

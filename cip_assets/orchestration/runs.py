@@ -15,7 +15,6 @@ import dagster as dg
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
-from cip_assets.contracts.contract import LAYERS
 from cip_assets.layers import EVENT_TABLES
 from cip_assets.orchestration import executor
 from cip_assets.orchestration.accept import check_accepted, config_to_accept
@@ -164,7 +163,7 @@ class Platform:
         for table in tables:
             for month in months_with_quarantined_lines(self.settings, table):
                 by_month.setdefault(month, set()).add(table)
-        blocked = self._ingest(plan.blocks_of(by_month), report, layers=("cleaned", "quarantine"))
+        blocked = self._ingest(plan.blocks_of(by_month, plan.JUDGED), report)
         self.snapshot(report, blocked=blocked)
 
     def _ingest(
@@ -172,15 +171,13 @@ class Platform:
         blocks: Sequence[Block],
         report: Report,
         listener: Listener | None = None,
-        layers: Sequence[str] = LAYERS,
         accept: Sequence[str] = (),
     ) -> set[dg.AssetKey]:
         blocked: set[dg.AssetKey] = set()
         for block in blocks:
-            assets = {key for key in block.assets if key.path[0] in layers}
             config = config_to_accept(set(accept) & set(block.tables))
             blocked |= self.execute(
-                INGEST, report, listener, assets=assets, tags=block.tags, run_config=config
+                INGEST, report, listener, assets={*block.assets}, tags=block.tags, run_config=config
             )
             report.ingested.append(block)
         return blocked | self.settle(report, listener) if blocks else blocked
@@ -192,8 +189,7 @@ class Platform:
         again = {f"cleaned/{table}" for block in blocks for table in block.tables}
         report.checks = [c for c in report.checks if c.name != ONE_MONTH or c.asset not in again]
         for block in blocks:
-            judged = {key for key in block.assets if key.path[0] in ("cleaned", "quarantine")}
-            blocked |= self.execute(INGEST, report, listener, assets=judged, tags=block.tags)
+            blocked |= self.execute(INGEST, report, listener, assets={*block.assets}, tags=block.tags)
             report.ingested.append(block)
         return blocked
 

@@ -32,13 +32,13 @@ def _ingest(_graph: Graph, settings: Settings, stale: Stale) -> Iterator[dg.RunR
     manifest = read_manifest(settings.table_uri("landing", "manifest"))
     newest: dict[str, set[str]] = {}
     for key in stale:
-        table = key.path[-1]
+        table = plan.source_of(key)
         months = in_step.held_by_landing(SOURCE_TABLES[table], manifest.get(table, []))
         if months:
             newest.setdefault(max(months), set()).add(table)
     for month, tables in newest.items():
         block = plan.Block(tuple(sorted(tables)), month, month)
-        latch = _latch({key: ran for key, ran in stale.items() if key.path[-1] in tables})
+        latch = _latch({key: ran for key, ran in stale.items() if plan.source_of(key) in tables})
         yield dg.RunRequest(run_key=latch, asset_selection=block.assets, tags=block.tags)
 
 
@@ -82,7 +82,7 @@ def all_schedules(graph: Graph, jobs: Mapping[str, Any]) -> list[dg.ScheduleDefi
     """All schedules."""
     return [
         _refresh(graph, jobs[SCAN], _scan, "landing"),
-        _refresh(graph, jobs[INGEST], _ingest, "raw", "cleaned", "quarantine"),
+        _refresh(graph, jobs[INGEST], _ingest, *plan.INGESTED),
         _refresh(graph, jobs[SNAPSHOT], _snapshot, *BY_DAY),
         dg.ScheduleDefinition(
             name=f"{MAINTENANCE}_weekly",

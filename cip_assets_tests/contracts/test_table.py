@@ -87,7 +87,7 @@ def test_the_file_and_the_function_must_have_the_same_name() -> None:
 def test_the_folder_must_be_a_layer() -> None:
     assert refusal("All of", "Most of", "cip_assets.layers.gold.kpi_payment") == (
         "gold/kpi_payment: unknown layer 'gold'; "
-        "choose one of landing, raw, quarantine, cleaned, features, marts"
+        "choose one of landing, raw, quarantine, cleaned, facts, features, marts"
     )
 
 

@@ -3,11 +3,14 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.config.rules import Rules
+from cip_assets.contracts.contract import TableContract
 from cip_assets.contracts.table import Table
-from cip_assets.layers import SOURCE_TABLES, TABLES
+from cip_assets.layers import FACTS_OF, SOURCE_TABLES, TABLES
+from cip_assets.layers.facts.order_days import order_days
+from cip_assets.layers.features.split_orders import split_orders
 from cip_assets_tests.layers.frames import Row, collected, frame_of, types_of
 
 Sources = Mapping[str, Sequence[Row]]
@@ -30,17 +33,31 @@ def snapshot(
         source.cleaned.name: frame_of(spark, source.cleaned.spark_schema, sources[name])
         for name, source in SOURCE_TABLES.items()
     }
+    for facts in FACTS_OF.values():
+        frames[facts.contract.name] = stored(facts(frames[facts.source.cleaned.name]), facts.contract)
     tables: dict[str, list[Row]] = {}
     for table in TABLES if only is None else _needed(only):
         reads = {parameter: frames[contract.name] for parameter, contract in table.reads.items()}
         computed = table(**reads, as_of=day, rules=rules)
-        name, schema = table.contract.name, table.contract.spark_schema
-        assert types_of(computed.schema) == types_of(schema), (
-            f"{name}: {set(types_of(computed.schema)) ^ set(types_of(schema))}"
-        )
-        tables[name] = collected(computed)
-        frames[name] = frame_of(spark, schema, tables[name])
+        name = table.contract.name
+        frames[name] = stored(computed, table.contract)
+        tables[name] = collected(frames[name])
     return tables
+
+
+def orders_of(lines: DataFrame, until: date) -> dict[str, DataFrame]:
+    """The inputs of a table that counts the orders of some cleaned lines."""
+    days = order_days(lines)
+    return {"order_days": days, "split_orders": split_orders(order_days=days, as_of=until)}
+
+
+def stored(computed: DataFrame, contract: TableContract) -> DataFrame:
+    """A computed frame, collected and made into a frame again, like a Delta table between two assets."""
+    schema = contract.spark_schema
+    assert types_of(computed.schema) == types_of(schema), (
+        f"{contract.name}: {set(types_of(computed.schema)) ^ set(types_of(schema))}"
+    )
+    return frame_of(computed.sparkSession, schema, collected(computed))
 
 
 def _needed(names: Collection[str]) -> Iterator[Table]:

@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from cip_assets.config.rules import Rules
-from cip_assets.layers import EVENT_TABLES, SOURCE_TABLES
+from cip_assets.layers import EVENT_TABLES, FACTS_OF, SOURCE_TABLES
 from cip_assets.layers.features.population import population
 from cip_assets_tests.layers.chain import Sources, snapshot
 from cip_assets_tests.layers.frames import Row, frame_of, month_of
@@ -159,5 +159,7 @@ def test_an_event_by_the_snapshot_day_adds_a_customer_who_signed_up_later(
         name: frame_of(spark, SOURCE_TABLES[name].cleaned.spark_schema, sources[name])
         for name in ("customers", *EVENT_TABLES)
     }
+    for source, facts in FACTS_OF.items():
+        frames[facts.contract.table] = facts(frames.pop(source))
     known = population(**frames, as_of=D).collect()
     assert "jon" in {row["customer_id"] for row in known}

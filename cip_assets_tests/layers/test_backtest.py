@@ -14,6 +14,7 @@ from cip_assets.layers.features.past_predictions import past_predictions
 from cip_assets.layers.features.past_purchases import past_purchases
 from cip_assets.layers.marts.model_backtest import model_backtest
 from cip_assets.layers.marts.model_calibration import model_calibration
+from cip_assets_tests.layers.chain import orders_of
 from cip_assets_tests.layers.frames import Row, by_key, collected, frame_of
 from cip_assets_tests.layers.ten_customers import D
 
@@ -73,11 +74,15 @@ def customers(spark: SparkSession):
 def predicted_by(spark: SparkSession, as_of: date, rules: Rules) -> list[Row]:
     """The past predictions of a day, from purchases alone."""
     bought = past_purchases(
-        transactions=transactions(spark), customers=customers(spark), as_of=as_of, rules=rules
+        **orders_of(transactions(spark), as_of), customers=customers(spark), as_of=as_of, rules=rules
     )
     nothing = {
-        name: frame_of(spark, SOURCE_TABLES[name].cleaned.spark_schema, [])
-        for name in ("returns", "support_tickets", "web_activity")
+        table: frame_of(spark, contract_of(layer, table).spark_schema, [])
+        for layer, table in (
+            ("cleaned", "returns"),
+            ("cleaned", "support_tickets"),
+            ("facts", "session_days"),
+        )
     }
     return collected(past_predictions(past_purchases=bought, **nothing, as_of=as_of, rules=rules))
 
@@ -116,7 +121,7 @@ def test_past_purchases_are_counted_in_the_windows_before_and_after_each_earlier
     spark: SparkSession, rules: Rules
 ) -> None:
     bought = past_purchases(
-        transactions=transactions(spark), customers=customers(spark), as_of=D, rules=rules
+        **orders_of(transactions(spark), D), customers=customers(spark), as_of=D, rules=rules
     )
     found = {
         (row["customer_id"], (D - row["day"]).days): (

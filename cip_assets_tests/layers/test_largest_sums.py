@@ -11,7 +11,7 @@ from cip_assets.config.rules import Rules
 from cip_assets.layers import SOURCE_TABLES, contract_of
 from cip_assets.layers.features.purchase_model import purchase_model
 from cip_assets.layers.features.purchases import purchases
-from cip_assets_tests.layers.chain import snapshot
+from cip_assets_tests.layers.chain import orders_of, snapshot
 from cip_assets_tests.layers.frames import by_key, collected, frame_of, landed
 
 D = date(2024, 6, 20)
@@ -33,7 +33,7 @@ def purchases_of(spark: SparkSession) -> DataFrame:
     customers = frame_of(
         spark, SOURCE_TABLES["customers"].cleaned.spark_schema, landed("customers", "customer_id\nc1")
     )
-    return purchases(transactions=transactions, customers=customers, as_of=D)
+    return purchases(**orders_of(transactions, D), customers=customers, as_of=D)
 
 
 @pytest.mark.engine

@@ -12,6 +12,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.config.rules import Rules
 from cip_assets.layers import SOURCE_TABLES, contract_of, contracts_in
+from cip_assets.layers.facts.order_days import order_days
+from cip_assets.layers.facts.session_days import session_days
 from cip_assets.layers.features.engagement import engagement
 from cip_assets.layers.features.population import population
 from cip_assets.layers.features.purchases import purchases
@@ -25,6 +27,7 @@ from cip_assets.layers.marts.kpi_monthly_revenue import kpi_monthly_revenue
 from cip_assets.layers.marts.kpi_top_customers import kpi_top_customers
 from cip_assets.layers.marts.kpi_totals import kpi_totals
 from cip_assets.layers.marts.kpi_trends import kpi_trends
+from cip_assets_tests.layers.chain import orders_of
 from cip_assets_tests.layers.frames import Row, by_key, collected, frame_of, landed, month_of, rows_of
 from cip_assets_tests.layers.ten_customers import (
     CUSTOMERS,
@@ -444,10 +447,10 @@ def test_a_churn_window_counts_from_its_last_day_on(spark: SparkSession, rules: 
             for name, rows in sources.items()
         }
         trends = kpi_trends(
-            transactions=frames["transactions"],
+            order_days=order_days(frames["transactions"]),
             returns=frames["returns"],
             support_tickets=frames["support_tickets"],
-            web_activity=frames["web_activity"],
+            session_days=session_days(frames["web_activity"]),
             as_of=day,
             rules=rules,
         )
@@ -478,10 +481,10 @@ def february_churn(
         return frame_of(spark, contract_of("cleaned", table).spark_schema, dated)
 
     trends = kpi_trends(
-        transactions=frame("transactions", bought),
+        order_days=order_days(frame("transactions", bought)),
         returns=frame("returns", []),
         support_tickets=frame("support_tickets", []),
-        web_activity=frame("web_activity", seen),
+        session_days=session_days(frame("web_activity", seen)),
         as_of=D,
         rules=rules,
     )
@@ -518,8 +521,8 @@ def test_engagement_quartiles(spark: SparkSession, rules: Rules) -> None:
 
 def test_a_month_without_a_sale_is_a_row_of_zeros(spark: SparkSession) -> None:
     rows = [row for row in landed("transactions", TRANSACTIONS) if row["transaction_id"] in {"g1", "c1"}]
-    bought = frame_of(spark, contract_of("cleaned", "transactions").spark_schema, rows)
-    months = collected(kpi_monthly_revenue(transactions=bought, as_of=D))
+    bought = orders_of(frame_of(spark, contract_of("cleaned", "transactions").spark_schema, rows), D)
+    months = collected(kpi_monthly_revenue(**bought, as_of=D))
     assert {row["month"].month: (row["monthly_revenue"], row["orders"], row["buyers"]) for row in months} == {
         2: (Decimal("300.02"), 1, 1),
         3: (Decimal("0.00"), 0, 0),
@@ -546,12 +549,12 @@ def test_a_day_that_cost_nothing_is_a_purchase_day_but_not_a_paid_day(spark: Spa
         for who, paid in days.items()
         for n, (day, amount) in enumerate(paid)
     ]
-    bought = frame_of(spark, contract_of("cleaned", "transactions").spark_schema, rows)
+    bought = orders_of(frame_of(spark, contract_of("cleaned", "transactions").spark_schema, rows), D)
     known = frame_of(spark, contract_of("cleaned", "customers").spark_schema, landed("customers", CUSTOMERS))
     wanted = ("purchase_days", "paid_days", "paid_repeat_days", "mean_repeat_value")
     found = {
         row["customer_id"]: tuple(row[name] for name in wanted)
-        for row in collected(purchases(transactions=bought, customers=known, as_of=D))
+        for row in collected(purchases(**bought, customers=known, as_of=D))
     }
     # ann's paid days after the first day: (10 + 20.01) / 2
     assert found == {"ann": (4, 2, 2, Decimal("15.005")), "bob": (2, 0, 0, None), "cat": (1, 1, 0, None)}
@@ -559,21 +562,21 @@ def test_a_day_that_cost_nothing_is_a_purchase_day_but_not_a_paid_day(spark: Spa
 
 def test_the_last_day_of_a_month_completes_it(spark: SparkSession) -> None:
     rows = [row for row in landed("transactions", TRANSACTIONS) if row["transaction_id"] == "g1"]
-    bought = frame_of(spark, contract_of("cleaned", "transactions").spark_schema, rows)
+    bought = orders_of(frame_of(spark, contract_of("cleaned", "transactions").spark_schema, rows), D)
     known = frame_of(spark, contract_of("cleaned", "customers").spark_schema, landed("customers", CUSTOMERS))
 
     def cells(day: date) -> dict[int, Decimal | None]:
         grid = collected(
             cohort_retention(
-                transactions=bought,
-                purchases=purchases(transactions=bought, customers=known, as_of=day),
+                order_days=bought["order_days"],
+                purchases=purchases(**bought, customers=known, as_of=day),
                 as_of=day,
             )
         )
         return {row["month_number"]: row["retention_rate"] for row in grid}
 
     def complete(day: date) -> list[bool]:
-        months = collected(kpi_monthly_revenue(transactions=bought, as_of=day))
+        months = collected(kpi_monthly_revenue(**bought, as_of=day))
         return [row["is_complete"] for row in sorted(months, key=lambda row: row["month"])]
 
     assert cells(date(2024, 3, 30)) == {0: 1, 1: None}
@@ -619,26 +622,27 @@ def test_without_events_tables_and_totals_are_empty(spark: SparkSession, rules: 
     customers = frame_of(
         spark, contract_of("cleaned", "customers").spark_schema, landed("customers", CUSTOMERS)
     )
-    bought = purchases(transactions=empty("transactions"), customers=customers, as_of=D)
+    nothing = orders_of(empty("transactions"), D)
+    bought = purchases(**nothing, customers=customers, as_of=D)
     assert collected(returns(returns=empty("returns"), transactions=empty("transactions"), as_of=D)) == []
     cuts = rfm_cut_points(purchases=bought, as_of=D)
     assert collected(cuts) == []
     assert collected(rfm(purchases=bought, rfm_cut_points=cuts, as_of=D, rules=rules)) == []
-    assert collected(engagement(web_activity=empty("web_activity"), as_of=D, rules=rules)) == []
-    assert collected(kpi_activity(web_activity=empty("web_activity"), as_of=D)) == []
+    assert collected(engagement(session_days=session_days(empty("web_activity")), as_of=D, rules=rules)) == []
+    assert collected(kpi_activity(session_days=session_days(empty("web_activity")), as_of=D)) == []
     known = population(
         customers=customers,
-        transactions=empty("transactions"),
+        order_days=nothing["order_days"],
         returns=empty("returns"),
         support_tickets=empty("support_tickets"),
-        web_activity=empty("web_activity"),
+        session_days=session_days(empty("web_activity")),
         as_of=D,
     )
     totals = collected(
         kpi_totals(
             population=known,
             purchases=bought,
-            transactions=empty("transactions"),
+            **nothing,
             returns=empty("returns"),
             as_of=D,
         )
@@ -655,7 +659,8 @@ def test_midnight_separates_the_days(spark: SparkSession, rules: Rules) -> None:
     rows = [row for row in landed("web_activity", WEB_ACTIVITY) if row["session_id"] in {"s2", "s4"}]
     frame = frame_of(spark, contract_of("cleaned", "web_activity").spark_schema, rows)
     assert [
-        row["total_sessions"] for row in collected(engagement(web_activity=frame, as_of=D, rules=rules))
+        row["total_sessions"]
+        for row in collected(engagement(session_days=session_days(frame), as_of=D, rules=rules))
     ] == [1]
 
 

@@ -29,6 +29,8 @@ from cip_assets.contracts.text_formats import (
     NO_YEAR,
     NUMBER_TO_MILLS,
     PLAIN_NUMBER,
+    SHORT_AMOUNT,
+    SHORT_WHOLE_NUMBER,
     WHOLE_NUMBER,
 )
 
@@ -245,7 +247,9 @@ def text_of(name: str) -> Column:
 
 def money_of(text: Column) -> Column:
     """The text as money; null if it is not a plain number."""
-    return _number(text, PLAIN_NUMBER, F.regexp_extract(text, NUMBER_TO_MILLS, 0), MONEY)
+    # Nearly all amounts are short ones. Anything else takes three patterns, and three times as long.
+    other = _number(text, PLAIN_NUMBER, F.regexp_extract(text, NUMBER_TO_MILLS, 0), MONEY)
+    return F.when(text.rlike(SHORT_AMOUNT), text.try_cast(MONEY)).otherwise(other)
 
 
 def _present_text(name: str, source: SourceTable) -> Column:
@@ -263,7 +267,8 @@ def _typed(text: Column, name: str, source: SourceTable, rules: Rules) -> Column
     if isinstance(data_type, T.StringType):
         return _word(text, f"{source.name}.{name}", rules)
     if isinstance(data_type, T.IntegerType):
-        return _number(text, WHOLE_NUMBER, F.regexp_replace(text, "[.]0*$", ""), data_type)
+        other = _number(text, WHOLE_NUMBER, F.regexp_replace(text, "[.]0*$", ""), data_type)
+        return F.when(text.rlike(SHORT_WHOLE_NUMBER), text.try_cast(data_type)).otherwise(other)
     if data_type == MONEY:
         return money_of(text)
     if isinstance(data_type, T.BooleanType):

@@ -25,7 +25,7 @@ from cip_assets.contracts.table import table
 from cip_assets.contracts.types import CustomerSnapshot, Money, Ratio
 from cip_assets.layers.cleaned.returns import Returns
 from cip_assets.layers.cleaned.support_tickets import SupportTickets
-from cip_assets.layers.cleaned.web_activity import WebActivity
+from cip_assets.layers.facts.session_days import SessionDays
 from cip_assets.layers.features.engagement import sessions
 from cip_assets.layers.features.past_purchases import PastPurchases
 from cip_assets.layers.features.purchase_model import purchase_model
@@ -37,7 +37,7 @@ CERTAIN = 0.999
 
 _HISTORY = ("first_purchase_date", "last_purchase_date", "purchase_days")
 _VALUES = (*_HISTORY, "paid_days", "paid_repeat_days", "mean_repeat_value")
-_KNOWN = (*_VALUES, "monetary_value", "came_days", "session_id", "ticket_id", "return_id")
+_KNOWN = (*_VALUES, "monetary_value", "came_days", "sessions", "ticket_id", "return_id")
 
 
 class PastPredictions(
@@ -74,10 +74,10 @@ class PastPredictions(
         ge=0,
     )
     recent_sessions: T.LongType = column(
-        "Sessions in the 30 days up to the prediction day", "session_id", required=True, ge=0
+        "Sessions in the 30 days up to the prediction day", "sessions", required=True, ge=0
     )
     earlier_sessions: T.LongType = column(
-        "Sessions in the 90 days before those", "session_id", required=True, ge=0
+        "Sessions in the 90 days before those", "sessions", required=True, ge=0
     )
     total_tickets: T.LongType = column(
         "Tickets opened by the prediction day", "ticket_id", required=True, ge=0
@@ -144,11 +144,11 @@ class PastPredictions(
 
 @dataclass(frozen=True)
 class Events:
-    """The cleaned tables that show what else was known about a buyer."""
+    """The tables that show what else was known about a buyer."""
 
     returns: DataFrame
     support_tickets: DataFrame
-    web_activity: DataFrame
+    session_days: DataFrame
 
 
 @table(
@@ -156,13 +156,13 @@ class Events:
     past_purchases=PastPurchases,
     returns=Returns,
     support_tickets=SupportTickets,
-    web_activity=WebActivity,
+    session_days=SessionDays,
 )
 def past_predictions(
     past_purchases: DataFrame,
     returns: DataFrame,
     support_tickets: DataFrame,
-    web_activity: DataFrame,
+    session_days: DataFrame,
     as_of: date,
     rules: Rules,
 ) -> DataFrame:
@@ -171,7 +171,7 @@ def past_predictions(
     There is no row if nobody had bought by then. The challenger has no probability if too few had bought one window
     earlier to train it.
     """
-    events = Events(returns, support_tickets, web_activity)
+    events = Events(returns, support_tickets, session_days)
     window = timedelta(days=rules.churn.window_days)
     day, before = as_of - window, as_of - 2 * window
     then, earlier = (past_purchases.where(F.col("day") == F.lit(each)) for each in (day, before))
@@ -207,7 +207,7 @@ def _buyers(every: DataFrame, chosen: DataFrame, events: Events, day: date, rule
     buyers = known(
         purchases=chosen,
         predictions=predicted(chosen, model, day),
-        engagement=sessions(events.web_activity, day, rules),
+        engagement=sessions(events.session_days, day, rules),
         support=support(support_tickets=events.support_tickets, as_of=day),
         returns=totals(events.returns, day),
     )

@@ -13,8 +13,9 @@ from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import table
 from cip_assets.contracts.types import Money
 from cip_assets.layers.cleaned.customers import Customers
-from cip_assets.layers.cleaned.transactions import Transactions
+from cip_assets.layers.facts.order_days import OrderDays
 from cip_assets.layers.features.purchases import Purchases, purchases
+from cip_assets.layers.features.split_orders import SplitOrders
 
 _BOUGHT = ("transaction_date", "amount")
 
@@ -61,17 +62,19 @@ class PastPurchases(
     )
 
 
-@table(PastPurchases, transactions=Transactions, customers=Customers)
-def past_purchases(transactions: DataFrame, customers: DataFrame, as_of: date, rules: Rules) -> DataFrame:
+@table(PastPurchases, order_days=OrderDays, split_orders=SplitOrders, customers=Customers)
+def past_purchases(
+    order_days: DataFrame, split_orders: DataFrame, customers: DataFrame, as_of: date, rules: Rules
+) -> DataFrame:
     length = rules.churn.window_days
     days = [as_of - timedelta(days=length * windows) for windows in (1, 2)]
     one, two = (
-        purchases(transactions=transactions, customers=customers, as_of=day).withColumnRenamed(
-            "as_of_date", "day"
-        )
+        purchases(
+            order_days=order_days, split_orders=split_orders, customers=customers, as_of=day
+        ).withColumnRenamed("as_of_date", "day")
         for day in days
     )
-    windows = _by_window(transactions, as_of, length)
+    windows = _by_window(order_days, as_of, length)
     is_nearer = F.col("day") == F.lit(days[0])
 
     def in_window(name: str, nearer: int) -> Column:
@@ -90,7 +93,7 @@ def past_purchases(transactions: DataFrame, customers: DataFrame, as_of: date, r
     )
 
 
-def _by_window(transactions: DataFrame, as_of: date, length: int) -> DataFrame:
+def _by_window(order_days: DataFrame, as_of: date, length: int) -> DataFrame:
     """Days with a purchase and spend of each customer in the last three windows up to D.
 
     Grain: one row per customer with a purchase in one of them, with ``days_0`` and ``spend_0`` of the last window,
@@ -98,7 +101,7 @@ def _by_window(transactions: DataFrame, as_of: date, length: int) -> DataFrame:
     """
     nothing = F.lit(0).cast(MONEY)
     days = (
-        of_customers_until(transactions, "transaction_date", as_of)
+        of_customers_until(order_days, "transaction_date", as_of)
         .where(F.col("transaction_date") > F.lit(as_of - timedelta(days=3 * length)))
         .groupBy("customer_id", "transaction_date")
         .agg(total_money("amount").alias("amount"))

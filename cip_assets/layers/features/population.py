@@ -15,8 +15,8 @@ from cip_assets.contracts.types import CustomerSnapshot
 from cip_assets.layers.cleaned.customers import Customers
 from cip_assets.layers.cleaned.returns import Returns
 from cip_assets.layers.cleaned.support_tickets import SupportTickets
-from cip_assets.layers.cleaned.transactions import Transactions
-from cip_assets.layers.cleaned.web_activity import WebActivity
+from cip_assets.layers.facts.order_days import OrderDays
+from cip_assets.layers.facts.session_days import SessionDays
 
 
 class Population(CustomerSnapshot, domain="customers"):
@@ -31,24 +31,24 @@ class Population(CustomerSnapshot, domain="customers"):
 @table(
     Population,
     customers=Customers,
-    transactions=Transactions,
+    order_days=OrderDays,
     returns=Returns,
     support_tickets=SupportTickets,
-    web_activity=WebActivity,
+    session_days=SessionDays,
 )
 def population(
     customers: DataFrame,
-    transactions: DataFrame,
+    order_days: DataFrame,
     returns: DataFrame,
     support_tickets: DataFrame,
-    web_activity: DataFrame,
+    session_days: DataFrame,
     as_of: date,
 ) -> DataFrame:
     dated = {
-        "transaction_date": transactions,
+        "transaction_date": order_days,
         "return_date": returns,
         "opened_date": support_tickets,
-        "timestamp": web_activity,
+        "day": session_days,
     }
     seen = reduce(
         DataFrame.union, (until(events, day, as_of).select("customer_id") for day, events in dated.items())

@@ -8,12 +8,15 @@ from pyspark.sql import Column, DataFrame
 
 from cip_assets.calc.as_of import of_customers_until
 from cip_assets.calc.exact import total_money
+from cip_assets.calc.orders import by_order
 from cip_assets.calc.ranking import first_by
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import table
 from cip_assets.contracts.types import CustomerSnapshot
 from cip_assets.layers.cleaned.products import Products
 from cip_assets.layers.cleaned.transactions import Transactions
+from cip_assets.layers.facts.order_days import OrderDays
+from cip_assets.layers.features.split_orders import SplitOrders
 from cip_assets.layers.labels import UNKNOWN
 
 
@@ -27,12 +30,29 @@ class Preferences(
     payment_method: T.StringType = column(
         "Payment method used in the most orders", "payment_method", "order_id", required=True
     )
-    top_category: T.StringType = column("Category with the highest spend", "category", "amount")
-    top_brand: T.StringType = column("Brand with the highest spend", "brand", "amount")
+    top_category: T.StringType = column("Category with the highest spend", "category", "transactions.amount")
+    top_brand: T.StringType = column("Brand with the highest spend", "brand", "transactions.amount")
 
 
-@table(Preferences, transactions=Transactions, products=Products)
-def preferences(transactions: DataFrame, products: DataFrame, as_of: date) -> DataFrame:
+@table(
+    Preferences,
+    order_days=OrderDays,
+    split_orders=SplitOrders,
+    transactions=Transactions,
+    products=Products,
+)
+def preferences(
+    order_days: DataFrame,
+    split_orders: DataFrame,
+    transactions: DataFrame,
+    products: DataFrame,
+    as_of: date,
+) -> DataFrame:
+    orders = by_order(
+        of_customers_until(order_days, "transaction_date", as_of),
+        split_orders,
+        ["customer_id", "order_id", "payment_method"],
+    )
     bought = of_customers_until(transactions, "transaction_date", as_of)
     described_products = products.select("product_id", "category", "brand")
     described = bought.join(described_products, "product_id", "left")
@@ -47,11 +67,7 @@ def preferences(transactions: DataFrame, products: DataFrame, as_of: date) -> Da
 
     spend = total_money("amount")
     return (
-        favorite(
-            bought.select("customer_id", "order_id", "payment_method").distinct(),
-            "payment_method",
-            F.count("*"),
-        )
+        favorite(orders, "payment_method", F.count("*"))
         .join(favorite(described, "category", spend), "customer_id")
         .join(favorite(described, "brand", spend), "customer_id")
         .withColumnsRenamed({"category": "top_category", "brand": "top_brand"})

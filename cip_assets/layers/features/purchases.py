@@ -9,11 +9,13 @@ from pyspark.sql import Column, DataFrame
 from cip_assets.calc.as_of import days_since, of_customers_until
 from cip_assets.calc.exact import RATIO, cents, mean_money, ratio, total_money
 from cip_assets.calc.given import with_given
+from cip_assets.calc.orders import by_order
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import table
 from cip_assets.contracts.types import CustomerSnapshot, Money, Ratio
 from cip_assets.layers.cleaned.customers import Customers
-from cip_assets.layers.cleaned.transactions import Transactions
+from cip_assets.layers.facts.order_days import OrderDays
+from cip_assets.layers.features.split_orders import SplitOrders
 
 
 class Purchases(
@@ -23,7 +25,7 @@ class Purchases(
 
     is_orphan: T.BooleanType = column(
         "True if the buyer is missing from the customers table; false for all if no customers were delivered",
-        "transactions.customer_id",
+        "order_days.customer_id",
         "customers.customer_id",
         required=True,
     )
@@ -68,13 +70,15 @@ class Purchases(
     )
 
 
-@table(Purchases, transactions=Transactions, customers=Customers)
-def purchases(transactions: DataFrame, customers: DataFrame, as_of: date) -> DataFrame:
+@table(Purchases, order_days=OrderDays, split_orders=SplitOrders, customers=Customers)
+def purchases(order_days: DataFrame, split_orders: DataFrame, customers: DataFrame, as_of: date) -> DataFrame:
     # Aggregated by order and day first, because counting distinct ones directly keeps a set for each customer.
-    orders = (
-        of_customers_until(transactions, "transaction_date", as_of)
-        .groupBy("customer_id", "order_id")
-        .agg(F.min("transaction_date").alias("transaction_date"), total_money("amount").alias("amount"))
+    orders = by_order(
+        of_customers_until(order_days, "transaction_date", as_of),
+        split_orders,
+        ["customer_id", "order_id"],
+        transaction_date=F.min,
+        amount=total_money,
     )
     days = orders.groupBy("customer_id", "transaction_date").agg(
         F.count("*").alias("orders"), total_money("amount").alias("amount")

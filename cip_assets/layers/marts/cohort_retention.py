@@ -11,7 +11,7 @@ from cip_assets.calc.exact import ratio
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import table
 from cip_assets.contracts.types import DaySnapshot, Ratio
-from cip_assets.layers.cleaned.transactions import Transactions
+from cip_assets.layers.facts.order_days import OrderDays
 from cip_assets.layers.features.purchases import Purchases
 
 
@@ -34,25 +34,25 @@ class CohortRetention(
     )
     active_buyers: T.LongType = column(
         "Buyers of the cohort who bought in month k; empty until that month is complete",
-        "transactions.customer_id",
+        "order_days.customer_id",
     )
     retention_rate: Ratio = column(
         "active_buyers / cohort_size; empty until month k is complete",
-        "transactions.customer_id",
+        "order_days.customer_id",
         "purchases.customer_id",
         ge=0,
         le=1,
     )
 
 
-@table(CohortRetention, transactions=Transactions, purchases=Purchases)
-def cohort_retention(transactions: DataFrame, purchases: DataFrame, as_of: date) -> DataFrame:
+@table(CohortRetention, order_days=OrderDays, purchases=Purchases)
+def cohort_retention(order_days: DataFrame, purchases: DataFrame, as_of: date) -> DataFrame:
     starts = purchases.select(
         "customer_id", F.trunc("first_purchase_date", "month").cast("date").alias("cohort_month")
     )
     sizes = starts.groupBy("cohort_month").agg(F.count("*").alias("cohort_size"))
     active = (
-        until(transactions, "transaction_date", as_of)
+        until(order_days, "transaction_date", as_of)
         .select("customer_id", "month")
         .distinct()
         .join(starts, "customer_id")

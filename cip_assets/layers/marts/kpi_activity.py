@@ -11,7 +11,7 @@ from cip_assets.calc.exact import ratio
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
 from cip_assets.contracts.types import DaySnapshot, Ratio
-from cip_assets.layers.cleaned.web_activity import WebActivity
+from cip_assets.layers.facts.session_days import SessionDays
 from cip_assets.layers.labels import UNKNOWN
 
 
@@ -21,19 +21,19 @@ class KpiActivity(
     """Sessions and customers by activity type."""
 
     activity_type: T.StringType = column("Activity type; 'Unknown' if there is none", required=True)
-    sessions: T.LongType = column("Number of sessions", "session_id", required=True, ge=1)
+    sessions: T.LongType = column("Number of sessions", "sessions", required=True, ge=1)
     customers: T.LongType = column("Customers with such a session", "customer_id", required=True, ge=1)
-    session_share: Ratio = column("Share of all sessions", "session_id", required=True, ge=0, le=1)
+    session_share: Ratio = column("Share of all sessions", "sessions", required=True, ge=0, le=1)
 
 
 @csv_file(order_by=["activity_type"])
-@table(KpiActivity, web_activity=WebActivity)
-def kpi_activity(web_activity: DataFrame, as_of: date) -> DataFrame:
-    named = until(web_activity, "timestamp", as_of).withColumn(
+@table(KpiActivity, session_days=SessionDays)
+def kpi_activity(session_days: DataFrame, as_of: date) -> DataFrame:
+    named = until(session_days, "day", as_of).withColumn(
         "activity_type", F.coalesce("activity_type", F.lit(UNKNOWN))
     )
     by_type = named.groupBy("activity_type").agg(
-        F.count("*").alias("sessions"), F.countDistinct("customer_id").alias("customers")
+        F.sum("sessions").cast("bigint").alias("sessions"), F.countDistinct("customer_id").alias("customers")
     )
-    every = named.agg(F.count("*").alias("all_sessions"))
+    every = named.agg(F.sum("sessions").cast("bigint").alias("all_sessions"))
     return by_type.crossJoin(every).withColumn("session_share", ratio("sessions", "all_sessions"))

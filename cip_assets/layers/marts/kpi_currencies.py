@@ -14,10 +14,10 @@ from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
 from cip_assets.contracts.types import DaySnapshot, Money
 from cip_assets.layers.cleaned.returns import Returns
-from cip_assets.layers.cleaned.transactions import Transactions
+from cip_assets.layers.facts.order_days import OrderDays
 from cip_assets.layers.labels import UNKNOWN
 
-_SOLD = ("transactions.amount", "transactions.original_amount")
+_SOLD = ("order_days.amount_in_currency",)
 _RETURNED = ("returns.amount", "returns.original_amount")
 _GIVEN_BY = {
     "orders": "orders",
@@ -39,9 +39,7 @@ class KpiCurrencies(
     orders: T.LongType = column(
         "Orders with a line in the currency; empty if there are no orders", "order_id", ge=0
     )
-    order_lines: T.LongType = column(
-        "Number of order lines; empty if there are no orders", "transaction_id", ge=0
-    )
+    order_lines: T.LongType = column("Number of order lines; empty if there are no orders", "lines", ge=0)
     total_revenue: Money = column(
         "Revenue in the currency; empty if an amount is unknown or there are no orders",
         *_SOLD,
@@ -49,7 +47,10 @@ class KpiCurrencies(
         unit="currency",
     )
     charged: Money = column(
-        "All that buyers paid in the currency; empty if a line does not say", "charged", ge=0, unit="currency"
+        "All that buyers paid in the currency; empty if a line does not say",
+        "charged_in_currency",
+        ge=0,
+        unit="currency",
     )
     returned_amount: Money = column(
         "Refunded for goods in the currency; empty if an amount is unknown or no return was delivered",
@@ -68,41 +69,41 @@ class KpiCurrencies(
 
 
 @csv_file(order_by=["currency"])
-@table(KpiCurrencies, transactions=Transactions, returns=Returns)
-def kpi_currencies(transactions: DataFrame, returns: DataFrame, as_of: date) -> DataFrame:
+@table(KpiCurrencies, order_days=OrderDays, returns=Returns)
+def kpi_currencies(order_days: DataFrame, returns: DataFrame, as_of: date) -> DataFrame:
     given_back = until(returns, "return_date", as_of)
-    lines = until(transactions, "transaction_date", as_of)
-    sold = lines.select(
+    days = until(order_days, "transaction_date", as_of)
+    sold = days.select(
         "currency",
         "order_id",
-        F.lit(True).alias("is_line"),
-        amount_in_own_currency().alias("amount"),
-        in_own_currency("charged").alias("all_money"),
+        "lines",
+        F.col("amount_in_currency").alias("amount"),
+        F.col("charged_in_currency").alias("all_money"),
     )
     returned = given_back.select(
         "currency",
         F.lit(None).cast("string").alias("order_id"),
-        F.lit(False).alias("is_line"),
+        F.lit(0).cast("bigint").alias("lines"),
         amount_in_own_currency().alias("amount"),
         F.when(F.col("refunded").isNull(), amount_in_own_currency())
         .otherwise(in_own_currency("refunded"))
         .alias("all_money"),
     )
     named = F.coalesce("currency", F.lit(UNKNOWN)).alias("currency")
-    is_line, nothing = F.col("is_line"), F.lit(0).cast(MONEY)
+    is_sold, nothing = F.col("lines") > 0, F.lit(0).cast(MONEY)
     totals = (
         sold.union(returned)
         .groupBy(named)
         .agg(
             F.countDistinct("order_id").alias("orders"),
-            F.count(F.when(is_line, 1)).alias("order_lines"),
-            total_money(F.when(is_line, F.col("amount")).otherwise(nothing)).alias("total_revenue"),
-            total_money(F.when(is_line, F.col("all_money")).otherwise(nothing)).alias("charged"),
-            total_money(F.when(~is_line, F.col("amount")).otherwise(nothing)).alias("returned_amount"),
-            total_money(F.when(~is_line, F.col("all_money")).otherwise(nothing)).alias("refunded"),
+            F.sum("lines").cast("bigint").alias("order_lines"),
+            total_money(F.when(is_sold, F.col("amount")).otherwise(nothing)).alias("total_revenue"),
+            total_money(F.when(is_sold, F.col("all_money")).otherwise(nothing)).alias("charged"),
+            total_money(F.when(~is_sold, F.col("amount")).otherwise(nothing)).alias("returned_amount"),
+            total_money(F.when(~is_sold, F.col("all_money")).otherwise(nothing)).alias("refunded"),
         )
     )
-    given = with_given(totals, orders=lines, returns=given_back)
+    given = with_given(totals, orders=days, returns=given_back)
     for name, source in _GIVEN_BY.items():
         given = given.withColumn(name, F.when(F.col(f"has_{source}"), F.col(name)))
     return given.withColumn("net_revenue", (F.col("total_revenue") - F.col("returned_amount")).cast(MONEY))

@@ -7,15 +7,17 @@ import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
 from cip_assets.calc.as_of import until
-from cip_assets.calc.currencies import MIXED, in_reporting_currency, is_converted
+from cip_assets.calc.currencies import MIXED, in_reporting_currency
 from cip_assets.calc.exact import MONEY, mean_money, total_money
+from cip_assets.calc.orders import by_order
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
 from cip_assets.contracts.types import DaySnapshot, Money
 from cip_assets.layers.cleaned.returns import Returns
-from cip_assets.layers.cleaned.transactions import Transactions
+from cip_assets.layers.facts.order_days import OrderDays
 from cip_assets.layers.features.population import Population
 from cip_assets.layers.features.purchases import Purchases
+from cip_assets.layers.features.split_orders import SplitOrders
 
 
 class KpiTotals(DaySnapshot, grain="one row per snapshot day", key=[], domain="sales"):
@@ -32,7 +34,7 @@ class KpiTotals(DaySnapshot, grain="one row per snapshot day", key=[], domain="s
     orders: T.LongType = column(
         "Number of orders, including guest orders; empty if there are none", "order_id", ge=1
     )
-    order_lines: T.LongType = column("Number of order lines; empty if there are none", "transaction_id", ge=1)
+    order_lines: T.LongType = column("Number of order lines; empty if there are none", "lines", ge=1)
     guest_orders: T.LongType = column(
         "Orders whose buyer the shop does not know; empty if no order names a customer",
         "order_id",
@@ -44,11 +46,11 @@ class KpiTotals(DaySnapshot, grain="one row per snapshot day", key=[], domain="s
     currency: T.StringType = column(
         "Currency of the totals, as an ISO 4217 code: that of the order lines that were not converted; 'mixed' if they "
         "are in several, empty if it is unknown",
-        "transactions.currency",
+        "order_days.currency",
     )
     total_revenue: Money = column(
         "Revenue from all orders, including those of orphans and guests: goods after discounts, without shipping",
-        "transactions.amount",
+        "order_days.amount",
         unit="currency",
     )
     charged: Money = column(
@@ -58,7 +60,7 @@ class KpiTotals(DaySnapshot, grain="one row per snapshot day", key=[], domain="s
     )
     net_revenue: Money = column(
         "total_revenue - returned_amount",
-        "transactions.amount",
+        "order_days.amount",
         "returns.amount",
         unit="currency",
     )
@@ -73,7 +75,7 @@ class KpiTotals(DaySnapshot, grain="one row per snapshot day", key=[], domain="s
         unit="currency",
     )
     avg_order_value: Money = column(
-        "total_revenue / orders", "transactions.amount", "order_id", unit="currency"
+        "total_revenue / orders", "order_days.amount", "order_id", unit="currency"
     )
     orphan_revenue: Money = column(
         "Revenue from buyers who are missing from the customers table",
@@ -82,39 +84,58 @@ class KpiTotals(DaySnapshot, grain="one row per snapshot day", key=[], domain="s
         unit="currency",
     )
     guest_revenue: Money = column(
-        "Revenue from guest orders", "transactions.amount", "is_guest", unit="currency"
+        "Revenue from guest orders", "order_days.amount", "is_guest", unit="currency"
     )
 
 
 @csv_file(order_by=["total_customers"])
-@table(KpiTotals, population=Population, purchases=Purchases, transactions=Transactions, returns=Returns)
+@table(
+    KpiTotals,
+    population=Population,
+    purchases=Purchases,
+    order_days=OrderDays,
+    split_orders=SplitOrders,
+    returns=Returns,
+)
 def kpi_totals(
-    population: DataFrame, purchases: DataFrame, transactions: DataFrame, returns: DataFrame, as_of: date
+    population: DataFrame,
+    purchases: DataFrame,
+    order_days: DataFrame,
+    split_orders: DataFrame,
+    returns: DataFrame,
+    as_of: date,
 ) -> DataFrame:
     nothing = F.lit(0).cast(MONEY)
-    code = F.when(~is_converted(), F.col("currency"))
-    orders = (
-        until(transactions, "transaction_date", as_of)
-        .groupBy("order_id")
-        .agg(
-            F.count("*").alias("lines"),
-            F.max("is_guest").alias("is_guest"),
-            F.min("transaction_date").alias("day"),
-            total_money("amount").alias("amount"),
-            total_money(in_reporting_currency("charged")).alias("charged"),
-            F.max(F.col("customer_id").isNotNull()).alias("has_customer"),
-            F.min(code).alias("lowest_code"),
-            F.max(code).alias("highest_code"),
-            F.max(F.col("currency").isNull() & F.col("amount").isNull()).alias("is_open"),
-        )
+    code = F.when(~F.col("is_converted"), F.col("currency"))
+    days = until(order_days, "transaction_date", as_of).withColumns(
+        {
+            "has_customer": F.col("customer_id").isNotNull(),
+            "lowest_code": code,
+            "highest_code": code,
+            "is_open": F.col("currency").isNull() & F.col("amount").isNull(),
+        }
+    )
+    orders = by_order(
+        days,
+        split_orders,
+        ["order_id"],
+        lines=F.sum,
+        is_guest=F.max,
+        transaction_date=F.min,
+        amount=total_money,
+        charged=total_money,
+        has_customer=F.max,
+        lowest_code=F.min,
+        highest_code=F.max,
+        is_open=F.max,
     )
     has_orders = F.count("*") > 0
     sold = orders.agg(
         F.when(has_orders, F.count("*")).alias("orders"),
         F.sum("lines").cast("bigint").alias("order_lines"),
         F.count(F.when(F.col("is_guest"), 1)).alias("guest_orders"),
-        F.min("day").alias("first_order_day"),
-        F.max("day").alias("last_order_day"),
+        F.min("transaction_date").alias("first_order_day"),
+        F.max("transaction_date").alias("last_order_day"),
         F.when(has_orders, total_money("amount")).alias("total_revenue"),
         F.when(has_orders, total_money("charged")).alias("charged"),
         F.coalesce(F.max("has_customer"), F.lit(False)).alias("has_customers"),

@@ -17,15 +17,15 @@ from cip_assets.contracts.table import csv_file, table
 from cip_assets.contracts.types import DaySnapshot, Ratio
 from cip_assets.layers.cleaned.returns import Returns
 from cip_assets.layers.cleaned.support_tickets import SupportTickets
-from cip_assets.layers.cleaned.transactions import Transactions
-from cip_assets.layers.cleaned.web_activity import WebActivity
+from cip_assets.layers.facts.order_days import OrderDays
+from cip_assets.layers.facts.session_days import SessionDays
 
 QUARTILE_LIMITS = (25, 50, 75)
 QUARTILES = (1, 2, 3, 4)
 
-_RETURNING = ("transactions.customer_id", "month", "transaction_date")
-_ACTIVE = ("transactions.customer_id", "web_activity.customer_id")
-_CHURNED = ("transactions.customer_id", "month", "transaction_date", "session_id")
+_RETURNING = ("order_days.customer_id", "month", "transaction_date")
+_ACTIVE = ("order_days.customer_id", "session_days.customer_id")
+_CHURNED = ("order_days.customer_id", "month", "transaction_date", "sessions")
 
 _ZERO_IF = {
     "order_lines": "has_orders",
@@ -49,15 +49,15 @@ class KpiTrends(DaySnapshot, grain="one row per month and snapshot day", key=["m
     is_complete: T.BooleanType = column(
         "False if the month ends after the snapshot day", "month", required=True
     )
-    buyers: T.LongType = column("Buyers in the month", "transactions.customer_id", ge=0)
+    buyers: T.LongType = column("Buyers in the month", "order_days.customer_id", ge=0)
     returning_buyers: T.LongType = column(
         "Buyers in the month whose first purchase was in an earlier month", *_RETURNING, ge=0
     )
     repeat_rate: Ratio = column("returning_buyers / buyers", *_RETURNING, ge=0, le=1)
-    order_lines: T.LongType = column("Order lines in the month", "transaction_id", ge=0)
+    order_lines: T.LongType = column("Order lines in the month", "lines", ge=0)
     returns: T.LongType = column("Returns dated in the month", "return_id", ge=0)
-    return_ratio: Ratio = column("returns / order_lines", "return_id", "transaction_id", ge=0)
-    sessions: T.LongType = column("Web sessions in the month", "session_id", ge=0)
+    return_ratio: Ratio = column("returns / order_lines", "return_id", "lines", ge=0)
+    sessions: T.LongType = column("Web sessions in the month", "sessions", ge=0)
     active_customers: T.LongType = column(
         "Customers with a purchase or a session in the month", *_ACTIVE, ge=0
     )
@@ -75,43 +75,43 @@ class KpiTrends(DaySnapshot, grain="one row per month and snapshot day", key=["m
     churn_rate_q4: Ratio = column("Churn rate of the highest engagement quartile", *_CHURNED, ge=0, le=1)
     new_buyers: T.LongType = column(
         "First-time buyers of the month; empty until the repeat window of all of them is over",
-        "transactions.customer_id",
+        "order_days.customer_id",
         "transaction_date",
         ge=0,
     )
     second_orders: T.LongType = column(
         "First-time buyers of the month who bought on another day within the repeat window",
-        "transactions.customer_id",
+        "order_days.customer_id",
         "transaction_date",
         ge=0,
     )
     second_order_rate: Ratio = column(
-        "second_orders / new_buyers", "transactions.customer_id", "transaction_date", ge=0, le=1
+        "second_orders / new_buyers", "order_days.customer_id", "transaction_date", ge=0, le=1
     )
 
 
 @csv_file(order_by=["month"], months=["month"])
 @table(
     KpiTrends,
-    transactions=Transactions,
+    order_days=OrderDays,
     returns=Returns,
     support_tickets=SupportTickets,
-    web_activity=WebActivity,
+    session_days=SessionDays,
 )
 def kpi_trends(
-    transactions: DataFrame,
+    order_days: DataFrame,
     returns: DataFrame,
     support_tickets: DataFrame,
-    web_activity: DataFrame,
+    session_days: DataFrame,
     as_of: date,
     rules: Rules,
 ) -> DataFrame:
-    sold = until(transactions, "transaction_date", as_of)
-    bought = of_customers_until(transactions, "transaction_date", as_of)
+    sold = until(order_days, "transaction_date", as_of)
+    bought = of_customers_until(order_days, "transaction_date", as_of)
     returned = until(returns, "return_date", as_of)
     opened = until(support_tickets, "opened_date", as_of)
-    visited = until(web_activity, "timestamp", as_of)
-    lines = sold.groupBy("month").agg(F.count("*").alias("order_lines"))
+    visited = until(session_days, "day", as_of)
+    lines = sold.groupBy("month").agg(F.sum("lines").cast("bigint").alias("order_lines"))
     parts = [
         lines,
         returned.groupBy("month").agg(F.count("*").alias("returns")),
@@ -143,7 +143,7 @@ def _of_customers(bought: DataFrame, visited: DataFrame, as_of: date, rules: Rul
     Grain: one row per month with a purchase or a session.
     """
     customers = _purchases_by_month(bought, rules).join(
-        visited.groupBy("customer_id", "month").agg(F.count("*").alias("sessions")),
+        visited.groupBy("customer_id", "month").agg(F.sum("sessions").cast("bigint").alias("sessions")),
         ["customer_id", "month"],
         "full",
     )

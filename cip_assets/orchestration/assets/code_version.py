@@ -15,6 +15,7 @@ from types import CodeType, ModuleType
 
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import Contract
+from cip_assets.contracts.source import SourceTable
 
 PACKAGE = __name__.split(".", maxsplit=1)[0]
 
@@ -25,6 +26,7 @@ DECIDING = tuple(
         "analytics.",
         "calc.",
         "ingest.",
+        "contracts.facts",
         "contracts.text_formats",
         "reporting.dashboard.",
         "storage.csv_",
@@ -95,6 +97,6 @@ def _imported(tree: ast.Module) -> Iterator[str]:
 
 
 def _is_contract(module: str, name: str) -> bool:
-    """Whether a name is the contract of an input: its columns decide, not how they come about."""
+    """Whether a name is the contract of an input, or a source table: its columns decide, not how they come about."""
     value = vars(sys.modules[module]).get(name)
-    return isinstance(value, type) and issubclass(value, Contract)
+    return isinstance(value, SourceTable) or (isinstance(value, type) and issubclass(value, Contract))

@@ -15,7 +15,7 @@ from cip_assets.orchestration.limits import RETRIES, pool_of
 KINDS = {"pyspark", "deltalake"}
 
 OWNER_OF = {
-    **dict.fromkeys(["landing", "raw", "cleaned", "quarantine"], "team:data-engineering"),
+    **dict.fromkeys(["landing", "raw", "cleaned", "quarantine", "facts"], "team:data-engineering"),
     **dict.fromkeys(["features", "marts"], "team:analytics"),
     "exports": "team:bi",
 }

@@ -107,6 +107,10 @@ def dashboard_asset(rules: Rules, partitions: Partitions) -> dg.AssetsDefinition
             *(dg.AssetKey(["features", table]) for table in figures.FEATURES),
             *(dg.AssetKey(["marts", table]) for table in figures.MARTS),
             *(
+                dg.AssetDep(dg.AssetKey(["facts", table]), partition_mapping=EVERY_MONTH_SO_FAR)
+                for table in figures.FACTS
+            ),
+            *(
                 dg.AssetDep(
                     dg.AssetKey([layer, table]),
                     partition_mapping=EVERY_MONTH_SO_FAR if source.is_event else None,
@@ -127,12 +131,12 @@ def dashboard_asset(rules: Rules, partitions: Partitions) -> dg.AssetsDefinition
         for layer, tables in (("features", figures.FEATURES), ("marts", figures.MARTS)):
             for table in tables:
                 _look_at(context, settings, f"{layer}/{table}", day)
-        for table in SOURCE_TABLES:
+        for name in (*(f"cleaned/{t}" for t in SOURCE_TABLES), *(f"facts/{t}" for t in figures.FACTS)):
             gate.once(
                 context.run.run_id,
-                f"cleaned/{table}",
+                name,
                 gate.AS_LANDED,
-                partial(gate.require_in_step, settings, context.instance, context.run.tags, table, day),
+                partial(gate.require_in_step, settings, context.instance, context.run.tags, name, day),
             )
         computed_from = _versions(context, settings)
         text = page.page(figures.figures(settings, day, rules), day, rules)

@@ -36,5 +36,5 @@ def _input_of(contract: TableContract) -> dg.AssetIn:
     return dg.AssetIn(
         key=dg.AssetKey([contract.layer, contract.table]),
         partition_mapping=EVERY_MONTH_SO_FAR if contract.partition_column == "month" else None,
-        metadata={AS_LANDED: True} if contract.layer == "cleaned" else None,
+        metadata={AS_LANDED: True} if contract.layer in {"cleaned", "facts"} else None,
     )

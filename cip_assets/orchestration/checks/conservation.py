@@ -62,5 +62,5 @@ QUARANTINED_SHARE = SourceCheck(
     ),
     evaluate=_quarantined_share,
     reads=lambda source: (f"raw/{source.name}",),
-    layer="quarantine",
+    of=lambda source: source.quarantine,
 )

@@ -13,11 +13,11 @@ from cip_assets.orchestration.partitions import Partitions
 from cip_assets.orchestration.resources import EngineResource, LakeResource
 
 
-def _promise(contract: TableContract) -> str:
+def promise(contract: TableContract) -> str:
     return f"{len(contract.rules)} rules, and one row per {', '.join(contract.key)}."
 
 
-def _verdict(rows: DataFrame, contract: TableContract) -> Verdict:
+def verdict_of(rows: DataFrame, contract: TableContract) -> Verdict:
     broken = broken_rules(rows, contract)
     worst = ", ".join(f"{name} ({count} rows)" for name, count in sorted(broken.items()))
     return Verdict(
@@ -29,8 +29,8 @@ def _verdict(rows: DataFrame, contract: TableContract) -> Verdict:
 
 KEEPS_CONTRACT = SourceCheck(
     name="contract",
-    description=lambda source, _rules: _promise(source.cleaned),
-    evaluate=lambda look: _verdict(look.rows(look.source.cleaned), look.source.cleaned),
+    description=lambda source, _rules: promise(source.cleaned),
+    evaluate=lambda look: verdict_of(look.rows(look.source.cleaned), look.source.cleaned),
     reads=lambda _source: (),
     blocking=True,
 )
@@ -46,12 +46,12 @@ def contract_check(contract: TableContract, partitions: Partitions) -> dg.AssetC
         name="contract",
         blocking=True,
         partitions_def=partitions.of(contract),
-        description=_promise(contract),
+        description=promise(contract),
     )
     def check(
         context: dg.AssetCheckExecutionContext, engine: EngineResource, lake: LakeResource
     ) -> dg.AssetCheckResult:
-        verdict = _verdict(covered_rows(context, engine, lake, contract), contract)
+        verdict = verdict_of(covered_rows(context, engine, lake, contract), contract)
         return verdict.result(dg.AssetKey([contract.layer, contract.table]), "contract")
 
     return check

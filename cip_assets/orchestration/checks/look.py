@@ -63,13 +63,13 @@ class Verdict:
 class SourceCheck:
     """A check of every table that lands and that it applies to.
 
-    ``reads`` are the tables it looks at besides the one it is of, as ``layer/table``.
+    ``reads`` are the tables it looks at besides the one it is ``of``, as ``layer/table``.
     """
 
     name: str
     description: Callable[[SourceTable, Rules], str]
     evaluate: Callable[[Look], Verdict]
     reads: Callable[[SourceTable], Sequence[str]]
-    layer: str = "cleaned"
+    of: Callable[[SourceTable], TableContract] = lambda source: source.cleaned
     blocking: bool = False
     applies: Callable[[SourceTable, Rules], bool] = lambda _source, _rules: True

@@ -1,14 +1,18 @@
-"""The checks of the tables that land: one step a table, since a step each would cost more than the checks."""
+"""The checks of the tables that land and of their facts: one step a table, since a step each would cost more than the
+checks.
+"""
 
 from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
 from cip_assets.config.rules import Rules
+from cip_assets.contracts.facts import FactsTable
 from cip_assets.contracts.source import SourceTable
 from cip_assets.orchestration.checks.conservation import CONSERVATION, QUARANTINED_SHARE
 from cip_assets.orchestration.checks.contract import KEEPS_CONTRACT
 from cip_assets.orchestration.checks.currencies import ONE_CURRENCY
+from cip_assets.orchestration.checks.facts import FACTS_CONSERVATION, FACTS_CONTRACT
 from cip_assets.orchestration.checks.ids import ONE_LINE_PER_ID, ONE_MONTH_PER_ID
 from cip_assets.orchestration.checks.look import Look, SourceCheck
 from cip_assets.orchestration.checks.newest import LATEST_MONTH
@@ -31,16 +35,30 @@ SOURCE_CHECKS: Sequence[SourceCheck] = (
 """Those that block what is downstream first: they are evaluated in this order."""
 
 
+FACTS_CHECKS: Sequence[SourceCheck] = (FACTS_CONTRACT, FACTS_CONSERVATION)
+
+
 def source_checks(source: SourceTable, rules: Rules) -> dg.AssetChecksDefinition:
     """All checks of a table that lands; each can be run by itself too."""
-    checks = {
-        dg.AssetCheckKey(dg.AssetKey([check.layer, source.name]), check.name): check
-        for check in SOURCE_CHECKS
-        if check.applies(source, rules)
-    }
+    return _in_one_step(f"check_{source.name}", source, rules, SOURCE_CHECKS)
+
+
+def facts_checks(facts: FactsTable, rules: Rules) -> dg.AssetChecksDefinition:
+    """All checks of a table of facts, in another step, because the facts wait for the checks of their source."""
+    return _in_one_step(f"check_{facts.contract.table}", facts.source, rules, FACTS_CHECKS)
+
+
+def _in_one_step(
+    name: str, source: SourceTable, rules: Rules, found: Sequence[SourceCheck]
+) -> dg.AssetChecksDefinition:
+    checks: dict[dg.AssetCheckKey, SourceCheck] = {}
+    for check in found:
+        if check.applies(source, rules):
+            contract = check.of(source)
+            checks[dg.AssetCheckKey(dg.AssetKey([contract.layer, contract.table]), check.name)] = check
 
     @dg.multi_asset_check(
-        name=f"check_{source.name}",
+        name=name,
         retry_policy=RETRIES,
         can_subset=True,
         specs=[

@@ -17,7 +17,7 @@ from cip_assets.contracts.source import SourceTable
 from cip_assets.ingest import in_step
 from cip_assets.ingest.discover import find_files
 from cip_assets.ingest.manifest import ManifestEntry, read_manifest
-from cip_assets.layers import SOURCE_TABLES
+from cip_assets.layers import FACTS_OF, SOURCE_TABLES
 from cip_assets.orchestration.run_tags import partitions_covered
 from cip_assets.storage import delta
 from cip_assets.storage.files import hash_file
@@ -31,6 +31,9 @@ The Dagster UI hides tags with this prefix, because they are of no use to a pers
 
 BLOCKING = ("contract", "conservation", "one_line_per_id", "one_currency")
 """The blocking checks of a cleaned table."""
+
+BLOCKING_FACTS = ("contract", "conservation")
+"""The blocking checks of a table of facts."""
 
 BLOCKING_SNAPSHOTS = ("contract", "adds_up")
 """The blocking checks of a snapshot's table."""
@@ -93,11 +96,13 @@ def _changed_since(settings: Settings, name: str, day: date, current: set[str] |
             if deeper := _changed_since(settings, parent, day, current):
                 return deeper
             current.add(parent)
+        elif parent in in_step.FACTS and in_step.behind(settings, parent, day):
+            return in_step.FACTS[parent].cleaned.name
     return None
 
 
 def require_in_step(
-    settings: Settings, instance: dg.DagsterInstance, tags: Mapping[str, str], table: str, until: date
+    settings: Settings, instance: dg.DagsterInstance, tags: Mapping[str, str], read: str, until: date
 ) -> None:
     """Refuse a snapshot of a day if a source table that it reads is out of date for any month up to that day.
 
@@ -105,15 +110,17 @@ def require_in_step(
         settings: the data folder.
         instance: the instance with the history of the checks.
         tags: the tags of the run.
-        table: the source table.
+        read: the cleaned table, or the facts of one, as ``layer/table``.
         until: the snapshot day.
 
     Raises:
         PlatformError: months or a full delivery in cleaned are out of date, or a line moved to another month; a file
-            cannot be read; the landing folder has files that were not scanned; or a blocking check of the table failed.
+            cannot be read; the landing folder has files that were not scanned; a blocking check of the table or its
+            facts failed; or the facts are older than the table.
 
     """
-    name, source = f"cleaned/{table}", SOURCE_TABLES[table]
+    source = in_step.FACTS.get(read) or SOURCE_TABLES[read.split("/")[1]]
+    name, table = source.cleaned.name, source.name
     if STARTED_BY_US not in tags and (files := unscanned(settings, table)):
         raise PlatformError(
             f"{table}: the landing folder has changed since it was last scanned ({listed(files)}); "
@@ -132,11 +139,17 @@ def require_in_step(
             f"{name}: these months are out of date: {listed(months)}; a snapshot of {until} needs every month up to "
             f"that day: run the job ingest for {table} and these months, or 'cip run'"
         )
-    for name_of_check, why, failed in failed_checks(settings, instance, source, entries):
+    if read in in_step.FACTS and (behind := in_step.behind(settings, read, until)):
+        months = sorted(month[:7] for month in behind)
+        raise PlatformError(
+            f"{read}: these months are older than {name}: {listed(months)}; run the job ingest for {table} and these "
+            "months, or 'cip run'"
+        )
+    for checked, name_of_check, why, failed in failed_checks(settings, instance, source, entries):
         if min(failed) <= str(until):
             raise PlatformError(
-                f"{name}: its check {name_of_check} did not pass: {why}; correct the cause and run the job ingest for "
-                f"{table} again, or 'cip run'"
+                f"{checked}: its check {name_of_check} did not pass: {why}; correct the cause and run the job ingest "
+                f"for {table} again, or 'cip run'"
             )
 
 
@@ -167,19 +180,22 @@ def failed_checks(
     instance: dg.DagsterInstance,
     source: SourceTable,
     entries: Sequence[ManifestEntry],
-) -> Iterator[tuple[str, str, set[str]]]:
-    """The blocking checks of a cleaned table that failed, or whose run ended before they were evaluated.
+) -> Iterator[tuple[str, str, str, set[str]]]:
+    """The blocking checks of a cleaned table and its facts that failed, or whose run ended before they were evaluated.
 
-    Each has its name, the reason, and the landed months for which it has not passed since; ``WHOLE`` for a table of
-    full deliveries.
+    Each has the table, its name, the reason, and the landed months for which it has not passed since; ``WHOLE`` for a
+    table of full deliveries.
     """
     landed = set(in_step.held_by_landing(source, entries))
-    for name in BLOCKING:
-        key = dg.AssetCheckKey(dg.AssetKey(["cleaned", source.name]), name)
+    facts = FACTS_OF.get(source.name)
+    blocking = [(source.cleaned.name, name) for name in BLOCKING]
+    blocking += [(facts.contract.name, name) for name in BLOCKING_FACTS] if facts else []
+    for table, name in blocking:
+        key = dg.AssetCheckKey(dg.AssetKey(table.split("/")), name)
         history = instance.event_log_storage.get_asset_check_execution_history(key, limit=RECENT)
         if all(record.status.value == "SUCCEEDED" for record in history):
             continue
-        commits = delta.commits(settings.table_uri("cleaned", source.name), RECENT)
+        commits = delta.commits(settings.table_uri(*table.split("/")), RECENT)
         writers = {commit.audit.get("run_id") for commit in commits}
         decided: set[str] = set()
         for record in history:  # newest first
@@ -191,7 +207,7 @@ def failed_checks(
             decided |= months
             why = "its run ended before it was evaluated" if is_planned else _why_not(record.evaluation)
             if months and why:
-                yield name, why, months
+                yield table, name, why, months
 
 
 def _is_planned(record: Any) -> bool:

@@ -11,9 +11,10 @@ import dagster as dg
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
+from cip_assets.contracts.source import SourceTable
 from cip_assets.ingest import in_step
 from cip_assets.ingest.manifest import ManifestEntry, read_manifest
-from cip_assets.layers import SOURCE_TABLES
+from cip_assets.layers import FACTS_OF, SOURCE_TABLES
 from cip_assets.orchestration.due import gate
 from cip_assets.orchestration.graph import Graph, digest
 from cip_assets.orchestration.run_tags import RANGE_END, RANGE_START
@@ -22,6 +23,15 @@ from cip_assets.storage.written import WHOLE, month_after
 
 STAGES: Sequence[Sequence[str]] = (("raw",), ("cleaned", "quarantine"))
 """Sets of layers that together hold every landed line."""
+
+SUMMED = "facts"
+"""The layer that follows from the cleaned tables and is written with them."""
+
+JUDGED = ("cleaned", "quarantine", SUMMED)
+"""The layers to write again if the lines are the same but what is said about them is not."""
+
+INGESTED = (*(layer for stage in STAGES for layer in stage), SUMMED)
+"""The layers that an ingest writes."""
 
 
 CODE_TAG = gate.STARTED_BY_US
@@ -33,11 +43,12 @@ COVERS_TAG = ".dagster/cip_covers"
 
 @dataclass(frozen=True)
 class Block:
-    """Tables to ingest in one run, for consecutive months if they have months."""
+    """Source tables to ingest in one run, for consecutive months if they have months. Some layers can be left out."""
 
     tables: tuple[str, ...]
     first: str = WHOLE
     last: str = WHOLE
+    layers: tuple[str, ...] = INGESTED
 
     @property
     def tags(self) -> dict[str, str]:
@@ -46,8 +57,23 @@ class Block:
 
     @property
     def assets(self) -> list[dg.AssetKey]:
-        layers = [layer for stage in STAGES for layer in stage]
-        return [dg.AssetKey([layer, table]) for layer in layers for table in self.tables]
+        found = [
+            dg.AssetKey([layer, table]) for layer in self.layers if layer != SUMMED for table in self.tables
+        ]
+        return found + [
+            facts_of(table) for table in self.tables if table in FACTS_OF and SUMMED in self.layers
+        ]
+
+
+def facts_of(table: str) -> dg.AssetKey:
+    """The facts of a source table."""
+    contract = FACTS_OF[table].contract
+    return dg.AssetKey([contract.layer, contract.table])
+
+
+def source_of(asset: dg.AssetKey) -> str:
+    """The source table of an asset that an ingest writes."""
+    return next((table for table in FACTS_OF if facts_of(table) == asset), asset.path[-1])
 
 
 @dataclass(frozen=True)
@@ -83,6 +109,7 @@ def due(
     end = str(last.replace(day=1)) if last else "9999"
     unreadable = unreadable_tables(settings)
     by_month: dict[str, set[str]] = {}
+    without_facts: dict[str, set[str]] = {}
     first_ever: set[str] = set()
     for table in SOURCE_TABLES.keys() - unreadable.keys():
         source, entries = SOURCE_TABLES[table], manifest.get(table, [])
@@ -95,12 +122,22 @@ def due(
                 for month in failed
             ),
         }
+        for month in _months_without_facts(graph, settings, source) - months:
+            if start <= month <= end:
+                without_facts.setdefault(month, set()).add(table)
         for month in months:
             if month == WHOLE or start <= month <= end:
                 by_month.setdefault(month, set()).add(table)
         if not months and not delta.exists(settings.table_uri("cleaned", table)):
             first_ever.add(table)
-    return Work(blocks_of(_with_first_ever(by_month, first_ever, graph)), unreadable)
+    blocks = blocks_of(_with_first_ever(by_month, first_ever, graph))
+    return Work([*blocks, *blocks_of(without_facts, (SUMMED,))], unreadable)
+
+
+def _months_without_facts(graph: Graph, settings: Settings, source: SourceTable) -> set[str]:
+    if source.name not in FACTS_OF:
+        return set()
+    return in_step.without_facts(settings, source, graph.code_versions[facts_of(source.name)])
 
 
 def _with_first_ever(
@@ -147,7 +184,7 @@ def moved(settings: Settings) -> list[Block]:
     for table, source in SOURCE_TABLES.items():
         for month in in_step.moved(settings, source):
             by_month.setdefault(month, set()).add(table)
-    return blocks_of(by_month)
+    return blocks_of(by_month, JUDGED)
 
 
 def without_months(graph: Graph, table: str) -> Block:
@@ -156,7 +193,7 @@ def without_months(graph: Graph, table: str) -> Block:
     return Block((table,), month, month)
 
 
-def blocks_of(by_month: Mapping[str, Collection[str]]) -> list[Block]:
+def blocks_of(by_month: Mapping[str, Collection[str]], layers: tuple[str, ...] = INGESTED) -> list[Block]:
     """Join consecutive months, and join tables without months to the first block.
 
     Starting a run takes longer than ingesting one more month or table.
@@ -166,12 +203,12 @@ def blocks_of(by_month: Mapping[str, Collection[str]]) -> list[Block]:
         tables = set(by_month[month])
         if blocks and month == _month_after(blocks[-1]):
             tables |= set(blocks[-1].tables)
-            blocks[-1] = Block(tuple(sorted(tables)), blocks[-1].first, month)
+            blocks[-1] = Block(tuple(sorted(tables)), blocks[-1].first, month, layers)
         else:
-            blocks.append(Block(tuple(sorted(tables)), month, month))
+            blocks.append(Block(tuple(sorted(tables)), month, month, layers))
     if whole := by_month.get(WHOLE):
         first, *others = blocks or [Block(())]
-        blocks = [Block(tuple(sorted({*first.tables, *whole})), first.first, first.last), *others]
+        blocks = [Block(tuple(sorted({*first.tables, *whole})), first.first, first.last, layers), *others]
     return blocks
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 
 from cip_assets.config.settings import Settings
-from cip_assets.ingest.in_step import Written, last_write
+from cip_assets.ingest.in_step import FACTS, Written, behind, last_write
 from cip_assets.storage.files import hash_file
 
 
@@ -52,7 +52,10 @@ def up_to_date(
     def written(key: dg.AssetKey) -> Written | None:
         if key.path[0] == "exports":
             return _file_written(settings, instance, key, day)
-        return last_write(settings, key.to_user_string(), day)
+        name = key.to_user_string()
+        if name in FACTS and behind(settings, name, day):
+            return None
+        return last_write(settings, name, day)
 
     @cache
     def evaluation(check: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:

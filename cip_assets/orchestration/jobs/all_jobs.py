@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from cip_assets.layers import CSV_FILES
+from cip_assets.orchestration.due.plan import INGESTED
 from cip_assets.orchestration.graph import BY_DAY, LANDING, Graph
 from cip_assets.orchestration.jobs.names import INGEST, SCAN, SNAPSHOT, VALIDATE
 from cip_assets.orchestration.jobs.recovery import maintenance_job, replay_quarantine, restore_table
@@ -24,9 +25,9 @@ def all_jobs(graph: Graph) -> Mapping[str, Any]:
         ),
         dg.define_asset_job(
             INGEST,
-            selection=dg.AssetSelection.groups(LANDING, "raw", "cleaned", "quarantine"),
-            description="Start this job to ingest chosen months again: it computes raw, cleaned and quarantine for a "
-            "month or a range of months. The job refresh finds the months that are out of date by itself.",
+            selection=dg.AssetSelection.groups(LANDING, *INGESTED),
+            description="Start this job to ingest chosen months again: it computes raw, cleaned, quarantine and "
+            "facts for a month or a range of months. The job refresh finds the months that are out of date by itself.",
         ),
         dg.define_asset_job(
             SNAPSHOT,

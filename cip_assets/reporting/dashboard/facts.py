@@ -40,7 +40,7 @@ CREATE TEMP TABLE people AS
 INSERT INTO people
   SELECT DISTINCT customer_id, '{UNKNOWN}', '{UNKNOWN}', {_WITHOUT_PURCHASE} FROM (
     SELECT customer_id FROM returns WHERE return_date <= $day UNION ALL SELECT customer_id FROM support_tickets
-    UNION ALL SELECT customer_id FROM web_activity WHERE timestamp::DATE <= $day)
+    UNION ALL SELECT customer_id FROM session_days WHERE session_days.day <= $day)
   WHERE customer_id <> '' AND customer_id NOT IN (SELECT customer_id FROM people);
 INSERT INTO people
   SELECT '', '{UNKNOWN}', '{GUEST}', '{GUEST}' WHERE
@@ -70,8 +70,8 @@ CREATE TEMP TABLE starts AS
   SELECT person, cell, date_trunc('month', first)::DATE AS month, first, min(day) FILTER (day > first) AS second
   FROM (SELECT *, min(day) OVER (PARTITION BY person) AS first FROM bought) GROUP BY ALL;
 CREATE TEMP TABLE visits AS
-  SELECT person, cell, month, count(*) AS sessions
-  FROM web_activity JOIN cell_of USING (customer_id) WHERE timestamp::DATE <= $day GROUP BY ALL;
+  SELECT person, cell, month, sum(sessions) AS sessions
+  FROM session_days JOIN cell_of USING (customer_id) WHERE session_days.day <= $day GROUP BY ALL;
 """
 """The events until the day. ``bought`` has the purchase days of customers, without those of guests."""
 
@@ -271,7 +271,7 @@ FACTS: Mapping[str, Fact] = {
         """,
     ),
 }
-"""The facts by name. A table stands for its rows of the day, a cleaned one for all its rows."""
+"""The facts by name. A table stands for its rows of the day, one of events or facts for all its rows."""
 
 
 def cube(connection: duckdb.DuckDBPyConnection, as_of: date, rules: Rules) -> Mapping[str, Any]:

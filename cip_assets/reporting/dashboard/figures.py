@@ -49,7 +49,8 @@ MARTS = (
     "model_calibration",
     "segment_migration",
 )
-CLEANED = ("transactions", "returns", "support_tickets", "web_activity", "products")
+FACTS = ("session_days",)
+CLEANED = ("transactions", "returns", "support_tickets", "products")
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ def figures(settings: Settings, as_of: date, rules: Rules) -> Figures:
             for table in tables:
                 day = delta.dataset(settings.table_uri(layer, table), day=as_of.isoformat())
                 connection.register(table, day)
+        for table in FACTS:
+            connection.register(table, delta.dataset(settings.table_uri("facts", table)))
         for table in CLEANED:
             connection.register(table, delta.dataset(settings.table_uri("cleaned", table)))
         drawn = cube(connection, as_of, rules)

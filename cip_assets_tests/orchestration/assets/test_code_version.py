@@ -46,6 +46,8 @@ RAW = {"landing/manifest", *(f"raw/{table}" for table in LANDED)}
 CLEANED = {f"{layer}/{table}" for layer in ("cleaned", "quarantine") for table in LANDED}
 FITTED = {"features/purchase_model", "features/clv", "features/past_predictions"}
 
+FACTS = {"facts/order_days", "facts/session_days"}
+
 EDITS = {
     "the parser of landing files": ("ingest.csv_lines", "^import numpy as np$", "import numpy as N", RAW),
     "a format of texts": ("contracts.text_formats", "^NO_YEAR = .*$", 'NO_YEAR = "0001"', RAW | CLEANED),
@@ -73,6 +75,7 @@ EDITS = {
         "FOLDS = 4",
         {"features/challenger", "features/past_predictions"},
     ),
+    "how facts add up": ("contracts.facts", '"month", \\*by', '*by, "month"', FACTS),
     "one mart": ("layers.marts.kpi_activity", '"all_sessions"', '"sessions_in_all"', {"marts/kpi_activity"}),
     "a comment": ("layers.cleaned.judge", "^(REASON_SEPARATOR = .*)$", r"\1  # a comment", set()),
     "a docstring": ("calc.exact", '^"""', '"""Another text. ', set()),

@@ -63,7 +63,7 @@ def parents(key: dg.AssetKey) -> set[str]:
 
 
 def test_every_column_says_where_it_comes_from() -> None:
-    contracts = contracts_in("cleaned", "quarantine", "features", "marts")
+    contracts = contracts_in("cleaned", "quarantine", "facts", "features", "marts")
     silent = {f"{c.name}.{name}" for c in contracts for name in c.columns if name not in sources(c.name)}
     assert silent == {
         *(f"{contract.name}.as_of_date" for contract in contracts_in("features", "marts")),
@@ -89,7 +89,11 @@ def test_sources_are_columns_of_the_tables_an_asset_reads() -> None:
         ),
         ("cleaned/returns.amount", ["returns.amount"]),
         ("quarantine/products.brand", ["products.brand"]),
-        ("features/purchases.is_orphan", ["customers.customer_id", "transactions.customer_id"]),
+        (
+            "facts/order_days.charged_in_currency",
+            [f"transactions.{c}" for c in ("amount", "charged", "currency", "original_amount")],
+        ),
+        ("features/purchases.is_orphan", ["customers.customer_id", "order_days.customer_id"]),
         ("features/returns.returned_amount", ["returns.amount"]),
         (
             "features/returns.returned_orders",
@@ -105,9 +109,9 @@ def test_sources_are_columns_of_the_tables_an_asset_reads() -> None:
         ("marts/customer_360.recency_days", ["purchases.recency_days"]),
         ("marts/customer_360.rfm_segment", ["segments.rfm_segment"]),
         ("marts/customer_360.return_rate", ["purchases.frequency", "returns.returned_orders"]),
-        ("marts/kpi_totals.avg_order_value", ["transactions.amount", "transactions.order_id"]),
-        ("marts/kpi_trends.month", ["transactions.month"]),
-        ("marts/kpi_trends.return_ratio", ["returns.return_id", "transactions.transaction_id"]),
+        ("marts/kpi_totals.avg_order_value", ["order_days.amount", "order_days.order_id"]),
+        ("marts/kpi_trends.month", ["order_days.month"]),
+        ("marts/kpi_trends.return_ratio", ["order_days.lines", "returns.return_id"]),
         ("exports/kpi_clv.historic_value", ["customer_360.historic_value"]),
         ("exports/kpi_retention.cohort_month", ["cohort_retention.cohort_month"]),
     ],
@@ -120,6 +124,7 @@ def test_a_column_comes_from(column: str, expected: Sequence[str]) -> None:
 def test_monetary_value_is_traced_back_to_the_landed_amount() -> None:
     assert upstream("marts/customer_360.monetary_value") == {
         "features/purchases.monetary_value",
+        "facts/order_days.amount",
         "cleaned/transactions.amount",
         "raw/transactions.amount",
     }
@@ -128,7 +133,7 @@ def test_monetary_value_is_traced_back_to_the_landed_amount() -> None:
 def test_what_is_shown_of_a_column_names_its_sources() -> None:
     shown = {c.name: c for c in SPECS["features/purchases"].metadata["dagster/column_schema"].columns}
     assert shown["monetary_value"].description == (
-        "Total spend; empty if an amount is unknown [currency] ← cleaned/transactions.amount"
+        "Total spend; empty if an amount is unknown [currency] ← facts/order_days.amount"
     )
     assert shown["as_of_date"].description == "Snapshot day: the row uses no event dated after it"
 
@@ -204,7 +209,13 @@ def test_an_asset_links_to_its_code(table: str) -> None:
     paths = [Path(reference.file_path) for reference in references]
     package = Path(cip_assets.__file__).parent
     layer, name = table.split("/")
-    wrapper = {"landing": "landing", "exports": "exports", "features": "table_asset", "marts": "table_asset"}
+    wrapper = {
+        "landing": "landing",
+        "facts": "facts_asset",
+        "features": "table_asset",
+        "marts": "table_asset",
+        "exports": "exports",
+    }
     assert paths[-1] == package / "orchestration" / "assets" / f"{wrapper.get(layer, 'sources')}.py"
     if layer in {"features", "marts"}:
         lines = paths[0].read_text(encoding="utf-8").splitlines()

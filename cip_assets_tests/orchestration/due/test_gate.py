@@ -3,6 +3,7 @@
 Every run here is started as in the Dagster UI, not by `cip run`, which computes what is missing by itself.
 """
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 
 from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
-from cip_assets.orchestration.due.gate import BLOCKING, BLOCKING_SNAPSHOTS
+from cip_assets.orchestration.due.gate import BLOCKING, BLOCKING_FACTS, BLOCKING_SNAPSHOTS
+from cip_assets.orchestration.due.plan import Block
 from cip_assets.orchestration.failures import failures_of
 from cip_assets.orchestration.jobs.names import SCAN
 from cip_assets.orchestration.run_tags import RANGE_END, RANGE_START
@@ -54,8 +56,8 @@ class Dagster:
         return [f.message for e in result.all_events if e.is_step_failure for f in failures_of(e)]
 
     def ingest(self, *tables: str, months: tuple[str, str] | None = None) -> list[str]:
-        layers = ("raw", "cleaned", "quarantine")
-        return self.materialize(*(f"{layer}/{table}" for table in tables for layer in layers), months=months)
+        names = [key.to_user_string() for key in Block(tables).assets]
+        return self.materialize(*names, months=months)
 
     def scan(self) -> None:
         self.platform.execute(SCAN, Report())
@@ -190,14 +192,12 @@ def test_a_snapshot_is_not_computed_from_outdated_snapshots(dagster: Dagster) ->
     assert dagster.ingest("transactions", months=("2024-01-01", "2024-01-01")) == []
     (refusal,) = dagster.materialize("features/rfm_cut_points", day=DAY)
     assert refusal == (
-        "features/purchases: its snapshot of 2024-02-12 is older than cleaned/transactions, which it was computed "
+        "features/purchases: its snapshot of 2024-02-12 is older than facts/order_days, which it was computed "
         "from; materialize features/purchases for 2024-02-12 again first "
         "(job snapshot, or 'cip run --as-of 2024-02-12')"
     )
     (deeper,) = dagster.materialize("marts/kpi_top_customers", day=DAY)
-    assert deeper.startswith(
-        "marts/customer_360: its snapshot of 2024-02-12 is older than cleaned/transactions"
-    )
+    assert deeper.startswith("marts/customer_360: its snapshot of 2024-02-12 is older than facts/order_days")
     (file,) = dagster.materialize("exports/kpi_monthly_revenue", day=DAY)
     assert file.startswith("marts/kpi_monthly_revenue: its snapshot of 2024-02-12 is older than")
     assert dagster.materialize("features/purchases", "features/rfm_cut_points", day=DAY) == []
@@ -239,6 +239,53 @@ def test_a_table_with_a_failed_blocking_check_is_not_read_until_the_check_passes
     assert dagster.materialize("features/purchases", day=DAY) == []
 
 
+def test_facts_that_are_older_than_their_events_are_not_read(dagster: Dagster) -> None:
+    january = ("2024-01-01", "2024-01-01")
+    dagster.materialize("cleaned/transactions", months=january, checks=False)
+    assert dagster.materialize("features/purchases", day=DAY) == [
+        (
+            "facts/order_days: these months are older than cleaned/transactions: 2024-01; run the job ingest for "
+            "transactions and these months, or 'cip run'"
+        )
+    ]
+    (refusal,) = dagster.materialize("features/rfm_cut_points", day=DAY)
+    assert refusal.startswith(
+        "features/purchases: its snapshot of 2024-02-12 is older than cleaned/transactions"
+    )
+    report = dagster.platform.run()
+    assert report.succeeded
+    assert report.ingested == [Block(("transactions",), *january, ("facts",))]
+    assert dagster.materialize("features/purchases", day=DAY) == []
+
+
+def test_facts_that_are_gone_or_restored_are_computed_again_alone(dagster: Dagster) -> None:
+    uri = dagster.settings.table_uri("facts", "session_days")
+    before = rows_of(dagster.settings, "facts/session_days")
+    delta.restore(uri, 0)
+    again = [Block(("web_activity",), "2024-02-01", "2024-02-01", ("facts",))]
+    assert dagster.platform.run().ingested == again
+    shutil.rmtree(uri)
+    assert dagster.platform.run().ingested == again
+    assert rows_of(dagster.settings, "facts/session_days") == before
+    assert dagster.platform.run().ingested == []
+
+
+def test_facts_with_a_failed_blocking_check_are_not_read(dagster: Dagster) -> None:
+    failed = dg.AssetCheckEvaluation(
+        dg.AssetKey(["facts", "order_days"]),
+        "conservation",
+        passed=False,
+        metadata={},
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="in 2024-01, the sums are not those of cleaned/transactions",
+    )
+    dagster.platform.instance.report_runless_asset_event(failed)
+    (refusal,) = dagster.materialize("features/purchases", day=DAY)
+    assert refusal.startswith("facts/order_days: its check conservation did not pass: in 2024-01, the sums")
+    assert dagster.platform.run().succeeded
+    assert dagster.materialize("features/purchases", day=DAY) == []
+
+
 def test_a_snapshot_with_a_failed_blocking_check_is_not_exported(dagster: Dagster) -> None:
     failed = dg.AssetCheckEvaluation(
         dg.AssetKey(["marts", "kpi_totals"]),
@@ -259,6 +306,11 @@ def test_a_snapshot_with_a_failed_blocking_check_is_not_exported(dagster: Dagste
 
 def test_the_gate_knows_all_blocking_checks() -> None:
     specs = [spec for check in CHECKS for spec in check.check_specs if spec.blocking]
-    in_days = {"features", "marts"}
-    assert {spec.name for spec in specs if spec.asset_key.path[0] not in in_days} == set(BLOCKING)
-    assert {spec.name for spec in specs if spec.asset_key.path[0] in in_days} == set(BLOCKING_SNAPSHOTS)
+
+    def of(*layers: str) -> set[str]:
+        return {spec.name for spec in specs if spec.asset_key.path[0] in layers}
+
+    assert of("cleaned") == set(BLOCKING)
+    assert of("facts") == set(BLOCKING_FACTS)
+    assert of("features", "marts") == set(BLOCKING_SNAPSHOTS)
+    assert of("raw", "quarantine", "exports") == set()

@@ -1,0 +1,21 @@
+"""Facts: events added up by month, once, so that snapshots need not go through every event again.
+
+A snapshot reads the facts and not the cleaned events that they are made of. The exceptions are named here, each with
+its reason.
+"""
+
+from collections.abc import Mapping
+
+WITHOUT_FACTS: Mapping[str, str] = {
+    "returns": "an order with several returns counts once, so each return has to keep its order or its line",
+    "support_tickets": "a ticket counts as open until it is resolved, so each has to keep both of its days",
+}
+"""The event tables that snapshots read as they are, because nothing coarser than their rows would do."""
+
+READ_LINES: Mapping[str, str] = {
+    "features/preferences": "the favorite category and brand need the product of each line",
+    "features/returns": "a return names the line that it undoes, and the line names the order",
+    "marts/kpi_top_products": "the orders and buyers of a product need the product of each line",
+    "exports/dashboard": "the charts of products and categories need the product of each line",
+}
+"""The assets that read order lines. Facts by order and product would have as many rows as there are lines."""
