@@ -13,19 +13,16 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from cip_assets.analytics.insights.questions import (
-    COMPLAINTS,
     ENGAGEMENT,
     FALLING,
     QUESTIONS,
-    REPEAT,
-    RETURNS,
     RISING,
     Answer,
     Question,
     answer_to_change,
     answer_to_engagement,
 )
-from cip_assets.analytics.insights.rates import Change, Counts, Part, part_of
+from cip_assets.analytics.insights.rates import Change, Counts, Floats, Part, part_of
 
 ALL = "all"
 NAMED = 3
@@ -107,7 +104,9 @@ def answers(table: pa.Table, smallest: Mapping[str, float], confidence: float) -
         answer, change = answer_to_change(question, whole, limit, confidence)
         found = [] if change is None else list(_contributions(parts, change, confidence))
         ranked = sorted(found, key=lambda each: (-abs(each.change.excess), each.dimension, each.part))
-        told.append(Told(question, answer, _months(whole, change), change and change.since, ranked))
+        told.append(
+            Told(question, answer, _months(whole, change), None if change is None else change.since, ranked)
+        )
     return told
 
 
@@ -198,12 +197,13 @@ def _sides(rows: pa.Table) -> Counts | None:
     (stratum, strata), (month, months) = _codes(rows["stratum"]), _codes(rows["month"])
     groups = rows["customer_group"].to_numpy()
     place = (groups, stratum * len(months) + month, rows["side"].to_numpy())
-    counted = []
-    for name in ("events", "exposure"):
+
+    def counted(name: str) -> Floats:
         found = np.zeros((int(groups.max()) + 1, len(strata) * len(months), len(SIDES)))
         np.add.at(found, place, rows[name].to_numpy())
-        counted.append(found)
-    return Counts(*counted, [])
+        return found
+
+    return Counts(counted("events"), counted("exposure"), [])
 
 
 def _months_of_sides(rows: pa.Table) -> Sequence[Month]:

@@ -85,8 +85,8 @@ QUESTIONS: Final = (REPEAT, RETURNS, COMPLAINTS, ENGAGEMENT)
 class Answer:
     """An answer: the direction, the words, and the change as a share of the rate before (0.1 is 10% more).
 
-    ``low`` and ``high`` are the ends of its interval, ``since`` is the month it began, and ``months_needed`` is about how
-    many more months would settle it; each is None if it is not known.
+    ``low`` and ``high`` are the ends of its interval, ``since`` is the month in which it began, and ``months_needed`` is
+    about how many more months would settle it; each is None if it is not known.
     """
 
     direction: str

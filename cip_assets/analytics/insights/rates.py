@@ -25,7 +25,7 @@ YEAR: Final = 12
 NEXT_TO_A_STEP: Final = 3
 """Months that must lie before and after a step."""
 SPARE: Final = 4
-"""Months beyond a year, for which the season is known, that an answer needs; with fewer, no interval is finite enough."""
+"""Months beyond a year that an answer needs. Their season is known; with fewer, intervals are too wide to be of use."""
 DRAWS: Final = 4_000
 """Random draws that the critical value is taken from; always the same ones."""
 
@@ -50,9 +50,9 @@ class Change:
     which allows for the choice among all months. ``noise`` is how much more the months vary than their customers
     explain. ``effects`` and ``margins`` are those of a step in each month that can have one, ``months_after`` later
     months follow it, and the margin is that of a one-sided 95% bound. ``spread`` is the standard error of ``effect``,
-    and ``dispersion`` how much more it varies between customers than independent events. ``expected`` are the events of each month had
-    nothing changed, of shape (months,), and ``rates`` those of a stratum and month without a step, of shape (strata,
-    months).
+    and ``dispersion`` how much more it varies between customers than independent events. Had nothing changed, ``expected``
+    are the events of each month, of shape (months,), and ``rates`` the events per exposure of each stratum and month, of
+    shape (strata, months).
     """
 
     since: date
@@ -93,7 +93,7 @@ class Part:
     """The change of one part of the counts, such as a region, since the month of the whole change.
 
     ``excess`` is the number of events more than without the change; ``effect``, ``low`` and ``high`` as in ``Change``.
-    ``beyond`` is how much more than the whole the part certainly changed: 0 if its interval includes the whole's effect.
+    ``beyond`` is how much more than the whole the part certainly changed, 0 if that is not certain.
     """
 
     effect: float
@@ -144,7 +144,7 @@ def change_of(counts: Counts, significance: float) -> Change | None:
     if months_missing(counts) or not busy.any():
         return None
     counts = counts.of_strata(busy)
-    groups, strata, months = counts.events.shape
+    _, strata, months = counts.events.shape
     events, exposure = (whole.sum(0).ravel() for whole in (counts.events, counts.exposure))
     month = np.tile(np.arange(months), strata)
     design = np.hstack([_indicators(np.repeat(np.arange(strata), months)), _season(counts.months, month)])
@@ -261,7 +261,7 @@ def _fit(events: Floats, exposure: Floats, design: Floats) -> _Fit:
 
 
 def _indicators(codes: NDArray[np.int64]) -> Floats:
-    return (codes[:, None] == np.unique(codes)).astype(float)
+    return np.asarray((codes[:, None] == np.unique(codes)).astype(float))
 
 
 def _season(months: Sequence[date], month: NDArray[np.int64]) -> Floats:
@@ -297,7 +297,7 @@ def _step(counts: Counts, fitted: _Fit, exposure: Floats) -> tuple[float, float]
 def _excess_noise(
     counts: Counts, fitted: _Fit, exposure: Floats, month: NDArray[np.int64]
 ) -> tuple[float, int]:
-    """How much the months vary, as a multiple of what the customers explain and at least 1, and its degrees of freedom."""
+    """The variation of the months as a multiple of what their customers explain, at least 1, and its degrees of freedom."""
     totals = _indicators(month)
     residuals = _residuals(counts, fitted.expected, exposure)
     sampled = np.diag(_covariance(residuals @ fitted.without(totals)))

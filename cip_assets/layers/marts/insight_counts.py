@@ -101,8 +101,8 @@ class InsightCounts(
         ge=0,
     )
     exposure: T.LongType = column(
-        "Customer days, order lines of this month and the one before, or customers; empty for parts by reason or ticket "
-        "category, whose exposure is that of all",
+        "Customer days, order lines of this month and the one before, or customers; empty for parts by reason or by "
+        "ticket category, whose exposure is that of all",
         *_BOUGHT,
         "transaction_id",
         "session_id",

@@ -23,7 +23,8 @@ QUERIES: Mapping[str, str] = {
     "currencies": """SELECT currency, orders, total_revenue, charged, returned_amount, refunded, net_revenue
         FROM kpi_currencies ORDER BY currency""",
     "insights": "SELECT question, direction, answer, strongest, measure FROM insights",
-    "proofs": "SELECT question, part, strftime(month, '%Y-%m-%d') AS month, unit, rate, expected_rate FROM insight_months ORDER BY ALL",
+    "proofs": """SELECT question, part, strftime(month, '%Y-%m-%d') AS month, unit, rate, expected_rate
+        FROM insight_months ORDER BY ALL""",
     "migration": "SELECT from_segment, to_segment, customers, share FROM segment_migration ORDER BY ALL",
     "backtest": """SELECT model, brier, auc, spearman, calibration_error, top_decile_spend_share
         FROM model_backtest ORDER BY brier, model""",
