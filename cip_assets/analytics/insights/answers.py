@@ -1,6 +1,6 @@
 """The answers of a snapshot: each question, its months, and the parts that contribute most to a change."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from math import exp
@@ -21,6 +21,7 @@ from cip_assets.analytics.insights.questions import (
     Question,
     answer_to_change,
     answer_to_engagement,
+    no_data,
 )
 from cip_assets.analytics.insights.rates import Change, Counts, Floats, Part, part_of
 
@@ -81,33 +82,41 @@ class Told:
 
 
 @threadpool_limits.wrap(limits=1)
-def answers(table: pa.Table, smallest: Mapping[str, float], confidence: float) -> Sequence[Told]:
+def answers(
+    table: pa.Table, smallest: Mapping[str, float], confidence: float, given: Collection[str] | None = None
+) -> Sequence[Told]:
     """Answer the four questions.
 
     Args:
         table: rows of insight_counts, of one day.
         smallest: the smallest change of each question that matters, as a share.
         confidence: of all four answers together.
+        given: the questions whose source was delivered; None if all were.
 
     """
     told = []
     for question in QUESTIONS:
         rows = table.filter(pc.equal(table["question"], question.name))
         limit = smallest[question.name]
-        if question is ENGAGEMENT:
+        if given is not None and question.name not in given:
+            told.append(Told(question, no_data(question), [], None, []))
+        elif question is ENGAGEMENT:
             compared = _compared(rows)
             answer = answer_to_engagement(_sides(compared), limit, confidence)
             told.append(Told(question, answer, _months_of_sides(compared), None, []))
-            continue
-        parts = _Parts(rows)
-        whole = parts.counts(ALL, ALL)
-        answer, change = answer_to_change(question, whole, limit, confidence)
-        found = [] if change is None else list(_contributions(parts, change, confidence))
-        ranked = sorted(found, key=lambda each: (-abs(each.change.excess), each.dimension, each.part))
-        told.append(
-            Told(question, answer, _months(whole, change), None if change is None else change.since, ranked)
-        )
+        else:
+            told.append(_told(question, _Parts(rows), limit, confidence))
     return told
+
+
+def _told(question: Question, parts: "_Parts", smallest: float, confidence: float) -> Told:
+    whole = parts.counts(ALL, ALL)
+    answer, change = answer_to_change(question, whole, smallest, confidence)
+    if change is None:
+        return Told(question, answer, _months(whole), None, [])
+    found = list(_contributions(parts, change, confidence))
+    ranked = sorted(found, key=lambda each: (-abs(each.change.excess), each.dimension, each.part))
+    return Told(question, answer, _months(whole, change), change.since, ranked)
 
 
 class _Parts:
@@ -129,19 +138,16 @@ class _Parts:
         """The dimensions and parts."""
         return list(self._codes)
 
-    def counts(self, dimension: str, part: str) -> Counts | None:
-        """The counts of a part; None if there are none. A part without exposure of its own has that of all."""
-        if (dimension, part) not in self._codes:
-            return None
-        one, other = self._codes[dimension, part]
+    def counts(self, dimension: str, part: str) -> Counts:
+        """The counts of a part. A part without exposure of its own has that of all."""
+        one, other = self._codes.get((dimension, part), (-1, -1))
         here = (self._dimension == one) & (self._part == other)
         place = (self._group[here], self._stratum[here], self._month[here])
-        shape = (int(self._group[here].max()) + 1, len(self._strata), len(self._months))
+        shape = (int(self._group[here].max(initial=0)) + 1, len(self._strata), len(self._months))
         events, exposure = np.zeros(shape), np.zeros(shape)
         events[place], exposure[place] = self._events[here], self._exposure[here]
         if np.isnan(exposure).any():
-            whole = self.counts(ALL, ALL)
-            exposure = exposure[:1] * 0 if whole is None else whole.exposure.sum(0, keepdims=True)
+            exposure = self.counts(ALL, ALL).exposure.sum(0, keepdims=True)
         return Counts(events, exposure, self._months)
 
 
@@ -160,15 +166,12 @@ def _contributions(parts: _Parts, change: Change, confidence: float) -> Iterator
         if dimension != ALL and sum(other == dimension for other, _ in parts.names) > 1
     ]
     for dimension, part in several:
-        counts = parts.counts(dimension, part)
-        found = counts and part_of(counts, change, (1 - confidence) / len(several))
-        if found:
+        found = part_of(parts.counts(dimension, part), change, (1 - confidence) / len(several))
+        if found is not None:
             yield Contribution(dimension, part, found)
 
 
-def _months(counts: Counts | None, change: Change | None) -> Sequence[Month]:
-    if counts is None:
-        return []
+def _months(counts: Counts, change: Change | None = None) -> Sequence[Month]:
     events, exposure = counts.events.sum((0, 1)), counts.exposure.sum((0, 1))
     expected = [None] * len(events) if change is None else change.expected.tolist()
     return [
@@ -190,16 +193,14 @@ def _compared(rows: pa.Table) -> pa.Table:
     return rows.append_column("side", pa.array(side)).filter(pa.array(side >= 0))
 
 
-def _sides(rows: pa.Table) -> Counts | None:
+def _sides(rows: pa.Table) -> Counts:
     """The churned customers and all, of shape (groups, strata, sides); a stratum is also of one month."""
-    if not rows.num_rows:
-        return None
     (stratum, strata), (month, months) = _codes(rows["stratum"]), _codes(rows["month"])
     groups = rows["customer_group"].to_numpy()
     place = (groups, stratum * len(months) + month, rows["side"].to_numpy())
 
     def counted(name: str) -> Floats:
-        found = np.zeros((int(groups.max()) + 1, len(strata) * len(months), len(SIDES)))
+        found = np.zeros((int(groups.max(initial=0)) + 1, len(strata) * len(months), len(SIDES)))
         np.add.at(found, place, rows[name].to_numpy())
         return found
 

@@ -6,7 +6,15 @@ from datetime import date
 from math import exp, log
 from typing import Final
 
-from cip_assets.analytics.insights.rates import Change, Counts, change_of, months_missing, ratio_of
+from cip_assets.analytics.insights.rates import (
+    SPARE,
+    YEAR,
+    Change,
+    Counts,
+    change_of,
+    months_missing,
+    ratio_of,
+)
 
 RISING, FALLING, FLAT = "rising", "declining", "no change"
 UNKNOWN, NO_DATA = "cannot tell yet", "no data"
@@ -59,7 +67,7 @@ RETURNS = Question(
 COMPLAINTS = Question(
     "complaints",
     "Are complaints rising?",
-    "support tickets of customers who bought or visited in the three months before, compared with customers who "
+    "support tickets of customers who bought in the three months before, compared with customers who "
     "bought equally often and equally recently",
     "tickets per 100 customers and month",
     PER_100_AND_MONTH,
@@ -85,8 +93,8 @@ QUESTIONS: Final = (REPEAT, RETURNS, COMPLAINTS, ENGAGEMENT)
 class Answer:
     """An answer: the direction, the words, and the change as a share of the rate before (0.1 is 10% more).
 
-    ``low`` and ``high`` are the ends of its interval, ``since`` is the month in which it began, and ``months_needed`` is
-    about how many more months would settle it; each is None if it is not known.
+    ``low`` and ``high`` are the ends of its interval, and ``since`` is the month in which it began. About
+    ``months_needed`` more months would settle it. Each is None if it is not known.
     """
 
     direction: str
@@ -99,22 +107,22 @@ class Answer:
 
 
 def answer_to_change(
-    question: Question, counts: Counts | None, smallest: float, confidence: float
+    question: Question, counts: Counts, smallest: float, confidence: float
 ) -> tuple[Answer, Change | None]:
     """Whether the rate of a question changed, and the change behind the answer.
 
     Args:
         question: one of those about a change.
-        counts: of months that are over; None if nothing was delivered.
+        counts: of months that are over.
         smallest: the smallest change that matters, as a share.
         confidence: of all four answers together.
 
     """
-    if counts is None:
-        return _no_data(question), None
     if missing := months_missing(counts):
-        few = f"{len(counts.months)} full months are too few to tell a change from the season"
-        return _cannot_tell(question, f"{few}; {_months(missing)} more are needed", missing), None
+        wanted = (
+            f"{YEAR + SPARE} full months after the first ones are needed to tell a change from the season"
+        )
+        return _cannot_tell(question, f"{wanted}, and there are {len(counts.months)} so far", missing), None
     found = change_of(counts, _each(confidence))
     if found is None:
         return _cannot_tell(question, f"there are too few {question.subject}"), None
@@ -141,7 +149,7 @@ def answer_to_change(
     return _cannot_tell(question, reason, needed, (change, low, high)), found
 
 
-def answer_to_engagement(counts: Counts | None, smallest: float, confidence: float) -> Answer:
+def answer_to_engagement(counts: Counts, smallest: float, confidence: float) -> Answer:
     """Whether customers with few sessions churn more often than those with many, other things equal.
 
     Args:
@@ -150,8 +158,6 @@ def answer_to_engagement(counts: Counts | None, smallest: float, confidence: flo
         confidence: of all four answers together.
 
     """
-    if counts is None:
-        return _no_data(ENGAGEMENT)
     found = ratio_of(counts, _each(confidence))
     if found is None:
         return _cannot_tell(ENGAGEMENT, "too few customers can be compared, or none of them churned")
@@ -177,7 +183,8 @@ def _share(effect: float) -> float:
     return exp(effect) - 1
 
 
-def _no_data(question: Question) -> Answer:
+def no_data(question: Question) -> Answer:
+    """The answer if what a question needs was not delivered."""
     return Answer(NO_DATA, f"No data: no {question.needs} were delivered")
 
 

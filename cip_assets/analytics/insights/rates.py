@@ -50,9 +50,8 @@ class Change:
     which allows for the choice among all months. ``noise`` is how much more the months vary than their customers
     explain. ``effects`` and ``margins`` are those of a step in each month that can have one, ``months_after`` later
     months follow it, and the margin is that of a one-sided 95% bound. ``spread`` is the standard error of ``effect``,
-    and ``dispersion`` how much more it varies between customers than independent events. Had nothing changed, ``expected``
-    are the events of each month, of shape (months,), and ``rates`` the events per exposure of each stratum and month, of
-    shape (strata, months).
+    and ``dispersion`` how much more it varies between customers than independent events. ``expected`` are the events of
+    each month had nothing changed, of shape (months,), and ``rates`` those per exposure, of shape (strata, months).
     """
 
     since: date
@@ -297,7 +296,7 @@ def _step(counts: Counts, fitted: _Fit, exposure: Floats) -> tuple[float, float]
 def _excess_noise(
     counts: Counts, fitted: _Fit, exposure: Floats, month: NDArray[np.int64]
 ) -> tuple[float, int]:
-    """The variation of the months as a multiple of what their customers explain, at least 1, and its degrees of freedom."""
+    """The variation of the months, as a multiple of what their customers explain, and its degrees of freedom."""
     totals = _indicators(month)
     residuals = _residuals(counts, fitted.expected, exposure)
     sampled = np.diag(_covariance(residuals @ fitted.without(totals)))

@@ -30,7 +30,7 @@ LOOK_BACK = 3
 """The months before, in which comparable customers did the same."""
 ALL = "all"
 NEW, ESTABLISHED = "new buyers", "established buyers"
-FIRST_MONTH, VISITED = "first month", "visited only"
+FIRST_MONTH = "first month"
 WEEK = 7
 """A month counts as whole if the first event of all is in its first week, or the last one in its last week."""
 MOST_SESSIONS = 99
@@ -82,7 +82,7 @@ class InsightCounts(
     )
     stratum: T.StringType = column(
         "What the customers did in the three months before: months since the last purchase and number of purchase "
-        "days; 'first month' in the month of the first purchase; 'visited only'; 'all' for returns",
+        "days; 'first month' in the month of the first purchase; 'all' for returns",
         *_BOUGHT,
         "session_id",
         required=True,
@@ -160,7 +160,7 @@ def insight_counts(
         within(_repeats(alike, first, described), buying),
         within(_returns(lines, returned, products, described), [m for m in selling if m in returning]),
         within(
-            _complaints(alike, first, visits, opened, described),
+            _complaints(alike, first, opened, described),
             [m for m in buying if m in complaining],
         ),
         within(_churned(alike, visits, rules), [m for m in judged if m in visiting]),
@@ -304,40 +304,17 @@ def _returns(lines: DataFrame, returned: DataFrame, products: DataFrame, describ
     return whole.union(reasons)
 
 
-def _complaints(
-    alike: DataFrame, first: DataFrame, visits: DataFrame, opened: DataFrame, described: DataFrame
-) -> DataFrame:
-    """Tickets of customers who bought or visited in the three months before."""
-    order = Window.partitionBy("customer_id").orderBy("month")
-    visited = (
-        visits.select("customer_id", "month").distinct().withColumn("next_month", F.lead("month").over(order))
-    )
-    nothing = F.lit(0).cast("bigint")
-    columns = ("customer_id", "month", "stratum", "seen", "events")
-    no_stratum = F.lit(None).cast("string").alias("stratum")
+def _complaints(alike: DataFrame, first: DataFrame, opened: DataFrame, described: DataFrame) -> DataFrame:
+    """Tickets of customers who bought in the three months before, or for the first time in the month."""
     rows = (
         alike.union(first)
-        .select(
-            "customer_id",
-            "month",
-            "stratum",
-            F.lit(None).cast("string").alias("seen"),
-            nothing.alias("events"),
+        .select("customer_id", "month", "stratum")
+        .join(
+            opened.groupBy("customer_id", "month").agg(F.count("*").alias("events")),
+            ["customer_id", "month"],
+            "left",
         )
-        .union(
-            _months_after(visited).select(
-                "customer_id", F.col("at").alias("month"), no_stratum, F.lit(VISITED).alias("seen"), nothing
-            )
-        )
-        .union(
-            opened.select(
-                "customer_id", "month", no_stratum, F.lit(None).cast("string"), F.lit(1).cast("bigint")
-            )
-        )
-        .toDF(*columns)
-        .groupBy("customer_id", "month")
-        .agg(F.coalesce(F.max("stratum"), F.max("seen")).alias("stratum"), F.sum("events").alias("events"))
-        .where("stratum IS NOT NULL")
+        .fillna({"events": 0})
         .withColumn("exposure", F.day(F.last_day("month")).cast("bigint"))
     )
     whole = _by_part(

@@ -5,15 +5,31 @@ import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
 from cip_assets.analytics.insights.answers import answers
-from cip_assets.analytics.insights.questions import DIRECTIONS, QUESTIONS
+from cip_assets.analytics.insights.questions import (
+    COMPLAINTS,
+    DIRECTIONS,
+    ENGAGEMENT,
+    QUESTIONS,
+    REPEAT,
+    RETURNS,
+)
 from cip_assets.calc.exact import RATIO
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
 from cip_assets.contracts.types import DaySnapshot, Ratio
 from cip_assets.layers.marts.insight_counts import InsightCounts
+from cip_assets.layers.marts.kpi_trends import KpiTrends
 
 COUNTED = ("events", "exposure")
+
+_NEEDS = {
+    REPEAT.name: "buyers",
+    RETURNS.name: "returns",
+    COMPLAINTS.name: "tickets",
+    ENGAGEMENT.name: "sessions",
+}
+"""The column of kpi_trends that is empty if what a question needs was not delivered."""
 
 
 class Insights(
@@ -59,9 +75,11 @@ class Insights(
 
 
 @csv_file(order_by=["question"])
-@table(Insights, insight_counts=InsightCounts)
-def insights(insight_counts: DataFrame, rules: Rules) -> DataFrame:
-    told = answers(insight_counts.toArrow(), rules.insights.smallest_change, rules.insights.confidence)
+@table(Insights, insight_counts=InsightCounts, kpi_trends=KpiTrends)
+def insights(insight_counts: DataFrame, kpi_trends: DataFrame, rules: Rules) -> DataFrame:
+    (seen,) = kpi_trends.agg(F.count("*").alias("months"), *map(F.count, _NEEDS.values())).collect()
+    given = [name for name, need in _NEEDS.items() if seen[f"count({need})"] or not seen["months"]]
+    told = answers(insight_counts.toArrow(), rules.insights.smallest_change, rules.insights.confidence, given)
     rows = [
         (
             each.question.name,
