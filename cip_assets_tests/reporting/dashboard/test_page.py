@@ -11,6 +11,7 @@ from typing import Any
 import altair as alt
 import pytest
 
+from cip_assets.analytics.insights.questions import QUESTIONS
 from cip_assets.config.rules import Rules, load_rules
 from cip_assets.reporting.dashboard.charts import Chart, charts
 from cip_assets.reporting.dashboard.facts import FACTS, QUARTILES
