@@ -23,6 +23,9 @@ from cip_assets.config.errors import PlatformError
 EARLIEST_DAY, LATEST_DAY = date(1900, 1, 1), date(2099, 12, 31)
 """Limits of dates other than event dates. Some tools support only 1677 to 2262, the range of nanoseconds."""
 
+QUESTIONS = ("repeat_purchases", "returns", "complaints", "engagement")
+"""The four questions that the platform answers."""
+
 DEFAULT_RULES = Path(__file__).with_name("business_rules.yaml")
 
 
@@ -84,6 +87,17 @@ class ChurnRules(_Strict):
 
 class RepeatRules(_Strict):
     within_days: int = Field(ge=1)
+
+
+class InsightRules(_Strict):
+    confidence: float = Field(gt=0.5, lt=1)
+    smallest_change: Mapping[str, Annotated[float, Field(gt=0)]]
+
+    @model_validator(mode="after")
+    def every_question_has_a_change(self) -> Self:
+        if sorted(self.smallest_change) != sorted(QUESTIONS):
+            raise ValueError(f"smallest_change: name each of {', '.join(QUESTIONS)}, and nothing else")
+        return self
 
 
 class ClvRules(_Strict):
@@ -152,6 +166,7 @@ class Rules(_Strict):
     calendar: CalendarRules
     churn: ChurnRules
     repeat: RepeatRules
+    insights: InsightRules
     clv: ClvRules
     value_segments: ValueRules
     rfm_segments: Sequence[RfmSegment]

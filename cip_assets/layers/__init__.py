@@ -43,6 +43,9 @@ from cip_assets.layers.features.support import support
 from cip_assets.layers.landing.manifest import manifest
 from cip_assets.layers.marts.cohort_retention import cohort_retention
 from cip_assets.layers.marts.customer_360 import customer_360
+from cip_assets.layers.marts.insight_contributions import insight_contributions
+from cip_assets.layers.marts.insight_counts import insight_counts
+from cip_assets.layers.marts.insight_months import insight_months
 from cip_assets.layers.marts.insights import insights
 from cip_assets.layers.marts.kpi_activity import kpi_activity
 from cip_assets.layers.marts.kpi_currencies import kpi_currencies
@@ -86,7 +89,10 @@ TABLES: Sequence[Table] = (
     kpi_top_customers,
     kpi_top_products,
     kpi_trends,
+    insight_counts,
     insights,
+    insight_months,
+    insight_contributions,
     segment_migration,
     model_backtest,
     model_calibration,

@@ -78,7 +78,8 @@ def stage(
                 connection.execute(
                     """
                     INSERT INTO files VALUES
-                      ($export, $file_no, $file, try_strptime($delivered, '%Y%m%d')::DATE, $fetched, $is_whole, $changed)
+                      ($export, $file_no, $file, try_strptime($delivered, '%Y%m%d')::DATE, $fetched, $is_whole,
+                       $changed)
                     """,
                     {
                         "export": number,

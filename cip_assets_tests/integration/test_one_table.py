@@ -60,7 +60,7 @@ def test_transactions_alone_give_customers_and_nothing_unknown_is_a_number(alone
     assert answers["complaints"] == ("no data", "No data: no support tickets were delivered")
     assert answers["returns"] == ("no data", "No data: no returns were delivered")
     assert answers["engagement"] == ("no data", "No data: no web sessions were delivered")
-    assert answers["repeat_purchases"][0] == "too early to say"
+    assert answers["repeat_purchases"][0] == "cannot tell yet"
 
 
 def test_the_page_says_that_there_is_no_data(alone: Path) -> None:

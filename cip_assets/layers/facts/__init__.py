@@ -16,6 +16,7 @@ READ_LINES: Mapping[str, str] = {
     "features/preferences": "the favorite category and brand need the product of each line",
     "features/returns": "a return names the line that it undoes, and the line names the order",
     "marts/kpi_top_products": "the orders and buyers of a product need the product of each line",
+    "marts/insight_counts": "returns by category need the product of each line",
     "exports/dashboard": "the charts of products and categories need the product of each line",
 }
 """The assets that read order lines. Facts by order and product would have as many rows as there are lines."""

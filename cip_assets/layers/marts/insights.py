@@ -4,101 +4,94 @@ import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
-from cip_assets.analytics.insights import (
-    FEWEST,
-    NO_DATA,
-    QUESTIONS,
-    answer_to,
-    change_in,
-    direction_of,
-    in_order,
-    missing_for,
-)
+from cip_assets.analytics.insights.answers import answers
+from cip_assets.analytics.insights.questions import DIRECTIONS, QUESTIONS
 from cip_assets.calc.exact import RATIO
+from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
 from cip_assets.contracts.types import DaySnapshot, Ratio
+from cip_assets.layers.marts.insight_counts import InsightCounts
 from cip_assets.layers.marts.kpi_trends import KpiTrends
 
-_MEASURED = (
-    "second_order_rate",
-    "return_ratio",
-    "complaints_per_100",
-    "churn_rate_q1",
-    "churn_rate_q4",
-    "is_complete",
-    "buyers",
-    "order_lines",
-    "active_customers",
-    "returns",
-    "tickets",
-    "sessions",
-)
+COUNTED = ("events", "exposure")
 
 
 class Insights(
     DaySnapshot, grain="one row per question and snapshot day", key=["question"], domain="customers"
 ):
     """Answers to the four questions: are repeat purchases declining, are returns rising, are complaints rising, and
-    does low engagement predict churn?
+    does low engagement predict churn? Customers are compared with customers who did the same in the months before.
     """
 
     question: T.StringType = column(
-        "Question",
-        *_MEASURED,
-        required=True,
-        isin=["repeat_purchases", "returns", "complaints", "engagement"],
+        "Question", *COUNTED, required=True, isin=[question.name for question in QUESTIONS]
     )
-    measure: T.StringType = column(
-        "Columns of kpi_trends that answer the question", *_MEASURED, required=True
-    )
+    measure: T.StringType = column("What is measured", *COUNTED, required=True)
     direction: T.StringType = column(
-        "Direction of the change, by its interval; for engagement, of the churn rate of the lowest quartile minus "
-        "that of the highest",
-        *_MEASURED,
+        "Direction of the change, if it is certain; for engagement, rising means that low engagement predicts churn",
+        *COUNTED,
         required=True,
-        isin=["rising", "declining", "no change", "too early to say", "no data"],
+        isin=list(DIRECTIONS),
     )
     answer: T.StringType = column(
-        "Answer in words, with the change and its interval", *_MEASURED, required=True
+        "Answer in words, with the change and its interval", *COUNTED, required=True
     )
-    before: Ratio = column("Mean of the earlier months; for engagement, of the highest quartile", *_MEASURED)
-    now: Ratio = column("Mean of the later months; for engagement, of the lowest quartile", *_MEASURED)
-    change: Ratio = column("now - before", *_MEASURED)
-    low: Ratio = column(
-        "Lower end of the 99% interval of the change, by Student's t over the months", *_MEASURED
+    change: Ratio = column(
+        "Change as a share of the rate before; for engagement, how much more often customers with the fewest sessions "
+        "churn than those with the most",
+        *COUNTED,
     )
-    high: Ratio = column("Upper end of the 99% interval of the change", *_MEASURED)
-    compared: T.IntegerType = column("Number of pairs compared", *_MEASURED, required=True, ge=0)
-    basis: T.StringType = column("Basis of the comparison", *_MEASURED, required=True)
+    low: Ratio = column("Lower end of the interval of the change, all four questions together", *COUNTED)
+    high: Ratio = column("Upper end of that interval", *COUNTED)
+    strongest: T.StringType = column(
+        "Regions, segments, categories and other parts that changed more than the whole, and by how much; empty if "
+        "none did for certain",
+        "part",
+        *COUNTED,
+    )
+    since: T.DateType = column("Month in which the change began; empty if it is not certain", *COUNTED)
+    months_needed: T.IntegerType = column(
+        "About how many more months would settle the question; empty if it is settled, or if that is not known",
+        *COUNTED,
+        unit="months",
+        ge=0,
+    )
 
 
 @csv_file(order_by=["question"])
-@table(Insights, kpi_trends=KpiTrends)
-def insights(kpi_trends: DataFrame) -> DataFrame:
-    every = in_order(row.asDict() for row in kpi_trends.collect())
-    complete = [row for row in every if row["is_complete"]]
-    rows = []
-    for question in QUESTIONS:
-        missing, found = missing_for(question, every), change_in(complete, question)
-        rows.append(
-            (
-                question.name,
-                question.measure,
-                direction_of(found, missing),
-                answer_to(question, found, missing),
-                *((found.before, found.now, found.change, found.low, found.high) if found else (None,) * 5),
-                found.pairs if found else 0,
-                found.basis if found else NO_DATA if missing else f"fewer than {FEWEST} pairs to compare",
-            )
-        )
-    figures = ("before", "now", "change", "low", "high")
-    types = ", ".join(
-        ["question string, measure string, direction string, answer string"]
-        + [f"{name} double" for name in figures]
-        + ["compared int, basis string"]
+@table(Insights, insight_counts=InsightCounts, kpi_trends=KpiTrends)
+def insights(insight_counts: DataFrame, kpi_trends: DataFrame, rules: Rules) -> DataFrame:
+    needed = sorted({name for question in QUESTIONS for name in question.needs})
+    (seen,) = kpi_trends.agg(*(F.count(name).alias(name) for name in needed)).collect()
+    missing = {
+        question.name: next(what for name, what in question.needs.items() if not seen[name])
+        for question in QUESTIONS
+        if not all(seen[name] for name in question.needs)
+    }
+    told = answers(
+        insight_counts.toArrow(), rules.insights.smallest_change, rules.insights.confidence, missing
     )
-    frame = kpi_trends.sparkSession.createDataFrame(rows, types)
-    for name in figures:
-        frame = frame.withColumn(name, F.round(F.col(name), 6).cast(RATIO))
-    return frame
+    rows = [
+        (
+            each.question.name,
+            each.question.measure,
+            each.answer.direction,
+            each.answer.text,
+            each.answer.change,
+            each.answer.low,
+            each.answer.high,
+            each.strongest or None,
+            each.answer.since,
+            each.answer.months_needed,
+        )
+        for each in told
+    ]
+    frame = insight_counts.sparkSession.createDataFrame(
+        rows,
+        "question string, measure string, direction string, answer string, change double, low double, high double, "
+        "strongest string, since date, months_needed int",
+    )
+    return frame.withColumns(
+        {name: F.round(F.col(name), 6).cast(RATIO) for name in ("change", "low", "high")}
+    )

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cip_assets.analytics.insights.answers import SIDES
+from cip_assets.analytics.insights.questions import ENGAGEMENT
 from cip_assets.config.rules import Rules
 from cip_assets.reporting.dashboard.facts import (
     CLV_LAST,
@@ -28,6 +30,7 @@ KINDS = {"Q": "quantitative", "N": "nominal", "O": "ordinal", "T": "temporal"}
 ON_TOP = {"orient": "top"}
 SHARES = {"labelExpr": "isNaN(datum.value) ? '' : format(datum.value, '.0%')"}
 """A legend of shares, also if none is known."""
+ACTUAL, UNCHANGED = "Actual", "Had nothing changed"
 MAYBE_WITHHELD = "No data. If this is so without a filter, the predictions are withheld."
 MAYBE_UNKNOWN = (
     "No data. If this is so without a filter, there are no orders, or some amounts are unknown or not in one "
@@ -157,6 +160,45 @@ def bars(data: str, length: Mapping[str, Any], name: str, *tips: Any, **more: An
             **more,
         },
     )
+
+
+def proof(question: str, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The chart behind an answer: the rate of each month, and what it would have been had nothing changed."""
+    compared = question == ENGAGEMENT.name
+    unit = rows[0]["unit"] if rows else ""
+    lines = []
+    for row in rows:
+        named = row["part"].capitalize() if compared else ACTUAL
+        lines.append({"month": row["month"], "what": named, "rate": row["rate"]})
+        if row["expected_rate"] is not None:
+            lines.append({"month": row["month"], "what": UNCHANGED, "rate": row["expected_rate"]})
+    domain = [side.capitalize() for side in reversed(SIDES)] if compared else [ACTUAL, UNCHANGED]
+    what = {
+        "field": "what",
+        "type": "nominal",
+        "scale": {"domain": domain},
+        "legend": {**ON_TOP, "title": None},
+    }
+    rate = {"field": "rate", "type": "quantitative", "title": unit.capitalize()}
+    return {
+        "$schema": SCHEMA,
+        "data": {"values": lines},
+        "width": "container",
+        "height": 150,
+        "title": {"text": unit.capitalize(), "anchor": "start", "fontWeight": "normal"},
+        "mark": {"type": "line", "point": True},
+        "encoding": {
+            "x": MONTHS,
+            "y": {**rate, "title": None},
+            "color": what,
+            "strokeDash": what,
+            "tooltip": [
+                MONTH_TIP,
+                {**what, "title": "What", "legend": None, "scale": None},
+                {**rate, "format": ".2f"},
+            ],
+        },
+    }
 
 
 def engagement() -> Mapping[str, Any]:

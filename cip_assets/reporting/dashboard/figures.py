@@ -22,7 +22,9 @@ QUERIES: Mapping[str, str] = {
         FROM kpi_totals""",
     "currencies": """SELECT currency, orders, total_revenue, charged, returned_amount, refunded, net_revenue
         FROM kpi_currencies ORDER BY currency""",
-    "insights": "SELECT question, direction, answer, before, now, change, low, high, basis FROM insights",
+    "insights": "SELECT question, direction, answer, strongest, measure FROM insights",
+    "proofs": """SELECT question, part, strftime(month, '%Y-%m-%d') AS month, unit, rate, expected_rate
+        FROM insight_months ORDER BY ALL""",
     "migration": "SELECT from_segment, to_segment, customers, share FROM segment_migration ORDER BY ALL",
     "backtest": """SELECT model, brier, auc, spearman, calibration_error, top_decile_spend_share
         FROM model_backtest ORDER BY brier, model""",
@@ -38,6 +40,7 @@ FEATURES = ("past_predictions", "purchases")
 MARTS = (
     "cohort_retention",
     "customer_360",
+    "insight_months",
     "insights",
     "kpi_activity",
     "kpi_currencies",

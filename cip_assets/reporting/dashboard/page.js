@@ -1,6 +1,6 @@
 "use strict";
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
-const cube = read("cube"), specs = read("specs");
+const cube = read("cube"), specs = read("specs"), proofs = read("proofs");
 const form = document.querySelector(".filters"), lookUp = document.getElementById("look-up");
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const views = {};
@@ -44,10 +44,12 @@ function rowsFor(name, shown) {
 async function draw() {
   const shown = shownCells(), line = getComputedStyle(document.documentElement).getPropertyValue("--line").trim();
   const style = { background: "transparent", axis: { gridColor: line } };
+  const options = { actions: false, renderer: "svg", theme: dark.matches ? "dark" : undefined, config: style };
+  const shownProofs = Object.entries(proofs).filter(([, spec]) => spec.data.values.length);
+  await Promise.all(shownProofs.map(([name, spec]) => window.vegaEmbed("#proof-" + name, spec, options)));
   const drawn = Object.entries(specs).map(async ([name, spec]) => {
     const rows = rowsFor(name, shown), data = { [spec.data.name]: rows };
     if (!rows.length) return;  // no filter gives it any
-    const options = { actions: false, renderer: "svg", theme: dark.matches ? "dark" : undefined, config: style };
     views[name] = (await window.vegaEmbed("#chart-" + name, { ...spec, datasets: { ...spec.datasets, ...data } }, options)).view;
   });
   await Promise.all(drawn);

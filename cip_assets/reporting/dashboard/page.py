@@ -10,22 +10,17 @@ from typing import Any, Self
 import jinja2
 from markupsafe import Markup
 
-from cip_assets.analytics.insights import CONFIDENCE
+from cip_assets.analytics.insights.questions import QUESTIONS
 from cip_assets.calc.currencies import MIXED
 from cip_assets.config.rules import Rules
-from cip_assets.reporting.dashboard.charts import charts
+from cip_assets.reporting.dashboard.charts import charts, proof
 from cip_assets.reporting.dashboard.figures import Figures, Rows
 from cip_assets.reporting.dashboard.runtime import runtime
 from cip_assets.reporting.labels import label
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
 
-QUESTIONS = {
-    "repeat_purchases": "Are repeat purchases declining?",
-    "returns": "Are returns rising?",
-    "complaints": "Are complaints rising?",
-    "engagement": "Does low engagement predict churn?",
-}
+ORDER = tuple(question.name for question in QUESTIONS)
 
 
 @dataclass(frozen=True)
@@ -185,8 +180,9 @@ def page(figures: Figures, as_of: date, rules: Rules) -> str:
         as_of=as_of,
         window_days=rules.churn.window_days,
         figures=figures.tables,
-        questions=QUESTIONS,
-        confidence=f"{CONFIDENCE:.0%}",
+        questions={question.name: question.asks for question in QUESTIONS},
+        answers=sorted(figures.tables["insights"], key=lambda row: ORDER.index(row["question"])),
+        confidence=f"{rules.insights.confidence:.0%}",
         titles={"region": "Region", "segment": "RFM segment", "cohort": "Quarter of the first purchase"},
         totals=TOTALS,
         unknown=unknown(figures.tables["totals"][0]),
@@ -198,6 +194,12 @@ def page(figures: Figures, as_of: date, rules: Rules) -> str:
             name: sorted({cell[place] for cell in cube["cells"]}) for place, name in enumerate(cube["by"])
         },
         cube_json=_as_script(cube),
+        proofs_json=_as_script(
+            {
+                name: proof(name, [row for row in figures.tables["proofs"] if row["question"] == name])
+                for name in ORDER
+            }
+        ),
         specs_json=_as_script({chart.name: chart.spec for chart in drawn}),
         runtime=Markup(runtime().replace("</script", "<\\/script")),  # noqa: S704
     )

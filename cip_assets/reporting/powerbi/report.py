@@ -127,7 +127,17 @@ PAGES: Sequence[Page] = (
             _table(
                 "Answers to the four questions",
                 "insights",
-                ("question", "direction", "answer", "now", "before", "change", "low", "high", "basis"),
+                (
+                    "question",
+                    "direction",
+                    "answer",
+                    "strongest",
+                    "change",
+                    "low",
+                    "high",
+                    "since",
+                    "months_needed",
+                ),
                 (0, 2, 12, 6),
                 sort=("insights[question]", "Ascending"),
             ),

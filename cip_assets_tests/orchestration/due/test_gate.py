@@ -81,7 +81,7 @@ def test_a_day_with_missing_inputs_is_refused_and_nothing_is_written(dagster: Da
         )
     ]
     (insights,) = dagster.materialize("marts/insights", day="2024-02-11")
-    assert insights.startswith("marts/kpi_trends: 2024-02-11 was never computed")
+    assert "marts/insight_counts: 2024-02-11 was never computed" in insights
     (file,) = dagster.materialize("exports/kpi_totals", day="2024-02-11")
     assert file.startswith("marts/kpi_totals: 2024-02-11 was never computed")
     (page,) = dagster.materialize("exports/dashboard", day="2024-02-11")

@@ -11,11 +11,12 @@ from typing import Any
 import altair as alt
 import pytest
 
+from cip_assets.analytics.insights.questions import QUESTIONS
 from cip_assets.config.rules import Rules, load_rules
 from cip_assets.reporting.dashboard.charts import Chart, charts
 from cip_assets.reporting.dashboard.facts import FACTS, QUARTILES
 from cip_assets.reporting.dashboard.figures import Figures
-from cip_assets.reporting.dashboard.page import QUESTIONS, page, tables
+from cip_assets.reporting.dashboard.page import page, tables
 from cip_assets.reporting.labels import label
 from cip_assets_tests.integration.helpers import added_up, exported, rows_of
 from cip_assets_tests.sample import Sample
@@ -226,8 +227,8 @@ def test_it_loads_nothing_and_shows_no_name_or_address(sample: Sample) -> None:
     assert not re.search(r"(src|href|url)\s*[=(]", own)
     for customer in mart(sample, "customer_360"):
         assert not customer["email"] or customer["email"] not in text
-    for question in QUESTIONS.values():
-        assert question in text
+    for question in QUESTIONS:
+        assert question.asks in text
     for table in tables(load_rules()):
         assert table.heading in text
 
