@@ -349,16 +349,21 @@ def test_a_newest_day_that_is_not_there_is_reported(healthy: Path) -> None:
     }
 
 
-def test_predictions_that_did_not_hold_are_reported(healthy: Path) -> None:
+@pytest.mark.parametrize(
+    ("column", "notes"),
+    [
+        ("is_purchase_model_withheld", "purchase_model was worse than the base rate"),
+        ("is_off", "the probabilities of challenger were off by 0.200 on average"),
+    ],
+)
+def test_predictions_that_did_not_hold_are_reported(healthy: Path, column: str, notes: str) -> None:
     table = table_at(healthy, "features/churn_model")
     rows = table.to_pyarrow_table().to_pylist()
     for row in rows:
-        row |= {"is_purchase_model_withheld": True, "notes": "purchase_model was worse than the base rate"}
+        row |= {column: True, "notes": notes}
     schema = table.to_pyarrow_table().schema
     write_deltalake(table, pa.Table.from_pylist(rows, schema), mode="overwrite")
-    assert failed(healthy, {"predictions_held"}) == {
-        "features/churn_model:predictions_held": "purchase_model was worse than the base rate"
-    }
+    assert failed(healthy, {"predictions_held"}) == {"features/churn_model:predictions_held": notes}
 
 
 def test_every_check_is_made_to_fail_above() -> None:

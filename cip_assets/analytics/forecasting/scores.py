@@ -22,6 +22,9 @@ MODELS_AND_BASELINES = (*MODELS, RECENCY, CARRY_FORWARD, BASE_RATE)
 PLACES = 10_000
 """Probabilities are used to four places."""
 
+ONE_SIDED_95 = 1.645
+"""What a standard normal value exceeds with a probability of 5%."""
+
 DECILES = 10
 FIGURES = ("bought_share", "brier", "log_loss", "auc", "spearman", "calibration_error")
 
@@ -141,6 +144,25 @@ def figures(outcomes: Outcomes) -> tuple[float | None, ...]:
 
 def brier(counts: Counts) -> float:
     return sum(k * (1 - p) ** 2 + (n - k) * p**2 for p, n, k in counts) / sum(n for _, n, _ in counts)
+
+
+def certainly_worse(counts: Counts, base: float) -> bool:
+    """Whether the Brier score is above that of one probability for everyone, by a one-sided test at 95%.
+
+    Args:
+        counts: of a model.
+        base: the probability of everyone.
+
+    """
+    people = sum(n for _, n, _ in counts)
+    losses = [
+        (lost, size)
+        for p, n, k in counts
+        for lost, size in (((1 - p) ** 2 - (1 - base) ** 2, k), (p**2 - base**2, n - k))
+    ]
+    mean = sum(lost * size for lost, size in losses) / people
+    variance = sum((lost - mean) ** 2 * size for lost, size in losses) / people
+    return mean > ONE_SIDED_95 * sqrt(variance / people)
 
 
 def _log_loss(counts: Counts) -> float:

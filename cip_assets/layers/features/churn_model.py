@@ -9,6 +9,7 @@ from cip_assets.analytics.forecasting.scores import (
     PURCHASE_MODEL,
     brier,
     calibration_error,
+    certainly_worse,
     counts_of,
 )
 from cip_assets.config.rules import Rules
@@ -34,10 +35,16 @@ class ChurnModel(DaySnapshot, grain="one row per snapshot day", key=["churn_mode
         isin=["purchase_model", "challenger", "withheld"],
     )
     is_purchase_model_withheld: T.BooleanType = column(
-        "True if the purchase model was worse than the base rate or was not calibrated",
+        "True if the purchase model was certainly worse than the base rate",
         "p_purchase_model",
         "p_base_rate",
         "came_days",
+        required=True,
+    )
+    is_off: T.BooleanType = column(
+        "True if the calibration error of the model used exceeds the limit in the rules; its predictions are shown, and "
+        "the notes say how far they were off",
+        *_BACKTESTED,
         required=True,
     )
     customers: T.LongType = column("Buyers in the backtest", "customer_id", required=True, ge=0)
@@ -48,35 +55,35 @@ class ChurnModel(DaySnapshot, grain="one row per snapshot day", key=["churn_mode
 def churn_model(past_predictions: DataFrame, rules: Rules) -> DataFrame:
     """The model with the lower Brier score in the backtest.
 
-    A model is withheld if it was worse than the base rate, or if its calibration error exceeds the limit in the rules.
-    If the backtest has too few buyers, the purchase model is used.
+    A model is withheld if it was certainly worse than the base rate. If its calibration error exceeds the limit in the
+    rules, it is used, and the notes say by how much it was off. If the backtest has too few buyers, the purchase model is
+    used.
     """
     counts = counts_of(past_predictions)
     scores = {name: brier(found) for name, found in counts.items()}
-    error = {name: calibration_error(found) for name, found in counts.items()}
     buyers = sum(n for _, n, _ in counts.get(PURCHASE_MODEL, []))
-    limit = rules.churn.max_calibration_error
-
-    def failure(name: str) -> str | None:
-        if buyers < ENOUGH_TO_JUDGE or name not in scores:
-            return None
-        if scores[name] > scores[BASE_RATE]:
-            return f"{name} was worse than the base rate (Brier {scores[name]:.4f}, base rate {scores[BASE_RATE]:.4f})"
-        if error[name] > limit:
-            return f"the calibration error of {name} was {error[name]:.3f} (limit {limit})"
-        return None
-
-    failures = {name: why for name in MODELS if (why := failure(name))}
-    passed = [name for name in MODELS if name in scores and name not in failures]
-    if buyers < ENOUGH_TO_JUDGE:
+    judged = [name for name in MODELS if name in scores] if buyers >= ENOUGH_TO_JUDGE else []
+    base = counts[BASE_RATE][0][0] if judged else 0.0
+    worse = [name for name in judged if certainly_worse(counts[name], base)]
+    passed = [name for name in judged if name not in worse]
+    notes = [
+        f"{name} was worse than the base rate (Brier {scores[name]:.4f}, base rate {scores[BASE_RATE]:.4f})"
+        for name in worse
+    ]
+    is_off = False
+    if not judged:
         used = PURCHASE_MODEL
         why = f"the backtest has {buyers} buyers, but {ENOUGH_TO_JUDGE} are needed to choose a model"
     elif passed:
         used = min(passed, key=lambda name: scores[name])
         of_models = ", ".join(f"{name} {scores[name]:.4f}" for name in passed)
         why = f"Brier scores: {of_models}, base rate {scores[BASE_RATE]:.4f}"
+        error, limit = calibration_error(counts[used]), rules.churn.max_calibration_error
+        is_off = error > limit
+        if is_off:
+            notes.append(f"the probabilities of {used} were off by {error:.3f} on average (limit {limit})")
     else:
         used, why = WITHHELD, "no model passed the backtest"
-    row = (used, PURCHASE_MODEL in failures, buyers, "; ".join([why, *failures.values()]))
-    types = "churn_model string, is_purchase_model_withheld boolean, customers bigint, notes string"
+    row = (used, PURCHASE_MODEL in worse, is_off, buyers, "; ".join([why, *notes]))
+    types = "churn_model string, is_purchase_model_withheld boolean, is_off boolean, customers bigint, notes string"
     return past_predictions.sparkSession.createDataFrame([row], types)

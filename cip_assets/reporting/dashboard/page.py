@@ -98,8 +98,8 @@ def tables(rules: Rules) -> Sequence[Table]:
             "backtest",
             f"Accuracy of the predictions made {window} days ago",
             "Each model and baseline, the best first. Lower is better for the Brier score and the calibration error, "
-            "higher for the other figures. A model is withheld if it did worse than the base rate, or if its "
-            f"calibration error exceeds {limit:g}.",
+            "higher for the other figures. A model is withheld if it certainly did worse than the base rate. With a "
+            f"calibration error above {limit:g}, its probabilities are a rough guide only.",
             [
                 Column("model", named=True),
                 Column("brier", ".4f"),

@@ -252,7 +252,7 @@ def test_the_texts_name_the_windows_and_limits_of_the_rules(
         "predictions made 47 days ago",
         "in each segment 47 days ago",
         "Medium from 31% and High from 83%",
-        "calibration error exceeds 0.23",
+        "calibration error above 0.23",
         "discounted at 17% a year",
         "the 3 products",
     ):
