@@ -42,8 +42,8 @@ class ChurnModel(DaySnapshot, grain="one row per snapshot day", key=["churn_mode
         required=True,
     )
     is_off: T.BooleanType = column(
-        "True if the calibration error of the model used exceeds the limit in the rules; its predictions are shown, and "
-        "the notes say how far they were off",
+        "True if the calibration error of the model used exceeds the limit in the rules; its predictions are shown, "
+        "and the notes say how far they were off",
         *_BACKTESTED,
         required=True,
     )
@@ -56,8 +56,8 @@ def churn_model(past_predictions: DataFrame, rules: Rules) -> DataFrame:
     """The model with the lower Brier score in the backtest.
 
     A model is withheld if it was certainly worse than the base rate. If its calibration error exceeds the limit in the
-    rules, it is used, and the notes say by how much it was off. If the backtest has too few buyers, the purchase model is
-    used.
+    rules, it is used, and the notes say by how much it was off. With too few buyers in the backtest, the purchase model
+    is used.
     """
     counts = counts_of(past_predictions)
     scores = {name: brier(found) for name, found in counts.items()}
