@@ -128,7 +128,7 @@ def _raw(
             T.StringType,
             column(
                 "When a scan first found the file (UTC), then the latest event date in it; empty if the path has dt=, "
-                "or if the first scan found it"
+                "or for a table's first files"
             ),
         )
     return _derived(

@@ -20,7 +20,7 @@ from cip_assets.ingest.calendar import Calendar, delivery_month, event_dates
 from cip_assets.ingest.csv_lines import UnreadableFileError
 from cip_assets.ingest.csv_records import Header
 from cip_assets.ingest.discover import LandedFile, find_files, landed_file, lines_about
-from cip_assets.ingest.first_seen import first_seen
+from cip_assets.ingest.first_seen import Seen, first_seen
 from cip_assets.ingest.tasks import date_of, specs_in, spread
 from cip_assets.layers import SOURCE_TABLES, contract_of
 from cip_assets.sources.landing import FOLDER as FROM_EXPORTS
@@ -186,17 +186,18 @@ def with_arrivals(scanned: DataFrame, record: Path, now: datetime) -> DataFrame:
 
     """
     rows = scanned.toArrow().to_pylist()
-    silent = [
+    events = [
         row
         for row in rows
         if SOURCE_TABLES[row["table_name"]].is_event
         and not row["problem"]
-        and landed_file(row["path"]).delivery_date is None
         and FROM_EXPORTS not in PurePath(row["path"]).parts
     ]
-    seen = first_seen(record, ((row["path"], row["sha256"]) for row in silent), now)
-    for row in silent:
-        if moment := seen[row["sha256"]]:
+    files = (Seen(row["table_name"], row["sha256"], row["path"]) for row in events)
+    seen = first_seen(record, files, now)
+    for row in events:
+        moment = seen[row["table_name"], row["sha256"]]
+        if moment and landed_file(row["path"]).delivery_date is None:
             row |= {"first_seen": moment, "delivery_date": moment.date()}
     schema = scanned.schema
     found = pa.Table.from_pylist(rows, schema=to_arrow_schema(schema, timezone="UTC"))

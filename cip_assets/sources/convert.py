@@ -93,7 +93,7 @@ class Summary:
     @property
     def skipped(self) -> Sequence[str]:
         """Files with the same content as another one of their export."""
-        return [name for export in self.exports for name in export.skipped]
+        return tuple(name for export in self.exports for name in export.skipped)
 
 
 def convert(sources: Sources, data_dir: Path, landing: Path) -> Summary:

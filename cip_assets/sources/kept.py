@@ -33,6 +33,9 @@ FOLDER = ".staged"
 LAST = "converted.json"
 INDEX = "members.json"
 
+DAMAGED = (OSError, ValueError, LookupError, TypeError, pa.ArrowException)
+"""What reading something damaged raises."""
+
 LIBRARIES = ("duckdb", "pyarrow", "python-calamine")
 """What reads and computes beside our own code."""
 
@@ -83,7 +86,7 @@ class Kept:
                 raise UnreadableExport(
                     path.name, "it changed while it was read; run again when it is complete"
                 )
-            (scratch / INDEX).write_text(json.dumps(index), encoding="utf-8")
+            (scratch / INDEX).write_text(json.dumps({"members": index}), encoding="utf-8")
             scratch.replace(folder)
             found = _texts(folder, index)
         return found
@@ -95,10 +98,10 @@ class Kept:
         """
         try:
             last = json.loads((self._folder / LAST).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            is_same = last["made_from"] == digest(code(), made_from) and last["files"] == files
+            return last["about"] if is_same else None
+        except DAMAGED:
             return None
-        is_same = last["made_from"] == digest(code(), made_from) and last["files"] == files
-        return last["about"] if is_same else None
 
     def keep_conversion(self, made_from: str, files: Mapping[str, str], about: object) -> None:
         """Keep what a conversion was made from and what it wrote, and only the texts that it used."""
@@ -148,10 +151,10 @@ def code() -> str:
 def _known(folder: Path) -> list[Texts] | None:
     """The texts in a folder; None if something is missing or damaged."""
     try:
-        found = _texts(folder, json.loads((folder / INDEX).read_text(encoding="utf-8")))
+        found = _texts(folder, json.loads((folder / INDEX).read_text(encoding="utf-8"))["members"])
         for each in found:
             pq.read_metadata(each.path)
-    except (OSError, ValueError, pa.ArrowException):
+    except DAMAGED:
         return None
     return found
 

@@ -1,5 +1,6 @@
 """Files without a ``dt=`` were delivered when a scan first saw them, and the data folder remembers when that was."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.ingest.calendar import Calendar
-from cip_assets.ingest.first_seen import first_seen
+from cip_assets.ingest.first_seen import Seen, first_seen
 from cip_assets.ingest.manifest import ManifestEntry, manifest_entry, scan_landing, with_arrivals
 from cip_assets.ingest.read import read_landing
 from cip_assets.layers import SOURCE_TABLES
@@ -17,6 +18,7 @@ from cip_assets_tests.integration.helpers import LANDED, land
 CALENDAR = Calendar(date(2023, 1, 1), date(2026, 12, 1))
 MORNING = datetime(2026, 5, 2, 9, tzinfo=UTC)
 EVENING = datetime(2026, 5, 2, 20, tzinfo=UTC)
+HEADER = "table,sha256,first_seen,path\n"
 FIX = "T1,C1,P1,1,10.00,10.00,PayPal,2024-01-10\nT9,C1,P1,1,10.00,10.00,PayPal,soon\n"
 
 
@@ -25,29 +27,45 @@ def record(tmp_path: Path) -> Path:
     return tmp_path / "first_seen.csv"
 
 
-def test_what_the_first_scan_finds_has_no_moment_and_what_a_later_one_finds_has_its_own(record: Path) -> None:
-    assert first_seen(record, [("a.csv", "A"), ("b.csv", "B")], MORNING) == {"A": None, "B": None}
-    assert first_seen(record, [("a.csv", "A"), ("c.csv", "C")], EVENING)["C"] == EVENING
+def sales(*contents: str) -> list[Seen]:
+    return [Seen("transactions", content, f"transactions/{content}.csv") for content in contents]
+
+
+def seen(record: Path, files: Sequence[Seen], now: datetime) -> dict[str, datetime | None]:
+    return {content: moment for (_, content), moment in first_seen(record, files, now).items()}
+
+
+def test_the_first_files_have_no_moment_and_those_of_a_later_scan_have_its(record: Path) -> None:
+    assert seen(record, sales("A", "B"), MORNING) == {"A": None, "B": None}
+    assert seen(record, sales("A", "C"), EVENING)["C"] == EVENING
     # The content counts, wherever it lies, and also if it was away.
     later = EVENING + timedelta(days=1)
-    found = first_seen(
-        record, [("renamed.csv", "A"), ("b.csv", "B"), ("other/c.csv", "C"), ("d.csv", "D")], later
-    )
-    assert found == {"A": None, "B": None, "C": EVENING, "D": later}
+    renamed = [Seen("transactions", "A", "transactions/z.csv"), *sales("B", "C", "D")]
+    assert seen(record, renamed, later) == {"A": None, "B": None, "C": EVENING, "D": later}
 
 
-def test_a_first_scan_without_files_counts(record: Path) -> None:
-    assert first_seen(record, [], MORNING) == {}
-    assert first_seen(record, [("a.csv", "A")], EVENING) == {"A": EVENING}
+def test_a_table_has_first_files_of_its_own(record: Path) -> None:
+    first_seen(record, sales("A"), MORNING)
+    returned = Seen("returns", "A", "returns.csv")
+    assert first_seen(record, [*sales("A", "B"), returned], EVENING) == {
+        ("transactions", "A"): None,
+        ("transactions", "B"): EVENING,
+        ("returns", "A"): None,
+    }
 
 
 def test_the_record_is_written_only_if_something_is_new(record: Path) -> None:
-    first_seen(record, [("a, b.csv", "A")], MORNING)
-    first_seen(record, [("c.csv", "C")], EVENING.astimezone(timezone(timedelta(hours=2))))
-    text = record.read_text("utf-8")
-    assert text == 'sha256,first_seen,path\nA,,"a, b.csv"\nC,2026-05-02T20:00:00+00:00,c.csv\n'
+    assert first_seen(record, [], MORNING) == {}
+    assert not record.exists()
+    first_seen(record, [Seen("returns", "A", "returns/a, b.csv")], MORNING)
+    two_hours_ahead = timezone(timedelta(hours=2))
+    first_seen(record, [Seen("returns", "C", "returns/c.csv")], EVENING.astimezone(two_hours_ahead))
+    assert record.read_text("utf-8") == (
+        'table,sha256,first_seen,path\nreturns,A,,"returns/a, b.csv"\n'
+        "returns,C,2026-05-02T20:00:00+00:00,returns/c.csv\n"
+    )
     time = record.stat().st_mtime_ns
-    first_seen(record, [("a.csv", "A")], EVENING)
+    first_seen(record, [Seen("returns", "A", "returns/a.csv")], EVENING)
     assert record.stat().st_mtime_ns == time
 
 
@@ -55,10 +73,10 @@ def test_the_record_is_written_only_if_something_is_new(record: Path) -> None:
     ("text", "why"),
     [
         ("", "not enough values"),
-        ("sha256,path\n", "its header is not sha256,first_seen,path"),
-        ("sha256,first_seen,path\nA,2026-05-02\n", "not enough values"),
-        ("sha256,first_seen,path\nA,yesterday,a.csv\n", "Invalid isoformat string: 'yesterday'"),
-        ("sha256,first_seen,path\nA,2026-05-02T20:00:00,a.csv\n", "a moment has no time zone"),
+        ("sha256,path\n", "its header is not table,sha256,first_seen,path"),
+        (f"{HEADER}returns,A,2026-05-02\n", "not enough values"),
+        (f"{HEADER}returns,A,yesterday,a.csv\n", "Invalid isoformat string: 'yesterday'"),
+        (f"{HEADER}returns,A,2026-05-02T20:00:00,a.csv\n", "a moment has no time zone"),
     ],
 )
 def test_a_damaged_record_is_one_line(record: Path, text: str, why: str) -> None:

@@ -204,8 +204,10 @@ def test_what_is_kept_may_be_deleted_or_damaged(shop: Shop) -> None:
     folder = shop.folder / kept.FOLDER
     for path in folder.glob("*/*.parquet"):
         path.write_bytes(path.read_bytes()[:20])
-    (folder / kept.LAST).write_text("{", encoding="utf-8")
-    assert shop.scan() == before
+    for damaged in ("{", "{}", "[]", ""):
+        (folder / kept.LAST).write_text(damaged, encoding="utf-8")
+        next(folder.glob(f"*/{kept.INDEX}")).write_text(damaged, encoding="utf-8")
+        assert shop.scan() == before
     next(folder.glob("*/*.parquet")).unlink()
     (folder / kept.LAST).unlink()
     assert shop.scan() == before

@@ -18,7 +18,7 @@ class Manifest(Contract, grain="one row per landing file", key=["path"], domain=
         "Delivery date: dt= in the path; without it, the day of first_seen, else the latest event date in the file"
     )
     first_seen: T.TimestampType = column(
-        "When a scan found the content of an event file without a dt= (UTC); empty if the first scan did"
+        "When a scan found the content of an event file without a dt= (UTC); empty for a table's first files"
     )
     latest_event_date: T.DateType = column("Latest event date in the file, within the calendar")
     row_count: T.LongType = column(
