@@ -12,7 +12,7 @@ Words = Sequence[tuple[str, KindName]]
 
 STATUS = re.compile(
     r"stat(us|e)$|status|statut$|cancel|storn|void|delet|gelosch|zustand|etat$|estado$|stato$|situacao$|^(remark|bemerkung)$"
-    r"|^(transaction|line|record|document|doc|order|invoice|receipt|entry|voucher)?type$|^typ$"
+    r"|^(transaction|item|line|lineitem|record|document|doc|order|invoice|receipt|entry|voucher)?type$|^typ$"
     r"|^(beleg|vorgangs|dokument|buchungs|auftrags|rechnungs)(art|typ)$"
 )
 """Names of columns that say whether an order counts, without blanks and signs."""
@@ -57,6 +57,11 @@ STATUS_WORDS: Words = (
 )
 TYPE = re.compile(r"(type|typ|art)$")
 TYPE_WORDS: Words = (
+    (r"^(promotion|discount|coupon|voucher|rabatt|gutschein|remise|descuento|sconto|korting)", "discount"),
+    (r"^(shipping|delivery|postage|versand)", "shipping"),
+    (r"^(surcharge|fee|gebühr)", "fee"),
+    (r"^(gift.?card|geschenkgutschein)", "gift_card"),
+    (r"^tip$", "fee"),
     (r"refund|return|credit|gutschrift|retoure|rückgabe|^avoir|devoluci|^reso$|rembours|reembols", "return"),
 )
 IN_PART = r"part.*(refund|return|rembours)|teil.*erstatt|parcial.*(reembols|devolu)|rimbors.*parzial"

@@ -69,7 +69,8 @@ NAMES: Mapping[FieldName, str] = {
     "transactiondate rechnungsdatum kaufdatum belegdatum datecommande fechapedido fecha dataordine datapedido data "
     "besteldatum orderdatum ordredato created",
     "payment_method": "paymentmethod payment zahlungsart",
-    "currency": "currency currencycode ordercurrency paidcurrency waehrung währung devise divisa moneda valuta moeda",
+    "currency": "currency currencycode isocode ordercurrency paidcurrency waehrung währung devise divisa "
+    "moneda valuta moeda",
     "updated_at": "updatedat lastupdateddate lastupdated updated modifiedat datemodified lastmodified",
 }
 """The names of each field's columns, the best first, as ``plain`` writes them."""

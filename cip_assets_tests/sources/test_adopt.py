@@ -1,5 +1,6 @@
 """Exports of no known system, each read as somebody counts it by hand, or refused in one line."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -360,6 +361,30 @@ def test_amounts_may_be_objects_with_their_currency(tmp_path: Path) -> None:
     )
     found = figures(adopted(tmp_path, {"orders.jsonl": content}))
     assert (found["total_revenue"], found["currency"]) == ("60.00", "EUR")
+
+
+def test_types_of_lines_in_json_say_what_is_no_goods(tmp_path: Path) -> None:
+    def line(kind: str, price: str) -> dict[str, object]:
+        return {"type": kind, "label": kind, "quantity": 1, "unitPrice": price, "totalPrice": price}
+
+    orders = [
+        {
+            "orderNumber": str(n),
+            "orderDate": f"2024-01-1{n}",
+            "amountTotal": "23.00",
+            "currency": {"isoCode": "EUR"},
+            "lineItems": [line("product", "20.00"), line("promotion", "-2.00"), line("shipping", "5.00")],
+        }
+        for n in (1, 2, 3)
+    ]
+    content = json.dumps({"meta": {"count": 3, "page": "1"}, "data": {"orders": orders}})
+    found = adopted(tmp_path, {"orders.json": content})
+    assert {kind.kind: kind.records for kind in found.summary.kinds} == {
+        "sale": 3,
+        "discount": 3,
+        "shipping": 3,
+    }
+    assert (figures(found)["total_revenue"], figures(found)["currency"]) == ("54.00", "EUR")
 
 
 def test_a_file_that_is_refused_is_told_what_it_lacks(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import csv
 import json
 from pathlib import Path
 
+import pytest
+
 from cip_assets.sources.adopt import Adopted, Answers, adopt
 from cip_assets.sources.convert import convert, lines_of
 
@@ -332,6 +334,38 @@ def test_a_partial_refund_of_prestashop_makes_totals_of_refunds_unknown(tmp_path
     with path.open(encoding="utf-8", newline="") as stream:
         returns = {row["order_id"]: (row["amount"], row["amount_unknown"]) for row in csv.DictReader(stream)}
     assert returns == {"2": ("36.500000", "false"), "3": ("", "true")}  # that of order 2 is known
+
+
+@pytest.mark.parametrize(
+    ("header", "statuses"),
+    [
+        (
+            "ID;Référence;Nouveau client;Livraison;Client;Total;Paiement;État;Date",
+            "Livré;Remboursé;Annulé;En attente de virement bancaire;En attente de réapprovisionnement (payé)",
+        ),
+        (
+            "ID;Referencia;Nuevo cliente;Entrega;Cliente;Total;Pago;Estado;Fecha",
+            "Entregado;Reembolsado;Cancelado;En espera de validación por contra reembolso;Pago aceptado",
+        ),
+        (
+            "ID;Riferimento;Nuovo cliente;Consegna;Cliente;Totale;Pagamento;Stato;Data",
+            "Consegnato;Rimborsato;Annullato;In attesa di pagamento con assegno;In attesa rifornimento (pagato)",
+        ),
+        (
+            "ID;Bestellnr.;Neukunde;Lieferung;Kunde;Gesamt;Zahlung;Status;Datum",
+            "Versandt;Erstattet;Storniert;Warten auf Zahlungseingang Scheck;Zahlung eingegangen",
+        ),
+    ],
+)
+def test_prestashop_in_other_languages(tmp_path: Path, header: str, statuses: str) -> None:
+    lines = [
+        f"{n};AAA;1;France;A. Berg {n};1.204,9{n} €;Card;{status};2024-05-0{n} 00:10:00\n"
+        for n, status in enumerate(statuses.split(";"), 1)
+    ]
+    found = adopted(tmp_path, order=f"{header}\n{''.join(lines)}")
+    assert [export.preset for export in found.sources.exports] == ["prestashop_grid"]
+    assert figures(found) == (3, 3, "3614.78", "3614.78", "1204.92", "1204.92")
+    assert kinds(found) == {"sale": 3, "cancelled": 1, "awaiting_payment": 1}
 
 
 def test_bigcommerce_in_a_shop_whose_prices_hold_tax(tmp_path: Path) -> None:

@@ -22,9 +22,10 @@ Fields = dict[str, str | None]
 OBJECT_FIRST = re.compile(r'\s*\{\s*("|\}|\Z)')
 ARRAY_FIRST = re.compile(r"\s*\[\s*(\{|\]|\Z)")
 PAGING = "count|total|page|pages|per_?page|limit|offset|next|prev|previous|has_?more|object|status|success|ok|version"
+ABOUT = "meta|metadata|info|pagination|paging|page_?info|links|request"
 RECORDS = "orders|transactions|sales|purchases|invoices|bestellungen|data|results|records|rows|value"
 WRAPPED_FIRST = re.compile(
-    rf'\s*\{{\s*(?:"(?:{PAGING})"\s*:\s*(?:"[^"]*"|[-+.\w]+)\s*,\s*)*'
+    rf'\s*\{{\s*(?:"(?:(?:{PAGING})"\s*:\s*(?:"[^"]*"|[-+.\w]+)|(?:{ABOUT})"\s*:\s*\{{[^{{}}\[\]]*\}})\s*,\s*)*'
     rf'(?:"(?:data|result|response)"\s*:\s*\{{\s*)?"(?:{RECORDS})"\s*:\s*(?=\[\s*[{{\]])',
     re.IGNORECASE,
 )
