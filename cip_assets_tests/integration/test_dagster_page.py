@@ -29,7 +29,12 @@ pytestmark = pytest.mark.page
 
 JANUARY, FEBRUARY, MARCH = "2024-01-01", "2024-02-01", "2024-03-01"
 OLD_DAY = "2024-01-15"
-MONTHLY_REVENUE = ["features/purchases", "marts/kpi_monthly_revenue", "exports/kpi_monthly_revenue"]
+MONTHLY_REVENUE = [
+    "features/split_orders",
+    "features/purchases",
+    "marts/kpi_monthly_revenue",
+    "exports/kpi_monthly_revenue",
+]
 Alerts = list[dict[str, str]]
 
 

@@ -522,7 +522,7 @@ def test_engagement_quartiles(spark: SparkSession, rules: Rules) -> None:
 def test_a_month_without_a_sale_is_a_row_of_zeros(spark: SparkSession) -> None:
     rows = [row for row in landed("transactions", TRANSACTIONS) if row["transaction_id"] in {"g1", "c1"}]
     bought = orders_of(frame_of(spark, contract_of("cleaned", "transactions").spark_schema, rows), D)
-    months = collected(kpi_monthly_revenue(**bought, as_of=D))
+    months = collected(kpi_monthly_revenue(order_days=bought["order_days"], as_of=D))
     assert {row["month"].month: (row["monthly_revenue"], row["orders"], row["buyers"]) for row in months} == {
         2: (Decimal("300.02"), 1, 1),
         3: (Decimal("0.00"), 0, 0),
@@ -576,7 +576,7 @@ def test_the_last_day_of_a_month_completes_it(spark: SparkSession) -> None:
         return {row["month_number"]: row["retention_rate"] for row in grid}
 
     def complete(day: date) -> list[bool]:
-        months = collected(kpi_monthly_revenue(**bought, as_of=day))
+        months = collected(kpi_monthly_revenue(order_days=bought["order_days"], as_of=day))
         return [row["is_complete"] for row in sorted(months, key=lambda row: row["month"])]
 
     assert cells(date(2024, 3, 30)) == {0: 1, 1: None}

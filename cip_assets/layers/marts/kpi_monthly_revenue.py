@@ -9,12 +9,10 @@ from pyspark.sql import DataFrame
 from cip_assets.calc.as_of import is_over, month_grid, until
 from cip_assets.calc.exact import MONEY, total_money
 from cip_assets.calc.given import with_given
-from cip_assets.calc.orders import by_order
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
 from cip_assets.contracts.types import DaySnapshot, Money
 from cip_assets.layers.facts.order_days import OrderDays
-from cip_assets.layers.features.split_orders import SplitOrders
 
 
 class KpiMonthlyRevenue(
@@ -38,15 +36,14 @@ class KpiMonthlyRevenue(
 
 
 @csv_file(order_by=["month"], months=["month"])
-@table(KpiMonthlyRevenue, order_days=OrderDays, split_orders=SplitOrders)
-def kpi_monthly_revenue(order_days: DataFrame, split_orders: DataFrame, as_of: date) -> DataFrame:
+@table(KpiMonthlyRevenue, order_days=OrderDays)
+def kpi_monthly_revenue(order_days: DataFrame, as_of: date) -> DataFrame:
     days = until(order_days, "transaction_date", as_of)
     sold = days.groupBy("month").agg(
         total_money("amount").alias("monthly_revenue"),
+        F.countDistinct("order_id").alias("orders"),
         F.countDistinct("customer_id").alias("buyers"),
     )
-    orders = by_order(days, split_orders, ["month", "order_id"]).groupBy("month")
-    sold = sold.join(orders.agg(F.count("*").alias("orders")), "month")
     dense = month_grid(sold, as_of).join(sold, "month", "left").fillna({"orders": 0, "buyers": 0})
     revenue = F.when(F.col("orders") > 0, F.col("monthly_revenue")).otherwise(F.lit(0).cast(MONEY))
     return (

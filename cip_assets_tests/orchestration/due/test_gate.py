@@ -24,6 +24,9 @@ from cip_assets_tests.graph import ASSETS, CHECKS
 from cip_assets_tests.integration.helpers import land, land_all, rows_of
 
 DAY = "2024-02-12"
+BOUGHT = ("features/split_orders", "features/purchases")
+"""The purchases of a day, and what they are computed from of that day."""
+
 LATE = "T9,C2,P1,1,12.50,12.50,Cash,2024-01-31\n"
 
 
@@ -91,14 +94,14 @@ def test_a_day_with_missing_inputs_is_refused_and_nothing_is_written(dagster: Da
 
 def test_a_day_that_was_computed_without_rows_is_accepted(dagster: Dagster) -> None:
     before_the_first_purchase = "2024-01-03"
-    for table in ("purchases", "rfm_cut_points", "rfm"):
+    for table in ("split_orders", "purchases", "rfm_cut_points", "rfm"):
         assert dagster.materialize(f"features/{table}", day=before_the_first_purchase) == []
     assert {str(row["as_of_date"]) for row in rows_of(dagster.settings, "features/rfm")} == {DAY}
 
 
 def test_a_day_that_a_restore_undid_counts_as_never_computed(dagster: Dagster) -> None:
     (version,) = dagster.versions("features/purchases")
-    dagster.materialize("features/purchases", day="2024-01-03")
+    dagster.materialize(*BOUGHT, day="2024-01-03")
     delta.restore(dagster.settings.table_uri("features", "purchases"), version)
     (refusal,) = dagster.materialize("features/rfm_cut_points", day="2024-01-03")
     assert refusal.startswith("features/purchases: 2024-01-03 was never computed")
@@ -120,15 +123,15 @@ def test_a_snapshot_needs_every_month_up_to_it_that_landed(data_dir: Path) -> No
     dagster.ingest("customers")
     january, all_months = ("2024-01-01", "2024-01-01"), ("2024-01-01", "2024-02-01")
     dagster.ingest("transactions", months=january)
-    assert dagster.materialize("features/purchases", day="2024-01-31") == []
-    assert dagster.materialize("features/purchases", day=DAY) == [
+    assert dagster.materialize(*BOUGHT, day="2024-01-31") == []
+    assert dagster.materialize(*BOUGHT, day=DAY) == [
         (
             "cleaned/transactions: these months are out of date: 2024-02; a snapshot of 2024-02-12 needs every month up "
             "to that day: run the job ingest for transactions and these months, or 'cip run'"
         )
     ]
     dagster.ingest("transactions", months=all_months)
-    assert dagster.materialize("features/purchases", day=DAY) == []
+    assert dagster.materialize(*BOUGHT, day=DAY) == []
 
 
 @pytest.mark.parametrize(
@@ -152,36 +155,36 @@ def test_files_that_landed_since_must_be_ingested_first(
     dagster: Dagster, path: str, rows: str, says: str
 ) -> None:
     land(dagster.settings.landing, path, rows)
-    name = f"features/{'population' if 'customers' in path else 'purchases'}"
-    (unscanned,) = dagster.materialize(name, day=DAY)
+    names = ("features/population",) if "customers" in path else BOUGHT
+    (unscanned,) = dagster.materialize(*names, day=DAY)
     assert (
         f": the landing folder has changed since it was last scanned ({path}); run the job refresh"
         in unscanned
     )
     dagster.scan()
-    (scanned,) = dagster.materialize(name, day=DAY)
+    (scanned,) = dagster.materialize(*names, day=DAY)
     assert scanned.startswith(says)
     assert dagster.platform.run().succeeded
-    assert dagster.materialize(name, day=DAY) == []
+    assert dagster.materialize(*names, day=DAY) == []
 
 
 def test_months_after_the_day_can_be_missing(dagster: Dagster) -> None:
     land(dagster.settings.landing, "transactions/late.csv", LATE.replace("2024-01-31", "2024-03-01"))
     dagster.scan()
-    assert dagster.materialize("features/purchases", day=DAY) == []
+    assert dagster.materialize(*BOUGHT, day=DAY) == []
 
 
 def test_an_unchanged_file_with_another_time_changes_nothing(dagster: Dagster) -> None:
     file = dagster.settings.landing / "transactions.csv"
     file.write_bytes(file.read_bytes())
-    assert dagster.materialize("features/purchases", day=DAY) == []
+    assert dagster.materialize(*BOUGHT, day=DAY) == []
 
 
 def test_a_file_that_cannot_be_read_is_named(dagster: Dagster) -> None:
     (dagster.settings.landing / "transactions").mkdir()
     (dagster.settings.landing / "transactions" / "bad.csv").write_text("nonsense", encoding="utf-8")
     dagster.scan()
-    (refusal,) = dagster.materialize("features/purchases", day=DAY)
+    (refusal,) = dagster.materialize(*BOUGHT, day=DAY)
     assert refusal.startswith("transactions: transactions/bad.csv: line 1 lacks column")
 
 
@@ -200,7 +203,7 @@ def test_a_snapshot_is_not_computed_from_outdated_snapshots(dagster: Dagster) ->
     assert deeper.startswith("marts/customer_360: its snapshot of 2024-02-12 is older than facts/order_days")
     (file,) = dagster.materialize("exports/kpi_monthly_revenue", day=DAY)
     assert file.startswith("marts/kpi_monthly_revenue: its snapshot of 2024-02-12 is older than")
-    assert dagster.materialize("features/purchases", "features/rfm_cut_points", day=DAY) == []
+    assert dagster.materialize(*BOUGHT, "features/rfm_cut_points", day=DAY) == []
 
 
 def test_a_line_that_moved_to_another_month_counts_once(dagster: Dagster) -> None:
@@ -208,10 +211,10 @@ def test_a_line_that_moved_to_another_month_counts_once(dagster: Dagster) -> Non
     land(dagster.settings.landing, "transactions/dt=2024-03-10/fix.csv", moved)
     dagster.scan()
     dagster.ingest("transactions", months=("2024-01-01", "2024-01-01"))
-    (refusal,) = dagster.materialize("features/purchases", day=DAY)
+    (refusal,) = dagster.materialize(*BOUGHT, day=DAY)
     assert refusal.startswith("cleaned/transactions: these months are out of date: 2024-01, 2024-02;")
     dagster.ingest("transactions", months=("2024-02-01", "2024-02-01"))
-    assert dagster.materialize("features/purchases", day=DAY) == []
+    assert dagster.materialize(*BOUGHT, day=DAY) == []
     bought = {
         row["transaction_id"]: str(row["month"]) for row in rows_of(dagster.settings, "cleaned/transactions")
     }
@@ -226,23 +229,23 @@ def test_a_table_with_a_failed_blocking_check_is_not_read_until_the_check_passes
             key, "conservation", passed=False, metadata={}, severity=failed, description="3 landed, 2 raw"
         )
     )
-    (refusal,) = dagster.materialize("features/purchases", day=DAY)
+    (refusal,) = dagster.materialize(*BOUGHT, day=DAY)
     assert refusal.startswith(
         "cleaned/transactions: its check conservation did not pass: 3 landed, 2 raw; correct"
     )
     # A passed check of other months does not clear it.
     dagster.ingest("transactions", months=("2024-01-01", "2024-01-01"))
-    assert dagster.materialize("features/purchases", day=DAY) == [refusal]
+    assert dagster.materialize(*BOUGHT, day=DAY) == [refusal]
     report = dagster.platform.run()
     assert report.succeeded
     assert [block.tables for block in report.ingested] == [("transactions",)]
-    assert dagster.materialize("features/purchases", day=DAY) == []
+    assert dagster.materialize(*BOUGHT, day=DAY) == []
 
 
 def test_facts_that_are_older_than_their_events_are_not_read(dagster: Dagster) -> None:
     january = ("2024-01-01", "2024-01-01")
     dagster.materialize("cleaned/transactions", months=january, checks=False)
-    assert dagster.materialize("features/purchases", day=DAY) == [
+    assert dagster.materialize(*BOUGHT, day=DAY) == [
         (
             "facts/order_days: these months are older than cleaned/transactions: 2024-01; run the job ingest for "
             "transactions and these months, or 'cip run'"
@@ -255,7 +258,7 @@ def test_facts_that_are_older_than_their_events_are_not_read(dagster: Dagster) -
     report = dagster.platform.run()
     assert report.succeeded
     assert report.ingested == [Block(("transactions",), *january, ("facts",))]
-    assert dagster.materialize("features/purchases", day=DAY) == []
+    assert dagster.materialize(*BOUGHT, day=DAY) == []
 
 
 def test_facts_that_are_gone_or_restored_are_computed_again_alone(dagster: Dagster) -> None:
@@ -280,10 +283,10 @@ def test_facts_with_a_failed_blocking_check_are_not_read(dagster: Dagster) -> No
         description="in 2024-01, the sums are not those of cleaned/transactions",
     )
     dagster.platform.instance.report_runless_asset_event(failed)
-    (refusal,) = dagster.materialize("features/purchases", day=DAY)
+    (refusal,) = dagster.materialize(*BOUGHT, day=DAY)
     assert refusal.startswith("facts/order_days: its check conservation did not pass: in 2024-01, the sums")
     assert dagster.platform.run().succeeded
-    assert dagster.materialize("features/purchases", day=DAY) == []
+    assert dagster.materialize(*BOUGHT, day=DAY) == []
 
 
 def test_a_snapshot_with_a_failed_blocking_check_is_not_exported(dagster: Dagster) -> None:

@@ -32,6 +32,7 @@ LATE = "T9,C2,P1,1,12.50,12.50,Cash,2024-01-31\n"
 SNAPSHOT_OF_TESTS = {
     dg.AssetKey(name.split("/"))
     for name in (
+        "features/split_orders",
         "features/purchases",
         "features/support",
         "marts/kpi_monthly_revenue",
