@@ -289,10 +289,11 @@ RATE = f"DECIMAL(20, {RATE_PLACES})"
 
 CONVERTED = f"""
 CREATE MACRO converted(x, factor) AS
-  (CASE WHEN factor = 1 THEN x ELSE round(try_cast(x AS DECIMAL(18, 6)) * factor::{RATE}, 2) END)::DECIMAL(24, 6);
+  try_cast(CASE WHEN factor = 1 THEN x ELSE round(try_cast(x AS DECIMAL(18, 6)) * factor::{RATE}, 2) END
+           AS DECIMAL(24, 6));
 """
 """An amount times a rate, to the cent, half up. All digits of both count: the product has 38. An amount from a trillion
-on is not converted; it is far above what any table takes.
+on is not converted, nor to one from a quintillion on; they are far above what any table takes.
 """
 
 

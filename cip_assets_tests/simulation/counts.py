@@ -4,7 +4,16 @@ import numpy as np
 import pyarrow as pa
 
 from cip_assets.analytics.insights.questions import COMPLAINTS, ENGAGEMENT, REPEAT, RETURNS
-from cip_assets.layers.marts.insight_counts import ALL, FIRST_MONTH, GROUPS, LOOK_BACK, MOST_SESSIONS, WEEK
+from cip_assets.layers.marts.insight_counts import (
+    ALL,
+    ESTABLISHED,
+    FIRST_MONTH,
+    GROUPS,
+    LOOK_BACK,
+    MOST_SESSIONS,
+    NEW,
+    WEEK,
+)
 from cip_assets_tests.simulation.shops import START, Events, History, Ints
 
 FIRST = 0
@@ -14,6 +23,7 @@ STRATA = [
     *(f"{back} ago, {often} days" for back in range(1, LOOK_BACK + 1) for often in OFTEN.values()),
 ]
 """The strata, by their codes."""
+BY_BUYERS = [f"{stratum}, {buyers}" for buyers in (ESTABLISHED, NEW) for stratum in STRATA]
 
 
 class _Months:
@@ -86,12 +96,13 @@ def counts(history: History, window_days: int) -> pa.Table:
             following = np.append(bought, 2**62)[place]
             churned = (following >= start + window_days).astype(np.int64)
             visits = np.minimum(sessions[:, month - LOOK_BACK : month].sum(1), MOST_SESSIONS)
+            of_kind = np.where(first_day >= months.edges[month - LOOK_BACK], stratum + len(STRATA), stratum)
             for number in np.unique(visits[alike]):
                 chosen = alike & (visits == number)
                 found = _rows(
                     ENGAGEMENT.name,
                     str(number),
-                    stratum,
+                    of_kind,
                     group,
                     months,
                     month,
@@ -121,7 +132,7 @@ def counts(history: History, window_days: int) -> pa.Table:
 
 def _rows(question, part, stratum, group, months, month, chosen, events, exposure) -> pa.Table:
     codes = np.zeros(len(group), dtype=np.int64) if stratum is None else stratum
-    names = [ALL] if stratum is None else STRATA
+    names = [ALL] if stratum is None else BY_BUYERS if question == ENGAGEMENT.name else STRATA
     key = codes[chosen] * GROUPS + group[chosen]
     cells, place = np.unique(key, return_inverse=True)
     sums = [np.bincount(place, weights=values[chosen]).astype(np.int64) for values in (events, exposure)]

@@ -566,7 +566,8 @@ def test_a_conversion_is_exact_to_the_cent(amount: Decimal, rate: Decimal) -> No
         ((found,),) = connection.execute(
             f"SELECT converted({amount}::DECIMAL(24, 6), {rate:f}::{orders.RATE})"
         ).fetchall()
-        assert found == (amount * rate).quantize(Decimal("0.01"), ROUND_HALF_UP)
+        exact = (amount * rate).quantize(Decimal("0.01"), ROUND_HALF_UP)
+        assert found == (exact if exact < 10**18 else None)
 
 
 @pytest.mark.parametrize("rate", ["0.0000000000001", "100000000", "0", "-0.9", "1e-13"])

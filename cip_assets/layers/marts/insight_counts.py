@@ -83,7 +83,8 @@ class InsightCounts(
     )
     stratum: T.StringType = column(
         "What the customers did in the three months before: months since the last purchase and number of purchase "
-        "days; 'first month' in the month of the first purchase; 'all' for returns",
+        "days; 'first month' in the month of the first purchase; for engagement also whether they are new or "
+        "established buyers; 'all' for returns",
         *_BOUGHT,
         "sessions",
         required=True,
@@ -345,6 +346,8 @@ def _churned(alike: DataFrame, visits: DataFrame, rules: Rules) -> DataFrame:
     return (
         alike.join(before, ["customer_id", "month"], "left")
         .withColumn("part", F.least(F.coalesce("sessions", F.lit(0)), F.lit(MOST_SESSIONS)).cast("string"))
+        # New buyers cannot have as many sessions yet, and may churn differently.
+        .withColumn("stratum", F.concat_ws(", ", "stratum", "buyers"))
         .groupBy("part", "stratum", "month", _group())
         .agg(
             F.count(F.when(~F.coalesce(came, F.lit(False)), 1)).alias("events"),
