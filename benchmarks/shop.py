@@ -141,6 +141,7 @@ def section(found: Sequence[OnExports]) -> Iterator[str]:
     yield "invoices and lines of each kind as Online Retail (UCI Machine Learning Repository), and that shop itself."
     yield "`cip adopt` looks at the files and computes their figures; `cip run` makes landing files of them and"
     yield "computes everything. Each command is a process of its own. CPU is the time of all its threads and children."
+    yield "The seconds also hold the time in which the machine did other work; CPU does not."
     yield ""
     yield "| shop | records | orders | command | seconds | CPU | peak memory |"
     yield "|---|---|---|---|---|---|---|"
