@@ -546,7 +546,7 @@ def _finding(name: str, columns: tuple[str, ...], rows: Rows) -> Finding:
     if name == "customer_id" and PERSON_NAME.search(plain(columns[0])):
         why = "the name is the customer, although different people may share it"
         return Finding(name, columns, "asked", why, _examples(columns[0], rows))
-    if name == "customer_id" and _rank(name, columns[0], columns) is None:
+    if name == "customer_id" and _rank("customer_id", columns[0], columns) is None:
         return Finding(name, columns, "chosen", "its texts are email addresses", _examples(columns[0], rows))
     return Finding(name, columns, "chosen", "by its name", _examples(columns[0], rows))
 

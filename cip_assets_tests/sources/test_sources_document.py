@@ -93,6 +93,10 @@ MACROS: Mapping[str, tuple[str, object]] = {
         ["EUR", None, "$", "EUR"],
     ),
     "id(x)": ("[id('17.0'), id(chr(39) || '007')]", ["17", "007"]),
+    "beside_goods(x)": (
+        "[beside_goods('Gift card - 50'), beside_goods('Tip'), beside_goods('Gift card holder')]",
+        ["gift_card", "fee", None],
+    ),
     "person(x)": ("[person('Ada@Example.org'), person('A1')]", ["ada@example.org", "A1"]),
 }
 
