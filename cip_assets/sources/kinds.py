@@ -56,12 +56,16 @@ STATUS_WORDS: Words = (
     (r"^test", "test"),
 )
 TYPE = re.compile(r"(type|typ|art)$")
-TYPE_WORDS: Words = (
+LINE_TYPE = re.compile(r"^(item|line|lineitem|record|row)type$")
+LINE_TYPE_WORDS: Words = (
     (r"^(promotion|discount|coupon|voucher|rabatt|gutschein|remise|descuento|sconto|korting)", "discount"),
-    (r"^(shipping|delivery|postage|versand)", "shipping"),
-    (r"^(surcharge|fee|gebühr)", "fee"),
+    (r"^(shipping|postage|versand)", "shipping"),
+    (r"^(surcharge|fee|gebühr|tip$)", "fee"),
     (r"^(gift.?card|geschenkgutschein)", "gift_card"),
-    (r"^tip$", "fee"),
+)
+"""What the type of a line says, beside what that of an order may say."""
+
+TYPE_WORDS: Words = (
     (r"refund|return|credit|gutschrift|retoure|rückgabe|^avoir|devoluci|^reso$|rembours|reembols", "return"),
 )
 IN_PART = r"part.*(refund|return|rembours)|teil.*erstatt|parcial.*(reembols|devolu)|rimbors.*parzial"
@@ -172,7 +176,12 @@ def _of_column(column: str, values: set[str], refunds: Words) -> tuple[list[Kind
         return [_kind("awaiting_payment", _is_one_of(column, FALSE))], []
     if not 0 < len(values) <= FEW_VALUES:
         return [], []
-    words = [*(TYPE_WORDS if TYPE.search(name) else ()), *STATUS_WORDS, *refunds]
+    words = [
+        *(LINE_TYPE_WORDS if LINE_TYPE.search(name) else ()),
+        *(TYPE_WORDS if TYPE.search(name) else ()),
+        *STATUS_WORDS,
+        *refunds,
+    ]
     if NOT_PAYMENT.search(name):
         words = [(pattern, kind) for pattern, kind in words if kind != "awaiting_payment"]
     if not STATUS.search(name):

@@ -90,7 +90,8 @@ CREATE MACRO beside_goods(x) AS CASE
   WHEN regexp_matches(x, '^(e-?|digital )?gift ?(card|voucher|certificate)s?($| ?[-$€£(0-9])'
     || '|^(geschenk(gutschein|karte)|carte[- ]cadeau|tarjeta regalo|carta regalo|cadeaubon)', 'i') THEN 'gift_card'
   WHEN regexp_matches(x, '^(tip|gratuity|trinkgeld|pourboire|propina|mancia|fooi)$', 'i') THEN 'fee' END;
-CREATE MACRO words(x) AS trim(regexp_replace(lower(id(x)), '[^\pL\pN]+', ' ', 'g'));
+CREATE MACRO words(x) AS CASE WHEN regexp_matches(id(x), '^-[0-9]+$') THEN id(x)
+  ELSE trim(regexp_replace(lower(id(x)), '[^\pL\pN]+', ' ', 'g')) END;
 CREATE MACRO is_nobody(x, nobody) AS words(x) IN list_transform(nobody, lambda name: words(name))
   OR regexp_matches(words(x), '^0*$')
   OR regexp_matches(lower(id(x)), '^(no[-_. ]?(e?-?mail|reply)|none|nobody)@');

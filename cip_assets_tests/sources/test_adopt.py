@@ -150,6 +150,14 @@ def test_guests_are_written_in_many_ways(tmp_path: Path, nobody: str) -> None:
     assert (found["buyers"], found["guest_orders"]) == ("2", "1")
 
 
+def test_the_customer_1_is_somebody_and_minus_1_is_nobody(tmp_path: Path) -> None:
+    lines = [f"{n},2024-01-13,{who},S1,1,10.00\n" for n, who in enumerate(("1", "-1", "1.0", "2"))]
+    found = figures(
+        adopted(tmp_path, {"orders.csv": "Order,Date,Customer ID,SKU,Qty,Price\n" + "".join(lines)})
+    )
+    assert (found["buyers"], found["guest_orders"]) == ("2", "1")
+
+
 def test_an_address_that_only_begins_like_a_guests_is_a_buyer(tmp_path: Path) -> None:
     content = "Order,Date,Email,Amount\n1,2024-01-13,guest.buyer@x.com,1.00\n2,2024-01-13,nonest@x.com,1.00\n"
     assert figures(adopted(tmp_path, {"orders.csv": content}))["buyers"] == "2"

@@ -113,3 +113,8 @@ def test_what_is_no_product_by_its_name_is_asked(name: str, kind: str) -> None:
         ]
     assert (found or ["sale"])[0] == kind
     assert any(name in finding.values for finding in findings) == (kind != "sale")
+
+
+def test_the_type_of_a_line_says_more_than_that_of_an_order() -> None:
+    assert kind_of("Line type", "Shipping", "Product")[0] == "shipping"
+    assert kind_of("Order type", "Shipping", "Pickup")[0] == "sale"

@@ -32,6 +32,10 @@ def two_orders(first: str, second: str, amount: str = "5.00") -> bytes:
 REFUSED: Mapping[str, bytes] = {
     "has dates that can be read in two ways": two_orders("03/04/2024", "04/04/2024"),
     "has dates in two orders": two_orders("04/13/2024", "13/04/2024"),
+    "has days that a spreadsheet has read as months": (
+        b"order,date,total\n1,13/04/2024,5.00\n2,14/04/2024,5.00\n3,15/04/2024,5.00\n"
+        b"4,2024-05-04,5.00\n5,2024-06-04,5.00\n6,2024-07-04,5.00\n"
+    ),
     "has ids that a spreadsheet has shortened": (
         b"order,date,total\n1.12435E+17,2024-01-15,5.00\n1.12436E+17,2024-01-16,5.00\n"
     ),
@@ -97,6 +101,10 @@ MACROS: Mapping[str, tuple[str, object]] = {
         ["EUR", None, "$", "EUR"],
     ),
     "id(x)": ("[id('17.0'), id(chr(39) || '007')]", ["17", "007"]),
+    "beside_goods(x)": (
+        "[beside_goods('Gift card - 50'), beside_goods('Tip'), beside_goods('Gift card holder')]",
+        ["gift_card", "fee", None],
+    ),
     "person(x)": ("[person('Ada@Example.org'), person('A1')]", ["ada@example.org", "A1"]),
 }
 

@@ -265,8 +265,12 @@ def test_a_query_reads_each_column_of_its_table_as_its_type(table: str) -> None:
         assert all(c["source_column"] == c["name"] for c in TABLES[table]["columns"] if not c["expression"])
 
 
+TOO_EARLY = {"insight_contributions"}
+"""The sample is too short to tell a change."""
+
+
 def test_the_files_have_these_columns_with_values_of_these_types(model: Model) -> None:
-    assert all(table["rows"] for table in model.rows.values())
+    assert {name for name, table in model.rows.items() if not table["rows"]} == TOO_EARLY
     assert {name: set(table["columns"]) for name, table in model.rows.items()} == {
         name: columns_of(name) for name in TABLES
     }
@@ -299,7 +303,7 @@ def test_one_side_of_a_relationship_is_unique_and_has_all_values_of_the_other(
     assert None not in one
     assert len(set(one)) == len(one)
     assert set(many) <= set(one)
-    assert many
+    assert many or relationship["from_table"] in TOO_EARLY
 
 
 def test_the_ends_of_a_relationship_have_one_type() -> None:
