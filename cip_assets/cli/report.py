@@ -50,7 +50,7 @@ def _sources(report: Report) -> Table:
     for heading in ("Table", *map(str.capitalize, COUNTED), "Checks"):
         sources.add_column(heading, justify="left" if heading in ("Table", "Checks") else "right")
     counted = _counted(report)
-    tried = {name for block in report.ingested for name in block.tables}
+    tried = {name for block in report.ingested if "cleaned" in block.layers for name in block.tables}
     for name in SOURCE_TABLES:
         if found := counted.get(name):
             numbers = [f"{found[key]:,}" for key in COUNTED]
@@ -87,6 +87,9 @@ def _counted(report: Report) -> Mapping[str, Mapping[str, int]]:
 def _what_ran(report: Report) -> Iterator[str]:
     counted = _counted(report)
     for block in report.ingested:
+        if "cleaned" not in block.layers:
+            yield f"added up {block.first[:7]} to {block.last[:7]} again: {', '.join(block.tables)}"
+            continue
         done = [name for name in block.tables if name in counted]
         if whole := [name for name in done if name in SNAPSHOT_TABLES]:
             yield f"ingested newest delivery: {', '.join(whole)}"

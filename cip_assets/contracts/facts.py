@@ -65,7 +65,8 @@ def facts(
         keys: the key columns that the events lack, by name.
 
     Raises:
-        DeclarationError: the source has no events; or the columns differ from those of the contract.
+        DeclarationError: the source has no events; or a column of the contract is neither in its key nor a sum, or a
+            named column is not in the contract.
 
     """
     *_, layer, name = model.__module__.split(".")
@@ -73,10 +74,9 @@ def facts(
     if not source.is_event:
         raise DeclarationError(f"{layer}/{name}: {source.name} has no events")
     contract = TableContract.of(model, layer, name, [source.cleaned])
-    declared = {"month", *contract.key, *sums}
-    if day not in contract.key or declared != set(contract.columns) or not made.keys() <= set(contract.key):
+    declared, key = {"month", *contract.key, *sums}, set(contract.key)
+    if unknown := sorted((declared ^ set(contract.columns)) | ({day, *made} - key)):
         raise DeclarationError(
-            f"{layer}/{name}: the columns must be the month, the key (with {day!r}) and the sums, but "
-            f"{', '.join(sorted(declared ^ set(contract.columns))) or 'a key that is computed'} is not among them"
+            f"{layer}/{name}: {unknown[0]!r} is not in the key or among the sums of {model.__name__}"
         )
     return FactsTable(contract, source, day, sums, made)

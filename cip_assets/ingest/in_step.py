@@ -201,6 +201,8 @@ def _without_facts(events: Versions, facts: Versions, name: str, code: str | Non
         return (
             made is None
             or made.audit.get("computed_from", {}).get(name, -1) < written.version
+            # A table that was deleted and written again counts its versions anew.
+            or made.timestamp < written.timestamp
             or code not in {None, made.audit.get("code_version")}
         )
 

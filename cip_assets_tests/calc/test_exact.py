@@ -1,6 +1,7 @@
 """Shares and means compared with Python's decimals, rounded half up."""
 
 from collections.abc import Sequence
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 import pyspark.sql.functions as F
@@ -9,7 +10,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from cip_assets.calc.exact import cents, mean_money, ratio, total_money
+from cip_assets.calc.exact import cents, mean_money, money_on_first, ratio, total_money
 from cip_assets_tests.conftest import ENGINE
 
 # Each example is one query over many numbers. There are several, because the first ones of hypothesis are simple.
@@ -179,3 +180,31 @@ def test_total_money_is_exact_zero_for_no_rows_and_null_if_an_amount_is(spark: S
         "c": Decimal("0.00"),
         "d": None,
     }
+
+
+DAYS = st.dictionaries(
+    st.dates(date(1890, 1, 1), date(2099, 12, 31)),
+    st.none() | st.integers(0, CENTS) | st.sampled_from([0, 1, CENTS]),
+    min_size=1,
+    max_size=6,
+)
+
+
+@pytest.mark.engine
+@FEW
+@given(st.lists(DAYS, min_size=1, max_size=20))
+def test_the_money_on_the_first_day_that_has_any(
+    spark: SparkSession, groups: list[dict[date, int | None]]
+) -> None:
+    rows = [
+        (n, day, None if money is None else Decimal(money).scaleb(-2))
+        for n, days in enumerate(groups)
+        for day, money in days.items()
+    ]
+    frame = spark.createDataFrame(rows, "n int, day date, money decimal(18,2)")
+    found = {
+        row["n"]: row["first"]
+        for row in frame.groupBy("n").agg(money_on_first("money", "day").alias("first")).collect()
+    }
+    known = [{day: money for day, money in days.items() if money is not None} for days in groups]
+    assert found == {n: Decimal(days[min(days)]).scaleb(-2) if days else None for n, days in enumerate(known)}

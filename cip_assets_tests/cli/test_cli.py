@@ -1,6 +1,7 @@
 """The command line: its output and its exit codes."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -120,6 +121,14 @@ def test_a_day_outside_the_calendar_is_reported_in_one_line_with_exit_code_1(cip
     code, _, errors = cip("run", "--as-of", day)
     assert code == 1
     assert f"error there is no snapshot of {day}: choose a day from 2023-01-01 (" in errors
+
+
+def test_facts_that_are_gone_are_added_up_again(cip_on: Callable[[Path], Cip], healthy: Path) -> None:
+    shutil.rmtree(healthy / "lake" / "facts" / "session_days")
+    code, printed, _ = cip_on(healthy)("run", "--select", "features/population")
+    assert code == 0
+    assert "added up 2024-02 to 2024-02 again: web_activity" in printed
+    assert "not ingested" not in printed
 
 
 def test_nothing_to_validate_is_reported_in_one_line_with_exit_code_1(cip: Cip) -> None:

@@ -183,7 +183,7 @@ def test_a_backfill_of_a_job_counts_its_days(job: str, days: int) -> None:
     ("job", "tags", "says"),
     [
         ("snapshot", {}, "exports/customer_360 and .* more: no day is chosen"),
-        ("ingest", {}, "cleaned/returns and 11 more: no month is chosen"),
+        ("ingest", {}, "cleaned/returns and 13 more: no month is chosen"),
         ("ingest", {PARTITION: "2024-02-17"}, "'2024-02-17' is not a month"),
         ("snapshot", months("2024-02-11", "2024-02-12"), "a run computes one day"),
         (

@@ -9,6 +9,7 @@ import pytest
 
 from cip_assets.config.settings import Settings
 from cip_assets.definitions import build_definitions
+from cip_assets.layers import FACTS_OF, SOURCE_TABLES
 from cip_assets.orchestration.freshness import about_to_go_stale, fail_window
 from cip_assets.orchestration.instance import open_instance
 from cip_assets.orchestration.jobs.all_jobs import all_jobs
@@ -104,7 +105,7 @@ def test_the_newest_month_of_a_table_is_ingested_before_it_goes_stale(
     months = {request.tags.get("dagster/asset_partition_range_start") for request in found}
     assert months == {None, "2024-02-01"}  # two tables have no months
     covered = {key.path[-1] for request in found for key in request.asset_selection or []}
-    assert covered == {"customers", "products", "transactions", "returns", "support_tickets", "web_activity"}
+    assert covered == {*SOURCE_TABLES, *(facts.contract.table for facts in FACTS_OF.values())}
 
 
 def test_maintenance_is_on_sundays() -> None:

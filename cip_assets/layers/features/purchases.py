@@ -7,7 +7,7 @@ import pyspark.sql.types as T
 from pyspark.sql import Column, DataFrame
 
 from cip_assets.calc.as_of import days_since, of_customers_until
-from cip_assets.calc.exact import RATIO, cents, mean_money, ratio, total_money
+from cip_assets.calc.exact import RATIO, cents, mean_money, money_on_first, ratio, total_money
 from cip_assets.calc.given import with_given
 from cip_assets.calc.orders import by_order
 from cip_assets.contracts.contract import column
@@ -90,7 +90,7 @@ def purchases(order_days: DataFrame, split_orders: DataFrame, customers: DataFra
         F.count("*").alias("purchase_days"),
         F.when(F.count("amount") == F.count("*"), F.count(F.when(F.col("amount") > 0, 1))).alias("paid_days"),
         total_money("amount").alias("monetary_value"),
-        F.min_by("amount", "transaction_date").alias("first_day_amount"),
+        money_on_first("amount", "transaction_date").alias("first_day_amount"),
     )
     known = customers.select("customer_id", F.lit(False).alias("is_orphan"))
     return (

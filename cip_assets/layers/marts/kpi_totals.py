@@ -120,14 +120,14 @@ def kpi_totals(
         split_orders,
         ["order_id"],
         lines=F.sum,
-        is_guest=F.max,
+        is_guest=F.bool_or,
         transaction_date=F.min,
         amount=total_money,
         charged=total_money,
-        has_customer=F.max,
+        has_customer=F.bool_or,
         lowest_code=F.min,
         highest_code=F.max,
-        is_open=F.max,
+        is_open=F.bool_or,
     )
     has_orders = F.count("*") > 0
     sold = orders.agg(
@@ -138,10 +138,10 @@ def kpi_totals(
         F.max("transaction_date").alias("last_order_day"),
         F.when(has_orders, total_money("amount")).alias("total_revenue"),
         F.when(has_orders, total_money("charged")).alias("charged"),
-        F.coalesce(F.max("has_customer"), F.lit(False)).alias("has_customers"),
+        F.coalesce(F.bool_or("has_customer"), F.lit(False)).alias("has_customers"),
         F.min("lowest_code").alias("currency"),
         F.max("highest_code").alias("highest_code"),
-        F.max("is_open").alias("is_open"),
+        F.bool_or("is_open").alias("is_open"),
         F.when(has_orders, total_money(F.when(F.col("is_guest"), F.col("amount")).otherwise(nothing))).alias(
             "guest_revenue"
         ),

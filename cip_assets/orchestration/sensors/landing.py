@@ -13,7 +13,7 @@ import dagster as dg
 from cip_assets.config.settings import Settings
 from cip_assets.ingest import discover as landing_folder
 from cip_assets.ingest.manifest import ManifestEntry, manifest_entry, read_manifest, scan_file
-from cip_assets.layers import SOURCE_TABLES
+from cip_assets.layers import FACTS_OF, SOURCE_TABLES
 from cip_assets.orchestration.dead_runs import end_dead_runs
 from cip_assets.orchestration.due import plan
 from cip_assets.orchestration.due.last_day import default_day
@@ -262,13 +262,14 @@ class Stages:
 
         None if that snapshot is up to date.
         """
-        cleaned = [self._settings.table_uri("cleaned", table) for table in SOURCE_TABLES]
+        read = [f"cleaned/{table}" for table in SOURCE_TABLES] + [f.contract.name for f in FACTS_OF.values()]
+        uris = [self._settings.table_uri(*name.split("/")) for name in read]
         day = default_day(self._settings, self._graph.partitions.today())
         unreliable = {dg.AssetKey(["cleaned", table]) for table in blocked}
         assets = self._graph.without_downstream(self._graph.snapshot_assets, unreliable)
         if day is None or not assets:
             return None
-        written = [delta.open_table(uri) for uri in cleaned if delta.exists(uri)]
+        written = [delta.open_table(uri) for uri in uris if delta.exists(uri)]
         changed = max(next(delta.history(table, 1)).timestamp.timestamp() for table in written)
         if self._asked.snapshot_since(str(day), changed, assets):
             return None

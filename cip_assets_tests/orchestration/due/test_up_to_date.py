@@ -21,6 +21,7 @@ from cip_assets_tests.integration.helpers import files_of
 DAY = date(2024, 2, 12)
 MONTHLY = {"marts/kpi_monthly_revenue", "exports/kpi_monthly_revenue"}
 RFM = {"features/purchases", "features/rfm_cut_points", "features/rfm"}
+ALL = MONTHLY | RFM | {"features/split_orders"}
 Due = Callable[[], set[str]]
 
 
@@ -56,7 +57,7 @@ def test_after_a_run_everything_is_up_to_date_with_its_rows_and_checks(platform:
     assert due() == set()
     report, before = Report(), files_of(platform.settings)
     platform.snapshot(report)
-    assert set(report.up_to_date) == MONTHLY | RFM
+    assert set(report.up_to_date) == ALL
     assert report.rows["exports/kpi_monthly_revenue"] == 2
     assert report.rows["features/purchases"] == 2
     assert {(c.asset, c.name) for c in report.checks} >= {("exports/kpi_monthly_revenue", "file")}
@@ -65,7 +66,7 @@ def test_after_a_run_everything_is_up_to_date_with_its_rows_and_checks(platform:
 
 
 def test_another_day_is_not_up_to_date(due: Due) -> None:
-    assert due(date(2024, 2, 11)) == MONTHLY | RFM
+    assert due(date(2024, 2, 11)) == ALL
 
 
 @pytest.mark.parametrize("fault", ["missing", "altered"])
@@ -94,7 +95,7 @@ def test_a_restored_table_is_out_of_date(platform: Platform, due: Due) -> None:
 
 def test_everything_downstream_of_a_newly_written_table_is_out_of_date(platform: Platform, due: Due) -> None:
     write_again(platform, "cleaned/transactions")
-    assert due() == MONTHLY | RFM | {"features/split_orders"}
+    assert due() == ALL
 
 
 def test_after_maintenance_everything_is_still_up_to_date(platform: Platform, due: Due) -> None:

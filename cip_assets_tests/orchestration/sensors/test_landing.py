@@ -15,6 +15,7 @@ from cip_assets.ingest import discover as landing_folder
 from cip_assets.ingest.discover import LandedFile
 from cip_assets.ingest.manifest import scan_file
 from cip_assets.layers import SOURCE_TABLES
+from cip_assets.orchestration.due.plan import source_of
 from cip_assets.orchestration.graph import Graph
 from cip_assets.orchestration.instance import open_instance
 from cip_assets.orchestration.jobs.names import INGEST, REFRESH, REFRESH_OP, SNAPSHOT
@@ -105,7 +106,7 @@ def covered(request: dg.RunRequest) -> tuple[str | None, str | None, set[str]]:
     if request.job_name == REFRESH:
         what = request.run_config["ops"][REFRESH_OP]["config"]
         return what["first"] or None, what["last"] or None, set(what["tables"])
-    tables = {key.path[-1] for key in request.asset_selection or []} - {"manifest"}
+    tables = {source_of(key) for key in request.asset_selection or []} - {"manifest"}
     tags = request.tags
     start, end = (tags.get(f"dagster/asset_partition_range_{end}") for end in ("start", "end"))
     return start, end, tables
