@@ -77,7 +77,11 @@ class _Fields:
     def refund_day(self) -> str:
         """A day as exports write it, or as programs do."""
         is_there = self.has("refund_date")
-        return f"coalesce({self.day('refund_date')}, ymd({self.text('refund_date')}))" if is_there else "NULL::DATE"
+        return (
+            f"coalesce({self.day('refund_date')}, ymd({self.text('refund_date')}))"
+            if is_there
+            else "NULL::DATE"
+        )
 
     def moment(self, name: FieldName) -> str:
         return f"moment({self.text(name)}, {self.day(name)})" if self.has(name) else "NULL::TIMESTAMPTZ"

@@ -74,8 +74,8 @@ def stage(
                 place = _layout_of(export, member, dialect)
                 connection.execute(
                     """
-                    INSERT INTO files VALUES
-                      ($export, $file_no, $file, try_strptime($delivered, '%Y%m%d')::DATE, $fetched, $is_whole, $changed)
+                    INSERT INTO files VALUES (
+                      $export, $file_no, $file, try_strptime($delivered, '%Y%m%d')::DATE, $fetched, $is_whole, $changed)
                     """,
                     {
                         "export": number,
