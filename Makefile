@@ -41,7 +41,7 @@ test-page: $(STAMP)
 
 test-spark: $(STAMP)
 	@if command -v java >/dev/null 2>&1; then \
-	    PYSPARK_SUBMIT_ARGS="--driver-java-options '$(SHORT_JVM)' pyspark-shell" CIP_ENGINE=spark $(BIN)/pytest -m engine; \
+	    PYSPARK_SUBMIT_ARGS="--driver-java-options '$(SHORT_JVM)' pyspark-shell" CIP_ENGINE=spark $(BIN)/pytest -m engine $(SOURCES:%=--ignore=%); \
 	elif [ -n "$$CI" ]; then \
 	    echo "JAVA IS MISSING: the Spark half of the suite cannot run, and CI may not go without it." >&2; exit 1; \
 	else \

@@ -77,9 +77,8 @@ def stage(
                 place = _layout_of(export, texts)
                 connection.execute(
                     """
-                    INSERT INTO files VALUES
-                      ($export, $file_no, $file, try_strptime($delivered, '%Y%m%d')::DATE, $fetched, $is_whole,
-                       $changed)
+                    INSERT INTO files VALUES (
+                      $export, $file_no, $file, try_strptime($delivered, '%Y%m%d')::DATE, $fetched, $is_whole, $changed)
                     """,
                     {
                         "export": number,

@@ -29,13 +29,18 @@ CREATE MACRO number(x, decimal_sign) AS
 CREATE MACRO a_day(x) AS try_cast(regexp_replace(
   regexp_extract(x, '^=((?:\d{4}|\d{2})-\d{1,2}-\d{1,2})$', 1), '^(\d{2}-\d+-\d+)$', '20\1') AS DATE);
 CREATE MACRO month_number(name) AS CASE
-  WHEN regexp_matches(name, '^(jan|ene|gen)', 'i') THEN '1' WHEN regexp_matches(name, '^(feb|f[eé]v)', 'i') THEN '2'
-  WHEN regexp_matches(name, '^(m[aä]?r)', 'i') THEN '3' WHEN regexp_matches(name, '^(apr|avr|abr)', 'i') THEN '4'
-  WHEN regexp_matches(name, '^(ma[iyg]|mei)', 'i') THEN '5' WHEN regexp_matches(name, '^(jun|juin|giu)', 'i') THEN '6'
+  WHEN regexp_matches(name, '^(jan|ene|gen)', 'i') THEN '1'
+  WHEN regexp_matches(name, '^(feb|f[eé]v)', 'i') THEN '2'
+  WHEN regexp_matches(name, '^m[aä]?r', 'i') THEN '3'
+  WHEN regexp_matches(name, '^(apr|avr|abr)', 'i') THEN '4'
+  WHEN regexp_matches(name, '^(ma[iyg]|mei)', 'i') THEN '5'
+  WHEN regexp_matches(name, '^(jun|juin|giu)', 'i') THEN '6'
   WHEN regexp_matches(name, '^(jul|juil|lug)', 'i') THEN '7'
   WHEN regexp_matches(name, '^(aug|ao[uû]|ago)', 'i') THEN '8'
-  WHEN regexp_matches(name, '^(sep|set)', 'i') THEN '9' WHEN regexp_matches(name, '^(o[ckt]t)', 'i') THEN '10'
-  WHEN regexp_matches(name, '^(nov)', 'i') THEN '11' WHEN regexp_matches(name, '^(d[eéi][cz])', 'i') THEN '12'
+  WHEN regexp_matches(name, '^(sep|set)', 'i') THEN '9'
+  WHEN regexp_matches(name, '^o[ckt]t', 'i') THEN '10'
+  WHEN regexp_matches(name, '^nov', 'i') THEN '11'
+  WHEN regexp_matches(name, '^d[eéi][cz]', 'i') THEN '12'
   ELSE name END;
 CREATE MACRO month_numbers(x) AS list_transform([x], lambda day: list_transform([regexp_extract(day, '-(\pL+)-', 1)],
   lambda name: replace(day, '-' || name || '-', '-' || month_number(name) || '-'))[1])[1];

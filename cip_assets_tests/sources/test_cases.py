@@ -5,11 +5,12 @@ are left out by their kind, what is asked, and ``traps``: figures that a wrong r
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 import yaml
 
@@ -51,12 +52,11 @@ class Case:
 
     expected: Mapping[str, Any]
     adopted: Adopted
-    data_dir: Path
     figures: Mapping[str, str | None]
+    lines: duckdb.DuckDBPyConnection
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        with lines_of(self.adopted.sources, self.data_dir) as (connection, _):
-            return connection.execute(sql).fetchall()
+        return self.lines.execute(sql).fetchall()
 
 
 def delivered(name: str) -> Path:
@@ -89,10 +89,11 @@ def figures(found: Adopted) -> dict[str, str | None]:
 
 
 @pytest.fixture(scope="module", params=READ)
-def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     data_dir = tmp_path_factory.mktemp("data")
     found = adopt([delivered(request.param)], data_dir, Answers())
-    return Case(CASES[request.param], found, data_dir, figures(found))
+    with lines_of(found.sources, data_dir) as (lines, _):
+        yield Case(CASES[request.param], found, figures(found), lines)
 
 
 def test_an_export_has_the_figures_that_were_counted_by_hand(case: Case) -> None:

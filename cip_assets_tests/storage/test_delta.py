@@ -7,7 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -418,47 +418,55 @@ def test_if_threads_write_the_same_slice_one_of_them_wins_completely(filled: Tab
 WRITER = """
     import sys
     from datetime import date
-    from decimal import Decimal
 
     from cip_assets.engines.session import start_session
-    from cip_assets.storage import delta
-    from cip_assets_tests.storage.test_delta import SCHEMA, Slice, Table
+    from cip_assets_tests.storage.test_delta import Slice, Table
 
-    engine, uri, key, first, last = sys.argv[1:]
-    table = Table(start_session(engine), uri)
+    spark = start_session(sys.argv[1])
     print("ready", flush=True)
-    sys.stdin.readline()
-    for month in range(int(first), int(last) + 1):
-        start, end = date(2024, month, 1), date(2024, month + 1, 1)
-        table.write((key, "1.00", start), replace=Slice("month", start, end))
+    for line in sys.stdin:
+        key, first, last, uri = line.rstrip().split(maxsplit=3)
+        for month in range(int(first), int(last) + 1):
+            start, end = date(2024, month, 1), date(2024, month + 1, 1)
+            Table(spark, uri).write((key, "1.00", start), replace=Slice("month", start, end))
+        print("written", flush=True)
 """
 
 
-def in_processes(uri: str, *writers: tuple[str, int, int]) -> None:
-    """Start processes, each with its own engine, that write a row into each month at the same time."""
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(WRITER), ENGINE, uri, key, str(first), str(last)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for key, first, last in writers
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    failed = [errors for _, errors in (process.communicate(timeout=300) for process in processes) if errors]
-    assert [process.returncode for process in processes] == [0, 0], "\n".join(failed)
+Writer = subprocess.Popen[str]
 
 
-def test_processes_that_write_different_slices_lose_nothing(table: Table) -> None:
-    in_processes(table.uri, ("p", 1, 5), ("q", 6, 10))
+@pytest.fixture(scope="module")
+def writers() -> Iterator[tuple[Writer, Writer]]:
+    """Two processes, each with its own engine."""
+    command = [sys.executable, "-c", textwrap.dedent(WRITER), ENGINE]
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as second,
+    ):
+        assert [said(writer) for writer in (first, second)] == ["ready", "ready"]
+        yield first, second
+    assert (first.returncode, second.returncode) == (0, 0)
+
+
+def said(writer: Writer) -> str:
+    assert writer.stdout is not None
+    return writer.stdout.readline().rstrip()
+
+
+def in_processes(writers: tuple[Writer, Writer], uri: str, *rows: tuple[str, int, int]) -> None:
+    """Let both processes write a row into each of some months at the same time."""
+    for writer, (key, first, last) in zip(writers, rows, strict=True):
+        assert writer.stdin is not None
+        writer.stdin.write(f"{key} {first} {last} {uri}\n")
+        writer.stdin.flush()
+    assert [said(writer) for writer in writers] == ["written", "written"]
+
+
+def test_processes_that_write_different_slices_lose_nothing(
+    table: Table, writers: tuple[Writer, Writer]
+) -> None:
+    in_processes(writers, table.uri, ("p", 1, 5), ("q", 6, 10))
     assert table.rows() == sorted(
         (key, "1.00", date(2024, month, 1))
         for key, months in [("p", range(1, 6)), ("q", range(6, 11))]
@@ -467,8 +475,10 @@ def test_processes_that_write_different_slices_lose_nothing(table: Table) -> Non
     assert table.version == 10
 
 
-def test_if_processes_write_the_same_slices_each_write_is_complete(table: Table) -> None:
-    in_processes(table.uri, ("p", 1, 5), ("q", 1, 5))
+def test_if_processes_write_the_same_slices_each_write_is_complete(
+    table: Table, writers: tuple[Writer, Writer]
+) -> None:
+    in_processes(writers, table.uri, ("p", 1, 5), ("q", 1, 5))
     assert table.version == 10
     assert [month for _, _, month in sorted(table.rows(), key=lambda row: str(row[2]))] == [
         date(2024, month, 1) for month in range(1, 6)
