@@ -110,6 +110,10 @@ SHIPPING = (
     r"|^frais de (port|livraison)|^p ?(&|und|and) ?p$|^gastos de env|^spese di spedizione|^verzendkosten"
 )
 NO_GOODS: Words = (
+    (
+        r"^((grand|order|invoice|sub)[- ]?)?total$|^(zwischen|gesamt)summe$|^sous-total$|^subtotale$",
+        "summary",
+    ),
     (r"discount|rabatt|coupon|remise|voucher|gutschein", "discount"),
     (SHIPPING, "shipping"),
     (r"^(vat|sales tax|tax|mwst)", "tax"),

@@ -34,7 +34,8 @@ QUESTION = "question"
 
 NAMES: Mapping[FieldName, str] = {
     "order_id": "orderid ordernumber orderno order invoiceno invoicenumber invoiceid invoice receiptno "
-    "receiptid receipt bestellnummer bestellnr auftragsnummer auftragsnr rechnungsnummer rechnungsnr "
+    "receiptnumber receiptid receipt billno billnumber ordernum orderref orderreference salesorder "
+    "bestellnummer bestellnr auftragsnummer auftragsnr rechnungsnummer rechnungsnr "
     "belegnummer belegnr bestellid bonnummer bonnr incrementid amazonorderid saleid documentno documentnumber "
     "ordername nocommande numerocommande commande nofacture numerofacture facture numeroordine ordine numerofattura "
     "fattura pedido numeropedido nopedido encomenda numeroencomenda factura numerofactura bestelnummer "
