@@ -42,8 +42,8 @@ FEW_VALUES = 20
 
 UNPAID = (
     r"pending|on.?hold|await|unpaid|not.{0,6}paid|(un|nicht )bezahlt|ausstehend|outstanding|incomplete|abandon"
-    r"|offene? zahlung|zahlung offen|^wart|en attente|en espera|pend[ei]|aguardando|in attesa|in afwachting|impay"
-    r"|^(offen|open|new|draft|entwurf|brouillon|borrador|quote|quotation|estimate|angebot|devis)$"
+    r"|offene? zahlung|zahlung offen|^wart|en attente|en espera|pendient|pendente|aguardando|in attesa"
+    r"|in afwachting|impay|^(offen|open|new|draft|entwurf|brouillon|borrador|quote|quotation|estimate|angebot|devis)$"
 )
 FAILED = (
     r"fail|declin|unsuccess|rejected|denied|^error|fehlgeschlag|abgelehnt|échou|échec|fallid|fallit|mislukt"

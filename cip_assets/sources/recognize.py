@@ -158,7 +158,7 @@ def propose(
     priced = [row[chosen[name]] for name in AMOUNTS if name in chosen for row in rows if chosen[name] in row]
     decimal = _decimal(priced)
     chosen, findings, stops = _of_amounts(chosen, read, rows, decimal)
-    findings += [_of_decimal(priced, decimal), *([versions] if versions else [])]
+    findings = [_of_decimal(priced, decimal), *([versions] if versions else []), *findings]
     currency = currency_named(chosen.get("line_total") or chosen["unit_price"])
     if currency and "currency" in chosen and not _says(chosen["currency"], currency, rows):
         column = chosen.pop("currency")
