@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 
 from pysail.spark import SparkConnectServer
 
@@ -10,6 +11,12 @@ from cip_assets.config.errors import PlatformError
 
 MEMORY_SHARE = 0.25
 """The share of the machine's memory that queries may use before they spill to disk. CIP_SAIL_MEMORY_GB overrides it."""
+
+FEWEST_PARTITIONS = 2
+"""With one partition, which is Sail's choice on one core, it cannot run some unions ("Can not create InterleaveExec")."""
+
+CONTAINER_LIMIT = Path("/sys/fs/cgroup/cpu.max")
+"""The processor time of a container in a period, and the period; ``max`` is no limit."""
 
 
 def prepare(environment: Mapping[str, str]) -> Mapping[str, str]:
@@ -29,6 +36,15 @@ def _pool_bytes(environment: Mapping[str, str]) -> int:
         ) from error
 
 
+def _cores() -> int:
+    """The cores that this process may use, as Sail counts them: those it is bound to, or fewer by a container's limit."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not CONTAINER_LIMIT.exists():
+        return bound
+    quota, period = CONTAINER_LIMIT.read_text(encoding="ascii").split()
+    return bound if quota == "max" else min(bound, max(int(quota) // int(period), 1))
+
+
 def is_running() -> bool:
     """Whether this process has a server."""
     return bool(_RUNNING)
@@ -39,6 +55,8 @@ def _serve(pool_bytes: int) -> int:
     # Sail reads its settings from the environment when the server is created; by default its memory is not limited.
     os.environ.setdefault("SAIL_RUNTIME__MEMORY_POOL__TYPE", "fair")
     os.environ.setdefault("SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE", str(pool_bytes))
+    if _cores() < FEWEST_PARTITIONS:
+        os.environ.setdefault("SAIL_EXECUTION__DEFAULT_PARALLELISM", str(FEWEST_PARTITIONS))
     os.environ.setdefault("RUST_LOG", "error")
     server = SparkConnectServer(ip="127.0.0.1", port=0)
     server.start(background=True)

@@ -42,8 +42,8 @@ FEW_VALUES = 20
 
 UNPAID = (
     r"pending|on.?hold|await|unpaid|not.{0,6}paid|(un|nicht )bezahlt|ausstehend|outstanding|incomplete|abandon"
-    r"|offene? zahlung|zahlung offen|^wart|en attente|en espera|pend[ei]|aguardando|in attesa|in afwachting|impay"
-    r"|^(offen|open|new|draft|entwurf|brouillon|borrador|quote|quotation|estimate|angebot|devis)$"
+    r"|offene? zahlung|zahlung offen|^wart|en attente|en espera|pendient|pendente|aguardando|in attesa"
+    r"|in afwachting|impay|^(offen|open|new|draft|entwurf|brouillon|borrador|quote|quotation|estimate|angebot|devis)$"
 )
 FAILED = (
     r"fail|declin|unsuccess|rejected|denied|^error|fehlgeschlag|abgelehnt|échou|échec|fallid|fallit|mislukt"
@@ -110,6 +110,10 @@ SHIPPING = (
     r"|^frais de (port|livraison)|^p ?(&|und|and) ?p$|^gastos de env|^spese di spedizione|^verzendkosten"
 )
 NO_GOODS: Words = (
+    (
+        r"^((grand|order|invoice|sub)[- ]?)?total$|^(zwischen|gesamt)summe$|^sous-total$|^subtotale$",
+        "summary",
+    ),
     (r"discount|rabatt|coupon|remise|voucher|gutschein", "discount"),
     (SHIPPING, "shipping"),
     (r"^(vat|sales tax|tax|mwst)", "tax"),

@@ -35,7 +35,8 @@ QUESTION = "question"
 
 NAMES: Mapping[FieldName, str] = {
     "order_id": "orderid ordernumber orderno order invoiceno invoicenumber invoiceid invoice receiptno "
-    "receiptid receipt bestellnummer bestellnr auftragsnummer auftragsnr rechnungsnummer rechnungsnr "
+    "receiptnumber receiptid receipt billno billnumber ordernum orderref orderreference salesorder "
+    "bestellnummer bestellnr auftragsnummer auftragsnr rechnungsnummer rechnungsnr "
     "belegnummer belegnr bestellid bonnummer bonnr incrementid amazonorderid saleid documentno documentnumber "
     "ordername nocommande numerocommande commande nofacture numerofacture facture numeroordine ordine numerofattura "
     "fattura pedido numeropedido nopedido encomenda numeroencomenda factura numerofactura bestelnummer "
@@ -173,7 +174,7 @@ def propose(
     priced = [row[chosen[name]] for name in AMOUNTS if name in chosen for row in rows if chosen[name] in row]
     decimal = _decimal(priced)
     chosen, findings, stops = _of_amounts(chosen, read, rows, decimal)
-    findings += [_of_decimal(priced, decimal), *([versions] if versions else [])]
+    findings = [_of_decimal(priced, decimal), *([versions] if versions else []), *findings]
     currency = currency_named(chosen.get("line_total") or chosen["unit_price"])
     if currency and "currency" in chosen and not _says(chosen["currency"], currency, rows):
         column = chosen.pop("currency")

@@ -1,9 +1,31 @@
 """The session of a process."""
 
+import subprocess
+import sys
+
 import pytest
 from pyspark.sql import SparkSession
+
+ON_ONE_CORE = """
+import os
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+import pyspark.sql.functions as F
+from pyspark.sql import Window
+from cip_assets.engines.session import start_session
+rows = start_session("sail").createDataFrame([("a", 1), ("a", 2), ("b", 3)], "id string, n int")
+alone = rows.where("id = 'b'").repartition("id").withColumn("place", F.lit(1))
+several = rows.where("id = 'a'").repartition("id")
+several = several.withColumn("place", F.row_number().over(Window.partitionBy("id").orderBy("n")))
+print(sorted(row["place"] for row in alone.unionByName(several).collect()), flush=True)
+os._exit(0)
+"""
 
 
 @pytest.mark.engine
 def test_calls_on_frames_do_not_look_for_their_line_of_code(spark: SparkSession) -> None:
     assert spark.conf.get("spark.python.sql.dataFrameDebugging.enabled") == "false"
+
+
+def test_sail_runs_unions_on_one_core() -> None:
+    done = subprocess.run([sys.executable, "-c", ON_ONE_CORE], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "[1, 1, 2]", done.stderr[-2000:]

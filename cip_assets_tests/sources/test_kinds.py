@@ -87,6 +87,9 @@ def test_a_column_may_say_yes_or_no_or_a_day(column: str, yes: str, no: str, kin
     ("name", "kind"),
     [
         ("Shipping", "shipping"),
+        ("Order total", "summary"),
+        ("Zwischensumme", "summary"),
+        ("Total station", "sale"),
         ("Gift card", "gift_card"),
         ("Tip", "fee"),
         ("Tipi tent", "sale"),
