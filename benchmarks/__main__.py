@@ -34,6 +34,7 @@ CHECK_STEPS = {check.node_def.name for check in CHECKS}
 PARTS: Mapping[str, Sequence[str]] = {
     "landing and raw": ("landing", "raw__"),
     "cleaned and quarantine": ("clean_",),
+    "facts": ("facts__",),
     "predictions and their backtest": (
         *("features__purchase_model", "features__clv", "features__challenger"),
         *("features__churn", "features__past_predictions", "marts__model_"),

@@ -203,7 +203,6 @@ def _purchases_by_month(bought: DataFrame, rules: Rules) -> DataFrame:
     is_soon = F.date_add("transaction_date", rules.repeat.within_days) >= F.col("next")
     after = F.col("next") > F.last_day("month")
     in_window = F.col("next") <= F.date_add(F.last_day("month"), rules.churn.window_days)
-    # Sail takes four times as long for the highest of several booleans.
     return days.groupBy("customer_id", "month").agg(
         F.bool_or("is_first").alias("is_first"),
         F.coalesce(F.bool_or(F.col("is_first") & is_soon), F.lit(False)).alias("is_second_soon"),
