@@ -13,7 +13,7 @@ MEMORY_SHARE = 0.25
 """The share of the machine's memory that queries may use before they spill to disk. CIP_SAIL_MEMORY_GB overrides it."""
 
 FEWEST_PARTITIONS = 2
-"""With one partition, which is Sail's choice on one core, it cannot run some unions ("Can not create InterleaveExec")."""
+"""With one partition, which is Sail's choice on one core, some unions fail ("Can not create InterleaveExec")."""
 
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 """The processor time of a container in a period, and the period; ``max`` is no limit."""
@@ -37,7 +37,7 @@ def _pool_bytes(environment: Mapping[str, str]) -> int:
 
 
 def _cores() -> int:
-    """The cores that this process may use, as Sail counts them: those it is bound to, or fewer by a container's limit."""
+    """The cores that this process may use, as Sail counts them: those it is bound to, within a container's limit."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if not CONTAINER_LIMIT.exists():
         return bound
