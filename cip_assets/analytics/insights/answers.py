@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from cip_assets.analytics.insights.questions import (
     ENGAGEMENT,
@@ -82,7 +81,6 @@ class Told:
         return "; ".join(f"{each.part} ({exp(each.change.effect) - 1:+.0%})" for each in found[:NAMED])
 
 
-@threadpool_limits.wrap(limits=1)
 def answers(
     table: pa.Table,
     smallest: Mapping[str, float],

@@ -113,16 +113,18 @@ def due(
     first_ever: set[str] = set()
     for table in SOURCE_TABLES.keys() - unreadable.keys():
         source, entries = SOURCE_TABLES[table], manifest.get(table, [])
+        failed = {
+            month for *_, those in gate.failed_checks(settings, instance, source, entries) for month in those
+        }
         months = {
             *_months_due(graph, settings, table, entries, everything=everything),
             *in_step.moved(settings, source),
-            *(
-                month
-                for *_, failed in gate.failed_checks(settings, instance, source, entries)
-                for month in failed
-            ),
+            *failed,
         }
-        for month in _months_without_facts(graph, settings, source) - months:
+        behind = _months_without_facts(graph, settings, source)
+        if failed:
+            months |= behind  # what did not pass is checked again before it is added up
+        for month in behind - months:
             if start <= month <= end:
                 without_facts.setdefault(month, set()).add(table)
         for month in months:
