@@ -78,7 +78,7 @@ def test_the_ui_has_the_whole_graph_and_its_automation_is_on(page: Page) -> None
     )
     nodes = found["assetNodes"]
     assert {node["groupName"] for node in nodes} == {
-        "landing", "raw", "cleaned", "quarantine", "features", "marts", "exports",
+        "landing", "raw", "cleaned", "quarantine", "facts", "features", "marts", "exports",
     }  # fmt: skip
     assert all(node["description"] for node in nodes)
     assert all(node["dependencyKeys"] or node["dependedByKeys"] for node in nodes)
@@ -94,16 +94,16 @@ def test_the_ui_has_the_whole_graph_and_its_automation_is_on(page: Page) -> None
 
 def test_months_are_backfilled_in_one_run_and_days_in_parallel_runs(page: Page) -> None:
     before = data_files(settings(page), "cleaned/transactions")
-    months = page.start_backfill(
-        ["raw/transactions", "cleaned/transactions", "quarantine/transactions"], [FEBRUARY, MARCH]
-    )
-    days = page.start_backfill(MONTHLY_REVENUE, [OLD_DAY, "2024-02-11"])
+    ingested = [f"{layer}/transactions" for layer in ("raw", "cleaned", "quarantine")]
+    months = page.start_backfill([*ingested, "facts/order_days"], [FEBRUARY, MARCH])
     (run,) = page.end_of_backfill(months)
     assert tags_of(run)["dagster/asset_partition_range_start"] == FEBRUARY
     assert tags_of(run)["dagster/asset_partition_range_end"] == MARCH
     after = data_files(settings(page), "cleaned/transactions")
     assert after[JANUARY] == before[JANUARY]
     assert after[FEBRUARY] != before[FEBRUARY]
+    # A day whose facts are behind its cleaned months would be refused.
+    days = page.start_backfill(MONTHLY_REVENUE, [OLD_DAY, "2024-02-11"])
     runs = page.end_of_backfill(days)
     assert sorted(tags_of(run)["dagster/partition"] for run in runs) == [OLD_DAY, "2024-02-11"]
     found = DeltaTable(settings(page).table_uri("marts", "kpi_monthly_revenue")).to_pyarrow_table()
