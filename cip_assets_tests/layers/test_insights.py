@@ -249,6 +249,24 @@ def test_repeat_purchases_are_counted_by_what_customers_did_before(spark: SparkS
     ]
 
 
+@pytest.mark.engine
+def test_a_month_of_returns_without_sales_has_no_rate(spark: SparkSession, rules: Rules) -> None:
+    sold = "\n".join([*PURCHASES.strip().splitlines()[:2], PURCHASES.strip().splitlines()[-1]])
+    returned = """return_id | customer_id | amount | return_reason | return_date
+r1 | ann | 5.00 | Other | 2024-01-03
+r2 | ann | 5.00 | Other | 2024-04-05
+r3 | bob | 5.00 | Other | 2024-06-30"""
+    tables = snapshot(
+        spark,
+        sources(transactions=sold, returns=returned),
+        date(2024, 6, 30),
+        rules,
+        ["marts/insight_months"],
+    )
+    returns = [row for row in tables["marts/insight_months"] if row["question"] == RETURNS.name]
+    assert {(str(row["month"])[:7], row["events"]) for row in returns} == {("2024-02", 0), ("2024-06", 1)}
+
+
 def day_of(number: int) -> str:
     return str(START + number)
 

@@ -38,6 +38,11 @@ class Counts:
     exposure: Floats
     months: Sequence[date]
 
+    @property
+    def spare(self) -> int:
+        """The months that are left after the season and a step."""
+        return len(self.months) - len({month.month for month in self.months}) - 1
+
     def of_strata(self, chosen: NDArray[np.bool_]) -> "Counts":
         return Counts(self.events[:, chosen], self.exposure[:, chosen], self.months)
 
@@ -161,11 +166,11 @@ def change_of(counts: Counts, significance: float) -> Change | None:
     best = int(np.argmax(scores.sum(0) ** 2 / information))
 
     stepped = _fit(events, exposure, np.hstack([design, after[:, [best]]]))
-    noise, spare = _excess_noise(counts, stepped, exposure, month)
+    noise = _excess_noise(counts, stepped, exposure, month)
     effect, sampled = _step(counts, stepped, exposure)
     spread = sampled * noise**0.5
     covariance = _covariance(scores)
-    critical = _critical(covariance, spare, significance)
+    critical = _critical(covariance, counts.spare, significance)
     margin = critical * spread
     rates = np.zeros((len(busy), months))
     as_before = stepped.expected * np.exp(-effect * after[:, best])
@@ -177,7 +182,7 @@ def change_of(counts: Counts, significance: float) -> Change | None:
         effect + margin,
         noise,
         scores.sum(0) / information,
-        scipy.special.stdtrit(spare, 0.95) * np.sqrt(noise * np.diag(covariance)) / information,
+        scipy.special.stdtrit(counts.spare, 0.95) * np.sqrt(noise * np.diag(covariance)) / information,
         months - steps,
         spread,
         sampled**2 / float(stepped.information[-1, -1]),
@@ -203,8 +208,7 @@ def part_of(counts: Counts, whole: Change, significance: float) -> Part | None:
         return None
     usual_now = expected * before / expected_before
     effect = float(np.log(now / usual_now))
-    spare = len(counts.months) - len({month.month for month in counts.months}) - 1
-    critical = float(scipy.special.stdtrit(spare, 1 - significance / 2))
+    critical = float(scipy.special.stdtrit(counts.spare, 1 - significance / 2))
     own = ((1 / now + 1 / before) * whole.dispersion) ** 0.5
     # The season of the whole is estimated, too.
     margin = critical * (own**2 + whole.spread**2) ** 0.5
@@ -293,17 +297,14 @@ def _step(counts: Counts, fitted: _Fit, exposure: Floats) -> tuple[float, float]
     return float(fitted.coefficients[-1]), float(_covariance(influence)[0, 0] ** 0.5)
 
 
-def _excess_noise(
-    counts: Counts, fitted: _Fit, exposure: Floats, month: NDArray[np.int64]
-) -> tuple[float, int]:
-    """The variation of the months, as a multiple of what their customers explain, and its degrees of freedom."""
+def _excess_noise(counts: Counts, fitted: _Fit, exposure: Floats, month: NDArray[np.int64]) -> float:
+    """The variation of the months, as a multiple of what their customers explain, and at least 1."""
     totals = _indicators(month)
     residuals = _residuals(counts, fitted.expected, exposure)
     sampled = np.diag(_covariance(residuals @ fitted.without(totals)))
     found = (residuals.sum(0) @ totals) ** 2
     live = sampled > 1e-6 * sampled.max()
-    spare = len(counts.months) - len({m.month for m in counts.months}) - 1
-    return max(1.0, float(found[live].sum() / sampled[live].sum())), spare
+    return max(1.0, float(found[live].sum() / sampled[live].sum()))
 
 
 def _critical(covariance: Floats, spare: int, significance: float) -> float:

@@ -2,13 +2,12 @@
 
 from math import exp
 
-import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
+from cip_assets.analytics.forecasting.scores import to_six_places
 from cip_assets.analytics.insights.answers import answers
 from cip_assets.analytics.insights.questions import QUESTIONS
-from cip_assets.calc.exact import RATIO
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
@@ -67,4 +66,4 @@ def insight_contributions(insight_counts: DataFrame, rules: Rules) -> DataFrame:
         "low double, high double, is_certain boolean",
     )
     figures = ("excess", "change", "low", "high")
-    return frame.withColumns({name: F.round(F.col(name), 6).cast(RATIO) for name in figures})
+    return to_six_places(frame, figures)

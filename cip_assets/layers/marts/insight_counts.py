@@ -8,7 +8,8 @@ import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from pyspark.sql import Column, DataFrame, Window
 
-from cip_assets.analytics.insights.questions import COMPLAINTS, ENGAGEMENT, REPEAT, RETURNS
+from cip_assets.analytics.insights.answers import ALL
+from cip_assets.analytics.insights.questions import COMPLAINTS, ENGAGEMENT, QUESTIONS, REPEAT, RETURNS
 from cip_assets.calc.as_of import months_between, of_customers_until, until
 from cip_assets.calc.broadcast import for_each
 from cip_assets.config.rules import Rules
@@ -29,7 +30,6 @@ GROUPS = 32
 """Groups of customers, by a hash of their id. They vary as customers do, and so show how certain a rate is."""
 LOOK_BACK = 3
 """The months before, in which comparable customers did the same."""
-ALL = "all"
 NEW, ESTABLISHED = "new buyers", "established buyers"
 FIRST_MONTH = "first month"
 WEEK = 7
@@ -57,7 +57,7 @@ class InsightCounts(
         "Question",
         *_EVENTS,
         required=True,
-        isin=[question.name for question in (REPEAT, RETURNS, COMPLAINTS, ENGAGEMENT)],
+        isin=[question.name for question in QUESTIONS],
     )
     dimension: T.StringType = column(
         "What the parts are: all, region, customer_segment, buyers (new or established), category, return_reason, "
@@ -147,8 +147,8 @@ def insight_counts(
     visits = some(until(session_days, "day", as_of), "customer_id")
     buying = _full_months(bought, "transaction_date", as_of)[LOOK_BACK:]
     selling = _full_months(lines, "transaction_date", as_of)[1:]
-    alike = _alike(_by_month(bought))
-    first = _first_months(_by_month(bought))
+    history = _by_month(bought)
+    alike, first = _alike(history), _first_months(history)
     described = _described(customers)
 
     def within(rows: DataFrame, months: Sequence[date]) -> DataFrame:
@@ -189,8 +189,8 @@ def _full_months(events: DataFrame, day: str, as_of: date) -> list[date]:
     ]
 
 
-def _group(name: str = "customer_id") -> Column:
-    return F.pmod(F.crc32(F.col(name)), F.lit(GROUPS)).cast("int").alias("customer_group")
+def _group() -> Column:
+    return F.pmod(F.crc32("customer_id"), F.lit(GROUPS)).cast("int").alias("customer_group")
 
 
 def _described(customers: DataFrame) -> DataFrame:
@@ -297,9 +297,7 @@ def _returns(lines: DataFrame, returned: DataFrame, products: DataFrame, describ
     )
     whole = _by_part(rows, RETURNS.name, ("region", "customer_segment", "category"))
     reasons = _by_kind(
-        returned.select("customer_id", "return_id", "month", F.col("return_reason").alias("part"))
-        .withColumn("customer_id", F.coalesce("customer_id", "return_id"))
-        .withColumn("stratum", F.lit(ALL)),
+        returned.select("month", F.col("return_reason").alias("part"), F.lit(ALL).alias("stratum")),
         RETURNS.name,
         "return_reason",
     )

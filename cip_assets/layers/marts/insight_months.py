@@ -1,12 +1,11 @@
 """The months behind the answers to the four questions."""
 
-import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
+from cip_assets.analytics.forecasting.scores import to_six_places
 from cip_assets.analytics.insights.answers import answers
 from cip_assets.analytics.insights.questions import QUESTIONS
-from cip_assets.calc.exact import RATIO
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
@@ -52,7 +51,8 @@ def insight_months(insight_counts: DataFrame, rules: Rules) -> DataFrame:
     told = answers(insight_counts.toArrow(), rules.insights.smallest_change, rules.insights.confidence)
     rows = []
     for each in told:
-        for month in each.months:
+        # A month can have returns although neither it nor the month before sold anything.
+        for month in (month for month in each.months if month.exposure):
             factor = each.question.scale / month.exposure
             expected = None if month.expected is None else month.expected * factor
             place = (each.question.name, month.part, month.month, month.events, month.exposure)
@@ -62,6 +62,4 @@ def insight_months(insight_counts: DataFrame, rules: Rules) -> DataFrame:
         "question string, part string, month date, events bigint, exposure bigint, unit string, rate double, "
         "expected_rate double",
     )
-    return frame.withColumns(
-        {name: F.round(F.col(name), 6).cast(RATIO) for name in ("rate", "expected_rate")}
-    )
+    return to_six_places(frame, ("rate", "expected_rate"))

@@ -4,9 +4,9 @@ import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
+from cip_assets.analytics.forecasting.scores import to_six_places
 from cip_assets.analytics.insights.answers import answers
 from cip_assets.analytics.insights.questions import DIRECTIONS, QUESTIONS
-from cip_assets.calc.exact import RATIO
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
@@ -92,6 +92,4 @@ def insights(insight_counts: DataFrame, kpi_trends: DataFrame, rules: Rules) -> 
         "question string, measure string, direction string, answer string, change double, low double, high double, "
         "strongest string, since date, months_needed int",
     )
-    return frame.withColumns(
-        {name: F.round(F.col(name), 6).cast(RATIO) for name in ("change", "low", "high")}
-    )
+    return to_six_places(frame, ("change", "low", "high"))
