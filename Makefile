@@ -1,6 +1,7 @@
 # make run    everything, from an empty folder to data/final     make ui     Dagster's page
 # make test   the whole suite on both engines                    make check  lint, format, types, definitions
 # make golden the hashes of what is computed, made again, with what changed
+# make torture   commands killed at many moments, written to docs/reliability.md
 # make simulate  how often the four answers are wrong, written to docs/metrics.md
 # make bench  times, written to docs/benchmarks.md               make screenshots  Dagster's page, into docs/images
 # Only Python 3.11 and make are needed; .venv is made when it is missing or out of date.
@@ -14,7 +15,7 @@ export DAGSTER_DISABLE_TELEMETRY = 1
 # for a fifth of the compiled code only; and from a small start, it collects garbage whenever its heap or classes grow.
 SHORT_JVM := -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC -XX:MetaspaceSize=512m -Xms1g -Xmn640m
 
-.PHONY: golden simulate run test test-sail test-runs test-page test-spark check ui bench screenshots clean
+.PHONY: golden torture simulate run test test-sail test-runs test-page test-spark check ui bench screenshots clean
 
 run: $(STAMP)
 	$(BIN)/cip run --sample
@@ -66,6 +67,10 @@ golden: $(STAMP)
 
 simulate: $(STAMP)
 	$(BIN)/python -m cip_assets_tests.simulation
+
+torture: $(STAMP)
+	CIP_ENGINE=sail $(BIN)/python -m cip_assets_tests.torture
+	CIP_ENGINE=spark $(BIN)/python -m cip_assets_tests.torture
 
 screenshots: $(STAMP)
 	PYTHONPATH=. $(BIN)/python docs/screenshots.py

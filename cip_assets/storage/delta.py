@@ -401,7 +401,9 @@ class Tidied:
 
 
 def maintain(uri: str, keep: timedelta) -> Tidied:
-    """Join small files, then delete the files that only versions older than ``keep`` need."""
+    """Join small files, then delete the files that only versions older than ``keep`` need, and the older ones that no
+    version needs, which killed writers left.
+    """
     table = _open(uri)
     with one_writer(uri):
         joined = table.optimize.compact()
@@ -409,6 +411,7 @@ def maintain(uri: str, keep: timedelta) -> Tidied:
             retention_hours=round(keep.total_seconds() / 3600),
             dry_run=False,
             enforce_retention_duration=False,
+            full=True,
         )
     return Tidied(int(joined["numFilesRemoved"]), len(deleted))
 
