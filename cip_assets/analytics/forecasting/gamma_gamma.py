@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot, maximize
+from cip_assets.analytics.forecasting.maximum_likelihood import Floats, by_delta_method, dot, maximize
 from cip_assets.analytics.special import digamma, gammaln
 
 PARAMETERS = ("p", "q", "gamma")
@@ -195,10 +195,7 @@ def fit(
     return GammaGammaFit(
         *values,
         log_likelihood=best.log_likelihood - customers * float(np.log(scale)),
-        standard_errors=tuple(
-            None if error is None else error * value
-            for error, value in zip(best.log_standard_errors, values, strict=True)
-        ),
+        standard_errors=by_delta_method(best.log_standard_errors, values),
         log_standard_errors=best.log_standard_errors,
         at_bound=tuple(name for name, at in zip(PARAMETERS, best.at_bound, strict=True) if at),
         converged=converged,
