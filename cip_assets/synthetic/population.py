@@ -3,9 +3,9 @@
 The purchase process is BG/NBD (Fader, Hardie, Lee 2005, "Counting Your Customers" the Easy Way): while active, customer
 i buys at rate lambda_i ~ Gamma(r, alpha); after each repeat purchase the customer drops out with probability
 p_i ~ Beta(a, b). Rates may also be lognormal or of two kinds. The first purchase starts the clock and is not followed
-by a drop-out. Times are continuous, in days since the start of the data; the tables contain whole days. The models count
-purchase days, so a purchase on a day that already has one is moved to the next day. Otherwise r and alpha could not be
-recovered.
+by a drop-out. Times are continuous, in days since the start of the data; the tables contain whole days. The models
+count purchase days, so a purchase on a day that already has one is moved to the next day. Otherwise r and alpha could
+not be recovered.
 """
 
 from __future__ import annotations
