@@ -91,7 +91,8 @@ class ParetoNbdFit:
             result[rows] = shape[rows] / alpha[rows] * nodes.total
         # Without drop-out it would be larger, and it never exceeds the expected number; the rule's error could.
         without_dropout = -np.expm1(-shape * np.log1p(horizon / alpha))
-        return np.minimum(np.minimum(result, without_dropout), self.purchases_if_alive(x, age, [horizon])[0])
+        highest = np.minimum(without_dropout, self.purchases_if_alive(x, age, [horizon])[0])
+        return np.asarray(np.minimum(result, highest))
 
     def purchases_if_alive(self, x: ArrayLike, age: ArrayLike, horizons_days: Sequence[float]) -> Floats:
         """E[purchases in (T, T + h] | x, T, alive at T] for each horizon h, shape (number of horizons, n).
