@@ -30,11 +30,11 @@ def test_brier_log_loss_and_auc_by_hand() -> None:
     # -(ln 0.2 + 3 ln 0.8 + 2 ln 0.8) / 6
     assert scores._log_loss(COUNTS) == pytest.approx((1.6094379 + 5 * 0.2231436) / 6)
     # 3 buyers x 3 non-buyers = 9 pairs: the two buyers at 0.8 win 6, and the one at 0.2 ties with 3.
-    assert scores._auc(COUNTS) == pytest.approx((6 + 1.5) / 9)
+    assert scores.auc(COUNTS) == pytest.approx((6 + 1.5) / 9)
 
 
 def test_auc_needs_buyers_and_non_buyers() -> None:
-    assert scores._auc([(0.5, 3, 3)]) is None
+    assert scores.auc([(0.5, 3, 3)]) is None
 
 
 def test_deciles_keep_equal_probabilities_together() -> None:

@@ -161,7 +161,8 @@ def test_a_model_is_fitted_on_many_customers_and_every_prediction_is_a_number(
     frame = purchases(spark, simulated(2000))
     model = purchase_model(purchases=frame, as_of=D, rules=rules)
     (row,) = collected(model)
-    assert (row["purchase_model"], row["value_model"]) == ("bg_nbd", "gamma_gamma")
+    assert (row["purchase_model"], row["value_model"]) == ("bg_nbd", "lognormal")
+    assert row["p"] is row["p_se"] is None  # of Gamma-Gamma
     assert row["r"] == pytest.approx(R, rel=0.3)
     assert row["alpha"] == pytest.approx(ALPHA, rel=0.3)
     found = collected(predicted(frame, model, D))

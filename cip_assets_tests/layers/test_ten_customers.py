@@ -312,25 +312,26 @@ month      | monthly_revenue | orders | buyers | is_complete
 2024-05-01 | 1400.00         | 3      | 1      | true
 2024-06-01 | 19.99           | 1      | 1      | false
 """,
-    # January: ann, bob, fay; February: eve, gus; March: zoe; June: cat. June is not complete at D.
+    # January: ann, bob, fay; February: eve, gus; March: zoe; June: cat. June is not complete at D. Four months after a
+    # cohort's month are too few for a curve.
     "marts/cohort_retention": """
-cohort_month | month_number | cohort_size | active_buyers | retention_rate
-2024-01-01   | 0            | 3           | 3             | 1.000000
-2024-01-01   | 1            | 3           | 3             | 1.000000
-2024-01-01   | 2            | 3           | 2             | 0.666667
-2024-01-01   | 3            | 3           | 2             | 0.666667
-2024-01-01   | 4            | 3           | 1             | 0.333333
-2024-01-01   | 5            | 3           |               |
-2024-02-01   | 0            | 2           | 2             | 1.000000
-2024-02-01   | 1            | 2           | 1             | 0.500000
-2024-02-01   | 2            | 2           | 1             | 0.500000
-2024-02-01   | 3            | 2           | 0             | 0.000000
-2024-02-01   | 4            | 2           |               |
-2024-03-01   | 0            | 1           | 1             | 1.000000
-2024-03-01   | 1            | 1           | 0             | 0.000000
-2024-03-01   | 2            | 1           | 0             | 0.000000
-2024-03-01   | 3            | 1           |               |
-2024-06-01   | 0            | 1           |               |
+cohort_month | month_number | cohort_size | active_buyers | retention_rate | expected_rate | expected_rate_a_year_later
+2024-01-01   | 0            | 3           | 3             | 1.000000       |               |
+2024-01-01   | 1            | 3           | 3             | 1.000000       |               |
+2024-01-01   | 2            | 3           | 2             | 0.666667       |               |
+2024-01-01   | 3            | 3           | 2             | 0.666667       |               |
+2024-01-01   | 4            | 3           | 1             | 0.333333       |               |
+2024-01-01   | 5            | 3           |               |                |               |
+2024-02-01   | 0            | 2           | 2             | 1.000000       |               |
+2024-02-01   | 1            | 2           | 1             | 0.500000       |               |
+2024-02-01   | 2            | 2           | 1             | 0.500000       |               |
+2024-02-01   | 3            | 2           | 0             | 0.000000       |               |
+2024-02-01   | 4            | 2           |               |                |               |
+2024-03-01   | 0            | 1           | 1             | 1.000000       |               |
+2024-03-01   | 1            | 1           | 0             | 0.000000       |               |
+2024-03-01   | 2            | 1           | 0             | 0.000000       |               |
+2024-03-01   | 3            | 1           |               |                |               |
+2024-06-01   | 0            | 1           |               |                |               |
 """,
     # eve and gus are tied, and zoe is not a customer.
     "marts/kpi_top_customers": """

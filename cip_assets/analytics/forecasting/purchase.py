@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cip_assets.analytics.forecasting import bg_nbd as bgnbd
-from cip_assets.analytics.forecasting import gamma_gamma
+from cip_assets.analytics.forecasting import gamma_gamma, lognormal
 from cip_assets.analytics.forecasting.bg_nbd import BgNbdFit, Statistics, customer_arrays
 from cip_assets.analytics.forecasting.discounting import discounted_purchases
 from cip_assets.analytics.forecasting.gamma_gamma import GammaGammaFit, ValueStatistics
+from cip_assets.analytics.forecasting.lognormal import LognormalFit
 from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot
 from cip_assets.analytics.forecasting.paid import (
     EVERY_DAY,
@@ -29,8 +30,12 @@ MIN_REPEAT_CUSTOMERS = 50
 HORIZONS_DAYS = (30, 90, 365)
 
 _PROCESSES: Mapping[str, type[BgNbdFit] | type[PooledRate]] = {"bg_nbd": BgNbdFit, "pooled_rate": PooledRate}
-_VALUES: Mapping[str, type[GammaGammaFit] | type[PooledMean]] = {
+ValueModel = GammaGammaFit | LognormalFit | PooledMean
+"""What a paid day is worth."""
+
+_VALUES: Mapping[str, type[ValueModel]] = {
     "gamma_gamma": GammaGammaFit,
+    "lognormal": LognormalFit,
     "pooled_mean": PooledMean,
 }
 
@@ -51,7 +56,7 @@ class PurchaseModel:
     """
 
     purchases: BgNbdFit | PooledRate
-    values: GammaGammaFit | PooledMean | None
+    values: ValueModel | None
     after_paid: PaidShare = EVERY_DAY
     after_unpaid: PaidShare = EVERY_DAY
     annual_rate: float = 0.1
@@ -65,10 +70,8 @@ class PurchaseModel:
 
     @property
     def value_model(self) -> str | None:
-        """'gamma_gamma' or 'pooled_mean'; None if the amounts are unknown."""
-        if self.values is None:
-            return None
-        return "gamma_gamma" if isinstance(self.values, GammaGammaFit) else "pooled_mean"
+        """'gamma_gamma', 'lognormal' or 'pooled_mean'; None if the amounts are unknown."""
+        return next((name for name, kind in _VALUES.items() if isinstance(self.values, kind)), None)
 
     def score(
         self,
@@ -193,7 +196,7 @@ def fit_purchase_model(
     window_days: int = 90,
     min_repeat_customers: int = MIN_REPEAT_CUSTOMERS,
 ) -> PurchaseModel:
-    """Fit BG/NBD and Gamma-Gamma, or the pooled model if one cannot be fitted. Valid input never causes an error.
+    """Fit BG/NBD and a value model, or the pooled model if one cannot be fitted. Valid input never causes an error.
 
     Args:
         statistics: every buyer, x = 0 included.
@@ -265,27 +268,39 @@ def _fit_purchases(statistics: Statistics, minimum: int, notes: list[str]) -> Bg
 
 def _fit_values(
     statistics: ValueStatistics, overall_mean: float, minimum: int, notes: list[str]
-) -> GammaGammaFit | PooledMean:
+) -> ValueModel:
+    """Gamma-Gamma or lognormal spend, each of three parameters: the one with the higher likelihood."""
     if statistics.customers < minimum:
-        reason = f"{statistics.customers} repeat buyers have a mean value above 0, but {minimum} are needed"
+        fallback = pooled_mean(statistics, overall_mean)
+        notes.append(
+            f"The pooled mean of {fallback.mean:.4g} was used, because {statistics.customers} repeat buyers have a "
+            f"mean value above 0, but {minimum} are needed to fit a value model."
+        )
+        return fallback
+    gamma, normal = gamma_gamma.fit(statistics), lognormal.fit(statistics)
+    fits = [fit for fit in (gamma, normal) if fit.converged]
+    if not fits:
+        fallback = pooled_mean(statistics, overall_mean)
+        notes.append(
+            f"The pooled mean of {fallback.mean:.4g} was used, because neither Gamma-Gamma ({gamma.message}) nor "
+            f"lognormal spend ({normal.message}) could be fitted."
+        )
+        return fallback
+    best = max(fits, key=lambda fit: fit.log_likelihood or -np.inf)
+    if isinstance(best, GammaGammaFit):
+        name, values = "Gamma-Gamma", f"p {best.p:.3g}, q {best.q:.3g}, gamma {best.gamma:.4g}"
     else:
-        fit = gamma_gamma.fit(statistics)
-        if fit.converged:
-            notes.append(
-                f"Gamma-Gamma was fitted on {fit.customers} repeat buyers: p {fit.p:.3g}, q {fit.q:.3g}, "
-                f"gamma {fit.gamma:.4g}; a paid day is worth {fit.population_mean:.4g} on average."
-            )
-            notes.append(
-                "Gamma-Gamma assumes that how often customers buy and how much they spend are independent; their "
-                f"correlation is {_correlation(statistics):.2f}."
-            )
-            return fit
-        reason = f"the fit is not usable ({fit.message})"
-    fallback = pooled_mean(statistics, overall_mean)
+        name, values = "Lognormal spend", f"between {best.between:.3g}, within {best.within:.3g}"
+    (mean,) = best.expected_value(0, np.nan)
     notes.append(
-        f"Gamma-Gamma was not used: {reason}. The pooled mean of {fallback.mean:.4g} was used instead."
+        f"{name} was fitted on {best.customers} repeat buyers: {values}; a paid day is worth {mean:.4g} on average. "
+        "It has the highest likelihood of the value models."
     )
-    return fallback
+    notes.append(
+        f"{name} assumes that how often customers buy and how much they spend are independent; their correlation is "
+        f"{_correlation(statistics):.2f}."
+    )
+    return best
 
 
 def _correlation(statistics: ValueStatistics) -> float:

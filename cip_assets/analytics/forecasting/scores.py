@@ -136,7 +136,7 @@ def figures(outcomes: Outcomes) -> tuple[float | None, ...]:
         bought / people,
         brier(counts),
         _log_loss(counts),
-        _auc(counts),
+        auc(counts),
         _spearman(outcomes),
         calibration_error(counts),
     )
@@ -173,7 +173,7 @@ def _log_loss(counts: Counts) -> float:
     return total / sum(n for _, n, _ in counts)
 
 
-def _auc(counts: Counts) -> float | None:
+def auc(counts: Counts) -> float | None:
     """The probability that a buyer is ranked above a non-buyer. A tie counts half."""
     buyers, others = sum(k for _, _, k in counts), sum(n - k for _, n, k in counts)
     if not buyers or not others:

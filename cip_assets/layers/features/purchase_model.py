@@ -30,7 +30,8 @@ _VALUES = (*_HISTORY, "paid_days", "paid_repeat_days", "mean_repeat_value")
 class PurchaseModel(
     DaySnapshot, grain="one row per snapshot day", key=["purchase_model"], domain="customers"
 ):
-    """The model of when customers buy and how much they spend: BG/NBD and Gamma-Gamma, fitted on every buyer.
+    """The model of when customers buy and how much they spend: BG/NBD, and Gamma-Gamma or lognormal spend, fitted on
+    every buyer.
 
     If one of them cannot be fitted, a pooled rate or a pooled mean is used instead, and the notes say why. If an amount
     is unknown, there is no value model.
@@ -40,7 +41,9 @@ class PurchaseModel(
         "Purchase model used", *_HISTORY, required=True, isin=["bg_nbd", "pooled_rate"]
     )
     value_model: T.StringType = column(
-        "Value model used; empty if an amount is unknown", *_VALUES, isin=["gamma_gamma", "pooled_mean"]
+        "Value model used; empty if an amount is unknown",
+        *_VALUES,
+        isin=["gamma_gamma", "lognormal", "pooled_mean"],
     )
     window_days: T.IntegerType = column(
         "Length of the churn window", *_HISTORY, required=True, unit="days", ge=1
@@ -53,9 +56,11 @@ class PurchaseModel(
     alpha: T.DoubleType = column("alpha of BG/NBD or of the pooled rate", *_HISTORY, unit="days")
     a: T.DoubleType = column("a of BG/NBD", *_HISTORY)
     b: T.DoubleType = column("b of BG/NBD", *_HISTORY)
-    p: T.DoubleType = column("p of Gamma-Gamma", *_VALUES)
-    q: T.DoubleType = column("q of Gamma-Gamma", *_VALUES)
-    gamma: T.DoubleType = column("gamma of Gamma-Gamma", *_VALUES, unit="currency per paid day")
+    p: T.DoubleType = column("p of Gamma-Gamma; empty for another value model", *_VALUES)
+    q: T.DoubleType = column("q of Gamma-Gamma; empty for another value model", *_VALUES)
+    gamma: T.DoubleType = column(
+        "gamma of Gamma-Gamma; empty for another value model", *_VALUES, unit="currency per paid day"
+    )
     r_se: T.DoubleType = column("Standard error of r; empty if the data does not determine r", *_HISTORY)
     alpha_se: T.DoubleType = column("Standard error of alpha", *_HISTORY, unit="days")
     a_se: T.DoubleType = column("Standard error of a", *_HISTORY)
@@ -64,7 +69,7 @@ class PurchaseModel(
     q_se: T.DoubleType = column("Standard error of q", *_VALUES)
     gamma_se: T.DoubleType = column("Standard error of gamma", *_VALUES, unit="currency per paid day")
     log_likelihood: T.DoubleType = column("Log-likelihood of BG/NBD", *_HISTORY)
-    value_log_likelihood: T.DoubleType = column("Log-likelihood of Gamma-Gamma", *_VALUES)
+    value_log_likelihood: T.DoubleType = column("Log-likelihood of the value model", *_VALUES)
     notes: T.StringType = column("Models used, and why", *_VALUES, required=True)
     model: T.StringType = column("The complete model, as JSON", *_VALUES, required=True)
 
@@ -91,9 +96,9 @@ def purchase_model(purchases: DataFrame, as_of: date, rules: Rules) -> DataFrame
         **{name: float(getattr(process, name, np.nan)) for name in ("r", "alpha", "a", "b")},
         **{name: float(getattr(values, name, np.nan)) for name in ("p", "q", "gamma")},
         **_errors_of(process, ("r", "alpha", "a", "b")),
-        **_errors_of(values, ("p", "q", "gamma")),
+        **_errors_of(values if isinstance(values, GammaGammaFit) else None, ("p", "q", "gamma")),
         "log_likelihood": process.log_likelihood if isinstance(process, BgNbdFit) else np.nan,
-        "value_log_likelihood": values.log_likelihood if isinstance(values, GammaGammaFit) else np.nan,
+        "value_log_likelihood": getattr(values, "log_likelihood", np.nan),
         "notes": " ".join(model.notes),
         "model": json.dumps(model.to_dict()),
     }
