@@ -37,8 +37,9 @@ def show(report: Report, settings: Settings, seconds: float) -> None:
         err.print(f"skipped because an upstream table failed: {', '.join(report.skipped)}", soft_wrap=True)
     passed = sum(check.passed for check in report.checks)
     if report.as_of:
+        known = f", as known on {settings.known_at}" if settings.known_at else ""
         out.print(
-            f"snapshot of {report.as_of}: {passed} of {len(report.checks)} checks passed, {seconds:.1f} s in total"
+            f"snapshot of {report.as_of}{known}: {passed} of {len(report.checks)} checks passed, {seconds:.1f} s in total"
         )
     if report.succeeded:
         where = f"exports:    {settings.final}\ntables:     {settings.lake}\nDagster UI: make ui"

@@ -139,7 +139,7 @@ def dashboard_asset(rules: Rules, partitions: Partitions) -> dg.AssetsDefinition
                 partial(gate.require_in_step, settings, context.instance, context.run.tags, name, day),
             )
         computed_from = _versions(context, settings)
-        text = page.page(figures.figures(settings, day, rules), day, rules)
+        text = page.page(figures.figures(settings, day, rules), day, rules, settings.known_at)
         done = replace_text(settings.final / "dashboard.html", text)
         return dg.MaterializeResult(metadata=_about(done, computed_from))
 
