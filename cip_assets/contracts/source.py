@@ -7,10 +7,12 @@ from types import ModuleType
 from typing import Any
 
 import pyspark.sql.types as T
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame, WindowSpec
 
 from cip_assets.contracts.contract import Contract, DeclarationError, TableContract, column
 from cip_assets.contracts.types import Delivered, Event
+
+OverLines = Callable[[DataFrame, WindowSpec | None], DataFrame]
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,9 @@ class SourceTable:
 
     ``event_date`` is the column that dates an event; a table without one comes as full deliveries. ``derived`` are the
     columns that are computed instead of delivered. Their values and the defaults are functions, because not every
-    engine can build an expression before its session exists.
+    engine can build an expression before its session exists. ``over_lines`` are columns that the older lines of an id
+    decide, too: each function adds its column to lines, given the window of the lines of an id, or None if every line
+    is alone.
     """
 
     name: str
@@ -33,6 +37,7 @@ class SourceTable:
     event_date: str | None = None
     derived: Mapping[str, Callable[[], Column]] = field(default_factory=dict)
     defaults: Mapping[str, Callable[[], Column]] = field(default_factory=dict)
+    over_lines: Mapping[str, OverLines] = field(default_factory=dict)
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -59,6 +64,7 @@ def source(
     event_date: str | None = None,
     derived: Mapping[str, Callable[[], Column]] | None = None,
     defaults: Mapping[str, Callable[[], Column]] | None = None,
+    over_lines: Mapping[str, OverLines] | None = None,
 ) -> SourceTable:
     """Declare a source table. Its name is that of the file with its class.
 
@@ -68,6 +74,7 @@ def source(
         derived: columns that are computed from other columns of the row. An expression may also use ``has_<column>``,
             which is true if the file has a text there, even an unreadable one.
         defaults: columns that a file may lack, or leave empty, and what they then contain.
+        over_lines: columns that are computed from all good lines with the row's id, of its month.
 
     Raises:
         DeclarationError: an event has no such column, the key is not exactly one column, or a derived column, or a
@@ -75,10 +82,10 @@ def source(
 
     """
     *_, layer, name = model.__module__.split(".")
-    made, given = derived or {}, defaults or {}
-    landed = tuple(column_name for column_name in model.__annotations__ if column_name not in made)
+    made, given, over = derived or {}, defaults or {}, over_lines or {}
+    landed = tuple(column_name for column_name in model.__annotations__ if column_name not in {*made, *over})
     columns = tuple(column_name for column_name in landed if column_name not in given)
-    for keyword, named in (("derived", made), ("defaults", given)):
+    for keyword, named in (("derived", made), ("defaults", given), ("over_lines", over)):
         if unknown := sorted(named.keys() - model.__annotations__.keys()):
             raise DeclarationError(
                 f"{layer}/{name}: {keyword}= names {unknown[0]!r}, but {model.__name__} has no such column"
@@ -105,7 +112,7 @@ def source(
     cleaned = TableContract.of(model, layer, name, [raw])
     if len(cleaned.key) != 1:
         raise DeclarationError(f"{cleaned.name}: the key of a source table must be one column, its id")
-    return SourceTable(name, columns, raw, quarantine, cleaned, event_date, made, given)
+    return SourceTable(name, columns, raw, quarantine, cleaned, event_date, made, given, over)
 
 
 def _raw(

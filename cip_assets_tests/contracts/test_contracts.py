@@ -337,7 +337,7 @@ def test_rules_mean_the_same_on_every_engine(spark: SparkSession) -> None:
 
 def test_a_rule_over_columns_is_broken_by_the_row_but_not_by_a_null(spark: SparkSession) -> None:
     contract = contract_of("cleaned", "support_tickets")
-    good = good_row(contract, {"opened_date": date(2024, 3, 2)})
+    good = good_row(contract, {"opened_date": date(2024, 3, 2), "closed_on": date(2024, 3, 2)})
     days = [date(2024, 3, 2), date(2024, 3, 1), None]
     rows = [good | {"resolved_date": day} for day in days]
     assert broken_by_sql(spark, contract, rows) == [set(), {"resolved_date:before_opened_date"}, set()]

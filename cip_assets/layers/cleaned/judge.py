@@ -90,6 +90,10 @@ def judge(raw: DataFrame, source: SourceTable, rules: Rules, elsewhere: DataFram
     # Broken lines do not affect which line is cleaned, so they are in groups of their own.
     group = Window.partitionBy(source.id_column, is_good).orderBy(*newest_first)
     is_superseded = is_good & (F.row_number().over(group) > 1)
+    for add in source.over_lines.values():
+        # Only lines of the same month, so that a month can be cleaned by itself.
+        alone = add(alone, None)
+        rivals = add(rivals, Window.partitionBy(source.id_column, is_good, "month"))
     judged = rivals.withColumn("is_superseded", is_superseded).where(HERE)
     lines = alone.withColumn("is_superseded", F.lit(False)).unionByName(judged).drop(HERE)
     outcome = F.when(~is_good, F.lit("quarantined")).when(F.col("is_superseded"), F.lit("superseded"))
@@ -169,7 +173,7 @@ def rows_not_kept_out(raw: DataFrame, kept_out: DataFrame, source: SourceTable, 
     """The rows of the cleaned table, if it is known which of its lines are quarantined or superseded.
 
     They are those of ``cleaned_rows``, without judging the lines a second time. The checks of the table show that none
-    of them breaks a rule or shares its id.
+    of them breaks a rule or shares its id. The table must have no columns that superseded lines decide.
 
     Args:
         raw: the lines to clean.
@@ -216,7 +220,7 @@ def _reasons(source: SourceTable) -> list[Column]:
                 found.append(F.when(unreadable, F.lit(f"{name}:{_problem_of_type(declared.dtype.type)}")))
     for rule in source.cleaned.rules:
         name = rule.name.split(":")[0]
-        if name in PROVENANCE or rule.name in {f"{default}:missing" for default in source.defaults}:
+        if name in {*PROVENANCE, *source.over_lines} or rule.name in {f"{default}:missing" for default in source.defaults}:
             continue
         broken = F.expr(rule.broken_when)
         if rule.name == f"{name}:missing":

@@ -108,6 +108,7 @@ def clean_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> dg
         cleaned = judge.cleaned_rows(judged, source)
         if "quarantine" in selected:
             yield dg.Output(judge.quarantine_rows(judged, source), output_name="quarantine")
+        if "quarantine" in selected and not source.over_lines:
             uri = lake.settings.table_uri("quarantine", source.name)
             kept_out = delta.read(engine.spark_session, uri)
             if source.is_event:
