@@ -91,6 +91,11 @@ class Settings:
         return self.data_dir / "final"
 
     @property
+    def issued(self) -> Path:
+        """The folder of the issued forecasts."""
+        return self.data_dir / "issued"
+
+    @property
     def dagster_home(self) -> Path:
         return self.data_dir / ".dagster"
 
