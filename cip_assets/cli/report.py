@@ -10,6 +10,7 @@ from cip_assets.cli.console import err, out
 from cip_assets.cli.landing_news import not_read
 from cip_assets.config.settings import Settings
 from cip_assets.layers import EVENT_TABLES, SNAPSHOT_TABLES, SOURCE_TABLES
+from cip_assets.orchestration.due.plan import HISTORY
 from cip_assets.orchestration.runs import Report
 
 COUNTED = ("landed", "cleaned", "quarantined", "superseded")
@@ -88,6 +89,9 @@ def _counted(report: Report) -> Mapping[str, Mapping[str, int]]:
 def _what_ran(report: Report) -> Iterator[str]:
     counted = _counted(report)
     for block in report.ingested:
+        if block.layers == (HISTORY,):
+            yield f"computed the history again: {', '.join(block.tables)}"
+            continue
         if "cleaned" not in block.layers:
             yield f"added up {block.first[:7]} to {block.last[:7]} again: {', '.join(block.tables)}"
             continue

@@ -188,6 +188,22 @@ def rows_not_kept_out(raw: DataFrame, kept_out: DataFrame, source: SourceTable, 
     return rows.repartition("month") if source.is_event else rows
 
 
+def good_rows(raw: DataFrame, source: SourceTable, rules: Rules) -> DataFrame:
+    """What the cleaned table was after each of several full deliveries. Grain: one row per id and delivery date.
+
+    Args:
+        raw: the lines of the deliveries.
+        source: a table of full deliveries.
+        rules: vocabulary and fill values.
+
+    """
+    lines = _with_reasons(raw.withColumn(HERE, F.lit(True)), source, rules).where("reasons = ''")
+    last = Window.partitionBy(source.id_column, "delivery_date").orderBy(
+        F.col("source_file").desc(), F.col("source_line").desc()
+    )
+    return lines.withColumn("_place", F.row_number().over(last)).where("_place = 1").drop("_place")
+
+
 def quarantine_rows(judged: DataFrame, source: SourceTable) -> DataFrame:
     """The lines that are not in cleaned, with their text and every reason. Grain: one row per line."""
     superseded = F.lit(f"{source.id_column}:superseded")
