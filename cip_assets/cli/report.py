@@ -39,9 +39,8 @@ def show(report: Report, settings: Settings, seconds: float) -> None:
     passed = sum(check.passed for check in report.checks)
     if report.as_of:
         known = f", as known on {settings.known_at}" if settings.known_at else ""
-        out.print(
-            f"snapshot of {report.as_of}{known}: {passed} of {len(report.checks)} checks passed, {seconds:.1f} s in total"
-        )
+        checked = f"{passed} of {len(report.checks)} checks passed"
+        out.print(f"snapshot of {report.as_of}{known}: {checked}, {seconds:.1f} s in total")
     if report.succeeded:
         where = f"exports:    {settings.final}\ntables:     {settings.lake}\nDagster UI: make ui"
         out.print(escape(where), soft_wrap=True)

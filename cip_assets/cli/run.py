@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Annotated
 
 import typer
-
 from rich.markup import escape
 
 from cip_assets.cli.console import day_of, out

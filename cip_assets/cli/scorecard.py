@@ -12,14 +12,12 @@ from cip_assets.reporting.scorecard import Card, Sums
 from cip_assets.reporting.scorecard import scorecard as judged
 
 HEADINGS = (
-    "Snapshot day",
+    "Day",
     "Issued (UTC)",
-    "Churn model",
-    "Customers",
-    "Brier",
-    "Refitted",
-    "Calibration",
-    "Refitted",
+    "Model",
+    "Buyers",
+    "Brier (refitted)",
+    "Calibration (refitted)",
     "Purchase days",
     "Spend",
     "CLV",
@@ -48,22 +46,26 @@ def scorecard() -> None:
     out.print(shown)
     out.print(
         "Purchase days, Spend, CLV: how much more was expected than happened, in 90 days and 12 months. "
-        "Refitted: the backtest of the same day and model (marts/model_backtest).",
+        "Refitted: the same day and model in marts/model_backtest. Forecasts that were issued after their window ended "
+        "are not judged.",
         soft_wrap=True,
     )
 
 
-def _churn(card: Card) -> list[str]:
+def _churn(card: Card) -> tuple[str, str]:
+    """The accuracy of the purchase probability, or why it is not known."""
     if card.is_late:
-        return ["issued too late", "", "", ""]
+        return "issued too late", ""
     if card.brier is None:
-        return [f"open until {card.closes}", "", "", ""]
-    figures = (card.brier, card.refitted_brier, card.calibration_error, card.refitted_calibration)
-    return [_figure(figure) for figure in figures]
+        return f"open until {card.closes}", ""
+    return (
+        _with_refitted(card.brier, card.refitted_brier),
+        _with_refitted(card.calibration_error, card.refitted_calibration),
+    )
 
 
-def _figure(value: float | Decimal | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+def _with_refitted(issued: float | None, refitted: Decimal | None) -> str:
+    return f"{issued:.4f}" + ("" if refitted is None else f" ({refitted:.4f})")
 
 
 def _bias(sums: Sums | None) -> str:

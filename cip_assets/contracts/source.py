@@ -1,5 +1,5 @@
-"""Source tables: the contract in ``cleaned`` is declared, and those in ``raw`` and ``quarantine`` follow from it, as does
-that of the history of a table of full deliveries.
+"""Source tables: the contract in ``cleaned`` is declared. Those in ``raw`` and ``quarantine`` follow from it, and so
+does that of the history of a table of full deliveries.
 """
 
 import sys
@@ -204,7 +204,8 @@ def _history(name: str, model: type[Contract], columns: Sequence[str]) -> type[C
             column(
                 shown[column_name].description,
                 required=not shown[column_name].nullable,
-                **{what: (shown[column_name].metadata or {}).get(what) for what in ("unit", "pii")},
+                unit=(shown[column_name].metadata or {}).get("unit"),
+                pii=bool((shown[column_name].metadata or {}).get("pii")),
             ),
         )
         for column_name in columns
@@ -233,8 +234,8 @@ def _history(name: str, model: type[Contract], columns: Sequence[str]) -> type[C
     }
     return _derived(
         f"{model.__name__}History",
-        f"What the rows of cleaned/{name} were on each day, according to the full deliveries: the state of day D is the "
-        "rows with valid_from <= D and (valid_to > D, or no valid_to).",
+        f"What the rows of cleaned/{name} were on each day, according to the full deliveries: the state of day D is "
+        "the rows with valid_from <= D and (valid_to > D, or no valid_to).",
         Contract,
         kept,
         grain=f"one row per {key} and period without a change",

@@ -1,7 +1,7 @@
 """The landing files that had been delivered by a day, in a data folder of their own.
 
-A snapshot of D that is known at T is the snapshot of D in the lake that these files alone give. So it is computed by the
-same graph, from links to these files, into ``known/<T>`` of the data folder, and no table of the normal lake changes.
+A snapshot of D that is known at T is the snapshot of D in the lake that these files alone give. So it is computed by
+the same graph, from links to these files, into ``known/<T>`` of the data folder. No table of the normal lake changes.
 """
 
 import shutil
@@ -155,7 +155,9 @@ def _day_of(path: Path) -> date | None:
     return date.fromisoformat(text) if text else None
 
 
-def _write_sources(settings: Settings, folder: Settings, exports: Sequence[tuple[int, Sequence[Path]]]) -> None:
+def _write_sources(
+    settings: Settings, folder: Settings, exports: Sequence[tuple[int, Sequence[Path]]]
+) -> None:
     """Write ``sources.yaml`` with these files, the SQL that it names, and its rates."""
     declared = yaml.safe_load((settings.data_dir / FILE).read_text(encoding="utf-8"))
     kept = [{**declared["exports"][n], "files": [str(path) for path in files]} for n, files in exports]

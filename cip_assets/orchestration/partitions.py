@@ -30,13 +30,13 @@ class Partitions:
     @cached_property
     def months(self) -> dg.MonthlyPartitionsDefinition:
         """The partitions of event tables: from the first month of the rules to the current month."""
-        end = self.last_day and month_after(self.last_day.replace(day=1)).isoformat()
+        end = month_after(self.last_day).isoformat() if self.last_day else None
         return dg.MonthlyPartitionsDefinition(self.first_month.isoformat(), end_date=end, end_offset=1)
 
     @cached_property
     def days(self) -> dg.DailyPartitionsDefinition:
         """The partitions of features, marts and exports: one snapshot per day, including today."""
-        end = self.last_day and (self.last_day + timedelta(days=1)).isoformat()
+        end = (self.last_day + timedelta(days=1)).isoformat() if self.last_day else None
         return dg.DailyPartitionsDefinition(self.first_month.isoformat(), end_date=end, end_offset=1)
 
     @cached_property

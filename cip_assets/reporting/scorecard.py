@@ -4,8 +4,7 @@
 published. Both measure the purchase probability alike (``analytics/forecasting/scores.py``).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,7 +17,7 @@ from cip_assets.config.settings import Settings
 from cip_assets.storage import delta, questions
 from cip_assets.storage.issued import Issue, issues
 
-ORDER_DAYS, MONEY_DAYS = 90, 365
+ORDER_DAYS, VALUE_DAYS = 90, 365
 """The days that the expected purchases and spend, and the value of a customer, look ahead."""
 
 
@@ -39,9 +38,9 @@ class Sums:
 class Card:
     """How one issue did. A figure is None if its time is not over, or the issue has no such forecast.
 
-    ``closes`` is the last day of the churn window. ``is_late`` says that the forecasts were issued after it, so they are
-    not judged. ``refitted_brier`` and ``refitted_calibration`` are those of the backtest for the same day and model, if
-    the snapshot of ``closes`` was computed.
+    ``closes`` is the last day of the churn window. ``is_late`` says that the forecasts were issued after it, so they
+    are not judged. ``refitted_brier`` and ``refitted_calibration`` are those of the backtest for the same day and
+    model, if the snapshot of ``closes`` was computed.
     """
 
     as_of: date
@@ -72,40 +71,40 @@ def scorecard(settings: Settings, last_day: date) -> list[Card]:
 
 
 def _card(settings: Settings, issue: Issue, last_day: date) -> Card:
+    def is_over(days: int) -> bool:
+        return issue.as_of + timedelta(days=days) <= last_day
+
+    rows, closes = issue.rows(), issue.as_of + timedelta(days=issue.window_days)
     with questions.connection() as connection:
-        connection.register("issue", issue.rows())
-        closes = issue.as_of + timedelta(days=issue.window_days)
-        card = {
-            "as_of": issue.as_of,
-            "issued_at": issue.issued_at,
-            **{name: _models(connection, name) for name in ("churn_model", "purchase_model")},
-            "customers": len(issue.rows()),
-            "closes": closes,
-            "is_late": issue.issued_at.date() > closes,
-        }
-        if card["is_late"]:
-            return Card(**card)
+        connection.register("issue", rows)
+        churn_model, purchase_model = (_models(connection, f"{of}_model") for of in ("churn", "purchase"))
+        is_late = issue.issued_at.date() > closes
+        card = Card(issue.as_of, issue.issued_at, churn_model, purchase_model, len(rows), closes, is_late)
+        if is_late:
+            return card
         connection.register("order_days", delta.dataset(settings.table_uri("facts", "order_days")))
-        connection.execute("CREATE TEMP TABLE came AS " + CAME, [issue.as_of, issue.as_of])
-        if closes <= last_day:
-            card |= _churn(connection, issue) | _refitted(settings, closes, card["churn_model"])
-        if issue.as_of + timedelta(days=ORDER_DAYS) <= last_day:
+        connection.execute(CAME, [issue.as_of, issue.as_of])
+        if is_over(issue.window_days):
+            card = _with_churn(connection, issue, _with_backtest(settings, card))
+        if is_over(ORDER_DAYS):
             days = f"days <= {ORDER_DAYS}"
-            card["orders"] = _sums(connection, "expected_purchases_90", f"count(*) FILTER ({days})")
-            card["spend"] = _sums(connection, "expected_spend_90", _all_known("amount", days))
-        if issue.as_of + timedelta(days=MONEY_DAYS) <= last_day:
+            orders = _sums(connection, "expected_purchases_90", f"count(*) FILTER ({days})")
+            spend = _sums(connection, "expected_spend_90", _all_known("amount", days))
+            card = replace(card, orders=orders, spend=spend)
+        if is_over(VALUE_DAYS):
             month = f"ceil(days / {DAYS_PER_MONTH}) - 0.5"
             discounted = f"amount * ({1 + issue.discount_rate} ^ (-({month}) / 12))"
-            card["value"] = _sums(connection, "clv_12m", _all_known(discounted, f"days <= {MONEY_DAYS}"))
-    return Card(**card)
+            value = _sums(connection, "clv_12m", _all_known(discounted, f"days <= {VALUE_DAYS}"))
+            card = replace(card, value=value)
+    return card
 
 
 CAME = """
-SELECT customer_id, date_diff('day', ?::DATE, transaction_date) AS days,
+CREATE TEMP TABLE came AS SELECT customer_id, date_diff('day', ?::DATE, transaction_date) AS days,
   CASE WHEN count(amount) = count(*) THEN sum(amount) END AS amount
 FROM order_days WHERE customer_id IS NOT NULL AND transaction_date > ?::DATE GROUP BY ALL
 """
-"""The purchase days of each customer after a day, with the spend; empty if an amount is unknown."""
+"""Makes ``came``: the purchase days of each customer after a day, with the spend; empty if an amount is unknown."""
 
 
 def _models(connection: duckdb.DuckDBPyConnection, column: str) -> str:
@@ -114,8 +113,8 @@ def _models(connection: duckdb.DuckDBPyConnection, column: str) -> str:
     return ", ".join(name for (name,) in rows.fetchall())
 
 
-def _churn(connection: duckdb.DuckDBPyConnection, issue: Issue) -> dict[str, float]:
-    """The accuracy of the probability to buy in the churn window, to four places as in the backtest."""
+def _with_churn(connection: duckdb.DuckDBPyConnection, issue: Issue, card: Card) -> Card:
+    """The card with the accuracy of the probability to buy in the churn window, to four places as in the backtest."""
     counts = [
         (float(p), n, bought)
         for p, n, bought in connection.execute(
@@ -127,19 +126,21 @@ def _churn(connection: duckdb.DuckDBPyConnection, issue: Issue) -> dict[str, flo
             """
         ).fetchall()
     ]
-    return {"brier": brier(counts), "calibration_error": calibration_error(counts)} if counts else {}
+    if not counts:
+        return card
+    return replace(card, brier=brier(counts), calibration_error=calibration_error(counts))
 
 
-def _refitted(settings: Settings, day: date, model: str) -> Mapping[str, Decimal]:
-    """The figures of the backtest of a day, for the model that was issued."""
+def _with_backtest(settings: Settings, card: Card) -> Card:
+    """The card with the figures of the backtest for the model that was issued, if its day was computed."""
     uri = settings.table_uri("marts", "model_backtest")
-    if not delta.exists(uri) or day not in delta.slices(uri, "as_of_date"):
-        return {}
-    rows: list[dict[str, Any]] = delta.dataset(uri, day=str(day)).to_table().to_pylist()
-    found = (row for row in rows if row["model"] == model)
-    return next(
-        ({"refitted_brier": r["brier"], "refitted_calibration": r["calibration_error"]} for r in found), {}
-    )
+    if not delta.exists(uri) or card.closes not in delta.slices(uri, "as_of_date"):
+        return card
+    rows: list[dict[str, Any]] = delta.dataset(uri, day=str(card.closes)).to_table().to_pylist()
+    row = next((row for row in rows if row["model"] == card.churn_model), None)
+    if row is None:
+        return card
+    return replace(card, refitted_brier=row["brier"], refitted_calibration=row["calibration_error"])
 
 
 def _sums(connection: duckdb.DuckDBPyConnection, forecast: str, actual: str) -> Sums | None:

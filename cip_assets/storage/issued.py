@@ -1,8 +1,8 @@
 """Issued forecasts: what was published about customers' future, as it was published.
 
-Each issue is a file of its own in ``issued/<snapshot day>/`` of the data folder, and is never changed. If a snapshot is
-computed again and forecasts something else, that is a new issue with its own time. The folder is beside the lake and not
-in it, because an issue cannot be computed again: the models, the code and the deliveries will have changed.
+Each issue is a file of its own in ``issued/<snapshot day>/`` of the data folder, and is never changed. If a snapshot
+is computed again and forecasts something else, that is a new issue with its own time. The folder is beside the lake and
+not in it, because an issue cannot be computed again: the models, the code and the deliveries will have changed.
 
 Grain of an issue: one row per customer with a forecast. Its columns are those of ``SCHEMA``.
 """

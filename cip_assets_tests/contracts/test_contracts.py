@@ -40,8 +40,10 @@ def test_each_layer_has_its_tables() -> None:
     assert set(SOURCE_TABLES) == six
     assert set(EVENT_TABLES) | set(SNAPSHOT_TABLES) == six
     assert set(SNAPSHOT_TABLES) == {"customers", "products"}
-    for layer in ("raw", "cleaned", "quarantine"):
+    for layer in ("raw", "quarantine"):
         assert {contract.table for contract in contracts_in(layer)} == six
+    histories = {"customers_history", "products_history"}
+    assert {contract.table for contract in contracts_in("cleaned")} == six | histories
     assert {"rfm", "churn", "clv", "returns", "support", "engagement", "segments"} <= {
         contract.table for contract in contracts_in("features")
     }

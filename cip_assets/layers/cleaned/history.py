@@ -47,7 +47,7 @@ def _columns(source: SourceTable) -> list[str]:
 
 def _periods(rows: DataFrame, days: Sequence[date], source: SourceTable) -> DataFrame:
     """The rows of successive deliveries with the same values, as one. ``valid_from`` of a row is its delivery."""
-    around = [(day, before, after) for before, day, after in zip([None, *days], days, [*days[1:], None])]
+    around = list(zip(days, [None, *days[:-1]], [*days[1:], None], strict=True))
     places = rows.sparkSession.createDataFrame(around, "valid_from date, _before date, _after date")
     placed = rows.join(F.broadcast(places), "valid_from")
     attributes = [name for name in source.columns if name != source.id_column]

@@ -236,7 +236,9 @@ def _reasons(source: SourceTable) -> list[Column]:
                 found.append(F.when(unreadable, F.lit(f"{name}:{_problem_of_type(declared.dtype.type)}")))
     for rule in source.cleaned.rules:
         name = rule.name.split(":")[0]
-        if name in {*PROVENANCE, *source.over_lines} or rule.name in {f"{default}:missing" for default in source.defaults}:
+        if name in {*PROVENANCE, *source.over_lines} or rule.name in {
+            f"{default}:missing" for default in source.defaults
+        }:
             continue
         broken = F.expr(rule.broken_when)
         if rule.name == f"{name}:missing":

@@ -59,6 +59,4 @@ def _with_closed_on(lines: DataFrame, of_id: WindowSpec | None) -> DataFrame:
     return lines.withColumn("closed_on", closed_on).drop("_open", "_closed")
 
 
-support_tickets = source(
-    SupportTickets, event_date="opened_date", over_lines={"closed_on": _with_closed_on}
-)
+support_tickets = source(SupportTickets, event_date="opened_date", over_lines={"closed_on": _with_closed_on})
