@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 from pyspark.sql import SparkSession
@@ -101,5 +102,5 @@ def test_the_state_of_each_day_is_the_newest_delivery_of_that_day(spark: SparkSe
         then = [r for r in found if r["valid_from"] <= day and (r["valid_to"] is None or r["valid_to"] > day)]
         assert {row["customer_id"]: row["region"] for row in then} == states[newest], day
         assert len(then) == len(states[newest])
-    changed = [a for a, b in zip(found, found[1:], strict=False) if a["customer_id"] == b["customer_id"]]
+    changed = [a for a, b in pairwise(found) if a["customer_id"] == b["customer_id"]]
     assert all(row["valid_to"] for row in changed)
