@@ -10,6 +10,7 @@ from cip_assets.cli.console import err, out
 from cip_assets.cli.landing_news import not_read
 from cip_assets.config.settings import Settings
 from cip_assets.layers import EVENT_TABLES, SNAPSHOT_TABLES, SOURCE_TABLES
+from cip_assets.orchestration.due.plan import HISTORY
 from cip_assets.orchestration.runs import Report
 
 COUNTED = ("landed", "cleaned", "quarantined", "superseded")
@@ -37,9 +38,9 @@ def show(report: Report, settings: Settings, seconds: float) -> None:
         err.print(f"skipped because an upstream table failed: {', '.join(report.skipped)}", soft_wrap=True)
     passed = sum(check.passed for check in report.checks)
     if report.as_of:
-        out.print(
-            f"snapshot of {report.as_of}: {passed} of {len(report.checks)} checks passed, {seconds:.1f} s in total"
-        )
+        known = f", as known on {settings.known_at}" if settings.known_at else ""
+        checked = f"{passed} of {len(report.checks)} checks passed"
+        out.print(f"snapshot of {report.as_of}{known}: {checked}, {seconds:.1f} s in total")
     if report.succeeded:
         where = f"exports:    {settings.final}\ntables:     {settings.lake}\nDagster UI: make ui"
         out.print(escape(where), soft_wrap=True)
@@ -87,6 +88,9 @@ def _counted(report: Report) -> Mapping[str, Mapping[str, int]]:
 def _what_ran(report: Report) -> Iterator[str]:
     counted = _counted(report)
     for block in report.ingested:
+        if block.layers == (HISTORY,):
+            yield f"computed the history again: {', '.join(block.tables)}"
+            continue
         if "cleaned" not in block.layers:
             yield f"added up {block.first[:7]} to {block.last[:7]} again: {', '.join(block.tables)}"
             continue

@@ -209,6 +209,27 @@ def _without_facts(events: Versions, facts: Versions, name: str, code: str | Non
     return frozenset(m for m, written in _newest_by_month(of_events, months).items() if is_behind(m, written))
 
 
+def shows_deliveries(settings: Settings, source: SourceTable, digest: str, code: str) -> bool:
+    """Whether the history of a table was computed from these deliveries and the cleaned rows, by the given code.
+
+    Args:
+        settings: the data folder.
+        source: a table of full deliveries.
+        digest: of its landing files.
+        code: the code version of the history.
+
+    """
+    uris = [settings.table_uri(c.layer, c.table) for c in (source.cleaned, source.history) if c]
+    if not all(map(delta.exists, uris)):
+        return False
+    cleaned, made = (next(c for c in delta.commits(uri) if c.operation not in KEEPS_ROWS) for uri in uris)
+    return bool(
+        (made.audit.get("deliveries"), made.audit.get("code_version")) == (digest, code)
+        and made.audit.get("computed_from", {}).get(source.cleaned.name, -1) >= cleaned.version
+        and made.timestamp >= cleaned.timestamp
+    )
+
+
 def _newest_by_month(uri: str, months: Iterable[str]) -> dict[str, delta.Commit]:
     """For each month, the newest commit of a table that may have changed its rows."""
     undecided, found = set(months), dict[str, delta.Commit]()

@@ -42,6 +42,9 @@ PERSONAL = "pii"
 AS_LANDED = "cip/as_landed"
 """Metadata of an input: a source table, or its facts, that must be up to date until the day of the step's partition."""
 
+DELIVERIES = "cip/deliveries"
+"""Metadata of an output, kept in the Delta log: what the landing files of its source table were."""
+
 
 class SparkDeltaHandler(DbTypeHandler[DataFrame]):
     """Writes and reads PySpark frames, both classic and Connect."""
@@ -192,7 +195,9 @@ def _audit(context: OutputContext) -> dict[str, Any]:
     if context.has_asset_partitions:
         span = context.asset_partition_key_range
         partitions = span.start if span.start == span.end else f"{span.start}...{span.end}"
+    about = context.output_metadata or {}
     return {
+        **({"deliveries": about[DELIVERIES].value} if DELIVERIES in about else {}),
         "run_id": context.run_id,
         "asset": context.asset_key.to_user_string(),
         "partition": partitions,

@@ -187,6 +187,18 @@ def test_a_fact_that_got_lost_or_is_there_twice_breaks_conservation(healthy: Pat
     }
 
 
+def test_a_history_that_contradicts_its_table_or_itself_is_reported(healthy: Path) -> None:
+    table_at(healthy, "cleaned/customers_history").update(
+        {"region": "'West'"}, predicate="customer_id = 'C1'"
+    )
+    append(healthy, "cleaned/products_history", valid_from=date(2024, 5, 1))
+    assert failed(healthy, {"unbroken"}) == {
+        "cleaned/customers_history:unbroken": "cleaned/customers_history: 2 current rows differ from cleaned/customers",
+        "cleaned/products_history:unbroken": "cleaned/products_history: 1 periods overlap the next one of their id; "
+        "1 current rows differ from cleaned/products",
+    }
+
+
 def test_more_quarantined_lines_than_the_rules_allow_are_reported(healthy: Path) -> None:
     for source in SOURCE_TABLES.values():
         kept_out = table_at(healthy, source.quarantine.name)

@@ -3,7 +3,9 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import TableContract
@@ -43,6 +45,27 @@ def snapshot(
         frames[name] = stored(computed, table.contract)
         tables[name] = collected(frames[name])
     return tables
+
+
+def large_snapshot(
+    spark: SparkSession, cleaned: Mapping[str, pa.Table], day: date, rules: Rules
+) -> dict[str, pa.Table]:
+    """As ``snapshot``, for tables that are too large for rows of Python, and in the order of their keys."""
+    found = {f"cleaned/{name}": rows for name, rows in cleaned.items()}
+
+    def keep(computed: DataFrame, contract: TableContract) -> None:
+        assert types_of(computed.schema) == types_of(contract.spark_schema)
+        rows = computed.toArrow().cast(to_arrow_schema(contract.spark_schema, timezone="UTC"))
+        found[contract.name] = rows.sort_by([(name, "ascending") for name in contract.key])
+
+    for facts in FACTS_OF.values():
+        keep(facts(spark.createDataFrame(found[facts.source.cleaned.name])), facts.contract)
+    for table in TABLES:
+        reads = {
+            parameter: spark.createDataFrame(found[read.name]) for parameter, read in table.reads.items()
+        }
+        keep(table(**reads, as_of=day, rules=rules), table.contract)
+    return {name: rows for name, rows in found.items() if not name.startswith("cleaned/")}
 
 
 def orders_of(lines: DataFrame, until: date) -> dict[str, DataFrame]:

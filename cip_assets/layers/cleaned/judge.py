@@ -90,6 +90,10 @@ def judge(raw: DataFrame, source: SourceTable, rules: Rules, elsewhere: DataFram
     # Broken lines do not affect which line is cleaned, so they are in groups of their own.
     group = Window.partitionBy(source.id_column, is_good).orderBy(*newest_first)
     is_superseded = is_good & (F.row_number().over(group) > 1)
+    for add in source.over_lines.values():
+        # Only lines of the same month, so that a month can be cleaned by itself.
+        alone = add(alone, None)
+        rivals = add(rivals, Window.partitionBy(source.id_column, is_good, "month"))
     judged = rivals.withColumn("is_superseded", is_superseded).where(HERE)
     lines = alone.withColumn("is_superseded", F.lit(False)).unionByName(judged).drop(HERE)
     outcome = F.when(~is_good, F.lit("quarantined")).when(F.col("is_superseded"), F.lit("superseded"))
@@ -169,7 +173,7 @@ def rows_not_kept_out(raw: DataFrame, kept_out: DataFrame, source: SourceTable, 
     """The rows of the cleaned table, if it is known which of its lines are quarantined or superseded.
 
     They are those of ``cleaned_rows``, without judging the lines a second time. The checks of the table show that none
-    of them breaks a rule or shares its id.
+    of them breaks a rule or shares its id. The table must have no columns that superseded lines decide.
 
     Args:
         raw: the lines to clean.
@@ -182,6 +186,22 @@ def rows_not_kept_out(raw: DataFrame, kept_out: DataFrame, source: SourceTable, 
     good = raw.join(F.broadcast(kept_out.select(*line)), line, "left_anti")
     rows = _with_values(good, source, rules).select(*source.cleaned.columns)
     return rows.repartition("month") if source.is_event else rows
+
+
+def good_rows(raw: DataFrame, source: SourceTable, rules: Rules) -> DataFrame:
+    """What the cleaned table was after each of several full deliveries. Grain: one row per id and delivery date.
+
+    Args:
+        raw: the lines of the deliveries.
+        source: a table of full deliveries.
+        rules: vocabulary and fill values.
+
+    """
+    lines = _with_reasons(raw.withColumn(HERE, F.lit(True)), source, rules).where("reasons = ''")
+    last = Window.partitionBy(source.id_column, "delivery_date").orderBy(
+        F.col("source_file").desc(), F.col("source_line").desc()
+    )
+    return lines.withColumn("_place", F.row_number().over(last)).where("_place = 1").drop("_place")
 
 
 def quarantine_rows(judged: DataFrame, source: SourceTable) -> DataFrame:
@@ -216,7 +236,9 @@ def _reasons(source: SourceTable) -> list[Column]:
                 found.append(F.when(unreadable, F.lit(f"{name}:{_problem_of_type(declared.dtype.type)}")))
     for rule in source.cleaned.rules:
         name = rule.name.split(":")[0]
-        if name in PROVENANCE or rule.name in {f"{default}:missing" for default in source.defaults}:
+        if name in {*PROVENANCE, *source.over_lines} or rule.name in {
+            f"{default}:missing" for default in source.defaults
+        }:
             continue
         broken = F.expr(rule.broken_when)
         if rule.name == f"{name}:missing":

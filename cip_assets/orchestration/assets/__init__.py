@@ -9,7 +9,7 @@ from cip_assets.layers import CSV_FILES, FACTS_OF, SOURCE_TABLES, TABLES
 from cip_assets.orchestration.assets.exports import dashboard_asset, export_asset
 from cip_assets.orchestration.assets.facts_asset import facts_asset
 from cip_assets.orchestration.assets.landing import export_assets, manifest_asset
-from cip_assets.orchestration.assets.sources import clean_asset, raw_asset
+from cip_assets.orchestration.assets.sources import clean_asset, history_asset, raw_asset
 from cip_assets.orchestration.assets.table_asset import table_asset
 from cip_assets.orchestration.freshness import with_policies
 from cip_assets.orchestration.partitions import Partitions
@@ -25,6 +25,7 @@ def all_assets(
         manifest_asset(rules, partitions, sources),
         *(raw_asset(source, rules, partitions) for source in SOURCE_TABLES.values()),
         *(clean_asset(source, rules, partitions) for source in SOURCE_TABLES.values()),
+        *(history_asset(source, rules, partitions) for source in SOURCE_TABLES.values() if source.history),
         *(facts_asset(facts, rules, partitions) for facts in FACTS_OF.values()),
         *(table_asset(table, rules, partitions) for table in TABLES),
         *(export_asset(file, rules, partitions) for file in CSV_FILES),

@@ -12,7 +12,7 @@ import dagster as dg
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
 from cip_assets.contracts.source import SourceTable
-from cip_assets.ingest import in_step
+from cip_assets.ingest import deliveries, in_step
 from cip_assets.ingest.manifest import ManifestEntry, read_manifest
 from cip_assets.layers import FACTS_OF, SOURCE_TABLES
 from cip_assets.orchestration.due import gate
@@ -26,6 +26,9 @@ STAGES: Sequence[Sequence[str]] = (("raw",), ("cleaned", "quarantine"))
 
 SUMMED = "facts"
 """The layer that follows from the cleaned tables and is written with them."""
+
+HISTORY = "history"
+"""Stands for the histories of the cleaned tables, which are written with them, or alone if they are behind."""
 
 JUDGED = ("cleaned", "quarantine", SUMMED)
 """The layers to write again if the lines are the same but what is said about them is not."""
@@ -57,12 +60,13 @@ class Block:
 
     @property
     def assets(self) -> list[dg.AssetKey]:
-        found = [
-            dg.AssetKey([layer, table]) for layer in self.layers if layer != SUMMED for table in self.tables
-        ]
-        return found + [
-            facts_of(table) for table in self.tables if table in FACTS_OF and SUMMED in self.layers
-        ]
+        layers = [layer for layer in self.layers if layer not in {SUMMED, HISTORY}]
+        found = [dg.AssetKey([layer, table]) for layer in layers for table in self.tables]
+        if SUMMED in self.layers:
+            found += [facts_of(table) for table in self.tables if table in FACTS_OF]
+        if {"cleaned", HISTORY} & set(self.layers):
+            found += [key for table in self.tables if (key := history_of(table))]
+        return found
 
 
 def facts_of(table: str) -> dg.AssetKey:
@@ -71,9 +75,20 @@ def facts_of(table: str) -> dg.AssetKey:
     return dg.AssetKey([contract.layer, contract.table])
 
 
+def history_of(table: str) -> dg.AssetKey | None:
+    """The history of a source table, if it comes as full deliveries."""
+    contract = SOURCE_TABLES[table].history
+    return dg.AssetKey([contract.layer, contract.table]) if contract else None
+
+
 def source_of(asset: dg.AssetKey) -> str:
     """The source table of an asset that an ingest writes."""
-    return next((table for table in FACTS_OF if facts_of(table) == asset), asset.path[-1])
+    found = (
+        table
+        for table in SOURCE_TABLES
+        if asset == history_of(table) or (table in FACTS_OF and asset == facts_of(table))
+    )
+    return next(found, asset.path[-1])
 
 
 @dataclass(frozen=True)
@@ -111,6 +126,7 @@ def due(
     by_month: dict[str, set[str]] = {}
     without_facts: dict[str, set[str]] = {}
     first_ever: set[str] = set()
+    without_history: set[str] = set()
     for table in SOURCE_TABLES.keys() - unreadable.keys():
         source, entries = SOURCE_TABLES[table], manifest.get(table, [])
         failed = {
@@ -132,8 +148,21 @@ def due(
                 by_month.setdefault(month, set()).add(table)
         if not months and not delta.exists(settings.table_uri("cleaned", table)):
             first_ever.add(table)
+        elif not months and _is_history_behind(graph, settings, source, entries):
+            without_history.add(table)
     blocks = blocks_of(_with_first_ever(by_month, first_ever, graph))
-    return Work([*blocks, *blocks_of(without_facts, (SUMMED,))], unreadable)
+    behind_only = [*blocks_of(without_facts, (SUMMED,)), *blocks_of({WHOLE: without_history}, (HISTORY,))]
+    return Work([*blocks, *behind_only], unreadable)
+
+
+def _is_history_behind(
+    graph: Graph, settings: Settings, source: SourceTable, entries: Sequence[ManifestEntry]
+) -> bool:
+    """Whether the history of a table does not show its deliveries, or was computed by other code."""
+    key = history_of(source.name)
+    return key is not None and not in_step.shows_deliveries(
+        settings, source, deliveries.digest_of(entries), graph.code_versions[key]
+    )
 
 
 def _months_without_facts(graph: Graph, settings: Settings, source: SourceTable) -> set[str]:
