@@ -26,6 +26,9 @@ from benchmarks.beside import CHART, TIMES, Beside
 from benchmarks.beside import draw as draw_beside
 from benchmarks.beside import measured as measured_beside
 from benchmarks.beside import section as section_beside
+from benchmarks.dropped import Dropped
+from benchmarks.dropped import measured as measured_drops
+from benchmarks.dropped import section as section_drops
 from benchmarks.shop import MADE_UP, OnExports, measured, section
 from cip_assets.synthetic import GeneratorConfig, generate
 from cip_assets_tests.graph import CHECKS
@@ -79,6 +82,7 @@ def main(
     beside: Annotated[
         int | None, typer.Option(help="only the other engines, with this number of customers")
     ] = None,
+    drop: Annotated[bool, typer.Option(help="only files that land while the page runs")] = False,
     landing: Annotated[
         Path | None, typer.Option(help="landing files of so many customers, generated before")
     ] = None,
@@ -88,12 +92,17 @@ def main(
     kept = [Measured(**entry) for entry in before.get("runs", [])]
     shops = [OnExports(**entry) for entry in before.get("shops", [])]
     others = [Beside(**entry) for entry in before.get("beside", [])]
-    if beside or not (engine or customers or shop or exports):
+    drops = [Dropped(**entry) for entry in before.get("dropped", [])]
+    everything = not (engine or customers or shop or exports or beside or drop)
+    if drop or everything:
+        drops = [measured_drops()]
+        _write(kept, shops, others, drops)
+    if beside or everything:
         for size in (beside,) if beside else TIMES:
             others = [entry for entry in others if entry.customers != size]
             others = sorted([*others, *measured_beside(size, landing)], key=lambda entry: entry.customers)
-            _write(kept, shops, others)
-    if beside:
+            _write(kept, shops, others, drops)
+    if beside or drop:
         return
     if exports or not (engine or customers):
         own = name if exports else MADE_UP
@@ -101,7 +110,7 @@ def main(
             [*(took for took in shops if took.shop != own), *measured(exports, own)],
             key=lambda took: took.shop != MADE_UP,
         )
-        _write(kept, shops, others)
+        _write(kept, shops, others, drops)
     if shop or exports:
         return
     for case_engine, case_customers in CASES:
@@ -110,19 +119,22 @@ def main(
         again = list(_measure(case_engine, case_customers))
         kept = [m for m in kept if (m.engine, m.customers) != (case_engine, case_customers)] + again
         kept.sort(key=lambda m: CASES.index((m.engine, m.customers)))
-        _write(kept, shops, others)
+        _write(kept, shops, others, drops)
 
 
-def _write(runs: Sequence[Measured], shops: Sequence[OnExports], beside: Sequence[Beside]) -> None:
+def _write(
+    runs: Sequence[Measured], shops: Sequence[OnExports], beside: Sequence[Beside], drops: Sequence[Dropped]
+) -> None:
     machine = _machine()
     content = {
         "machine": machine,
         "shops": [asdict(entry) for entry in shops],
         "beside": [asdict(entry) for entry in beside],
+        "dropped": [asdict(entry) for entry in drops],
         "runs": [asdict(entry) for entry in runs],
     }
     (DOCS / "benchmarks.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    (DOCS / "benchmarks.md").write_text(_page(machine, runs, shops, beside), encoding="utf-8")
+    (DOCS / "benchmarks.md").write_text(_page(machine, runs, shops, beside, drops), encoding="utf-8")
     if beside:
         draw_beside(beside, DOCS / CHART)
 
@@ -193,6 +205,7 @@ def _page(
     runs: Sequence[Measured],
     shops: Sequence[OnExports],
     beside: Sequence[Beside],
+    drops: Sequence[Dropped],
 ) -> str:
     lines = [
         "# Benchmarks",
@@ -223,6 +236,7 @@ def _page(
             f"| {entry.peak_memory_gb} GB | {entry.landing_mb} MB | {entry.lake_mb} MB |"
         )
     lines += section_beside(beside)
+    lines += section_drops(drops)
     lines += section(shops)
     for entry in runs:
         if entry.run == "first":

@@ -87,7 +87,9 @@ def measured(customers: int, landing: Path | None = None) -> Iterator[Beside]:
             give_predictions(data)
             for rival, module in RIVALS.items():
                 out = Path(scratch) / module
-                took[rival].append(_took([sys.executable, "-m", f"benchmarks.rivals.{module}", str(data), str(out)]))
+                took[rival].append(
+                    _took([sys.executable, "-m", f"benchmarks.rivals.{module}", str(data), str(out)])
+                )
                 if found := list(differences(data, out)):
                     raise SystemExit("\n".join([f"{rival} has other tables than the platform:", *found]))
                 shutil.rmtree(out)
@@ -106,7 +108,9 @@ def measured(customers: int, landing: Path | None = None) -> Iterator[Beside]:
 def _platform(data: Path) -> _Took:
     """The platform without its predictions, which are computed between the two parts that count."""
     before, _, after = (
-        _took([sys.executable, "-m", "cip_assets", "run", "--select", ",".join(assets)], CIP_DATA_DIR=str(data))
+        _took(
+            [sys.executable, "-m", "cip_assets", "run", "--select", ",".join(assets)], CIP_DATA_DIR=str(data)
+        )
         for assets in (BEFORE, PREDICTIONS, AFTER)
     )
     return before.and_then(after)
@@ -134,13 +138,14 @@ def section(beside: Sequence[Beside]) -> list[str]:
         "## Beside DuckDB and Polars",
         "",
         f"The same {len(FILES)} CSV files and the tables behind them, from the same landing files: raw, cleaned by the",
-        "same rules, features, customer_360 and KPIs. DuckDB and Polars write Delta tables with delta-rs. No time counts",
-        "before every table and file is equal, to the cent. Each engine is a process of its own; these are medians.",
+        "same rules, features, customer_360 and KPIs. DuckDB and Polars write Delta tables with delta-rs. No time",
+        "counts before every table and file is equal, to the cent. Each engine is a process of its own, and the",
+        "figures are medians.",
         "",
         "Only the platform also keeps quarantine with its reasons, checks every table, records lineage, versions and",
-        "hashes, and can go on from where it stopped; its seconds hold two starts of the program. Predictions are left",
-        "out on both sides: the models need scipy and scikit-learn, whichever engine reads the tables, so they would add",
-        "the same seconds to each.",
+        "hashes, and can go on from where it stopped; its seconds hold two starts of the program. Predictions are",
+        "left out on both sides: numpy, scipy and scikit-learn compute them, whichever engine reads the tables, so",
+        "they would add the same seconds to each.",
         "",
         f"![Seconds of CPU and peak memory of each engine]({CHART})",
         "",

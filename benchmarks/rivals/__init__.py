@@ -68,7 +68,7 @@ def columns_of(source: SourceTable) -> Sequence[str]:
 
 
 def landed(landing: Path, table: str) -> Sequence[tuple[Path, date | None]]:
-    """The files of a table with their delivery dates, oldest first. Of a table without months, those are one delivery."""
+    """The files of a table with their delivery dates, oldest first; those without a date are one delivery."""
     found = sorted([*landing.glob(f"{table}.csv"), *landing.glob(f"{table}/dt=*/*.csv")])
     return [(path, _delivered(path)) for path in found]
 

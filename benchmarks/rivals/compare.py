@@ -34,12 +34,16 @@ def differences(data: Path, rival: Path) -> Iterator[str]:
             columns = [column for column in CONTRACTS[name].columns if column not in NOT_COMPARED]
             # As text, a type that differs shows only if a value does.
             chosen = ", ".join(f'"{column}"::VARCHAR AS "{column}"' for column in columns)
-            if found := _only_one_has(connection, f"SELECT {chosen} FROM ours", f"SELECT {chosen} FROM theirs"):
+            if found := _only_one_has(
+                connection, f"SELECT {chosen} FROM ours", f"SELECT {chosen} FROM theirs"
+            ):
                 yield f"{name}: {found}"
     for file in FILES:
         with duckdb.connect() as connection:
             paths = (data / "final" / f"{file.name}.csv", rival / f"{file.name}.csv")
-            ours, theirs = (f"SELECT nullif(COLUMNS(*), '') FROM read_csv('{path}', {AS_WRITTEN})" for path in paths)
+            ours, theirs = (
+                f"SELECT nullif(COLUMNS(*), '') FROM read_csv('{path}', {AS_WRITTEN})" for path in paths
+            )
             if found := _only_one_has(connection, ours, theirs):
                 yield f"{file.name}.csv: {found}"
 

@@ -28,6 +28,7 @@ from cip_assets.storage.csv_query import query
 SQL_TYPES = {"string": "VARCHAR", "int": "INTEGER", "decimal(18,2)": "DECIMAL(18,2)"}
 
 MACROS = """
+SET TimeZone = 'UTC';
 CREATE MACRO total(money) AS
   CASE WHEN count(money) = count(*) THEN coalesce(sum(money), 0)::DECIMAL(18,2) END;
 CREATE MACRO cents(money) AS (money * 100)::BIGINT;
@@ -58,8 +59,10 @@ def main(data: Path, out: Path) -> None:
             layer = "marts" if name in MARTS else "features"
             _write(connection, f"made_{name}", out / layer / name)
         for file in FILES:
-            connection.execute(f"CREATE OR REPLACE VIEW mart AS SELECT *, getvariable('as_of') AS as_of_date "
-                               f"FROM made_{file.mart.table}")
+            connection.execute(
+                f"CREATE OR REPLACE VIEW mart AS SELECT *, getvariable('as_of') AS as_of_date "
+                f"FROM made_{file.mart.table}"
+            )
             text = query(file, connection, rules)
             connection.execute(
                 f"COPY ({text} ORDER BY {', '.join(file.order_by)}) TO '{out / file.name}.csv' (HEADER)"
@@ -80,7 +83,7 @@ def _read(
     for number, (path, delivered) in enumerate(landed(landing, source.name)):
         with path.open(encoding="utf-8") as lines:
             header = next(lines).rstrip("\n").split(",")
-        texts = {name: "VARCHAR" for name in (*header, "more")}
+        texts = dict.fromkeys((*header, "more"), "VARCHAR")
         month, delivery = "", f"DATE '{delivered}'" if delivered else "NULL::DATE"
         if source.event_date:
             day = _date(_text(source.event_date))
@@ -90,8 +93,8 @@ def _read(
             )
         # A field that is missing is read as NULL, and an empty one as a text.
         records = (
-            f"read_csv('{path}', header = false, skip = 1, delim = ',', quote = '\"', escape = '\"', nullstr = '\\x01', "
-            f"columns = {texts}, null_padding = true, strict_mode = false, auto_detect = false)"
+            f"read_csv('{path}', header = false, skip = 1, delim = ',', quote = '\"', escape = '\"', "
+            f"nullstr = '\\x01', columns = {texts}, null_padding = true, strict_mode = false, auto_detect = false)"
         )
         whole = f"{header[-1]} IS NOT NULL AND more IS NULL"
         connection.execute(
@@ -204,7 +207,8 @@ _DERIVED: Mapping[str, str] = {
 _PREPARED = """
 CREATE TABLE sold AS FROM transactions WHERE transaction_date <= getvariable('as_of');
 CREATE VIEW bought AS FROM sold WHERE customer_id IS NOT NULL;
-CREATE TABLE visited AS SELECT *, timestamp::DATE AS day FROM web_activity WHERE timestamp::DATE <= getvariable('as_of');
+CREATE TABLE visited AS
+  SELECT *, timestamp::DATE AS day FROM web_activity WHERE timestamp::DATE <= getvariable('as_of');
 CREATE VIEW returned AS FROM returns WHERE return_date <= getvariable('as_of');
 CREATE VIEW opened AS FROM support_tickets WHERE opened_date <= getvariable('as_of');
 CREATE TABLE population AS
@@ -327,8 +331,8 @@ def _features(rules: Rules) -> Mapping[str, str]:
 def _marts(rules: Rules) -> Mapping[str, str]:
     window, repeat = rules.churn.window_days, rules.repeat.within_days
     by_segment = " UNION ALL ".join(
-        f"SELECT '{name}' AS segmentation, coalesce({name}, 'Unknown') AS segment, frequency, monetary_value, net_revenue "
-        "FROM made_customer_360"
+        f"SELECT '{name}' AS segmentation, coalesce({name}, 'Unknown') AS segment, frequency, monetary_value, "
+        "net_revenue FROM made_customer_360"
         for name in ("rfm_segment", "value_segment", "customer_segment", "region")
     )
     quartiles = ", ".join(
@@ -349,7 +353,8 @@ def _marts(rules: Rules) -> Mapping[str, str]:
               coalesce(engagement_score, 0)::DECIMAL(18,6) AS engagement_score,
               coalesce(total_tickets, 0) AS total_tickets, avg_resolution_days,
               coalesce(open_tickets, 0) AS open_tickets, top_category, top_brand, r_score, f_score, m_score,
-              rfm_segment, value_segment, coalesce(recency_days > {rules.churn.risk_after_days}, false) AS is_churn_risk,
+              rfm_segment, value_segment,
+              coalesce(recency_days > {rules.churn.risk_after_days}, false) AS is_churn_risk,
               {", ".join(f"predicted.{name}" for name in PREDICTED)},
               CASE WHEN frequency IS NOT NULL THEN concat_ws('; ',
                 CASE WHEN purchase_days > 1 AND recency_days * (purchase_days - 1)
@@ -381,8 +386,10 @@ def _marts(rules: Rules) -> Mapping[str, str]:
               ratio(CASE WHEN {is_over} THEN coalesce(active, 0) END, cohort_size) AS retention_rate
             FROM sizes JOIN months ON month >= cohort_month LEFT JOIN active USING (cohort_month, month)""",
         "kpi_totals": """
-            WITH bought_by AS (SELECT count(*) AS buyers, coalesce(sum(monetary_value) FILTER (is_orphan), 0)::DECIMAL(18,2)
-              AS orphan_revenue FROM made_purchases),
+            WITH bought_by AS (
+              SELECT count(*) AS buyers,
+                coalesce(sum(monetary_value) FILTER (is_orphan), 0)::DECIMAL(18,2) AS orphan_revenue
+              FROM made_purchases),
             sales AS (
               SELECT count(DISTINCT order_id) AS orders, count(*) AS order_lines,
                 count(DISTINCT order_id) FILTER (is_guest) AS guest_orders, min(transaction_date) AS first_order_day,
@@ -390,7 +397,8 @@ def _marts(rules: Rules) -> Mapping[str, str]:
                 CASE WHEN min(currency) < max(currency) THEN 'mixed' ELSE min(currency) END AS currency,
                 total(amount) AS total_revenue, total(charged) AS charged,
                 coalesce(sum(amount) FILTER (is_guest), 0)::DECIMAL(18,2) AS guest_revenue FROM sold),
-            back AS (SELECT total(amount) AS returned_amount, total(coalesce(refunded, amount)) AS refunded FROM returned)
+            back AS (
+              SELECT total(amount) AS returned_amount, total(coalesce(refunded, amount)) AS refunded FROM returned)
             SELECT (SELECT count(*) FROM population) AS total_customers, buyers, orders, order_lines, guest_orders,
               first_order_day, last_order_day, currency, total_revenue, charged,
               (total_revenue - returned_amount)::DECIMAL(18,2) AS net_revenue, returned_amount, refunded,
@@ -399,8 +407,10 @@ def _marts(rules: Rules) -> Mapping[str, str]:
         "kpi_currencies": """
             WITH sales AS (
               SELECT coalesce(currency, 'Unknown') AS currency, count(DISTINCT order_id) AS orders,
-                count(*) AS order_lines, total(coalesce(CASE WHEN currency IS NOT NULL THEN original_amount END, amount))
-                AS total_revenue, total(charged) AS charged FROM sold GROUP BY ALL),
+                count(*) AS order_lines,
+                total(coalesce(CASE WHEN currency IS NOT NULL THEN original_amount END, amount)) AS total_revenue,
+                total(charged) AS charged
+              FROM sold GROUP BY ALL),
             back AS (
               SELECT coalesce(currency, 'Unknown') AS currency,
                 total(coalesce(CASE WHEN currency IS NOT NULL THEN original_amount END, amount)) AS returned_amount,

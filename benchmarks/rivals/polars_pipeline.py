@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 from deltalake import write_deltalake
 
-from benchmarks.rivals import DEFAULTS, FILES, GIVEN, MARTS, PREDICTED, calendar, columns_of, landed
+from benchmarks.rivals import DEFAULTS, FILES, GIVEN, MARTS, calendar, columns_of, landed
 from cip_assets.calc.as_of import months_between
 from cip_assets.calc.exact import MONEY
 from cip_assets.config.rules import LATEST_DAY, Rules, ValueRule, folded, load_rules
@@ -74,10 +74,17 @@ def _read(source: SourceTable, landing: Path, rules: Rules) -> pl.DataFrame:
         content = path.read_bytes()
         header, _, lines = content.partition(b"\n")
         fields = header.count(b",") + 1
-        part = pl.read_csv(content, infer_schema=False, empty_string_is_null=False, truncate_ragged_lines=True)
+        part = pl.read_csv(
+            content, infer_schema=False, empty_string_is_null=False, truncate_ragged_lines=True
+        )
         # Polars fills fields that are missing and drops those that are too many, so they are counted apart.
         line = pl.read_csv(
-            lines, has_header=False, separator=SEPARATOR, quote_char=None, infer_schema=False, new_columns=["line"]
+            lines,
+            has_header=False,
+            separator=SEPARATOR,
+            quote_char=None,
+            infer_schema=False,
+            new_columns=["line"],
         ).get_column("line")
         quoted = line.str.contains('"', literal=True)
         line = line.zip_with(~quoted, line.str.replace_all('"[^"]*"', "")) if quoted.any() else line
@@ -89,7 +96,9 @@ def _read(source: SourceTable, landing: Path, rules: Rules) -> pl.DataFrame:
         )
         if source.event_date:
             day = _date(_text(source.event_date))
-            month = pl.when(day.is_between(first, last)).then(day).otherwise("delivery_date").dt.truncate("1mo")
+            month = (
+                pl.when(day.is_between(first, last)).then(day).otherwise("delivery_date").dt.truncate("1mo")
+            )
             part = part.with_columns(month=month)
         parts.append(part)
     return pl.concat(parts)
@@ -100,14 +109,16 @@ def _cleaned(raw: pl.DataFrame, source: SourceTable, rules: Rules) -> pl.DataFra
     here = [name for name in source.texts if name in raw.columns]
     kinds = {name: source.cleaned.columns[name].dtype.type.simpleString() for name in source.texts}
     provenance = [name for name in PROVENANCE if name in raw.columns]
-    texts = raw.lazy().filter("is_whole").select(
-        *(_present(name, source).alias(f"t_{name}") for name in here), *provenance
+    texts = (
+        raw.lazy()
+        .filter("is_whole")
+        .select(*(_present(name, source).alias(f"t_{name}") for name in here), *provenance)
     )
     typed = texts.with_columns(_typed(f"t_{name}", name, source, rules).alias(name) for name in here)
     for name in source.defaults:
         if name not in here:
             copied = DEFAULTS.get(f"{source.name}.{name}")
-            value = pl.col(copied) if copied else pl.lit(False if kinds[name] == "boolean" else None)  # noqa: FBT003
+            value = pl.col(copied) if copied else pl.lit(False if kinds[name] == "boolean" else None)
             typed = typed.with_columns(value.cast(TYPES[kinds[name]]).alias(name))
     broken = [
         *(
@@ -130,14 +141,18 @@ def _cleaned(raw: pl.DataFrame, source: SourceTable, rules: Rules) -> pl.DataFra
         born = pl.col("date_of_birth").is_between(date(1900, 1, 1), latest)
         good = good.with_columns(
             is_email_plausible=pl.col("email").str.contains(EMAIL),
-            is_birth_date_plausible=pl.when(pl.col("t_date_of_birth").is_not_null()).then(born.fill_null(value=False)),
+            is_birth_date_plausible=pl.when(pl.col("t_date_of_birth").is_not_null()).then(
+                born.fill_null(value=False)
+            ),
         )
     lines = good.select(columns_of(source)).collect()
     shared = lines.get_column(source.id_column).is_duplicated()
     if not shared.any():
         return lines
     newest = lines.filter(shared).sort("delivery_date", "source_file", "source_line", nulls_last=False)
-    return pl.concat([lines.filter(~shared), newest.unique(source.id_column, keep="last", maintain_order=True)])
+    return pl.concat(
+        [lines.filter(~shared), newest.unique(source.id_column, keep="last", maintain_order=True)]
+    )
 
 
 def _text(name: str) -> pl.Expr:
@@ -168,7 +183,9 @@ def _typed(text_name: str, name: str, source: SourceTable, rules: Rules) -> pl.E
         read = pl.coalesce(moment.str.to_datetime(form, strict=False, time_unit="us") for form in TIMES)
         return pl.when(text.str.contains(ISO_DATE)).then(read).dt.replace_time_zone("UTC")
     if kind == "boolean":
-        return pl.when(text.str.to_lowercase().is_in(["true", "false"])).then(text.str.to_lowercase() == "true")
+        return pl.when(text.str.to_lowercase().is_in(["true", "false"])).then(
+            text.str.to_lowercase() == "true"
+        )
     pattern = PLAIN_NUMBER if data_type == MONEY else WHOLE_NUMBER
     return pl.when(text.str.contains(pattern)).then(text.cast(TYPES[kind], strict=False))
 
@@ -218,7 +235,9 @@ def _features(tables: Frames, as_of: date, rules: Rules) -> Frames:
     bought = sold.filter(pl.col("customer_id").is_not_null())
     returned = tables["returns"].filter(pl.col("return_date") <= as_of)
     opened = tables["support_tickets"].filter(pl.col("opened_date") <= as_of)
-    visited = tables["web_activity"].with_columns(day=pl.col("timestamp").dt.date()).filter(pl.col("day") <= as_of)
+    visited = (
+        tables["web_activity"].with_columns(day=pl.col("timestamp").dt.date()).filter(pl.col("day") <= as_of)
+    )
     seen = pl.concat(frame.get_column("customer_id") for frame in (sold, returned, opened, visited)).unique()
     signed_up = pl.col("signup_date").is_null() | (pl.col("signup_date") <= as_of)
     population = customers.filter(signed_up | pl.col("customer_id").is_in(seen.implode()))
@@ -255,7 +274,11 @@ def _purchases(bought: pl.DataFrame, customers: pl.DataFrame, as_of: date) -> pl
             _total("amount").alias("monetary_value"),
             pl.col("amount").first().alias("first_day_amount"),
         )
-        .join(customers.lazy().select("customer_id", is_orphan=pl.lit(value=False)), on="customer_id", how="left")
+        .join(
+            customers.lazy().select("customer_id", is_orphan=pl.lit(value=False)),
+            on="customer_id",
+            how="left",
+        )
         .with_columns(
             is_orphan=pl.col("is_orphan").fill_null(value=True),
             recency_days=(pl.lit(as_of) - pl.col("last_purchase_date")).dt.total_days().cast(pl.Int32),
@@ -296,8 +319,9 @@ def _returns(returned: pl.DataFrame, bought: pl.DataFrame) -> pl.DataFrame:
     of_customers = returned.filter(pl.col("customer_id").is_not_null())
     undone = (
         pl.concat(
-            bought.join(of_customers.select("customer_id", place), on=["customer_id", place], how="semi")
-            .select("customer_id", "order_id")
+            bought.join(
+                of_customers.select("customer_id", place), on=["customer_id", place], how="semi"
+            ).select("customer_id", "order_id")
             for place in ("transaction_id", "order_id")
         )
         .unique()
@@ -307,7 +331,9 @@ def _returns(returned: pl.DataFrame, bought: pl.DataFrame) -> pl.DataFrame:
     totals = of_customers.group_by("customer_id").agg(
         _count().alias("total_returns"), _total("amount").alias("returned_amount")
     )
-    return totals.join(undone, on="customer_id", how="left").with_columns(pl.col("returned_orders").fill_null(0))
+    return totals.join(undone, on="customer_id", how="left").with_columns(
+        pl.col("returned_orders").fill_null(0)
+    )
 
 
 def _support(opened: pl.DataFrame, as_of: date) -> pl.DataFrame:
@@ -320,7 +346,11 @@ def _support(opened: pl.DataFrame, as_of: date) -> pl.DataFrame:
             _count().alias("total_tickets"),
             is_open.sum().cast(pl.Int64).alias("open_tickets"),
             is_resolved.sum().cast(pl.Int64).alias("resolved_tickets"),
-            (resolved - pl.col("opened_date")).dt.total_days().filter(is_resolved).sum().alias("resolution_days"),
+            (resolved - pl.col("opened_date"))
+            .dt.total_days()
+            .filter(is_resolved)
+            .sum()
+            .alias("resolution_days"),
             pl.col("opened_date").max().alias("last_ticket_date"),
         )
         .with_columns(avg_resolution_days=_ratio(pl.col("resolution_days"), pl.col("resolved_tickets")))
@@ -332,7 +362,9 @@ def _engagement(visited: pl.DataFrame, as_of: date, rules: Rules) -> pl.DataFram
     factors = []
     while factor := round(POINT * 0.5 ** (len(factors) / rules.engagement.half_life_days)):
         factors.append(factor)
-    by_age = pl.DataFrame({"age": range(len(factors)), "factor": factors}, schema={"age": pl.Int64, "factor": pl.Int64})
+    by_age = pl.DataFrame(
+        {"age": range(len(factors)), "factor": factors}, schema={"age": pl.Int64, "factor": pl.Int64}
+    )
     weights = rules.engagement.weights
     weight = pl.col("activity_type").replace_strict(
         list(weights), list(weights.values()), default=0, return_dtype=pl.Int64
@@ -361,7 +393,9 @@ def _engagement(visited: pl.DataFrame, as_of: date, rules: Rules) -> pl.DataFram
 
 
 def _rfm(purchases: pl.DataFrame, rules: Rules) -> pl.DataFrame:
-    known = purchases.filter(~pl.col("is_orphan")).select("customer_id", "recency_days", "frequency", "monetary_value")
+    known = purchases.filter(~pl.col("is_orphan")).select(
+        "customer_id", "recency_days", "frequency", "monetary_value"
+    )
 
     def bins(name: str) -> pl.Expr:
         ordered = known.get_column(name).sort()
@@ -429,14 +463,17 @@ def _marts(tables: Frames, made: Frames, predicted: pl.DataFrame, as_of: date, r
             on="month",
             how="left",
         ).with_columns(pl.exclude("month").fill_null(0), is_complete=_is_over(as_of)),
-        "kpi_top_customers": _top(customer_360.filter(pl.col("frequency") > 0), "monetary_value", "customer_id", rules)
-        .select("rank", "customer_id", "monetary_value", "frequency", "last_purchase_date", "rfm_segment"),
+        "kpi_top_customers": _top(
+            customer_360.filter(pl.col("frequency") > 0), "monetary_value", "customer_id", rules
+        ).select("rank", "customer_id", "monetary_value", "frequency", "last_purchase_date", "rfm_segment"),
         "kpi_top_products": _kpi_top_products(sold, tables["products"], rules),
         "kpi_trends": _kpi_trends(sold, returned, opened, visited, months, as_of, rules),
     }
 
 
-def _customer_360(customers: pl.DataFrame, made: Frames, predicted: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+def _customer_360(
+    customers: pl.DataFrame, made: Frames, predicted: pl.DataFrame, rules: Rules
+) -> pl.DataFrame:
     joined = made["population"].lazy()
     parts = [
         customers.drop("signup_date", "source_file", "source_line", "delivery_date"),
@@ -464,7 +501,14 @@ def _customer_360(customers: pl.DataFrame, made: Frames, predicted: pl.DataFrame
         *(pl.when(is_so).then(pl.lit(words)) for is_so, words in signals), separator="; ", ignore_nulls=True
     )
     zeros = (
-        *("frequency", "monetary_value", "purchase_days", "total_returns", "returned_amount", "total_tickets"),
+        *(
+            "frequency",
+            "monetary_value",
+            "purchase_days",
+            "total_returns",
+            "returned_amount",
+            "total_tickets",
+        ),
         *("open_tickets", "total_sessions", "active_days", "engagement_score"),
     )
     net = (pl.col("monetary_value") - pl.col("returned_amount")).cast(MONEY_TYPE)
@@ -497,7 +541,11 @@ def _cohort_retention(
         .agg(_count().alias("active"))
     )
     start, month = pl.col("cohort_month"), pl.col("month")
-    number = 12 * (month.dt.year() - start.dt.year()) + month.dt.month().cast(pl.Int32) - start.dt.month().cast(pl.Int32)
+    number = (
+        12 * (month.dt.year() - start.dt.year())
+        + month.dt.month().cast(pl.Int32)
+        - start.dt.month().cast(pl.Int32)
+    )
     return (
         starts.group_by("cohort_month")
         .agg(_count().alias("cohort_size"))
@@ -550,16 +598,26 @@ def _kpi_totals(
 
 
 def _kpi_currencies(sold: pl.DataFrame, returned: pl.DataFrame) -> pl.DataFrame:
-    own = pl.when(pl.col("currency").is_not_null()).then(pl.coalesce("original_amount", "amount")).otherwise("amount")
-    name = pl.col("currency").fill_null("Unknown")
-    sales = sold.with_columns(own=own).group_by(name).agg(
-        _distinct("order_id").alias("orders"),
-        _count().alias("order_lines"),
-        _total("own").alias("total_revenue"),
-        _total("charged"),
+    own = (
+        pl.when(pl.col("currency").is_not_null())
+        .then(pl.coalesce("original_amount", "amount"))
+        .otherwise("amount")
     )
-    back = returned.with_columns(own=own, refunded=pl.coalesce("refunded", "amount")).group_by(name).agg(
-        _total("own").alias("returned_amount"), _total("refunded")
+    name = pl.col("currency").fill_null("Unknown")
+    sales = (
+        sold.with_columns(own=own)
+        .group_by(name)
+        .agg(
+            _distinct("order_id").alias("orders"),
+            _count().alias("order_lines"),
+            _total("own").alias("total_revenue"),
+            _total("charged"),
+        )
+    )
+    back = (
+        returned.with_columns(own=own, refunded=pl.coalesce("refunded", "amount"))
+        .group_by(name)
+        .agg(_total("own").alias("returned_amount"), _total("refunded"))
     )
     net = (pl.col("total_revenue") - pl.col("returned_amount")).cast(MONEY_TYPE)
     joined = sales.join(back, on="currency", how="full", coalesce=True)
@@ -684,7 +742,15 @@ def _kpi_trends(
     joined = months.join(counted.rename({"sessions_of_month": "sessions"}), on="month", how="left")
     for name, frame in (("order_lines", sold), ("returns", returned), ("tickets", opened)):
         joined = joined.join(frame.group_by("month").agg(_count().alias(name)), on="month", how="left")
-    counts = ("buyers", "returning_buyers", "active_customers", "sessions", "order_lines", "returns", "tickets")
+    counts = (
+        "buyers",
+        "returning_buyers",
+        "active_customers",
+        "sessions",
+        "order_lines",
+        "returns",
+        "tickets",
+    )
     return (
         joined.with_columns(pl.col(counts).fill_null(0), is_complete=_is_over(as_of))
         .with_columns(

@@ -23,7 +23,7 @@ SHOWN = 5
 """The number of places in a message, and of lines per place."""
 
 FEW = 100_000
-"""Up to this many values, Arrow drops all other rows while it reads, which saves most of the texts from being decoded."""
+"""Up to this many values are handed to Arrow, which then drops all other rows before DuckDB decodes their texts."""
 
 NO_TEXT = {"source_file", "source_version", "source_line", "source_seen", "delivery_date", "month"} | {
     "ragged_text",
