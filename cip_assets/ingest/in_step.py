@@ -130,7 +130,8 @@ def _moved(tables: Versions, key: str) -> frozenset[str]:
             SELECT trim({key}, '{BLANKS}') AS {key}, month
             FROM part_1 WHERE outcome = 'superseded')
         SELECT month FROM part_0 SEMI JOIN twice USING ({key})
-        UNION SELECT month FROM beaten ANTI JOIN part_0 USING ({key})
+        UNION SELECT month FROM beaten ANTI JOIN (
+            SELECT {key} FROM part_0 SEMI JOIN beaten USING ({key})) USING ({key})
     """
     return frozenset(str(month) for (month,) in _ask(tables, query))
 

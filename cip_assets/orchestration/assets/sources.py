@@ -104,13 +104,14 @@ def clean_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> dg
         engine: EngineResource,
         lake: LakeResource,
         raw: DataFrame,
-        judged: DataFrame,
+        elsewhere: DataFrame | None = None,
     ) -> Iterator[dg.Output[DataFrame]]:
         """The tables that the run selects. Once quarantine is written, cleaned is all other lines."""
         selected = context.op_execution_context.selected_output_names
-        cleaned = judge.cleaned_rows(judged, source)
+        suspects = judge.judge(raw, source, rules, elsewhere, only_suspects=True)
+        cleaned = judge.cleaned_rows(judge.judge(raw, source, rules, elsewhere), source)
         if "quarantine" in selected:
-            yield dg.Output(judge.quarantine_rows(judged, source), output_name="quarantine")
+            yield dg.Output(judge.quarantine_rows(suspects, source), output_name="quarantine")
         if "quarantine" in selected and not source.over_lines:
             uri = lake.settings.table_uri("quarantine", source.name)
             kept_out = delta.read(engine.spark_session, uri)
@@ -126,8 +127,7 @@ def clean_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> dg
         context: dg.AssetExecutionContext, engine: EngineResource, lake: LakeResource, raw: DataFrame
     ) -> Iterator[dg.Output[DataFrame]]:
         elsewhere = _elsewhere(context, engine, lake, raw, source)
-        judged = judge.judge(raw, source, rules, elsewhere)
-        yield from outcomes(context, engine, lake, raw, judged)
+        yield from outcomes(context, engine, lake, raw, elsewhere)
 
     @dg.multi_asset(**declared)
     def deliveries_of(
@@ -137,10 +137,10 @@ def clean_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> dg
         lake: LakeResource,
         raw: DataFrame,
     ) -> Iterator[dg.Output[DataFrame]]:
-        judged = judge.judge(raw, source, rules)
         if not config.accept:
+            judged = judge.judge(raw, source, rules)
             deliveries.refuse_losses(lake.settings, source, raw, judged, rules.quality)
-        yield from outcomes(context, engine, lake, raw, judged)
+        yield from outcomes(context, engine, lake, raw)
 
     return events if source.is_event else deliveries_of
 
