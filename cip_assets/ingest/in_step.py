@@ -14,9 +14,11 @@ from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
 from cip_assets.contracts.source import SourceTable
 from cip_assets.contracts.text_formats import BLANKS
+from cip_assets.contracts.types import Delivered
 from cip_assets.ingest.manifest import ManifestEntry, newest_delivery, require_readable
-from cip_assets.layers import CONTRACTS, FACTS_OF
+from cip_assets.layers import CONTRACTS, FACTS_OF, SOURCE_TABLES
 from cip_assets.storage import delta, questions
+from cip_assets.storage.changes import Compared, changes_rows
 from cip_assets.storage.written import WHOLE, covers
 
 Holdings = Mapping[str, Mapping[tuple[str, str], int]]
@@ -243,6 +245,9 @@ def code_by_month(commits: Iterable[delta.Commit], months: Iterable[str]) -> dic
 RECENT = 50
 """The number of commits of a table that are read. A day that was written before them is computed again."""
 
+PROVENANCE = frozenset(Delivered.to_schema().columns)
+"""The columns that say where a row came from. No snapshot reads them, and the same row can be delivered again."""
+
 KEEPS_ROWS = {"CREATE TABLE", "ADD COLUMN", "OPTIMIZE", "VACUUM START", "VACUUM END"}
 """The operations that do not change a table's rows."""
 
@@ -261,29 +266,44 @@ class Written:
 def last_write(settings: Settings, name: str, day: date) -> Written | None:
     """The newest write of a table that affects a snapshot day; None if none is known.
 
-    For a table partitioned by day it is the newest write of the day; for one partitioned by month, the newest write of
-    any month up to the day's month.
+    For a table of snapshots it is the newest write of the day. For cleaned tables and facts it is the newest write that
+    changed a row dated by the day: one that wrote a month again with the same rows up to the day does not count.
     """
     contract = CONTRACTS[name]
     uri = settings.table_uri(contract.layer, contract.table)
 
-    def is_seen(partition: str) -> bool:
-        if contract.partition_column == "as_of_date":
-            return covers(partition, str(day))
-        return contract.partition_column is None or partition[:10] <= str(day)
+    def is_seen(commit: delta.Commit) -> bool:
+        if compared := _compared(name):
+            return changes_rows(uri, commit.version, compared, day)
+        partition = str(commit.audit.get("partition", ""))
+        is_by_day = contract.partition_column == "as_of_date"
+        return not is_by_day or "code_version" not in commit.audit or covers(partition, str(day))
 
-    for commit in delta.commits(uri, RECENT):
-        audit = commit.audit
-        if commit.operation in KEEPS_ROWS or (
-            "code_version" in audit and not is_seen(str(audit.get("partition", "")))
-        ):
-            continue
-        return Written(
-            commit.version,
-            commit.timestamp.timestamp(),
-            commit.row_count,
-            # A restored version was not computed from the current inputs.
-            None if commit.operation == "RESTORE" else audit.get("code_version"),
-            audit.get("computed_from", {}),
-        )
-    return None
+    writes = [commit for commit in delta.commits(uri, RECENT) if commit.operation not in KEEPS_ROWS]
+    seen = next((commit for commit in writes if is_seen(commit)), None)
+    if seen is None and writes and writes[-1].version <= 1 and _compared(name):
+        seen = writes[-1]  # it has never had a row up to the day
+    if seen is None:
+        return None
+    return Written(
+        seen.version,
+        seen.timestamp.timestamp(),
+        seen.row_count,
+        # A restored version was not computed from the current inputs.
+        None if seen.operation == "RESTORE" else seen.audit.get("code_version"),
+        seen.audit.get("computed_from", {}),
+    )
+
+
+@lru_cache
+def _compared(name: str) -> Compared | None:
+    """What of a table's rows a snapshot may read; None for tables of other layers than cleaned and facts."""
+    contract = CONTRACTS[name]
+    if name in FACTS:
+        day: str | None = FACTS_OF[FACTS[name].name].day
+    elif contract.layer == "cleaned":
+        day = SOURCE_TABLES[contract.table].event_date
+    else:
+        return None
+    skipped = {*PROVENANCE, contract.partition_column}
+    return Compared(tuple(column for column in contract.columns if column not in skipped), day)

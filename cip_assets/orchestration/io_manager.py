@@ -43,6 +43,10 @@ AS_LANDED = "cip/as_landed"
 """Metadata of an input: a source table, or its facts, that must be up to date until the day of the step's partition."""
 
 
+CARRIED_FROM = "carried_from"
+"""Metadata of an output, and the entry of its commit: the older snapshot day that it is carried from."""
+
+
 class SparkDeltaHandler(DbTypeHandler[DataFrame]):
     """Writes and reads PySpark frames, both classic and Connect."""
 
@@ -197,4 +201,5 @@ def _audit(context: OutputContext) -> dict[str, Any]:
         "asset": context.asset_key.to_user_string(),
         "partition": partitions,
         "code_version": context.asset_spec.code_version,
+        **{name: value for name, value in context.output_metadata.items() if name == CARRIED_FROM},
     }

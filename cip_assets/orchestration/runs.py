@@ -20,6 +20,7 @@ from cip_assets.orchestration import executor
 from cip_assets.orchestration.accept import check_accepted, config_to_accept
 from cip_assets.orchestration.dead_runs import end_dead_runs
 from cip_assets.orchestration.due import plan
+from cip_assets.orchestration.due.carry import EVERYTHING_TAG
 from cip_assets.orchestration.due.last_day import default_day
 from cip_assets.orchestration.due.plan import Block
 from cip_assets.orchestration.due.up_to_date import up_to_date
@@ -230,7 +231,10 @@ class Platform:
                 listener,
                 assets=left - done.keys(),
                 partition_key=report.as_of.isoformat(),
-                tags={plan.COVERS_TAG: plan.covering(left)},
+                tags={
+                    plan.COVERS_TAG: plan.covering(left),
+                    **({EVERYTHING_TAG: "true"} if everything else {}),
+                },
             )
 
     def execute(
