@@ -18,7 +18,7 @@ from cip_assets.contracts.types import Delivered
 from cip_assets.ingest.manifest import ManifestEntry, newest_delivery, require_readable
 from cip_assets.layers import CONTRACTS, FACTS_OF, SOURCE_TABLES
 from cip_assets.storage import delta, questions
-from cip_assets.storage.changes import Compared, changes_rows
+from cip_assets.storage.changes import Compared, changes_rows, first_change
 from cip_assets.storage.written import WHOLE, covers
 
 Holdings = Mapping[str, Mapping[tuple[str, str], int]]
@@ -139,8 +139,8 @@ def _moved(tables: Versions, key: str) -> frozenset[str]:
 
 def out_of_step(
     source: SourceTable, entries: Sequence[ManifestEntry], stages: Sequence[Mapping[str, str]]
-) -> set[str]:
-    """The months of a table that are out of date; ``WHOLE`` for a table of full deliveries.
+) -> dict[str, str]:
+    """The months of a table that are out of date, each with the reason; ``WHOLE`` for a table of full deliveries.
 
     Args:
         source: the table.
@@ -149,10 +149,12 @@ def out_of_step(
 
     """
     landed = held_by_landing(source, entries)
-    stale: set[str] = set()
+    stale: dict[str, str] = {}
     for codes in stages:
         held = held_by_tables(list(codes), by_month=source.is_event)
-        stale |= {month for month in landed.keys() | held.keys() if landed.get(month) != held.get(month)}
+        for month in landed.keys() | held.keys():
+            if landed.get(month) != held.get(month):
+                stale.setdefault(month, FILES if held.get(month) else NEW)
         written_with = {
             uri: code_by_month(delta.history(delta.open_table(uri)), landed)
             for uri in codes
@@ -161,9 +163,27 @@ def out_of_step(
         for month in landed:
             # A table that never had a row in a month has no commit for it and does not count.
             found = {uri: by_month[month] for uri, by_month in written_with.items() if month in by_month}
-            if not found or any(codes[uri] != code for uri, code in found.items()):
-                stale.add(month)
+            differing = [(codes[uri], code) for uri, code in found.items() if codes[uri] != code]
+            if not found:
+                stale.setdefault(month, NEW)
+            elif differing:
+                stale.setdefault(month, why_other_code(*differing[0]))
     return stale
+
+
+NEW, FILES, RESTORED = "new", "files changed", "restored"
+"""Reasons to compute something again."""
+
+
+def why_other_code(now: str | None, then: str | None) -> str:
+    """What changed between two code versions, whose second part stands for the rules."""
+    if not now or not then or "-" not in then:
+        return RESTORED if then in {None, RESTORED} else "code changed"
+    (code, rules), (old_code, old_rules) = now.split("-"), then.split("-")
+    changed = [
+        name for name, is_other in (("code", code != old_code), ("rules", rules != old_rules)) if is_other
+    ]
+    return f"{' and '.join(changed)} changed"
 
 
 FACTS: Mapping[str, SourceTable] = {facts.contract.name: facts.source for facts in FACTS_OF.values()}
@@ -293,6 +313,19 @@ def last_write(settings: Settings, name: str, day: date) -> Written | None:
         None if seen.operation == "RESTORE" else seen.audit.get("code_version"),
         seen.audit.get("computed_from", {}),
     )
+
+
+def changed_since(settings: Settings, name: str, version: int, day: date) -> date | None:
+    """The first day, up to a snapshot's, whose rows in a cleaned table or in facts changed after a version.
+
+    None if there is none, and for other tables.
+    """
+    compared, contract = _compared(name), CONTRACTS[name]
+    if compared is None:
+        return None
+    uri = settings.table_uri(contract.layer, contract.table)
+    newer = (commit.version for commit in delta.commits(uri, RECENT) if commit.version > version)
+    return min(filter(None, (first_change(uri, each, compared, day) for each in newer)), default=None)
 
 
 @lru_cache

@@ -201,5 +201,11 @@ def _audit(context: OutputContext) -> dict[str, Any]:
         "asset": context.asset_key.to_user_string(),
         "partition": partitions,
         "code_version": context.asset_spec.code_version,
-        **{name: value for name, value in context.output_metadata.items() if name == CARRIED_FROM},
+        **_carried_from(context),
     }
+
+
+def _carried_from(context: OutputContext) -> dict[str, str]:
+    """The entry of a carried table's commit."""
+    found: Any = context.output_metadata.get(CARRIED_FROM)
+    return {CARRIED_FROM: found.value} if found else {}

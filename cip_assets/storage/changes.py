@@ -7,7 +7,7 @@ matter. Nothing is stored for this, so it holds for restored tables, too.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -17,8 +17,8 @@ import pyarrow.dataset as ds
 from cip_assets.storage import delta, questions
 from cip_assets.storage.written import month_after
 
-Sums = dict[date | None, tuple[int, int]]
-"""For each day the number of rows and the sum of their hashes; by None for a table whose rows have no day."""
+Sums = dict[date, tuple[int, int]]
+"""For each day the number of rows and the sum of their hashes; by ``date.min`` if the rows have no day."""
 
 
 @dataclass(frozen=True)
@@ -30,44 +30,49 @@ class Compared:
 
 
 def changes_rows(uri: str, version: int, compared: Compared, until: date) -> bool:
-    """Whether a commit changed a row dated on or before a day.
+    """Whether a commit changed a row dated on or before a day."""
+    return _first_change(uri, version, compared, until, is_day_wanted=False) is not None
 
-    True also if this can no longer be told, because maintenance deleted files that the commit removed.
+
+def first_change(uri: str, version: int, compared: Compared, until: date) -> date | None:
+    """The first day, up to one, whose rows a commit changed; None if there is none.
+
+    It is ``date.min`` for a table whose rows have no day, and the first day of the month if maintenance deleted files
+    that the commit removed, so that the days can no longer be told.
     """
+    return _first_change(uri, version, compared, until, is_day_wanted=True)
+
+
+def _first_change(
+    uri: str, version: int, compared: Compared, until: date, *, is_day_wanted: bool
+) -> date | None:
     files = delta.changed_files(uri, version)
     if files is None:
-        return True
+        return date.min
     by_month: dict[str, tuple[list[delta.DataFile], list[delta.DataFile]]] = defaultdict(lambda: ([], []))
     for file in files:
         by_month[file.month][file.is_added].append(file)
-    return any(
-        _differ(month, removed, added, compared, until)
-        for month, (removed, added) in by_month.items()
-        if month <= str(until)
-    )
-
-
-def _differ(
-    month: str,
-    removed: Sequence[delta.DataFile],
-    added: Sequence[delta.DataFile],
-    compared: Compared,
-    until: date,
-) -> bool:
-    is_over = not month or str(month_after(date.fromisoformat(month))) <= str(until)
-    if is_over and bool(removed) != bool(added):
-        return True
-    try:
-        return _sums(removed, compared, until) != _sums(added, compared, until)
-    except FileNotFoundError:
-        return True
+    for month, (removed, added) in sorted(by_month.items()):
+        first = date.fromisoformat(month) if month else date.min
+        if first > until:
+            break
+        is_over = not month or month_after(first) <= until
+        if is_over and bool(removed) != bool(added) and not is_day_wanted:
+            return first  # all its rows came or went
+        try:
+            before, after = _sums(removed, compared, until), _sums(added, compared, until)
+        except FileNotFoundError:
+            return first
+        if changed := [day for day in before.keys() | after.keys() if before.get(day) != after.get(day)]:
+            return min(changed)
+    return None
 
 
 def _sums(files: Iterable[delta.DataFile], compared: Compared, until: date) -> Sums:
     total: Sums = {}
     for file in files:
         for day, (rows, hashes) in _sums_of_file(file.path, compared).items():
-            if day is None or day <= until:
+            if day <= until:
                 others = total.get(day, (0, 0))
                 total[day] = (others[0] + rows, others[1] + hashes)
     return total
@@ -84,7 +89,7 @@ def _sums_of_file(path: str, compared: Compared) -> Sums:
     rows = ds.dataset(path, format="parquet")
     held = set(rows.schema.names)
     hashed = ", ".join(f'"{name}"' if name in held else "NULL" for name in compared.columns)
-    day = f'CAST("{compared.day}" AS DATE)' if compared.day else "NULL"
+    day = f'CAST("{compared.day}" AS DATE)' if compared.day else f"DATE '{date.min}'"
     with questions.connection() as connection:
         connection.register("rows", rows)
         found = connection.execute(

@@ -44,7 +44,9 @@ def snapshot(
         name, before = table.contract.name, None
         if table.carried and carried_from:
             older, rows = carried_from
-            before = Before(older, frame_of(spark, table.contract.spark_schema, rows[name]).drop("as_of_date"))
+            before = Before(
+                older, frame_of(spark, table.contract.spark_schema, rows[name]).drop("as_of_date")
+            )
         computed = table(**reads, as_of=day, rules=rules, before=before)
         frames[name] = stored(computed, table.contract)
         tables[name] = collected(frames[name])

@@ -12,7 +12,6 @@ from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.config.rules import Rules
 from cip_assets.layers import SOURCE_TABLES, contract_of, contracts_in
-from cip_assets.layers.facts.order_days import order_days
 from cip_assets.layers.facts.session_days import session_days
 from cip_assets.layers.features.engagement import engagement
 from cip_assets.layers.features.population import population

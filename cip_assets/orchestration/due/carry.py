@@ -14,7 +14,7 @@ import dagster as dg
 from cip_assets.config.settings import Settings
 from cip_assets.contracts.contract import TableContract
 from cip_assets.contracts.table import Table
-from cip_assets.ingest.in_step import Written, last_write
+from cip_assets.ingest.in_step import RECENT, Written, last_write
 from cip_assets.layers import TABLES
 from cip_assets.orchestration.due import gate
 from cip_assets.storage import delta
@@ -71,7 +71,8 @@ def older_day(
 
 
 def _older_days(settings: Settings, contract: TableContract, day: date) -> Sequence[date]:
-    """The days before D that have rows, the newest first."""
-    uri = settings.table_uri(contract.layer, contract.table)
-    held = delta.slices(uri, "as_of_date") if delta.exists(uri) else set[date]()
-    return sorted((older for older in held if older < day), reverse=True)[:CANDIDATES]
+    """The days before D that were written lately, with rows or without, the newest first."""
+    commits = delta.commits(settings.table_uri(contract.layer, contract.table), RECENT)
+    written = {str(commit.audit.get("partition") or "") for commit in commits}
+    days = {date.fromisoformat(each) for each in written if each}
+    return sorted((older for older in days if older < day), reverse=True)[:CANDIDATES]

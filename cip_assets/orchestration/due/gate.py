@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 import dagster as dg
+from dagster._core.event_api import PartitionKeyFilter
 
 from cip_assets.config.errors import PlatformError, listed
 from cip_assets.config.settings import Settings
@@ -84,8 +85,10 @@ def failed_snapshot_check(instance: dg.DagsterInstance, name: str, day: date) ->
     """Which blocking check of a table's snapshot did not pass when it was last evaluated, and why; None if none."""
     for check in BLOCKING_SNAPSHOTS:
         key = dg.AssetCheckKey(dg.AssetKey(name.split("/")), check)
-        history = instance.event_log_storage.get_asset_check_execution_history(key, limit=RECENT)
-        evaluated = (r.evaluation for r in history if r.partition == str(day) and not _is_planned(r))
+        history = instance.event_log_storage.get_asset_check_execution_history(
+            key, limit=RECENT, partition_filter=PartitionKeyFilter(str(day))
+        )
+        evaluated = (record.evaluation for record in history if not _is_planned(record))
         if why := _why_not(next(evaluated, None)):
             return f"its check {check} did not pass for {day}: {why}"
     return None
