@@ -86,7 +86,7 @@ def failed_snapshot_check(instance: dg.DagsterInstance, name: str, day: date) ->
     for check in BLOCKING_SNAPSHOTS:
         key = dg.AssetCheckKey(dg.AssetKey(name.split("/")), check)
         history = instance.event_log_storage.get_asset_check_execution_history(
-            key, limit=RECENT, partition_filter=PartitionKeyFilter(str(day))
+            key, limit=RECENT, partition_filter=PartitionKeyFilter(key=str(day))
         )
         evaluated = (record.evaluation for record in history if not _is_planned(record))
         if why := _why_not(next(evaluated, None)):

@@ -80,9 +80,7 @@ def state_of(
     @cache
     def evaluation(check: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
         """The last evaluation, if it is newer than everything that the check reads, and does not block."""
-        record = instance.get_latest_asset_check_evaluation_record(check)
-        if record and record.partition not in (None, day.isoformat()):
-            record = _of_day(instance, check, day)
+        record = _last_record(instance, check, day)
         if record is None or record.event is None:
             return None
         found, moment = record.evaluation, record.event.timestamp
@@ -123,10 +121,13 @@ def state_of(
     return State(settled, reasons)
 
 
-def _of_day(
+def _last_record(
     instance: dg.DagsterInstance, check: dg.AssetCheckKey, day: date
 ) -> AssetCheckExecutionRecord | None:
-    """The last record of a check of a day that is not the last that was checked."""
+    """The last record of a check for a day, or of one that has no days."""
+    record = instance.get_latest_asset_check_evaluation_record(check)
+    if record is None or record.partition in (None, day.isoformat()):
+        return record
     only = PartitionKeyFilter(key=day.isoformat())
     found = instance.event_log_storage.get_asset_check_execution_history(
         check, limit=1, partition_filter=only
