@@ -154,7 +154,7 @@ class Platform:
             )
         end_dead_runs(self.instance)
         report = Report()
-        self.execute(SCAN, report, listener)
+        self.execute(SCAN, report, listener, tags={EVERYTHING_TAG: "true"} if everything else {})
         if report.failures:
             return report
         work = plan.due(self.graph, self.settings, self.instance, first, last, everything=everything)

@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import Any
 
 import dagster as dg
-from dagster._core.event_api import PartitionKeyFilter
 
 from cip_assets.config.errors import PlatformError, listed
 from cip_assets.config.settings import Settings
@@ -85,13 +84,16 @@ def failed_snapshot_check(instance: dg.DagsterInstance, name: str, day: date) ->
     """Which blocking check of a table's snapshot did not pass when it was last evaluated, and why; None if none."""
     for check in BLOCKING_SNAPSHOTS:
         key = dg.AssetCheckKey(dg.AssetKey(name.split("/")), check)
-        history = instance.event_log_storage.get_asset_check_execution_history(
-            key, limit=RECENT, partition_filter=PartitionKeyFilter(key=str(day))
-        )
-        evaluated = (record.evaluation for record in history if not _is_planned(record))
+        evaluated = (r.evaluation for r in records_of_day(instance, key, day) if not _is_planned(r))
         if why := _why_not(next(evaluated, None)):
             return f"its check {check} did not pass for {day}: {why}"
     return None
+
+
+def records_of_day(instance: dg.DagsterInstance, check: dg.AssetCheckKey, day: date) -> list[Any]:
+    """Dagster's records of a check of a snapshot day, the newest first."""
+    history = instance.event_log_storage.get_asset_check_execution_history(check, limit=RECENT)
+    return [record for record in history if record.partition == str(day)]
 
 
 def _changed_since(settings: Settings, name: str, day: date, current: set[str] | None = None) -> str | None:

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster._core.event_api import PartitionKeyFilter
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
 from cip_assets.config.settings import Settings
 from cip_assets.ingest.in_step import FACTS, NEW, Written, behind, changed_since, last_write, why_other_code
+from cip_assets.orchestration.due.gate import records_of_day
 from cip_assets.storage.files import hash_file
 
 ALTERED, UNCHECKED = (
@@ -94,7 +93,8 @@ def state_of(
         """Why an asset is to be computed, apart from the assets that it depends on; None if it is not."""
         last, code = written(key), graph.get(key).code_version
         if last is None:
-            return ALTERED if key.path[0] == "exports" else NEW
+            is_first = instance.get_latest_materialization_event(key) is None
+            return ALTERED if key.path[0] == "exports" and not is_first else NEW
         if last.code_version != code:
             return why_other_code(code, last.code_version)
         for parent in sorted(graph.get(key).parent_keys):
@@ -121,18 +121,12 @@ def state_of(
     return State(settled, reasons)
 
 
-def _last_record(
-    instance: dg.DagsterInstance, check: dg.AssetCheckKey, day: date
-) -> AssetCheckExecutionRecord | None:
-    """The last record of a check for a day, or of one that has no days."""
+def _last_record(instance: dg.DagsterInstance, check: dg.AssetCheckKey, day: date) -> Any:
+    """Dagster's last record of a check for a day, or of a check that has no days; None if there is none."""
     record = instance.get_latest_asset_check_evaluation_record(check)
     if record is None or record.partition in (None, day.isoformat()):
         return record
-    only = PartitionKeyFilter(key=day.isoformat())
-    found = instance.event_log_storage.get_asset_check_execution_history(
-        check, limit=1, partition_filter=only
-    )
-    return next(iter(found), None)
+    return next(iter(records_of_day(instance, check, day)), None)
 
 
 def _with_what_follows(
