@@ -82,9 +82,13 @@ class Runs:
         self._definitions = definitions
 
     def platform(
-        self, settings: Settings, instance: dg.DagsterInstance, tags: Mapping[str, str] | None = None
+        self,
+        settings: Settings,
+        instance: dg.DagsterInstance,
+        tags: Mapping[str, str] | None = None,
+        select: Sequence[str] = (),
     ) -> "Platform":
-        return Platform(self.graph, self._definitions(), settings, instance, tags)
+        return Platform(self.graph, self._definitions(), settings, instance, tags, select)
 
 
 class Platform:
