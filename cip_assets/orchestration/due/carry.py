@@ -6,7 +6,7 @@ since. So the result is what computing everything again would give.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 
 import dagster as dg
@@ -21,6 +21,9 @@ from cip_assets.storage import delta
 
 EVERYTHING_TAG = ".dagster/cip_everything"
 """The tag of runs that compute everything again, so that nothing is carried."""
+
+LONGEST = timedelta(days=92)
+"""How old a snapshot may be to be carried. After a quarter, most rows are computed again anyway."""
 
 CANDIDATES = 10
 """The number of older days that are looked at. If none is right, reading the facts again is cheaper than searching."""
@@ -71,8 +74,8 @@ def older_day(
 
 
 def _older_days(settings: Settings, contract: TableContract, day: date) -> Sequence[date]:
-    """The days before D that were written lately, with rows or without, the newest first."""
+    """The days in the quarter before D that were written lately, with rows or without, the newest first."""
     commits = delta.commits(settings.table_uri(contract.layer, contract.table), RECENT)
     written = {str(commit.audit.get("partition") or "") for commit in commits}
     days = {date.fromisoformat(each) for each in written if each}
-    return sorted((older for older in days if older < day), reverse=True)[:CANDIDATES]
+    return sorted((older for older in days if day - LONGEST <= older < day), reverse=True)[:CANDIDATES]

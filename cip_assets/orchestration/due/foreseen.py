@@ -77,7 +77,7 @@ class Look:
     @cached_property
     def _manifest(self) -> Mapping[str, Sequence[ManifestEntry]]:
         """The manifest as the next scan would make it."""
-        known = read_manifest(self._settings.table_uri("landing", "manifest"))
+        known = self._known
         here = {file.path: file for file in find_files(self._settings.landing)[0]}
         found: dict[str, list[ManifestEntry]] = {}
         for table in SOURCE_TABLES:
@@ -94,15 +94,19 @@ class Look:
 
     def _newest_day(self) -> date | None:
         today = self._graph.partitions.today()
-        sold = [e.latest_event_date for e in self._manifest["transactions"] if e not in self._known]
+        sold = [entry.latest_event_date for entry in self._new("transactions")]
         found = [default_day(self._settings, today), *sold]
         return min(max(filter(None, found)), today) if any(found) else None
 
     @cached_property
-    def _known(self) -> Sequence[ManifestEntry]:
-        """The files of the last scan."""
-        known = read_manifest(self._settings.table_uri("landing", "manifest"))
-        return [entry for entries in known.values() for entry in entries]
+    def _known(self) -> Mapping[str, Sequence[ManifestEntry]]:
+        """The manifest of the last scan."""
+        return read_manifest(self._settings.table_uri("landing", "manifest"))
+
+    def _new(self, table: str) -> Sequence[ManifestEntry]:
+        """The files that came since, and those with another content."""
+        known = {(entry.path, entry.version) for entry in self._known.get(table, [])}
+        return [entry for entry in self._manifest[table] if (entry.path, entry.version) not in known]
 
     def _ingested(self, block: plan.Block, work: plan.Work) -> Iterator[Step]:
         months = list(_months(block))
@@ -143,13 +147,11 @@ class Look:
             return date.max
         if not SOURCE_TABLES[table].is_event or {work.reasons[table, m] for m in months} - FROM_FILES:
             return date.min
-        files = {(e.path, e.version) for e in self._known}
-        now = self._manifest[table]
-        gone = {f for f in files if f[0].split("/")[0] == table} - {(e.path, e.version) for e in now}
-        if gone:
-            return date.fromisoformat(min(months))
-        new = [e for e in now if (e.path, e.version) not in files]
-        return min(filter(None, (self._first_day(table, entry) for entry in new)), default=date.max)
+        here = {(entry.path, entry.version) for entry in self._manifest[table]}
+        if any((entry.path, entry.version) not in here for entry in self._known.get(table, [])):
+            return date.fromisoformat(min(months))  # nobody knows which days the removed lines had
+        first_days = (self._first_day(table, entry) for entry in self._new(table))
+        return min(filter(None, first_days), default=date.max)
 
     def _first_day(self, table: str, entry: ManifestEntry) -> date | None:
         """The first event day in a file."""

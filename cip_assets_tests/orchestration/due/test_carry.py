@@ -103,13 +103,19 @@ def test_a_late_correction_invalidates_the_days_from_its_own_on(settings: Settin
         assert carried_from(settings, days[1]) == dict.fromkeys(CARRIED, "2024-02-12")
 
 
-def test_other_rules_and_all_carry_nothing(settings: Settings, rules: Rules) -> None:
-    day = FIRST + timedelta(days=1)
+def test_other_rules_and_all_carry_nothing_and_neither_does_a_day_after_a_quarter(
+    settings: Settings, rules: Rules
+) -> None:
+    day, late = FIRST + timedelta(days=1), FIRST + timedelta(days=94)
     other = rules.model_copy(update={"repeat": rules.repeat.model_copy(update={"within_days": 10})})
-    for platform, how in ((opened(settings, other), {}), (opened(settings), {"everything": True})):
+    for platform, computes, how in (
+        (opened(settings, other), day, {}),
+        (opened(settings), day, {"everything": True}),
+        (opened(settings), late, {}),
+    ):
         with platform.instance:
-            computed(platform, day, **how)
-        assert set(carried_from(settings, day).values()) == {None}
+            computed(platform, computes, **how)
+        assert set(carried_from(settings, computes).values()) == {None}
 
 
 def test_a_table_that_other_code_wrote_is_not_carried(settings: Settings) -> None:
