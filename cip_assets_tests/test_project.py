@@ -90,6 +90,7 @@ LAZY = {
     "cip_assets.analytics.forecasting.gradient_boosting",
     "cip_assets.analytics.insights.rates",
     "cip_assets.cli.run",
+    "cip_assets.cli.tables",
     "cip_assets.reporting.dashboard.runtime",
 }
 """Modules that import inside a function, to start faster, never to hide a cycle."""

@@ -46,6 +46,13 @@ DELIVERIES = "cip/deliveries"
 """Metadata of an output, kept in the Delta log: what the landing files of its source table were."""
 
 
+CARRIED_FROM = "carried_from"
+"""Metadata of an output, and the entry of its commit: the older snapshot day that it is carried from."""
+
+LAST_MONTH = "last_month"
+"""The same for a scan: the last month that events could be dated in."""
+
+
 class SparkDeltaHandler(DbTypeHandler[DataFrame]):
     """Writes and reads PySpark frames, both classic and Connect."""
 
@@ -202,4 +209,11 @@ def _audit(context: OutputContext) -> dict[str, Any]:
         "asset": context.asset_key.to_user_string(),
         "partition": partitions,
         "code_version": context.asset_spec.code_version,
+        **_told(context),
     }
+
+
+def _told(context: OutputContext) -> dict[str, str]:
+    """What a step tells about its output that later steps look up in the commit."""
+    metadata: Mapping[str, Any] = context.output_metadata
+    return {name: metadata[name].value for name in (CARRIED_FROM, LAST_MONTH) if name in metadata}

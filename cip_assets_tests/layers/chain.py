@@ -7,6 +7,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from cip_assets.calc.carried import Before
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import TableContract
 from cip_assets.contracts.table import Table
@@ -25,8 +26,10 @@ def snapshot(
     day: date,
     rules: Rules,
     only: Collection[str] | None = None,
+    carried_from: tuple[date, Mapping[str, Sequence[Row]]] | None = None,
 ) -> dict[str, list[Row]]:
-    """Every feature and mart of a day, by ``layer/table``; with ``only``, just these tables and their inputs.
+    """Every feature and mart of a day, by ``layer/table``; with ``only``, just these tables and their inputs; with
+    ``carried_from``, an older day and its tables, carried from these where they can be.
 
     Each result is collected and made into a frame again, like a Delta table between two assets. So its names and types
     must match the contract.
@@ -40,8 +43,13 @@ def snapshot(
     tables: dict[str, list[Row]] = {}
     for table in TABLES if only is None else _needed(only):
         reads = {parameter: frames[contract.name] for parameter, contract in table.reads.items()}
-        computed = table(**reads, as_of=day, rules=rules)
-        name = table.contract.name
+        name, before = table.contract.name, None
+        if table.carried and carried_from:
+            older, rows = carried_from
+            before = Before(
+                older, frame_of(spark, table.contract.spark_schema, rows[name]).drop("as_of_date")
+            )
+        computed = table(**reads, as_of=day, rules=rules, before=before)
         frames[name] = stored(computed, table.contract)
         tables[name] = collected(frames[name])
     return tables

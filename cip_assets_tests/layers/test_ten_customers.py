@@ -12,7 +12,6 @@ from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.config.rules import Rules
 from cip_assets.layers import SOURCE_TABLES, contract_of, contracts_in
-from cip_assets.layers.facts.order_days import order_days
 from cip_assets.layers.facts.session_days import session_days
 from cip_assets.layers.features.engagement import engagement
 from cip_assets.layers.features.population import population
@@ -447,11 +446,13 @@ def test_a_churn_window_counts_from_its_last_day_on(spark: SparkSession, rules: 
             name: frame_of(spark, contract_of("cleaned", name).spark_schema, rows)
             for name, rows in sources.items()
         }
+        orders = orders_of(frames["transactions"], day)
         trends = kpi_trends(
-            order_days=order_days(frames["transactions"]),
+            order_days=orders["order_days"],
             returns=frames["returns"],
             support_tickets=frames["support_tickets"],
             session_days=session_days(frames["web_activity"]),
+            purchases=purchases(**orders, customers=frames["customers"], as_of=day),
             as_of=day,
             rules=rules,
         )
@@ -481,11 +482,14 @@ def february_churn(
         dated = [row | {"month": month_of(row[event_date])} for row in rows]
         return frame_of(spark, contract_of("cleaned", table).spark_schema, dated)
 
+    orders = orders_of(frame("transactions", bought), D)
+    customers = frame_of(spark, contract_of("cleaned", "customers").spark_schema, [])
     trends = kpi_trends(
-        order_days=order_days(frame("transactions", bought)),
+        order_days=orders["order_days"],
         returns=frame("returns", []),
         support_tickets=frame("support_tickets", []),
         session_days=session_days(frame("web_activity", seen)),
+        purchases=purchases(**orders, customers=customers, as_of=D),
         as_of=D,
         rules=rules,
     )
