@@ -1,0 +1,13 @@
+"""The candidates: one file each, and a line here."""
+
+from collections.abc import Mapping, Sequence
+
+from cip_assets.analytics.forecasting.candidates.bg_nbd import BG_NBD
+from cip_assets.analytics.forecasting.candidates.candidate import Candidate
+from cip_assets.analytics.forecasting.candidates.hurdle import HURDLE
+from cip_assets.analytics.forecasting.candidates.pooled_rate import POOLED_RATE
+
+CANDIDATES: Sequence[Candidate] = (POOLED_RATE, BG_NBD, HURDLE)
+"""The candidates, the simplest first."""
+
+BY_NAME: Mapping[str, Candidate] = {candidate.name: candidate for candidate in CANDIDATES}
