@@ -4,14 +4,14 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from cip_assets.layers.features.churn_model import churn_model
+from cip_assets.layers.features.past_predictions import past_predictions
+from cip_assets.layers.features.past_purchases import past_purchases
 from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.analytics.forecasting import scores
 from cip_assets.config.rules import Rules
 from cip_assets.layers import SOURCE_TABLES, contract_of
-from cip_assets.layers.features.churn_model import churn_model
-from cip_assets.layers.features.past_predictions import past_predictions
-from cip_assets.layers.features.past_purchases import past_purchases
 from cip_assets.layers.marts.model_backtest import model_backtest
 from cip_assets.layers.marts.model_calibration import model_calibration
 from cip_assets_tests.layers.chain import orders_of

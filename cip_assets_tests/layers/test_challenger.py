@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from cip_assets.analytics.forecasting.gradient_boosting import ENOUGH_OF_EACH, trained, with_challenger
 from pyspark.sql import DataFrame, SparkSession
 
-from cip_assets.analytics.forecasting.gradient_boosting import ENOUGH_OF_EACH, trained, with_challenger
 from cip_assets.layers import contract_of
 from cip_assets_tests.layers.frames import Row, collected, frame_of
 

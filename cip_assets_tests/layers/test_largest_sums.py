@@ -4,12 +4,12 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from cip_assets.analytics.forecasting.scoring import predicted
+from cip_assets.layers.features.purchase_model import purchase_model
 from pyspark.sql import DataFrame, SparkSession
 
-from cip_assets.analytics.forecasting.scoring import predicted
 from cip_assets.config.rules import Rules
 from cip_assets.layers import SOURCE_TABLES, contract_of
-from cip_assets.layers.features.purchase_model import purchase_model
 from cip_assets.layers.features.purchases import purchases
 from cip_assets_tests.layers.chain import orders_of, snapshot
 from cip_assets_tests.layers.frames import by_key, collected, frame_of, landed

@@ -7,12 +7,12 @@ from math import isclose
 
 import numpy as np
 import pytest
+from cip_assets.analytics.forecasting.scoring import predicted
+from cip_assets.layers.features.purchase_model import purchase_model
 from pyspark.sql import DataFrame, SparkSession
 
-from cip_assets.analytics.forecasting.scoring import predicted
 from cip_assets.config.rules import Rules
 from cip_assets.layers import contract_of
-from cip_assets.layers.features.purchase_model import purchase_model
 from cip_assets_tests.layers.frames import Row, by_key, collected, frame_of, landed
 from cip_assets_tests.layers.ten_customers import TRANSACTIONS, D
 

@@ -124,8 +124,11 @@ def _chosen(past: Past, possible: Sequence[Variant], judged: Mapping[str, Mappin
     simplest = next((variant for variant in possible if variant.name == "bg_nbd"), possible[0])
     people = sum(len(found.p) for found in judged.get(simplest.name, {}).values())
     if people < ENOUGH_TO_JUDGE:
-        note = f"{simplest.name} is used: {people} forecasts could be judged, but {ENOUGH_TO_JUDGE} are needed to
-        choose." return Backtest(judged, simplest, False, False, (note,))
+        note = (
+            f"{simplest.name} is used: {people} forecasts could be judged, "
+            f"but {ENOUGH_TO_JUDGE} are needed to choose."
+        )
+        return Backtest(judged, simplest, False, False, (note,))
     standing, notes = simplest, []
     for variant in possible[possible.index(simplest) + 1 :]:
         if variant.name not in judged:

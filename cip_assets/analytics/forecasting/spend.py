@@ -131,8 +131,10 @@ def _fit_values(
     statistics: ValueStatistics, overall_mean: float, notes: list[str]
 ) -> GammaGammaFit | PooledMean:
     if statistics.customers < MIN_REPEAT_CUSTOMERS:
-        reason = f"{statistics.customers} repeat buyers have a mean value above 0, but {MIN_REPEAT_CUSTOMERS} are
-        needed"
+        reason = (
+            f"{statistics.customers} repeat buyers have a mean value above 0, "
+            f"but {MIN_REPEAT_CUSTOMERS} are needed"
+        )
     else:
         fit = gamma_gamma.fit(statistics)
         if fit.converged:

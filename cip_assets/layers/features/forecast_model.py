@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -200,7 +201,7 @@ def _types_of(schema: T.StructType) -> T.StructType:
 
 
 def _rounded(value: float | None) -> Any:
-    return None if value is None else T.Decimal(f"{value:.6f}")
+    return None if value is None else Decimal(f"{value:.6f}")
 
 
 def judged(model: DataFrame) -> Mapping[str, Any]:

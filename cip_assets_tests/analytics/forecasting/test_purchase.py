@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+from cip_assets.analytics.forecasting.purchase import PurchaseModel, fit_purchase_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,6 @@ from cip_assets.analytics.forecasting.bg_nbd import BgNbdFit, Statistics
 from cip_assets.analytics.forecasting.discounting import discount_factors, discounted_value
 from cip_assets.analytics.forecasting.gamma_gamma import GammaGammaFit, ValueStatistics, bin_statistics
 from cip_assets.analytics.forecasting.pooled import PooledMean, PooledRate, pooled_mean, pooled_rate
-from cip_assets.analytics.forecasting.purchase import PurchaseModel, fit_purchase_model
 
 SCORES = {
     "expected_purchases_30",
