@@ -9,13 +9,13 @@ All times are in days, alpha too: r / alpha is the mean number of purchases a da
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self, TypeVar
 
 import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
-from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot, maximize
+from cip_assets.analytics.forecasting.maximum_likelihood import Floats, by_delta_method, dot, maximize
 from cip_assets.analytics.special import betaln, digamma, expit, gammaln
 
 PARAMETERS = ("r", "alpha", "a", "b")
@@ -98,17 +98,21 @@ class Statistics:
 
 
 @dataclass(frozen=True)
-class BgNbdFit:
-    """The four parameters (alpha in days), and how certain they are.
+class BetaGeometricFit:
+    """The four parameters (alpha in days), and how certain they are, of BG/NBD or MBG/NBD.
 
     Attributes:
-        log_likelihood: the sum over customers of FHL equation (6), time in days.
+        chances_at_first: the chances to drop out at the first purchase: 0 in BG/NBD, 1 in MBG/NBD. A customer with
+            x repeat purchases had x + chances_at_first.
+        log_likelihood: the sum over customers, time in days.
         standard_errors: of r, alpha, a, b, by the delta method; None if the data does not determine it.
         log_standard_errors: of their logs.
         at_bound: the names of parameters that reached the limit of the search (for example, if nobody dropped out).
         starts: the number of starting points tried.
 
     """
+
+    chances_at_first: ClassVar[int]
 
     r: float
     alpha: float
@@ -137,25 +141,36 @@ class BgNbdFit:
         return purchases_if_alive(self, x, age, horizons_days)
 
 
-class _Likelihood:
-    """FHL equation (6) summed over grouped statistics, written as
+@dataclass(frozen=True)
+class BgNbdFit(BetaGeometricFit):
+    """BG/NBD: customers can drop out after a repeat purchase only."""
 
-    log L = log(Gamma(r+x) alpha^r / Gamma(r)) + log(B(a, b+x) / B(a, b)) - (r+x) log(alpha+T)
-            + [x > 0] log(1 + e^d),
-    d = log(a / (b+x-1)) + (r+x) (log(alpha+T) - log(alpha+t_x)),
+    chances_at_first = 0
+
+
+Fit = TypeVar("Fit", bound=BetaGeometricFit)
+
+
+class _Likelihood:
+    """FHL equation (6) summed over grouped statistics, written with n = x + chances_at_first chances to drop out as
+
+    log L = log(Gamma(r+x) alpha^r / Gamma(r)) + log(B(a, b+n) / B(a, b)) - (r+x) log(alpha+T)
+            + [n > 0] log(1 + e^d),
+    d = log(a / (b+n-1)) + (r+x) (log(alpha+T) - log(alpha+t_x)),
 
     where 1 / (1 + e^d) is P(alive). Special functions and logs are computed only for the distinct values of x, t_x and
     T; only d is computed for each distinct triple.
     """
 
-    def __init__(self, x: Floats, t_x: Floats, age: Floats, count: Floats) -> None:
+    def __init__(self, x: Floats, t_x: Floats, age: Floats, count: Floats, chances_at_first: int = 0) -> None:
+        self.chances_at_first = chances_at_first
         self.customers = float(count.sum())
         self.x, x_index = np.unique(x, return_inverse=True)
         self.age, age_index = np.unique(age, return_inverse=True)
         self.x_count = np.bincount(x_index, count)
         self.age_count = np.bincount(age_index, count)
         self.age_purchases = np.bincount(age_index, count * x)
-        repeat = x > 0
+        repeat = x + chances_at_first > 0
         self.repeat_x_index = x_index[repeat]
         self.repeat_age_index = age_index[repeat]
         self.repeat_x = x[repeat]
@@ -166,11 +181,12 @@ class _Likelihood:
         """The log-likelihood and its gradient with respect to the logs of r, alpha, a, b."""
         r, alpha, a, b = (float(value) for value in parameters)
         x, n = self.x, self.customers
+        chances = x + self.chances_at_first
         log_age = np.log(alpha + self.age)
         log_t_x = np.log(alpha + self.t_x)
         with np.errstate(divide="ignore", invalid="ignore"):
-            log_odds_per_purchase = np.where(x > 0, np.log(a) - np.log(b + x - 1), 0.0)
-            inverse_c = np.where(x > 0, 1 / (b + x - 1), 0.0)
+            log_odds_per_purchase = np.where(chances > 0, np.log(a) - np.log(b + chances - 1), 0.0)
+            inverse_c = np.where(chances > 0, 1 / (b + chances - 1), 0.0)
         gap = log_age[self.repeat_age_index] - log_t_x[self.t_x_index]
         shape = r + self.repeat_x
         d = log_odds_per_purchase[self.repeat_x_index] + shape * gap
@@ -179,7 +195,7 @@ class _Likelihood:
         value = (
             dot(
                 self.x_count,
-                gammaln(r + x) + gammaln(b + x) - gammaln(a + b + x),
+                gammaln(r + x) + gammaln(b + chances) - gammaln(a + b + chances),
             )
             + n * float(r * np.log(alpha) - gammaln(r) + gammaln(a + b) - gammaln(b))
             - dot(r * self.age_count + self.age_purchases, log_age)
@@ -200,10 +216,10 @@ class _Likelihood:
                 1 / (alpha + self.age[self.repeat_age_index]) - 1 / (alpha + self.t_x[self.t_x_index]),
             )
         )
-        total = dot(self.x_count, digamma(a + b + x)) - n * float(digamma(a + b))
+        total = dot(self.x_count, digamma(a + b + chances)) - n * float(digamma(a + b))
         slope_a = -total + float(dead.sum()) / a
         slope_b = (
-            dot(self.x_count, digamma(b + x))
+            dot(self.x_count, digamma(b + chances))
             - n * float(digamma(b))
             - total
             - dot(dead, inverse_c[self.repeat_x_index])
@@ -211,22 +227,8 @@ class _Likelihood:
         return value, np.array([r * slope_r, alpha * slope_alpha, a * slope_a, b * slope_b])
 
 
-def log_likelihood(statistics: Statistics, r: float, alpha: float, a: float, b: float) -> float:
-    """The sum over customers of FHL equation (6); alpha in days."""
-    likelihood = _Likelihood(statistics.x, statistics.t_x, statistics.age, statistics.count)
-    return likelihood(np.array([r, alpha, a, b]))[0]
-
-
-def fit(
-    statistics: Statistics, starts: Sequence[tuple[float, float, float, float]] | None = None
-) -> BgNbdFit:
-    """The maximum of the likelihood, FHL equation (6), over r, alpha, a, b.
-
-    Memory and time grow with the number of distinct (x, t_x, age), not with the number of customers.
-
-    Args:
-        statistics: every buyer, x = 0 included.
-        starts: starting points (r, alpha in days, a, b); by default four at the observed rate.
+def time_scale(statistics: Statistics) -> tuple[float, float]:
+    """The longest age, by which a fit divides all times, and the purchases of all customers per customer and such time.
 
     Raises:
         ValueError: there is no repeat buyer, or no day has passed, so no parameter can be determined.
@@ -235,28 +237,70 @@ def fit(
     scale = float(statistics.age.max(initial=0.0))
     purchases = dot(statistics.count, statistics.x)
     if scale < 1 or purchases <= 0:
-        raise ValueError("BG/NBD needs at least one repeat buyer and one day of observation")
-    rate = purchases / dot(statistics.count, statistics.age) * scale
+        raise ValueError("the model needs at least one repeat buyer and one day of observation")
+    return scale, purchases / dot(statistics.count, statistics.age) * scale
+
+
+def log_likelihood(statistics: Statistics, r: float, alpha: float, a: float, b: float) -> float:
+    """The sum over customers of FHL equation (6); alpha in days."""
+    return log_likelihood_of(BgNbdFit(r, alpha, a, b), statistics)
+
+
+def log_likelihood_of(fit: BetaGeometricFit, statistics: Statistics) -> float:
+    """The sum over customers of the log-likelihood of BG/NBD or MBG/NBD."""
+    rows = (statistics.x, statistics.t_x, statistics.age, statistics.count)
+    return _Likelihood(*rows, fit.chances_at_first)(np.array([fit.r, fit.alpha, fit.a, fit.b]))[0]
+
+
+def fit(
+    statistics: Statistics, starts: Sequence[tuple[float, float, float, float]] | None = None
+) -> BgNbdFit:
+    """The maximum of the likelihood, FHL equation (6), over r, alpha, a, b; see `fit_kind`."""
+    return fit_kind(BgNbdFit, statistics, starts)
+
+
+def fit_kind(
+    kind: type[Fit],
+    statistics: Statistics,
+    starts: Sequence[tuple[float, float, float, float]] | None = None,
+) -> Fit:
+    """The maximum of the likelihood of BG/NBD or MBG/NBD over r, alpha, a, b.
+
+    Memory and time grow with the number of distinct (x, t_x, age), not with the number of customers.
+
+    Args:
+        kind: the class of the fit.
+        statistics: every buyer, x = 0 included.
+        starts: starting points (r, alpha in days, a, b); by default four at the observed rate.
+
+    Raises:
+        ValueError: there is no repeat buyer, or no day has passed, so no parameter can be determined.
+
+    """
+    scale, rate = time_scale(statistics)
     scaled_starts = (
         [(r, r / rate, a, b) for r, a, b in STARTS]
         if starts is None
         else [(r, alpha / scale, a, b) for r, alpha, a, b in starts]
     )
     best = maximize(
-        _Likelihood(statistics.x, statistics.t_x / scale, statistics.age / scale, statistics.count),
+        _Likelihood(
+            statistics.x,
+            statistics.t_x / scale,
+            statistics.age / scale,
+            statistics.count,
+            kind.chances_at_first,
+        ),
         scaled_starts,
         float(statistics.count.sum()),
     )
     r, alpha, a, b = (float(value) for value in best.parameters)
     values = (r, alpha * scale, a, b)
     # alpha^r / (alpha + T)^(r + x) has the dimension time^-x.
-    return BgNbdFit(
+    return kind(
         *values,
-        log_likelihood=best.log_likelihood - purchases * float(np.log(scale)),
-        standard_errors=tuple(
-            None if error is None else error * value
-            for error, value in zip(best.log_standard_errors, values, strict=True)
-        ),
+        log_likelihood=best.log_likelihood - dot(statistics.count, statistics.x) * float(np.log(scale)),
+        standard_errors=by_delta_method(best.log_standard_errors, values),
         log_standard_errors=best.log_standard_errors,
         at_bound=tuple(name for name, at in zip(PARAMETERS, best.at_bound, strict=True) if at),
         converged=best.converged,
@@ -267,21 +311,23 @@ def fit(
     )
 
 
-def probability_alive(fit: BgNbdFit, x: ArrayLike, t_x: ArrayLike, age: ArrayLike) -> Floats:
-    """P(alive at T | x, t_x, T) = 1 / (1 + [x > 0] a / (b+x-1) ((alpha+T) / (alpha+t_x))^(r+x)), shape (n,).
+def probability_alive(fit: BetaGeometricFit, x: ArrayLike, t_x: ArrayLike, age: ArrayLike) -> Floats:
+    """P(alive at T | x, t_x, T) = 1 / (1 + [n > 0] a / (b+n-1) ((alpha+T) / (alpha+t_x))^(r+x)), shape (n,), with
+    n = x + chances_at_first.
 
     This is the ratio of the two terms of FHL equation (6); see also Fader, Hardie (2008), "Computing P(alive) Using the
-    BG/NBD Model", equation (3). It is 1 for a one-time buyer, because in BG/NBD customers drop out only
-    after a repeat purchase.
+    BG/NBD Model", equation (3). In BG/NBD it is 1 for a one-time buyer, because customers drop out only after a repeat
+    purchase.
     """
     x, t_x, age = customer_arrays(x, t_x, age)
+    chances = x + fit.chances_at_first
     with np.errstate(divide="ignore", invalid="ignore"):
         log_odds = (
             np.log(fit.a)
-            - np.log(fit.b + x - 1)
+            - np.log(fit.b + chances - 1)
             + (fit.r + x) * (np.log(fit.alpha + age) - np.log(fit.alpha + t_x))
         )
-    return np.asarray(np.where(x > 0, expit(-log_odds), 1.0))
+    return np.asarray(np.where(chances > 0, expit(-log_odds), 1.0))
 
 
 def poisson_gamma_active(r: float, alpha: float, x: ArrayLike, age: ArrayLike, horizon_days: float) -> Floats:
@@ -289,12 +335,12 @@ def poisson_gamma_active(r: float, alpha: float, x: ArrayLike, age: ArrayLike, h
 
     1 - E[e^(-lambda h)] = 1 - ((alpha+T) / (alpha+T+h))^(r+x).
     """
-    log_ratio = np.log1p(_horizons([horizon_days])[0] / (alpha + np.asarray(age, dtype=float)))
+    log_ratio = np.log1p(checked_horizons([horizon_days])[0] / (alpha + np.asarray(age, dtype=float)))
     return np.asarray(-np.expm1(-(r + np.asarray(x, dtype=float)) * log_ratio))
 
 
 def probability_active(
-    fit: BgNbdFit, x: ArrayLike, t_x: ArrayLike, age: ArrayLike, horizon_days: float
+    fit: BetaGeometricFit, x: ArrayLike, t_x: ArrayLike, age: ArrayLike, horizon_days: float
 ) -> Floats:
     """P(at least one purchase in (T, T + h] | x, t_x, T), shape (n,).
 
@@ -307,7 +353,7 @@ def probability_active(
 
 
 def expected_purchases(
-    fit: BgNbdFit, x: ArrayLike, t_x: ArrayLike, age: ArrayLike, horizon_days: float
+    fit: BetaGeometricFit, x: ArrayLike, t_x: ArrayLike, age: ArrayLike, horizon_days: float
 ) -> Floats:
     """E[purchases in (T, T + h] | x, t_x, T], FHL equation (10), shape (n,)."""
     x, t_x, age = customer_arrays(x, t_x, age)
@@ -315,27 +361,37 @@ def expected_purchases(
     return probability_alive(fit, x, t_x, age) * purchases
 
 
-def purchases_if_alive(fit: BgNbdFit, x: ArrayLike, age: ArrayLike, horizons_days: Sequence[float]) -> Floats:
+def purchases_if_alive(
+    fit: BetaGeometricFit, x: ArrayLike, age: ArrayLike, horizons_days: Sequence[float]
+) -> Floats:
     """E[purchases in (T, T + h] | x, T, alive at T] for each horizon h, shape (number of horizons, n).
 
     This is the numerator of FHL equation (10). Its closed form subtracts a hypergeometric function from 1 and divides
     by a - 1. It is undefined at a = 1 and has no correct digits near it, so the integral behind it is computed instead:
-    E over p ~ Beta(a, b+x) of (1 - (1 + p z)^-(r+x)) / p with z = h / (alpha+T); every factor is positive.
+    E over p ~ Beta(a, b+n) of (1 - (1 + p z)^-(r+x)) / p with z = h / (alpha+T) and n = x + chances_at_first; every
+    factor is positive.
 
     For one x it depends only on z. If many z share an x, it is read from a spline in log z.
     """
     x, _, age = customer_arrays(x, 0.0, age)
-    horizons = _horizons(horizons_days)
+    horizons = checked_horizons(horizons_days)
     result = np.zeros((len(horizons), len(x)))
     order = np.argsort(x, kind="stable")
     for group in np.split(order, np.flatnonzero(np.diff(x[order])) + 1):
         if len(group):
             z = horizons[:, None] / (fit.alpha + age[group])
-            result[:, group] = _purchases(fit.r + x[group[0]], fit.a, fit.b + x[group[0]], z)
+            times = x[group[0]]
+            result[:, group] = _purchases(fit.r + times, fit.a, fit.b + times + fit.chances_at_first, z)
     return result
 
 
-def _horizons(horizons_days: Sequence[float]) -> Floats:
+def checked_horizons(horizons_days: Sequence[float]) -> Floats:
+    """The horizons as an array.
+
+    Raises:
+        ValueError: a horizon is missing, negative or infinite.
+
+    """
     horizons = np.asarray(horizons_days, dtype=float)
     if not (np.isfinite(horizons) & (horizons >= 0)).all():
         raise ValueError("a horizon must be a number of 0 or more days")

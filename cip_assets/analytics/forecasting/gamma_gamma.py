@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot, maximize
+from cip_assets.analytics.forecasting.maximum_likelihood import Floats, by_delta_method, dot, maximize
 from cip_assets.analytics.special import digamma, gammaln
 
 PARAMETERS = ("p", "q", "gamma")
@@ -87,6 +87,9 @@ class GammaGammaFit:
         standard_errors: of p, q, gamma, by the delta method; None if the data does not determine it.
         log_standard_errors: of their logs.
         at_bound: the names of parameters that reached the limit of the search.
+        observed_mean: the mean of the customers' means, each with the weight that `expected_value` gives it; None for
+            given parameters. It takes the place of the population's mean, which follows from the shape of the tail: if
+            spend is lognormal, the tail's estimate is far off, and the mean of many customers is not.
         converged: also false if q <= 1, because values then have no mean.
         customers: the number of customers with a mean value.
 
@@ -95,6 +98,7 @@ class GammaGammaFit:
     p: float
     q: float
     gamma: float
+    observed_mean: float | None = None
     log_likelihood: float | None = None
     standard_errors: tuple[float | None, ...] = (None, None, None)
     log_standard_errors: tuple[float | None, ...] = (None, None, None)
@@ -192,13 +196,12 @@ def fit(
     message, converged = best.message, best.converged
     if q <= 1:
         converged, message = False, f"q = {q:.3g} is not above 1: spending has no finite mean"
+    weights = statistics.count * statistics.x / (statistics.x + max(q - 1, 0.0) / p)
     return GammaGammaFit(
         *values,
+        observed_mean=dot(weights, statistics.mean_value) / float(weights.sum()),
         log_likelihood=best.log_likelihood - customers * float(np.log(scale)),
-        standard_errors=tuple(
-            None if error is None else error * value
-            for error, value in zip(best.log_standard_errors, values, strict=True)
-        ),
+        standard_errors=by_delta_method(best.log_standard_errors, values),
         log_standard_errors=best.log_standard_errors,
         at_bound=tuple(name for name, at in zip(PARAMETERS, best.at_bound, strict=True) if at),
         converged=converged,
@@ -211,8 +214,9 @@ def fit(
 def expected_value(fit: GammaGammaFit, x: ArrayLike, mean_value: ArrayLike) -> Floats:
     """E[value of a purchase | x, mean_value], FH equation (5), shape (n,).
 
-    The weighted mean of the customer's mean, with the weight p x / (p x + q - 1), and the population's mean. Without a
-    repeat purchase, or if the customer's mean is unknown (nan), it is the population's mean.
+    The weighted mean of the customer's mean, with the weight p x / (p x + q - 1), and the mean of all: `observed_mean`,
+    or the population's mean if the parameters are given. Without a repeat purchase, or if the customer's mean is
+    unknown (nan), it is the mean of all.
 
     Raises:
         ValueError: q <= 1, so the mean does not exist; or x is negative.
@@ -227,4 +231,5 @@ def expected_value(fit: GammaGammaFit, x: ArrayLike, mean_value: ArrayLike) -> F
         raise ValueError("x must be 0 or more for every customer")
     known = (x > 0) & np.isfinite(mean_value)
     weight = np.where(known, fit.p * x / (fit.p * x + fit.q - 1), 0.0)
-    return weight * np.where(known, mean_value, 0.0) + (1 - weight) * fit.population_mean
+    of_all = fit.population_mean if fit.observed_mean is None else fit.observed_mean
+    return weight * np.where(known, mean_value, 0.0) + (1 - weight) * of_all

@@ -57,6 +57,13 @@ class Maximum:
     message: str
 
 
+def by_delta_method(log_errors: Sequence[float | None], values: Sequence[float]) -> tuple[float | None, ...]:
+    """The standard errors of parameters from those of their logs."""
+    return tuple(
+        None if error is None else error * value for error, value in zip(log_errors, values, strict=True)
+    )
+
+
 def maximize(
     objective: Callable[[Floats], tuple[float, Floats]], starts: Sequence[Sequence[float]], weight: float
 ) -> Maximum:

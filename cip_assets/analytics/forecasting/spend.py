@@ -7,8 +7,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cip_assets.analytics.forecasting import gamma_gamma
+from cip_assets.analytics.forecasting import gamma_gamma, lognormal
 from cip_assets.analytics.forecasting.gamma_gamma import GammaGammaFit, ValueStatistics
+from cip_assets.analytics.forecasting.lognormal import LognormalFit
 from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot
 from cip_assets.analytics.forecasting.paid import (
     EVERY_DAY,
@@ -23,8 +24,14 @@ from cip_assets.analytics.forecasting.pooled import PooledMean, pooled_mean
 MIN_REPEAT_CUSTOMERS = 50
 """With fewer repeat buyers, the standard error of a parameter exceeds the parameter."""
 
-VALUE_MODELS: Mapping[str, type[Any]] = {"gamma_gamma": GammaGammaFit, "pooled_mean": PooledMean}
-"""The models of the value of a paid day, by name."""
+ValueModel = GammaGammaFit | LognormalFit | PooledMean
+"""What a paid day is worth."""
+
+VALUE_MODELS: Mapping[str, type[ValueModel]] = {
+    "gamma_gamma": GammaGammaFit,
+    "lognormal": LognormalFit,
+    "pooled_mean": PooledMean,
+}
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class SpendModel:
 
     """
 
-    values: GammaGammaFit | PooledMean
+    values: ValueModel
     after_paid: PaidShare = EVERY_DAY
     after_unpaid: PaidShare = EVERY_DAY
     notes: tuple[str, ...] = ()
@@ -127,32 +134,39 @@ def _about_unpaid(after_paid: PaidShare, after_unpaid: PaidShare) -> str:
     )
 
 
-def _fit_values(
-    statistics: ValueStatistics, overall_mean: float, notes: list[str]
-) -> GammaGammaFit | PooledMean:
+def _fit_values(statistics: ValueStatistics, overall_mean: float, notes: list[str]) -> ValueModel:
+    """Gamma-Gamma or lognormal spend, each of three parameters: the one with the higher likelihood."""
     if statistics.customers < MIN_REPEAT_CUSTOMERS:
-        reason = (
-            f"{statistics.customers} repeat buyers have a mean value above 0, "
-            f"but {MIN_REPEAT_CUSTOMERS} are needed"
+        fallback = pooled_mean(statistics, overall_mean)
+        notes.append(
+            f"The pooled mean of {fallback.mean:.4g} was used, because {statistics.customers} repeat buyers have a "
+            f"mean value above 0, but {MIN_REPEAT_CUSTOMERS} are needed to fit a value model."
         )
+        return fallback
+    gamma, normal = gamma_gamma.fit(statistics), lognormal.fit(statistics)
+    fits = [fit for fit in (gamma, normal) if fit.converged]
+    if not fits:
+        fallback = pooled_mean(statistics, overall_mean)
+        notes.append(
+            f"The pooled mean of {fallback.mean:.4g} was used, because neither Gamma-Gamma ({gamma.message}) nor "
+            f"lognormal spend ({normal.message}) could be fitted."
+        )
+        return fallback
+    best = max(fits, key=lambda fit: fit.log_likelihood or -np.inf)
+    if isinstance(best, GammaGammaFit):
+        name, values = "Gamma-Gamma", f"p {best.p:.3g}, q {best.q:.3g}, gamma {best.gamma:.4g}"
     else:
-        fit = gamma_gamma.fit(statistics)
-        if fit.converged:
-            notes.append(
-                f"Gamma-Gamma was fitted on {fit.customers} repeat buyers: p {fit.p:.3g}, q {fit.q:.3g}, "
-                f"gamma {fit.gamma:.4g}; a paid day is worth {fit.population_mean:.4g} on average."
-            )
-            notes.append(
-                "Gamma-Gamma assumes that how often customers buy and how much they spend are independent; their "
-                f"correlation is {_correlation(statistics):.2f}."
-            )
-            return fit
-        reason = f"the fit is not usable ({fit.message})"
-    fallback = pooled_mean(statistics, overall_mean)
+        name, values = "Lognormal spend", f"between {best.between:.3g}, within {best.within:.3g}"
+    (mean,) = best.expected_value(0, np.nan)
     notes.append(
-        f"Gamma-Gamma was not used: {reason}. The pooled mean of {fallback.mean:.4g} was used instead."
+        f"{name} was fitted on {best.customers} repeat buyers: {values}; a paid day is worth {mean:.4g} on average. "
+        "It has the highest likelihood of the value models."
     )
-    return fallback
+    notes.append(
+        f"{name} assumes that how often customers buy and how much they spend are independent; their correlation is "
+        f"{_correlation(statistics):.2f}."
+    )
+    return best
 
 
 def _correlation(statistics: ValueStatistics) -> float:

@@ -13,6 +13,8 @@ from cip_assets.synthetic.cdnow import CdnowCases, cdnow_cases
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cip_assets.analytics.forecasting.discounting import PurchaseProcess
+
 
 @pytest.fixture(scope="session")
 def cdnow(cdnow_wheel: Path) -> CdnowCases:
@@ -21,7 +23,7 @@ def cdnow(cdnow_wheel: Path) -> CdnowCases:
 
 @dataclass(frozen=True)
 class Simulated:
-    """Customers who buy according to BG/NBD, each array of shape (n,). Times are in days and not rounded."""
+    """Customers who buy according to a model, each array of shape (n,). Times are in days and not rounded."""
 
     parameters: tuple[float, float, float, float]
     x: np.ndarray
@@ -31,10 +33,39 @@ class Simulated:
     purchases_90: np.ndarray
     purchases_365: np.ndarray
 
+    @property
+    def history(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.x, self.t_x, self.age
 
-@pytest.fixture(scope="session")
-def simulated() -> Simulated:
-    """100,000 customers, purchase by purchase, up to one year after the snapshot day."""
+    def agrees_with(self, process: PurchaseProcess) -> None:
+        """In each group of customers, the predictions are within four standard errors of what came."""
+        alive = process.probability_alive(*self.history)
+        soon, later = process.purchases_if_alive(self.x, self.age, [90, 365])
+        pairs = [
+            (alive, self.alive),
+            (alive * process.probability_active_if_alive(self.x, self.age, 90), self.purchases_90 > 0),
+            (alive * process.probability_active_if_alive(self.x, self.age, 365), self.purchases_365 > 0),
+            (alive * soon, self.purchases_90),
+            (alive * later, self.purchases_365),
+        ]
+        gap = self.age - self.t_x
+        groups = {
+            "everyone": self.x >= 0,
+            "one-time": self.x == 0,
+            "once more": self.x == 1,
+            "often": self.x >= 5,
+            "recent": (self.x > 0) & (gap < 30),
+            "long gap": (self.x > 0) & (gap > 180),
+            "new": self.age < 60,
+        }
+        for name, group in groups.items():
+            for forecast, actual in pairs:
+                error = actual[group] - forecast[group]
+                assert abs(error.mean()) <= 4 * error.std() / np.sqrt(group.sum()), name
+
+
+def simulate_drop_out_after_purchases(*, also_after_the_first: bool) -> Simulated:
+    """100,000 customers of BG/NBD or MBG/NBD, purchase by purchase, up to one year after the snapshot day."""
     rng = np.random.default_rng(20260101)
     customers = 100_000
     r, alpha, a, b = 0.6, 40.0, 0.9, 2.5
@@ -43,7 +74,9 @@ def simulated() -> Simulated:
     age = rng.integers(1, 730, customers).astype(float)
     clock, x, t_x, soon, later = (np.zeros(customers) for _ in range(5))
     alive = np.ones(customers, dtype=bool)
-    going = np.arange(customers)
+    if also_after_the_first:
+        alive = rng.random(customers) >= dropout
+    going = np.flatnonzero(alive)
     while len(going):
         clock[going] += rng.exponential(1 / rate[going])
         going = going[clock[going] <= age[going] + 365]
@@ -56,3 +89,8 @@ def simulated() -> Simulated:
         alive[going[stops & seen]] = False
         going = going[~stops]
     return Simulated((r, alpha, a, b), x, t_x, age, alive, soon, later)
+
+
+@pytest.fixture(scope="session")
+def simulated() -> Simulated:
+    return simulate_drop_out_after_purchases(also_after_the_first=False)

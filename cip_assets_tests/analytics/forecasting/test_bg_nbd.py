@@ -96,29 +96,7 @@ def test_known_parameters_are_recovered(simulated):
 
 
 def test_forecasts_agree_with_the_simulated_future(simulated):
-    fit = BgNbdFit(*simulated.parameters)
-    history = (simulated.x, simulated.t_x, simulated.age)
-    pairs = [
-        (bgnbd.probability_active(fit, *history, 90), simulated.purchases_90 > 0),
-        (bgnbd.probability_active(fit, *history, 365), simulated.purchases_365 > 0),
-        (bgnbd.probability_alive(fit, *history), simulated.alive),
-        (bgnbd.expected_purchases(fit, *history, 90), simulated.purchases_90),
-        (bgnbd.expected_purchases(fit, *history, 365), simulated.purchases_365),
-    ]
-    gap = simulated.age - simulated.t_x
-    groups = {
-        "everyone": simulated.x >= 0,
-        "one-time": simulated.x == 0,
-        "once more": simulated.x == 1,
-        "often": simulated.x >= 5,
-        "recent": (simulated.x > 0) & (gap < 30),
-        "long gap": (simulated.x > 0) & (gap > 180),
-        "new": simulated.age < 60,
-    }
-    for name, group in groups.items():
-        for forecast, actual in pairs:
-            error = actual[group] - forecast[group]
-            assert abs(error.mean()) <= 4 * error.std() / np.sqrt(group.sum()), name
+    simulated.agrees_with(BgNbdFit(*simulated.parameters))
 
 
 def test_grouping_does_not_change_the_likelihood():

@@ -95,6 +95,16 @@ def test_expected_value_by_hand():
     assert fit.expected_value([0, 4, 4], [math.nan, 20.0, math.nan]).tolist() == pytest.approx([10, 18, 10])
 
 
+def test_the_mean_of_all_is_the_observed_one():
+    # With (q - 1) / p = 1, weights 1/2 and 3/4: (0.5 * 10 + 0.75 * 30) / 1.25.
+    fit = GammaGammaFit(p=2.0, q=3.0, gamma=10.0, observed_mean=22.0)
+    assert fit.expected_value([0, 1], [math.nan, 10.0]).tolist() == pytest.approx([22, 16])
+    x, mean_value = simulate(4.0, 3.0, 40.0, 5000)
+    fitted = gamma_gamma.fit(ValueStatistics(x, mean_value, np.ones(len(x))))
+    weight = x / (x + (fitted.q - 1) / fitted.p)
+    assert fitted.observed_mean == pytest.approx(np.average(mean_value, weights=weight))
+
+
 @settings(deadline=None)
 @given(p=positive, q=positive, scale=positive, x=st.integers(0, 10**6), mean_value=amounts)
 def test_any_value_gives_a_finite_expectation(p, q, scale, x, mean_value):

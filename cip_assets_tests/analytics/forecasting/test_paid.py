@@ -139,6 +139,12 @@ class Shop:
         later = [v[d > age] for d, v, age in zip(self.days, self.values, self.age, strict=True)]
         return float(sum(v.sum() for v in later) / sum(map(len, later)))
 
+    def heavy_tailed(self, seed: int) -> None:
+        """Make the spend lognormal, with a standard deviation of its log of 1.15, half of it among a buyer's days."""
+        rng = np.random.default_rng(seed)
+        for values in self.values:
+            values[:] = np.exp(4 + rng.normal(0, 0.8) + rng.normal(0, 0.8, len(values)))
+
 
 def fitted(seen: dict[str, np.ndarray]) -> PurchaseModel:
     x, paid_x, first = seen["x"], seen["paid_x"], seen["is_first_paid"]
@@ -173,6 +179,23 @@ def test_the_expected_value_of_a_purchase_day_is_the_actual_value_in_the_next_wi
     assert all((np.isfinite(array) & (array >= 0)).all() for array in scores.values())
     assert any(note.startswith("Some purchase days cost nothing") for note in model.notes)
     assert PurchaseModel.from_dict(json.loads(json.dumps(model.to_dict()))) == model
+
+
+@pytest.mark.parametrize("case", [None, *GIVEN_AWAY])
+def test_so_is_it_under_heavy_tailed_spend(case):
+    errors = []
+    for seed in range(2):
+        shop = Shop.open(6000, seed)
+        shop.heavy_tailed(seed)
+        if case:
+            shop.give_away(GIVEN_AWAY[case](np.random.default_rng(1)))
+        seen = shop.seen()
+        model = fitted(seen)
+        assert model.value_model == "lognormal"
+        scores = model.score(**seen)
+        days = scores["expected_purchases_90"]
+        errors.append((days * scores["expected_value"]).sum() / days.sum() / shop.actual_value() - 1)
+    assert np.mean(errors) == pytest.approx(0, abs=0.06)
 
 
 def test_a_buyer_who_never_paid_is_worth_much_less_than_the_others():

@@ -142,13 +142,30 @@ def test_the_notes_give_the_reason_for_degenerate_data(statistics, reason):
     assert model.score(0, 0, 0, math.nan)["expected_value"].tolist() == [12.5]
 
 
-def test_for_values_without_a_mean_the_pooled_mean_is_used():
+def test_of_the_value_models_the_more_likely_one_is_used():
+    rng = np.random.default_rng(4)
+    x = rng.geometric(0.4, 5000)
+    gamma = rng.gamma(4.0 * x) / rng.gamma(3.0, 1 / 40.0, 5000) / x
+    normal = np.exp(rng.normal(3, 0.8, 5000) + rng.normal(0, 0.5 / np.sqrt(x)))
+    for mean_value, name, words in (
+        (gamma, "gamma_gamma", "Gamma-Gamma"),
+        (normal, "lognormal", "Lognormal"),
+    ):
+        model = fit_purchase_model(NOBODY, bin_statistics(x, mean_value))
+        assert model.value_model == name
+        assert any(note.startswith(f"{words}") and "highest likelihood" in note for note in model.notes)
+        assert PurchaseModel.from_dict(json.loads(json.dumps(model.to_dict()))) == model
+
+
+def test_values_without_a_mean_have_a_finite_expectation():
     rng = np.random.default_rng(4)
     x = rng.geometric(0.5, 5000)
     mean_value = rng.gamma(4.0 * x) / rng.gamma(0.6, 1 / 40.0, 5000) / x
     model = fit_purchase_model(NOBODY, bin_statistics(x, mean_value))
-    assert model.value_model == "pooled_mean"
-    assert any("no finite mean" in note for note in model.notes)
+    # Gamma-Gamma has none, at q = 0.6.
+    assert model.value_model == "lognormal"
+    expected = model.values.expected_value(x, mean_value)
+    assert np.average(expected, weights=x) == pytest.approx(np.average(mean_value, weights=x), rel=0.01)
 
 
 def test_without_dropout_a_model_is_fitted():

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from cip_assets.analytics.forecasting.candidates.bg_nbd import BG_NBD
 from cip_assets.analytics.forecasting.candidates.candidate import Candidate
 from cip_assets.analytics.forecasting.candidates.hurdle import HURDLE
+from cip_assets.analytics.forecasting.candidates.mbg_nbd import MBG_NBD
+from cip_assets.analytics.forecasting.candidates.pareto_nbd import PARETO_NBD
 from cip_assets.analytics.forecasting.candidates.pooled_rate import POOLED_RATE
 
-CANDIDATES: Sequence[Candidate] = (POOLED_RATE, BG_NBD, HURDLE)
+CANDIDATES: Sequence[Candidate] = (POOLED_RATE, BG_NBD, MBG_NBD, PARETO_NBD, HURDLE)
 """The candidates, the simplest first."""
 
 BY_NAME: Mapping[str, Candidate] = {candidate.name: candidate for candidate in CANDIDATES}

@@ -1,8 +1,8 @@
 """Candidates that are purchase processes: while alive, customers buy at random at a rate of their own."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,12 @@ def distinct_pairs(x: Floats, age: Floats) -> tuple[Floats, Floats, NDArray[np.i
     return x_values[codes // ages], age_values[codes % ages], index
 
 
+class Fit(Protocol):
+    """Fits a process on statistics, from some starting points or from its own."""
+
+    def __call__(self, statistics: Statistics, starts: Any = None) -> Any: ...
+
+
 @dataclass(frozen=True)
 class ProcessCandidate:
     """A purchase process as a candidate.
@@ -60,14 +66,14 @@ class ProcessCandidate:
         name: of the process.
         kind: the dataclass of its fit.
         fit: fits it on statistics; raises ValueError if that is impossible.
-        fewest_repeat_buyers: with fewer it is not fitted.
+        parameters: the names of the parameters that make a starting point; none if it needs none.
 
     """
 
     name: str
     kind: type[Any]
-    fit: Callable[[Statistics], Any]
-    fewest_repeat_buyers: int = MIN_REPEAT_CUSTOMERS
+    fit: Fit
+    parameters: Sequence[str] = ()
 
     def learn(self, past: Past, origin: int) -> LearnedProcess | None:
         if not past.is_there(origin):
@@ -77,10 +83,17 @@ class ProcessCandidate:
 
     def _fitted(self, past: Past, origin: int) -> LearnedProcess | None:
         statistics = past.statistics(origin)
-        if statistics.repeat_customers < self.fewest_repeat_buyers or statistics.count.size == 1:
+        if not self.parameters:
+            return LearnedProcess(self.fit(statistics))
+        if statistics.repeat_customers < MIN_REPEAT_CUSTOMERS or statistics.count.size == 1:
             return None
-        fit = self.fit(statistics)
-        return LearnedProcess(fit) if getattr(fit, "converged", True) else None
+        # One window earlier the parameters were nearly the same, so one starting point is enough.
+        earlier = self.learn(past, origin + 1)
+        start = [tuple(getattr(earlier.process, name) for name in self.parameters)] if earlier else None
+        fit = self.fit(statistics, start)
+        if start and not fit.converged:
+            fit = self.fit(statistics)
+        return LearnedProcess(fit) if fit.converged else None
 
     def from_dict(self, plain: Mapping[str, Any]) -> LearnedProcess:
         return LearnedProcess(of_plain(self.kind, plain))
