@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from math import log
@@ -20,7 +20,8 @@ from typing import Any, Self
 import numpy as np
 from deltalake import DeltaTable
 
-from cip_assets.analytics.forecasting.purchase import PurchaseModel
+from cip_assets.analytics.forecasting import bg_nbd, gamma_gamma
+from cip_assets.analytics.forecasting.candidates import BG_NBD
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.rules import Rules
 from cip_assets.layers import SOURCE_TABLES
@@ -116,7 +117,7 @@ def cdnow_conformance(run: Run, rules: Rules, archive: Path | None = None) -> Co
         _land(purchases, folder / "landing")
         calendar = rules.calendar.model_copy(update={"first_month": FIRST_MONTH})
         of_case = rules.model_copy(update={"calendar": calendar})
-        run(folder, CALIBRATION_END, ["features/purchase_model"], of_case)
+        run(folder, CALIBRATION_END, ["features/forecast_model"], of_case)
         return _compare(folder)
 
 
@@ -135,15 +136,14 @@ def generated_conformance(run: Run, rules: Rules, customers: int) -> Sequence[Fi
         folder = Path(scratch)
         truth = GeneratorConfig(customers=customers, end=GENERATED_TO, scenario="steady", defects=0, late=0)
         generate(truth, folder / "landing")
-        run(folder, GENERATED_TO, ["features/purchase_model", "marts/model_calibration"], rules)
-        (fitted,) = _rows(folder, "features/purchase_model")
+        run(folder, GENERATED_TO, ["features/forecast_model", "marts/model_calibration"], rules)
+        fitted = _fitted(folder)
         parameters = [
             Finding(name, getattr(truth, of_truth), fitted[name], ERRORS * fitted[f"{name}_se"])
             for name, of_truth in OF_TRUTH.items()
         ]
-        deciles = sorted(
-            _rows(folder, "marts/model_calibration"), key=lambda row: (row["model"], row["decile"])
-        )
+        judged = [row for row in _rows(folder, "marts/model_calibration") if row["model"] == BG_NBD.name]
+        deciles = sorted(judged, key=lambda row: (row["model"], row["decile"]))
         return parameters + [
             Finding(
                 f"{row['model']}, decile {row['decile']}",
@@ -201,8 +201,25 @@ def _rows(folder: Path, name: str) -> list[dict[str, Any]]:
     return found
 
 
+def _fits(folder: Path) -> Mapping[str, Any]:
+    """The processes and the value model that were fitted, as plain values."""
+    (row,) = _rows(folder, "features/forecast_model")
+    found: Mapping[str, Any] = json.loads(row["fits"])
+    return found
+
+
+def _fitted(folder: Path) -> Mapping[str, Any]:
+    """The parameters of BG/NBD and Gamma-Gamma with their standard errors (``_se``), and BG/NBD's log-likelihood."""
+    fits, found = _fits(folder), dict[str, Any]()
+    for model, names in ((BG_NBD.name, bg_nbd.PARAMETERS), ("gamma_gamma", gamma_gamma.PARAMETERS)):
+        errors = dict(zip(names, fits[model]["standard_errors"], strict=True))
+        found |= {name: fits[model][name] for name in names}
+        found |= {f"{name}_se": errors[name] for name in names}
+    return found | {"log_likelihood": fits[BG_NBD.name]["log_likelihood"]}
+
+
 def _compare(folder: Path) -> Conformance:
-    (fitted,) = _rows(folder, "features/purchase_model")
+    fitted = _fitted(folder)
     histories = _rows(folder, "features/purchases")
     x = np.array([row["purchase_days"] - 1 for row in histories], float)
     first = np.array([row["first_purchase_date"] for row in histories], "datetime64[D]")
@@ -214,7 +231,7 @@ def _compare(folder: Path) -> Conformance:
         # The density of a time in weeks is that of a time in days, multiplied by 7 for each purchase.
         "log-likelihood": fitted["log_likelihood"] + float(x.sum()) * log(WEEK),
     }
-    process = PurchaseModel.from_dict(json.loads(fitted["model"])).purchases
+    process = BG_NBD.from_dict(_fits(folder)[BG_NBD.name]).process
     days_ahead = (HOLDOUT_END - CALIBRATION_END).days
     expected = process.probability_alive(x, t_x, age) * process.purchases_if_alive(x, age, [days_ahead])[0]
     later = {

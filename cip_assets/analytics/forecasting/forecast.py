@@ -155,20 +155,17 @@ class ForecastModel:
             "clv_12m": clv,
             "clv_horizon": self.discounting.within(ahead_of_value, self.discounting.horizon_months) * value,
         }
-        ends_of = {
-            "p_active": self.bands and self.bands.rate,
-            "orders": self.bands and self.bands.orders,
-            "spend": self.bands and self.bands.spend,
-            "clv_12m": self.bands and self.bands.value,
+        bands = self.bands
+        of: dict[str, tuple[Floats, Interval | RateBand | None]] = {
+            "p_active": (p, bands.rate if bands else None),
+            "orders": (days, bands.orders if bands else None),
+            "spend": (spend, bands.spend if bands else None),
+            "clv_12m": (clv, bands.value if bands else None),
         }
-        for name, of in {"p_active": p, "orders": days, "spend": spend, "clv_12m": clv}.items():
-            band = ends_of[name]
-            low, high = (unknown, unknown) if band is None or self._is_unknown(name) else band(of)
+        for name, (values, band) in of.items():
+            low, high = (unknown, unknown) if band is None or np.isnan(values).any() else band(values)
             found |= {f"{name}_low": low, f"{name}_high": high}
         return found
-
-    def _is_unknown(self, name: str) -> bool:
-        return name in {"spend", "clv_12m"} and self.spend is None
 
     def reasons(self, known: Known) -> Mapping[str, Floats]:
         """What each group of facts adds to the log odds of churn of each buyer, each of the shape (n,)."""

@@ -43,7 +43,7 @@ class Events:
         return np.bincount(self.buyer, minlength=buyers).astype(float)
 
     def total(self, buyers: int) -> Floats:
-        return np.bincount(self.buyer, self.value, minlength=buyers)
+        return np.bincount(self.buyer, self.value, minlength=buyers).astype(float)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +150,7 @@ class History:
             earlier_sessions=self.sessions.between(day - 4 * RECENT_DAYS, day - RECENT_DAYS).total(n)[who],
             session_age=day - last_visit[who],
             tickets=tickets.count(n)[who],
-            open_tickets=np.bincount(tickets.buyer, is_open, minlength=n)[who],
+            open_tickets=np.bincount(tickets.buyer, is_open, minlength=n)[who].astype(float),
             returns=self.returns.between(-(10**6), day).count(n)[who],
         )
 

@@ -12,10 +12,12 @@ from typing import Any, Self
 
 import numpy as np
 import scipy
+from numpy.typing import NDArray
 
 from cip_assets.analytics.forecasting.additive import Curve
 from cip_assets.analytics.forecasting.candidates.candidate import logit
 from cip_assets.analytics.forecasting.maximum_likelihood import Floats
+from cip_assets.analytics.forecasting.scores import Flags
 from cip_assets.analytics.special import expit
 
 COVERAGE = 0.8
@@ -68,7 +70,7 @@ class Interval:
         return type(self)(low, high, is_count=False)
 
 
-def _classes(forecast: Floats) -> list["np.typing.NDArray[np.intp]"]:
+def _classes(forecast: Floats) -> list[NDArray[np.intp]]:
     """The places of the forecasts of each class, in the order of the forecast."""
     order = np.argsort(forecast, kind="stable")
     return np.array_split(order, max(1, min(CLASSES, len(order) // FEWEST_IN_CLASS)))
@@ -118,7 +120,7 @@ class RateBand:
         return cls(Curve(tuple(plain["at"]), tuple(plain["width"])))
 
 
-def rate_band(windows: Sequence[tuple[Floats, Floats]]) -> RateBand:
+def rate_band(windows: Sequence[tuple[Floats, Flags]]) -> RateBand:
     """The band from the windows that are over.
 
     For each class, how far the rate of a window was off, in log odds, is taken to be normal around 0, so the half-width

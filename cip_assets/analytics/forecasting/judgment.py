@@ -11,10 +11,13 @@ from cip_assets.analytics.forecasting.candidates import CANDIDATES
 from cip_assets.analytics.forecasting.candidates.process import LearnedProcess
 from cip_assets.analytics.forecasting.forecast import bands_of
 from cip_assets.analytics.forecasting.intervals import coverage
+from cip_assets.analytics.forecasting.maximum_likelihood import Floats
 from cip_assets.analytics.forecasting.past import Past
+from cip_assets.analytics.forecasting.plain import to_plain
 from cip_assets.analytics.forecasting.reasons import Tested, Typical, contributions, tested
 from cip_assets.analytics.forecasting.rolling import Backtest
 from cip_assets.analytics.forecasting.scores import Judged, deciles, figures
+from cip_assets.analytics.forecasting.spend import name_of
 
 STANDARD_ERRORS = 3.0
 """The limit of a bias allows for so many standard errors."""
@@ -69,7 +72,7 @@ def judge(past: Past, found: Backtest, max_bias: float) -> Judgment:
     tests = _tested(past, found)
     biases = _biases(whole, max_bias) if whole else {}
     return Judgment(
-        chosen=found.chosen and found.chosen.name,
+        chosen=found.chosen.name if found.chosen else None,
         is_withheld=found.is_withheld,
         origins=sorted(mine),
         figures={
@@ -112,10 +115,10 @@ def _figures(judged: Judged) -> Mapping[str, Any]:
     return {"customers": len(judged.p), **figures(judged)}
 
 
-def _by_window(past: Past, found: Backtest) -> "Sequence[Mapping[str, Any]]":
+def _by_window(past: Past, found: Backtest) -> Sequence[Mapping[str, Any]]:
     """Every variant by window, and the chosen one also by segment."""
     rows = []
-    chosen = found.chosen and found.chosen.name
+    chosen = found.chosen.name if found.chosen else None
     for name, windows in found.judged.items():
         for origin, judged in windows.items():
             again = past.known(origin).x > 0
@@ -133,9 +136,7 @@ def _by_window(past: Past, found: Backtest) -> "Sequence[Mapping[str, Any]]":
 def _biases(whole: Judged, max_bias: float) -> Mapping[str, float | None]:
     """The bias of the orders and the spend, and their limits. Their standard errors are those of sums over buyers."""
 
-    def of(
-        name: str, expected: "np.typing.NDArray[Any]", came: "np.typing.NDArray[Any]"
-    ) -> Mapping[str, float | None]:
+    def of(name: str, expected: Floats, came: Floats) -> Mapping[str, float | None]:
         total = float(came.sum())
         if not total > 0 or not np.isfinite(expected).all():
             return {}
@@ -160,7 +161,7 @@ def _coverages(past: Past, found: Backtest) -> Mapping[str, float | None]:
         return unknown
     return {
         "orders_coverage": coverage(bands.orders, newest.days, newest.came_days),
-        "spend_coverage": bands.spend and coverage(bands.spend, newest.spend, newest.came_spend),
+        "spend_coverage": coverage(bands.spend, newest.spend, newest.came_spend) if bands.spend else None,
     }
 
 
@@ -197,7 +198,7 @@ def _fits(past: Past) -> Mapping[str, Any]:
         if isinstance(learned, LearnedProcess):
             fits[candidate.name] = learned.to_dict()
     spend = past.spend(0) if past.is_there(0) else None
-    return fits if spend is None else {**fits, spend.name: spend.to_dict()["values"]}
+    return fits if spend is None else {**fits, **{name_of(fit): to_plain(fit) for fit in spend.fitted}}
 
 
 def _tested(past: Past, found: Backtest) -> Sequence[Tested]:

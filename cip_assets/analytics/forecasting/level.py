@@ -59,8 +59,7 @@ def _reached(past: Past, candidate: Candidate, origin: int) -> float | None:
         outlook = learned.outlook(past.known(origin), past.window_days, [])
         return level_that(outlook.p_active, outlook.days, float(past.came(origin).days.sum()))
 
-    found: float | None = past.kept(("level", candidate.name, origin), make)
-    return found
+    return past.kept(("level", candidate.name, origin), make)
 
 
 def _plain(_past: Past, _candidate: Candidate, _origin: int) -> float | None:
@@ -106,5 +105,4 @@ def spend_level(past: Past, origin: int) -> float:
         prior = PRIOR_DAYS * expected / days
         return float((came.spend.sum() + prior) / (expected + prior))
 
-    found: float = past.kept(("spend level", origin), make)
-    return found
+    return past.kept(("spend level", origin), make)

@@ -6,7 +6,7 @@ after it. Fits are kept, because several candidates build on the same ones.
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from cip_assets.analytics.forecasting.bg_nbd import Statistics
 from cip_assets.analytics.forecasting.history import Came, History, Known, Numbers
 from cip_assets.analytics.forecasting.maximum_likelihood import Floats
 from cip_assets.analytics.forecasting.spend import SpendModel, fit_spend
+
+Made = TypeVar("Made")
 
 FEWEST_BUYERS = 20
 """With fewer buyers on an origin before D, nothing is learned on it."""
@@ -41,11 +43,12 @@ class Past:
         self.is_money_known = is_money_known
         self._kept: dict[tuple[Any, ...], Any] = {}
 
-    def kept(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+    def kept(self, key: tuple[Any, ...], make: Callable[[], Made]) -> Made:
         """What was made for the key, made once."""
         if key not in self._kept:
             self._kept[key] = make()
-        return self._kept[key]
+        found: Made = self._kept[key]
+        return found
 
     def day(self, origin: int) -> int:
         return self.today - origin * self.window_days

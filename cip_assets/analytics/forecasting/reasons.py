@@ -65,7 +65,7 @@ def contributions(learned: Learned, known: Known, typical: Typical, window_days:
             size = sum(without)
             weight = factorial(size) * factorial(players - size - 1) / factorial(players)
             with_it = tuple(held or at == place for at, held in enumerate(without))
-            total -= weight * (worth[with_it] - worth[without])  # type: ignore[index]  # as long as the others
+            total -= weight * (worth[with_it] - worth[without])
         found[name] = total
     return found | {name: -part for name, part in learned.others(known).items()}
 

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cip_assets.analytics.forecasting.maximum_likelihood import Floats
+
+Flags = NDArray[np.bool_]
 
 LEAST = 1e-4
 """Probabilities and expected days count as at least this much, and probabilities as at most 1 less this much, in
@@ -41,16 +44,16 @@ class Judged:
     came_days: Floats
     came_spend: Floats
 
-    def of(self, chosen: "np.typing.NDArray[np.bool_]") -> "Judged":
+    def of(self, chosen: Flags) -> "Judged":
         """The forecasts of some of the buyers."""
         return Judged(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
 
     @property
-    def bought(self) -> "np.typing.NDArray[np.bool_]":
+    def bought(self) -> Flags:
         return self.came_days > 0
 
 
-def log_losses(p: Floats, bought: Floats) -> Floats:
+def log_losses(p: Floats, bought: Flags) -> Floats:
     """The log loss of each probability."""
     p = np.clip(p, LEAST, 1 - LEAST)
     return np.asarray(-np.where(bought, np.log(p), np.log1p(-p)))
@@ -72,7 +75,7 @@ def losses(judged: Judged) -> Floats:
     return log_losses(judged.p, judged.bought) + deviance / 2
 
 
-def auc_of(rank: Floats, bought: Floats) -> float | None:
+def auc_of(rank: Floats, bought: Flags) -> float | None:
     """The probability that a buyer who came is ranked above one who did not; a tie counts half."""
     came, others = float(np.sum(bought)), float(np.sum(~bought))
     if not came or not others:

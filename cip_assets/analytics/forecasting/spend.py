@@ -43,6 +43,7 @@ class SpendModel:
         after_paid: the share of paid days of buyers whose first purchase day was paid.
         after_unpaid: the share of paid days of the other buyers.
         notes: sentences that say which model is used and why.
+        fitted: the value models that were fitted, whether used or not.
 
     """
 
@@ -50,10 +51,11 @@ class SpendModel:
     after_paid: PaidShare = EVERY_DAY
     after_unpaid: PaidShare = EVERY_DAY
     notes: tuple[str, ...] = ()
+    fitted: tuple[ValueModel, ...] = ()
 
     @property
     def name(self) -> str:
-        return next(name for name, kind in VALUE_MODELS.items() if isinstance(self.values, kind))
+        return name_of(self.values)
 
     def expected_value(
         self, x: ArrayLike, paid_x: ArrayLike, mean_value: ArrayLike, is_first_paid: ArrayLike
@@ -71,7 +73,7 @@ class SpendModel:
         return np.asarray(value * expected_paid(self.after_paid, self.after_unpaid, is_first_paid, x, paid_x))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values only."""
+        """Plain values only, of what is used."""
         return {
             "name": self.name,
             "values": to_plain(self.values),
@@ -96,6 +98,10 @@ class SpendModel:
         )
 
 
+def name_of(values: ValueModel) -> str:
+    return next(name for name, kind in VALUE_MODELS.items() if isinstance(values, kind))
+
+
 def fit_spend(
     statistics: ValueStatistics, is_first_paid: Floats, x: Floats, paid_x: Floats, total: float
 ) -> SpendModel:
@@ -111,13 +117,13 @@ def fit_spend(
     """
     notes: list[str] = []
     paid_days = float(paid_x.sum() + is_first_paid.sum())
-    values = _fit_values(statistics, total / paid_days if paid_days else 0.0, notes)
+    values, fitted = _fit_values(statistics, total / paid_days if paid_days else 0.0, notes)
     shares = (EVERY_DAY, EVERY_DAY)
     if paid_days < len(x) + x.sum():
         every = np.ones_like(x)
         shares = fit_paid_shares(PaidStatistics(is_first_paid, x, paid_x, every))
         notes.append(_about_unpaid(*shares))
-    return SpendModel(values, *shares, tuple(notes))
+    return SpendModel(values, *shares, tuple(notes), fitted)
 
 
 def _about_unpaid(after_paid: PaidShare, after_unpaid: PaidShare) -> str:
@@ -134,15 +140,17 @@ def _about_unpaid(after_paid: PaidShare, after_unpaid: PaidShare) -> str:
     )
 
 
-def _fit_values(statistics: ValueStatistics, overall_mean: float, notes: list[str]) -> ValueModel:
-    """Gamma-Gamma or lognormal spend, each of three parameters: the one with the higher likelihood."""
+def _fit_values(
+    statistics: ValueStatistics, overall_mean: float, notes: list[str]
+) -> tuple[ValueModel, tuple[ValueModel, ...]]:
+    """Gamma-Gamma or lognormal spend, each of three parameters: the one with the higher likelihood, and all fits."""
     if statistics.customers < MIN_REPEAT_CUSTOMERS:
         fallback = pooled_mean(statistics, overall_mean)
         notes.append(
             f"The pooled mean of {fallback.mean:.4g} was used, because {statistics.customers} repeat buyers have a "
             f"mean value above 0, but {MIN_REPEAT_CUSTOMERS} are needed to fit a value model."
         )
-        return fallback
+        return fallback, (fallback,)
     gamma, normal = gamma_gamma.fit(statistics), lognormal.fit(statistics)
     fits = [fit for fit in (gamma, normal) if fit.converged]
     if not fits:
@@ -151,7 +159,7 @@ def _fit_values(statistics: ValueStatistics, overall_mean: float, notes: list[st
             f"The pooled mean of {fallback.mean:.4g} was used, because neither Gamma-Gamma ({gamma.message}) nor "
             f"lognormal spend ({normal.message}) could be fitted."
         )
-        return fallback
+        return fallback, (fallback,)
     best = max(fits, key=lambda fit: fit.log_likelihood or -np.inf)
     if isinstance(best, GammaGammaFit):
         name, values = "Gamma-Gamma", f"p {best.p:.3g}, q {best.q:.3g}, gamma {best.gamma:.4g}"
@@ -166,7 +174,7 @@ def _fit_values(statistics: ValueStatistics, overall_mean: float, notes: list[st
         f"{name} assumes that how often customers buy and how much they spend are independent; their correlation is "
         f"{_correlation(statistics):.2f}."
     )
-    return best
+    return best, (gamma, normal)
 
 
 def _correlation(statistics: ValueStatistics) -> float:

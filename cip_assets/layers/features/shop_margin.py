@@ -36,14 +36,14 @@ class ShopMargin(DaySnapshot, grain="one row per snapshot day", key=["lines"], d
 @table(ShopMargin, transactions=Transactions, products=Products)
 def shop_margin(transactions: DataFrame, products: DataFrame, as_of: date) -> DataFrame:
     # Added up by product first, so that only as many rows are joined as there are products.
-    is_known = F.col("amount").isNotNull()
+    has_amount = F.col("amount").isNotNull()
     sold = (
         until(transactions, "transaction_date", as_of)
         .groupBy("product_id")
         .agg(
             F.count("*").alias("lines"),
-            F.count(F.when(is_known, 1)).alias("known_lines"),
-            F.coalesce(F.sum(F.when(is_known, F.col("quantity"))), F.lit(0)).cast("bigint").alias("pieces"),
+            F.count(F.when(has_amount, 1)).alias("known_lines"),
+            F.coalesce(F.sum(F.when(has_amount, F.col("quantity"))), F.lit(0)).cast("bigint").alias("pieces"),
             F.coalesce(F.sum("amount"), F.lit(0)).cast("decimal(38,2)").alias("amount"),
         )
         .join(products.select("product_id", "cost_price"), "product_id", "left")

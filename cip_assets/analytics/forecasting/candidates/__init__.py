@@ -12,4 +12,6 @@ from cip_assets.analytics.forecasting.candidates.pooled_rate import POOLED_RATE
 CANDIDATES: Sequence[Candidate] = (POOLED_RATE, BG_NBD, MBG_NBD, PARETO_NBD, HURDLE)
 """The candidates, the simplest first."""
 
+__all__ = ["BG_NBD", "BY_NAME", "CANDIDATES", "HURDLE", "MBG_NBD", "PARETO_NBD", "POOLED_RATE"]
+
 BY_NAME: Mapping[str, Candidate] = {candidate.name: candidate for candidate in CANDIDATES}

@@ -48,7 +48,8 @@ class Learned(Protocol):
 class Candidate(Protocol):
     """One way to forecast, in a file of its own. ``CANDIDATES`` lists them, the simplest first."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def learn(self, past: Past, origin: int) -> Learned | None:
         """What is learned from what was known on an origin; None if that is too little."""
@@ -60,4 +61,4 @@ class Candidate(Protocol):
 def logit(p: Floats) -> Floats:
     """The log odds of probabilities, within -20 and 20."""
     with np.errstate(divide="ignore"):
-        return np.clip(np.log(p) - np.log1p(-p), -20, 20)
+        return np.asarray(np.clip(np.log(p) - np.log1p(-p), -20, 20))

@@ -126,10 +126,7 @@ class HurdleCandidate:
         base, then = BG_NBD.learn(past, origin), BG_NBD.learn(past, before)
         if base is None or then is None:
             return None
-        found: LearnedHurdle | None = past.kept(
-            (self.name, origin), lambda: self._fitted(past, before, base, then)
-        )
-        return found
+        return past.kept((self.name, origin), lambda: self._fitted(past, before, base, then))
 
     def _fitted(
         self, past: Past, before: int, base: LearnedProcess, then: LearnedProcess

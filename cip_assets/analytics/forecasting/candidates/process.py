@@ -78,8 +78,7 @@ class ProcessCandidate:
     def learn(self, past: Past, origin: int) -> LearnedProcess | None:
         if not past.is_there(origin):
             return None
-        found: LearnedProcess | None = past.kept((self.name, origin), lambda: self._fitted(past, origin))
-        return found
+        return past.kept((self.name, origin), lambda: self._fitted(past, origin))
 
     def _fitted(self, past: Past, origin: int) -> LearnedProcess | None:
         statistics = past.statistics(origin)
