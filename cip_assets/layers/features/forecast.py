@@ -30,6 +30,9 @@ ROWS_AT_ONCE = 250_000
 """Buyers to score at once. Many, because the work is shared among buyers with the same history."""
 
 MILLIONTHS, CENTS = 10**6, 10**2
+MOST = 999_999_999_000_000_000
+"""The most parts that a column can hold, less what a float may be off."""
+
 SHARES = ("p_alive", "churn_probability", "churn_probability_low", "churn_probability_high")
 COUNTS = (
     "expected_orders",
@@ -347,7 +350,8 @@ def _large(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
 def _whole(values: Floats, parts: int) -> pa.Array:
     """The values in whole parts of one; null if a value is nan."""
     unknown = np.isnan(values)
-    return pa.array(np.rint(np.where(unknown, 0, values) * parts).astype(np.int64), mask=unknown)
+    whole = np.clip(np.rint(np.where(unknown, 0, values) * parts), -MOST, MOST)
+    return pa.array(whole.astype(np.int64), mask=unknown)
 
 
 def _exact(name: str, unit: str) -> Column:
