@@ -82,7 +82,7 @@ def test_the_example_gives_the_documented_results(cip: Cip, data_dir: Path) -> N
         "Cannot tell yet whether complaints changed",
         "Cannot tell yet whether engagement predicts churn",
     }
-    assert {row["purchase_model"] for row in exported(settings, "customer_360")} == {"pooled_rate", ""}
+    assert {row["forecast_model"] for row in exported(settings, "customer_360")} == {"pooled_rate", ""}
 
 
 # --- files and columns ----------------------------------------------------------------------------------------

@@ -4,9 +4,11 @@ The engines round decimal divisions differently, and sums of floats depend on th
 computed from whole numbers and rounded half up, away from zero.
 """
 
+from collections.abc import Iterable
+
 import pyspark.sql.functions as F
 import pyspark.sql.types as T
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 
 MONEY = T.DecimalType(18, 2)
 RATIO = T.DecimalType(18, 6)
@@ -53,6 +55,13 @@ def money_on_first(money: str, day: str) -> Column:
     return F.expr(
         f"CAST(min({with_cents}) - {first} AS DECIMAL(20, 0)) * CAST('0.01' AS DECIMAL(3, 2))"
     ).cast(MONEY)
+
+
+def to_six_places(frame: DataFrame, names: Iterable[str]) -> DataFrame:
+    """The frame with some columns of floats as shares, rounded half up."""
+    for name in names:
+        frame = frame.withColumn(name, F.round(F.col(name), 6).cast(RATIO))
+    return frame
 
 
 def _divide(numerator: str, denominator: str, places: int, numerator_places: int = 0) -> Column:

@@ -68,8 +68,8 @@ class CalendarRules(_Strict):
 
 
 class ChurnBands(_Strict):
-    medium: float = Field(gt=0, lt=1)
-    high: float = Field(gt=0, lt=1)
+    medium: int = Field(ge=1, le=99)
+    high: int = Field(ge=1, le=99)
 
     @model_validator(mode="after")
     def high_is_above_medium(self) -> Self:
@@ -79,10 +79,14 @@ class ChurnBands(_Strict):
 
 
 class ChurnRules(_Strict):
-    risk_after_days: int = Field(ge=1)
     window_days: int = Field(ge=1)
-    max_calibration_error: float = Field(gt=0, le=1)
     bands: ChurnBands
+    contact_cost: float = Field(ge=0, le=999_999)
+    save_rate: float = Field(ge=0, le=1)
+
+
+class ForecastRules(_Strict):
+    max_bias: float = Field(gt=0)
 
 
 class RepeatRules(_Strict):
@@ -102,6 +106,7 @@ class InsightRules(_Strict):
 
 class ClvRules(_Strict):
     annual_discount_rate: float = Field(ge=0)
+    horizon_months: int = Field(ge=1, le=120)
 
 
 class ValueRule(_Strict):
@@ -167,6 +172,7 @@ class Rules(_Strict):
     churn: ChurnRules
     repeat: RepeatRules
     insights: InsightRules
+    forecast: ForecastRules
     clv: ClvRules
     value_segments: ValueRules
     rfm_segments: Sequence[RfmSegment]

@@ -23,21 +23,19 @@ from cip_assets.layers.cleaned.web_activity import web_activity
 from cip_assets.layers.exports.projections import PROJECTIONS
 from cip_assets.layers.facts.order_days import order_days
 from cip_assets.layers.facts.session_days import session_days
-from cip_assets.layers.features.challenger import challenger
 from cip_assets.layers.features.churn import churn
-from cip_assets.layers.features.churn_model import churn_model
 from cip_assets.layers.features.clv import clv
 from cip_assets.layers.features.engagement import engagement
-from cip_assets.layers.features.past_predictions import past_predictions
-from cip_assets.layers.features.past_purchases import past_purchases
+from cip_assets.layers.features.forecast import forecast
+from cip_assets.layers.features.forecast_model import forecast_model
 from cip_assets.layers.features.population import population
 from cip_assets.layers.features.preferences import preferences
-from cip_assets.layers.features.purchase_model import purchase_model
 from cip_assets.layers.features.purchases import purchases
 from cip_assets.layers.features.returns import returns
 from cip_assets.layers.features.rfm import rfm
 from cip_assets.layers.features.rfm_cut_points import rfm_cut_points
 from cip_assets.layers.features.segments import segments
+from cip_assets.layers.features.shop_margin import shop_margin
 from cip_assets.layers.features.split_orders import split_orders
 from cip_assets.layers.features.support import support
 from cip_assets.layers.landing.manifest import manifest
@@ -57,6 +55,8 @@ from cip_assets.layers.marts.kpi_totals import kpi_totals
 from cip_assets.layers.marts.kpi_trends import kpi_trends
 from cip_assets.layers.marts.model_backtest import model_backtest
 from cip_assets.layers.marts.model_calibration import model_calibration
+from cip_assets.layers.marts.model_windows import model_windows
+from cip_assets.layers.marts.reason_effects import reason_effects
 from cip_assets.layers.marts.segment_migration import segment_migration
 
 _SOURCES = (customers, products, transactions, cleaned_returns, support_tickets, web_activity)
@@ -65,20 +65,18 @@ TABLES: Sequence[Table] = (
     population,
     split_orders,
     purchases,
-    past_purchases,
     preferences,
     returns,
     support,
     engagement,
     rfm_cut_points,
     rfm,
-    segments,
-    purchase_model,
-    clv,
-    past_predictions,
-    challenger,
-    churn_model,
+    shop_margin,
+    forecast_model,
+    forecast,
     churn,
+    clv,
+    segments,
     customer_360,
     cohort_retention,
     kpi_totals,
@@ -95,7 +93,9 @@ TABLES: Sequence[Table] = (
     insight_contributions,
     segment_migration,
     model_backtest,
+    model_windows,
     model_calibration,
+    reason_effects,
 )
 """Every table that has a snapshot for each day."""
 

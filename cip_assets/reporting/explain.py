@@ -17,7 +17,7 @@ SHOWN = (
     "value_segment",
     "churn_band",
     "churn_probability",
-    "churn_model",
+    "forecast_model",
     "churn_reasons",
     "r_score",
     "f_score",
@@ -97,15 +97,13 @@ def _reasons(
         ]
         if len(set(limits)) > 1:
             yield f"  cut-points of {score}: {limits[0]} -> {limits[1]}"
-    if then["churn_model"] != now["churn_model"]:
-        yield f"churn model changed: {then['churn_model']} -> {now['churn_model']}"
-    signals, new_signals = (
-        set(filter(None, str(row["churn_reasons"] or "").split("; "))) for row in (then, now)
-    )
-    for signal in sorted(new_signals - signals):
-        yield f"new churn signal: {signal}"
-    for signal in sorted(signals - new_signals):
-        yield f"churn signal cleared: {signal}"
+    if then["forecast_model"] != now["forecast_model"]:
+        yield f"forecast model changed: {then['forecast_model']} -> {now['forecast_model']}"
+    old, new = (set(filter(None, str(row["churn_reasons"] or "").split("; "))) for row in (then, now))
+    for reason in sorted(new - old):
+        yield f"new churn reason: {reason}"
+    for reason in sorted(old - new):
+        yield f"churn reason gone: {reason}"
     if not any(event.table == "transactions" for event in events):
         yield "no purchase between the two days"
 

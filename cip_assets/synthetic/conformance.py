@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from math import log, sqrt
@@ -22,10 +22,12 @@ import numpy as np
 import scipy
 from deltalake import DeltaTable
 
-from cip_assets.analytics.forecasting import sbg
+from cip_assets.analytics.forecasting import bg_nbd, gamma_gamma, sbg
+from cip_assets.analytics.forecasting.candidates import BG_NBD
+from cip_assets.analytics.forecasting.discounting import PurchaseProcess
 from cip_assets.analytics.forecasting.maximum_likelihood import Floats
-from cip_assets.analytics.forecasting.purchase import PurchaseModel
-from cip_assets.analytics.forecasting.scores import PURCHASE_MODEL, auc
+from cip_assets.analytics.forecasting.scores import auc_of
+from cip_assets.analytics.forecasting.spend import SpendModel
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.rules import Rules
 from cip_assets.layers import SOURCE_TABLES
@@ -168,7 +170,7 @@ def cdnow_conformance(run: Run, rules: Rules, archive: Path | None = None) -> Co
         _land(purchases, folder / "landing")
         calendar = rules.calendar.model_copy(update={"first_month": FIRST_MONTH})
         of_case = rules.model_copy(update={"calendar": calendar})
-        run(folder, CALIBRATION_END, ["features/purchase_model"], of_case)
+        run(folder, CALIBRATION_END, ["features/forecast_model"], of_case)
         return _compare(folder)
 
 
@@ -187,13 +189,13 @@ def generated_conformance(run: Run, rules: Rules, customers: int) -> Sequence[Fi
         folder = Path(scratch)
         truth = GeneratorConfig(customers=customers, end=GENERATED_TO, scenario="steady", defects=0, late=0)
         generate(truth, folder / "landing")
-        run(folder, GENERATED_TO, ["features/purchase_model", "marts/model_calibration"], rules)
-        (fitted,) = _rows(folder, "features/purchase_model")
+        run(folder, GENERATED_TO, ["features/forecast_model", "marts/model_calibration"], rules)
+        fitted = _fitted(folder)
         known = [
             (name, getattr(truth, of_truth), fitted[name], fitted[f"{name}_se"])
             for name, of_truth in OF_TRUTH.items()
         ]
-        deciles = [row for row in _rows(folder, "marts/model_calibration") if row["model"] == PURCHASE_MODEL]
+        deciles = [row for row in _rows(folder, "marts/model_calibration") if row["model"] == BG_NBD.name]
         for row in sorted(deciles, key=lambda row: row["decile"]):
             p = float(row["predicted"])
             known.append(
@@ -293,11 +295,34 @@ class _Customers:
         )
 
 
+def _fits(folder: Path) -> Mapping[str, Any]:
+    """The processes and the value model that were fitted, as plain values."""
+    (row,) = _rows(folder, "features/forecast_model")
+    found: Mapping[str, Any] = json.loads(row["fits"])
+    return found
+
+
+def _fitted(folder: Path) -> Mapping[str, Any]:
+    """The parameters of BG/NBD and Gamma-Gamma with their standard errors (``_se``), and BG/NBD's log-likelihood."""
+    fits, found = _fits(folder), dict[str, Any]()
+    for model, names in ((BG_NBD.name, bg_nbd.PARAMETERS), ("gamma_gamma", gamma_gamma.PARAMETERS)):
+        errors = dict(zip(names, fits[model]["standard_errors"], strict=True))
+        found |= {name: fits[model][name] for name in names}
+        found |= {f"{name}_se": errors[name] for name in names}
+    return found | {"log_likelihood": fits[BG_NBD.name]["log_likelihood"]}
+
+
+def _spend_model(folder: Path) -> SpendModel:
+    """What the model used expects a purchase day to be worth."""
+    (row,) = _rows(folder, "features/forecast_model")
+    return SpendModel.from_dict(json.loads(row["model"])["spend"])
+
+
 def _compare(folder: Path) -> Conformance:
-    (fitted,) = _rows(folder, "features/purchase_model")
-    model = PurchaseModel.from_dict(json.loads(fitted["model"]))
+    fitted = _fitted(folder)
+    process = BG_NBD.from_dict(_fits(folder)[BG_NBD.name]).process
     customers = _Customers.of(folder)
-    x, age, process = customers.x, customers.age, model.purchases
+    x, age = customers.x, customers.age
     alive = process.probability_alive(x, customers.t_x, age)
     expected = alive * process.purchases_if_alive(x, age, [(HOLDOUT_END - CALIBRATION_END).days])[0]
     spend = _spend_by_day(folder)
@@ -313,26 +338,21 @@ def _compare(folder: Path) -> Conformance:
         ),
         "correlation in the holdout": float(np.corrcoef(expected, came)[0, 1]),
     }
-    scores = model.score(
-        x,
-        customers.t_x,
-        age,
-        customers.mean_value,
-        paid_x=customers.paid_x,
-        is_first_paid=_first_paid(customers, spend),
+    value = _spend_model(folder).expected_value(
+        x, customers.paid_x, customers.mean_value, _first_paid(customers, spend)
     )
     ahead = "in the following 39 weeks"
     return Conformance(
         [Finding.of_published(name, known, got[name]) for name, known in PUBLISHED.items()]
         + list(cohort_findings()),
         [
-            *(_path(model, customers, spend, week) for week in PATH_WEEKS),
+            *(_path(process, customers, spend, week) for week in PATH_WEEKS),
             Expectation.of_customers(f"purchases {ahead}", expected, came),
-            Expectation.of_customers(f"spend {ahead}", expected * scores["expected_value"], came_spend),
+            Expectation.of_customers(f"spend {ahead}", expected * value, came_spend),
         ],
         {
-            "expected purchases": _auc_of(expected, came),
-            "recency": _auc_of(customers.t_x - age, came),
+            "expected purchases": auc_of(expected, came > 0) or 0.0,
+            "recency": auc_of(customers.t_x - age, came > 0) or 0.0,
         },
     )
 
@@ -361,23 +381,15 @@ def _in_holdout(customers: _Customers, spend: dict[str, dict[date, float]]) -> t
 
 
 def _path(
-    model: PurchaseModel, customers: _Customers, spend: dict[str, dict[date, float]], week: int
+    process: PurchaseProcess, customers: _Customers, spend: dict[str, dict[date, float]], week: int
 ) -> Expectation:
     """Repeat purchases of all customers until the end of a week, each from the day of their first purchase."""
     end = FIRST_MONTH + timedelta(days=week * WEEK)
     since = np.maximum((np.datetime64(end) - customers.first).astype(int), 0)
     lengths, of_customer = np.unique(since, return_inverse=True)
-    ahead = model.purchases.purchases_if_alive(0, 0, lengths.tolist())[:, 0]
-    new = model.purchases.probability_alive(0, 0, 0) * ahead
+    ahead = process.purchases_if_alive(0, 0, lengths.tolist())[:, 0]
+    new = process.probability_alive(0, 0, 0) * ahead
     actual = [sum(day <= end for day in spend[customer]) - 1 for customer in customers.ids]
     return Expectation.of_customers(
         f"repeat purchases until week {week}", new[of_customer], np.maximum(np.array(actual, float), 0)
     )
-
-
-def _auc_of(score: Floats, came: Floats) -> float:
-    """The probability that a customer who bought has a higher score than one who did not."""
-    values, place = np.unique(score, return_inverse=True)
-    people, bought = np.bincount(place), np.bincount(place, came > 0)
-    counts = [(float(v), int(n), int(k)) for v, n, k in zip(values, people, bought, strict=True)]
-    return auc(counts) or 0.0

@@ -42,7 +42,9 @@ def complaint(path: Path) -> str:
 
 def test_the_default_file_has_the_documented_values(rules: Rules) -> None:
     assert rules.calendar.first_month == date(2023, 1, 1)
-    assert (rules.churn.risk_after_days, rules.churn.window_days) == (120, 90)
+    assert rules.churn.window_days == 90
+    assert (rules.churn.bands.medium, rules.churn.bands.high) == (50, 80)
+    assert (rules.forecast.max_bias, rules.clv.horizon_months) == (0.5, 36)
     quality = rules.quality
     assert (quality.max_conflicting_ids_share, quality.max_delivery_drop) == (0.01, 0.5)
     assert quality.max_delivery_growth == 10
@@ -149,7 +151,7 @@ BROKEN = {
     ),
     "a fraction": (_set("top_n", to=1.5), "top_n: Input should be a valid integer"),
     "a list for a section": (_set("churn", to=[1, 2]), "churn: Input should be"),
-    "too small": (_set("churn", "risk_after_days", to=0), "churn.risk_after_days: Input should be greater"),
+    "too small": (_set("churn", "window_days", to=0), "churn.window_days: Input should be greater"),
     "negative": (
         _set("value_segments", "loyal", "min_monetary", to=-1),
         "value_segments.loyal.min_monetary: Input",
@@ -301,7 +303,7 @@ def test_all_125_scores_have_the_segments_of_the_definition(rules: Rules, r: int
         (lambda c: c["fill"].update({"products.color": "Unknown"}), "fill.products.color: no source table"),
         (lambda c: c["vocabulary"].update({"shops.name": ["A"]}), "vocabulary.shops.name: no source table"),
         (lambda c: c["engagement"]["weights"].update(Dance=1), "engagement.weights.Dance: not in vocabulary"),
-        (lambda c: c["churn"]["bands"].update(high=0.4), "churn.bands: high must be above medium"),
+        (lambda c: c["churn"]["bands"].update(high=50), "churn.bands: high must be above medium"),
         (
             lambda c: c["operations"]["fresh_for_hours"].pop("marts"),
             "operations.fresh_for_hours: name each of",

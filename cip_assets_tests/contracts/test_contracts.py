@@ -137,7 +137,7 @@ def test_contract_is_well_formed(contract: TableContract) -> None:
 @pytest.mark.parametrize("contract", ALL, ids=lambda contract: contract.name)
 def test_money_is_exact_and_never_a_float(contract: TableContract) -> None:
     floats = [f.name for f in contract.spark_schema if isinstance(f.dataType, T.DoubleType | T.FloatType)]
-    assert contract.name == "features/purchase_model" or not floats  # the estimates of its parameters
+    assert not floats
     in_currency = [name for name in contract.columns if contract.unit(name) == "currency"]
     types = {field.name: field.dataType for field in contract.spark_schema}
     assert {name: types[name] for name in in_currency} == dict.fromkeys(in_currency, T.DecimalType(18, 2))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,14 @@ DEFINED = {key for check in CHECKS for key in check.check_keys}
 
 
 EMPTY = {
-    "features/past_predictions:contract",
-    "features/past_purchases:contract",
     "features/split_orders:contract",
     "marts/insight_contributions:contract",
     "marts/insight_counts:contract",
     "marts/insight_months:contract",
     "marts/model_backtest:contract",
     "marts/model_calibration:contract",
+    "marts/model_windows:contract",
+    "marts/reason_effects:contract",
 }
 """These have no rows in the small folder: nobody had bought a churn window before its day, it has too few months for
 answers, and each of its orders is of one day.
@@ -367,21 +368,72 @@ def test_a_newest_day_that_is_not_there_is_reported(healthy: Path) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("column", "notes"),
-    [
-        ("is_purchase_model_withheld", "purchase_model was worse than the base rate"),
-        ("is_off", "the probabilities of challenger were off by 0.200 on average"),
-    ],
-)
-def test_predictions_that_did_not_hold_are_reported(healthy: Path, column: str, notes: str) -> None:
-    table = table_at(healthy, "features/churn_model")
-    rows = table.to_pyarrow_table().to_pylist()
-    for row in rows:
-        row |= {column: True, "notes": notes}
-    schema = table.to_pyarrow_table().schema
-    write_deltalake(table, pa.Table.from_pylist(rows, schema), mode="overwrite")
-    assert failed(healthy, {"predictions_held"}) == {"features/churn_model:predictions_held": notes}
+def test_forecasts_that_are_withheld_are_reported(healthy: Path) -> None:
+    changed(
+        healthy, "features/forecast_model", is_withheld=True, notes="It did not certainly beat the base rate."
+    )
+    (said,) = failed(healthy, {"predictions_held"}).values()
+    assert said.endswith("It did not certainly beat the base rate.")
+
+
+BIASED: Mapping[str, Mapping[str, Any]] = {
+    "orders_within_band": {"orders_bias": Decimal("0.61"), "allowed_orders_bias": Decimal("0.6")},
+    "spend_within_band": {"spend_bias": Decimal("-0.61"), "allowed_spend_bias": Decimal("0.6")},
+    "lowest_reason_z:below_minimum": {"lowest_reason_z": Decimal("-3.000001")},
+}
+
+INCOHERENT: Mapping[str, Mapping[str, Any]] = {
+    "comes_at_least_once": {"churn_probability": Decimal("0.5"), "expected_orders": Decimal("0.499998")},
+    "churn_in_its_band": {
+        "churn_probability": Decimal(0),
+        "churn_probability_low": Decimal("0.1"),
+        "churn_probability_high": Decimal("0.2"),
+        "expected_orders": Decimal(2),
+    },
+    "orders_in_their_interval": {
+        "expected_orders": Decimal(2),
+        "orders_low": Decimal(0),
+        "orders_high": Decimal("1.9"),
+    },
+    "spend_in_its_interval": {
+        "expected_spend": Decimal("1.00"),
+        "spend_low": Decimal("1.01"),
+        "spend_high": Decimal("2.00"),
+    },
+    "value_in_its_interval": {
+        "clv_12m": Decimal("1.00"),
+        "clv_12m_net": Decimal("1.00"),
+        "clv_12m_low": Decimal("1.01"),
+        "clv_12m_high": Decimal("2.00"),
+    },
+    "horizons_in_order": {"expected_purchases_30": Decimal(3), "expected_purchases_90": Decimal("2.9")},
+    "value_of_the_purchases": {
+        "clv_12m": Decimal("101.00"),
+        "expected_purchases_365": Decimal(1),
+        "expected_value": Decimal("100.00"),
+    },
+    "net_of_returns": {"clv_12m": Decimal("1.00"), "clv_12m_net": Decimal("1.01")},
+    "all_or_nothing": {"expected_orders": None},
+}
+
+
+@pytest.mark.parametrize("fault", [*BIASED, *INCOHERENT])
+def test_forecasts_that_are_too_far_off_or_contradict_each_other_stop_what_follows(
+    healthy: Path, fault: str
+) -> None:
+    table = "features/forecast_model" if fault in BIASED else "features/forecast"
+    changed(healthy, table, **(BIASED | INCOHERENT)[fault])
+    found = failed(healthy, {"contract"})
+    assert set(found) == {f"{table}:contract"}
+    assert fault in found[f"{table}:contract"]
+
+
+def changed(data_dir: Path, name: str, **values: Any) -> None:
+    """Write a table's rows again, with other values in some columns."""
+    table = table_at(data_dir, name)
+    rows = table.to_pyarrow_table()
+    changed_rows = [{**row, **values} for row in rows.to_pylist()]
+    write_deltalake(table, pa.Table.from_pylist(changed_rows, rows.schema), mode="overwrite")
 
 
 def test_every_check_is_made_to_fail_above() -> None:

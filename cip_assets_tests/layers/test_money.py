@@ -135,14 +135,13 @@ def test_what_compares_or_forecasts_spend_is_unknown_for_all(several: dict[str, 
     assert None not in {row["r_score"] for row in customers} | {row["f_score"] for row in customers}
     assert all(row["churn_probability"] > 0 and row["expected_purchases_90"] > 0 for row in customers)
     assert {row["metric"] for row in several["features/rfm_cut_points"]} == {"recency_days", "frequency"}
-    (model,) = several["features/purchase_model"]
-    assert (model["purchase_model"], model["value_model"]) == ("pooled_rate", None)
-    assert model["notes"].endswith("No value is expected, because some amounts are unknown.")
+    (model,) = several["features/forecast_model"]
+    assert (model["forecast_model"], model["value_model"], model["spend_bias"]) == ("pooled_rate", None, None)
     assert several["marts/kpi_top_customers"] == several["marts/kpi_top_products"] == []
     assert {row["revenue_share"] for row in several["marts/kpi_revenue_segment"]} == {None}
     # Whether someone buys is predicted without any amount.
     backtest = by_key(several["marts/model_backtest"], ["model"])
-    assert backtest["purchase_model"]["brier"] > 0
+    assert all(row["brier"] > 0 for row in backtest.values())
     assert {row["top_decile_spend_share"] for row in backtest.values()} == {None}
 
 

@@ -134,7 +134,8 @@ ivy         | 0             | 0            |                     |
 # monetary  19.99 300.02 300.02 1000 1000.01 5000   cuts 300.02, 300.02, 1000, 1000.01
 #   ann r 6-1, f 1+4, m 1+4     bob r 6-2, f 1+3, m 1+2     cat r 6-1, f 1+0, m 1+0
 #   eve r 6-2, f 1+2, m 1+0     fay r 6-5, f 1+1, m 1+3     gus r 6-4, f 1+0, m 1+0
-# value_segment: ann (30 days, 10, 5000) and bob (60 days, 5, 1000) are just inside; fay has 121 > 120, gus only 120.
+# value_segment: ann (30 days, 10, 5000) and bob (60 days, 5, 1000) are just inside; who is a churn risk follows from the
+# forecast (test_predictions.py): gus bought once, 120 days ago.
 SEGMENTS = """
 customer_id | r_score | f_score | m_score | rfm_segment        | value_segment | is_churn_risk
 ann         | 5       | 5       | 5       | Champions          | High Value    | false
@@ -164,13 +165,26 @@ PARTS = {
 
 PREDICTED = {
     "churn_probability",
+    "churn_probability_low",
+    "churn_probability_high",
     "churn_band",
-    "churn_model",
+    "is_worth_contacting",
     "churn_reasons",
     "p_alive",
+    "expected_orders",
+    "orders_low",
+    "orders_high",
     "expected_purchases_90",
+    "expected_spend",
+    "spend_low",
+    "spend_high",
     "clv_12m",
-    "purchase_model",
+    "clv_12m_low",
+    "clv_12m_high",
+    "clv_12m_net",
+    "clv_12m_margin",
+    "clv_horizon",
+    "forecast_model",
 }
 """Tested in test_predictions.py."""
 

@@ -25,7 +25,7 @@ def settings(healthy: Path) -> Settings:
     was = {
         "rfm_segment": "Lost",
         "churn_band": "High",
-        "churn_reasons": "open complaint",
+        "churn_reasons": "complaints",
         "r_score": 1,
         "recency_days": 22,
         "m_score": 4,
@@ -55,7 +55,7 @@ def test_what_changed_and_why_with_the_rows_in_between(settings: Settings) -> No
         reason.startswith("m_score 4 -> ") and "but other customers' values changed" in reason
         for reason in found.reasons
     )
-    assert "churn signal cleared: open complaint" in found.reasons
+    assert "churn reason gone: complaints" in found.reasons
     # T1 was bought before the first day.
     assert [(event.day, event.text, event.source) for event in found.events] == [
         (date(2024, 2, 10), "W1 Page View", "web_activity.csv:2"),

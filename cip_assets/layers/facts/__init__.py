@@ -14,6 +14,7 @@ WITHOUT_FACTS: Mapping[str, str] = {
 
 READ_LINES: Mapping[str, str] = {
     "features/preferences": "the favorite category and brand need the product of each line",
+    "features/shop_margin": "the cost of a line is that of its product",
     "features/returns": "a return names the line that it undoes, and the line names the order",
     "marts/kpi_top_products": "the orders and buyers of a product need the product of each line",
     "marts/insight_counts": "returns by category need the product of each line",

@@ -1,4 +1,4 @@
-"""Customer value so far, and as the purchase model expects it."""
+"""Customer value so far, and as it is forecast."""
 
 from datetime import date
 
@@ -6,22 +6,19 @@ import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
-from cip_assets.analytics.forecasting.scoring import predicted
 from cip_assets.calc.as_of import days_since
-from cip_assets.calc.broadcast import with_row
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import table
 from cip_assets.contracts.types import CustomerSnapshot, Money, Ratio
-from cip_assets.layers.features.purchase_model import PurchaseModel
+from cip_assets.layers.features.forecast import Forecast
 from cip_assets.layers.features.purchases import Purchases
 from cip_assets.layers.features.returns import CustomerReturns
 
-_PREDICTED = ("purchase_days", "first_purchase_date", "last_purchase_date", "model")
-_PREDICTED_VALUE = (*_PREDICTED, "paid_days", "paid_repeat_days", "mean_repeat_value")
-
 
 class Clv(CustomerSnapshot, grain="one row per known buyer and snapshot day", domain="customers"):
-    """Value of each known buyer so far, net of returns, and the purchases and spend that the purchase model expects."""
+    """Value of each known buyer so far, net of returns, and the purchases and spend that are forecast. Forecasts are
+    empty if they are withheld, and those of money if an amount of any buyer is unknown.
+    """
 
     historic_value: Money = column(
         "Spend minus refunds, by the snapshot day; empty if an amount is unknown",
@@ -39,52 +36,48 @@ class Clv(CustomerSnapshot, grain="one row per known buyer and snapshot day", do
     repeat_purchase_days: T.LongType = column(
         "Purchase days after the first", "purchase_days", required=True, ge=0
     )
-    p_alive: Ratio = column(
-        "Probability of not having dropped out by the snapshot day; always 1 for one-time buyers",
-        *_PREDICTED,
-        required=True,
-        ge=0,
-        le=1,
-    )
-    p_active: Ratio = column(
-        "Probability of a purchase within the churn window", *_PREDICTED, required=True, ge=0, le=1
-    )
-    expected_purchases_30: Ratio = column(
-        "Purchase days expected in the next 30 days", *_PREDICTED, required=True, ge=0
-    )
-    expected_purchases_90: Ratio = column(
-        "Purchase days expected in the next 90 days", *_PREDICTED, required=True, ge=0
-    )
-    expected_purchases_365: Ratio = column(
-        "Purchase days expected in the next 365 days", *_PREDICTED, required=True, ge=0
-    )
-    expected_value: Money = column(
-        "Expected value of a purchase day, whether paid or not; empty if an amount of any buyer is unknown",
-        *_PREDICTED_VALUE,
-        unit="currency",
-        ge=0,
-    )
+    p_alive: Ratio = column("Probability of not having dropped out by the snapshot day", ge=0, le=1)
+    expected_orders: Ratio = column("Purchase days expected within the churn window", ge=0)
+    orders_low: Ratio = column("Lower end of its 80% interval", ge=0)
+    orders_high: Ratio = column("Upper end of that interval", ge=0)
+    expected_purchases_30: Ratio = column("Purchase days expected in the next 30 days", ge=0)
+    expected_purchases_90: Ratio = column("Purchase days expected in the next 90 days", ge=0)
+    expected_purchases_365: Ratio = column("Purchase days expected in the next 365 days", ge=0)
+    expected_value: Money = column("Expected value of a purchase day", unit="currency", ge=0)
+    expected_spend: Money = column("Spend expected within the churn window", unit="currency", ge=0)
+    spend_low: Money = column("Lower end of its 80% interval", unit="currency", ge=0)
+    spend_high: Money = column("Upper end of that interval", unit="currency", ge=0)
     clv_12m: Money = column(
-        "Expected spend over the next 12 months, discounted; empty if an amount of any buyer is unknown",
-        *_PREDICTED_VALUE,
+        "Revenue expected over the next 12 months, discounted, before returns and costs",
         unit="currency",
         ge=0,
     )
-    purchase_model: T.StringType = column("Purchase model used", "purchase_model", required=True)
-    value_model: T.StringType = column(
-        "Value model used; empty if an amount of any buyer is unknown", "value_model"
+    clv_12m_low: Money = column("Lower end of its 80% interval", unit="currency", ge=0)
+    clv_12m_high: Money = column("Upper end of that interval", unit="currency", ge=0)
+    clv_12m_net: Money = column(
+        "clv_12m less the share that the buyer is expected to return", unit="currency", ge=0
     )
+    clv_12m_margin: Money = column(
+        "clv_12m_net times the margin of the shop; empty if the costs are unknown", unit="currency"
+    )
+    clv_horizon: Money = column(
+        "Revenue expected over the horizon of the rules, discounted, before returns and costs",
+        unit="currency",
+        ge=0,
+    )
+    forecast_model: T.StringType = column("Model behind the forecasts", required=True)
 
 
-@table(Clv, purchases=Purchases, returns=CustomerReturns, purchase_model=PurchaseModel)
-def clv(purchases: DataFrame, returns: DataFrame, purchase_model: DataFrame, as_of: date) -> DataFrame:
+@table(Clv, forecast=Forecast, purchases=Purchases, returns=CustomerReturns)
+def clv(forecast: DataFrame, purchases: DataFrame, returns: DataFrame, as_of: date) -> DataFrame:
     refunds = returns.select("customer_id", "total_returns", "returned_amount")
     refunded = F.when(F.col("total_returns").isNull(), F.lit(0)).otherwise(F.col("returned_amount"))
     return (
-        with_row(purchases.where("NOT is_orphan"), purchase_model.select("purchase_model", "value_model"))
+        purchases.where("NOT is_orphan")
         .join(refunds, "customer_id", "left")
         .withColumn("historic_value", (F.col("monetary_value") - refunded).cast("decimal(18,2)"))
         .withColumn("tenure_days", days_since(as_of, "first_purchase_date"))
         .withColumn("repeat_purchase_days", F.col("purchase_days") - 1)
-        .join(predicted(purchases, purchase_model, as_of), "customer_id")
+        .select("customer_id", "historic_value", "tenure_days", "repeat_purchase_days")
+        .join(forecast.drop("as_of_date"), "customer_id")
     )

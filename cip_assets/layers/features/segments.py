@@ -9,6 +9,7 @@ from cip_assets.config.rules import Rules, ValueRule
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import table
 from cip_assets.contracts.types import CustomerSnapshot
+from cip_assets.layers.features.churn import Churn
 from cip_assets.layers.features.population import Population
 from cip_assets.layers.features.purchases import Purchases
 from cip_assets.layers.features.rfm import Rfm
@@ -26,15 +27,19 @@ class Segments(CustomerSnapshot, grain="one row per customer and snapshot day", 
         required=True,
     )
     value_segment: T.StringType = column(
-        "Segment by recency, frequency and spend; 'No purchase' if the customer has never bought, 'Unknown' if it "
-        "depends on an unknown spend, or no order names a customer",
+        "Segment by recency, frequency, spend and churn risk; 'No purchase' if the customer has never bought, "
+        "'Unknown' "
+        "if it depends on an unknown spend or a withheld forecast, or no order names a customer",
         *_RFM,
+        "is_churn_risk",
         required=True,
     )
 
 
-@table(Segments, population=Population, rfm=Rfm, purchases=Purchases)
-def segments(population: DataFrame, rfm: DataFrame, purchases: DataFrame, rules: Rules) -> DataFrame:
+@table(Segments, population=Population, rfm=Rfm, purchases=Purchases, churn=Churn)
+def segments(
+    population: DataFrame, rfm: DataFrame, purchases: DataFrame, churn: DataFrame, rules: Rules
+) -> DataFrame:
     scores = rfm.select("customer_id", "recency_days", "frequency", "monetary_value", "rfm_segment")
 
     def fits(rule: ValueRule) -> Column:
@@ -51,10 +56,15 @@ def segments(population: DataFrame, rfm: DataFrame, purchases: DataFrame, rules:
         .when(is_high.isNull(), F.lit(UNKNOWN))
         .when(is_loyal, F.lit("Loyal"))
         .when(is_loyal.isNull(), F.lit(UNKNOWN))
-        .when(F.col("recency_days") > rules.churn.risk_after_days, F.lit("Churn Risk"))
+        .when(F.col("is_churn_risk").isNull(), F.lit(UNKNOWN))
+        .when(F.col("is_churn_risk"), F.lit("Churn Risk"))
         .otherwise(F.lit("Regular"))
     )
-    scored = population.select("customer_id").join(scores, "customer_id", "left")
+    scored = (
+        population.select("customer_id")
+        .join(scores, "customer_id", "left")
+        .join(churn.select("customer_id", "is_churn_risk"), "customer_id", "left")
+    )
     return (
         with_given(scored, purchases=purchases)
         .withColumn("value_segment", value_segment)

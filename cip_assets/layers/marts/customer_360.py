@@ -7,7 +7,6 @@ import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
-from cip_assets.calc.broadcast import with_row
 from cip_assets.calc.exact import MONEY, RATIO, ratio
 from cip_assets.calc.given import with_given
 from cip_assets.contracts.contract import column
@@ -15,7 +14,6 @@ from cip_assets.contracts.table import csv_file, table
 from cip_assets.contracts.types import DaySnapshot, Money, Ratio
 from cip_assets.layers.cleaned.customers import Customers
 from cip_assets.layers.features.churn import Churn
-from cip_assets.layers.features.churn_model import ChurnModel
 from cip_assets.layers.features.clv import Clv
 from cip_assets.layers.features.engagement import Engagement
 from cip_assets.layers.features.population import Population
@@ -25,7 +23,6 @@ from cip_assets.layers.features.returns import CustomerReturns
 from cip_assets.layers.features.rfm import Rfm
 from cip_assets.layers.features.segments import Segments
 from cip_assets.layers.features.support import Support
-from cip_assets.layers.labels import WITHHELD
 
 
 class Customer360(
@@ -80,38 +77,69 @@ class Customer360(
         required=True,
     )
     value_segment: T.StringType = column(
-        "Segment by recency, frequency and spend; 'No purchase' if the customer has never bought, 'Unknown' if it "
-        "depends on an unknown spend, or no order names a customer",
+        "Segment by recency, frequency, spend and churn risk; 'No purchase' if the customer has never bought, "
+        "'Unknown' "
+        "if it depends on an unknown spend or a withheld forecast, or no order names a customer",
         required=True,
-    )
-    is_churn_risk: T.BooleanType = column(
-        "True if recency_days exceeds the limit in the rules; empty if no order names a customer"
     )
     churn_probability: Ratio = column(
         "Probability of no purchase within the churn window; empty if withheld or if the customer has never bought",
         ge=0,
         le=1,
     )
-    churn_band: T.StringType = column("Band of the churn probability: Low, Medium or High")
-    churn_model: T.StringType = column(
-        "Model behind churn_probability; 'withheld' if none passed the last backtest", "churn.churn_model"
+    churn_probability_low: Ratio = column(
+        "Lower end of the band in which, in 80% of windows, the churn rate of buyers with a similar probability lies",
+        ge=0,
+        le=1,
+    )
+    churn_probability_high: Ratio = column("Upper end of that band", ge=0, le=1)
+    churn_band: T.StringType = column(
+        "High and Medium: the buyers with the highest churn probabilities, in the shares of the rules; Low: the others"
+    )
+    is_churn_risk: T.BooleanType = column(
+        "True if churn_band is High; false if the customer has never bought, empty if withheld or no order names a "
+        "customer"
+    )
+    is_worth_contacting: T.BooleanType = column(
+        "True if churn_probability times the expected value of the customer times the save rate of the rules exceeds "
+        "the "
+        "cost of a contact"
     )
     churn_reasons: T.StringType = column(
-        "Churn signals in the customer's history, separated by '; '; blank if there are none"
+        "What makes churn more likely than for a typical buyer, by the model, largest first, separated by '; '; "
+        "blank if "
+        "nothing does"
     )
-    p_alive: Ratio = column(
-        "Probability of not having dropped out by the snapshot day; always 1 for one-time buyers", ge=0, le=1
-    )
+    p_alive: Ratio = column("Probability of not having dropped out by the snapshot day", ge=0, le=1)
+    expected_orders: Ratio = column("Purchase days expected within the churn window", ge=0)
+    orders_low: Ratio = column("Lower end of its 80% interval", ge=0)
+    orders_high: Ratio = column("Upper end of that interval", ge=0)
     expected_purchases_90: Ratio = column("Purchase days expected in the next 90 days", ge=0)
+    expected_spend: Money = column("Spend expected within the churn window", unit="currency", ge=0)
+    spend_low: Money = column("Lower end of its 80% interval", unit="currency", ge=0)
+    spend_high: Money = column("Upper end of that interval", unit="currency", ge=0)
     clv_12m: Money = column(
-        "Expected spend over the next 12 months, discounted; empty if an amount of any buyer is unknown",
+        "Revenue expected over the next 12 months, discounted, before returns and costs; empty if withheld or an "
+        "amount of "
+        "any buyer is unknown",
         unit="currency",
         ge=0,
     )
-    purchase_model: T.StringType = column(
-        "Model behind p_alive, expected_purchases_90 and clv_12m; 'withheld' if it failed the last backtest",
-        "clv.purchase_model",
-        "is_purchase_model_withheld",
+    clv_12m_low: Money = column("Lower end of its 80% interval", unit="currency", ge=0)
+    clv_12m_high: Money = column("Upper end of that interval", unit="currency", ge=0)
+    clv_12m_net: Money = column(
+        "clv_12m less the share that the customer is expected to return", unit="currency", ge=0
+    )
+    clv_12m_margin: Money = column(
+        "clv_12m_net times the margin of the shop; empty if the costs are unknown", unit="currency"
+    )
+    clv_horizon: Money = column(
+        "Revenue expected over the horizon of the rules, discounted, before returns and costs",
+        unit="currency",
+        ge=0,
+    )
+    forecast_model: T.StringType = column(
+        "Model behind all forecasts of the row; 'withheld' if none beat the base rate", "churn.forecast_model"
     )
     historic_value: Money = column(
         "Spend minus refunds",
@@ -178,7 +206,6 @@ _COUNT_OF = {
     rfm=Rfm,
     churn=Churn,
     clv=Clv,
-    churn_model=ChurnModel,
     customers=Customers,
 )
 def customer_360(
@@ -193,7 +220,6 @@ def customer_360(
     segments: DataFrame,
     churn: DataFrame,
     clv: DataFrame,
-    churn_model: DataFrame,
 ) -> DataFrame:
     scores = ["r_score", "f_score", "m_score"]
     parts = [
@@ -206,7 +232,7 @@ def customer_360(
         rfm.select("customer_id", *scores),
         segments.drop("as_of_date"),
         churn.drop("as_of_date", "recency_days"),
-        clv.drop("as_of_date", "tenure_days", "repeat_purchase_days"),
+        clv.drop("as_of_date", "tenure_days", "repeat_purchase_days", "forecast_model"),
     ]
     joined = reduce(
         lambda left, right: left.join(right, "customer_id", "left"), parts, population.drop("as_of_date")
@@ -219,19 +245,11 @@ def customer_360(
         for name, (source, zero) in _ZERO_IF_GIVEN.items()
     }
     net_revenue = F.col("monetary_value") - F.col("returned_amount")
-    whole = (
+    return (
         given.withColumns(zeros)
         .withColumn("net_revenue", net_revenue.cast(MONEY))
         .withColumn(
             "historic_value", F.when(F.col("has_returns"), F.coalesce("historic_value", "net_revenue"))
         )
         .withColumn("return_rate", ratio("returned_orders", "frequency"))
-    )
-    shown = with_row(whole, churn_model.select("is_purchase_model_withheld"))
-    is_withheld = F.col("is_purchase_model_withheld")
-    for name in ("p_alive", "expected_purchases_90", "clv_12m"):
-        shown = shown.withColumn(name, F.when(~is_withheld, F.col(name)))
-    has_model = F.col("purchase_model").isNotNull()
-    return shown.withColumn(
-        "purchase_model", F.when(has_model & is_withheld, F.lit(WITHHELD)).otherwise(F.col("purchase_model"))
     )

@@ -5,9 +5,9 @@ from math import exp
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
-from cip_assets.analytics.forecasting.scores import to_six_places
 from cip_assets.analytics.insights.answers import answers
 from cip_assets.analytics.insights.questions import QUESTIONS
+from cip_assets.calc.exact import to_six_places
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table

@@ -4,9 +4,9 @@ import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
-from cip_assets.analytics.forecasting.scores import to_six_places
 from cip_assets.analytics.insights.answers import answers
 from cip_assets.analytics.insights.questions import DIRECTIONS, QUESTIONS
+from cip_assets.calc.exact import to_six_places
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table

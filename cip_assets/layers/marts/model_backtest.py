@@ -1,106 +1,126 @@
 """The backtest by model."""
 
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
-from cip_assets.analytics.forecasting.scores import FIGURES, errors, figures, outcomes_of, to_six_places
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
-from cip_assets.contracts.types import DaySnapshot, Ratio
-from cip_assets.layers.features.past_predictions import PastPredictions
+from cip_assets.contracts.types import DaySnapshot, Money, Ratio
+from cip_assets.layers.features.forecast_model import ForecastModelTable, judged
 
-_PREDICTED = ("p_purchase_model", "p_challenger", "p_recency", "p_carry_forward", "p_base_rate")
-_BACKTESTED = (*_PREDICTED, "came_days")
+_JUDGED = "forecast_model.judged"
 
 
-class ModelBacktest(
-    DaySnapshot, grain="one row per model or baseline and snapshot day", key=["model"], domain="customers"
-):
-    """Accuracy of the predictions of one churn window ago, compared with what happened since.
-
-    The purchase model and the challenger are compared with three baselines: recency alone (the share that bought again
-    in the window before, by recency), the last window carried forward, and the base rate. None uses any data of the
-    window. There is no row if nobody had bought by the prediction day.
-    """
+class Accuracy(DaySnapshot, grain="one row per model and snapshot day", key=["model"], domain="customers"):
+    """How good the forecasts of windows were that are over."""
 
     model: T.StringType = column(
-        "Model or baseline",
-        *_PREDICTED,
+        "Candidate with the way its level is set, or baseline: base_rate, recency, carry_forward",
+        _JUDGED,
         required=True,
-        isin=["purchase_model", "challenger", "recency", "carry_forward", "base_rate"],
     )
-    predicted_on: T.DateType = column("Prediction day", required=True)
-    window_days: T.IntegerType = column(
-        "Days from the prediction day to the snapshot day", required=True, unit="days", ge=1
+    is_used: T.BooleanType = column("True for the model behind the forecasts", _JUDGED, required=True)
+    customers: T.LongType = column(
+        "Forecasts, each of a known buyer in a window", _JUDGED, required=True, ge=1
     )
-    customers: T.LongType = column("Known buyers on the prediction day", "customer_id", required=True, ge=1)
-    bought_share: Ratio = column(
-        "Share of these buyers who bought in the window", "came_days", required=True, ge=0, le=1
+    bought_share: Ratio = column("Share of them in which the buyer came", _JUDGED, required=True, ge=0, le=1)
+    expected_share: Ratio = column("Mean predicted probability of that", _JUDGED, required=True, ge=0, le=1)
+    expected_orders: Ratio = column("Purchase days expected", _JUDGED, required=True, ge=0)
+    came_orders: T.LongType = column("Purchase days that came", _JUDGED, required=True, ge=0)
+    orders_bias: Ratio = column("expected_orders / came_orders - 1; empty if none came", _JUDGED, ge=-1)
+    expected_spend: Money = column(
+        "Spend expected; empty if an amount is unknown", _JUDGED, unit="currency", ge=0
     )
+    came_spend: Money = column(
+        "Spend that came; empty if an amount is unknown", _JUDGED, unit="currency", ge=0
+    )
+    spend_bias: Ratio = column("expected_spend / came_spend - 1", _JUDGED, ge=-1)
     brier: Ratio = column(
         "Brier score: mean squared error of the purchase probability; lower is better",
-        *_BACKTESTED,
+        _JUDGED,
         required=True,
         ge=0,
         le=1,
     )
     log_loss: Ratio = column(
-        "Mean log loss of the purchase probability; lower is better", *_BACKTESTED, required=True, ge=0
+        "Mean log loss of the purchase probability; lower is better", _JUDGED, required=True, ge=0
     )
     auc: Ratio = column(
-        "Probability that a buyer is ranked above a non-buyer; 0.5 is a coin toss", *_BACKTESTED, ge=0, le=1
+        "Probability that a buyer who came is ranked above one who did not; 0.5 is a coin toss",
+        _JUDGED,
+        ge=0,
+        le=1,
     )
-    spearman: Ratio = column(
-        "Rank correlation of the purchase probability and the actual purchase days", *_BACKTESTED, ge=-1, le=1
-    )
+    auc_low: Ratio = column("Lower end of its 95% interval", _JUDGED, ge=0, le=1)
+    auc_high: Ratio = column("Upper end of that interval", _JUDGED, ge=0, le=1)
     calibration_error: Ratio = column(
         "Mean gap between predicted and actual purchase rate per decile, weighted by customers",
-        *_BACKTESTED,
+        _JUDGED,
         required=True,
         ge=0,
         le=1,
     )
-    mae_purchases: Ratio = column(
-        "Mean absolute error of the expected purchase days; empty if the model predicts none",
-        "expected_purchases_90",
-        "past_days",
-        *_BACKTESTED,
-        ge=0,
+    rmse_orders: Ratio = column(
+        "Root mean squared error of the expected purchase days; lower is better", _JUDGED, required=True, ge=0
+    )
+    poisson_deviance: Ratio = column(
+        "Mean Poisson deviance of the expected purchase days; lower is better", _JUDGED, required=True, ge=0
     )
     top_decile_spend_share: Ratio = column(
-        "Share of the window's spend that came from the 10% of customers predicted to spend the most",
-        "expected_purchases_90",
-        "expected_value",
-        "past_spend",
-        "came_spend",
+        "Share of the spend that came from the 10% of customers expected to spend the most",
+        _JUDGED,
         ge=0,
         le=1,
     )
 
 
+class ModelBacktest(Accuracy, grain="one row per model or baseline and snapshot day", key=["model"]):
+    """Accuracy of the forecasts of up to four windows that are over, each as long as the churn window. A forecast uses
+    nothing that was dated in its window or later.
+
+    Every candidate, with each way to set its level, is compared with three baselines: recency alone, the last window
+    carried forward, and the base rate of the last window. There is no row if no window is over.
+    """
+
+    windows: T.IntegerType = column("Windows that were judged", _JUDGED, required=True, ge=1)
+
+
 @csv_file(order_by=["model"])
-@table(ModelBacktest, past_predictions=PastPredictions)
-def model_backtest(past_predictions: DataFrame) -> DataFrame:
-    outcomes = outcomes_of(past_predictions)
-    off = {row["model"]: row for row in errors(past_predictions).collect()} if outcomes else {}
-    rows = [
-        (
-            name,
-            off[name]["predicted_on"],
-            off[name]["window_days"],
-            sum(n for _, _, n in found),
-            *figures(found),
-            off[name]["mae_purchases"],
-            off[name]["top_decile_spend_share"],
+@table(ModelBacktest, forecast_model=ForecastModelTable)
+def model_backtest(forecast_model: DataFrame) -> DataFrame:
+    found = judged(forecast_model)
+    return as_frame(forecast_model, found["backtest"], found["chosen"], ModelBacktest)
+
+
+def as_frame(
+    like: DataFrame, rows: Sequence[Mapping[str, Any]], chosen: str | None, model: type[DaySnapshot]
+) -> DataFrame:
+    """Rows of plain values as a frame with the types of a contract, rounded half up."""
+    columns = model.to_schema().columns
+    types = {name: c.dtype.type for name, c in columns.items() if name != "as_of_date"}
+    schema = T.StructType([T.StructField(name, kind, True) for name, kind in types.items()])
+    data = [
+        tuple(
+            typed({**row, "is_used": row.get("model") == chosen}[name], kind) for name, kind in types.items()
         )
-        for name, found in sorted(outcomes.items())
+        for row in rows
     ]
-    types = ", ".join(
-        [
-            "model string, predicted_on date, window_days int, customers bigint",
-            *(f"{name} double" for name in FIGURES),
-            "mae_purchases decimal(18,6), top_decile_spend_share decimal(18,6)",
-        ]
-    )
-    frame = past_predictions.sparkSession.createDataFrame(rows, types)
-    return to_six_places(frame, FIGURES)
+    return like.sparkSession.createDataFrame(data, schema)
+
+
+def typed(value: Any, kind: T.DataType) -> Any:
+    """A plain value in a column's type."""
+    if value is None:
+        return None
+    if isinstance(kind, T.DecimalType):
+        return Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-kind.scale), ROUND_HALF_UP)
+    if isinstance(kind, T.DateType):
+        return date.fromisoformat(value)
+    if isinstance(kind, T.LongType | T.IntegerType):
+        return round(value)
+    return value

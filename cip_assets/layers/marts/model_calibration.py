@@ -3,46 +3,35 @@
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
-from cip_assets.analytics.forecasting.scores import MODELS, counts_of, deciles, to_six_places
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
 from cip_assets.contracts.types import DaySnapshot, Ratio
-from cip_assets.layers.features.past_predictions import PastPredictions
+from cip_assets.layers.features.forecast_model import ForecastModelTable, judged
+from cip_assets.layers.marts.model_backtest import as_frame
 
-_PREDICTED = ("p_purchase_model", "p_challenger", "p_recency", "p_carry_forward", "p_base_rate")
-_BACKTESTED = (*_PREDICTED, "came_days")
+_JUDGED = "forecast_model.judged"
 
 
 class ModelCalibration(
     DaySnapshot,
-    grain="one row per model, decile and snapshot day",
+    grain="one row per model or baseline, decile and snapshot day",
     key=["model", "decile"],
     domain="customers",
 ):
     """Predicted and actual purchase rates in the backtest, by decile of the predicted probability."""
 
-    model: T.StringType = column(
-        "Model",
-        "p_purchase_model",
-        "p_challenger",
-        required=True,
-        isin=["purchase_model", "challenger"],
-    )
+    model: T.StringType = column("Model or baseline", _JUDGED, required=True)
+    is_used: T.BooleanType = column("True for the model behind the forecasts", _JUDGED, required=True)
     decile: T.IntegerType = column(
-        "Decile by purchase probability; 1 is the lowest", *_BACKTESTED[:2], required=True, ge=1, le=10
+        "Decile by purchase probability; 1 is the lowest", _JUDGED, required=True, ge=1, le=10
     )
-    customers: T.LongType = column("Customers in the decile", "customer_id", required=True, ge=1)
-    predicted: Ratio = column(
-        "Mean predicted probability of a purchase", *_BACKTESTED[:2], required=True, ge=0, le=1
-    )
-    actual: Ratio = column("Share of customers who bought", "came_days", required=True, ge=0, le=1)
+    customers: T.LongType = column("Forecasts in the decile", _JUDGED, required=True, ge=1)
+    predicted: Ratio = column("Mean predicted probability of a purchase", _JUDGED, required=True, ge=0, le=1)
+    actual: Ratio = column("Share of customers who bought", _JUDGED, required=True, ge=0, le=1)
 
 
 @csv_file(order_by=["model", "decile"])
-@table(ModelCalibration, past_predictions=PastPredictions)
-def model_calibration(past_predictions: DataFrame) -> DataFrame:
-    counts = counts_of(past_predictions)
-    rows = [(name, *part) for name in MODELS if name in counts for part in deciles(counts[name])]
-    types = "model string, decile int, customers bigint, predicted double, actual double"
-    frame = past_predictions.sparkSession.createDataFrame(rows, types)
-    return to_six_places(frame, ["predicted", "actual"])
+@table(ModelCalibration, forecast_model=ForecastModelTable)
+def model_calibration(forecast_model: DataFrame) -> DataFrame:
+    found = judged(forecast_model)
+    return as_frame(forecast_model, found["calibration"], found["chosen"], ModelCalibration)

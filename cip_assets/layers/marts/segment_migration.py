@@ -12,12 +12,15 @@ from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
 from cip_assets.contracts.types import DaySnapshot, Ratio
-from cip_assets.layers.features.past_purchases import PastPurchases
+from cip_assets.layers.cleaned.customers import Customers
+from cip_assets.layers.facts.order_days import OrderDays
 from cip_assets.layers.features.population import Population
 from cip_assets.layers.features.purchases import Purchases
+from cip_assets.layers.features.purchases import purchases as purchases_of
 from cip_assets.layers.features.rfm import rfm
 from cip_assets.layers.features.rfm_cut_points import rfm_cut_points
 from cip_assets.layers.features.segments import Segments, without_purchase
+from cip_assets.layers.features.split_orders import SplitOrders
 from cip_assets.layers.labels import NOT_YET
 
 
@@ -31,15 +34,15 @@ class SegmentMigration(
 
     from_segment: T.StringType = column(
         "Segment on the day `since`; 'Not yet a customer' for customers who signed up later",
-        "recency_days",
-        "frequency",
-        "monetary_value",
+        "transaction_date",
+        "order_id",
+        "amount",
         "population.signup_date",
         required=True,
     )
     to_segment: T.StringType = column("Segment on the snapshot day", "rfm_segment", required=True)
     since: T.DateType = column(
-        "Earlier day: the snapshot day minus the churn window", "past_purchases.day", required=True
+        "Earlier day: the snapshot day minus the churn window", "transaction_date", required=True
     )
     customers: T.LongType = column(
         "Customers who moved from from_segment to to_segment", "customer_id", required=True, ge=1
@@ -56,18 +59,22 @@ class SegmentMigration(
     segments=Segments,
     population=Population,
     purchases=Purchases,
-    past_purchases=PastPurchases,
+    order_days=OrderDays,
+    split_orders=SplitOrders,
+    customers=Customers,
 )
 def segment_migration(
     segments: DataFrame,
     population: DataFrame,
     purchases: DataFrame,
-    past_purchases: DataFrame,
+    order_days: DataFrame,
+    split_orders: DataFrame,
+    customers: DataFrame,
     as_of: date,
     rules: Rules,
 ) -> DataFrame:
     before = as_of - timedelta(days=rules.churn.window_days)
-    then = past_purchases.where(F.col("day") == F.lit(before))
+    then = purchases_of(order_days=order_days, split_orders=split_orders, customers=customers, as_of=before)
     scored = rfm(
         purchases=then,
         rfm_cut_points=rfm_cut_points(purchases=then, as_of=before),

@@ -31,7 +31,8 @@ ON_TOP = {"orient": "top"}
 SHARES = {"labelExpr": "isNaN(datum.value) ? '' : format(datum.value, '.0%')"}
 """A legend of shares, also if none is known."""
 ACTUAL, UNCHANGED = "Actual", "Had nothing changed"
-MAYBE_WITHHELD = "No data. If this is so without a filter, the predictions are withheld."
+EXPECTED, CAME = "Expected", "Came"
+MAYBE_WITHHELD = "No data. If this is so without a filter, the forecasts are withheld."
 MAYBE_UNKNOWN = (
     "No data. If this is so without a filter, there are no orders, or some amounts are unknown or not in one "
     "currency."
@@ -250,12 +251,41 @@ def retention() -> Mapping[str, Any]:
     )
 
 
-def calibration() -> Mapping[str, Any]:
-    """A line for each model, and the diagonal, which has data of its own."""
+def windows(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The chart of the forecasts that are over: the orders that were expected of each window, and those that came."""
+    values = [
+        {"window": row["predicted_on"], "what": what, "orders": row[f"{prefix}_orders"]}
+        for row in rows
+        for what, prefix in ((EXPECTED, "expected"), (CAME, "came"))
+    ]
+    what = {
+        "field": "what",
+        "type": "nominal",
+        "title": "What",
+        "scale": {"domain": [EXPECTED, CAME]},
+        "legend": {**ON_TOP, "title": None},
+    }
+    orders = {"field": "orders", "type": "quantitative", "title": "Orders"}
+    window = {"field": "window", "type": "ordinal", "title": "Window after"}
+    return {
+        **drawn_over(values),
+        "mark": {"type": "bar"},
+        "encoding": {
+            "x": {**window, "axis": {"labelAngle": 0}},
+            "xOffset": {"field": "what", "sort": [EXPECTED, CAME]},
+            "y": orders,
+            "color": what,
+            "tooltip": [window, {**what, "legend": None, "scale": None}, {**orders, "format": ",.0f"}],
+        },
+    }
+
+
+def calibration(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The chart of the deciles of the model used: the share that was expected to come, and the share that came."""
     shares = {"scale": {"domain": [0, 1]}}
-    return drawn(
-        "calibration",
-        layer=[
+    return {
+        **drawn_over(list(rows)),
+        "layer": [
             {
                 "data": {"values": [{"predicted": share, "actual": share} for share in (0, 1)]},
                 "mark": {"type": "line", "color": GRAY, "strokeDash": [4, 4], "strokeWidth": 1},
@@ -269,10 +299,7 @@ def calibration() -> Mapping[str, Any]:
                 "encoding": {
                     "x": axis("predicted:Q", ".0%", **shares),
                     "y": axis("actual:Q", ".0%", **shares),
-                    "color": field("model:N", legend={**ON_TOP, "title": None}),
-                    "shape": field("model:N", legend=None),
                     "tooltip": [
-                        tip("model:N"),
                         tip("decile:O"),
                         tip("predicted:Q", ".1%"),
                         tip("actual:Q", ".1%"),
@@ -281,7 +308,12 @@ def calibration() -> Mapping[str, Any]:
                 },
             },
         ],
-    )
+    }
+
+
+def drawn_over(values: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """A specification over rows of its own, which no filter acts on."""
+    return {"$schema": SCHEMA, "data": {"values": values}, "width": "container", "height": HEIGHT}
 
 
 def charts(rules: Rules) -> Sequence[Chart]:
@@ -381,7 +413,8 @@ def charts(rules: Rules) -> Sequence[Chart]:
             "customers",
             "Churn probability",
             f"Known buyers by the probability that they buy nothing in the next {window} days. "
-            f"The band is Medium from {bands.medium:.0%} and High from {bands.high:.0%}.",
+            f"The band is High for the {100 - bands.high}% with the highest probabilities, "
+            f"and Low for the lower {bands.medium}%.",
             drawn(
                 "churn",
                 mark={"type": "bar"},
@@ -410,14 +443,6 @@ def charts(rules: Rules) -> Sequence[Chart]:
                 },
             ),
             f"{MAYBE_WITHHELD[:-1]}, or some amounts are unknown.",
-        ),
-        Chart(
-            "calibration",
-            "customers",
-            "Calibration",
-            f"Known buyers by decile of predicted probability, {window} days ago. "
-            "Points on the diagonal mean that the prediction was exact.",
-            calibration(),
         ),
         Chart(
             "products",

@@ -1,8 +1,8 @@
 """What the charts draw: sums by region, segment and cohort, so that the page can filter without any customer in it.
 
 Every customer is in one cell, and every measure is a sum over customers, events or parts of them. The page adds up
-the cells that it shows and then divides. All cells together give the figures of the marts. Which months are complete,
-which windows have closed, and where one decile ends and the next begins are read from the marts.
+the cells that it shows and then divides. All cells together give the figures of the marts. Which months are complete
+and which windows have closed are read from the marts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,10 +13,8 @@ from typing import Any
 
 import duckdb
 
-from cip_assets.analytics.forecasting.scores import MODELS, PLACES
 from cip_assets.config.rules import Rules
 from cip_assets.layers.labels import GUEST, NO_PURCHASE, UNKNOWN
-from cip_assets.reporting.labels import label
 
 COMPLETE, INCOMPLETE = "Complete month", "Incomplete month"
 QUARTILES = ("Lowest", "2nd", "3rd", "Highest")
@@ -143,25 +141,6 @@ RETENTION = """
   WHERE mart.retention_rate IS NOT NULL AND month_number > 0
 """
 
-CALIBRATION = f"""
-  WITH predicted AS (
-    SELECT customer_id, model, p, (came_days > 0)::INT AS bought,
-      row_number() OVER (PARTITION BY model ORDER BY p) AS place
-    FROM (
-      SELECT customer_id, came_days, unnest({list(MODELS)}) AS model,
-        unnest([{", ".join(f"p_{model}" for model in MODELS)}]) AS p
-      FROM past_predictions)
-    WHERE p IS NOT NULL),
-  deciles AS (
-    SELECT model, decile, sum(customers) OVER (PARTITION BY model ORDER BY decile) AS last FROM model_calibration)
-  SELECT cell, MAP { ({model: label(model) for model in MODELS}) }[predicted.model] AS model, decile,
-    count(*) AS customers, sum(floor(p * {PLACES}) / {PLACES}) AS predicted_buyers, sum(bought) AS actual_buyers
-  FROM predicted ASOF JOIN deciles ON predicted.model = deciles.model AND place <= last
-    JOIN cell_of USING (customer_id)
-  GROUP BY ALL
-"""
-"""The mart counts the customers of each decile, so in the order of probability the first so many are the first."""
-
 
 @dataclass(frozen=True)
 class Fact:
@@ -241,12 +220,6 @@ FACTS: Mapping[str, Fact] = {
           count(*) AS customers
         FROM customer_360 JOIN cell_of USING (customer_id) WHERE clv_12m IS NOT NULL GROUP BY ALL
         """,
-    ),
-    "calibration": Fact(
-        ("model", "decile"),
-        ("customers", "predicted_buyers", "actual_buyers"),
-        CALIBRATION,
-        {"predicted": ("predicted_buyers", "customers", 1), "actual": ("actual_buyers", "customers", 1)},
     ),
     "categories": Fact(
         ("category",),

@@ -26,8 +26,15 @@ QUERIES: Mapping[str, str] = {
     "proofs": """SELECT question, part, strftime(month, '%Y-%m-%d') AS month, unit, rate, expected_rate
         FROM insight_months ORDER BY ALL""",
     "migration": "SELECT from_segment, to_segment, customers, share FROM segment_migration ORDER BY ALL",
-    "backtest": """SELECT model, brier, auc, spearman, calibration_error, top_decile_spend_share
-        FROM model_backtest ORDER BY brier, model""",
+    "forecast": "SELECT forecast_model, error_band FROM forecast_model",
+    "windows": """SELECT strftime(predicted_on, '%Y-%m-%d') AS predicted_on, expected_orders, came_orders,
+          expected_spend, came_spend
+        FROM model_windows WHERE is_used AND segment = 'all' ORDER BY predicted_on""",
+    "calibration": "SELECT decile, customers, predicted, actual FROM model_calibration WHERE is_used ORDER BY decile",
+    "backtest": """SELECT CASE WHEN is_used THEN 'used' ELSE '' END AS is_used, model, log_loss, brier, auc,
+          orders_bias, spend_bias, rmse_orders, top_decile_spend_share
+        FROM model_backtest ORDER BY log_loss, model""",
+    "reason_effects": "SELECT reason, buyers, churned_share, effect, z_score FROM reason_effects ORDER BY reason",
     "customers": """SELECT rank, customer_id, top.rfm_segment, region, top.monetary_value, top.frequency, clv_12m,
           churn_band, cell
         FROM kpi_top_customers AS top JOIN customer_360 USING (customer_id) JOIN cell_of USING (customer_id)
@@ -36,7 +43,7 @@ QUERIES: Mapping[str, str] = {
 }
 """The tables of the page by name; a mart stands for its rows of the day."""
 
-FEATURES = ("past_predictions", "purchases")
+FEATURES = ("forecast_model", "purchases")
 MARTS = (
     "cohort_retention",
     "customer_360",
@@ -50,6 +57,8 @@ MARTS = (
     "kpi_trends",
     "model_backtest",
     "model_calibration",
+    "model_windows",
+    "reason_effects",
     "segment_migration",
 )
 FACTS = ("session_days",)

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from cip_assets.analytics.insights.questions import QUESTIONS
 from cip_assets.calc.currencies import MIXED
 from cip_assets.config.rules import Rules
-from cip_assets.reporting.dashboard.charts import charts, proof
+from cip_assets.reporting.dashboard.charts import calibration, charts, proof, windows
 from cip_assets.reporting.dashboard.figures import Figures, Rows
 from cip_assets.reporting.dashboard.runtime import runtime
 from cip_assets.reporting.labels import label
@@ -79,7 +79,7 @@ CUSTOMERS = (
 
 def tables(rules: Rules) -> Sequence[Table]:
     """The tables below the charts."""
-    window, limit = rules.churn.window_days, rules.churn.max_calibration_error
+    window = rules.churn.window_days
     return [
         Table(
             "currencies",
@@ -96,17 +96,36 @@ def tables(rules: Rules) -> Sequence[Table]:
         ),
         Table(
             "backtest",
-            f"Accuracy of the predictions made {window} days ago",
-            "Each model and baseline, the best first. Lower is better for the Brier score and the calibration error, "
-            "higher for the other figures. A model is withheld if it certainly did worse than the base rate. With a "
-            f"calibration error above {limit:g}, its probabilities are a rough guide only.",
+            "Accuracy of the forecasts",
+            f"Each model and baseline in the last windows of {window} days, the best first. Lower is better for the "
+            f"log "
+            "loss, the Brier score and the error of the orders, higher for AUC and the share of the top decile. A bias "
+            "above 0 means that more was expected than came.",
             [
                 Column("model", named=True),
+                Column("is_used"),
+                Column("log_loss", ".4f"),
                 Column("brier", ".4f"),
                 Column("auc", ".3f"),
-                Column("spearman", ".3f"),
-                Column("calibration_error", ".3f"),
+                Column("rmse_orders", ".3f"),
+                Column("orders_bias", "+.1%"),
+                Column("spend_bias", "+.1%"),
                 Column("top_decile_spend_share", ".0%"),
+            ],
+        ),
+        Table(
+            "reason_effects",
+            "Churn reasons, tested",
+            f"Reasons as they would have been given {window} days ago, and who has churned since. An effect above 0 "
+            f"means "
+            "that buyers with the reason churned more than others, other things equal. Beyond 3 standard errors it is "
+            "certain.",
+            [
+                Column("reason"),
+                Column("buyers", ",d"),
+                Column("churned_share", ".0%"),
+                Column("effect", "+.2f"),
+                Column("z_score", "+.1f"),
             ],
         ),
         Table(
@@ -192,6 +211,7 @@ def page(figures: Figures, as_of: date, rules: Rules, known_at: date | None = No
         questions={question.name: question.asks for question in QUESTIONS},
         answers=sorted(figures.tables["insights"], key=lambda row: ORDER.index(row["question"])),
         confidence=f"{rules.insights.confidence:.0%}",
+        label=label,
         titles={"region": "Region", "segment": "RFM segment", "cohort": "Quarter of the first purchase"},
         totals=TOTALS,
         unknown=unknown(figures.tables["totals"][0]),
@@ -207,6 +227,10 @@ def page(figures: Figures, as_of: date, rules: Rules, known_at: date | None = No
             {
                 name: proof(name, [row for row in figures.tables["proofs"] if row["question"] == name])
                 for name in ORDER
+            }
+            | {
+                "windows": windows(figures.tables["windows"]),
+                "calibration": calibration(figures.tables["calibration"]),
             }
         ),
         specs_json=_as_script({chart.name: chart.spec for chart in drawn}),

@@ -99,7 +99,7 @@ MEASURES: Sequence[Measure] = (
         "Customers at churn risk",
         _customers("customer_360[is_churn_risk] = TRUE ()"),
         COUNT,
-        "Known buyers whose last purchase is more than {rules.churn.risk_after_days} days ago",
+        "Known buyers in the churn band High; empty if the forecasts are withheld",
     ),
     Measure(
         "customer_360",
@@ -107,15 +107,15 @@ MEASURES: Sequence[Measure] = (
         "AVERAGE ( customer_360[churn_probability] )",
         SHARE,
         "Mean probability of no purchase within {rules.churn.window_days} days of the snapshot day; "
-        "empty if the predictions are withheld",
+        "empty if the forecasts are withheld",
     ),
     Measure(
         "customer_360",
         "12-month CLV",
         _total("customer_360", "clv_12m"),
         MONEY,
-        "Expected spend over the next 12 months, discounted at {rules.clv.annual_discount_rate:.0%} a year; "
-        "empty if the predictions are withheld or an amount is unknown",
+        "Revenue expected over the next 12 months, discounted at {rules.clv.annual_discount_rate:.0%} a year; "
+        "empty if the forecasts are withheld or an amount is unknown",
     ),
     Measure(
         "customer_360",
@@ -235,14 +235,14 @@ MEASURES: Sequence[Measure] = (
         "Predicted purchase rate",
         _weighted("model_calibration", "predicted", "customers"),
         SHARE,
-        "Mean probability of a purchase, as predicted {rules.churn.window_days} days before the snapshot day",
+        "Mean probability of a purchase within {rules.churn.window_days} days, as forecast in the last windows",
     ),
     Measure(
         "model_calibration",
         "Actual purchase rate",
         _weighted("model_calibration", "actual", "customers"),
         SHARE,
-        "Share of these known buyers who then bought by the snapshot day",
+        "Share of these known buyers who bought in the window",
     ),
     Measure(
         "segment_migration",

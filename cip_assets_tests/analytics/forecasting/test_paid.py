@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from cip_assets.analytics.forecasting.purchase import PurchaseModel, fit_purchase_model
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cip_assets.analytics.forecasting.bg_nbd import Statistics
 from cip_assets.analytics.forecasting.gamma_gamma import bin_statistics
 from cip_assets.analytics.forecasting.paid import PaidShare, PaidStatistics, expected_paid, fit_paid_shares
-from cip_assets.analytics.forecasting.purchase import PurchaseModel, fit_purchase_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable

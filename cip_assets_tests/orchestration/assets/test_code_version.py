@@ -44,7 +44,7 @@ def changed_by(
 LANDED = ("customers", "products", "transactions", "returns", "support_tickets", "web_activity")
 RAW = {"landing/manifest", *(f"raw/{table}" for table in LANDED)}
 CLEANED = {f"{layer}/{table}" for layer in ("cleaned", "quarantine") for table in LANDED}
-FITTED = {"features/purchase_model", "features/clv", "features/past_predictions"}
+FITTED = {"features/forecast_model", "features/forecast"}
 
 FACTS = {"facts/order_days", "facts/session_days"}
 
@@ -63,17 +63,17 @@ EDITS = {
         "LATEST_DAY",
         {"cleaned/customers", "quarantine/customers"},
     ),
-    "the purchase model": (
+    "a purchase process": (
         "analytics.forecasting.bg_nbd",
         "^import numpy as np$",
         "import numpy as N",
         FITTED,
     ),
-    "the challenger": (
-        "analytics.forecasting.gradient_boosting",
-        "^FOLDS = 3$",
-        "FOLDS = 4",
-        {"features/challenger", "features/past_predictions"},
+    "how forecasts are judged": (
+        "analytics.forecasting.judgment",
+        "^STANDARD_ERRORS = 3.0$",
+        "STANDARD_ERRORS = 4.0",
+        {"features/forecast_model"},
     ),
     "how facts add up": ("contracts.facts", '"month", \\*by', '*by, "month"', FACTS),
     "one mart": ("layers.marts.kpi_activity", '"all_sessions"', '"sessions_in_all"', {"marts/kpi_activity"}),

@@ -88,7 +88,7 @@ def test_a_day_with_missing_inputs_is_refused_and_nothing_is_written(dagster: Da
     (file,) = dagster.materialize("exports/kpi_totals", day="2024-02-11")
     assert file.startswith("marts/kpi_totals: 2024-02-11 was never computed")
     (page,) = dagster.materialize("exports/dashboard", day="2024-02-11")
-    assert page.startswith("features/past_predictions: 2024-02-11 was never computed")
+    assert page.startswith("features/forecast_model: 2024-02-11 was never computed")
     assert dagster.versions("features/rfm", "marts/insights") == before
 
 

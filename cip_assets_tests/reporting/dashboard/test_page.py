@@ -17,7 +17,6 @@ from cip_assets.reporting.dashboard.charts import Chart, charts
 from cip_assets.reporting.dashboard.facts import FACTS, QUARTILES
 from cip_assets.reporting.dashboard.figures import Figures
 from cip_assets.reporting.dashboard.page import page, tables
-from cip_assets.reporting.labels import label
 from cip_assets_tests.integration.helpers import added_up, exported, rows_of
 from cip_assets_tests.sample import Sample
 
@@ -123,10 +122,22 @@ def test_segments_are_those_of_the_mart(sample: Sample, found: Figures) -> None:
     same(added_up(found, "segments"), promised, ("segment",), columns)
 
 
-def test_calibration_is_that_of_the_mart(sample: Sample, found: Figures) -> None:
-    columns = {name: name for name in ("customers", "predicted", "actual")}
-    promised = [{**row, "model": label(row["model"])} for row in mart(sample, "model_calibration")]
-    same(added_up(found, "calibration"), promised, ("model", "decile"), columns)
+def test_the_charts_of_the_forecast_show_the_model_that_is_used(sample: Sample, found: Figures) -> None:
+    (model,) = rows_of(sample.settings, "features/forecast_model")
+    assert found.tables["forecast"][0]["error_band"] == model["error_band"]
+    proofs = of_page((sample.settings.final / "dashboard.html").read_text(encoding="utf-8"), "proofs")
+    used = [row for row in mart(sample, "model_calibration") if row["is_used"]]
+    assert {row["model"] for row in used} <= {model["forecast_model"]}
+    deciles = {row["decile"]: float(row["actual"]) for row in used}
+    assert {row["decile"]: row["actual"] for row in proofs["calibration"]["data"]["values"]} == deciles
+    came = {
+        str(row["predicted_on"]): float(row["came_orders"])
+        for row in mart(sample, "model_windows")
+        if row["is_used"] and row["segment"] == "all"
+    }
+    shown = proofs["windows"]["data"]["values"]
+    assert {row["window"]: row["orders"] for row in shown if row["what"] == "Came"} == came
+    assert len(shown) == 2 * len(came) == 2 * model["windows"]
 
 
 def test_products_are_those_of_the_mart(sample: Sample, found: Figures) -> None:
@@ -241,8 +252,7 @@ def test_the_texts_name_the_windows_and_limits_of_the_rules(
     other = rules.model_dump() | {"repeat": {"within_days": 61}, "top_n": 3}
     other["churn"] |= {
         "window_days": 47,
-        "max_calibration_error": 0.23,
-        "bands": {"medium": 0.31, "high": 0.83},
+        "bands": {"medium": 31, "high": 83},
     }
     other["clv"] |= {"annual_discount_rate": 0.17}
     assert sample.report.as_of is not None
@@ -251,10 +261,9 @@ def test_the_texts_name_the_windows_and_limits_of_the_rules(
     for part in (
         "bought again within 61 days",
         "over the next 47 days",
-        "predictions made 47 days ago",
+        "in the last windows of 47 days",
         "in each segment 47 days ago",
-        "Medium from 31% and High from 83%",
-        "calibration error above 0.23",
+        "High for the 17% with the highest probabilities",
         "discounted at 17% a year",
         "the 3 products",
     ):
