@@ -140,9 +140,8 @@ def test_what_compares_or_forecasts_spend_is_unknown_for_all(several: dict[str, 
     assert several["marts/kpi_top_customers"] == several["marts/kpi_top_products"] == []
     assert {row["revenue_share"] for row in several["marts/kpi_revenue_segment"]} == {None}
     # Whether someone buys is predicted without any amount.
-    backtest = by_key(several["marts/model_backtest"], ["model"])
-    assert all(row["brier"] > 0 for row in backtest.values())
-    assert {row["top_decile_spend_share"] for row in backtest.values()} == {None}
+    assert all(row["expected_orders"] > 0 for row in several["features/forecast"])
+    assert {row["expected_spend"] for row in several["features/forecast"]} == {None}
 
 
 @pytest.mark.engine
@@ -153,7 +152,7 @@ def test_a_segment_is_unknown_only_if_it_depends_on_an_unknown_spend(several: di
         for row in several["marts/customer_360"]
     }
     assert found == {
-        "ann": (2, 1, "About To Sleep", "Churn Risk"),
+        "ann": (2, 1, "About To Sleep", "Regular"),
         "bob": (3, 4, "Loyal", "Regular"),
         "cat": (5, 1, "New", "Regular"),
         "dan": (4, 1, "New", "Regular"),

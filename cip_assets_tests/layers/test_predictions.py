@@ -213,7 +213,7 @@ def test_a_model_is_chosen_for_many_customers_and_every_forecast_is_a_number(
 ) -> None:
     tables = forecasts(spark, rules, lines(900))
     (model,) = tables["features/forecast_model"]
-    assert (model["windows"], model["is_withheld"], model["value_model"]) == (4, False, "gamma_gamma")
+    assert (model["windows"], model["is_withheld"], model["value_model"]) == (4, False, "lognormal")
     fitted = json.loads(model["fits"])["bg_nbd"]
     assert fitted["r"] == pytest.approx(R, rel=0.3)
     assert abs(model["orders_bias"]) < Decimal("0.2") < model["allowed_orders_bias"]

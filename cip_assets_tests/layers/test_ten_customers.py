@@ -143,8 +143,8 @@ bob         | 4       | 4       | 3       | Loyal              | Loyal         |
 cat         | 5       | 1       | 1       | New                | Regular       | false
 dan         |         |         |         | No purchase        | No purchase   | false
 eve         | 4       | 3       | 1       | Potential Loyalist | Regular       | false
-fay         | 1       | 2       | 4       | At Risk            | Churn Risk    | true
-gus         | 2       | 1       | 1       | About To Sleep     | Regular       | false
+fay         | 1       | 2       | 4       | At Risk            | Regular       | false
+gus         | 2       | 1       | 1       | About To Sleep     | Churn Risk    | true
 hal         |         |         |         | No purchase        | No purchase   | false
 ivy         |         |         |         | No purchase        | No purchase   | false
 """
@@ -301,8 +301,8 @@ rfm_segment      | About To Sleep     | 1         | 1      | 300.02  | 300.00   
 rfm_segment      | No purchase        | 3         | 0      | 0.00    | -7.00       | 0.000000
 value_segment    | High Value         | 1         | 1      | 5000.00 | 4566.67     | 0.656165
 value_segment    | Loyal              | 1         | 1      | 1000.00 | 1000.00     | 0.131233
-value_segment    | Churn Risk         | 1         | 1      | 1000.01 | 500.01      | 0.131234
-value_segment    | Regular            | 3         | 3      | 620.03  | 581.67      | 0.081368
+value_segment    | Churn Risk         | 1         | 1      | 300.02  | 300.00      | 0.039372
+value_segment    | Regular            | 3         | 3      | 1320.02 | 781.68      | 0.173230
 value_segment    | No purchase        | 3         | 0      | 0.00    | -7.00       | 0.000000
 customer_segment | Consumer           | 5         | 3      | 5320.01 | 4848.34     | 0.698160
 customer_segment | Corporate          | 2         | 2      | 2000.01 | 1500.01     | 0.262467

@@ -282,7 +282,9 @@ def _known(
 
 def _of_arrow(found: pa.Table) -> Known:
     def numbers(name: str) -> Floats:
-        return np.asarray(found[name].cast(pa.float64()).fill_null(np.nan).to_numpy(), dtype=float)
+        return np.asarray(
+            found[name].cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy(), dtype=float
+        )
 
     return Known(
         x=numbers("x"),
@@ -303,7 +305,10 @@ def _of_arrow(found: pa.Table) -> Known:
 
 def _money(found: pa.Table, name: str) -> Floats:
     """An amount in currency; nan if it is unknown."""
-    return np.asarray(found[name].cast(pa.float64()).fill_null(np.nan).to_numpy(), dtype=float) / CENTS
+    return (
+        np.asarray(found[name].cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy(), dtype=float)
+        / CENTS
+    )
 
 
 def _shop(buyers: DataFrame) -> Mapping[str, float]:

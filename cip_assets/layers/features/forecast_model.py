@@ -1,7 +1,6 @@
 """The forecast model of a snapshot, and the backtest by which it was chosen."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date, timedelta
 from decimal import Decimal
@@ -204,13 +203,6 @@ def _rounded(value: float | None) -> Any:
     return None if value is None else Decimal(f"{value:.6f}")
 
 
-def judged(model: DataFrame) -> Mapping[str, Any]:
-    """The backtest of a day's model."""
-    (row,) = model.select("judged").collect()
-    found: Mapping[str, Any] = json.loads(row[0])
-    return found
-
-
 def sampled(
     purchases: DataFrame,
     order_days: DataFrame,
@@ -229,7 +221,8 @@ def sampled(
         .limit(MOST_BUYERS)
     )
     ids = chosen.toArrow()["customer_id"].combine_chunks().sort()
-    chosen = F.broadcast(purchases.sparkSession.createDataFrame(pa.table({"customer_id": ids})))
+    names = [(name,) for name in ids.to_pylist()]
+    chosen = F.broadcast(purchases.sparkSession.createDataFrame(names, "customer_id string"))
 
     def of_sample(events: DataFrame) -> DataFrame:
         return events.join(chosen, "customer_id", "left_semi")
@@ -273,6 +266,6 @@ def _events(rows: DataFrame, ids: pa.Array, unknown: float = np.nan) -> Events:
     ).toArrow()
     buyer: Numbers = pc.index_in(found["customer_id"], ids).to_numpy().astype(np.int64)
     day: Numbers = found["day"].to_numpy().astype(np.int64)
-    value = found["value"].cast(pa.float64()).fill_null(unknown).to_numpy()
+    value = found["value"].cast(pa.float64(), safe=False).fill_null(unknown).to_numpy()
     order = np.lexsort((value, day, buyer))
     return Events(buyer[order], day[order], value[order])

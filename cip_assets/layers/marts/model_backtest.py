@@ -1,17 +1,13 @@
 """The backtest by model."""
 
-from collections.abc import Mapping, Sequence
-from datetime import date
-from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
-
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
 from cip_assets.contracts.types import DaySnapshot, Money, Ratio
-from cip_assets.layers.features.forecast_model import ForecastModelTable, judged
+from cip_assets.layers.features.forecast_model import ForecastModelTable
+from cip_assets.layers.judged import as_frame, judged
 
 _JUDGED = "forecast_model.judged"
 
@@ -95,32 +91,3 @@ class ModelBacktest(Accuracy, grain="one row per model or baseline and snapshot 
 def model_backtest(forecast_model: DataFrame) -> DataFrame:
     found = judged(forecast_model)
     return as_frame(forecast_model, found["backtest"], found["chosen"], ModelBacktest)
-
-
-def as_frame(
-    like: DataFrame, rows: Sequence[Mapping[str, Any]], chosen: str | None, model: type[DaySnapshot]
-) -> DataFrame:
-    """Rows of plain values as a frame with the types of a contract, rounded half up."""
-    columns = model.to_schema().columns
-    types = {name: c.dtype.type for name, c in columns.items() if name != "as_of_date"}
-    schema = T.StructType([T.StructField(name, kind, True) for name, kind in types.items()])
-    data = [
-        tuple(
-            typed({**row, "is_used": row.get("model") == chosen}[name], kind) for name, kind in types.items()
-        )
-        for row in rows
-    ]
-    return like.sparkSession.createDataFrame(data, schema)
-
-
-def typed(value: Any, kind: T.DataType) -> Any:
-    """A plain value in a column's type."""
-    if value is None:
-        return None
-    if isinstance(kind, T.DecimalType):
-        return Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-kind.scale), ROUND_HALF_UP)
-    if isinstance(kind, T.DateType):
-        return date.fromisoformat(value)
-    if isinstance(kind, T.LongType | T.IntegerType):
-        return round(value)
-    return value

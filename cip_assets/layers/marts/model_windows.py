@@ -5,8 +5,9 @@ from pyspark.sql import DataFrame
 
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
-from cip_assets.layers.features.forecast_model import ForecastModelTable, judged
-from cip_assets.layers.marts.model_backtest import Accuracy, as_frame
+from cip_assets.layers.features.forecast_model import ForecastModelTable
+from cip_assets.layers.judged import as_frame, judged
+from cip_assets.layers.marts.model_backtest import Accuracy
 
 _JUDGED = "forecast_model.judged"
 

@@ -6,8 +6,8 @@ from pyspark.sql import DataFrame
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
 from cip_assets.contracts.types import DaySnapshot, Ratio
-from cip_assets.layers.features.forecast_model import ForecastModelTable, judged
-from cip_assets.layers.marts.model_backtest import as_frame
+from cip_assets.layers.features.forecast_model import ForecastModelTable
+from cip_assets.layers.judged import as_frame, judged
 
 _JUDGED = "forecast_model.judged"
 

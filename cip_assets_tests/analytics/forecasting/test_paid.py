@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from cip_assets.analytics.forecasting.purchase import PurchaseModel, fit_purchase_model
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cip_assets.analytics.forecasting import bg_nbd
 from cip_assets.analytics.forecasting.bg_nbd import Statistics
 from cip_assets.analytics.forecasting.gamma_gamma import bin_statistics
 from cip_assets.analytics.forecasting.paid import PaidShare, PaidStatistics, expected_paid, fit_paid_shares
+from cip_assets.analytics.forecasting.spend import SpendModel, fit_spend
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,13 +147,22 @@ class Shop:
             values[:] = np.exp(4 + rng.normal(0, 0.8) + rng.normal(0, 0.8, len(values)))
 
 
-def fitted(seen: dict[str, np.ndarray]) -> PurchaseModel:
-    x, paid_x, first = seen["x"], seen["paid_x"], seen["is_first_paid"]
-    return fit_purchase_model(
-        Statistics.grouped(x, seen["t_x"], seen["age"]),
-        bin_statistics(paid_x, np.nan_to_num(seen["mean_value"])),
-        paid_statistics=PaidStatistics(first, x, paid_x, np.ones(len(x))),
-    )
+def fitted(seen: dict[str, np.ndarray]) -> SpendModel:
+    x, paid_x, first = seen["x"], seen["paid_x"], seen["is_first_paid"].astype(float)
+    statistics = bin_statistics(paid_x, np.nan_to_num(seen["mean_value"]))
+    return fit_spend(statistics, first, x, paid_x, float(np.nansum(paid_x * seen["mean_value"])))
+
+
+def expected(model: SpendModel, seen: dict[str, np.ndarray]) -> np.ndarray:
+    return model.expected_value(seen["x"], seen["paid_x"], seen["mean_value"], seen["is_first_paid"])
+
+
+def mean_of_a_day(model: SpendModel, seen: dict[str, np.ndarray]) -> float:
+    """The expected value of the purchase days that BG/NBD expects in the next 90 days."""
+    process = bg_nbd.fit(Statistics.grouped(seen["x"], seen["t_x"], seen["age"]))
+    alive = process.probability_alive(seen["x"], seen["t_x"], seen["age"])
+    days = alive * process.purchases_if_alive(seen["x"], seen["age"], [90])[0]
+    return float((days * expected(model, seen)).sum() / days.sum())
 
 
 GIVEN_AWAY: dict[str, Callable[[np.random.Generator], Callable[[int, int], bool]]] = {
@@ -171,14 +181,12 @@ def test_the_expected_value_of_a_purchase_day_is_the_actual_value_in_the_next_wi
     shop.give_away(GIVEN_AWAY[case](np.random.default_rng(1)))
     seen = shop.seen()
     model = fitted(seen)
-    scores = model.score(**seen)
-    days = scores["expected_purchases_90"]
-    assert (days * scores["expected_value"]).sum() / days.sum() == pytest.approx(
-        shop.actual_value(), rel=0.05
-    )
-    assert all((np.isfinite(array) & (array >= 0)).all() for array in scores.values())
+    assert mean_of_a_day(model, seen) == pytest.approx(shop.actual_value(), rel=0.05)
+    value = expected(model, seen)
+    assert (np.isfinite(value) & (value >= 0)).all()
     assert any(note.startswith("Some purchase days cost nothing") for note in model.notes)
-    assert PurchaseModel.from_dict(json.loads(json.dumps(model.to_dict()))) == model
+    again = SpendModel.from_dict(json.loads(json.dumps(model.to_dict())))
+    assert (expected(again, seen) == value).all()
 
 
 @pytest.mark.parametrize("case", [None, *GIVEN_AWAY])
@@ -191,10 +199,8 @@ def test_so_is_it_under_heavy_tailed_spend(case):
             shop.give_away(GIVEN_AWAY[case](np.random.default_rng(1)))
         seen = shop.seen()
         model = fitted(seen)
-        assert model.value_model == "lognormal"
-        scores = model.score(**seen)
-        days = scores["expected_purchases_90"]
-        errors.append((days * scores["expected_value"]).sum() / days.sum() / shop.actual_value() - 1)
+        assert model.name == "lognormal"
+        errors.append(mean_of_a_day(model, seen) / shop.actual_value() - 1)
     assert np.mean(errors) == pytest.approx(0, abs=0.06)
 
 
@@ -202,17 +208,12 @@ def test_a_buyer_who_never_paid_is_worth_much_less_than_the_others():
     shop = Shop.open(120, seed=8)
     shop.give_away(lambda i, _: i % 2 == 1)
     seen = shop.seen()
-    value = fitted(seen).score(**seen)["clv_12m"]
+    value = expected(fitted(seen), seen)
     assert value[shop.is_odd].max() < 0.05 * value[~shop.is_odd].mean()
 
 
-def test_if_every_day_was_paid_the_paid_statistics_change_nothing():
+def test_if_every_day_was_paid_the_value_is_that_of_a_paid_day():
     seen = Shop.open(400, seed=8).seen()
-    with_paid = fitted(seen).score(**seen)
-    paid_x, first = seen.pop("paid_x"), seen.pop("is_first_paid")
-    without_paid = fit_purchase_model(
-        Statistics.grouped(seen["x"], seen["t_x"], seen["age"]),
-        bin_statistics(paid_x, np.nan_to_num(seen["mean_value"])),
-    ).score(**seen)
-    assert first.all()
-    assert all((with_paid[name] == without_paid[name]).all() for name in with_paid)
+    model = fitted(seen)
+    assert seen["is_first_paid"].all()
+    assert (expected(model, seen) == model.values.expected_value(seen["paid_x"], seen["mean_value"])).all()
