@@ -29,7 +29,11 @@ from cip_assets.storage.written import month_after
 
 @dataclass(frozen=True)
 class Step:
-    """An asset that would be computed. ``seconds`` is what it took the last time, for as many months; None if never."""
+    """An asset that would be computed.
+
+    ``seconds`` is what its step took the last time, for as many months. It is None if the step never ran, or if it is
+    told with the first of the tables that it writes.
+    """
 
     asset: str
     partition: str
@@ -172,12 +176,17 @@ class _Spent:
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self._instance = instance
         self._steps: dict[str, dict[str, float]] = {}
+        self._told: set[tuple[str, str]] = set()
 
     def on(self, asset: dg.AssetKey, months: int = 0) -> float | None:
-        """The seconds of the asset's last step, for as many months as are to be written."""
+        """The seconds of the asset's last step, for as many months as are to be written.
+
+        None if it never ran, and for the second asset of a step.
+        """
         event = self._instance.get_latest_materialization_event(asset)
-        if event is None or event.step_key is None:
+        if event is None or event.step_key is None or (event.run_id, event.step_key) in self._told:
             return None
+        self._told.add((event.run_id, event.step_key))
         seconds = self._of_run(event.run_id).get(event.step_key)
         run = self._instance.get_run_by_id(event.run_id)
         first, last = partitions_covered(run.tags if run else {})
