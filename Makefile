@@ -59,6 +59,7 @@ ui: $(STAMP)
 	$(BIN)/cip ui
 
 bench: $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks
 
