@@ -1,24 +1,24 @@
 """`cip scorecard`."""
 
-from decimal import Decimal
-
 from rich.table import Table
 
 from cip_assets.cli.console import out, to_the_second
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
-from cip_assets.reporting.scorecard import Card, Sums
+from cip_assets.reporting.scorecard import Card
 from cip_assets.reporting.scorecard import scorecard as judged
 
 HEADINGS = (
-    "Day",
+    "Snapshot day",
     "Issued (UTC)",
     "Model",
-    "Buyers",
-    "Brier (refitted)",
-    "Calibration (refitted)",
-    "Purchase days",
+    "Customers",
+    "Brier",
+    "Refitted",
+    "Calibration",
+    "Refitted",
+    "Orders",
     "Spend",
     "CLV",
 )
@@ -36,37 +36,36 @@ def scorecard() -> None:
         shown.add_row(
             str(card.as_of),
             to_the_second(card.issued_at),
-            card.churn_model,
+            card.forecast_model,
             f"{card.customers:,}",
             *_churn(card),
-            _bias(card.orders),
-            _bias(card.spend),
-            _bias(card.value),
+            _bias(card.figures.get("orders_bias")),
+            _bias(card.figures.get("spend_bias")),
+            _bias(card.value_bias),
         )
     out.print(shown)
     out.print(
-        "Purchase days, Spend, CLV: how much more was expected than happened, in 90 days and 12 months. "
-        "Refitted: the same day and model in marts/model_backtest. Forecasts that were issued after their window ended "
-        "are not judged.",
+        "Orders, Spend, CLV: how much more was expected than came, within the churn window and 12 months. "
+        "Refitted: the backtest of the same window (marts/model_windows).",
         soft_wrap=True,
     )
 
 
-def _churn(card: Card) -> tuple[str, str]:
-    """The accuracy of the purchase probability, or why it is not known."""
+def _churn(card: Card) -> list[str]:
     if card.is_late:
-        return "issued too late", ""
-    if card.brier is None:
-        return f"open until {card.closes}", ""
-    return (
-        _with_refitted(card.brier, card.refitted_brier),
-        _with_refitted(card.calibration_error, card.refitted_calibration),
-    )
+        return ["issued too late", "", "", ""]
+    if not card.figures:
+        return [f"open until {card.closes}", "", "", ""]
+    return [
+        _figure(of.get(name))
+        for name in ("brier", "calibration_error")
+        for of in (card.figures, card.refitted)
+    ]
 
 
-def _with_refitted(issued: float | None, refitted: Decimal | None) -> str:
-    return f"{issued:.4f}" + ("" if refitted is None else f" ({refitted:.4f})")
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
 
 
-def _bias(sums: Sums | None) -> str:
-    return "" if sums is None or sums.bias is None else f"{sums.bias:+.1%}"
+def _bias(value: float | None) -> str:
+    return "" if value is None else f"{value:+.1%}"

@@ -7,7 +7,6 @@ not in it, because an issue cannot be computed again: the models, the code and t
 Grain of an issue: one row per customer with a forecast. Its columns are those of ``SCHEMA``.
 """
 
-from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -17,30 +16,20 @@ import pyarrow.parquet as pq
 from cip_assets.config.settings import Settings
 from cip_assets.storage import delta, questions
 
-FORECASTS = """
-SELECT customer_id, churn_probability, expected_purchases_90,
-  CAST(round(expected_purchases_90 * expected_value, 2) AS DECIMAL(18,2)) AS expected_spend_90, clv_12m,
-  churn_model, purchase_model
-FROM customer_360 LEFT JOIN (SELECT customer_id, expected_value FROM clv) USING (customer_id)
-WHERE churn_probability IS NOT NULL OR expected_purchases_90 IS NOT NULL
-ORDER BY customer_id
-"""
-"""The forecasts of a day, from its snapshots of ``marts/customer_360`` and ``features/clv``."""
+TABLE = "marts/customer_360"
+"""The table whose forecasts are issued."""
 
-READ = {"customer_360": "marts", "clv": "features"}
-"""The tables that ``FORECASTS`` reads, with their layers."""
-
-MODELS: Mapping[str, str] = {"churn_model": "features/churn", "purchase_model": "features/clv"}
-"""The columns that name a model, each with the table that applies it."""
+MODEL_TABLE = "features/forecast"
+"""The table that applies the model. Its code version is kept with an issue."""
 
 SCHEMA = pa.schema(
     [
         pa.field("customer_id", pa.string()),
         pa.field("churn_probability", pa.decimal128(18, 6)),
-        pa.field("expected_purchases_90", pa.decimal128(18, 6)),
-        pa.field("expected_spend_90", pa.decimal128(18, 2)),
+        pa.field("expected_orders", pa.decimal128(18, 6)),
+        pa.field("expected_spend", pa.decimal128(18, 2)),
         pa.field("clv_12m", pa.decimal128(18, 2)),
-        *(pa.field(name, pa.string()) for name in MODELS),
+        pa.field("forecast_model", pa.string()),
     ]
 )
 """What a file holds of each customer. The same for all of them is in the file's metadata (``Issue``)."""
@@ -53,8 +42,7 @@ class Issue:
     """One issue of the forecasts of a day.
 
     ``as_of`` is the snapshot day, ``issued_at`` the moment of the issue (UTC), ``window_days`` the length of the churn
-    window, ``discount_rate`` the yearly rate of ``clv_12m``, and ``code`` has the code version of each table in
-    ``MODELS``.
+    window, ``discount_rate`` the yearly rate of ``clv_12m``, and ``code`` the code version of ``MODEL_TABLE``.
     """
 
     def __init__(self, path: Path) -> None:
@@ -64,7 +52,7 @@ class Issue:
         about = {k.decode(): v.decode() for k, v in (pq.read_schema(path).metadata or {}).items()}
         self.window_days = int(about["window_days"])
         self.discount_rate = float(about["discount_rate"])
-        self.code = {table: about[table] for table in MODELS.values()}
+        self.code = about["code"]
 
     def rows(self) -> pa.Table:
         return pq.read_table(self.path)
@@ -80,7 +68,7 @@ def issue(
     as_of: date,
     now: datetime,
     *,
-    code: Mapping[str, str],
+    code: str,
     window_days: int,
     discount_rate: float,
 ) -> Path | None:
@@ -90,7 +78,7 @@ def issue(
         settings: the data folder.
         as_of: the snapshot day.
         now: the moment of the issue.
-        code: the code version of each table in ``MODELS``.
+        code: the code version of ``MODEL_TABLE``.
         window_days: the length of the churn window.
         discount_rate: the yearly discount rate of the value of customers.
 
@@ -99,14 +87,16 @@ def issue(
 
     """
     with questions.connection() as connection:
-        for table, layer in READ.items():
-            connection.register(table, delta.dataset(settings.table_uri(layer, table), day=str(as_of)))
-        rows = connection.sql(FORECASTS).to_arrow_table().cast(SCHEMA)
+        connection.register("day", delta.dataset(settings.table_uri(*TABLE.split("/")), day=str(as_of)))
+        rows = connection.sql(
+            f"SELECT {', '.join(SCHEMA.names)} FROM day WHERE churn_probability IS NOT NULL ORDER BY customer_id"
+        ).to_arrow_table()
+    rows = rows.cast(SCHEMA)
     folder = settings.issued / str(as_of)
     before = max(folder.glob("*.parquet"), default=None)
     if not rows or (before and pq.read_table(before).equals(rows)):
         return None
-    about = {"window_days": window_days, "discount_rate": discount_rate, **code}
+    about = {"window_days": window_days, "discount_rate": discount_rate, "code": code}
     rows = rows.replace_schema_metadata({name: str(value) for name, value in about.items()})
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{now.astimezone(UTC).strftime(TIME)}.parquet"

@@ -11,17 +11,18 @@ import pytest
 from deltalake import write_deltalake
 
 from cip_assets.config.settings import Settings
+from cip_assets.ingest.in_step import last_write
+from cip_assets.layers import contract_of
 from cip_assets.orchestration.runs import Platform
-from cip_assets.reporting.scorecard import Card, Sums, scorecard
-from cip_assets.storage.issued import FORECASTS, MODELS, issue, issues
+from cip_assets.reporting.scorecard import scorecard
+from cip_assets.storage.issued import MODEL_TABLE, SCHEMA, TABLE, issue, issues
 from cip_assets_tests.integration.helpers import LANDED, land
 
 D = date(2024, 1, 31)
 NOON = datetime(2024, 2, 1, 12, tzinfo=UTC)
-CODE = dict.fromkeys(MODELS.values(), "c0de")
 AGO = {n: D + timedelta(days=n) for n in (0, 1, 30, 31, 90, 91, 365, 366)}
 
-MoneyOf = str | None
+MONEY, RATIO = pa.decimal128(18, 2), pa.decimal128(18, 6)
 
 
 def write(settings: Settings, name: str, rows: list[dict[str, Any]], schema: list[tuple[str, Any]]) -> None:
@@ -31,19 +32,17 @@ def write(settings: Settings, name: str, rows: list[dict[str, Any]], schema: lis
 
 
 def forecast(settings: Settings, day: date = D, **churn: str) -> None:
-    """A snapshot in which each customer has this churn probability, and two purchases of 10.00 in 90 days."""
-    money, ratio = pa.decimal128(18, 2), pa.decimal128(18, 6)
-    rows = [
-        {"as_of_date": day, "customer_id": name, "churn_probability": Decimal(p), "expected_purchases_90": 2}
-        | {"clv_12m": 80, "churn_model": "purchase_model", "purchase_model": "bg_nbd", "expected_value": 10}
+    """A snapshot in which each customer has this churn probability, and two purchases of 10.00 in the window."""
+    rows: list[dict[str, Any]] = [
+        {"as_of_date": day, "customer_id": name, "churn_probability": Decimal(p), "expected_orders": 2}
+        | {"expected_spend": 20, "clv_12m": 80, "forecast_model": "bg_nbd"}
         for name, p in churn.items()
     ]
     rows.append({"as_of_date": day, "customer_id": "never bought"})
-    key = [("as_of_date", pa.date32()), ("customer_id", pa.string())]
-    shown = [("churn_probability", ratio), ("expected_purchases_90", ratio), ("clv_12m", money)]
-    write(settings, "marts/customer_360", rows, [*key, *shown, *((name, pa.string()) for name in MODELS)])
-    # The clv table has more columns of the same names.
-    write(settings, "features/clv", rows, [*key, ("expected_purchases_90", ratio), ("expected_value", ratio)])
+    columns = [("as_of_date", pa.date32()), ("customer_id", pa.string())]
+    columns += [("churn_probability", RATIO), ("expected_orders", RATIO), ("expected_spend", MONEY)]
+    columns += [("clv_12m", MONEY), ("forecast_model", pa.string())]
+    write(settings, "marts/customer_360", rows, columns)
 
 
 def bought(settings: Settings, *purchases: tuple[str | None, int, str | None]) -> None:
@@ -57,11 +56,11 @@ def bought(settings: Settings, *purchases: tuple[str | None, int, str | None]) -
         for who, days, amount in purchases
     ]
     columns = [("customer_id", pa.string()), ("transaction_date", pa.date32())]
-    write(settings, "facts/order_days", rows, [*columns, ("amount", pa.decimal128(18, 2))])
+    write(settings, "facts/order_days", rows, [*columns, ("amount", MONEY)])
 
 
 def issued(settings: Settings, now: datetime = NOON, day: date = D) -> Path | None:
-    return issue(settings, day, now, code=CODE, window_days=90, discount_rate=0.1)
+    return issue(settings, day, now, code="c0de", window_days=90, discount_rate=0.1)
 
 
 @pytest.fixture
@@ -86,15 +85,14 @@ def test_forecasts_are_issued_once_and_a_correction_is_an_issue_of_its_own(setti
     assert first.read_bytes() == before
     (_, newest) = issues(settings)
     assert (newest.as_of, newest.issued_at) == (D, NOON + timedelta(days=2))
-    assert (newest.window_days, newest.discount_rate, newest.code) == (90, 0.1, CODE)
+    assert (newest.window_days, newest.discount_rate, newest.code) == (90, 0.1, "c0de")
     assert newest.rows().to_pylist()[2] == {
         "customer_id": "cat",
         "churn_probability": Decimal("0.600000"),
-        "expected_purchases_90": Decimal("2.000000"),
-        "expected_spend_90": Decimal("20.00"),
+        "expected_orders": Decimal("2.000000"),
+        "expected_spend": Decimal("20.00"),
         "clv_12m": Decimal("80.00"),
-        "churn_model": "purchase_model",
-        "purchase_model": "bg_nbd",
+        "forecast_model": "bg_nbd",
     }
 
 
@@ -111,7 +109,9 @@ def test_a_run_issues_its_forecasts_and_a_later_delivery_corrects_them(
     (first,) = issues(platform.settings)
     assert first.as_of == date(2024, 2, 12)
     assert abs(datetime.now(UTC) - first.issued_at) < timedelta(hours=1)
-    assert all(len(code) == 12 for code in first.code.values())
+    written = last_write(platform.settings, MODEL_TABLE, first.as_of)
+    assert written
+    assert first.code == written.code_version
     before = first.path.read_bytes()
     land(healthy / "landing", "transactions/late.csv", LANDED["transactions"].replace("T2,C1", "T2,C2"))
     assert platform.run().succeeded
@@ -138,26 +138,27 @@ def test_an_issue_is_judged_by_what_came_since(settings: Settings) -> None:
     )
     (card,) = scorecard(settings, AGO[365])
     # ann bought with 0.9, bob did not with 0.8, and cat did not with 0.3.
-    assert card.brier == pytest.approx((0.1**2 + 0.8**2 + 0.3**2) / 3)
-    assert card.calibration_error == pytest.approx((0.1 + 0.8 + 0.3) / 3)
-    assert card.orders == Sums(Decimal(6), Decimal(2))
-    assert card.orders.bias == 2.0
-    assert card.spend == Sums(Decimal(60), Decimal(15))
-    assert card.value and card.value.expected == 240
+    assert card.figures["brier"] == pytest.approx((0.1**2 + 0.8**2 + 0.3**2) / 3)
+    assert card.figures["calibration_error"] == pytest.approx((0.1 + 0.8 + 0.3) / 3)
+    assert (card.figures["expected_orders"], card.figures["came_orders"]) == (6, 2)
+    assert card.figures["orders_bias"] == 2.0
+    assert (card.figures["expected_spend"], card.figures["came_spend"]) == (60, 15)
     # Days 1, 90 and 91 are in the first and the third month.
     first, third = 1.1 ** (-0.5 / 12), 1.1 ** (-2.5 / 12)
-    assert float(card.value.actual) == pytest.approx(10 * first + 105 * third)
+    assert card.value_bias == pytest.approx(240 / (10 * first + 105 * third) - 1)
 
 
 @pytest.mark.parametrize(
-    ("last_day", "known"),
-    [(89, set()), (90, {"brier", "orders", "spend"}), (364, {"brier", "orders", "spend"})],
+    ("last_day", "is_window_over", "is_year_over"),
+    [(89, False, False), (90, True, False), (364, True, False), (365, True, True)],
 )
-def test_what_is_not_over_is_not_judged(settings: Settings, last_day: int, known: set[str]) -> None:
+def test_what_is_not_over_is_not_judged(
+    settings: Settings, last_day: int, *, is_window_over: bool, is_year_over: bool
+) -> None:
     issued(settings)
     bought(settings, ("ann", 1, "6.00"))
     (card,) = scorecard(settings, D + timedelta(days=last_day))
-    assert {name for name in ("brier", "orders", "spend", "value") if getattr(card, name)} == known
+    assert (bool(card.figures), card.value_bias is not None) == (is_window_over, is_year_over)
     assert card.closes == AGO[90]
 
 
@@ -165,8 +166,8 @@ def test_an_unknown_amount_leaves_the_spend_open(settings: Settings) -> None:
     issued(settings)
     bought(settings, ("ann", 30, None), ("ann", 31, "6.00"))
     (card,) = scorecard(settings, AGO[365])
-    assert card.orders == Sums(Decimal(6), Decimal(2))
-    assert (card.spend, card.value) == (None, None)
+    assert (card.figures["expected_orders"], card.figures["came_orders"]) == (6, 2)
+    assert (card.figures["came_spend"], card.figures["spend_bias"], card.value_bias) == (None, None, None)
 
 
 def test_forecasts_that_were_issued_after_their_window_are_not_judged(settings: Settings) -> None:
@@ -177,36 +178,31 @@ def test_forecasts_that_were_issued_after_their_window_are_not_judged(settings: 
     issued(settings, in_time + timedelta(minutes=1))
     early, late = scorecard(settings, AGO[365])
     assert (early.is_late, late.is_late) == (False, True)
-    assert early.brier is not None
-    assert (late.brier, late.orders, late.value) == (None, None, None)
+    assert early.figures["brier"] is not None
+    assert (late.figures, late.value_bias) == ({}, None)
 
 
-def test_the_backtest_of_the_same_day_and_model_is_beside_it(settings: Settings) -> None:
+def test_the_backtest_of_the_same_window_is_beside_it(settings: Settings) -> None:
     issued(settings)
     bought(settings, ("ann", 1, "6.00"))
 
-    def refitted() -> tuple[Decimal | None, Decimal | None]:
+    def refitted() -> Any:
         (card,) = scorecard(settings, AGO[365])
-        return card.refitted_brier, card.refitted_calibration
+        return card.refitted.get("brier")
 
-    assert refitted() == (None, None)
-    ratio = pa.decimal128(18, 6)
-    figures = [
-        ("model", pa.string()),
-        ("brier", ratio),
-        ("calibration_error", ratio),
-        ("as_of_date", pa.date32()),
+    assert refitted() is None
+    columns = [("model", pa.string()), ("is_used", pa.bool_()), ("segment", pa.string()), ("brier", RATIO)]
+    columns += [("predicted_on", pa.date32()), ("as_of_date", pa.date32())]
+    used = {"model": "bg_nbd", "is_used": True, "segment": "all", "predicted_on": D, "as_of_date": AGO[90]}
+    others: list[dict[str, Any]] = [
+        {"is_used": False},
+        {"segment": "bought once"},
+        {"predicted_on": AGO[1]},
+        {"as_of_date": AGO[91]},
     ]
-    rows = [
-        {"model": model, "brier": brier, "calibration_error": 0, "as_of_date": day}
-        for model, brier, day in [
-            ("challenger", 1, AGO[90]),
-            ("purchase_model", Decimal("0.25"), AGO[90]),
-            ("purchase_model", 1, AGO[91]),
-        ]
-    ]
-    write(settings, "marts/model_backtest", rows, figures)
-    assert refitted() == (Decimal("0.250000"), Decimal("0.000000"))
+    rows = [{**used, "brier": Decimal("0.25")}, *({**used, "brier": 1, **other} for other in others)]
+    write(settings, "marts/model_windows", rows, columns)
+    assert refitted() == Decimal("0.250000")
 
 
 def test_the_command_shows_each_issue(
@@ -222,8 +218,5 @@ def test_the_command_shows_each_issue(
     assert (code, "no forecasts have been issued" in errors) == (1, True)
 
 
-def test_forecasts_name_the_columns_of_the_snapshot() -> None:
-    assert all(
-        name in FORECASTS for name in ("churn_probability", "expected_purchases_90", "clv_12m", *MODELS)
-    )
-    assert {"brier", "orders", "spend", "value"} <= Card.__dataclass_fields__.keys()
+def test_what_is_issued_are_columns_of_the_snapshot() -> None:
+    assert set(SCHEMA.names) <= set(contract_of(*TABLE.split("/")).columns)

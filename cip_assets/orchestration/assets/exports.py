@@ -69,12 +69,12 @@ def _issued(settings: Settings, day: date, rules: Rules) -> dict[str, Any]:
     """Keep the forecasts that are published with the snapshot of a day, unless it is of what was known on another."""
     if settings.known_at:
         return {}
-    written = {table: in_step.last_write(settings, table, day) for table in issued.MODELS.values()}
+    written = in_step.last_write(settings, issued.MODEL_TABLE, day)
     path = issued.issue(
         settings,
         day,
         datetime.now(UTC),
-        code={table: str(write.code_version) for table, write in written.items() if write},
+        code=str(written and written.code_version),
         window_days=rules.churn.window_days,
         discount_rate=rules.clv.annual_discount_rate,
     )
