@@ -25,9 +25,11 @@ RUNS := cip_assets_tests/integration cip_assets_tests/reporting
 # The tests of exports need no engine, so they follow those of Dagster's page, which mostly wait.
 SOURCES := cip_assets_tests/sources
 
-# All at once: each waits a good deal, Dagster's page most, and what each says is printed together.
+# All at once: each waits a good deal, Dagster's page most, and what each says is printed together. The first that needs
+# the small folder after a run makes it for all.
 test: $(STAMP)
-	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target test-sail test-page test-runs test-spark
+	@share=$$(mktemp -d) && trap 'rm -rf "$$share"' EXIT && export CIP_TESTS_SHARE="$$share" && \
+	$(MAKE) --no-print-directory --jobs=4 --output-sync=target test-sail test-page test-runs test-spark
 
 test-sail: $(STAMP)
 	CIP_ENGINE=sail $(BIN)/pytest -m "not page" $(RUNS:%=--ignore=%) $(SOURCES:%=--ignore=%)
