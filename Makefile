@@ -23,12 +23,15 @@ run: $(STAMP)
 # The tests of what a run of the sample leaves behind; it is run once for all of them.
 RUNS := cip_assets_tests/integration cip_assets_tests/reporting
 
-# The tests of exports need no engine, so they follow those of Dagster's page, which mostly wait.
+# The tests of Dagster's page mostly wait. Those of exports, which need no engine, follow them.
+PAGE := cip_assets_tests/integration/test_dagster_page.py
 SOURCES := cip_assets_tests/sources
 
-# All at once: each waits a good deal, Dagster's page most, and what each says is printed together.
+# All at once: each waits a good deal, Dagster's page most, and what each says is printed together. The first that needs
+# the small folder after a run makes it for all.
 test: $(STAMP)
-	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target test-sail test-page test-runs test-spark
+	@share=$$(mktemp -d) && trap 'rm -rf "$$share"' EXIT && export CIP_TESTS_SHARE="$$share" && \
+	$(MAKE) --no-print-directory --jobs=4 --output-sync=target test-sail test-page test-runs test-spark
 
 test-sail: $(STAMP)
 	CIP_ENGINE=sail $(BIN)/pytest -m "not page" $(RUNS:%=--ignore=%) $(SOURCES:%=--ignore=%)
@@ -37,12 +40,13 @@ test-runs: $(STAMP)
 	CIP_ENGINE=sail $(BIN)/pytest -m "not page" $(RUNS)
 
 test-page: $(STAMP)
-	CIP_ENGINE=sail $(BIN)/pytest -m page cip_assets_tests/integration
-	CIP_ENGINE=sail $(BIN)/pytest $(SOURCES)
+	CIP_ENGINE=sail $(BIN)/pytest $(PAGE) $(SOURCES)
 
+# Spark's data still has two partitions. Their tasks take turns, because the other tests need the cores.
 test-spark: $(STAMP)
 	@if command -v java >/dev/null 2>&1; then \
-	    PYSPARK_SUBMIT_ARGS="--driver-java-options '$(SHORT_JVM)' pyspark-shell" CIP_ENGINE=spark $(BIN)/pytest -m engine $(SOURCES:%=--ignore=%); \
+	    PYSPARK_SUBMIT_ARGS="--driver-java-options '$(SHORT_JVM)' pyspark-shell" CIP_SPARK_MASTER="local[1]" \
+	    CIP_ENGINE=spark $(BIN)/pytest -m engine $(SOURCES:%=--ignore=%); \
 	elif [ -n "$$CI" ]; then \
 	    echo "JAVA IS MISSING: the Spark half of the suite cannot run, and CI may not go without it." >&2; exit 1; \
 	else \

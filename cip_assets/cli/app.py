@@ -14,11 +14,6 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-OBJECTS_BETWEEN_SEARCHES = 50_000
-"""How many objects are created before Python searches for garbage. At its usual 700, the searches were an eighth of the
-CPU of a run on three purchases, because Dagster's graph is searched as well.
-"""
-
 
 @dataclass(frozen=True)
 class Lazy:
@@ -90,7 +85,6 @@ def _garbage_collection_off() -> Iterator[None]:
         yield
     finally:
         gc.freeze()
-        gc.set_threshold(OBJECTS_BETWEEN_SEARCHES)
         gc.enable()
 
 

@@ -20,7 +20,8 @@ def show_plan(settings: Settings, as_of: date | None) -> None:
         found = look.foreseen(as_of)
     table = Table(title=f"cip run, snapshot of {found.as_of or 'no day'}", title_justify="left")
     for heading in ("Computed", "Months or day", "Why", "Carried from", "Seconds"):
-        table.add_column(heading, justify="right" if heading == "Seconds" else "left")
+        is_short = heading in ("Computed", "Carried from")
+        table.add_column(heading, justify="right" if heading == "Seconds" else "left", no_wrap=is_short)
     for step in found.steps:
         seconds = "" if step.seconds is None else f"{step.seconds:.1f}"
         table.add_row(step.asset, step.partition, escape(step.reason), str(step.carried_from or ""), seconds)

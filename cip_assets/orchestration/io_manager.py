@@ -7,6 +7,7 @@ Only this module uses Dagster's private database IO manager classes, because tha
 import os
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import cache
 from typing import Any
 
 import pyspark.sql.types as T
@@ -181,7 +182,12 @@ def _columns(declared: Any) -> Sequence[TableColumn]:
 
 def _declared(declared: Any) -> T.StructType:
     """The contract's columns, from the asset's definition in Dagster."""
-    ddl = ", ".join(f"`{column.name}` {column.type}" for column in _columns(declared))
+    return _row_type(", ".join(f"`{column.name}` {column.type}" for column in _columns(declared)))
+
+
+@cache
+def _row_type(ddl: str) -> T.StructType:
+    """The columns that a text declares, which the engine parses."""
     schema = T.StructType.fromDDL(ddl)
     if not isinstance(schema, T.StructType):
         raise TypeError(f"{ddl} is not a row type")

@@ -103,7 +103,7 @@ def test_a_run_lists_what_it_did_not_ingest_and_the_files_it_did_not_read(cip: C
     (data_dir / "landing" / "orders.csv").write_text("order_id\n", encoding="utf-8")
     (data_dir / "landing" / "_notes.txt").touch()
 
-    code, shown, errors = cip("run", "--select", "exports/kpi_totals")
+    code, shown, errors = cip("run", "--select", "exports/kpi_monthly_revenue")
 
     assert code == 1
     rows = {row.split()[1]: row for row in shown.splitlines() if row.startswith("│")}

@@ -22,7 +22,7 @@ from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.due import carry, gate, plan
 from cip_assets.orchestration.due.last_day import default_day
 from cip_assets.orchestration.due.up_to_date import state_of
-from cip_assets.orchestration.graph import Graph
+from cip_assets.orchestration.graph import BY_DAY, Graph
 from cip_assets.orchestration.run_tags import partitions_covered
 from cip_assets.storage.written import month_after
 
@@ -72,7 +72,7 @@ class Look:
         steps = [step for block in work.blocks for step in self._ingested(block, work)]
         assets = self._graph.snapshot_assets if day else frozenset()
         reasons = self._reasons(work, day) if day else {}
-        for key in sorted(reasons):
+        for key in sorted(reasons, key=lambda key: (BY_DAY.index(key.path[0]), key)):
             older = self._older_day(key, day, work) if day else None
             seconds = self._spent.on(key)
             steps.append(Step(key.to_user_string(), str(day), reasons[key], older, seconds))

@@ -20,10 +20,8 @@ from cip_assets.ingest.in_step import FACTS, NEW, Written, behind, changed_since
 from cip_assets.orchestration.due.gate import records_of_day
 from cip_assets.storage.files import hash_file
 
-ALTERED, UNCHECKED = (
-    "its file is of another day, missing or altered",
-    "a check did not pass or was not evaluated",
-)
+ALTERED = "file of another day, missing or altered"
+UNCHECKED = "a check did not pass or was not evaluated"
 """Reasons to compute an asset again."""
 
 FOLLOWS = " is computed"
