@@ -329,16 +329,11 @@ def _features(rules: Rules) -> Mapping[str, str]:
 
 
 def _marts(rules: Rules) -> Mapping[str, str]:
-    window, repeat = rules.churn.window_days, rules.repeat.within_days
+    repeat = rules.repeat.within_days
     by_segment = " UNION ALL ".join(
         f"SELECT '{name}' AS segmentation, coalesce({name}, 'Unknown') AS segment, frequency, monetary_value, "
         "net_revenue FROM made_customer_360"
         for name in ("rfm_segment", "value_segment", "customer_segment", "region")
-    )
-    quartiles = ", ".join(
-        f"CASE WHEN is_window_over THEN ratio(sum(churned) FILTER (bin = {q}), sum(buyers) FILTER (bin = {q})) END "
-        f"AS churn_rate_q{q}"
-        for q in (1, 2, 3, 4)
     )
     is_over = "last_day(month) <= getvariable('as_of')"
     return {
@@ -455,33 +450,18 @@ def _marts(rules: Rules) -> Mapping[str, str]:
               FROM buyer_days WINDOW by_day AS (PARTITION BY customer_id ORDER BY transaction_date)),
             buyers AS (
               SELECT customer_id, month, bool_or(is_first) AS is_first,
-                bool_or(is_first AND coalesce(transaction_date + {repeat} >= next, false)) AS is_second_soon,
-                coalesce(bool_or(next > last_day(month) AND next <= last_day(month) + {window}), false) AS is_back
+                bool_or(is_first AND coalesce(transaction_date + {repeat} >= next, false)) AS is_second_soon
               FROM days GROUP BY ALL),
             visits AS (SELECT customer_id, month, count(*) AS sessions FROM visited GROUP BY ALL),
-            alike AS (
-              SELECT month, coalesce(sessions, 0) AS sessions, count(*) AS active_customers, count(is_first) AS buyers,
+            totals AS (
+              SELECT month, count(*) AS active_customers, count(is_first) AS buyers,
                 count(*) FILTER (NOT is_first) AS returning_buyers, count(*) FILTER (is_first) AS new_buyers,
-                count(*) FILTER (is_second_soon) AS second_orders, count(*) FILTER (NOT is_back) AS churned
-              FROM buyers FULL JOIN visits USING (customer_id, month) GROUP BY ALL),
-            ranked AS (
-              SELECT *, coalesce(sum(buyers) OVER (PARTITION BY month ORDER BY sessions
-                  ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS below,
-                sum(buyers) OVER (PARTITION BY month) AS size FROM alike),
-            binned AS (
-              SELECT *, 1 + (below > 0 AND below * 100 >= 25 * size)::INTEGER
-                + (below > 0 AND below * 100 >= 50 * size)::INTEGER
-                + (below > 0 AND below * 100 >= 75 * size)::INTEGER AS bin,
-                last_day(month) + {window} <= getvariable('as_of') AS is_window_over,
-                last_day(month) + {repeat} <= getvariable('as_of') AS are_repeats_over FROM ranked),
+                count(*) FILTER (is_second_soon) AS second_orders, sum(sessions)::BIGINT AS sessions,
+                last_day(month) + {repeat} <= getvariable('as_of') AND new_buyers > 0 AS has_new
+              FROM buyers FULL JOIN visits USING (customer_id, month) GROUP BY month),
             counted AS (
-              SELECT month, sum(active_customers)::BIGINT AS active_customers, sum(buyers)::BIGINT AS buyers,
-                sum(returning_buyers)::BIGINT AS returning_buyers,
-                sum(active_customers * sessions)::BIGINT AS sessions,
-                CASE WHEN are_repeats_over AND sum(new_buyers) > 0 THEN sum(new_buyers)::BIGINT END AS new_buyers,
-                CASE WHEN are_repeats_over AND sum(new_buyers) > 0 THEN sum(second_orders)::BIGINT END AS second_orders,
-                {quartiles}
-              FROM binned GROUP BY month, is_window_over, are_repeats_over),
+              SELECT * REPLACE (CASE WHEN has_new THEN new_buyers END AS new_buyers,
+                CASE WHEN has_new THEN second_orders END AS second_orders) FROM totals),
             lines AS (SELECT month, count(*) AS order_lines FROM sold GROUP BY ALL),
             back AS (SELECT month, count(*) AS returns FROM returned GROUP BY ALL),
             asked AS (SELECT month, count(*) AS tickets FROM opened GROUP BY ALL)
@@ -491,7 +471,7 @@ def _marts(rules: Rules) -> Mapping[str, str]:
               ratio(coalesce(returns, 0), order_lines) AS return_ratio, coalesce(sessions, 0) AS sessions,
               coalesce(active_customers, 0) AS active_customers, coalesce(tickets, 0) AS tickets,
               ratio(100 * coalesce(tickets, 0), active_customers) AS complaints_per_100,
-              churn_rate_q1, churn_rate_q2, churn_rate_q3, churn_rate_q4, new_buyers, second_orders,
+              new_buyers, second_orders,
               ratio(second_orders, new_buyers) AS second_order_rate
             FROM months LEFT JOIN counted USING (month) LEFT JOIN lines USING (month) LEFT JOIN back USING (month)
               LEFT JOIN asked USING (month)""",
