@@ -61,13 +61,16 @@ class Additive:
         return reduce(np.add, parts, start)
 
 
-def fit_additive(inputs: Mapping[str, Floats], outcome: Floats, family: Family) -> Additive:
+def fit_additive(
+    inputs: Mapping[str, Floats], outcome: Floats, family: Family, bent: float = BENT
+) -> Additive:
     """The curves that explain an outcome.
 
     Args:
         inputs: the values of each input, finite, each of the shape (n,). An input with one value has no curve.
         outcome: 0 or 1 (``binomial``), or a count (``poisson``), of the shape (n,).
         family: the distribution of the outcome.
+        bent: the weight of the squared changes of slope.
 
     """
     knots = {name: _knots(values) for name, values in inputs.items()}
@@ -75,7 +78,7 @@ def fit_additive(inputs: Mapping[str, Floats], outcome: Floats, family: Family) 
     hats = [_hats(inputs[name], knots[name]) for name in used]
     ones = scipy.sparse.csr_matrix(np.ones((len(outcome), 1)))
     design = scipy.sparse.hstack([ones, *hats], format="csr")
-    penalty = _penalty([(knots[name], float(inputs[name].std())) for name in used])
+    penalty = _penalty([(knots[name], float(inputs[name].std())) for name in used], bent)
     beta = _newton(design, outcome, penalty, family)
     curves, intercept, place = {}, float(beta[0]), 1
     for name, hat in zip(used, hats, strict=True):
@@ -103,7 +106,7 @@ def _hats(values: Floats, at: Floats) -> "scipy.sparse.csr_matrix":
     return scipy.sparse.csr_matrix((weights, (rows, columns)), shape=(len(values), len(at)))
 
 
-def _penalty(curves: Sequence[tuple[Floats, float]]) -> Floats:
+def _penalty(curves: Sequence[tuple[Floats, float]], bent: float) -> Floats:
     """The penalty of all curves, each given by its knots and the standard deviation of its input."""
     size = 1 + sum(len(at) for at, _ in curves)
     whole = np.zeros((size, size))
@@ -113,7 +116,7 @@ def _penalty(curves: Sequence[tuple[Floats, float]]) -> Floats:
         n = len(at)
         slopes = np.diff(np.eye(n), axis=0) * (deviation / np.diff(at))[:, None]
         bends = np.diff(slopes, axis=0)
-        block = STEEP * slopes.T @ slopes + BENT * bends.T @ bends + SMALL * np.eye(n)
+        block = STEEP * slopes.T @ slopes + bent * bends.T @ bends + SMALL * np.eye(n)
         whole[place : place + n, place : place + n] = block
         place += n
     return whole
