@@ -1,6 +1,7 @@
 # make run    everything, from an empty folder to data/final     make ui     Dagster's page
 # make test   the whole suite on both engines                    make check  lint, format, types, definitions
 # make golden the hashes of what is computed, made again, with what changed
+# make torture   commands killed at many moments, written to docs/reliability.md
 # make simulate  how often the four answers are wrong, and make forecasts how good the forecasts are, into docs/metrics.md
 # make bench  times, written to docs/benchmarks.md               make screenshots  Dagster's page, into docs/images
 # Only Python 3.11 and make are needed; .venv is made when it is missing or out of date.
@@ -14,7 +15,7 @@ export DAGSTER_DISABLE_TELEMETRY = 1
 # for a fifth of the compiled code only; and from a small start, it collects garbage whenever its heap or classes grow.
 SHORT_JVM := -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC -XX:MetaspaceSize=512m -Xms1g -Xmn640m
 
-.PHONY: golden forecasts simulate run test test-sail test-runs test-page test-spark check ui bench screenshots clean
+.PHONY: golden torture forecasts simulate run test test-sail test-runs test-page test-spark check ui bench screenshots clean
 
 run: $(STAMP)
 	$(BIN)/cip run --sample
@@ -22,12 +23,15 @@ run: $(STAMP)
 # The tests of what a run of the sample leaves behind; it is run once for all of them.
 RUNS := cip_assets_tests/integration cip_assets_tests/reporting
 
-# The tests of exports need no engine, so they follow those of Dagster's page, which mostly wait.
+# The tests of Dagster's page mostly wait. Those of exports, which need no engine, follow them.
+PAGE := cip_assets_tests/integration/test_dagster_page.py
 SOURCES := cip_assets_tests/sources
 
-# All at once: each waits a good deal, Dagster's page most, and what each says is printed together.
+# All at once: each waits a good deal, Dagster's page most, and what each says is printed together. The first that needs
+# the small folder after a run makes it for all.
 test: $(STAMP)
-	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target test-sail test-page test-runs test-spark
+	@share=$$(mktemp -d) && trap 'rm -rf "$$share"' EXIT && export CIP_TESTS_SHARE="$$share" && \
+	$(MAKE) --no-print-directory --jobs=4 --output-sync=target test-sail test-page test-runs test-spark
 
 test-sail: $(STAMP)
 	CIP_ENGINE=sail $(BIN)/pytest -m "not page" $(RUNS:%=--ignore=%) $(SOURCES:%=--ignore=%)
@@ -36,12 +40,13 @@ test-runs: $(STAMP)
 	CIP_ENGINE=sail $(BIN)/pytest -m "not page" $(RUNS)
 
 test-page: $(STAMP)
-	CIP_ENGINE=sail $(BIN)/pytest -m page cip_assets_tests/integration
-	CIP_ENGINE=sail $(BIN)/pytest $(SOURCES)
+	CIP_ENGINE=sail $(BIN)/pytest $(PAGE) $(SOURCES)
 
+# Spark's data still has two partitions. Their tasks take turns, because the other tests need the cores.
 test-spark: $(STAMP)
 	@if command -v java >/dev/null 2>&1; then \
-	    PYSPARK_SUBMIT_ARGS="--driver-java-options '$(SHORT_JVM)' pyspark-shell" CIP_ENGINE=spark $(BIN)/pytest -m engine $(SOURCES:%=--ignore=%); \
+	    PYSPARK_SUBMIT_ARGS="--driver-java-options '$(SHORT_JVM)' pyspark-shell" CIP_SPARK_MASTER="local[1]" \
+	    CIP_ENGINE=spark $(BIN)/pytest -m engine $(SOURCES:%=--ignore=%); \
 	elif [ -n "$$CI" ]; then \
 	    echo "JAVA IS MISSING: the Spark half of the suite cannot run, and CI may not go without it." >&2; exit 1; \
 	else \
@@ -58,6 +63,7 @@ ui: $(STAMP)
 	$(BIN)/cip ui
 
 bench: $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks
 
@@ -69,6 +75,10 @@ simulate: $(STAMP)
 
 forecasts: $(STAMP)
 	$(BIN)/python -m cip_assets_tests.simulation.forecasts
+
+torture: $(STAMP)
+	CIP_ENGINE=sail $(BIN)/python -m cip_assets_tests.torture
+	CIP_ENGINE=spark $(BIN)/python -m cip_assets_tests.torture
 
 screenshots: $(STAMP)
 	PYTHONPATH=. $(BIN)/python docs/screenshots.py

@@ -1,5 +1,5 @@
-"""Time and memory of whole runs: both engines at 10,000 customers, the default engine at 1,000,000; and of the exports
-of a shop.
+"""Time and memory of whole runs: both engines at 10,000 customers, the default engine at 1,000,000; of the exports of a
+shop; and beside other engines that compute the same tables.
 
 Each run is a process of its own on fresh data in a scratch folder; the operating system tells its peak
 memory, Dagster the seconds of each asset. Nothing is asserted: these are figures to compare, not tests.
@@ -22,6 +22,13 @@ import dagster as dg
 import typer
 
 from benchmarks import END
+from benchmarks.beside import CHART, TIMES, Beside
+from benchmarks.beside import draw as draw_beside
+from benchmarks.beside import measured as measured_beside
+from benchmarks.beside import section as section_beside
+from benchmarks.dropped import Dropped
+from benchmarks.dropped import measured as measured_drops
+from benchmarks.dropped import section as section_drops
 from benchmarks.shop import MADE_UP, OnExports, measured, section
 from cip_assets.synthetic import GeneratorConfig, generate
 from cip_assets_tests.graph import CHECKS
@@ -72,18 +79,38 @@ def main(
     shop: Annotated[bool, typer.Option(help="only the exports of the made-up shop")] = False,
     exports: Annotated[Path | None, typer.Option(help="only the exports of a shop in this folder")] = None,
     name: Annotated[str, typer.Option(help="the name of that shop")] = "Online Retail",
+    beside: Annotated[
+        int | None, typer.Option(help="only the other engines, with this number of customers")
+    ] = None,
+    drop: Annotated[bool, typer.Option(help="only files that land while the page runs")] = False,
+    landing: Annotated[
+        Path | None, typer.Option(help="landing files of so many customers, generated before")
+    ] = None,
 ) -> None:
     """Measure the cases and the exports of a shop, and write docs/benchmarks.json and docs/benchmarks.md."""
     before = _load()
     kept = [Measured(**entry) for entry in before.get("runs", [])]
     shops = [OnExports(**entry) for entry in before.get("shops", [])]
+    others = [Beside(**entry) for entry in before.get("beside", [])]
+    drops = [Dropped(**entry) for entry in before.get("dropped", [])]
+    everything = not (engine or customers or shop or exports or beside or drop)
+    if drop or everything:
+        drops = [measured_drops()]
+        _write(kept, shops, others, drops)
+    if beside or everything:
+        for size in (beside,) if beside else TIMES:
+            others = [entry for entry in others if entry.customers != size]
+            others = sorted([*others, *measured_beside(size, landing)], key=lambda entry: entry.customers)
+            _write(kept, shops, others, drops)
+    if beside or drop:
+        return
     if exports or not (engine or customers):
         own = name if exports else MADE_UP
         shops = sorted(
             [*(took for took in shops if took.shop != own), *measured(exports, own)],
             key=lambda took: took.shop != MADE_UP,
         )
-        _write(kept, shops)
+        _write(kept, shops, others, drops)
     if shop or exports:
         return
     for case_engine, case_customers in CASES:
@@ -92,18 +119,24 @@ def main(
         again = list(_measure(case_engine, case_customers))
         kept = [m for m in kept if (m.engine, m.customers) != (case_engine, case_customers)] + again
         kept.sort(key=lambda m: CASES.index((m.engine, m.customers)))
-        _write(kept, shops)
+        _write(kept, shops, others, drops)
 
 
-def _write(runs: Sequence[Measured], shops: Sequence[OnExports]) -> None:
+def _write(
+    runs: Sequence[Measured], shops: Sequence[OnExports], beside: Sequence[Beside], drops: Sequence[Dropped]
+) -> None:
     machine = _machine()
     content = {
         "machine": machine,
         "shops": [asdict(entry) for entry in shops],
+        "beside": [asdict(entry) for entry in beside],
+        "dropped": [asdict(entry) for entry in drops],
         "runs": [asdict(entry) for entry in runs],
     }
     (DOCS / "benchmarks.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    (DOCS / "benchmarks.md").write_text(_page(machine, runs, shops), encoding="utf-8")
+    (DOCS / "benchmarks.md").write_text(_page(machine, runs, shops, beside, drops), encoding="utf-8")
+    if beside:
+        draw_beside(beside, DOCS / CHART)
 
 
 def _measure(engine: str, customers: int) -> Iterator[Measured]:
@@ -167,7 +200,13 @@ def _load() -> dict[str, list[dict[str, Any]]]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def _page(machine: Mapping[str, object], runs: Sequence[Measured], shops: Sequence[OnExports]) -> str:
+def _page(
+    machine: Mapping[str, object],
+    runs: Sequence[Measured],
+    shops: Sequence[OnExports],
+    beside: Sequence[Beside],
+    drops: Sequence[Dropped],
+) -> str:
     lines = [
         "# Benchmarks",
         "",
@@ -196,6 +235,8 @@ def _page(machine: Mapping[str, object], runs: Sequence[Measured], shops: Sequen
             f"| {entry.seconds} | {entry.table_seconds} | {entry.check_seconds} | {entry.bookkeeping_seconds} "
             f"| {entry.peak_memory_gb} GB | {entry.landing_mb} MB | {entry.lake_mb} MB |"
         )
+    lines += section_beside(beside)
+    lines += section_drops(drops)
     lines += section(shops)
     for entry in runs:
         if entry.run == "first":

@@ -74,6 +74,8 @@ def checked_rules() -> Rules:
 def graph_of(settings: Settings, rules: Rules | None = None) -> Graph:
     """The graph of a data folder, whose exports are assets and may begin before the rules' calendar.
 
+    It ends with the day of the folder, if the folder has what was known on one.
+
     Args:
         settings: the data folder.
         rules: by default those of this process.
@@ -88,7 +90,7 @@ def graph_of(settings: Settings, rules: Rules | None = None) -> Graph:
         if sources and sources.first_month < rules.calendar.first_month:
             calendar = rules.calendar.model_copy(update={"first_month": sources.first_month})
             rules = rules.model_copy(update={"calendar": calendar})
-    return Graph.of(rules, sources)
+    return Graph.of(rules, sources, settings.known_at)
 
 
 def open_platform(

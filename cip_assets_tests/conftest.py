@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from filelock import FileLock
 from pyspark.sql import SparkSession
 
 from cip_assets.__main__ import main
@@ -20,6 +21,7 @@ from cip_assets.reporting.dashboard.figures import Figures, figures
 from cip_assets.synthetic import generate
 from cip_assets.synthetic.conformance import download_cdnow
 from cip_assets_tests.databases import postgresql, server, shop, sqlite  # noqa: F401 -- fixtures
+from cip_assets_tests.graph import platform_of
 from cip_assets_tests.integration.helpers import land_all
 from cip_assets_tests.sample import SAMPLE, Sample
 
@@ -95,12 +97,17 @@ def cip_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 
 @pytest.fixture(scope="session")
 def _small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    data_dir = tmp_path_factory.mktemp("small")
-    land_all(data_dir / "landing")
-    platform = open_platform(Settings(data_dir, ENGINE))
-    with platform.instance:
-        assert platform.run().succeeded
-    return data_dir
+    """The small landing folder after a run, which no test changes. The processes of ``make test`` share it."""
+    shared = Path(os.environ.get("CIP_TESTS_SHARE") or tmp_path_factory.mktemp("shared")) / f"small-{ENGINE}"
+    with FileLock(shared.with_suffix(".lock")):
+        if not shared.exists():
+            unfinished = shared.with_suffix(".unfinished")
+            land_all(unfinished / "landing")
+            platform = open_platform(Settings(unfinished, ENGINE))
+            with platform.instance:
+                assert platform.run().succeeded
+            unfinished.rename(shared)
+    return shared
 
 
 @pytest.fixture
@@ -114,7 +121,7 @@ def platform_on() -> Callable[..., Platform]:
     """A platform on a data folder, for a whole snapshot or some assets, with a history that is not stored."""
 
     def make(data_dir: Path, *select: str) -> Platform:
-        return open_platform(Settings(data_dir, ENGINE), dg.DagsterInstance.ephemeral(), select=select)
+        return platform_of(Settings(data_dir, ENGINE), dg.DagsterInstance.ephemeral(), select)
 
     return make
 

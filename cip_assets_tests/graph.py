@@ -1,8 +1,20 @@
-"""The graph by the rules that come with the package."""
+"""The graph by the rules that come with the package, made once for all tests of a process."""
+
+from collections.abc import Sequence
+
+import dagster as dg
 
 from cip_assets.config.rules import load_rules
+from cip_assets.config.settings import Settings
+from cip_assets.definitions import build_definitions
 from cip_assets.orchestration.graph import Graph
+from cip_assets.orchestration.runs import Platform
 
 GRAPH = Graph.of(load_rules())
 ASSETS, CHECKS, SNAPSHOT_ASSETS = GRAPH.assets, GRAPH.checks, GRAPH.snapshot_assets
 DAYS, MONTHS = GRAPH.partitions.days, GRAPH.partitions.months
+
+
+def platform_of(settings: Settings, instance: dg.DagsterInstance, select: Sequence[str] = ()) -> Platform:
+    """The platform on a data folder without exports, like ``open_platform``, which makes a graph of its own."""
+    return Platform(GRAPH, build_definitions(settings, GRAPH), settings, instance, select=select)

@@ -28,6 +28,12 @@ def months_between(first: date, last: date) -> list[date]:
     return [date(number // 12, number % 12 + 1, 1) for number in range(start, end + 1)]
 
 
+def months_back(month: date, count: int) -> date:
+    """The first day of the month that many months before another."""
+    number = month.year * 12 + month.month - 1 - count
+    return date(number // 12, number % 12 + 1, 1)
+
+
 def month_frame(like: DataFrame, months: Iterable[date], name: str = "month") -> DataFrame:
     """A frame with one date column, in the session of another frame."""
     return like.sparkSession.createDataFrame([(month,) for month in months], f"{name} date")

@@ -45,6 +45,7 @@ COMMANDS: Mapping[str, Lazy] = {
         "explain",
         "Explain why a customer's segment or churn band changed between two snapshots, with the source rows.",
     ),
+    "scorecard": Lazy("scorecard", "Judge the forecasts that were issued by what happened since."),
     "validate": Lazy("validate", "Check the exported files against the marts and against each other."),
     "conformance": Lazy(
         "conformance",

@@ -13,7 +13,12 @@ from cip_assets.config.errors import PlatformError
 from cip_assets.config.rules import Rules
 from cip_assets.config.settings import Settings
 from cip_assets.definitions import checked_rules, open_platform
-from cip_assets.synthetic.conformance import Finding, cdnow_conformance, generated_conformance
+from cip_assets.synthetic.conformance import (
+    Expectation,
+    Finding,
+    cdnow_conformance,
+    generated_conformance,
+)
 
 
 def conformance(
@@ -34,10 +39,9 @@ def conformance(
     else:
         found = cdnow_conformance(_run_case, checked_rules(), archive)
         holds = _findings("CDNOW, up to 1997-09-30", "Published", found.findings)
-        out.print(
-            f"purchases in the following 39 weeks: {found.expected_purchases:.0f} predicted, "
-            f"{found.actual_purchases} actual ({found.expected_purchases / found.actual_purchases - 1:+.1%})"
-        )
+        _expectations(found.expectations)
+        ranked = ", ".join(f"{value:.3f} by {name}" for name, value in found.auc.items())
+        out.print(f"AUC of who buys in the following 39 weeks: {ranked}")
     if not holds:
         raise typer.Exit(1)
 
@@ -57,6 +61,22 @@ def _findings(title: str, known: str, findings: Sequence[Finding]) -> bool:
         table.add_row(found.name, *numbers, "[green]ok[/]" if found.conforms else "[red]off[/]")
     out.print(table)
     return all(found.conforms for found in findings)
+
+
+def _expectations(expectations: Sequence[Expectation]) -> None:
+    """Show what was expected, what came, and how many standard errors lie between them."""
+    table = Table(title="Expected and actual sums of all customers", title_justify="left")
+    for heading in ("Figure", "Expected", "Actual", "Difference", "Standard error"):
+        table.add_column(heading, justify="left" if heading == "Figure" else "right")
+    for found in expectations:
+        table.add_row(
+            found.name,
+            f"{found.expected:,.0f}",
+            f"{found.came:,.0f}",
+            f"{found.expected / found.came - 1:+.1%}",
+            f"{found.error / found.came:.1%}",
+        )
+    out.print(table)
 
 
 def _run_case(folder: Path, as_of: date, select: Sequence[str], rules: Rules) -> None:

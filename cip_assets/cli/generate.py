@@ -12,7 +12,7 @@ from rich.table import Table
 from cip_assets.cli.console import bars, out
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
-from cip_assets.synthetic import GeneratorConfig, Scenario
+from cip_assets.synthetic import GeneratorConfig, Rates, Scenario, Spend
 from cip_assets.synthetic import generate as write_landing_files
 
 
@@ -26,13 +26,31 @@ def generate(
     months: Annotated[int, typer.Option(help="Full months of history before the last month")] = 24,
     defects: Annotated[float, typer.Option(help="Share of lines with a planted defect")] = 0.01,
     scenario: Annotated[Scenario, typer.Option(help="story has trends, steady has none")] = "story",
+    spend: Annotated[
+        Spend, typer.Option(help="How spend differs; lognormal has a heavier tail")
+    ] = "gamma_gamma",
+    rates: Annotated[Rates, typer.Option(help="How purchase rates of customers differ")] = "gamma",
+    season: Annotated[float, typer.Option(help="Strength of a season of repeat purchases, up to 1")] = 0.0,
+    established_decline: Annotated[
+        float,
+        typer.Option(help="Share of their purchases that established customers lose 9 months before the end"),
+    ] = 0.0,
 ) -> None:
     folder = out_dir or Settings.from_environment().landing
     last_day = end.date() if end else datetime.now(tz=UTC).date() - timedelta(days=1)
     began = time.monotonic()
     try:
         config = GeneratorConfig(
-            customers=customers, seed=seed, end=last_day, months=months, defects=defects, scenario=scenario
+            customers=customers,
+            seed=seed,
+            end=last_day,
+            months=months,
+            defects=defects,
+            scenario=scenario,
+            spend=spend,
+            rates=rates,
+            season=season,
+            established_decline=established_decline,
         )
         with bars() as progress:
             task = progress.add_task("customers", total=customers)

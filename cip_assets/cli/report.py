@@ -10,6 +10,8 @@ from cip_assets.cli.console import err, out
 from cip_assets.cli.landing_news import not_read
 from cip_assets.config.settings import Settings
 from cip_assets.layers import EVENT_TABLES, SNAPSHOT_TABLES, SOURCE_TABLES
+from cip_assets.orchestration.due.plan import EVERYTHING, HISTORY
+from cip_assets.orchestration.due.up_to_date import FOLLOWS
 from cip_assets.orchestration.runs import Report
 
 COUNTED = ("landed", "cleaned", "quarantined", "superseded")
@@ -37,9 +39,9 @@ def show(report: Report, settings: Settings, seconds: float) -> None:
         err.print(f"skipped because an upstream table failed: {', '.join(report.skipped)}", soft_wrap=True)
     passed = sum(check.passed for check in report.checks)
     if report.as_of:
-        out.print(
-            f"snapshot of {report.as_of}: {passed} of {len(report.checks)} checks passed, {seconds:.1f} s in total"
-        )
+        known = f", as known on {settings.known_at}" if settings.known_at else ""
+        checked = f"{passed} of {len(report.checks)} checks passed"
+        out.print(f"snapshot of {report.as_of}{known}: {checked}, {seconds:.1f} s in total")
     if report.succeeded:
         where = f"exports:    {settings.final}\ntables:     {settings.lake}\nDagster UI: make ui"
         out.print(escape(where), soft_wrap=True)
@@ -87,6 +89,9 @@ def _counted(report: Report) -> Mapping[str, Mapping[str, int]]:
 def _what_ran(report: Report) -> Iterator[str]:
     counted = _counted(report)
     for block in report.ingested:
+        if block.layers == (HISTORY,):
+            yield f"computed the history again: {', '.join(block.tables)}"
+            continue
         if "cleaned" not in block.layers:
             yield f"added up {block.first[:7]} to {block.last[:7]} again: {', '.join(block.tables)}"
             continue
@@ -99,8 +104,20 @@ def _what_ran(report: Report) -> Iterator[str]:
         yield f"no rows: {', '.join(empty)}; what is computed from them is empty"
     if report.as_of and not report.ingested:
         yield "all source tables were up to date: nothing to ingest"
+    yield from _why(report)
     if report.up_to_date:
         yield f"{len(report.up_to_date)} assets of the snapshot were up to date (--all recomputes them)"
+
+
+def _why(report: Report) -> Iterator[str]:
+    """Why something was computed, in the words of `cip status --plan`."""
+    counted = Counter(why for why in report.reasons.values() if not why.endswith(FOLLOWS))
+    for why, number in counted.most_common():
+        if why != EVERYTHING:
+            yield f"{number} computed because: {escape(why)}"
+    if report.carried:
+        days = ", ".join(sorted(set(report.carried.values())))
+        yield f"{len(report.carried)} tables were carried from {days}"
 
 
 def _checks(report: Report, assets: Collection[str]) -> str:

@@ -5,13 +5,15 @@ from datetime import datetime
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
-from cip_assets.cli.console import day_of
+from cip_assets.cli.console import day_of, out
 from cip_assets.cli.progress import progress_of_run
 from cip_assets.cli.report import show
 from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
 from cip_assets.ingest.discover import find_files
+from cip_assets.orchestration.due.known_at import known_by
 
 
 def run(
@@ -28,6 +30,13 @@ def run(
         typer.Option(
             formats=["%Y-%m-%d"],
             help="Snapshot day. Default: the day of the last transaction, or else of the last event",
+        ),
+    ] = None,
+    known_at: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Use only what had been delivered by the end of this day, and write to known/<day> of the data folder",
         ),
     ] = None,
     select: Annotated[
@@ -52,6 +61,10 @@ def run(
 
         generate()
     began = time.monotonic()
+    if at := day_of(known_at):
+        settings, notes = known_by(settings, at)
+        for note in notes:
+            out.print(escape(note), highlight=False, soft_wrap=True)
     platform = open_platform(settings, select=select or [])
     with progress_of_run() as listener:
         report = platform.run(

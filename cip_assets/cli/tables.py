@@ -1,12 +1,13 @@
 """`cip status` and `cip history`, which read only the tables and the landing folder."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from cip_assets.cli.console import out, to_the_second
+from cip_assets.cli.console import day_of, out, to_the_second
 from cip_assets.cli.landing_news import landing_news
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
@@ -14,8 +15,25 @@ from cip_assets.layers import CONTRACTS, contracts_in
 from cip_assets.storage import delta
 
 
-def status() -> None:
+def status(
+    plan: Annotated[
+        bool,
+        typer.Option(
+            help="Show what 'cip run' would compute, why, from which older day, and about how long it takes"
+        ),
+    ] = False,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="With --plan: the snapshot day, as in 'cip run'"),
+    ] = None,
+) -> None:
     settings = Settings.from_environment()
+    if plan:
+        # Imported here, because only the plan needs Dagster.
+        from cip_assets.cli.foreseen import show_plan  # noqa: PLC0415
+
+        show_plan(settings, day_of(as_of))
+        return
     table = Table(title=escape(str(settings.data_dir)), title_justify="left")
     for heading in ("Table", "Rows", "Version", "Written"):
         table.add_column(heading, justify="right" if heading in ("Rows", "Version") else "left")

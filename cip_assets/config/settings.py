@@ -1,7 +1,8 @@
 """The data folder and the engine, from environment variables."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +17,9 @@ DAGSTER_SETTINGS = Path(__file__).with_name("dagster.yaml")
 
 
 FIRST_SEEN = "first_seen.csv"
+
+KNOWN_AT = "known_at.csv"
+"""The file of a data folder that has what was known on a day. Its header is the name, its only row the day."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,37 @@ class Settings:
         return self.data_dir / FIRST_SEEN
 
     @property
+    def known_at(self) -> date | None:
+        """The day by which all files of this folder had been delivered; None if the folder is not of a day.
+
+        Raises:
+            PlatformError: the file that names the day is damaged.
+
+        """
+        path = self.data_dir / KNOWN_AT
+        if not path.exists():
+            return None
+        try:
+            return date.fromisoformat(path.read_text(encoding="utf-8").split()[1])
+        except (OSError, ValueError, IndexError) as error:
+            raise PlatformError(f"{path} has no day: run 'cip run --known-at' again") from error
+
+    def of_day(self, known_at: date) -> Self:
+        """The settings of the data folder, inside this one, for what was known on a day."""
+        return replace(self, data_dir=self.data_dir / "known" / known_at.isoformat())
+
+    @property
     def lake(self) -> Path:
         return self.data_dir / "lake"
 
     @property
     def final(self) -> Path:
         return self.data_dir / "final"
+
+    @property
+    def issued(self) -> Path:
+        """The folder of the issued forecasts."""
+        return self.data_dir / "issued"
 
     @property
     def dagster_home(self) -> Path:

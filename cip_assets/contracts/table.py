@@ -16,21 +16,27 @@ from cip_assets.contracts.csv_file import CsvFile
 
 Transform = Callable[..., DataFrame]
 
-HANDED_IN = ("as_of", "rules")
-"""Parameters that a transform may have besides its inputs: the snapshot day, and the business rules."""
+BEFORE = "before"
+"""The parameter of a carried table's transform: its own rows of an older day (``calc/carried.py``), or None."""
+
+HANDED_IN = ("as_of", "rules", BEFORE)
+"""Parameters that a transform may have besides its inputs: the snapshot day, the business rules, the older rows."""
 
 
 @dataclass(frozen=True)
 class Table:
     """A table with a snapshot for each day. Calling it computes the snapshot of a day.
 
-    ``reads`` are the inputs, by the parameter names of the transform.
+    ``reads`` are the inputs, by the parameter names of the transform. ``carried`` are those that must be as they were
+    for an older day if the table is carried from that day; none if it never is. What comes from the others is computed
+    again for every row.
     """
 
     contract: TableContract
     reads: Mapping[str, TableContract]
     transform: Transform
     csv: CsvFile | None = None
+    carried: tuple[TableContract, ...] = ()
 
     @property
     def layer(self) -> str:
@@ -44,26 +50,37 @@ class Table:
     def module(self) -> ModuleType:
         return sys.modules[self.transform.__module__]
 
-    def __call__(self, *, as_of: date, rules: Any = None, **frames: DataFrame) -> DataFrame:
+    def __call__(
+        self, *, as_of: date, rules: Any = None, before: Any = None, **frames: DataFrame
+    ) -> DataFrame:
         """The snapshot of a day: the columns of the contract, in order, with ``as_of_date``.
 
         Args:
             as_of: the snapshot day, D.
             rules: the business rules, if the transform has this parameter.
+            before: the table's rows of an older day, ``calc.carried.Before``, if it is carried from them.
             frames: the inputs by name; they may have rows dated after D.
 
         """
         wanted = inspect.signature(self.transform).parameters
-        handed_in = {name: given for name, given in (("as_of", as_of), ("rules", rules)) if name in wanted}
+        handed_in = {
+            name: given
+            for name, given in zip(HANDED_IN, (as_of, rules, before), strict=True)
+            if name in wanted
+        }
         computed = self.transform(**frames, **handed_in)
         return computed.withColumn(AS_OF, F.lit(as_of)).select(*self.contract.columns)
 
 
-def table(model: type[Contract], **reads: type[Contract]) -> Callable[[Transform], Table]:
+def table(
+    model: type[Contract], *, carried: Sequence[str] = (), **reads: type[Contract]
+) -> Callable[[Transform], Table]:
     """Declare a table. Its name is that of the function and of the file, and its layer is the folder.
 
     Args:
         model: the contract.
+        carried: the inputs whose older rows are not read again: the table of D follows from its own rows of an older
+            day, which the transform gets as ``before``, as long as these inputs are as they were up to that day.
         reads: for each parameter of the transform, the contract of that input.
 
     Raises:
@@ -85,12 +102,18 @@ def table(model: type[Contract], **reads: type[Contract]) -> Callable[[Transform
             raise DeclarationError(
                 f"{name}: @table names the inputs {sorted(reads)}, but the function takes {sorted(takes)}"
             )
+        if unknown := sorted(set(carried) - set(reads)):
+            raise DeclarationError(f"{name}: it is carried with {unknown[0]}, which is not one of its inputs")
+        if bool(carried) != (BEFORE in inspect.signature(transform).parameters):
+            raise DeclarationError(
+                f"{name}: a table is carried if @table says with which inputs and the function takes {BEFORE!r}"
+            )
         undeclared = [read.__name__ for read in reads.values() if read not in CONTRACT_OF]
         if undeclared:
             raise DeclarationError(f"{name}: the input {undeclared[0]} is not the contract of a table")
         inputs = {parameter: CONTRACT_OF[read] for parameter, read in reads.items()}
         contract = TableContract.of(model, layer, transform.__name__, tuple(inputs.values()))
-        return Table(contract, inputs, transform)
+        return Table(contract, inputs, transform, carried=tuple(inputs[name] for name in carried))
 
     return declare
 

@@ -14,6 +14,13 @@ ISO_DATE = (
 ISO_TIME_TO_SECONDS = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?)?"
 """The part of such a text that is kept, without fractions of a second and without the offset."""
 
+PLAIN_DATE = (
+    "(19|20)[0-9]{2}-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
+)
+"""A date of the 20th or 21st century that every calendar has, so without February 29."""
+
+PLAIN_TIME = "([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?"
+
 NO_YEAR = "0000"
 """A year that the engines accept, but that does not exist in Python or in the calendar."""
 

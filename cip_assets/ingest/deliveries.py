@@ -4,6 +4,7 @@ A failed export may give an empty or incomplete file, and a file in the wrong fo
 replace a table without a person's consent. An accepted delivery is in the table and is not refused again.
 """
 
+import hashlib
 from collections.abc import Sequence
 
 from pyspark.sql import DataFrame
@@ -72,6 +73,43 @@ def refuse_losses(
             f"(quality.max_delivery_drop is {limits.max_delivery_drop:.0%}); correct the delivery or the rules, or "
             f"accept it: {_how_to_accept(source, 'cleaned')}"
         )
+
+
+def counted(entries: Sequence[ManifestEntry], limits: QualityRules) -> list[list[ManifestEntry]]:
+    """The full deliveries that a table was made from, the oldest first.
+
+    A failed export is not one: an older delivery that has far fewer or far more rows than the one before, if the next
+    one is as large again. What a person accepted is not remembered, but it does not need to be: if the table really
+    shrank, the next delivery is as small.
+
+    Args:
+        entries: the table's part of the manifest.
+        limits: the limits of the rules.
+
+    """
+    found: list[list[ManifestEntry]] = []
+    left = list(entries)
+    while left:
+        found.insert(0, newest_delivery(left))
+        left = [entry for entry in left if entry not in found[0]]
+    kept: list[list[ManifestEntry]] = []
+    for place, delivery in enumerate(found):
+        if kept and delivery is not found[-1]:
+            before, rows, after = map(_rows_of, (kept[-1], delivery, found[place + 1]))
+            if _exceeded(rows, before, limits) and not _exceeded(after, before, limits):
+                continue
+        kept.append(delivery)
+    return kept
+
+
+def digest_of(entries: Sequence[ManifestEntry]) -> str:
+    """Changes with the deliveries of a table, their dates and their contents."""
+    content = sorted(f"{entry.delivery_date} {entry.path} {entry.version}" for entry in entries)
+    return hashlib.sha256("\n".join(content).encode()).hexdigest()[:16]
+
+
+def _rows_of(delivery: Sequence[ManifestEntry]) -> int:
+    return sum(entry.row_count for entry in delivery)
 
 
 def _exceeded(rows: int, before: int, limits: QualityRules) -> str | None:

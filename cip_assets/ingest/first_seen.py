@@ -62,6 +62,20 @@ def first_seen(record: Path, files: Iterable[Seen], now: datetime) -> Moments:
     }
 
 
+def remembered(record: Path) -> Mapping[Seen, datetime | None]:
+    """Every content that was ever seen, and when, as in ``Moments``; nothing if there is no record.
+
+    Raises:
+        PlatformError: the record cannot be read.
+
+    """
+    rows = _read(record) if record.exists() else {}
+    return {
+        Seen(table, sha256, path): datetime.fromisoformat(moment) if moment else None
+        for (table, sha256), (moment, path) in rows.items()
+    }
+
+
 def _read(record: Path) -> dict[tuple[str, str], tuple[str, str]]:
     """The moment and the path of each content, by table and hash."""
     try:

@@ -14,9 +14,11 @@ from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
 from cip_assets.contracts.source import SourceTable
 from cip_assets.contracts.text_formats import BLANKS
+from cip_assets.contracts.types import Delivered
 from cip_assets.ingest.manifest import ManifestEntry, newest_delivery, require_readable
-from cip_assets.layers import CONTRACTS, FACTS_OF
+from cip_assets.layers import CONTRACTS, FACTS_OF, SOURCE_TABLES
 from cip_assets.storage import delta, questions
+from cip_assets.storage.changes import Compared, changes_rows, first_change
 from cip_assets.storage.written import WHOLE, covers
 
 Holdings = Mapping[str, Mapping[tuple[str, str], int]]
@@ -130,15 +132,16 @@ def _moved(tables: Versions, key: str) -> frozenset[str]:
             SELECT trim({key}, '{BLANKS}') AS {key}, month
             FROM part_1 WHERE outcome = 'superseded')
         SELECT month FROM part_0 SEMI JOIN twice USING ({key})
-        UNION SELECT month FROM beaten ANTI JOIN part_0 USING ({key})
+        UNION SELECT month FROM beaten ANTI JOIN (
+            SELECT {key} FROM part_0 SEMI JOIN beaten USING ({key})) USING ({key})
     """
     return frozenset(str(month) for (month,) in _ask(tables, query))
 
 
 def out_of_step(
     source: SourceTable, entries: Sequence[ManifestEntry], stages: Sequence[Mapping[str, str]]
-) -> set[str]:
-    """The months of a table that are out of date; ``WHOLE`` for a table of full deliveries.
+) -> dict[str, str]:
+    """The months of a table that are out of date, each with the reason; ``WHOLE`` for a table of full deliveries.
 
     Args:
         source: the table.
@@ -147,10 +150,12 @@ def out_of_step(
 
     """
     landed = held_by_landing(source, entries)
-    stale: set[str] = set()
+    stale: dict[str, str] = {}
     for codes in stages:
         held = held_by_tables(list(codes), by_month=source.is_event)
-        stale |= {month for month in landed.keys() | held.keys() if landed.get(month) != held.get(month)}
+        for month in landed.keys() | held.keys():
+            if landed.get(month) != held.get(month):
+                stale.setdefault(month, FILES if held.get(month) else NEW)
         written_with = {
             uri: code_by_month(delta.history(delta.open_table(uri)), landed)
             for uri in codes
@@ -159,9 +164,27 @@ def out_of_step(
         for month in landed:
             # A table that never had a row in a month has no commit for it and does not count.
             found = {uri: by_month[month] for uri, by_month in written_with.items() if month in by_month}
-            if not found or any(codes[uri] != code for uri, code in found.items()):
-                stale.add(month)
+            differing = [(codes[uri], code) for uri, code in found.items() if codes[uri] != code]
+            if not found:
+                stale.setdefault(month, NEW)
+            elif differing:
+                stale.setdefault(month, why_other_code(*differing[0]))
     return stale
+
+
+NEW, FILES, RESTORED = "new", "files changed", "restored"
+"""Reasons to compute something again."""
+
+
+def why_other_code(now: str | None, then: str | None) -> str:
+    """What changed between two code versions, whose second part stands for the rules."""
+    if not now or not then or "-" not in then:
+        return RESTORED if then in {None, RESTORED} else "code changed"
+    (code, rules), (old_code, old_rules) = now.split("-"), then.split("-")
+    changed = [
+        name for name, is_other in (("code", code != old_code), ("rules", rules != old_rules)) if is_other
+    ]
+    return f"{' and '.join(changed)} changed"
 
 
 FACTS: Mapping[str, SourceTable] = {facts.contract.name: facts.source for facts in FACTS_OF.values()}
@@ -209,6 +232,27 @@ def _without_facts(events: Versions, facts: Versions, name: str, code: str | Non
     return frozenset(m for m, written in _newest_by_month(of_events, months).items() if is_behind(m, written))
 
 
+def shows_deliveries(settings: Settings, source: SourceTable, digest: str, code: str) -> bool:
+    """Whether the history of a table was computed from these deliveries and the cleaned rows, by the given code.
+
+    Args:
+        settings: the data folder.
+        source: a table of full deliveries.
+        digest: of its landing files.
+        code: the code version of the history.
+
+    """
+    uris = [settings.table_uri(c.layer, c.table) for c in (source.cleaned, source.history) if c]
+    if not all(map(delta.exists, uris)):
+        return False
+    cleaned, made = (next(c for c in delta.commits(uri) if c.operation not in KEEPS_ROWS) for uri in uris)
+    return bool(
+        (made.audit.get("deliveries"), made.audit.get("code_version")) == (digest, code)
+        and made.audit.get("computed_from", {}).get(source.cleaned.name, -1) >= cleaned.version
+        and made.timestamp >= cleaned.timestamp
+    )
+
+
 def _newest_by_month(uri: str, months: Iterable[str]) -> dict[str, delta.Commit]:
     """For each month, the newest commit of a table that may have changed its rows."""
     undecided, found = set(months), dict[str, delta.Commit]()
@@ -243,6 +287,9 @@ def code_by_month(commits: Iterable[delta.Commit], months: Iterable[str]) -> dic
 RECENT = 50
 """The number of commits of a table that are read. A day that was written before them is computed again."""
 
+PROVENANCE = frozenset(Delivered.to_schema().columns)
+"""The columns that say where a row came from. No snapshot reads them, and the same row can be delivered again."""
+
 KEEPS_ROWS = {"CREATE TABLE", "ADD COLUMN", "OPTIMIZE", "VACUUM START", "VACUUM END"}
 """The operations that do not change a table's rows."""
 
@@ -261,29 +308,57 @@ class Written:
 def last_write(settings: Settings, name: str, day: date) -> Written | None:
     """The newest write of a table that affects a snapshot day; None if none is known.
 
-    For a table partitioned by day it is the newest write of the day; for one partitioned by month, the newest write of
-    any month up to the day's month.
+    For a table of snapshots it is the newest write of the day. For cleaned tables and facts it is the newest write that
+    changed a row dated by the day: one that wrote a month again with the same rows up to the day does not count.
     """
     contract = CONTRACTS[name]
     uri = settings.table_uri(contract.layer, contract.table)
 
-    def is_seen(partition: str) -> bool:
-        if contract.partition_column == "as_of_date":
-            return covers(partition, str(day))
-        return contract.partition_column is None or partition[:10] <= str(day)
+    def is_seen(commit: delta.Commit) -> bool:
+        if compared := _compared(name):
+            return changes_rows(uri, commit.version, compared, day)
+        partition = str(commit.audit.get("partition", ""))
+        is_by_day = contract.partition_column == "as_of_date"
+        return not is_by_day or "code_version" not in commit.audit or covers(partition, str(day))
 
-    for commit in delta.commits(uri, RECENT):
-        audit = commit.audit
-        if commit.operation in KEEPS_ROWS or (
-            "code_version" in audit and not is_seen(str(audit.get("partition", "")))
-        ):
-            continue
-        return Written(
-            commit.version,
-            commit.timestamp.timestamp(),
-            commit.row_count,
-            # A restored version was not computed from the current inputs.
-            None if commit.operation == "RESTORE" else audit.get("code_version"),
-            audit.get("computed_from", {}),
-        )
-    return None
+    writes = [commit for commit in delta.commits(uri, RECENT) if commit.operation not in KEEPS_ROWS]
+    seen = next((commit for commit in writes if is_seen(commit)), None)
+    if seen is None and writes and writes[-1].version <= 1 and _compared(name):
+        seen = writes[-1]  # it has never had a row up to the day
+    if seen is None:
+        return None
+    return Written(
+        seen.version,
+        seen.timestamp.timestamp(),
+        seen.row_count,
+        # A restored version was not computed from the current inputs.
+        None if seen.operation == "RESTORE" else seen.audit.get("code_version"),
+        seen.audit.get("computed_from", {}),
+    )
+
+
+def changed_since(settings: Settings, name: str, version: int, day: date) -> date | None:
+    """The first day, up to a snapshot's, whose rows in a cleaned table or in facts changed after a version.
+
+    None if there is none, and for other tables.
+    """
+    compared, contract = _compared(name), CONTRACTS[name]
+    if compared is None:
+        return None
+    uri = settings.table_uri(contract.layer, contract.table)
+    newer = (commit.version for commit in delta.commits(uri, RECENT) if commit.version > version)
+    return min(filter(None, (first_change(uri, each, compared, day) for each in newer)), default=None)
+
+
+@lru_cache
+def _compared(name: str) -> Compared | None:
+    """What of a table's rows a snapshot may read; None for tables of other layers than cleaned and facts."""
+    contract = CONTRACTS[name]
+    if name in FACTS:
+        day: str | None = FACTS_OF[FACTS[name].name].day
+    elif contract.layer == "cleaned":
+        day = SOURCE_TABLES[contract.table].event_date
+    else:
+        return None
+    skipped = {*PROVENANCE, contract.partition_column}
+    return Compared(tuple(column for column in contract.columns if column not in skipped), day)

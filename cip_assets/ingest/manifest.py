@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path, PurePath
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -128,15 +129,21 @@ def newest_delivery(entries: Sequence[ManifestEntry]) -> list[ManifestEntry]:
 
 
 def scan_landing(
-    spark: SparkSession, landing: Path, calendar: Calendar, leave_out: Collection[str] = ()
+    spark: SparkSession,
+    landing: Path,
+    calendar: Calendar,
+    leave_out: Collection[str] = (),
+    known: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> DataFrame:
-    """The manifest of a landing folder: one row per file. Each file is read completely, once.
+    """The manifest of a landing folder: one row per file. Each file is read completely, once, unless it is known.
 
     Args:
         spark: the session.
         landing: the folder.
         calendar: the months that events may be dated in.
         leave_out: paths of files that are still being written.
+        known: rows of an earlier scan by path, with the same calendar and code. A file with the same content has the
+            same row, so it is only hashed.
 
     Raises:
         PlatformError: the folder holds no landing files.
@@ -152,6 +159,7 @@ def scan_landing(
         )
     schema = contract_of("landing", "manifest").spark_schema
     arrow_schema = to_arrow_schema(schema, timezone="UTC")
+    kept = {file.path: row for file in files if (row := _known_row(landing, file, known.get(file.path)))}
 
     def scan(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for spec in specs_in(batches):
@@ -167,8 +175,26 @@ def scan_landing(
             "problem": file.problem,
         }
         for file in files
+        if file.path not in kept
     ]
-    return spread(spark, specs).mapInArrow(scan, schema)
+    scanned = spread(spark, specs).mapInArrow(scan, schema) if specs else None
+    if not kept and scanned is not None:
+        return scanned
+    frame = spark.createDataFrame(pa.Table.from_pylist([*kept.values()], schema=arrow_schema))
+    return frame if scanned is None else frame.union(scanned)
+
+
+def _known_row(landing: Path, file: LandedFile, row: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The row of an earlier scan, as that scan made it; None if the file has another content or a problem."""
+    if row is None or file.problem or row["problem"]:
+        return None
+    try:
+        if hash_file(landing / file.path) != (row["size_bytes"], row["sha256"]):
+            return None
+    except OSError:
+        return None  # the scan says what is wrong with it
+    delivered = file.delivery_date or row["latest_event_date"]
+    return {**row, "delivery_date": delivered, "first_seen": None, "month_rows": dict(row["month_rows"])}
 
 
 def with_arrivals(scanned: DataFrame, record: Path, now: datetime) -> DataFrame:

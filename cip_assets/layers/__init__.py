@@ -118,6 +118,7 @@ CONTRACTS: Mapping[str, TableContract] = {
         *(source.raw for source in _SOURCES),
         *(source.quarantine for source in _SOURCES),
         *(source.cleaned for source in _SOURCES),
+        *(source.history for source in _SOURCES if source.history),
         *(table.contract for table in FACTS_OF.values()),
         *(table.contract for table in TABLES),
     )

@@ -6,6 +6,8 @@ from typing import Any
 
 import dagster as dg
 
+from cip_assets.engines.memory import remedy_for
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -37,4 +39,7 @@ def root_of(error: Any, step: str) -> Iterator[Failure]:
         .splitlines()
     )
     text = first_line[0] if first_line else ""
-    yield Failure(step, text if name == "PlatformError" else f"{name}: {text}")
+    if name != "PlatformError":
+        remedy = remedy_for(message)
+        text = f"{name}: {text}" + (f" ({remedy})" if remedy else "")
+    yield Failure(step, text)

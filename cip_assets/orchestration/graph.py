@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 
 import dagster as dg
@@ -42,8 +43,9 @@ class Graph:
     checks: Sequence[dg.AssetChecksDefinition]
 
     @classmethod
-    def of(cls, rules: Rules, sources: Sources | None = None) -> "Graph":
-        partitions = Partitions(rules.calendar.first_month)
+    def of(cls, rules: Rules, sources: Sources | None = None, last_day: date | None = None) -> "Graph":
+        """The graph of some rules and exports; ``last_day`` ends it before the present."""
+        partitions = Partitions(rules.calendar.first_month, last_day)
         assets = all_assets(rules, partitions, sources)
         return cls(rules, partitions, assets, all_checks(rules, partitions))
 

@@ -7,6 +7,7 @@ Only this module uses Dagster's private database IO manager classes, because tha
 import os
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import cache
 from typing import Any
 
 import pyspark.sql.types as T
@@ -41,6 +42,16 @@ PERSONAL = "pii"
 
 AS_LANDED = "cip/as_landed"
 """Metadata of an input: a source table, or its facts, that must be up to date until the day of the step's partition."""
+
+DELIVERIES = "cip/deliveries"
+"""Metadata of an output, kept in the Delta log: what the landing files of its source table were."""
+
+
+CARRIED_FROM = "carried_from"
+"""Metadata of an output, and the entry of its commit: the older snapshot day that it is carried from."""
+
+LAST_MONTH = "last_month"
+"""The same for a scan: the last month that events could be dated in."""
 
 
 class SparkDeltaHandler(DbTypeHandler[DataFrame]):
@@ -171,7 +182,12 @@ def _columns(declared: Any) -> Sequence[TableColumn]:
 
 def _declared(declared: Any) -> T.StructType:
     """The contract's columns, from the asset's definition in Dagster."""
-    ddl = ", ".join(f"`{column.name}` {column.type}" for column in _columns(declared))
+    return _row_type(", ".join(f"`{column.name}` {column.type}" for column in _columns(declared)))
+
+
+@cache
+def _row_type(ddl: str) -> T.StructType:
+    """The columns that a text declares, which the engine parses."""
     schema = T.StructType.fromDDL(ddl)
     if not isinstance(schema, T.StructType):
         raise TypeError(f"{ddl} is not a row type")
@@ -192,9 +208,18 @@ def _audit(context: OutputContext) -> dict[str, Any]:
     if context.has_asset_partitions:
         span = context.asset_partition_key_range
         partitions = span.start if span.start == span.end else f"{span.start}...{span.end}"
+    about = context.output_metadata or {}
     return {
+        **({"deliveries": about[DELIVERIES].value} if DELIVERIES in about else {}),
         "run_id": context.run_id,
         "asset": context.asset_key.to_user_string(),
         "partition": partitions,
         "code_version": context.asset_spec.code_version,
+        **_told(context),
     }
+
+
+def _told(context: OutputContext) -> dict[str, str]:
+    """What a step tells about its output that later steps look up in the commit."""
+    metadata: Mapping[str, Any] = context.output_metadata
+    return {name: metadata[name].value for name in (CARRIED_FROM, LAST_MONTH) if name in metadata}

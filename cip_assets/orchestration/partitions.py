@@ -9,6 +9,7 @@ import dagster as dg
 
 from cip_assets.contracts.contract import TableContract
 from cip_assets.ingest.calendar import Calendar
+from cip_assets.storage.written import month_after
 
 EVERY_MONTH_SO_FAR = dg.TimeWindowPartitionMapping(
     start_offset=-1200, allow_nonexistent_upstream_partitions=True
@@ -18,19 +19,25 @@ EVERY_MONTH_SO_FAR = dg.TimeWindowPartitionMapping(
 
 @dataclass(frozen=True)
 class Partitions:
-    """The months and days, beginning with the first month of the rules."""
+    """The months and days, beginning with the first month of the rules.
+
+    They end with the present, or with ``last_day`` if only what was known on that day is computed.
+    """
 
     first_month: date
+    last_day: date | None = None
 
     @cached_property
     def months(self) -> dg.MonthlyPartitionsDefinition:
         """The partitions of event tables: from the first month of the rules to the current month."""
-        return dg.MonthlyPartitionsDefinition(start_date=self.first_month.isoformat(), end_offset=1)
+        end = month_after(self.last_day).isoformat() if self.last_day else None
+        return dg.MonthlyPartitionsDefinition(self.first_month.isoformat(), end_date=end, end_offset=1)
 
     @cached_property
     def days(self) -> dg.DailyPartitionsDefinition:
         """The partitions of features, marts and exports: one snapshot per day, including today."""
-        return dg.DailyPartitionsDefinition(start_date=self.first_month.isoformat(), end_offset=1)
+        end = (self.last_day + timedelta(days=1)).isoformat() if self.last_day else None
+        return dg.DailyPartitionsDefinition(self.first_month.isoformat(), end_date=end, end_offset=1)
 
     @cached_property
     def _by_column(self) -> Mapping[str | None, dg.PartitionsDefinition | None]:

@@ -20,12 +20,14 @@ from cip_assets.orchestration import executor
 from cip_assets.orchestration.accept import check_accepted, config_to_accept
 from cip_assets.orchestration.dead_runs import end_dead_runs
 from cip_assets.orchestration.due import plan
+from cip_assets.orchestration.due.carry import EVERYTHING_TAG
 from cip_assets.orchestration.due.last_day import default_day
 from cip_assets.orchestration.due.plan import Block
-from cip_assets.orchestration.due.up_to_date import up_to_date
+from cip_assets.orchestration.due.up_to_date import State, state_of
 from cip_assets.orchestration.failures import Failure, failures_of, root_of
 from cip_assets.orchestration.graph import Graph
 from cip_assets.orchestration.instance import open_instance
+from cip_assets.orchestration.io_manager import CARRIED_FROM
 from cip_assets.orchestration.jobs.names import INGEST, SCAN, SNAPSHOT
 from cip_assets.storage import delta
 from cip_assets.storage.quarantine import months_with_quarantined_lines
@@ -62,6 +64,10 @@ class Report:
     failures: list[Failure] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     up_to_date: list[str] = field(default_factory=list)
+    reasons: dict[str, str] = field(default_factory=dict)
+    """Why each asset of the snapshot was computed, and why each month of a table was ingested."""
+    carried: dict[str, str] = field(default_factory=dict)
+    """The older day that a table of the snapshot was carried from."""
 
     @property
     def succeeded(self) -> bool:
@@ -76,9 +82,13 @@ class Runs:
         self._definitions = definitions
 
     def platform(
-        self, settings: Settings, instance: dg.DagsterInstance, tags: Mapping[str, str] | None = None
+        self,
+        settings: Settings,
+        instance: dg.DagsterInstance,
+        tags: Mapping[str, str] | None = None,
+        select: Sequence[str] = (),
     ) -> "Platform":
-        return Platform(self.graph, self._definitions(), settings, instance, tags)
+        return Platform(self.graph, self._definitions(), settings, instance, tags, select)
 
 
 class Platform:
@@ -148,10 +158,13 @@ class Platform:
             )
         end_dead_runs(self.instance)
         report = Report()
-        self.execute(SCAN, report, listener)
+        self.execute(SCAN, report, listener, tags={EVERYTHING_TAG: "true"} if everything else {})
         if report.failures:
             return report
         work = plan.due(self.graph, self.settings, self.instance, first, last, everything=everything)
+        report.reasons |= {
+            f"cleaned/{t} {month[:7]}".strip(): why for (t, month), why in work.reasons.items()
+        }
         blocks = [*work.blocks, *(plan.without_months(self.graph, table) for table in work.unreadable)]
         blocked = self._ingest(blocks, report, listener, accept=accept)
         self.snapshot(report, as_of, blocked, listener, everything=everything)
@@ -213,11 +226,13 @@ class Platform:
         if not left or (blocked and not delta.exists(transactions)):
             return
         report.as_of = as_of or self.default_day()
-        done = (
-            {}
+        state = (
+            State({}, dict.fromkeys(left, plan.EVERYTHING))
             if everything
-            else up_to_date(self.settings, self.definitions, self.instance, left, report.as_of)
+            else state_of(self.settings, self.definitions, self.instance, left, report.as_of)
         )
+        done = state.up_to_date
+        report.reasons |= {key.to_user_string(): why for key, why in state.reasons.items()}
         for key, found in done.items():
             report.up_to_date.append(key.to_user_string())
             if found.row_count is not None:
@@ -230,7 +245,10 @@ class Platform:
                 listener,
                 assets=left - done.keys(),
                 partition_key=report.as_of.isoformat(),
-                tags={plan.COVERS_TAG: plan.covering(left)},
+                tags={
+                    plan.COVERS_TAG: plan.covering(left),
+                    **({EVERYTHING_TAG: "true"} if everything else {}),
+                },
             )
 
     def execute(
@@ -314,6 +332,8 @@ def _collect(
             report.failures += failures_of(event)
         elif event.is_step_materialization and event.asset_key:
             done.add(event.asset_key)
+            if older := event.materialization.metadata.get(CARRIED_FROM):
+                report.carried[event.asset_key.to_user_string()] = str(older.value)
             rows = event.materialization.metadata.get("dagster/row_count")
             if rows is not None:
                 report.rows[event.asset_key.to_user_string()] = int(str(rows.value))

@@ -67,7 +67,7 @@ def stage(
         connection.execute(f"CREATE TABLE {table} (file_no INT, line BIGINT, {columns})")
     skipped: list[str] = []
     seen: dict[str, str] = {}
-    for delivered, path in sorted((_delivered(path), path) for path in files_of(export, data_dir)):
+    for delivered, path in sorted((delivery_day(path), path) for path in files_of(export, data_dir)):
         try:
             for texts in kept.texts_of(path):
                 name = f"{path.parent.name}/{texts.name}"
@@ -101,7 +101,7 @@ def tables_of(number: int, export: Export) -> list[str]:
     return [f"staged_{number}_{place}" for place in range(len(export.layouts))]
 
 
-def _delivered(path: Path) -> str:
+def delivery_day(path: Path) -> str:
     """The delivery day in a path, as yyyymmdd; empty without one."""
     found = DELIVERED.search(str(path)) or DAY_IN_NAME.search(str(path))
     return found[1].replace("-", "") if found else ""

@@ -9,7 +9,6 @@ import glob
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
@@ -22,7 +21,7 @@ from cip_assets.config.rules import Rules
 from cip_assets.contracts.csv_file import CsvFile
 from cip_assets.storage import delta, questions
 from cip_assets.storage.csv_query import query
-from cip_assets.storage.files import Written
+from cip_assets.storage.files import Written, scratch_beside
 from cip_assets.storage.written import require_written
 
 MEMORY_LIMIT = "1GB"
@@ -45,9 +44,11 @@ def export_csv(file: CsvFile, mart_uri: str, as_of: date, folder: Path, rules: R
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{file.name}.csv"
     day = _day_of(mart_uri, as_of.isoformat())
-    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{file.name}.") as scratch:
-        written = Path(scratch) / target.name
-        with duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": scratch}) as connection:
+    with scratch_beside(target) as scratch:
+        written = scratch / target.name
+        with duckdb.connect(
+            config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(scratch)}
+        ) as connection:
             connection.register("mart", day)
             text = query(file, connection, rules)
             (rows,) = connection.execute(

@@ -41,6 +41,9 @@ from cip_assets.engines.session import address_of
 COMMIT = re.compile(r"^[0-9]{20}[.]json$")
 """The name of a commit's file in the log of a table."""
 
+MONTH = re.compile(r"^month=(?P<month>[\d-]{10})/")
+"""The folder of a data file of a table that is partitioned by month."""
+
 RECENT = 100
 """The number of commits to search for a new one. Other commits can come after it only on object stores, which have no
 lock."""
@@ -71,6 +74,15 @@ class Written:
     version: int
     row_count: int
     added_columns: Sequence[str] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A data file that a commit added or removed. ``month`` is empty in a table without months."""
+
+    path: str
+    month: str
+    is_added: bool
 
 
 @dataclass(frozen=True)
@@ -353,6 +365,27 @@ def _log_on_disk(folder: Path) -> Iterator[dict[str, Any]]:
         yield {"operation": "", "timestamp": path.stat().st_mtime * 1000, **info, "version": int(path.stem)}
 
 
+def changed_files(uri: str, version: int) -> list[DataFile] | None:
+    """The data files that a commit of a table on a local disk added and removed.
+
+    None if the commit does not tell, because it marks single rows as deleted or is no longer in the log.
+    """
+    log = Path(uri, "_delta_log", f"{version:020}.json")
+    if "://" in uri or not log.is_file():
+        return None
+    found = []
+    for line in log.read_text(encoding="utf-8").splitlines():
+        action = json.loads(line)
+        if not (file := action.get("add") or action.get("remove")):
+            continue
+        if file.get("deletionVector"):
+            return None
+        path = unquote(file["path"])
+        month = MONTH.match(path)
+        found.append(DataFile(str(Path(uri, path)), month["month"] if month else "", "add" in action))
+    return found
+
+
 def standing(table: DeltaTable) -> Iterator[Commit]:
     """The commits that made the current version, newest first, without those that a restore undid."""
     below = table.version() + 1
@@ -401,7 +434,9 @@ class Tidied:
 
 
 def maintain(uri: str, keep: timedelta) -> Tidied:
-    """Join small files, then delete the files that only versions older than ``keep`` need."""
+    """Join small files, then delete the files that only versions older than ``keep`` need, and the older ones that no
+    version needs, which killed writers left.
+    """
     table = _open(uri)
     with one_writer(uri):
         joined = table.optimize.compact()
@@ -409,6 +444,7 @@ def maintain(uri: str, keep: timedelta) -> Tidied:
             retention_hours=round(keep.total_seconds() / 3600),
             dry_run=False,
             enforce_retention_duration=False,
+            full=True,
         )
     return Tidied(int(joined["numFilesRemoved"]), len(deleted))
 

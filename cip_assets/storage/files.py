@@ -1,8 +1,14 @@
 """Files on this machine: hashing them, and replacing one in one step."""
 
 import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 
 @dataclass(frozen=True)
@@ -30,3 +36,21 @@ def replace_text(target: Path, text: str) -> Written:
     scratch.write_bytes(content)
     scratch.replace(target)
     return Written(target, hashlib.sha256(content).hexdigest(), len(content))
+
+
+IN_USE = "in_use"
+"""The file in a scratch folder that its writer holds locked. The lock ends with the process."""
+
+
+@contextmanager
+def scratch_beside(target: Path) -> Iterator[Path]:
+    """A folder on the disk of a file that is to be written. What killed writers of the file left there is deleted."""
+    prefix = f".{target.name}-"
+    for used in target.parent.glob(f"{prefix}*/{IN_USE}"):
+        with suppress(Timeout), FileLock(used, blocking=False):
+            shutil.rmtree(used.parent)
+    with (
+        tempfile.TemporaryDirectory(dir=target.parent, prefix=prefix, ignore_cleanup_errors=True) as scratch,
+        FileLock(Path(scratch, IN_USE)),
+    ):
+        yield Path(scratch)

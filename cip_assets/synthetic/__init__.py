@@ -9,8 +9,8 @@ conformance, cdnow: cases with known answers.
 Except for conformance, nothing here uses Dagster, Spark or the platform's tables; the landing files are the interface.
 """
 
-from cip_assets.synthetic.config import GeneratorConfig, Scenario
+from cip_assets.synthetic.config import GeneratorConfig, Rates, Scenario, Spend
 from cip_assets.synthetic.landing import generate
 from cip_assets.synthetic.truth import Truth
 
-__all__ = ["GeneratorConfig", "Scenario", "Truth", "generate"]
+__all__ = ["GeneratorConfig", "Rates", "Scenario", "Spend", "Truth", "generate"]

@@ -18,6 +18,8 @@ FIRST_DAY = date(2023, 1, 1)
 """The first day of the platform's calendar. No event is dated earlier."""
 
 Scenario = Literal["story", "steady"]
+Spend = Literal["gamma_gamma", "lognormal"]
+Rates = Literal["gamma", "lognormal", "two_point"]
 
 _SHARE: Final = (0.0, 1.0)
 _POSITIVE: Final = (1e-9, inf)
@@ -39,6 +41,11 @@ _RANGES: Final[dict[str, tuple[float, float]]] = {
     "gamma_gamma_p": _POSITIVE,
     "gamma_gamma_q": (1.01, inf),  # at 1 or below, spend has no mean
     "gamma_gamma_gamma": _POSITIVE,
+    "lognormal_between": _NOT_NEGATIVE,
+    "lognormal_within": _NOT_NEGATIVE,
+    "frequent_share": (1e-9, 0.5),
+    "season": _SHARE,
+    "established_decline": _SHARE,
     "second_line": _SHARE,
     "partial_return": _SHARE,
     "tickets_per_day": _NOT_NEGATIVE,
@@ -62,6 +69,9 @@ class GeneratorConfig:
     With the defaults, a customer has on average 5 transactions, 3 web sessions and 1 ticket in 24 months. The last
     group of parameters applies only to the scenario ``story``. The scenario ``steady`` has no trends, so that the
     parameters of the purchase model can be recovered from the data.
+
+    ``spend``, ``rates``, ``season`` and ``established_decline`` break assumptions of the purchase model, in either
+    scenario. Their defaults break none.
     """
 
     end: date
@@ -102,6 +112,21 @@ class GeneratorConfig:
     """Gamma-Gamma: shape of the customers' scale parameters."""
     gamma_gamma_gamma: float = 60.0
     """Gamma-Gamma: an amount of money; the mean value of an occasion is p * gamma / (q - 1)."""
+    spend: Spend = "gamma_gamma"
+    """How the values of occasions differ. `lognormal` has a heavier tail, and the same mean p * gamma / (q - 1)."""
+    lognormal_between: float = 0.8
+    """Lognormal spend: standard deviation of the log of the customers' mean values."""
+    lognormal_within: float = 0.8
+    """Lognormal spend: standard deviation of the log of the values of one customer."""
+    rates: Rates = "gamma"
+    """How the purchase rates of customers differ. `lognormal` has a heavier tail; `two_point` is two kinds of
+    customers, frequent and rare ones. Mean and variance are those of the Gamma distribution."""
+    frequent_share: float = 0.1
+    """Two-point rates: share of the frequent customers. share / (1 - share) must be below r: the others buy too."""
+    season: float = 0.0
+    """Strength of the effect of the month on repeat purchases, beside that of the story; 0 is none."""
+    established_decline: float = 0.0
+    """Share of the repeat rate that customers lose 9 months before the end, all at once, if they had bought before."""
     second_line: float = 0.25
     """Share of purchase occasions with two transaction lines instead of one."""
 
@@ -141,6 +166,15 @@ class GeneratorConfig:
             raise ValueError(
                 f"Unknown scenario {self.scenario!r}. Choose one of: {', '.join(get_args(Scenario))}"
             )
+        for name, choices in (("spend", get_args(Spend)), ("rates", get_args(Rates))):
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}, but must be one of: {', '.join(choices)}"
+                )
+        if self.rates == "two_point" and self.frequent_share / (1 - self.frequent_share) >= self.bgnbd_r:
+            raise ValueError(
+                f"frequent_share is {self.frequent_share}, but share / (1 - share) must be below r, {self.bgnbd_r}"
+            )
 
     @property
     def story(self) -> bool:
@@ -169,6 +203,11 @@ class GeneratorConfig:
         """The first day of the last 9 months, when repeat purchases begin to decline and returns begin to rise."""
         years, month = divmod(self.end.year * 12 + self.end.month - 1 - 9, 12)
         return date(years, month + 1, min(self.end.day, monthrange(years, month + 1)[1]))
+
+    @property
+    def mean_value(self) -> float:
+        """The mean value of an occasion, over customers, in currency units."""
+        return self.gamma_gamma_p * self.gamma_gamma_gamma / (self.gamma_gamma_q - 1)
 
     @property
     def complaint_start(self) -> date:

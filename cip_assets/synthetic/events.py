@@ -1,7 +1,8 @@
 """The events of the customers: transactions, returns, tickets and web sessions.
 
 Spend per purchase occasion follows the Gamma-Gamma model (Fader, Hardie 2013, The Gamma-Gamma Model of Monetary
-Value): the value of an occasion is Gamma(p, nu_i), with nu_i ~ Gamma(q, gamma) per customer.
+Value): the value of an occasion is Gamma(p, nu_i), with nu_i ~ Gamma(q, gamma) per customer. Or it is lognormal: the
+mean of customer i is lognormal, and so is each value around it.
 """
 
 from __future__ import annotations
@@ -77,8 +78,7 @@ def make_transactions(
     size = len(people.number)
     favorite = rng.integers(len(CATEGORIES), size=size)
     usual_payment = pick(rng, (0.35, 0.25, 0.2, 0.08, 0.07, 0.05), size)
-    nu = rng.gamma(config.gamma_gamma_q, 1 / config.gamma_gamma_gamma, size)
-    value = rng.gamma(config.gamma_gamma_p, 1.0, len(people.buyer)) / nu[people.buyer]
+    value = _values(config, people, rng)
 
     two = rng.random(len(value)) < config.second_line
     occasion = np.repeat(np.arange(len(value)), 1 + two)
@@ -106,6 +106,18 @@ def make_transactions(
     )
     number = np.arange(first_number, first_number + count)
     return Transactions(number, customer, product, quantity, price, payment, _days(people.bought[occasion]))
+
+
+def _values(config: GeneratorConfig, people: Population, rng: np.random.Generator) -> Floats:
+    """The value of each purchase occasion, in currency units."""
+    size, occasions = len(people.number), len(people.buyer)
+    if config.spend == "lognormal":
+        between, within = config.lognormal_between, config.lognormal_within
+        # A lognormal value has the mean 1 if the mean of its log is minus half of the variance.
+        mean = config.mean_value * np.exp(rng.normal(-(between**2) / 2, between, size))
+        return np.asarray(mean[people.buyer] * np.exp(rng.normal(-(within**2) / 2, within, occasions)))
+    nu = rng.gamma(config.gamma_gamma_q, 1 / config.gamma_gamma_gamma, size)
+    return np.asarray(rng.gamma(config.gamma_gamma_p, 1.0, occasions) / nu[people.buyer])
 
 
 def transaction_rows(

@@ -2,9 +2,10 @@
 
 The purchase process is BG/NBD (Fader, Hardie, Lee 2005, "Counting Your Customers" the Easy Way): while active, customer
 i buys at rate lambda_i ~ Gamma(r, alpha); after each repeat purchase the customer drops out with probability
-p_i ~ Beta(a, b). The first purchase starts the clock and is not followed by a drop-out. Times are continuous, in days
-since the start of the data; the tables contain whole days. The models count purchase days, so a purchase on a day that
-already has one is moved to the next day. Otherwise r and alpha could not be recovered.
+p_i ~ Beta(a, b). Rates may also be lognormal or of two kinds. The first purchase starts the clock and is not followed
+by a drop-out. Times are continuous, in days since the start of the data; the tables contain whole days. The models
+count purchase days, so a purchase on a day that already has one is moved to the next day. Otherwise r and alpha could
+not be recovered.
 """
 
 from __future__ import annotations
@@ -193,7 +194,7 @@ def make_population(
     first = signup + rng.uniform(0.0, config.first_purchase_days, size)
     buys = (rng.random(size) >= config.never_buy) & (first < config.days)
 
-    rate = rng.gamma(config.bgnbd_r, 1 / config.bgnbd_alpha, size)
+    rate = _rates(config, size, rng)
     # With less than 1e-9, a customer would practically never drop out.
     p = np.maximum(rng.beta(config.bgnbd_a, config.bgnbd_b, size), 1e-9)
     lifetime = rng.geometric(p)
@@ -206,6 +207,11 @@ def make_population(
     owner, time = arrivals(
         rng, rate, start, np.full(size, float(config.days)), accumulate(_intensity(config))
     )
+    if config.established_decline > 0:
+        begins = config.day(config.trend_start)
+        is_lost = rng.random(len(owner)) < config.established_decline
+        stays = ~(is_lost & (first[owner] < begins) & (time >= begins))
+        owner, time = owner[stays], time[stays]
     rank = np.arange(len(owner)) - np.searchsorted(owner, owner) + 1
     dropout = np.full(size, np.inf)
     last = rank == lifetime[owner]
@@ -219,6 +225,19 @@ def make_population(
     inside = bought < config.days
     number = np.arange(first_number, first_number + size)
     return Population(number, signup, rate, dropout, buyer[inside], bought[inside])
+
+
+def _rates(config: GeneratorConfig, size: int, rng: np.random.Generator) -> Floats:
+    """Purchase rates per day, with the mean r / alpha and the squared coefficient of variation 1 / r."""
+    r, mean = config.bgnbd_r, config.bgnbd_r / config.bgnbd_alpha
+    if config.rates == "lognormal":
+        variance = np.log1p(1 / r)
+        return np.asarray(mean * np.exp(rng.normal(-variance / 2, np.sqrt(variance), size)))
+    if config.rates == "two_point":
+        odds = config.frequent_share / (1 - config.frequent_share)
+        often, seldom = mean * (1 + (odds * r) ** -0.5), mean * (1 - (odds / r) ** 0.5)
+        return np.asarray(np.where(rng.random(size) < config.frequent_share, often, seldom))
+    return rng.gamma(r, 1 / config.bgnbd_alpha, size)
 
 
 def _one_a_day(buyer: Ints, bought: Floats) -> tuple[Ints, Floats]:
@@ -270,16 +289,17 @@ def customer_columns(
 
 
 def _intensity(config: GeneratorConfig) -> Floats:
-    """Relative intensity of repeat purchases per day; always 1 in the steady scenario."""
-    if not config.story:
-        return np.ones(config.days)
+    """Relative intensity of repeat purchases per day. The steady scenario has a season only if it is asked for."""
     day = np.datetime64(config.start, "D") + np.arange(config.days)
     month = day.astype("datetime64[M]").astype(np.int64) % 12
+    season: Floats = 1 + config.season * MONTH_SHAPE[month]
+    if not config.story:
+        return season
     weekday = (day.astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday
     seasonal = 1 + config.seasonality * MONTH_SHAPE[month]
     weekly = 1 + config.weekday_effect * WEEKDAY_SHAPE[weekday]
     trend = 1 - config.repeat_decline * ramp(config, np.arange(config.days, dtype=np.float64))
-    return seasonal * weekly * trend
+    return season * seasonal * weekly * trend
 
 
 def _mail_name(name: str) -> str:

@@ -51,11 +51,18 @@ class Truth:
 
     @property
     def story(self) -> dict[str, Any]:
-        """The trends of the scenario story; empty for the scenario steady."""
+        """The trends that were planted; none in the scenario steady unless established customers decline."""
         config = self.config
+        decline = {
+            "established_customers_decline": {
+                "from": config.trend_start.isoformat(),
+                "rate_lost": config.established_decline,
+            }
+        }
+        planted = decline if config.established_decline > 0 else {}
         if not config.story:
-            return {}
-        return {
+            return planted
+        return planted | {
             "repeat_purchases_decline": {
                 "from": config.trend_start.isoformat(),
                 "rate_lost_by_end": config.repeat_decline,

@@ -1,5 +1,6 @@
 """The command line: its output and its exit codes."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -102,7 +103,7 @@ def test_a_run_lists_what_it_did_not_ingest_and_the_files_it_did_not_read(cip: C
     (data_dir / "landing" / "orders.csv").write_text("order_id\n", encoding="utf-8")
     (data_dir / "landing" / "_notes.txt").touch()
 
-    code, shown, errors = cip("run", "--select", "exports/kpi_totals")
+    code, shown, errors = cip("run", "--select", "exports/kpi_monthly_revenue")
 
     assert code == 1
     rows = {row.split()[1]: row for row in shown.splitlines() if row.startswith("│")}
@@ -144,6 +145,15 @@ def test_generate_does_not_overwrite_data(cip: Cip, data_dir: Path) -> None:
     code, _, errors = cip("generate", "--customers", "10")
     assert code == 1
     assert "already holds landing files" in errors
+
+
+def test_generate_passes_on_what_speaks_against_the_purchase_model(cip: Cip, data_dir: Path) -> None:
+    options = {"spend": "lognormal", "rates": "two_point", "season": 0.5, "established_decline": 0.4}
+    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    code, _, _ = cip("generate", "--customers", "30", *words)
+    assert code == 0
+    truth = json.loads((data_dir / "landing" / "_truth.json").read_text(encoding="utf-8"))
+    assert {name: truth["config"][name] for name in options} == options
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,10 @@ def test_each_layer_has_its_tables() -> None:
     assert set(SOURCE_TABLES) == six
     assert set(EVENT_TABLES) | set(SNAPSHOT_TABLES) == six
     assert set(SNAPSHOT_TABLES) == {"customers", "products"}
-    for layer in ("raw", "cleaned", "quarantine"):
+    for layer in ("raw", "quarantine"):
         assert {contract.table for contract in contracts_in(layer)} == six
+    histories = {"customers_history", "products_history"}
+    assert {contract.table for contract in contracts_in("cleaned")} == six | histories
     assert {"rfm", "churn", "clv", "returns", "support", "engagement", "segments"} <= {
         contract.table for contract in contracts_in("features")
     }
@@ -337,7 +339,7 @@ def test_rules_mean_the_same_on_every_engine(spark: SparkSession) -> None:
 
 def test_a_rule_over_columns_is_broken_by_the_row_but_not_by_a_null(spark: SparkSession) -> None:
     contract = contract_of("cleaned", "support_tickets")
-    good = good_row(contract, {"opened_date": date(2024, 3, 2)})
+    good = good_row(contract, {"opened_date": date(2024, 3, 2), "closed_on": date(2024, 3, 2)})
     days = [date(2024, 3, 2), date(2024, 3, 1), None]
     rows = [good | {"resolved_date": day} for day in days]
     assert broken_by_sql(spark, contract, rows) == [set(), {"resolved_date:before_opened_date"}, set()]

@@ -20,6 +20,21 @@ print(sorted(row["place"] for row in alone.unionByName(several).collect()), flus
 os._exit(0)
 """
 
+WITH_LITTLE_MEMORY = """
+import os
+os.environ["CIP_SAIL_MEMORY_GB"] = "0.001"
+from types import SimpleNamespace
+from cip_assets.engines.session import start_session
+from cip_assets.orchestration.failures import root_of
+rows = start_session("sail").range(1_000_000).selectExpr("id", "cast(id as string) AS text")
+try:
+    rows.join(rows.withColumnRenamed("text", "other"), "id").selectExpr("max(other)").collect()
+except Exception as error:
+    described = SimpleNamespace(cls_name=type(error).__name__, message=str(error), cause=None)
+    print(*(failure.message for failure in root_of(described, "step")), flush=True)
+os._exit(0)
+"""
+
 
 @pytest.mark.engine
 def test_calls_on_frames_do_not_look_for_their_line_of_code(spark: SparkSession) -> None:
@@ -29,3 +44,11 @@ def test_calls_on_frames_do_not_look_for_their_line_of_code(spark: SparkSession)
 def test_sail_runs_unions_on_one_core() -> None:
     done = subprocess.run([sys.executable, "-c", ON_ONE_CORE], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "[1, 1, 2]", done.stderr[-2000:]
+
+
+def test_a_query_without_memory_says_which_setting_to_raise() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITH_LITTLE_MEMORY], capture_output=True, text=True, check=False
+    )
+    assert "raise CIP_SAIL_MEMORY_GB" in done.stdout, done.stdout + done.stderr[-2000:]
+    assert len(done.stdout.splitlines()) == 1

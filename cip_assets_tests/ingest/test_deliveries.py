@@ -11,7 +11,7 @@ from deltalake import write_deltalake
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.rules import Rules
 from cip_assets.config.settings import Settings
-from cip_assets.ingest.deliveries import refuse_unlikely
+from cip_assets.ingest.deliveries import counted, refuse_unlikely
 from cip_assets.ingest.manifest import ManifestEntry
 from cip_assets.layers import SOURCE_TABLES
 
@@ -119,3 +119,27 @@ def test_the_message_says_how_to_accept_the_delivery(tmp_path: Path, rules: Rule
         "; deliver it again, or accept it: cip run --accept customers (in the Dagster UI, materialize raw/customers "
         "with the config accept: true)"
     )
+
+
+@pytest.mark.parametrize(
+    ("rows", "kept"),
+    [
+        ([100, 101, 99], [100, 101, 99]),
+        # A failed export, after which the table is as large as before.
+        ([100, 0, 100], [100, 100]),
+        ([100, 5000, 100], [100, 100]),
+        # The table really shrank, and really grew.
+        ([100, 10, 11], [100, 10, 11]),
+        ([10, 500, 510], [10, 500, 510]),
+        # The newest one counts: if it was not accepted, it is not in the table.
+        ([100, 0], [100, 0]),
+        ([0, 100], [0, 100]),
+        ([], []),
+    ],
+)
+def test_a_failed_export_is_not_a_delivery_of_the_history(
+    rules: Rules, rows: list[int], kept: list[int]
+) -> None:
+    entries = [file(count, date(2024, 5, n)) for n, count in enumerate(rows, 1)]
+    found = counted(entries, rules.quality)
+    assert [entry.row_count for (entry,) in found] == kept

@@ -622,3 +622,36 @@ def test_an_empty_folder_says_how_to_fill_it(
     with pytest.raises(PlatformError, match=hint) as error:
         scan_landing(spark, tmp_path, CALENDAR)
     assert str(tmp_path) in str(error.value)
+
+
+@pytest.mark.engine
+def test_a_file_that_an_earlier_scan_knows_is_only_hashed(spark: SparkSession, tmp_path: Path) -> None:
+    def land(name: str, *lines: str) -> None:
+        put(tmp_path, f"transactions/{name}", transactions(*lines))
+
+    land(
+        "a.csv", transaction("T1", "2024-01-05"), transaction("T2", "2024-02-05"), transaction("T3", "no day")
+    )
+    land("b.csv", transaction("T4", "2024-03-05"))
+    land("dt=2024-06-15/c.csv", transaction("T5", "2024-04-05"))
+    put(tmp_path, "products.csv", ",".join(PRODUCTS.columns) + "\n")
+    known = {row["path"]: row.asDict() for row in scan_landing(spark, tmp_path, CALENDAR).collect()}
+    (tmp_path / "transactions" / "b.csv").unlink()
+    land("dt=2024-06-15/c.csv", transaction("T5", "2024-05-05"))
+    land("d.csv", transaction("T6", "2024-03-05"))
+
+    expected = scan_landing(spark, tmp_path, CALENDAR).collect()
+    found = scan_landing(spark, tmp_path, CALENDAR, known=known).collect()
+    assert sorted(found, key=lambda row: row["path"]) == sorted(expected, key=lambda row: row["path"])
+    for row in known.values():
+        row["row_count"] += 100
+    counted = {
+        row["path"]: row["row_count"]
+        for row in scan_landing(spark, tmp_path, CALENDAR, known=known).collect()
+    }
+    assert counted == {
+        "transactions/a.csv": 103,
+        "transactions/d.csv": 1,
+        "transactions/dt=2024-06-15/c.csv": 1,
+        "products.csv": 100,
+    }

@@ -11,6 +11,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from cip_assets.config.settings import Settings
+from cip_assets.contracts.contract import TableContract
 from cip_assets.layers import SOURCE_TABLES, contracts_in
 from cip_assets.reporting.dashboard.figures import Figures
 
@@ -87,11 +88,13 @@ def every_table(settings: Settings) -> dict[str, pa.Table]:
         uri = settings.table_uri(contract.layer, contract.table)
         if not DeltaTable.is_deltatable(uri):
             continue
-        found = DeltaTable(uri).to_pyarrow_table()
-        content[contract.name] = found.select(sorted(found.column_names)).sort_by(
-            [(name, "ascending") for name in contract.key]
-        )
+        content[contract.name] = sorted_table(DeltaTable(uri).to_pyarrow_table(), contract)
     return content
+
+
+def sorted_table(rows: pa.Table, contract: TableContract) -> pa.Table:
+    """The rows in the order of the contract's key, with the columns in the order of their names."""
+    return rows.select(sorted(rows.column_names)).sort_by([(name, "ascending") for name in contract.key])
 
 
 def files_of(settings: Settings) -> dict[str, str]:

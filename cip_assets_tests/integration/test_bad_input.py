@@ -102,7 +102,7 @@ def test_an_empty_landing_folder_says_how_to_fill_it(data_dir: Path, platform_on
 
 def test_tables_without_rows_are_not_an_error(data_dir: Path, platform_on: MakePlatform) -> None:
     land_all(data_dir / "landing", returns="", support_tickets="", web_activity="")
-    platform = platform_on(data_dir)
+    platform = platform_on(data_dir, "exports/customer_360")
     report = platform.run()
     assert report.failures == []
     assert report.succeeded

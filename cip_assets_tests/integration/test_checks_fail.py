@@ -12,8 +12,9 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from cip_assets.config.settings import Settings
-from cip_assets.definitions import build_definitions, open_platform
+from cip_assets.definitions import build_definitions
 from cip_assets.layers import CSV_FILES, EVENT_TABLES, FACTS_OF, SOURCE_TABLES, contracts_in
+from cip_assets.orchestration.runs import Platform
 from cip_assets_tests.conftest import ENGINE
 from cip_assets_tests.graph import ASSETS, CHECKS, GRAPH
 from cip_assets_tests.integration.helpers import LANDED, land
@@ -104,11 +105,13 @@ def test_without_a_fault_no_check_fails(healthy: Path) -> None:
     assert failed(healthy, {key.name for key in DEFINED}) == {}
 
 
-def test_rows_that_share_a_key_break_the_contract_of_every_table(healthy: Path) -> None:
+def test_rows_that_share_a_key_break_the_contract_of_every_table(
+    healthy: Path, platform_on: Callable[..., Platform]
+) -> None:
     # Dated after the last purchase, they would leave two features empty.
     for event in ("returns", "support_tickets"):
         land(healthy / "landing", f"{event}.csv", LANDED[event].replace("2024-02-2", "2024-02-1"))
-    assert open_platform(Settings(healthy, ENGINE), dg.DagsterInstance.ephemeral()).run().succeeded
+    assert platform_on(healthy, "features/returns", "features/support").run().succeeded
     for contract in contracts_in("cleaned", "facts", "features", "marts"):
         append(healthy, contract.name)
     found = failed(healthy, {"contract"})
@@ -185,6 +188,18 @@ def test_a_fact_that_got_lost_or_is_there_twice_breaks_conservation(healthy: Pat
     assert set(failed(healthy, {"conservation"})) == {
         "facts/order_days:conservation",
         "facts/session_days:conservation",
+    }
+
+
+def test_a_history_that_contradicts_its_table_or_itself_is_reported(healthy: Path) -> None:
+    table_at(healthy, "cleaned/customers_history").update(
+        {"region": "'West'"}, predicate="customer_id = 'C1'"
+    )
+    append(healthy, "cleaned/products_history", valid_from=date(2024, 5, 1))
+    assert failed(healthy, {"unbroken"}) == {
+        "cleaned/customers_history:unbroken": "cleaned/customers_history: 2 current rows differ from cleaned/customers",
+        "cleaned/products_history:unbroken": "cleaned/products_history: 1 periods overlap the next one of their id; "
+        "1 current rows differ from cleaned/products",
     }
 
 

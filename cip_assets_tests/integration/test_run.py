@@ -13,7 +13,7 @@ import pytest
 
 from cip_assets.layers import CSV_FILES
 from cip_assets.orchestration.due import plan
-from cip_assets.orchestration.due.plan import Block
+from cip_assets.orchestration.due.plan import HISTORY, Block
 from cip_assets.orchestration.jobs.names import INGEST, SCAN
 from cip_assets.orchestration.runs import Platform, Report
 from cip_assets_tests.conftest import ODD_NAME
@@ -127,6 +127,29 @@ def test_a_late_row_reruns_only_its_own_month_and_the_others_stay_byte_for_byte(
     assert after["2024-01-01"] != before["2024-01-01"]
     months = exported(platform.settings, "kpi_monthly_revenue")
     assert [row["monthly_revenue"] for row in months] == ["25.00", "37.50"]
+
+
+def test_an_older_delivery_that_arrives_late_changes_only_the_history(
+    healthy: Path, platform_on: MakePlatform
+) -> None:
+    platform = platform_on(healthy, "features/population")
+    other = LANDED["customers"].replace("North", "West")
+    land(healthy / "landing", "customers/dt=2024-02-20/late.csv", other.replace("C2", "C3"))
+    land(healthy / "landing", "customers/dt=2024-03-01/new.csv", other)
+    assert platform.run().ingested == [Block(("customers",))]
+    land(healthy / "landing", "customers/dt=2024-02-25/older.csv", LANDED["customers"])
+    assert platform.run().ingested == [Block(("customers",), layers=(HISTORY,))]
+    found = rows_of(platform.settings, "cleaned/customers_history")
+    assert sorted((row["customer_id"], row["region"], str(row["valid_from"])) for row in found) == [
+        ("C1", "North", "1900-01-01"),
+        ("C1", "North", "2024-02-25"),
+        ("C1", "West", "2024-02-20"),
+        ("C1", "West", "2024-03-01"),
+        ("C2", "South", "1900-01-01"),
+        ("C2", "South", "2024-02-25"),
+        ("C3", "South", "2024-02-20"),
+    ]
+    assert platform.run().ingested == []
 
 
 def test_a_correction_in_a_later_delivery_wins_and_the_old_row_is_superseded(

@@ -3,8 +3,11 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import to_arrow_schema
 
+from cip_assets.calc.carried import Before
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import TableContract
 from cip_assets.contracts.table import Table
@@ -23,8 +26,10 @@ def snapshot(
     day: date,
     rules: Rules,
     only: Collection[str] | None = None,
+    carried_from: tuple[date, Mapping[str, Sequence[Row]]] | None = None,
 ) -> dict[str, list[Row]]:
-    """Every feature and mart of a day, by ``layer/table``; with ``only``, just these tables and their inputs.
+    """Every feature and mart of a day, by ``layer/table``; with ``only``, just these tables and their inputs; with
+    ``carried_from``, an older day and its tables, carried from these where they can be.
 
     Each result is collected and made into a frame again, like a Delta table between two assets. So its names and types
     must match the contract.
@@ -38,11 +43,37 @@ def snapshot(
     tables: dict[str, list[Row]] = {}
     for table in TABLES if only is None else _needed(only):
         reads = {parameter: frames[contract.name] for parameter, contract in table.reads.items()}
-        computed = table(**reads, as_of=day, rules=rules)
-        name = table.contract.name
+        name, before = table.contract.name, None
+        if table.carried and carried_from:
+            older, rows = carried_from
+            before = Before(
+                older, frame_of(spark, table.contract.spark_schema, rows[name]).drop("as_of_date")
+            )
+        computed = table(**reads, as_of=day, rules=rules, before=before)
         frames[name] = stored(computed, table.contract)
         tables[name] = collected(frames[name])
     return tables
+
+
+def large_snapshot(
+    spark: SparkSession, cleaned: Mapping[str, pa.Table], day: date, rules: Rules
+) -> dict[str, pa.Table]:
+    """As ``snapshot``, for tables that are too large for rows of Python, and in the order of their keys."""
+    found = {f"cleaned/{name}": rows for name, rows in cleaned.items()}
+
+    def keep(computed: DataFrame, contract: TableContract) -> None:
+        assert types_of(computed.schema) == types_of(contract.spark_schema)
+        rows = computed.toArrow().cast(to_arrow_schema(contract.spark_schema, timezone="UTC"))
+        found[contract.name] = rows.sort_by([(name, "ascending") for name in contract.key])
+
+    for facts in FACTS_OF.values():
+        keep(facts(spark.createDataFrame(found[facts.source.cleaned.name])), facts.contract)
+    for table in TABLES:
+        reads = {
+            parameter: spark.createDataFrame(found[read.name]) for parameter, read in table.reads.items()
+        }
+        keep(table(**reads, as_of=day, rules=rules), table.contract)
+    return {name: rows for name, rows in found.items() if not name.startswith("cleaned/")}
 
 
 def orders_of(lines: DataFrame, until: date) -> dict[str, DataFrame]:

@@ -16,6 +16,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from cip_assets.contracts.contract import TableContract
 from cip_assets.layers import SOURCE_TABLES
+from cip_assets.layers.cleaned.support_tickets import CLOSING
 
 Row = dict[str, Any]
 
@@ -60,6 +61,10 @@ def landed(table: str, text: str) -> list[Row]:
                 row.setdefault(name, False)
         if table == "transactions":
             row.setdefault("order_id", row["transaction_id"])
+        if table == "support_tickets":
+            row["closed_on"] = row["resolved_date"] or (
+                row["opened_date"] if row["status"] in CLOSING else None
+            )
         if source.event_date:
             row["month"] = month_of(row[source.event_date])
     return rows

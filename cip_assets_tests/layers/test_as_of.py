@@ -6,14 +6,21 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from pyspark.sql import SparkSession
 
 from cip_assets.config.rules import Rules
-from cip_assets.layers import EVENT_TABLES, FACTS_OF, SOURCE_TABLES
+from cip_assets.ingest.calendar import Calendar
+from cip_assets.ingest.read import read_landing
+from cip_assets.layers import EVENT_TABLES, FACTS_OF, SOURCE_TABLES, TABLES
+from cip_assets.layers.cleaned.judge import cleaned_rows, judge
 from cip_assets.layers.features.population import population
-from cip_assets_tests.layers.chain import Sources, snapshot
+from cip_assets.synthetic import GeneratorConfig, generate
+from cip_assets_tests.layers.chain import Sources, large_snapshot, snapshot
 from cip_assets_tests.layers.frames import Row, frame_of, month_of
+from cip_assets_tests.layers.lines import entry_of
 from cip_assets_tests.layers.ten_customers import D, ten_customers
 
 Tables = Mapping[str, list[Row]]
@@ -98,9 +105,74 @@ def test_later_rows_and_the_order_of_rows_have_no_effect(
 
 
 @pytest.mark.parametrize("day", [date(2024, 1, 10), date(2024, 2, 29), date(2024, 4, 15), D])
-def test_the_snapshot_of_a_past_day_is_as_it_was_then(spark: SparkSession, rules: Rules, day: date) -> None:
+def test_the_snapshot_of_a_past_day_is_as_it_was_then(
+    spark: SparkSession, rules: Rules, tables: Tables, day: date
+) -> None:
     then = snapshot(spark, known_by(ten_customers(), day), day, rules)
-    assert content(snapshot(spark, ten_customers(), day, rules)) == content(then)
+    now = tables if day == D else snapshot(spark, ten_customers(), day, rules)
+    assert content(now) == content(then)
+
+
+SHOP = GeneratorConfig(customers=3_000, seed=11, end=date(2025, 6, 20), months=20, defects=0)
+"""Enough customers and months for all models to be fitted and for the four questions to be answered."""
+
+MAY_31 = date(2025, 5, 31)
+
+
+@pytest.fixture(scope="module")
+def shop(spark: SparkSession, rules: Rules, tmp_path_factory: pytest.TempPathFactory) -> dict[str, pa.Table]:
+    """The cleaned tables of a generated shop."""
+    landing = tmp_path_factory.mktemp("shop")
+    generate(SHOP, landing)
+    calendar = Calendar(rules.calendar.first_month, date(2025, 6, 1))
+    cleaned = {}
+    for name, source in SOURCE_TABLES.items():
+        paths = [str(path.relative_to(landing)) for path in sorted(landing.rglob(f"{name}.csv"))]
+        entries = [entry_of(landing, path, calendar) for path in paths]
+        months = sorted({date.fromisoformat(month) for entry in entries for month in entry.month_rows})
+        raw = read_landing(spark, landing, source, entries, calendar, months if source.is_event else None)
+        cleaned[name] = cleaned_rows(judge(raw, source, rules), source).toArrow()
+    return cleaned
+
+
+def with_a_future(tables: Mapping[str, pa.Table], day: date, seed: int) -> dict[str, pa.Table]:
+    """The tables with half of their events after the day, and another end of the tickets that were open on it."""
+    chance = random.Random(seed)
+    changed = dict(tables)
+    for name in EVENT_TABLES:
+        dated = tables[name][str(SOURCE_TABLES[name].event_date)].cast(pa.date32())
+        is_future = pc.greater(dated, pa.scalar(day)).to_pylist()
+        changed[name] = tables[name].filter(pa.array([not f or chance.random() < 0.5 for f in is_future]))
+    tickets = changed["support_tickets"].to_pylist()
+    is_open = [
+        t for t in tickets if t["opened_date"] <= day and not (t["closed_on"] and t["closed_on"] <= day)
+    ]
+    assert len(is_open) > 20
+    for ticket in is_open:
+        later = day + timedelta(days=chance.randint(1, 50))
+        ticket |= chance.choice(
+            [
+                {"status": "Resolved", "resolved_date": later, "closed_on": later},
+                {"status": "Closed", "resolved_date": None, "closed_on": later},
+                {"status": "Pending", "resolved_date": None, "closed_on": None},
+            ]
+        )
+    changed["support_tickets"] = pa.Table.from_pylist(tickets, tables["support_tickets"].schema)
+    return changed
+
+
+def test_the_future_of_a_shop_changes_neither_its_models_nor_its_answers(
+    spark: SparkSession, rules: Rules, shop: dict[str, pa.Table]
+) -> None:
+    found = large_snapshot(spark, shop, MAY_31, rules)
+    assert "bg_nbd" in found["features/clv"]["purchase_model"].to_pylist()
+    assert found["features/challenger"]["p_active"].null_count == 0
+    assert set(found["marts/insights"]["direction"].to_pylist()) - {"cannot tell yet", "no data"}
+    other = large_snapshot(spark, with_a_future(shop, MAY_31, 1), MAY_31, rules)
+    in_snapshots = [name for name in found if not name.startswith("facts/")]
+    assert [name for name in in_snapshots if found[name] != other[name]] == []
+    assert len(in_snapshots) == len(TABLES)
+    assert found["facts/order_days"] != other["facts/order_days"]
 
 
 @pytest.mark.parametrize("table", EVENT_TABLES)

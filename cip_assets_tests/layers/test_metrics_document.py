@@ -70,8 +70,9 @@ def examples() -> list[Example]:
 
 TABLES = examples()
 SOURCES = {table.source: table for table in TABLES if table.source}
-RESULTS = [table for table in TABLES if not table.source and table.header[0] != "line"]
 (OUTCOMES,) = (table for table in TABLES if table.header[0] == "line")
+(CLOSED,) = (table for table in TABLES if table.header[0] == "delivery_date")
+RESULTS = [table for table in TABLES if not table.source and table not in (OUTCOMES, CLOSED)]
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +169,29 @@ def test_each_line_has_the_documented_outcome_and_nothing_is_lost(
     assert f"Lines: {counted}" in EXAMPLES
     for amount in (found.cleaned_amount, found.kept_out_amount, found.landed_amount):
         assert f"{amount}`" in EXAMPLES
+
+
+@pytest.mark.engine
+def test_a_ticket_is_closed_on_the_day_of_the_delivery_that_first_says_so(
+    spark: SparkSession, rules: Rules, tmp_path: Path
+) -> None:
+    paths = [f"support_tickets/dt={day}/a.csv" for day in CLOSED.column("delivery_date")]
+    header = ",".join(SOURCE_TABLES["support_tickets"].columns)
+    files = {
+        path: f"{header}\nk7,dan,Returns,High,{status},2024-04-02,\n"
+        for path, status in zip(paths, CLOSED.column("status"), strict=True)
+    }
+
+    def closed_on(number: int, *chosen: str) -> str:
+        landed = {path: files[path] for path in chosen}
+        lines = lines_of(spark, rules, tmp_path / str(number), landed, date(2024, 4, 1))
+        (row,) = collected(lines.cleaned)
+        return str(row["closed_on"] or "")
+
+    known = [closed_on(n, *paths[:n]) for n in range(1, len(paths) + 1)]
+    assert known == CLOSED.column("closed_on")
+    assert closed_on(0, paths[1]) == "2024-04-02"
+    assert "so `closed_on` is the opening day, 2024-04-02." in EXAMPLES
 
 
 def as_money(amount: object) -> str:

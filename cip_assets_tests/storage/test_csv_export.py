@@ -3,7 +3,10 @@
 import csv
 import hashlib
 import json
+import multiprocessing
+import os
 import re
+import signal
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
@@ -24,7 +27,7 @@ from cip_assets.orchestration.assets.code_version import code_version
 from cip_assets.orchestration.assets.exports import how_shown
 from cip_assets.storage import csv_export as exports
 from cip_assets.storage.csv_export import export_csv
-from cip_assets.storage.files import Written
+from cip_assets.storage.files import Written, scratch_beside
 
 BY_NAME = {export.name: export for export in CSV_FILES}
 DAY = date(2024, 3, 31)
@@ -387,6 +390,28 @@ def test_a_failed_export_leaves_the_old_file_and_nothing_else(
         final.export("customer_segments")
     assert final.text("customer_segments") == old
     assert list(final.folder.iterdir()) == [final.folder / "customer_segments.csv"]
+
+
+def test_what_a_killed_export_left_is_deleted_by_the_next_one(final: Final) -> None:
+    final.mart("customer_360", *customers("C1"))
+    target = final.folder / "customer_segments.csv"
+    killed = multiprocessing.get_context("spawn").Process(target=killed_in_scratch, args=(target,))
+    killed.start()
+    killed.join()
+    (left,) = final.folder.iterdir()
+    assert (left / "part").exists()
+    with scratch_beside(target) as in_use:
+        assert not left.exists()
+        final.export("customer_segments")
+        assert in_use.exists()
+    assert list(final.folder.iterdir()) == [target]
+
+
+def killed_in_scratch(target: Path) -> None:
+    target.parent.mkdir(exist_ok=True)
+    with scratch_beside(target) as scratch:
+        (scratch / "part").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_files_are_written_into_a_folder_with_a_quote_in_its_name(tmp_path: Path) -> None:

@@ -121,6 +121,17 @@ def test_a_range_a_rerun_and_single_months_give_the_same_table(spark: SparkSessi
     assert at_once.rows() == by_month.rows() == again.rows() == [A, B, C]
 
 
+def test_maintenance_deletes_what_a_killed_writer_left_once_it_is_old_enough(table: Table) -> None:
+    table.write(A)
+    left = Path(table.uri) / "month=2024-01-01" / "part-00000-left.snappy.parquet"
+    left.write_bytes(b"PAR1")
+    delta.maintain(table.uri, keep=timedelta(hours=1))
+    assert left.exists()
+    delta.maintain(table.uri, keep=timedelta(0))
+    assert not left.exists()
+    assert table.rows() == [A]
+
+
 @pytest.mark.engine
 def test_personal_data_stays_out_of_the_log_and_rows_are_still_counted(
     table: Table,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +12,11 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import betaln, gammaln
 
-from cip_assets.synthetic import GeneratorConfig, tables
-from cip_assets.synthetic.catalog import RISING_CATEGORY
+from cip_assets.synthetic import GeneratorConfig, Truth, tables
+from cip_assets.synthetic.catalog import RISING_CATEGORY, make_catalog
 from cip_assets.synthetic.config import delivery_days, month_of_day
-from cip_assets.synthetic.population import arrivals, make_population
+from cip_assets.synthetic.events import make_transactions
+from cip_assets.synthetic.population import MONTH_SHAPE, Population, arrivals, make_population
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -201,7 +203,8 @@ def test_the_data_begins_24_full_months_before_the_current_one_but_not_before_20
 @pytest.mark.parametrize(
     ("name", "value"),
     [("customers", 0), ("defects", 0.5), ("defects", float("nan")), ("end", date(2022, 12, 31)), ("seed", -1),
-     ("scenario", "drama"), ("bgnbd_alpha", 0.0)],
+     ("scenario", "drama"), ("bgnbd_alpha", 0.0), ("spend", "other"), ("rates", "other"), ("season", 1.1),
+     ("established_decline", -0.1), ("lognormal_within", -1.0)],
 )  # fmt: skip
 def test_impossible_parameters_are_refused_by_name(name: str, value: object) -> None:
     parameters: dict[str, object] = {"end": date(2025, 1, 1)} | {name: value}
@@ -217,3 +220,120 @@ def test_a_customer_buys_at_most_once_a_day_as_the_purchase_model_counts() -> No
     assert (day[1:][same] > day[:-1][same]).all()
     assert same.sum() > 1_000
     assert 0 <= day.min() <= day.max() < config.days
+
+
+# --- what speaks against the purchase model -----------------------------------------------------------------
+
+END = date(2025, 11, 21)
+
+
+def repeat_ratio(
+    config: GeneratorConfig, people: Population, first_day: int, last_day: int, customers: NDArray[np.bool_]
+) -> float:
+    """The repeat purchases of some customers in a part of the history, relative to their own rates while they buy."""
+    first = np.full(len(people.number), float(config.days))
+    np.minimum.at(first, people.buyer, people.bought)
+    at_risk = np.minimum(people.dropout, last_day) - np.maximum(first, first_day)
+    expected = float((people.rate * np.maximum(at_risk, 0))[customers].sum())
+    is_repeat = people.bought > first[people.buyer]
+    inside = (people.bought >= first_day) & (people.bought < last_day)
+    return float((is_repeat & inside & customers[people.buyer]).sum()) / expected
+
+
+def steady_population(size: int = 30_000, **options: object) -> tuple[GeneratorConfig, Population]:
+    config = GeneratorConfig(end=END, scenario="steady", **options)  # type: ignore[arg-type]
+    return config, make_population(config, size, 1, np.random.default_rng(7))
+
+
+def test_lognormal_spend_has_the_given_spreads_and_the_same_mean() -> None:
+    config, people = steady_population(
+        10_000, spend="lognormal", lognormal_between=0.9, lognormal_within=0.5, second_line=0.0
+    )
+    rng = np.random.default_rng(8)
+    lines = make_transactions(config, people, make_catalog(config.products, np.random.default_rng(9)), 1, rng)
+    logs = np.log(lines.amount / 100)
+    count = np.bincount(lines.customer)
+    mean = np.bincount(lines.customer, logs) / np.maximum(count, 1)
+    # Analysis of variance: of the values around their customer's mean, and of the means, whose error is taken off.
+    within = ((logs - mean[lines.customer]) ** 2).sum() / (len(logs) - (count > 0).sum())
+    between = mean[count > 0].var() - within * (1 / count[count > 0]).mean()
+    assert np.sqrt(within) == pytest.approx(0.5, rel=0.03)
+    assert np.sqrt(between) == pytest.approx(0.9, rel=0.04)
+    # The mean of all customers' means is p * gamma / (q - 1) = 120.
+    customers = np.bincount(lines.customer, lines.amount / 100) / np.maximum(count, 1)
+    assert customers[count > 0].mean() == pytest.approx(config.mean_value, rel=0.04)
+
+
+@pytest.mark.parametrize("rates", ["gamma", "lognormal", "two_point"])
+def test_purchase_rates_of_any_kind_have_the_same_mean_and_variance(rates: str) -> None:
+    config, people = steady_population(100_000, rates=rates, never_buy=0.0, signup_growth=0.0)
+    rate = people.rate[people.rate > 0]
+    assert rate.mean() == pytest.approx(config.bgnbd_r / config.bgnbd_alpha, rel=0.03)
+    assert rate.var() / rate.mean() ** 2 == pytest.approx(1 / config.bgnbd_r, rel=0.1)
+    logs = np.log(rate)
+    skewness = float((((logs - logs.mean()) / logs.std()) ** 3).mean())
+    if rates == "two_point":
+        values, counts = np.unique(rate, return_counts=True)
+        assert len(values) == 2
+        assert counts[1] / counts.sum() == pytest.approx(config.frequent_share, rel=0.05)
+    elif rates == "lognormal":
+        assert skewness == pytest.approx(0, abs=0.05)
+        assert logs.var() == pytest.approx(np.log1p(1 / config.bgnbd_r), rel=0.03)
+    else:
+        assert skewness < -1
+
+
+def test_two_kinds_of_customers_need_a_share_that_leaves_purchases_to_the_others() -> None:
+    with pytest.raises(ValueError, match="frequent_share"):
+        GeneratorConfig(end=END, rates="two_point", frequent_share=0.45, bgnbd_r=0.5)
+
+
+def test_the_season_is_in_the_months_of_the_steady_scenario() -> None:
+    config, people = steady_population(season=0.6)
+    everyone = np.ones(len(people.number), np.bool_)
+    edges = [config.day(date(2024, month, 1)) for month in range(1, 13)] + [config.day(date(2025, 1, 1))]
+    ratios = np.array([repeat_ratio(config, people, *days, everyone) for days in pairwise(edges)])
+    assert ratios / ratios.mean() == pytest.approx(1 + 0.6 * MONTH_SHAPE, rel=0.06)
+
+
+@pytest.mark.parametrize("scenario", ["steady", "story"])
+def test_established_customers_lose_a_share_of_their_purchases_at_once(scenario: str) -> None:
+    def after(decline: float) -> tuple[float, float, float]:
+        """Relative to their rates: established customers before and after the decline, and new ones."""
+        config = GeneratorConfig(end=END, scenario=scenario, established_decline=decline)  # type: ignore[arg-type]
+        people = make_population(config, 30_000, 1, np.random.default_rng(7))
+        begins, days = config.day(config.trend_start), config.days
+        established = np.zeros(len(people.number), np.bool_)
+        established[people.buyer[people.bought < begins]] = True
+        return (
+            repeat_ratio(config, people, 0, begins, established),
+            repeat_ratio(config, people, begins, days, established),
+            repeat_ratio(config, people, begins, days, ~established),
+        )
+
+    before, without, new = after(0.0)
+    same, declined, others = after(0.7)
+    assert same == pytest.approx(before, rel=0.03)
+    assert declined / without == pytest.approx(0.3, rel=0.06)
+    assert others == pytest.approx(new, rel=0.05)
+
+
+def test_what_established_customers_lose_is_in_the_ground_truth() -> None:
+    config = GeneratorConfig(end=END, scenario="steady", established_decline=0.7)
+    assert Truth(config).story == {
+        "established_customers_decline": {"from": "2025-02-21", "rate_lost": 0.7},
+    }
+
+
+def test_the_defaults_break_no_assumption_of_the_purchase_model() -> None:
+    config, people = steady_population()
+    plain = make_population(config, 30_000, 1, np.random.default_rng(7))
+    options = GeneratorConfig(
+        end=END, scenario="steady", spend="gamma_gamma", rates="gamma", season=0.0, established_decline=0.0
+    )
+    assert options == config
+    assert (plain.bought == people.bought).all()
+    everyone = np.ones(len(people.number), np.bool_)
+    thirds = [round(config.days * part / 3) for part in range(4)]
+    ratios = [repeat_ratio(config, people, *days, everyone) for days in pairwise(thirds)]
+    assert ratios == pytest.approx([1, 1, 1], rel=0.03)

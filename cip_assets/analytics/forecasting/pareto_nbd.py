@@ -89,8 +89,9 @@ class ParetoNbdFit:
         result = np.empty(len(x))
         for rows, nodes in power_integral(alpha, shape + 1, beta, self.s, np.zeros_like(x), horizon):
             result[rows] = shape[rows] / alpha[rows] * nodes.total
-        # P(at least one purchase of a customer who cannot drop out) bounds it.
-        highest = -np.expm1(-shape * np.log1p(horizon / alpha))
+        # Without drop-out it would be larger, and it never exceeds the expected number; the rule's error could.
+        without_dropout = -np.expm1(-shape * np.log1p(horizon / alpha))
+        highest = np.minimum(without_dropout, self.purchases_if_alive(x, age, [horizon])[0])
         return np.asarray(np.minimum(result, highest))
 
     def purchases_if_alive(self, x: ArrayLike, age: ArrayLike, horizons_days: Sequence[float]) -> Floats:

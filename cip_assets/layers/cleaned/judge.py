@@ -8,8 +8,11 @@ A text may contain anything, so it and the values read from it go only through f
 ``ON_ANY_TEXT`` names them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
 from functools import reduce
+from typing import Any
 
 import pyspark.sql.functions as F
 import pyspark.sql.types as T
@@ -28,7 +31,9 @@ from cip_assets.contracts.text_formats import (
     NO_DATE,
     NO_YEAR,
     NUMBER_TO_MILLS,
+    PLAIN_DATE,
     PLAIN_NUMBER,
+    PLAIN_TIME,
     SHORT_AMOUNT,
     SHORT_WHOLE_NUMBER,
     WHOLE_NUMBER,
@@ -59,7 +64,25 @@ a text, ``to_date`` and ``add_months`` are not safe: each raises an error, on on
 """
 
 
-def judge(raw: DataFrame, source: SourceTable, rules: Rules, elsewhere: DataFrame | None = None) -> DataFrame:
+PLAIN: Mapping[T.DataType, tuple[str, Any, Any]] = {
+    T.StringType(): ("^[!-~]", None, None),
+    T.BooleanType(): ("^(true|false)$", None, None),
+    T.IntegerType(): ("^[1-9][0-9]{0,8}$", 1, 999_999_999),
+    MONEY: (SHORT_AMOUNT, 0, Decimal("999999999.99")),
+    T.DateType(): (f"^{PLAIN_DATE}$", date(1900, 1, 1), date(2099, 12, 31)),
+    T.TimestampType(): (f"^{PLAIN_DATE}([T ]{PLAIN_TIME})?$", None, None),
+}
+"""For each type, what the most ordinary texts look like, and the lowest and the highest value of such a text."""
+
+
+def judge(
+    raw: DataFrame,
+    source: SourceTable,
+    rules: Rules,
+    elsewhere: DataFrame | None = None,
+    *,
+    only_suspects: bool = False,
+) -> DataFrame:
     """Every raw line with its cleaned values, its outcome and its reasons.
 
     Grain: one row per line. ``outcome`` is cleaned, quarantined or superseded. ``reasons`` lists every problem as
@@ -71,15 +94,37 @@ def judge(raw: DataFrame, source: SourceTable, rules: Rules, elsewhere: DataFram
         rules: vocabulary and fill values.
         elsewhere: lines of other months that share an id with these (``rivals``). They can supersede these lines,
             but are not judged.
+        only_suspects: leave out most of the lines that are cleaned. Every line that is not cleaned is there.
 
     """
     here = _with_seen(raw, source).withColumn(HERE, F.lit(True))
     if elsewhere is not None:
         here = here.unionByName(_with_seen(elsewhere, source).withColumn(HERE, F.lit(False)))
     hashed, repeated = _by_id(here, source)
-    # Only lines that may share an id need a window, because it sorts whole rows.
-    alone = _with_reasons(hashed.join(F.broadcast(repeated), "_hash", "left_anti"), source, rules)
-    rivals = _with_reasons(hashed.join(F.broadcast(repeated), "_hash", "left_semi"), source, rules)
+    if only_suspects:
+        shared = F.broadcast(repeated.withColumn("_is_shared", F.lit(True)))
+        suspects = hashed.join(shared, "_hash", "left").where(~_is_plain(source) | F.col("_is_shared"))
+        lines = _with_superseded(_with_reasons(suspects, source, rules), source)
+    else:
+        # Only lines that may share an id need a window, because it sorts whole rows.
+        alone = hashed.join(F.broadcast(repeated), "_hash", "left_anti")
+        rivals = hashed.join(F.broadcast(repeated), "_hash", "left_semi")
+        judged = _with_reasons(alone, source, rules).withColumn("is_superseded", F.lit(False))
+        for add in source.over_lines.values():
+            judged = add(judged, None)
+        lines = judged.unionByName(_with_superseded(_with_reasons(rivals, source, rules), source))
+    outcome = F.when(F.col("reasons") != "", F.lit("quarantined")).when(
+        F.col("is_superseded"), F.lit("superseded")
+    )
+    return (
+        lines.where(HERE)
+        .withColumn("outcome", outcome.otherwise(F.lit("cleaned")))
+        .drop("is_superseded", HERE)
+    )
+
+
+def _with_superseded(lines: DataFrame, source: SourceTable) -> DataFrame:
+    """The lines, whether another good line with the same id was delivered later, and what all of them decide."""
     is_good = F.col("reasons") == ""
     newest_first = [
         F.col("delivery_date").desc_nulls_last(),
@@ -89,11 +134,10 @@ def judge(raw: DataFrame, source: SourceTable, rules: Rules, elsewhere: DataFram
     ]
     # Broken lines do not affect which line is cleaned, so they are in groups of their own.
     group = Window.partitionBy(source.id_column, is_good).orderBy(*newest_first)
-    is_superseded = is_good & (F.row_number().over(group) > 1)
-    judged = rivals.withColumn("is_superseded", is_superseded).where(HERE)
-    lines = alone.withColumn("is_superseded", F.lit(False)).unionByName(judged).drop(HERE)
-    outcome = F.when(~is_good, F.lit("quarantined")).when(F.col("is_superseded"), F.lit("superseded"))
-    return lines.withColumn("outcome", outcome.otherwise(F.lit("cleaned"))).drop("is_superseded")
+    for add in source.over_lines.values():
+        # Only lines of the same month, so that a month can be cleaned by itself.
+        lines = add(lines, Window.partitionBy(source.id_column, is_good, "month"))
+    return lines.withColumn("is_superseded", is_good & (F.row_number().over(group) > 1))
 
 
 def _with_seen(lines: DataFrame, source: SourceTable) -> DataFrame:
@@ -114,6 +158,39 @@ def _with_reasons(lines: DataFrame, source: SourceTable, rules: Rules) -> DataFr
     ragged = F.when(few, F.lit("row:too_few_fields")).otherwise(F.lit("row:too_many_fields"))
     found = [F.when(is_ragged, ragged), *(F.when(~is_ragged, reason) for reason in _reasons(source))]
     return typed.withColumn("reasons", F.concat_ws(REASON_SEPARATOR, *found))
+
+
+def _is_plain(source: SourceTable) -> Column:
+    """Whether a line breaks no rule, as far as its texts show without being read: never true if one is broken.
+
+    Most lines are plain, and to see that takes a fraction of the time in which they are judged.
+    """
+    plain = F.col("ragged_text").isNull()
+    for name in source.texts:
+        if name in _KEPT_WHEN_UNREADABLE:
+            continue
+        text, declared = F.col(name), source.cleaned.columns[name]
+        looks = _plain_look(declared)
+        others = {rule.partition(":")[2] for rule in source.cleaned.row_rules if rule.startswith(f"{name}:")}
+        good = text.rlike(looks) if looks and others <= {"missing"} else F.lit(False)
+        if name == source.event_date:
+            good = good & text.startswith(F.substring(F.col("month").cast("string"), 1, 7))
+        if (declared.nullable or name in source.defaults) and "missing" not in others:
+            if isinstance(declared.dtype.type, T.StringType) and looks:
+                continue
+            good = good | F.coalesce(text, F.lit("")).isin("")
+        plain = plain & F.coalesce(good, F.lit(False))
+    return plain
+
+
+def _plain_look(declared: Any) -> str | None:
+    """A pattern of texts that are values of a column and keep its rules; None if none is known."""
+    pattern, lowest, highest = PLAIN.get(declared.dtype.type, (None, None, None))
+    for check in declared.checks:
+        least, most = check.statistics.get("min_value", lowest), check.statistics.get("max_value", highest)
+        if check.statistics.keys() - {"min_value", "max_value"} or least > lowest or most < highest:
+            return None
+    return pattern
 
 
 def _with_values(lines: DataFrame, source: SourceTable, rules: Rules, *others: Column | str) -> DataFrame:
@@ -169,7 +246,7 @@ def rows_not_kept_out(raw: DataFrame, kept_out: DataFrame, source: SourceTable, 
     """The rows of the cleaned table, if it is known which of its lines are quarantined or superseded.
 
     They are those of ``cleaned_rows``, without judging the lines a second time. The checks of the table show that none
-    of them breaks a rule or shares its id.
+    of them breaks a rule or shares its id. The table must have no columns that superseded lines decide.
 
     Args:
         raw: the lines to clean.
@@ -182,6 +259,22 @@ def rows_not_kept_out(raw: DataFrame, kept_out: DataFrame, source: SourceTable, 
     good = raw.join(F.broadcast(kept_out.select(*line)), line, "left_anti")
     rows = _with_values(good, source, rules).select(*source.cleaned.columns)
     return rows.repartition("month") if source.is_event else rows
+
+
+def good_rows(raw: DataFrame, source: SourceTable, rules: Rules) -> DataFrame:
+    """What the cleaned table was after each of several full deliveries. Grain: one row per id and delivery date.
+
+    Args:
+        raw: the lines of the deliveries.
+        source: a table of full deliveries.
+        rules: vocabulary and fill values.
+
+    """
+    lines = _with_reasons(raw.withColumn(HERE, F.lit(True)), source, rules).where("reasons = ''")
+    last = Window.partitionBy(source.id_column, "delivery_date").orderBy(
+        F.col("source_file").desc(), F.col("source_line").desc()
+    )
+    return lines.withColumn("_place", F.row_number().over(last)).where("_place = 1").drop("_place")
 
 
 def quarantine_rows(judged: DataFrame, source: SourceTable) -> DataFrame:
@@ -216,7 +309,9 @@ def _reasons(source: SourceTable) -> list[Column]:
                 found.append(F.when(unreadable, F.lit(f"{name}:{_problem_of_type(declared.dtype.type)}")))
     for rule in source.cleaned.rules:
         name = rule.name.split(":")[0]
-        if name in PROVENANCE or rule.name in {f"{default}:missing" for default in source.defaults}:
+        if name in {*PROVENANCE, *source.over_lines} or rule.name in {
+            f"{default}:missing" for default in source.defaults
+        }:
             continue
         broken = F.expr(rule.broken_when)
         if rule.name == f"{name}:missing":

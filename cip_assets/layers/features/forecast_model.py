@@ -241,10 +241,8 @@ def sampled(
         .select("customer_id", F.col("transaction_date").alias("day"), F.expr(cents("amount")).alias("value"))
     )
     visits = of_sample(until(session_days, "day", as_of)).groupBy("customer_id", "day")
-    is_closed = F.col("status").isin("Closed", "Resolved")
-    closed = F.coalesce("resolved_date", F.when(is_closed, F.col("opened_date")))
     tickets = of_sample(until(support_tickets, "opened_date", as_of)).select(
-        "customer_id", F.col("opened_date").alias("day"), F.datediff(closed, F.lit(EPOCH)).alias("value")
+        "customer_id", F.col("opened_date").alias("day"), F.datediff("closed_on", F.lit(EPOCH)).alias("value")
     )
     given_back = of_sample(of_customers_until(returns, "return_date", as_of)).select(
         "customer_id", F.col("return_date").alias("day"), F.lit(1).alias("value")

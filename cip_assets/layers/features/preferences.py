@@ -7,6 +7,7 @@ import pyspark.sql.types as T
 from pyspark.sql import Column, DataFrame
 
 from cip_assets.calc.as_of import of_customers_until
+from cip_assets.calc.carried import Before, by_key
 from cip_assets.calc.exact import total_money
 from cip_assets.calc.orders import by_order
 from cip_assets.calc.ranking import first_by
@@ -36,6 +37,7 @@ class Preferences(
 
 @table(
     Preferences,
+    carried=("order_days", "split_orders", "transactions", "products"),
     order_days=OrderDays,
     split_orders=SplitOrders,
     transactions=Transactions,
@@ -47,28 +49,41 @@ def preferences(
     transactions: DataFrame,
     products: DataFrame,
     as_of: date,
+    before: Before | None = None,
 ) -> DataFrame:
-    orders = by_order(
-        of_customers_until(order_days, "transaction_date", as_of),
-        split_orders,
-        ["customer_id", "order_id", "payment_method"],
-    )
-    bought = of_customers_until(transactions, "transaction_date", as_of)
     described_products = products.select("product_id", "category", "brand")
-    described = bought.join(described_products, "product_id", "left")
 
-    def favorite(frame: DataFrame, name: str, weight: Column) -> DataFrame:
-        named = frame.withColumn(name, F.coalesce(name, F.lit(UNKNOWN)))
-        weighed = named.groupBy("customer_id", name).agg(weight.alias("weight"))
-        # An unknown weight could be the highest, so it comes first and leaves the favorite unknown.
-        order = [F.col("weight").desc_nulls_first(), F.col(name).asc()]
-        favored = F.when(F.col("weight").isNotNull(), F.col(name)).alias(name)
-        return first_by(weighed, ["customer_id"], order).select("customer_id", favored)
+    def favorites(order_days: DataFrame, transactions: DataFrame) -> DataFrame:
+        orders = by_order(
+            of_customers_until(order_days, "transaction_date", as_of),
+            split_orders,
+            ["customer_id", "order_id", "payment_method"],
+        )
+        bought = of_customers_until(transactions, "transaction_date", as_of)
+        described = bought.join(described_products, "product_id", "left")
+        spend = total_money("amount")
+        return (
+            _favorite(orders, "payment_method", F.count("*"))
+            .join(_favorite(described, "category", spend), "customer_id")
+            .join(_favorite(described, "brand", spend), "customer_id")
+            .withColumnsRenamed({"category": "top_category", "brand": "top_brand"})
+        )
 
-    spend = total_money("amount")
-    return (
-        favorite(orders, "payment_method", F.count("*"))
-        .join(favorite(described, "category", spend), "customer_id")
-        .join(favorite(described, "brand", spend), "customer_id")
-        .withColumnsRenamed({"category": "top_category", "brand": "top_brand"})
+    return by_key(
+        before,
+        "customer_id",
+        as_of,
+        favorites,
+        order_days=(order_days, "transaction_date"),
+        transactions=(transactions, "transaction_date"),
     )
+
+
+def _favorite(frame: DataFrame, name: str, weight: Column) -> DataFrame:
+    """The value of a column with the highest weight for each customer."""
+    named = frame.withColumn(name, F.coalesce(name, F.lit(UNKNOWN)))
+    weighed = named.groupBy("customer_id", name).agg(weight.alias("weight"))
+    # An unknown weight could be the highest, so it comes first and leaves the favorite unknown.
+    order = [F.col("weight").desc_nulls_first(), F.col(name).asc()]
+    favored = F.when(F.col("weight").isNotNull(), F.col(name)).alias(name)
+    return first_by(weighed, ["customer_id"], order).select("customer_id", favored)

@@ -7,6 +7,7 @@ import pyspark.sql.types as T
 from pyspark.sql import Column, DataFrame
 
 from cip_assets.calc.as_of import days_since, of_customers_until
+from cip_assets.calc.carried import Before, by_key
 from cip_assets.calc.exact import RATIO, cents, mean_money, money_on_first, ratio, total_money
 from cip_assets.calc.given import with_given
 from cip_assets.calc.orders import by_order
@@ -70,8 +71,37 @@ class Purchases(
     )
 
 
-@table(Purchases, order_days=OrderDays, split_orders=SplitOrders, customers=Customers)
-def purchases(order_days: DataFrame, split_orders: DataFrame, customers: DataFrame, as_of: date) -> DataFrame:
+@table(
+    Purchases,
+    carried=("order_days", "split_orders"),
+    order_days=OrderDays,
+    split_orders=SplitOrders,
+    customers=Customers,
+)
+def purchases(
+    order_days: DataFrame,
+    split_orders: DataFrame,
+    customers: DataFrame,
+    as_of: date,
+    before: Before | None = None,
+) -> DataFrame:
+    totals = by_key(
+        before,
+        "customer_id",
+        as_of,
+        lambda order_days: _totals(order_days, split_orders, as_of),
+        order_days=(order_days, "transaction_date"),
+    )
+    known = customers.select("customer_id", F.lit(False).alias("is_orphan"))
+    return (
+        with_given(totals.join(known, "customer_id", "left"), customers=customers)
+        .withColumn("is_orphan", F.coalesce("is_orphan", "has_customers"))
+        .withColumn("recency_days", days_since(as_of, "last_purchase_date"))
+    )
+
+
+def _totals(order_days: DataFrame, split_orders: DataFrame, as_of: date) -> DataFrame:
+    """All columns that depend on the customer's purchases alone."""
     # Aggregated by order and day first, because counting distinct ones directly keeps a set for each customer.
     orders = by_order(
         of_customers_until(order_days, "transaction_date", as_of),
@@ -92,14 +122,11 @@ def purchases(order_days: DataFrame, split_orders: DataFrame, customers: DataFra
         total_money("amount").alias("monetary_value"),
         money_on_first("amount", "transaction_date").alias("first_day_amount"),
     )
-    known = customers.select("customer_id", F.lit(False).alias("is_orphan"))
     return (
-        with_given(totals.join(known, "customer_id", "left"), customers=customers)
-        .withColumn("is_orphan", F.coalesce("is_orphan", "has_customers"))
-        .withColumn("recency_days", days_since(as_of, "last_purchase_date"))
-        .withColumn("avg_order_value", mean_money("monetary_value", "frequency"))
+        totals.withColumn("avg_order_value", mean_money("monetary_value", "frequency"))
         .withColumn("paid_repeat_days", F.col("paid_days") - (F.col("first_day_amount") > 0).cast("bigint"))
         .withColumn("mean_repeat_value", _mean_repeat_value())
+        .drop("first_day_amount")
     )
 
 

@@ -21,10 +21,9 @@ class Support(
 
     total_tickets: T.LongType = column("Tickets opened by the snapshot day", "ticket_id", required=True, ge=1)
     open_tickets: T.LongType = column(
-        "Tickets resolved after the snapshot day, or without a resolution date and neither Closed nor Resolved",
+        "Tickets that were not closed by the snapshot day",
         "ticket_id",
-        "status",
-        "resolved_date",
+        "closed_on",
         required=True,
         ge=0,
     )
@@ -46,12 +45,11 @@ class Support(
 def support(support_tickets: DataFrame, as_of: date) -> DataFrame:
     opened = until(support_tickets, "opened_date", as_of)
     resolved = F.col("resolved_date") <= F.lit(as_of)
-    later = F.col("resolved_date") > F.lit(as_of)
-    unresolved = F.col("resolved_date").isNull() & ~F.col("status").isin("Closed", "Resolved")
+    is_open = F.col("closed_on").isNull() | (F.col("closed_on") > F.lit(as_of))
     days = F.when(resolved, F.datediff("resolved_date", "opened_date"))
     tickets = opened.groupBy("customer_id").agg(
         F.count("*").alias("total_tickets"),
-        F.count(F.when(later | unresolved, 1)).alias("open_tickets"),
+        F.count(F.when(is_open, 1)).alias("open_tickets"),
         F.count(F.when(resolved, 1)).alias("resolved_tickets"),
         F.coalesce(F.sum(days), F.lit(0)).cast("bigint").alias("resolution_days"),
         F.max("opened_date").alias("last_ticket_date"),

@@ -1,6 +1,7 @@
 """What the four questions are answered from: events and exposure by month, for customers who are alike."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import reduce
 
@@ -10,8 +11,9 @@ from pyspark.sql import Column, DataFrame, Window
 
 from cip_assets.analytics.insights.answers import ALL
 from cip_assets.analytics.insights.questions import COMPLAINTS, ENGAGEMENT, QUESTIONS, REPEAT, RETURNS
-from cip_assets.calc.as_of import months_between, of_customers_until, until
+from cip_assets.calc.as_of import months_back, months_between, of_customers_until, until
 from cip_assets.calc.broadcast import for_each
+from cip_assets.calc.carried import Before, from_month, with_months_before
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import table
@@ -114,6 +116,15 @@ class InsightCounts(
 
 @table(
     InsightCounts,
+    carried=(
+        "transactions",
+        "order_days",
+        "returns",
+        "support_tickets",
+        "session_days",
+        "customers",
+        "products",
+    ),
     transactions=Transactions,
     order_days=OrderDays,
     returns=Returns,
@@ -134,8 +145,9 @@ def insight_counts(
     purchases: DataFrame,
     as_of: date,
     rules: Rules,
+    before: Before | None = None,
 ) -> DataFrame:
-    every = purchases.count() // ENOUGH_BUYERS + 1
+    every = _share(purchases)
 
     def some(events: DataFrame, *ids: str) -> DataFrame:
         return events.where(F.pmod(F.floor(F.crc32(F.coalesce(*ids)) / GROUPS), F.lit(every)) == 0)
@@ -145,18 +157,29 @@ def insight_counts(
     returned = some(until(returns, "return_date", as_of), "customer_id", "order_id", "return_id")
     opened = some(until(support_tickets, "opened_date", as_of), "customer_id")
     visits = some(until(session_days, "day", as_of), "customer_id")
-    buying = _full_months(bought, "transaction_date", as_of)[LOOK_BACK:]
-    selling = _full_months(lines, "transaction_date", as_of)[1:]
-    history = _by_month(bought)
+    older = before.day if before else None
+    spans = [
+        _span(bought, "transaction_date", older),
+        _span(lines, "transaction_date", older),
+        _span(returned, "return_date", older),
+        _span(opened, "opened_date", older),
+        _span(visits, "day", older),
+    ]
+    start = _first_open_month(before, spans, every, purchases, rules)
+    buying, selling, returning, complaining, visiting = (_full_months(span, as_of) for span in spans)
+    buying, selling, visiting = buying[LOOK_BACK:], selling[1:], visiting[LOOK_BACK:]
+    looked_back = months_back(start, LOOK_BACK) if start else None
+    lines, bought, returned, opened, visits = (
+        from_month(events, looked_back) for events in (lines, bought, returned, opened, visits)
+    )
+    history = _by_month(bought, purchases)
     alike, first = _alike(history), _first_months(history)
     described = _described(customers)
 
     def within(rows: DataFrame, months: Sequence[date]) -> DataFrame:
-        return rows.where(F.col("month").isin(*months) if months else F.lit(False))
+        open_months = [month for month in months if start is None or month >= start]
+        return rows.where(F.col("month").isin(*open_months) if open_months else F.lit(False))
 
-    returning = _full_months(returned, "return_date", as_of)
-    complaining = _full_months(opened, "opened_date", as_of)
-    visiting = _full_months(visits, "day", as_of)[LOOK_BACK:]
     judged = [m for m in buying if m + timedelta(days=rules.churn.window_days) <= as_of + timedelta(days=1)]
     parts = [
         within(_repeats(alike, first, described), buying),
@@ -167,7 +190,43 @@ def insight_counts(
         ),
         within(_churned(alike, visits, rules), [m for m in judged if m in visiting]),
     ]
-    return reduce(DataFrame.union, (rows.select(*_COLUMNS) for rows in parts))
+    counted = reduce(DataFrame.union, (rows.select(*_COLUMNS) for rows in parts))
+    return with_months_before(counted, before, start)
+
+
+def _share(purchases: DataFrame) -> int:
+    """One in so many customers is counted."""
+    return purchases.count() // ENOUGH_BUYERS + 1
+
+
+@dataclass(frozen=True)
+class _Span:
+    """The days of the first and the last event, and of the last one by an older day; None if there is none."""
+
+    first: date | None
+    last: date | None
+    last_then: date | None
+
+
+def _span(events: DataFrame, day: str, older: date | None) -> _Span:
+    then = F.when(F.col(day) <= F.lit(older or date.min), F.col(day))
+    return _Span(*events.agg(F.min(day), F.max(day), F.max(then)).collect()[0])
+
+
+def _first_open_month(
+    before: Before | None, spans: Sequence[_Span], every: int, purchases: DataFrame, rules: Rules
+) -> date | None:
+    """The first month whose rows can differ from those of the older day; None if all can.
+
+    A month is over when it is full in all sources, and the churn window that begins with it has passed.
+    """
+    lasts = [span.last_then for span in spans if span.last_then]
+    if before is None or len(lasts) < len(spans):
+        return None
+    if _share(purchases.where(F.col("first_purchase_date") <= F.lit(before.day))) != every:
+        return None
+    known = min(before.day, *lasts)
+    return (known - timedelta(days=rules.churn.window_days + 31)).replace(day=1)
 
 
 _BACK = [str(back) for back in range(1, LOOK_BACK + 1)]
@@ -175,15 +234,14 @@ _MONTH_AFTER = "CAST(add_months(month, CAST(back AS INT)) AS DATE)"
 _COLUMNS = ("question", "dimension", "part", "stratum", "month", "customer_group", "events", "exposure")
 
 
-def _full_months(events: DataFrame, day: str, as_of: date) -> list[date]:
+def _full_months(span: _Span, as_of: date) -> list[date]:
     """The months from the first event to the last one that are complete."""
-    (found,) = events.agg(F.min(day).alias("first"), F.max(day).alias("last")).collect()
-    if found["first"] is None:
+    if span.first is None or span.last is None:
         return []
-    months = months_between(found["first"], found["last"])
-    if found["first"].day > WEEK:
+    months = months_between(span.first, span.last)
+    if span.first.day > WEEK:
         months = months[1:]
-    end = min(as_of, found["last"] + timedelta(days=WEEK))
+    end = min(as_of, span.last + timedelta(days=WEEK))
     return [
         month for month in months if (month + timedelta(days=31)).replace(day=1) - timedelta(days=1) <= end
     ]
@@ -198,7 +256,7 @@ def _described(customers: DataFrame) -> DataFrame:
     return customers.select("customer_id", "region", "customer_segment")
 
 
-def _by_month(bought: DataFrame) -> DataFrame:
+def _by_month(bought: DataFrame, purchases: DataFrame) -> DataFrame:
     """The purchase days of each customer by month, with the months around.
 
     Grain: one row per customer and month with a purchase.
@@ -209,15 +267,15 @@ def _by_month(bought: DataFrame) -> DataFrame:
         .groupBy("customer_id", "month")
         .agg(F.count("*").alias("days"), F.min("transaction_date").alias("first"))
     )
-    whole = Window.partitionBy("customer_id")
-    order = whole.orderBy("month")
+    order = Window.partitionBy("customer_id").orderBy("month")
     around = [
         F.lag(name, back).over(order).alias(f"{name}_{back}")
         for back in range(1, LOOK_BACK)
         for name in ("month", "days")
     ]
     later = [F.lead(name).over(order).alias(f"next_{name}") for name in ("month", "days", "first")]
-    return months.select("*", *around, *later, F.min("first").over(whole).alias("first_day"))
+    firsts = purchases.select("customer_id", F.col("first_purchase_date").alias("first_day"))
+    return months.select("*", *around, *later).join(firsts, "customer_id")
 
 
 def _months_after(history: DataFrame) -> DataFrame:

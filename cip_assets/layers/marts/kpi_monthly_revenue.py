@@ -7,6 +7,7 @@ import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
 from cip_assets.calc.as_of import is_over, month_grid, until
+from cip_assets.calc.carried import Before, from_month, with_months_before
 from cip_assets.calc.exact import MONEY, total_money
 from cip_assets.calc.given import with_given
 from cip_assets.contracts.contract import column
@@ -36,18 +37,23 @@ class KpiMonthlyRevenue(
 
 
 @csv_file(order_by=["month"], months=["month"])
-@table(KpiMonthlyRevenue, order_days=OrderDays)
-def kpi_monthly_revenue(order_days: DataFrame, as_of: date) -> DataFrame:
-    days = until(order_days, "transaction_date", as_of)
-    sold = days.groupBy("month").agg(
-        total_money("amount").alias("monthly_revenue"),
-        F.countDistinct("order_id").alias("orders"),
-        F.countDistinct("customer_id").alias("buyers"),
+@table(KpiMonthlyRevenue, carried=("order_days",), order_days=OrderDays)
+def kpi_monthly_revenue(order_days: DataFrame, as_of: date, before: Before | None = None) -> DataFrame:
+    start = before.day.replace(day=1) if before else None  # the first month that could have got a sale since
+    days = until(from_month(order_days, start), "transaction_date", as_of)
+    sold = with_months_before(
+        days.groupBy("month").agg(
+            total_money("amount").alias("monthly_revenue"),
+            F.countDistinct("order_id").alias("orders"),
+            F.countDistinct("customer_id").alias("buyers"),
+        ),
+        before,
+        start,
     )
     dense = month_grid(sold, as_of).join(sold, "month", "left").fillna({"orders": 0, "buyers": 0})
     revenue = F.when(F.col("orders") > 0, F.col("monthly_revenue")).otherwise(F.lit(0).cast(MONEY))
     return (
-        with_given(dense, orders=days, buyers=days.where("customer_id IS NOT NULL"))
+        with_given(dense, orders=sold, buyers=sold.where("buyers > 0"))
         .where("has_orders")
         .withColumn("buyers", F.when(F.col("has_buyers"), F.col("buyers")))
         .withColumn("monthly_revenue", revenue)

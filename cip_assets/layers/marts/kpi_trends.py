@@ -1,15 +1,16 @@
 """The monthly trends behind the four questions."""
 
-from datetime import date
+from datetime import date, timedelta
 from functools import reduce
 
 import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from pyspark.sql import Column, DataFrame, Window
 
-from cip_assets.calc.as_of import is_over, month_grid, of_customers_until, until
+from cip_assets.calc.as_of import is_over, month_grid, until
+from cip_assets.calc.carried import Before, from_month, with_months_before
 from cip_assets.calc.exact import ratio
-from cip_assets.calc.given import with_given
+from cip_assets.calc.given import are_given
 from cip_assets.calc.ranking import with_bin
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import column
@@ -19,6 +20,7 @@ from cip_assets.layers.cleaned.returns import Returns
 from cip_assets.layers.cleaned.support_tickets import SupportTickets
 from cip_assets.layers.facts.order_days import OrderDays
 from cip_assets.layers.facts.session_days import SessionDays
+from cip_assets.layers.features.purchases import Purchases
 
 QUARTILE_LIMITS = (25, 50, 75)
 QUARTILES = (1, 2, 3, 4)
@@ -37,6 +39,15 @@ _ZERO_IF = {
     "active_customers": "has_buyers OR has_sessions AND NOT has_orders",
 }
 """What is 0 in a month in which nothing happened, if this is true; else it is unknown."""
+
+_SHOWS = {
+    "returns": "returns",
+    "tickets": "tickets",
+    "sessions": "sessions",
+    "orders": "order_lines",
+    "buyers": "buyers",
+}
+"""The column that is empty in all months if something was not delivered."""
 
 
 class KpiTrends(DaySnapshot, grain="one row per month and snapshot day", key=["month"], domain="customers"):
@@ -93,41 +104,57 @@ class KpiTrends(DaySnapshot, grain="one row per month and snapshot day", key=["m
 @csv_file(order_by=["month"], months=["month"])
 @table(
     KpiTrends,
+    carried=("order_days", "returns", "support_tickets", "session_days"),
     order_days=OrderDays,
     returns=Returns,
     support_tickets=SupportTickets,
     session_days=SessionDays,
+    purchases=Purchases,
 )
 def kpi_trends(
     order_days: DataFrame,
     returns: DataFrame,
     support_tickets: DataFrame,
     session_days: DataFrame,
+    purchases: DataFrame,
     as_of: date,
     rules: Rules,
+    before: Before | None = None,
 ) -> DataFrame:
-    sold = until(order_days, "transaction_date", as_of)
-    bought = of_customers_until(order_days, "transaction_date", as_of)
-    returned = until(returns, "return_date", as_of)
-    opened = until(support_tickets, "opened_date", as_of)
-    visited = until(session_days, "day", as_of)
+    start = _first_open_month(before.day, rules) if before else None
+    sold = until(from_month(order_days, start), "transaction_date", as_of)
+    returned = until(from_month(returns, start), "return_date", as_of)
+    opened = until(from_month(support_tickets, start), "opened_date", as_of)
+    visited = until(from_month(session_days, start), "day", as_of)
+    bought = sold.where("customer_id IS NOT NULL")
     lines = sold.groupBy("month").agg(F.sum("lines").cast("bigint").alias("order_lines"))
     parts = [
         lines,
         returned.groupBy("month").agg(F.count("*").alias("returns")),
         opened.groupBy("month").agg(F.count("*").alias("tickets")),
-        _of_customers(bought, visited, as_of, rules),
+        _of_customers(bought, visited, purchases, as_of, rules),
     ]
+    given = are_given(returns=returned, tickets=opened, sessions=visited, orders=sold, buyers=bought)
+    if before:
+        given_then = _were_given(before)
+        given = {name: found or given_then[name] for name, found in given.items()}
+        if given != given_then:  # what was unknown in months that are over is known now
+            return kpi_trends.transform(
+                order_days, returns, support_tickets, session_days, purchases, as_of, rules
+            )
     others = reduce(DataFrame.union, (events.select("month") for events in (returned, opened, visited)))
-    months = month_grid(lines, as_of, instead=others)
-    joined = reduce(lambda left, right: left.join(right, "month", "left"), parts, months)
-    given = with_given(joined, returns=returned, tickets=opened, sessions=visited, orders=sold, buyers=bought)
+    months = month_grid(with_months_before(lines.select("month"), before, start), as_of, instead=others)
+    joined = reduce(lambda left, right: left.join(right, "month", "left"), parts, from_month(months, start))
+    months_known = with_months_before(joined, before, start).withColumns(
+        {f"has_{name}": F.lit(found) for name, found in given.items()}
+    )
     for name, known in _ZERO_IF.items():
-        given = given.withColumn(name, F.when(F.expr(known), F.coalesce(name, F.lit(0).cast("bigint"))))
+        value = F.coalesce(name, F.lit(0).cast("bigint"))
+        months_known = months_known.withColumn(name, F.when(F.expr(known), value))
     for rate in (f"churn_rate_q{quartile}" for quartile in QUARTILES):
-        given = given.withColumn(rate, F.when(F.col("has_sessions"), F.col(rate)))
+        months_known = months_known.withColumn(rate, F.when(F.col("has_sessions"), F.col(rate)))
     return (
-        given.withColumn("is_complete", is_over(as_of))
+        months_known.withColumn("is_complete", is_over(as_of))
         .withColumn("repeat_rate", ratio("returning_buyers", "buyers"))
         .withColumn("return_ratio", ratio("returns", "order_lines"))
         .withColumn("complaints_per_100", ratio("100 * tickets", "active_customers"))
@@ -135,14 +162,35 @@ def kpi_trends(
     )
 
 
-def _of_customers(bought: DataFrame, visited: DataFrame, as_of: date, rules: Rules) -> DataFrame:
+def _first_open_month(day: date, rules: Rules) -> date:
+    """The first month whose churn and repeat windows were not all over on a day. Those before say the same forever."""
+    judged = day - timedelta(days=max(rules.churn.window_days, rules.repeat.within_days))
+    return (judged + timedelta(days=1)).replace(day=1)
+
+
+def _were_given(before: Before) -> dict[str, bool]:
+    """What was delivered by the older day: then the months have figures of it."""
+    of = {
+        "returns": "returns",
+        "tickets": "tickets",
+        "sessions": "sessions",
+        "orders": "order_lines",
+        "buyers": "buyers",
+    }
+    row = before.rows.agg(*(F.count(column).alias(name) for name, column in of.items())).collect()[0]
+    return {name: row[name] > 0 for name in of}
+
+
+def _of_customers(
+    bought: DataFrame, visited: DataFrame, purchases: DataFrame, as_of: date, rules: Rules
+) -> DataFrame:
     """What is counted of the customers of each month.
 
     The churn rates are those of the month's buyers, by quartile of their sessions in that month. Engagement is measured
     in the month and churn in the window after it, so they do not overlap.
     Grain: one row per month with a purchase or a session.
     """
-    customers = _purchases_by_month(bought, rules).join(
+    customers = _purchases_by_month(bought, purchases, rules).join(
         visited.groupBy("customer_id", "month").agg(F.sum("sessions").cast("bigint").alias("sessions")),
         ["customer_id", "month"],
         "full",
@@ -186,7 +234,7 @@ def _of_customers(bought: DataFrame, visited: DataFrame, as_of: date, rules: Rul
     )
 
 
-def _purchases_by_month(bought: DataFrame, rules: Rules) -> DataFrame:
+def _purchases_by_month(bought: DataFrame, purchases: DataFrame, rules: Rules) -> DataFrame:
     """What each buyer did in and after a month.
 
     Grain: one row per buyer and month with a purchase. ``is_first``: it is the buyer's first month. ``is_second_soon``:
@@ -197,7 +245,8 @@ def _purchases_by_month(bought: DataFrame, rules: Rules) -> DataFrame:
     days = (
         bought.select("customer_id", "month", "transaction_date")
         .distinct()
-        .withColumn("is_first", F.row_number().over(by_day) == 1)
+        .join(purchases.select("customer_id", "first_purchase_date"), "customer_id")
+        .withColumn("is_first", F.col("transaction_date") == F.col("first_purchase_date"))
         .withColumn("next", F.lead("transaction_date").over(by_day))
     )
     is_soon = F.date_add("transaction_date", rules.repeat.within_days) >= F.col("next")

@@ -41,13 +41,17 @@ NOT_COMPUTED_WITH = {"operations", "exports", "personal_data"}
 
 
 def code_version(*modules: ModuleType, rules: Rules, text: str = "") -> str:
-    """Changes with the code of some modules and what they import of ours, the rules of tables, and a text."""
+    """Changes with the code of some modules and what they import of ours, a text, and the rules of tables.
+
+    The part after the hyphen stands for the rules, so that one can tell which of both changed.
+    """
     found: dict[str, str] = {}
     for module in modules:
         _follow(module.__name__, found)
     content = "".join(found[name] for name in sorted(found))
-    content += rules.model_dump_json(exclude=NOT_COMPUTED_WITH) + text
-    return hashlib.sha256(content.encode()).hexdigest()[:12]
+    decided = rules.model_dump_json(exclude=NOT_COMPUTED_WITH)
+    of_code, of_rules = (hashlib.sha256(each.encode()).hexdigest() for each in (content + text, decided))
+    return f"{of_code[:12]}-{of_rules[:8]}"
 
 
 def modules_of(*modules: ModuleType) -> list[str]:

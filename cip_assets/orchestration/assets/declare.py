@@ -40,6 +40,19 @@ def described(contract: TableContract, *modules: ModuleType, rules: Rules) -> di
     }
     if contract.partition_column:
         metadata["partition_expr"] = contract.partition_column
+    text = f"{contract.description}\n\n**Grain:** {contract.grain}. **Key:** {', '.join(contract.key)}."
+    return {
+        "key": dg.AssetKey([contract.layer, contract.table]),
+        "description": text,
+        "metadata": metadata,
+        "kinds": KINDS,
+        "code_version": version_of(contract, *modules, rules=rules),
+        **labels(contract.layer, contract.domain, pii=any(map(contract.is_pii, contract.columns))),
+    }
+
+
+def version_of(contract: TableContract, *modules: ModuleType, rules: Rules) -> str:
+    """The code version of a table: that of the code that computes it, and of what its contract promises."""
     promise = (
         contract.key,
         contract.partition_column,
@@ -47,15 +60,7 @@ def described(contract: TableContract, *modules: ModuleType, rules: Rules) -> di
         contract.spark_schema,
         contract.rules,
     )
-    text = f"{contract.description}\n\n**Grain:** {contract.grain}. **Key:** {', '.join(contract.key)}."
-    return {
-        "key": dg.AssetKey([contract.layer, contract.table]),
-        "description": text,
-        "metadata": metadata,
-        "kinds": KINDS,
-        "code_version": code_version(*modules, rules=rules, text=repr(promise)),
-        **labels(contract.layer, contract.domain, pii=any(map(contract.is_pii, contract.columns))),
-    }
+    return code_version(*modules, rules=rules, text=repr(promise))
 
 
 def labels(layer: str, domain: str, *, pii: bool) -> dict[str, Any]:

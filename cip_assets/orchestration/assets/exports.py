@@ -1,7 +1,7 @@
 """The CSV files and the dashboard in ``final``: those of the day that was exported last."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ import dagster as dg
 from cip_assets.config.rules import Rules
 from cip_assets.config.settings import Settings
 from cip_assets.contracts.csv_file import CsvFile
+from cip_assets.ingest import in_step
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.assets.code_version import code_version
 from cip_assets.orchestration.assets.declare import column, columns, labels, limits
@@ -19,8 +20,11 @@ from cip_assets.orchestration.limits import FIRST
 from cip_assets.orchestration.partitions import EVERY_MONTH_SO_FAR, Partitions
 from cip_assets.orchestration.resources import LakeResource
 from cip_assets.reporting.dashboard import figures, page
-from cip_assets.storage import csv_export, delta
+from cip_assets.storage import csv_export, delta, issued
 from cip_assets.storage.files import Written, replace_text
+
+FORECASTS_IN = "customer_360"
+"""The file that publishes the forecasts of a day."""
 
 
 def export_asset(file: CsvFile, rules: Rules, partitions: Partitions) -> dg.AssetsDefinition:
@@ -53,11 +57,28 @@ def export_asset(file: CsvFile, rules: Rules, partitions: Partitions) -> dg.Asse
                 **column_lineage(metadata),
                 "dagster/row_count": done.row_count,
                 **_about(done, computed_from),
+                **(_issued(settings, day, rules) if file.name == FORECASTS_IN else {}),
             }
         )
 
     asset: dg.AssetsDefinition = write
     return asset
+
+
+def _issued(settings: Settings, day: date, rules: Rules) -> dict[str, Any]:
+    """Keep the forecasts that are published with the snapshot of a day, unless it is of what was known on another."""
+    if settings.known_at:
+        return {}
+    written = in_step.last_write(settings, issued.MODEL_TABLE, day)
+    path = issued.issue(
+        settings,
+        day,
+        datetime.now(UTC),
+        code=str(written and written.code_version),
+        window_days=rules.churn.window_days,
+        discount_rate=rules.clv.annual_discount_rate,
+    )
+    return {"forecasts_issued": dg.MetadataValue.path(path)} if path else {}
 
 
 def _look_at(context: dg.AssetExecutionContext, settings: Settings, name: str, day: date) -> None:
@@ -139,7 +160,7 @@ def dashboard_asset(rules: Rules, partitions: Partitions) -> dg.AssetsDefinition
                 partial(gate.require_in_step, settings, context.instance, context.run.tags, name, day),
             )
         computed_from = _versions(context, settings)
-        text = page.page(figures.figures(settings, day, rules), day, rules)
+        text = page.page(figures.figures(settings, day, rules), day, rules, settings.known_at)
         done = replace_text(settings.final / "dashboard.html", text)
         return dg.MaterializeResult(metadata=_about(done, computed_from))
 

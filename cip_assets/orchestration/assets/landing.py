@@ -19,10 +19,14 @@ from pyspark.sql import DataFrame
 from cip_assets.config.rules import Rules
 from cip_assets.config.settings import Settings
 from cip_assets.ingest import manifest
+from cip_assets.ingest.calendar import Calendar
 from cip_assets.ingest.discover import find_files, lines_about
+from cip_assets.ingest.in_step import KEEPS_ROWS
 from cip_assets.ingest.manifest import scan_landing, with_arrivals
 from cip_assets.layers import contract_of
 from cip_assets.orchestration.assets.declare import described, labels, limits
+from cip_assets.orchestration.due.carry import EVERYTHING_TAG
+from cip_assets.orchestration.io_manager import LAST_MONTH
 from cip_assets.orchestration.partitions import Partitions
 from cip_assets.orchestration.resources import EngineResource, LakeResource
 from cip_assets.sources.config import (
@@ -41,6 +45,7 @@ from cip_assets.sources.config import (
 from cip_assets.sources.convert import ExportTotal, convert
 from cip_assets.sources.databases.fetch import fetch
 from cip_assets.sources.kept import code
+from cip_assets.storage import delta
 
 MANIFEST = dg.AssetKey(["landing", "manifest"])
 
@@ -181,9 +186,10 @@ def _table(rows: Sequence[Mapping[str, str | int]]) -> dg.MetadataValue[Any]:
 
 def manifest_asset(rules: Rules, partitions: Partitions, sources: Sources | None) -> dg.AssetsDefinition:
     """The asset of the manifest."""
+    about = described(contract_of("landing", "manifest"), manifest, rules=rules)
 
     @dg.asset(
-        **described(contract_of("landing", "manifest"), manifest, rules=rules),
+        **about,
         **limits("landing", "manifest"),
         deps=export_keys(sources),
         # Dagster's command line takes a range of months only if every asset that it selects can be one run.
@@ -196,14 +202,28 @@ def manifest_asset(rules: Rules, partitions: Partitions, sources: Sources | None
         _, left_aside = find_files(folder)
         for line in lines_about(left for left in left_aside if not left.is_on_purpose):
             context.log.warning(f"{folder}: {line}")
+        calendar = partitions.calendar()
         context.add_output_metadata(
             {
+                LAST_MONTH: str(calendar.last_month),
                 "landing_folder": dg.MetadataValue.path(folder),
                 "not_read": list(lines_about(left_aside)),
             }
         )
-        scanned = scan_landing(engine.spark_session, folder, partitions.calendar(), config.leave_out)
+        is_all = EVERYTHING_TAG in context.run.tags
+        known = {} if is_all else _known_rows(lake.settings, about["code_version"], calendar)
+        scanned = scan_landing(engine.spark_session, folder, calendar, config.leave_out, known)
         return with_arrivals(scanned, lake.settings.first_seen, datetime.now(UTC))
 
     asset: dg.AssetsDefinition = scan
     return asset
+
+
+def _known_rows(settings: Settings, code: str, calendar: Calendar) -> Mapping[str, Mapping[str, Any]]:
+    """The manifest's rows by path, if the same code made them with the same calendar."""
+    uri = settings.table_uri("landing", "manifest")
+    made = next((c for c in delta.commits(uri) if c.operation not in KEEPS_ROWS), None)
+    told = made.audit if made and made.operation != "RESTORE" else {}
+    if (told.get("code_version"), told.get(LAST_MONTH)) != (code, str(calendar.last_month)):
+        return {}
+    return {row["path"]: row for row in delta.dataset(uri).to_table().to_pylist()}

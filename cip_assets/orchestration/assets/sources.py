@@ -16,9 +16,12 @@ from cip_assets.contracts.source import SourceTable
 from cip_assets.ingest import deliveries, in_step, read
 from cip_assets.ingest.manifest import ManifestEntry, files_to_read, read_manifest
 from cip_assets.ingest.read import extra_columns, read_landing
+from cip_assets.layers.cleaned import history as past
 from cip_assets.layers.cleaned import judge
 from cip_assets.orchestration.accept import AcceptConfig
 from cip_assets.orchestration.assets.declare import described, limits
+from cip_assets.orchestration.assets.landing import MANIFEST
+from cip_assets.orchestration.io_manager import DELIVERIES
 from cip_assets.orchestration.partitions import Partitions
 from cip_assets.orchestration.resources import EngineResource, LakeResource
 from cip_assets.storage import delta
@@ -29,14 +32,14 @@ def raw_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> dg.A
     declared: dict[str, Any] = {
         **described(source.raw, read, rules=rules),
         **limits("raw", source.name),
-        "deps": [dg.AssetKey(["landing", "manifest"])],
+        "deps": [MANIFEST],
         "partitions_def": partitions.of(source.raw),
         "backfill_policy": dg.BackfillPolicy.single_run(),
     }
 
     def landed(lake: LakeResource) -> Sequence[ManifestEntry]:
         """The table's files, as they were scanned last."""
-        uri = lake.settings.table_uri("landing", "manifest")
+        uri = lake.settings.table_uri(*MANIFEST.path)
         return read_manifest(uri, is_needed=True).get(source.name, [])
 
     def rows(
@@ -101,13 +104,15 @@ def clean_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> dg
         engine: EngineResource,
         lake: LakeResource,
         raw: DataFrame,
-        judged: DataFrame,
+        elsewhere: DataFrame | None = None,
     ) -> Iterator[dg.Output[DataFrame]]:
         """The tables that the run selects. Once quarantine is written, cleaned is all other lines."""
         selected = context.op_execution_context.selected_output_names
-        cleaned = judge.cleaned_rows(judged, source)
+        suspects = judge.judge(raw, source, rules, elsewhere, only_suspects=True)
+        cleaned = judge.cleaned_rows(judge.judge(raw, source, rules, elsewhere), source)
         if "quarantine" in selected:
-            yield dg.Output(judge.quarantine_rows(judged, source), output_name="quarantine")
+            yield dg.Output(judge.quarantine_rows(suspects, source), output_name="quarantine")
+        if "quarantine" in selected and not source.over_lines:
             uri = lake.settings.table_uri("quarantine", source.name)
             kept_out = delta.read(engine.spark_session, uri)
             if source.is_event:
@@ -122,8 +127,7 @@ def clean_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> dg
         context: dg.AssetExecutionContext, engine: EngineResource, lake: LakeResource, raw: DataFrame
     ) -> Iterator[dg.Output[DataFrame]]:
         elsewhere = _elsewhere(context, engine, lake, raw, source)
-        judged = judge.judge(raw, source, rules, elsewhere)
-        yield from outcomes(context, engine, lake, raw, judged)
+        yield from outcomes(context, engine, lake, raw, elsewhere)
 
     @dg.multi_asset(**declared)
     def deliveries_of(
@@ -133,10 +137,10 @@ def clean_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> dg
         lake: LakeResource,
         raw: DataFrame,
     ) -> Iterator[dg.Output[DataFrame]]:
-        judged = judge.judge(raw, source, rules)
         if not config.accept:
+            judged = judge.judge(raw, source, rules)
             deliveries.refuse_losses(lake.settings, source, raw, judged, rules.quality)
-        yield from outcomes(context, engine, lake, raw, judged)
+        yield from outcomes(context, engine, lake, raw)
 
     return events if source.is_event else deliveries_of
 
@@ -155,3 +159,30 @@ def _elsewhere(
         return None
     others = delta.read(engine.spark_session, uri)
     return judge.rivals(raw, others.where(~F.col("month").isin(here)), source)
+
+
+def history_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> dg.AssetsDefinition:
+    """What the rows of a table of full deliveries were, and when. It is computed again from all deliveries."""
+    if source.history is None:
+        raise TypeError(f"{source.name} has no full deliveries")
+
+    @dg.asset(
+        **described(source.history, past, rules=rules),
+        **limits("cleaned", source.history.table),
+        ins={"newest": dg.AssetIn(key=dg.AssetKey(["cleaned", source.name]))},
+        deps=[MANIFEST],
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def compute(
+        context: dg.AssetExecutionContext, engine: EngineResource, lake: LakeResource, newest: DataFrame
+    ) -> DataFrame:
+        entries = read_manifest(lake.settings.table_uri(*MANIFEST.path)).get(source.name, [])
+        found = deliveries.counted(entries, rules.quality)
+        files = [entry for delivery in found[:-1] for entry in delivery]
+        calendar, landing = partitions.calendar(), lake.settings.landing
+        older = read_landing(engine.spark_session, landing, source, files, calendar, None) if files else None
+        context.add_output_metadata({"deliveries": len(found), DELIVERIES: deliveries.digest_of(entries)})
+        return past.history(newest, older, [delivery[0].delivery_date for delivery in found], source, rules)
+
+    asset: dg.AssetsDefinition = compute
+    return asset

@@ -1,21 +1,37 @@
 """A table of snapshots as an asset: the only wrapper, for every feature and mart."""
 
+from collections.abc import Mapping
 from datetime import date
 
 import dagster as dg
 from pyspark.sql import DataFrame
 
+from cip_assets.calc.carried import Before
 from cip_assets.config.rules import Rules
+from cip_assets.config.settings import Settings
 from cip_assets.contracts.contract import TableContract
 from cip_assets.contracts.table import Table
 from cip_assets.orchestration.assets.declare import described, limits
-from cip_assets.orchestration.io_manager import AS_LANDED
+from cip_assets.orchestration.due.carry import EVERYTHING_TAG, older_day
+from cip_assets.orchestration.io_manager import AS_LANDED, CARRIED_FROM
 from cip_assets.orchestration.limits import FIRST
 from cip_assets.orchestration.partitions import EVERY_MONTH_SO_FAR, Partitions
+from cip_assets.orchestration.resources import EngineResource, LakeResource
+from cip_assets.storage import delta
 
 
-def table_asset(table: Table, rules: Rules, partitions: Partitions) -> dg.AssetsDefinition:
-    """The asset of a table: it reads the inputs up to the snapshot day, and calls the table."""
+def table_asset(
+    table: Table, rules: Rules, partitions: Partitions, codes: Mapping[str, str]
+) -> dg.AssetsDefinition:
+    """The asset of a table: it reads the inputs up to the snapshot day, and calls the table.
+
+    Args:
+        table: the table.
+        rules: the business rules.
+        partitions: the days.
+        codes: the code version of each table of snapshots, by name, for those that are carried.
+
+    """
     is_awaited = table.layer == "features" or table.name == "customer_360"
 
     @dg.asset(
@@ -25,11 +41,36 @@ def table_asset(table: Table, rules: Rules, partitions: Partitions) -> dg.Assets
         partitions_def=partitions.of(table.contract),
         op_tags=FIRST if is_awaited else None,
     )
-    def compute(context: dg.AssetExecutionContext, **frames: DataFrame) -> DataFrame:
-        return table(**frames, as_of=date.fromisoformat(context.partition_key), rules=rules)
+    def compute(
+        context: dg.AssetExecutionContext, engine: EngineResource, lake: LakeResource, **frames: DataFrame
+    ) -> DataFrame:
+        day = date.fromisoformat(context.partition_key)
+        before = None
+        if table.carried and EVERYTHING_TAG not in context.run.tags:
+            before = _before(table, day, context.instance, engine, lake.settings, codes)
+        if before:
+            context.add_output_metadata({CARRIED_FROM: str(before.day)})
+        return table(**frames, as_of=day, rules=rules, before=before)
 
     asset: dg.AssetsDefinition = compute
     return asset
+
+
+def _before(
+    table: Table,
+    day: date,
+    instance: dg.DagsterInstance,
+    engine: EngineResource,
+    settings: Settings,
+    codes: Mapping[str, str],
+) -> Before | None:
+    """The rows of the older day that a table is carried from."""
+    older = older_day(settings, instance, codes, table, day)
+    if older is None:
+        return None
+    uri = settings.table_uri(table.layer, table.name)
+    rows = delta.read(engine.spark_session, uri, only=delta.Slice.of_day(older))
+    return Before(older, rows.drop("as_of_date"))
 
 
 def _input_of(contract: TableContract) -> dg.AssetIn:

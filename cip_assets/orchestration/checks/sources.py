@@ -13,6 +13,7 @@ from cip_assets.orchestration.checks.conservation import CONSERVATION, QUARANTIN
 from cip_assets.orchestration.checks.contract import KEEPS_CONTRACT
 from cip_assets.orchestration.checks.currencies import ONE_CURRENCY
 from cip_assets.orchestration.checks.facts import FACTS_CONSERVATION, FACTS_CONTRACT
+from cip_assets.orchestration.checks.history import HISTORY_CONTRACT, HISTORY_UNBROKEN
 from cip_assets.orchestration.checks.ids import ONE_LINE_PER_ID, ONE_MONTH_PER_ID
 from cip_assets.orchestration.checks.look import Look, SourceCheck
 from cip_assets.orchestration.checks.newest import LATEST_MONTH
@@ -37,6 +38,8 @@ SOURCE_CHECKS: Sequence[SourceCheck] = (
 
 FACTS_CHECKS: Sequence[SourceCheck] = (FACTS_CONTRACT, FACTS_CONSERVATION)
 
+HISTORY_CHECKS: Sequence[SourceCheck] = (HISTORY_CONTRACT, HISTORY_UNBROKEN)
+
 
 def source_checks(source: SourceTable, rules: Rules) -> dg.AssetChecksDefinition:
     """All checks of a table that lands; each can be run by itself too."""
@@ -46,6 +49,11 @@ def source_checks(source: SourceTable, rules: Rules) -> dg.AssetChecksDefinition
 def facts_checks(facts: FactsTable, rules: Rules) -> dg.AssetChecksDefinition:
     """All checks of a table of facts, in another step, because the facts wait for the checks of their source."""
     return _in_one_step(f"check_{facts.contract.table}", facts.source, rules, FACTS_CHECKS)
+
+
+def history_checks(source: SourceTable, rules: Rules) -> dg.AssetChecksDefinition:
+    """All checks of the history of a table that lands."""
+    return _in_one_step(f"check_{source.name}_history", source, rules, HISTORY_CHECKS)
 
 
 def _in_one_step(

@@ -76,12 +76,24 @@ def require_snapshot(settings: Settings, instance: dg.DagsterInstance, name: str
         raise PlatformError(
             f"{name}: its snapshot of {day} is older than {changed}, which it was computed from; {again}"
         )
+    if failed := failed_snapshot_check(instance, name, day):
+        raise PlatformError(f"{name}: {failed}; {again}")
+
+
+def failed_snapshot_check(instance: dg.DagsterInstance, name: str, day: date) -> str | None:
+    """Which blocking check of a table's snapshot did not pass when it was last evaluated, and why; None if none."""
     for check in BLOCKING_SNAPSHOTS:
         key = dg.AssetCheckKey(dg.AssetKey(name.split("/")), check)
-        history = instance.event_log_storage.get_asset_check_execution_history(key, limit=RECENT)
-        evaluated = (r.evaluation for r in history if r.partition == str(day) and not _is_planned(r))
+        evaluated = (r.evaluation for r in records_of_day(instance, key, day) if not _is_planned(r))
         if why := _why_not(next(evaluated, None)):
-            raise PlatformError(f"{name}: its check {check} did not pass for {day}: {why}; {again}")
+            return f"its check {check} did not pass for {day}: {why}"
+    return None
+
+
+def records_of_day(instance: dg.DagsterInstance, check: dg.AssetCheckKey, day: date) -> list[Any]:
+    """Dagster's records of a check of a snapshot day, the newest first."""
+    history = instance.event_log_storage.get_asset_check_execution_history(check, limit=RECENT)
+    return [record for record in history if record.partition == str(day)]
 
 
 def _changed_since(settings: Settings, name: str, day: date, current: set[str] | None = None) -> str | None:

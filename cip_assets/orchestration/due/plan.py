@@ -4,7 +4,7 @@ The command line and the sensor of the landing folder both use this plan, so the
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import dagster as dg
@@ -12,7 +12,7 @@ import dagster as dg
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
 from cip_assets.contracts.source import SourceTable
-from cip_assets.ingest import in_step
+from cip_assets.ingest import deliveries, in_step
 from cip_assets.ingest.manifest import ManifestEntry, read_manifest
 from cip_assets.layers import FACTS_OF, SOURCE_TABLES
 from cip_assets.orchestration.due import gate
@@ -26,6 +26,12 @@ STAGES: Sequence[Sequence[str]] = (("raw",), ("cleaned", "quarantine"))
 
 SUMMED = "facts"
 """The layer that follows from the cleaned tables and is written with them."""
+
+HISTORY = "history"
+"""Stands for the histories of the cleaned tables, which are written with them, or alone if they are behind."""
+
+EVERYTHING = "asked for"
+"""The reason to compute what is up to date."""
 
 JUDGED = ("cleaned", "quarantine", SUMMED)
 """The layers to write again if the lines are the same but what is said about them is not."""
@@ -57,12 +63,13 @@ class Block:
 
     @property
     def assets(self) -> list[dg.AssetKey]:
-        found = [
-            dg.AssetKey([layer, table]) for layer in self.layers if layer != SUMMED for table in self.tables
-        ]
-        return found + [
-            facts_of(table) for table in self.tables if table in FACTS_OF and SUMMED in self.layers
-        ]
+        layers = [layer for layer in self.layers if layer not in {SUMMED, HISTORY}]
+        found = [dg.AssetKey([layer, table]) for layer in layers for table in self.tables]
+        if SUMMED in self.layers:
+            found += [facts_of(table) for table in self.tables if table in FACTS_OF]
+        if {"cleaned", HISTORY} & set(self.layers):
+            found += [key for table in self.tables if (key := history_of(table))]
+        return found
 
 
 def facts_of(table: str) -> dg.AssetKey:
@@ -71,9 +78,20 @@ def facts_of(table: str) -> dg.AssetKey:
     return dg.AssetKey([contract.layer, contract.table])
 
 
+def history_of(table: str) -> dg.AssetKey | None:
+    """The history of a source table, if it comes as full deliveries."""
+    contract = SOURCE_TABLES[table].history
+    return dg.AssetKey([contract.layer, contract.table]) if contract else None
+
+
 def source_of(asset: dg.AssetKey) -> str:
     """The source table of an asset that an ingest writes."""
-    return next((table for table in FACTS_OF if facts_of(table) == asset), asset.path[-1])
+    found = (
+        table
+        for table in SOURCE_TABLES
+        if asset == history_of(table) or (table in FACTS_OF and asset == facts_of(table))
+    )
+    return next(found, asset.path[-1])
 
 
 @dataclass(frozen=True)
@@ -82,6 +100,8 @@ class Work:
 
     blocks: Sequence[Block]
     unreadable: Mapping[str, str]
+    reasons: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """Why each table and month is to be ingested."""
 
 
 def due(
@@ -92,6 +112,7 @@ def due(
     last: date | None = None,
     *,
     everything: bool = False,
+    manifest: Mapping[str, Sequence[ManifestEntry]] | None = None,
 ) -> Work:
     """The tables and months to ingest, according to the manifest, the tables and the blocking checks.
 
@@ -102,38 +123,59 @@ def due(
         first: skip months before this day's month.
         last: skip months after this day's month.
         everything: include what is up to date.
+        manifest: by default that of the last scan.
 
     """
-    manifest = read_manifest(settings.table_uri("landing", "manifest"))
+    if manifest is None:
+        manifest = read_manifest(settings.table_uri("landing", "manifest"))
     start = str(first.replace(day=1)) if first else str(graph.partitions.first_month)
     end = str(last.replace(day=1)) if last else "9999"
-    unreadable = unreadable_tables(settings)
+    unreadable = unreadable_tables(settings, manifest)
+    reasons: dict[tuple[str, str], str] = {}
     by_month: dict[str, set[str]] = {}
     without_facts: dict[str, set[str]] = {}
     first_ever: set[str] = set()
+    without_history: set[str] = set()
     for table in SOURCE_TABLES.keys() - unreadable.keys():
         source, entries = SOURCE_TABLES[table], manifest.get(table, [])
         failed = {
             month for *_, those in gate.failed_checks(settings, instance, source, entries) for month in those
         }
-        months = {
-            *_months_due(graph, settings, table, entries, everything=everything),
-            *in_step.moved(settings, source),
-            *failed,
+        why = {
+            **dict.fromkeys(failed, "a check did not pass"),
+            **dict.fromkeys(in_step.moved(settings, source), "lines moved between months"),
+            **_months_due(graph, settings, table, entries, everything=everything),
         }
+        months = set(why)
         behind = _months_without_facts(graph, settings, source)
         if failed:
             months |= behind  # what did not pass is checked again before it is added up
         for month in behind - months:
             if start <= month <= end:
                 without_facts.setdefault(month, set()).add(table)
+                why[month] = "facts are out of date"
+        reasons |= {(table, month): reason for month, reason in why.items()}
         for month in months:
             if month == WHOLE or start <= month <= end:
                 by_month.setdefault(month, set()).add(table)
         if not months and not delta.exists(settings.table_uri("cleaned", table)):
             first_ever.add(table)
+        elif not months and _is_history_behind(graph, settings, source, entries):
+            without_history.add(table)
+            reasons[table, WHOLE] = "its history is out of date"
     blocks = blocks_of(_with_first_ever(by_month, first_ever, graph))
-    return Work([*blocks, *blocks_of(without_facts, (SUMMED,))], unreadable)
+    behind_only = [*blocks_of(without_facts, (SUMMED,)), *blocks_of({WHOLE: without_history}, (HISTORY,))]
+    return Work([*blocks, *behind_only], unreadable, reasons)
+
+
+def _is_history_behind(
+    graph: Graph, settings: Settings, source: SourceTable, entries: Sequence[ManifestEntry]
+) -> bool:
+    """Whether the history of a table does not show its deliveries, or was computed by other code."""
+    key = history_of(source.name)
+    return key is not None and not in_step.shows_deliveries(
+        settings, source, deliveries.digest_of(entries), graph.code_versions[key]
+    )
 
 
 def _months_without_facts(graph: Graph, settings: Settings, source: SourceTable) -> set[str]:
@@ -152,9 +194,8 @@ def _with_first_ever(
     return by_month
 
 
-def unreadable_tables(settings: Settings) -> dict[str, str]:
+def unreadable_tables(settings: Settings, manifest: Mapping[str, Sequence[ManifestEntry]]) -> dict[str, str]:
     """The tables that cannot be read until a file is corrected, with the reasons."""
-    manifest = read_manifest(settings.table_uri("landing", "manifest"))
     found: dict[str, str] = {}
     for table, source in SOURCE_TABLES.items():
         try:
@@ -166,10 +207,10 @@ def unreadable_tables(settings: Settings) -> dict[str, str]:
 
 def _months_due(
     graph: Graph, settings: Settings, table: str, entries: Sequence[ManifestEntry], *, everything: bool
-) -> Collection[str]:
+) -> dict[str, str]:
     source = SOURCE_TABLES[table]
     if everything:
-        return set(in_step.held_by_landing(source, entries))
+        return dict.fromkeys(in_step.held_by_landing(source, entries), EVERYTHING)
     stages = [
         {
             settings.table_uri(layer, table): graph.code_versions[dg.AssetKey([layer, table])]

@@ -5,7 +5,8 @@ materialization of a file in ``final`` has both and the file's hash. An asset al
 failed or was not evaluated since.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -15,8 +16,16 @@ from typing import Any
 import dagster as dg
 
 from cip_assets.config.settings import Settings
-from cip_assets.ingest.in_step import FACTS, Written, behind, last_write
+from cip_assets.ingest.in_step import FACTS, NEW, Written, behind, changed_since, last_write, why_other_code
+from cip_assets.orchestration.due.gate import records_of_day
 from cip_assets.storage.files import hash_file
+
+ALTERED = "file of another day, missing or altered"
+UNCHECKED = "a check did not pass or was not evaluated"
+"""Reasons to compute an asset again."""
+
+FOLLOWS = " is computed"
+"""The end of the reason of assets that follow from others."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +36,22 @@ class UpToDate:
     checks: Sequence[dg.AssetCheckEvaluation]
 
 
-def up_to_date(
+@dataclass(frozen=True)
+class State:
+    """Which assets of a day's snapshot are up to date, and why the others are not."""
+
+    up_to_date: Mapping[dg.AssetKey, UpToDate]
+    reasons: Mapping[dg.AssetKey, str]
+
+
+def state_of(
     settings: Settings,
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
-    assets: Collection[dg.AssetKey],
+    assets: AbstractSet[dg.AssetKey],
     day: date,
-) -> dict[dg.AssetKey, UpToDate]:
-    """The assets that are up to date, together with everything that they depend on.
+) -> State:
+    """The assets that are up to date, together with everything that they depend on, and why the others are not.
 
     Args:
         settings: the data folder.
@@ -60,8 +77,8 @@ def up_to_date(
     @cache
     def evaluation(check: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
         """The last evaluation, if it is newer than everything that the check reads, and does not block."""
-        record = instance.get_latest_asset_check_evaluation_record(check)
-        if record is None or record.event is None or record.partition not in (None, day.isoformat()):
+        record = _last_record(instance, check, day)
+        if record is None or record.event is None:
             return None
         found, moment = record.evaluation, record.event.timestamp
         if not isinstance(found, dg.AssetCheckEvaluation):
@@ -70,29 +87,60 @@ def up_to_date(
         in_time = all(write is not None and write.timestamp <= moment for write in writes)
         return found if in_time and (found.passed or found.severity == dg.AssetCheckSeverity.WARN) else None
 
-    def is_settled(key: dg.AssetKey) -> bool:
-        last = written(key)
-        if last is None or last.code_version != graph.get(key).code_version:
-            return False
-        for parent in graph.get(key).parent_keys:
-            change = written(parent)
-            if change is None or change.version > last.computed_from.get(parent.to_user_string(), -1):
-                return False
-        return all(evaluation(check) for check in checks[key])
+    def reason(key: dg.AssetKey) -> str | None:
+        """Why an asset is to be computed, apart from the assets that it depends on; None if it is not."""
+        last, code = written(key), graph.get(key).code_version
+        if last is None:
+            is_first = instance.get_latest_materialization_event(key) is None
+            return ALTERED if key.path[0] == "exports" and not is_first else NEW
+        if last.code_version != code:
+            return why_other_code(code, last.code_version)
+        for parent in sorted(graph.get(key).parent_keys):
+            name, change = parent.to_user_string(), written(parent)
+            read = last.computed_from.get(name, -1)
+            if change is None or change.version > read:
+                first = changed_since(settings, name, read, day) if change else None
+                return f"{name} changed" + (f" from {first} on" if first and first > date.min else "")
+        return None if all(evaluation(check) for check in checks[key]) else UNCHECKED
 
     def depends_on(key: dg.AssetKey) -> Iterator[dg.AssetKey]:
         yield from graph.get(key).parent_keys
         for check in checks[key]:
             yield from looks_at[check]
 
-    due = {key for key in assets if not is_settled(key)}
-    while more := {key for key in assets if key not in due and not due.isdisjoint(depends_on(key))}:
-        due |= more
-    return {
+    reasons = _with_what_follows(
+        {key: why for key in sorted(assets) if (why := reason(key))}, assets, depends_on
+    )
+    settled = {
         key: UpToDate(last.row_count, [found for check in checks[key] if (found := evaluation(check))])
         for key in assets
-        if key not in due and (last := written(key))
+        if key not in reasons and (last := written(key))
     }
+    return State(settled, reasons)
+
+
+def _last_record(instance: dg.DagsterInstance, check: dg.AssetCheckKey, day: date) -> Any:
+    """Dagster's last record of a check for a day, or of a check that has no days; None if there is none."""
+    record = instance.get_latest_asset_check_evaluation_record(check)
+    if record is None or record.partition in (None, day.isoformat()):
+        return record
+    return next(iter(records_of_day(instance, check, day)), None)
+
+
+def _with_what_follows(
+    reasons: Mapping[dg.AssetKey, str],
+    assets: AbstractSet[dg.AssetKey],
+    depends_on: Callable[[dg.AssetKey], Iterator[Any]],
+) -> dict[dg.AssetKey, str]:
+    """The assets that are to be computed for a reason, and those that depend on one of them."""
+    found = dict(reasons)
+    while more := {
+        key: f"{changed.to_user_string()}{FOLLOWS}"
+        for key in sorted(assets - found.keys())
+        if (changed := min(found.keys() & set(depends_on(key)), default=None))
+    }:
+        found |= more
+    return found
 
 
 def _file_written(

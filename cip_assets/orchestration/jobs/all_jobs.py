@@ -8,6 +8,7 @@ import dagster as dg
 from cip_assets.layers import CSV_FILES
 from cip_assets.orchestration.due.plan import INGESTED
 from cip_assets.orchestration.graph import BY_DAY, LANDING, Graph
+from cip_assets.orchestration.jobs.days import snapshot_days
 from cip_assets.orchestration.jobs.names import INGEST, SCAN, SNAPSHOT, VALIDATE
 from cip_assets.orchestration.jobs.recovery import maintenance_job, replay_quarantine, restore_table
 from cip_assets.orchestration.jobs.refresh import refresh
@@ -44,5 +45,11 @@ def all_jobs(graph: Graph) -> Mapping[str, Any]:
             "example before you share them. It changes nothing.",
         ),
     ]
-    others: list[Any] = [refresh, restore_table, maintenance_job(graph.rules), replay_quarantine]
+    others: list[Any] = [
+        refresh,
+        snapshot_days,
+        restore_table,
+        maintenance_job(graph.rules),
+        replay_quarantine,
+    ]
     return {job.name: job for job in (*stages, *others)}

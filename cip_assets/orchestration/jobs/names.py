@@ -3,6 +3,7 @@
 SCAN = "scan_landing"
 INGEST = "ingest"
 SNAPSHOT = "snapshot"
+SNAPSHOT_DAYS = "snapshot_days"
 VALIDATE = "validate_exports"
 REFRESH = "refresh"
 RESTORE = "restore_table"

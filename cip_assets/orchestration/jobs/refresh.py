@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import dagster as dg
 from pydantic import Field
 
+from cip_assets.ingest.manifest import read_manifest
 from cip_assets.orchestration.due import plan
 from cip_assets.orchestration.jobs.names import INGEST, REFRESH
 from cip_assets.orchestration.resources import LakeResource
@@ -63,7 +64,8 @@ def _ingest_what_landed(platform: Platform, config: Landed) -> None:
         run_config=left_out,
     )
     blocked |= platform.settle(report)
-    unreadable = plan.unreadable_tables(platform.settings)
+    manifest = read_manifest(platform.settings.table_uri("landing", "manifest"))
+    unreadable = plan.unreadable_tables(platform.settings, manifest)
     platform.snapshot(report, blocked={*blocked, *(dg.AssetKey(["cleaned", table]) for table in unreadable)})
 
 

@@ -189,14 +189,23 @@ class Migration:
         )
 
 
-def page(figures: Figures, as_of: date, rules: Rules) -> str:
-    """The whole page; it loads nothing from anywhere."""
+def page(figures: Figures, as_of: date, rules: Rules, known_at: date | None = None) -> str:
+    """The whole page; it loads nothing from anywhere.
+
+    Args:
+        figures: what it shows.
+        as_of: the snapshot day.
+        rules: the business rules.
+        known_at: the day by which everything had been delivered, if the figures use only that.
+
+    """
     drawn, cube = charts(rules), figures.cube
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATE.parent), autoescape=True, trim_blocks=True
     )
     return environment.get_template(TEMPLATE.name).render(
         as_of=as_of,
+        known_at=known_at,
         window_days=rules.churn.window_days,
         figures=figures.tables,
         questions={question.name: question.asks for question in QUESTIONS},

@@ -326,6 +326,30 @@ def test_reasons(spark: SparkSession, rules: Rules, table: str) -> None:
     assert wrong == []
 
 
+@pytest.mark.engine
+@pytest.mark.parametrize("table", REASONS)
+def test_only_good_lines_are_not_suspects(spark: SparkSession, rules: Rules, table: str) -> None:
+    source = SOURCE_TABLES[table]
+    # A ticket that was resolved is judged, because that may have been before it was opened.
+    good: Change = {"resolved_date": ""} if table == "support_tickets" else {}
+    changes = [good, *(change for change, _ in REASONS[table])]
+    lines = [
+        line_of(table, number, {source.id_column: f"id{number}"} | change)
+        for number, change in enumerate(changes, 2)
+    ]
+    frame = frame_of(spark, source.raw.spark_schema, lines)
+    every, suspects = (
+        {
+            row["source_line"]: row["reasons"]
+            for row in collected(judge(frame, source, rules, only_suspects=only))
+        }
+        for only in (False, True)
+    )
+    assert suspects.items() <= every.items()
+    assert not any(every[line] for line in every.keys() - suspects.keys())
+    assert 2 not in suspects, "even a good line is judged, so nothing is gained"
+
+
 def test_every_rule_of_the_contracts_has_a_case_above(rules: Rules) -> None:
     for table, cases in REASONS.items():
         source = SOURCE_TABLES[table]
@@ -820,6 +844,8 @@ def test_every_line_has_one_outcome_in_any_order(
     # What is written to cleaned after quarantine is what the judgment says.
     raw = frame_of(spark, source.raw.spark_schema, lines)
     quarantine = frame_of(spark, source.quarantine.spark_schema, kept_out)
+    suspects = judge(raw, source, rules, only_suspects=True)
+    assert sorted(collected(quarantine_rows(suspects, source)), key=place) == kept_out
     written = collected(rows_not_kept_out(raw, quarantine, source, rules))
     assert sorted(written, key=place) == cleaned
 

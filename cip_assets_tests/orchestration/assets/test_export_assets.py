@@ -184,7 +184,7 @@ def test_a_process_that_knows_other_exports_converts_those_of_the_file(shop: Sho
 
 def test_what_was_left_out_is_found_like_quarantined_lines(shop: Shop, cip: Cip) -> None:
     assert load_sources(shop.data_dir) is not None
-    assert cip("run", "--select", "exports/kpi_totals")[0] == 0
+    assert cip("run", "--select", "features/population")[0] == 0
     code, printed, _ = cip("quarantine")
     assert code == 0
     assert [line.split() for line in printed.splitlines() if "exports" in line] == [

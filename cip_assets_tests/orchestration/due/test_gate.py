@@ -11,7 +11,6 @@ import dagster as dg
 import pytest
 
 from cip_assets.config.settings import Settings
-from cip_assets.definitions import open_platform
 from cip_assets.orchestration.due.gate import BLOCKING, BLOCKING_FACTS, BLOCKING_SNAPSHOTS
 from cip_assets.orchestration.due.plan import Block
 from cip_assets.orchestration.failures import failures_of
@@ -20,7 +19,7 @@ from cip_assets.orchestration.run_tags import RANGE_END, RANGE_START
 from cip_assets.orchestration.runs import Report
 from cip_assets.storage import delta
 from cip_assets_tests.conftest import ENGINE
-from cip_assets_tests.graph import ASSETS, CHECKS
+from cip_assets_tests.graph import ASSETS, CHECKS, platform_of
 from cip_assets_tests.integration.helpers import land, land_all, rows_of
 
 DAY = "2024-02-12"
@@ -34,9 +33,8 @@ class Dagster:
     """Dagster on a data folder, as a person uses it in the Dagster UI."""
 
     def __init__(self, data_dir: Path) -> None:
-        self.platform = open_platform(
-            Settings(data_dir, ENGINE), dg.DagsterInstance.ephemeral(), select=["features/population"]
-        )
+        instance = dg.DagsterInstance.ephemeral()
+        self.platform = platform_of(Settings(data_dir, ENGINE), instance, ["features/population"])
         self.settings = self.platform.settings
 
     def materialize(

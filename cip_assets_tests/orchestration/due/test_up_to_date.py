@@ -12,7 +12,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
-from cip_assets.orchestration.due.up_to_date import up_to_date
+from cip_assets.orchestration.due.up_to_date import state_of
 from cip_assets.orchestration.runs import Platform, Report
 from cip_assets.storage import delta
 from cip_assets_tests.conftest import ENGINE
@@ -39,8 +39,8 @@ def due(platform: Platform) -> Due:
 
     def ask(day: date = DAY) -> set[str]:
         assets = platform.snapshot_assets
-        found = up_to_date(platform.settings, platform.definitions, platform.instance, assets, day)
-        return {key.to_user_string() for key in assets - found.keys()}
+        found = state_of(platform.settings, platform.definitions, platform.instance, assets, day)
+        return {key.to_user_string() for key in found.reasons}
 
     return ask
 

@@ -10,7 +10,6 @@ import dagster as dg
 import pytest
 
 from cip_assets.config.settings import Settings
-from cip_assets.definitions import open_platform
 from cip_assets.ingest import discover as landing_folder
 from cip_assets.ingest.discover import LandedFile
 from cip_assets.ingest.manifest import scan_file
@@ -23,7 +22,7 @@ from cip_assets.orchestration.jobs.refresh import PART_OF
 from cip_assets.orchestration.runs import Report
 from cip_assets.orchestration.sensors.landing import LANDING, SETTLED_AFTER, Asked, Look, Stages, look
 from cip_assets_tests.conftest import ENGINE
-from cip_assets_tests.graph import GRAPH
+from cip_assets_tests.graph import GRAPH, platform_of
 from cip_assets_tests.integration.helpers import exported, files_of, land, land_all, rows_of
 
 JANUARY, FEBRUARY = "2024-01-01", "2024-02-01"
@@ -52,7 +51,7 @@ class Sensor:
     """The sensor on a data folder, with its own clock. Requested runs are executed in this process."""
 
     def __init__(self, data_dir: Path, instance: dg.DagsterInstance) -> None:
-        self.platform = open_platform(Settings(data_dir, ENGINE), instance)
+        self.platform = platform_of(Settings(data_dir, ENGINE), instance)
         self.settled: str | None = None
         self.report = Report()
 

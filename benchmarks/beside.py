@@ -1,0 +1,197 @@
+"""The platform beside other engines: the same tables and files from the same landing files, each in its own process.
+
+The platform runs in three processes, by its own selection of assets: what predictions need, the predictions, and what
+needs them. Only the first and the last are counted; the rivals read what the second one made. No time counts before
+every table and file of a rival is the platform's, to the cent.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import vl_convert
+
+from benchmarks import END
+from benchmarks.rivals import FEATURES, FILES
+from benchmarks.rivals.compare import differences, give_predictions
+from cip_assets.synthetic import GeneratorConfig, generate
+
+MEASURE = Path(__file__).with_name("took.py")
+TIMES: Mapping[int, int] = {10_000: 3, 1_000_000: 1}
+"""How often each size is measured; the medians count."""
+
+PLATFORM = "platform on Sail"
+RIVALS = {"DuckDB": "duckdb_pipeline", "Polars": "polars_pipeline"}
+
+BEFORE = [f"features/{name}" for name in FEATURES]
+PREDICTIONS = [f"features/{name}" for name in ("clv", "challenger", "churn_model")]
+AFTER = [f"exports/{file.name}" for file in FILES]
+
+CHART = "images/beside.svg"
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What one engine took for all tables and files at one size: medians."""
+
+    customers: int
+    engine: str
+    times: int
+    seconds: float
+    cpu_seconds: float
+    peak_memory_gb: float
+
+
+@dataclass(frozen=True)
+class _Took:
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+
+    def and_then(self, other: "_Took") -> "_Took":
+        return _Took(
+            self.seconds + other.seconds,
+            self.cpu_seconds + other.cpu_seconds,
+            max(self.peak_mb, other.peak_mb),
+        )
+
+
+def measured(customers: int, landing: Path | None = None) -> Iterator[Beside]:
+    """Each engine's medians at a size.
+
+    Args:
+        customers: the number of customers to generate.
+        landing: a folder with landing files of so many customers that were generated before.
+
+    Raises:
+        SystemExit: a run failed, or a rival's tables are not the platform's.
+
+    """
+    took: dict[str, list[_Took]] = {engine: [] for engine in (PLATFORM, *RIVALS)}
+    times = TIMES.get(customers, 1)
+    with tempfile.TemporaryDirectory(prefix="cip-beside-") as scratch:
+        if landing is None:
+            landing = Path(scratch) / "landing"
+            generate(GeneratorConfig(customers=customers, end=END, seed=1), landing)
+        for _ in range(times):
+            data = Path(scratch) / "platform"
+            shutil.copytree(landing, data / "landing", copy_function=os.link)
+            took[PLATFORM].append(_platform(data))
+            give_predictions(data)
+            for rival, module in RIVALS.items():
+                out = Path(scratch) / module
+                took[rival].append(
+                    _took([sys.executable, "-m", f"benchmarks.rivals.{module}", str(data), str(out)])
+                )
+                if found := list(differences(data, out)):
+                    raise SystemExit("\n".join([f"{rival} has other tables than the platform:", *found]))
+                shutil.rmtree(out)
+            shutil.rmtree(data)
+    for engine, runs in took.items():
+        yield Beside(
+            customers=customers,
+            engine=engine,
+            times=times,
+            seconds=round(median(run.seconds for run in runs), 1),
+            cpu_seconds=round(median(run.cpu_seconds for run in runs), 1),
+            peak_memory_gb=round(median(run.peak_mb for run in runs) / 1024, 2),
+        )
+
+
+def _platform(data: Path) -> _Took:
+    """The platform without its predictions, which are computed between the two parts that count."""
+    before, _, after = (
+        _took(
+            [sys.executable, "-m", "cip_assets", "run", "--select", ",".join(assets)], CIP_DATA_DIR=str(data)
+        )
+        for assets in (BEFORE, PREDICTIONS, AFTER)
+    )
+    return before.and_then(after)
+
+
+def _took(command: Sequence[str], **environment: str) -> _Took:
+    child = subprocess.run(
+        [sys.executable, str(MEASURE), *command],
+        env={**os.environ, "CIP_ENGINE": "sail", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if child.returncode:
+        raise SystemExit(f"{' '.join(command)} failed: {child.stderr}")
+    return _Took(**json.loads(child.stdout))
+
+
+def section(beside: Sequence[Beside]) -> list[str]:
+    """The part of docs/benchmarks.md about the other engines."""
+    if not beside:
+        return []
+    lines = [
+        "",
+        "## Beside DuckDB and Polars",
+        "",
+        f"The same {len(FILES)} CSV files and the tables behind them, from the same landing files: raw, cleaned by the",
+        "same rules, features, customer_360 and KPIs. DuckDB and Polars write Delta tables with delta-rs. No time",
+        "counts before every table and file is equal, to the cent. Each engine is a process of its own, and the",
+        "figures are medians.",
+        "",
+        "Only the platform also keeps quarantine with its reasons, checks every table, records lineage, versions and",
+        "hashes, and can go on from where it stopped; its seconds hold two starts of the program. Predictions are",
+        "left out on both sides: numpy, scipy and scikit-learn compute them, whichever engine reads the tables, so",
+        "they would add the same seconds to each.",
+        "",
+        f"![Seconds of CPU and peak memory of each engine]({CHART})",
+        "",
+        "| customers | engine | runs | seconds | CPU | CPU, times DuckDB's | peak memory |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    duckdb = {entry.customers: entry.cpu_seconds for entry in beside if entry.engine == "DuckDB"}
+    lines += [
+        f"| {entry.customers:,} | {entry.engine} | {entry.times} | {entry.seconds} | {entry.cpu_seconds} "
+        f"| {entry.cpu_seconds / duckdb[entry.customers]:.1f} | {entry.peak_memory_gb} GB |"
+        for entry in beside
+    ]
+    return lines
+
+
+def draw(beside: Sequence[Beside], file: Path) -> None:
+    """Draw the CPU seconds and the peak memory of each engine at each size."""
+    figures = [
+        {"customers": f"{entry.customers:,} customers", "engine": entry.engine, "what": what, "value": value}
+        for entry in beside
+        for what, value in (("CPU seconds", entry.cpu_seconds), ("peak memory, GB", entry.peak_memory_gb))
+    ]
+    bars = {
+        "height": 90,
+        "width": 260,
+        "encoding": {
+            "y": {"field": "engine", "type": "nominal", "sort": [PLATFORM, *RIVALS], "title": None},
+            "x": {"field": "value", "type": "quantitative", "title": None},
+        },
+        "layer": [
+            {"mark": "bar", "encoding": {"color": {"field": "engine", "type": "nominal", "legend": None}}},
+            {
+                "mark": {"type": "text", "align": "left", "dx": 3},
+                "encoding": {"text": {"field": "value", "type": "quantitative"}},
+            },
+        ],
+    }
+    chart = {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "background": "white",
+        "data": {"values": figures},
+        "facet": {
+            "row": {"field": "customers", "type": "nominal", "title": None, "sort": None},
+            "column": {"field": "what", "type": "nominal", "title": None, "sort": None},
+        },
+        "spec": bars,
+        "resolve": {"scale": {"x": "independent"}},
+    }
+    file.write_text(vl_convert.vegalite_to_svg(chart), encoding="utf-8")

@@ -1,0 +1,58 @@
+"""Whether a rival's tables and files are the platform's: the same rows, to the cent."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+from deltalake import DeltaTable
+
+from benchmarks.rivals import FILES, GIVEN, NOT_COMPARED, PREDICTED, TABLES
+from cip_assets.layers import CONTRACTS
+from cip_assets.storage.csv_export import AS_WRITTEN
+
+
+def give_predictions(data: Path) -> None:
+    """Write the predicted columns of the platform's customers, which the rivals read and do not compute."""
+    with duckdb.connect() as connection:
+        connection.register("customers", DeltaTable(data / "lake/marts/customer_360").to_pyarrow_dataset())
+        chosen = ", ".join(("customer_id", *PREDICTED))
+        connection.execute(f"COPY (SELECT {chosen} FROM customers) TO '{data / GIVEN}'")
+
+
+def differences(data: Path, rival: Path) -> Iterator[str]:
+    """Each table and file of a rival that differs from the platform's, with the number of rows that only one has.
+
+    Args:
+        data: the platform's data folder, with one snapshot day.
+        rival: the folder that a rival wrote.
+
+    """
+    for name in TABLES:
+        with duckdb.connect() as connection:
+            for view, folder in (("ours", data / "lake"), ("theirs", rival)):
+                connection.register(view, DeltaTable(folder / name).to_pyarrow_dataset())
+            columns = [column for column in CONTRACTS[name].columns if column not in NOT_COMPARED]
+            # As text, a type that differs shows only if a value does.
+            chosen = ", ".join(f'"{column}"::VARCHAR AS "{column}"' for column in columns)
+            if found := _only_one_has(
+                connection, f"SELECT {chosen} FROM ours", f"SELECT {chosen} FROM theirs"
+            ):
+                yield f"{name}: {found}"
+    for file in FILES:
+        with duckdb.connect() as connection:
+            paths = (data / "final" / f"{file.name}.csv", rival / f"{file.name}.csv")
+            ours, theirs = (
+                f"SELECT nullif(COLUMNS(*), '') FROM read_csv('{path}', {AS_WRITTEN})" for path in paths
+            )
+            if found := _only_one_has(connection, ours, theirs):
+                yield f"{file.name}.csv: {found}"
+
+
+def _only_one_has(connection: duckdb.DuckDBPyConnection, ours: str, theirs: str) -> str | None:
+    """How many rows only one side has; None if the rows are the same."""
+    counts = [
+        connection.execute(f"SELECT count(*) FROM (({one}) EXCEPT ALL ({other}))").fetchone()
+        for one, other in ((ours, theirs), (theirs, ours))
+    ]
+    ((missing,), (more,)) = (count or (0,) for count in counts)
+    return f"{missing} rows only ours, {more} only theirs" if missing or more else None

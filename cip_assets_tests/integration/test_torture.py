@@ -1,0 +1,33 @@
+"""The first tries of ``make torture``, on a part of the graph."""
+
+import pytest
+
+from cip_assets_tests.conftest import ENGINE
+from cip_assets_tests.torture.tries import Torture, planted
+
+SELECTED = ["exports/kpi_monthly_revenue", "features/segments"]
+HARDEST = (
+    "a Parquet file of landing/manifest",
+    "a Parquet file of raw/transactions",
+    "a Parquet file of cleaned/transactions",
+    "a Parquet file of facts/order_days",
+    "a Parquet file of features/purchases",
+    "raw/transactions is committed",
+    "cleaned/transactions is committed",
+    "the first file is being exported",
+    "its run is recorded",
+    "a table is compacted",
+)
+
+
+@pytest.fixture(scope="module")
+def torture(tmp_path_factory: pytest.TempPathFactory) -> Torture:
+    return Torture(tmp_path_factory.mktemp("torture"), ENGINE, SELECTED)
+
+
+@pytest.mark.parametrize("moment", HARDEST)
+def test_after_a_kill_the_next_run_leaves_what_an_undisturbed_one_does(torture: Torture, moment: str) -> None:
+    (attempt,) = [attempt for attempt in planted() if attempt.moment.name.startswith(moment)]
+    result = torture.disturb(attempt)
+    assert result.was_killed
+    assert result.wrong == []

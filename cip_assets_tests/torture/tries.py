@@ -1,0 +1,144 @@
+"""One try: disturb a command, then see whether `cip run` makes everything right."""
+
+import random
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cip_assets.config.settings import Settings
+from cip_assets.definitions import open_platform
+from cip_assets.layers import CONTRACTS
+from cip_assets.orchestration.jobs.names import MAINTENANCE
+from cip_assets_tests.integration.helpers import every_table, files_of
+from cip_assets_tests.torture.killing import Moment, killed
+from cip_assets_tests.torture.reading import Reader, contents, orphans
+from cip_assets_tests.torture.shop import land_first, land_second
+
+RUN, RESTORE, REPLAY, MAINTAIN = "cip run", "cip restore", "cip replay", "cip maintain"
+COMMANDS = {
+    RUN: ["run"],
+    RESTORE: ["restore", "cleaned/transactions", "--version", "1", "--force"],
+    REPLAY: ["replay"],
+    MAINTAIN: ["maintain", "--keep-days", "0"],
+}
+PARQUET = r"lake/{}/(.*/)?[^/]*[.]parquet"
+COMMIT = r"lake/{}/_delta_log/[0-9]{{20}}[.]json"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A command, and the moment at which it is killed."""
+
+    command: str
+    moment: Moment
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a try; ``wrong`` is empty if all promises were kept."""
+
+    attempt: Attempt
+    was_killed: bool
+    wrong: Sequence[str] = field(default=())
+
+
+def planted() -> list[Attempt]:
+    """The points at which a kill would do the most harm."""
+    tables = ["landing/manifest", "raw/transactions", "cleaned/transactions", "quarantine/transactions"]
+    tables += ["facts/order_days", "features/purchases", "marts/customer_360"]
+    found = [
+        Attempt(RUN, Moment(f"a Parquet file of {name} is written, its commit is not", PARQUET.format(name)))
+        for name in tables
+    ]
+    found += [Attempt(RUN, Moment(f"{name} is committed", COMMIT.format(name))) for name in tables]
+    found += [
+        Attempt(RUN, Moment("the first file is being exported", r"final/[.][^/]*-[^/]*")),
+        Attempt(RUN, Moment("customer_360.csv is replaced", r"final/customer_360[.]csv")),
+        Attempt(RUN, Moment("the page is replaced", r"final/dashboard[.]html")),
+        Attempt(RESTORE, Moment("its run is recorded", r"[.]dagster/history/runs/[^/]*[.]db")),
+        Attempt(RESTORE, Moment("the restored version is committed", COMMIT.format("cleaned/transactions"))),
+        Attempt(REPLAY, Moment("the first month is cleaned again", PARQUET.format("cleaned/transactions"))),
+        Attempt(MAINTAIN, Moment("the first small files are joined", PARQUET.format("[^/]*/[^/]*"))),
+        Attempt(MAINTAIN, Moment("a table is compacted", COMMIT.format("[^/]*/[^/]*"))),
+    ]
+    return found
+
+
+def attempts(seed: int) -> Iterator[Attempt]:
+    """Every planted point once, then random tables and random times, without end."""
+    yield from planted()
+    dice = random.Random(seed)
+    while True:
+        command = dice.choice([RUN, RUN, RUN, RESTORE, REPLAY, MAINTAIN])
+        if command == RUN and dice.random() < 0.5:
+            name = dice.choice(list(CONTRACTS))
+            path, what = dice.choice(
+                [(PARQUET, "a Parquet file is written"), (COMMIT, "a commit is written")]
+            )
+            yield Attempt(RUN, Moment(f"{what}, of a random table", path.format(name)))
+        else:
+            yield Attempt(command, Moment("a random time", after=dice.uniform(1.0, 15.0)))
+
+
+class Torture:
+    """The lakes that tries are made on and compared with: one with the first delivery, one with both."""
+
+    def __init__(self, folder: Path, engine: str, select: Sequence[str] = ()) -> None:
+        """Compute both lakes; ``select`` limits the snapshot to these assets and what they need."""
+        self._folder, self._engine, self._select = folder, engine, select
+        self._before, self._after = Settings(folder / "before", engine), Settings(folder / "after", engine)
+        land_first(self._before.landing)
+        self._run(self._before)
+        shutil.copytree(self._before.data_dir, self._after.data_dir)
+        land_second(self._after.landing)
+        self._run(self._after)
+        self._wanted = every_table(self._after)
+        self._files = files_of(self._after)
+        states = [contents(self._before), contents(self._after)]
+        self._allowed = {name: {state[name] for state in states if name in state} for name in states[1]}
+
+    def disturb(self, attempt: Attempt) -> Result:
+        """Make one try in a copy of the first lake, which is deleted afterward if nothing was wrong."""
+        settings = Settings(self._folder / "tried", self._engine)
+        shutil.rmtree(settings.data_dir, ignore_errors=True)
+        shutil.copytree(self._before.data_dir, settings.data_dir)
+        if attempt.command == RUN:
+            land_second(settings.landing)
+        with Reader(settings, self._allowed) as reader:
+            found = killed(self._command(attempt.command), settings.data_dir, self._engine, attempt.moment)
+            if attempt.command != RUN:
+                land_second(settings.landing)
+            self._run(settings)
+        wrong = [*reader.seen]
+        wrong += [
+            f"{name}: other rows than in the undisturbed lake"
+            for name, rows in every_table(settings).items()
+            if not rows.equals(self._wanted[name])
+        ]
+        wrong += [
+            f"{name}: other bytes"
+            for name, digest in files_of(settings).items()
+            if digest != self._files[name]
+        ]
+        self._maintain(settings)
+        wrong += [f"{path}: orphan" for path in orphans(settings)]
+        if "Traceback" in found.output:
+            wrong.append(f"a traceback: {found.output[-2000:]}")
+        return Result(attempt, found.was_killed, wrong)
+
+    def _command(self, name: str) -> list[str]:
+        selected = [f"--select={asset}" for asset in self._select] if name == RUN else []
+        return [*COMMANDS[name], *selected]
+
+    def _run(self, settings: Settings) -> None:
+        platform = open_platform(settings, select=self._select)
+        with platform.instance:
+            report = platform.run()
+        if not report.succeeded:
+            raise AssertionError(f"the run after did not succeed: {report.failures or report.skipped}")
+
+    def _maintain(self, settings: Settings) -> None:
+        platform = open_platform(settings)
+        with platform.instance:
+            platform.recover(MAINTENANCE, {"keep_days": 0})
