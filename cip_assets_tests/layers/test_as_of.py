@@ -147,13 +147,9 @@ def with_a_future(tables: Mapping[str, pa.Table], day: date, seed: int) -> dict[
     assert len(is_open) > 20
     for ticket in is_open:
         later = day + timedelta(days=chance.randint(1, 50))
-        ticket |= chance.choice(
-            [
-                {"status": "Resolved", "resolved_date": later, "closed_on": later},
-                {"status": "Closed", "resolved_date": None, "closed_on": later},
-                {"status": "Pending", "resolved_date": None, "closed_on": None},
-            ]
-        )
+        endings = [("Resolved", later, later), ("Closed", None, later), ("Pending", None, None)]
+        ending = zip(("status", "resolved_date", "closed_on"), chance.choice(endings), strict=True)
+        ticket.update(ending)
     changed["support_tickets"] = pa.Table.from_pylist(tickets, tables["support_tickets"].schema)
     return changed
 

@@ -143,7 +143,8 @@ def test_an_issue_is_judged_by_what_came_since(settings: Settings) -> None:
     assert card.orders == Sums(Decimal(6), Decimal(2))
     assert card.orders.bias == 2.0
     assert card.spend == Sums(Decimal(60), Decimal(15))
-    assert card.value and card.value.expected == 240
+    assert card.value
+    assert card.value.expected == 240
     # Days 1, 90 and 91 are in the first and the third month.
     first, third = 1.1 ** (-0.5 / 12), 1.1 ** (-2.5 / 12)
     assert float(card.value.actual) == pytest.approx(10 * first + 105 * third)
