@@ -84,12 +84,12 @@ def measured(customers: int, landing: Path | None = None) -> Iterator[Beside]:
             data = Path(scratch) / "platform"
             shutil.copytree(landing, data / "landing", copy_function=os.link)
             took[PLATFORM].append(_platform(data))
-            give_predictions(data)
+            predicted = data / "predicted.parquet"
+            give_predictions(data, predicted)
             for rival, module in RIVALS.items():
                 out = Path(scratch) / module
-                took[rival].append(
-                    _took([sys.executable, "-m", f"benchmarks.rivals.{module}", str(data), str(out)])
-                )
+                command = [sys.executable, "-m", f"benchmarks.rivals.{module}"]
+                took[rival].append(_took([*command, str(data / "landing"), str(predicted), str(out)]))
                 if found := list(differences(data, out)):
                     raise SystemExit("\n".join([f"{rival} has other tables than the platform:", *found]))
                 shutil.rmtree(out)
