@@ -2,7 +2,7 @@
 # make test   the whole suite on both engines                    make check  lint, format, types, definitions
 # make golden the hashes of what is computed, made again, with what changed
 # make torture   commands killed at many moments, written to docs/reliability.md
-# make simulate  how often the four answers are wrong, written to docs/metrics.md
+# make simulate  how often the four answers are wrong, and make forecasts how good the forecasts are, into docs/metrics.md
 # make bench  times, written to docs/benchmarks.md               make screenshots  Dagster's page, into docs/images
 # Only Python 3.11 and make are needed; .venv is made when it is missing or out of date.
 
@@ -15,7 +15,7 @@ export DAGSTER_DISABLE_TELEMETRY = 1
 # for a fifth of the compiled code only; and from a small start, it collects garbage whenever its heap or classes grow.
 SHORT_JVM := -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC -XX:MetaspaceSize=512m -Xms1g -Xmn640m
 
-.PHONY: golden torture simulate run test test-sail test-runs test-page test-spark check ui bench screenshots clean
+.PHONY: golden torture forecasts simulate run test test-sail test-runs test-page test-spark check ui bench screenshots clean
 
 run: $(STAMP)
 	$(BIN)/cip run --sample
@@ -72,6 +72,9 @@ golden: $(STAMP)
 
 simulate: $(STAMP)
 	$(BIN)/python -m cip_assets_tests.simulation
+
+forecasts: $(STAMP)
+	$(BIN)/python -m cip_assets_tests.simulation.forecasts
 
 torture: $(STAMP)
 	CIP_ENGINE=sail $(BIN)/python -m cip_assets_tests.torture

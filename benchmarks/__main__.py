@@ -43,8 +43,8 @@ PARTS: Mapping[str, Sequence[str]] = {
     "cleaned and quarantine": ("clean_",),
     "facts": ("facts__",),
     "predictions and their backtest": (
-        *("features__purchase_model", "features__clv", "features__challenger"),
-        *("features__churn", "features__past_predictions", "marts__model_"),
+        *("features__forecast", "features__clv", "features__churn", "features__shop_margin"),
+        *("marts__model_", "marts__reason_effects"),
     ),
     "other features": ("features__",),
     "other marts": ("marts__",),

@@ -87,7 +87,6 @@ def test_no_module_imports_itself_through_others() -> None:
 
 
 LAZY = {
-    "cip_assets.analytics.forecasting.gradient_boosting",
     "cip_assets.analytics.insights.rates",
     "cip_assets.cli.run",
     "cip_assets.cli.tables",

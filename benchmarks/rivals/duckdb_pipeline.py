@@ -1,4 +1,4 @@
-"""The tables by DuckDB, written by delta-rs: ``python -m benchmarks.rivals.duckdb_pipeline DATA OUT``."""
+"""The tables by DuckDB, written by delta-rs: ``python -m benchmarks.rivals.duckdb_pipeline LANDING PREDICTED OUT``."""
 
 import sys
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 from deltalake import write_deltalake
 
-from benchmarks.rivals import DEFAULTS, FILES, GIVEN, MARTS, PREDICTED, calendar, columns_of, landed
+from benchmarks.rivals import DEFAULTS, FILES, MARTS, PREDICTED, calendar, columns_of, in_sql, landed
 from cip_assets.calc.exact import MONEY
 from cip_assets.config.rules import LATEST_DAY, Rules, folded, load_rules
 from cip_assets.contracts.source import SourceTable
@@ -40,18 +40,18 @@ CREATE MACRO mean_money(money, d) AS
 """
 
 
-def main(data: Path, out: Path) -> None:
-    """Compute every table and file. The process that measures this one compares them."""
+def main(landing: Path, predicted: Path, out: Path) -> None:
+    """Compute every table and file from landing files and the predicted columns, into a new folder."""
     rules = load_rules()
     out.mkdir(parents=True)
     with duckdb.connect(out / "scratch.duckdb") as connection:
         connection.execute(MACROS)
         for source in SOURCE_TABLES.values():
-            _read(connection, source, data / "landing", out, rules)
+            _read(connection, source, landing, out, rules)
             _clean(connection, source, out, rules)
         (day,) = connection.execute("SELECT max(transaction_date) FROM transactions").fetchone() or (None,)
         connection.execute(f"SET VARIABLE as_of = DATE '{day}'")
-        connection.execute(f"CREATE VIEW predicted AS FROM '{data / GIVEN}'")
+        connection.execute(f"CREATE VIEW predicted AS FROM {in_sql(predicted)}")
         connection.execute(_PREPARED)
         statements = _features(rules) | _marts(rules)
         for name, statement in statements.items():
@@ -93,7 +93,7 @@ def _read(
             )
         # A field that is missing is read as NULL, and an empty one as a text.
         records = (
-            f"read_csv('{path}', header = false, skip = 1, delim = ',', quote = '\"', escape = '\"', "
+            f"read_csv({in_sql(path)}, header = false, skip = 1, delim = ',', quote = '\"', escape = '\"', "
             f"nullstr = '\\x01', columns = {texts}, null_padding = true, strict_mode = false, auto_detect = false)"
         )
         whole = f"{header[-1]} IS NOT NULL AND more IS NULL"
@@ -479,4 +479,4 @@ def _marts(rules: Rules) -> Mapping[str, str]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*map(Path, sys.argv[1:]))

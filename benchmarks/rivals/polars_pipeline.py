@@ -1,4 +1,4 @@
-"""The tables by Polars, written by delta-rs: ``python -m benchmarks.rivals.polars_pipeline DATA OUT``."""
+"""The tables by Polars, written by delta-rs: ``python -m benchmarks.rivals.polars_pipeline LANDING PREDICTED OUT``."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 from deltalake import write_deltalake
 
-from benchmarks.rivals import DEFAULTS, FILES, GIVEN, MARTS, calendar, columns_of, landed
+from benchmarks.rivals import DEFAULTS, FILES, MARTS, calendar, columns_of, landed
 from cip_assets.calc.as_of import months_between
 from cip_assets.calc.exact import MONEY
 from cip_assets.config.rules import LATEST_DAY, Rules, ValueRule, folded, load_rules
@@ -43,21 +43,21 @@ SEPARATOR = "\x1f"
 Frames = dict[str, pl.DataFrame]
 
 
-def main(data: Path, out: Path) -> None:
-    """Compute every table and file. The process that measures this one compares them."""
+def main(landing: Path, predicted: Path, out: Path) -> None:
+    """Compute every table and file from landing files and the predicted columns, into a new folder."""
     rules = load_rules()
     out.mkdir(parents=True)
     tables: Frames = {}
     for source in SOURCE_TABLES.values():
         by = ["month"] if source.is_event else None
-        raw = _read(source, data / "landing", rules)
+        raw = _read(source, landing, rules)
         write_deltalake(out / "raw" / source.name, raw, partition_by=by)
         cleaned = _cleaned(raw, source, rules)
         write_deltalake(out / "cleaned" / source.name, cleaned, partition_by=by)
         tables[source.name] = cleaned
     as_of = tables["transactions"].select(pl.col("transaction_date").max()).item()
     made = _features(tables, as_of, rules)
-    made |= _marts(tables, made, pl.read_parquet(data / GIVEN), as_of, rules)
+    made |= _marts(tables, made, pl.read_parquet(predicted), as_of, rules)
     for name, frame in made.items():
         if name != "population":
             write_deltalake(out / ("marts" if name in MARTS else "features") / name, frame)
@@ -771,4 +771,4 @@ def _as_shown(mart: pl.DataFrame, file: CsvFile, rules: Rules) -> pl.DataFrame:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*map(Path, sys.argv[1:]))

@@ -68,9 +68,9 @@ class GeneratorConfig:
 
     With the defaults, a customer has on average 5 transactions, 3 web sessions and 1 ticket in 24 months. The last
     group of parameters applies only to the scenario ``story``. The scenario ``steady`` has no trends, so that the
-    parameters of the purchase model can be recovered from the data.
+    parameters of BG/NBD can be recovered from the data.
 
-    ``spend``, ``rates``, ``season`` and ``established_decline`` break assumptions of the purchase model, in either
+    ``spend``, ``rates``, ``season`` and ``established_decline`` break assumptions of BG/NBD, in either
     scenario. Their defaults break none.
     """
 

@@ -178,7 +178,7 @@ def generated_conformance(run: Run, rules: Rules, customers: int) -> Sequence[Fi
     """Generate customers without trends and without defects, and recover their parameters.
 
     Returns:
-        The parameters of both models; and for each decile of the purchase model's prediction, the share of customers
+        The parameters of both models; and for each decile of BG/NBD's prediction, the share of customers
         who bought. All are within what chance allows, except in ``FALSE_ALARMS`` of all cases.
 
     Raises:

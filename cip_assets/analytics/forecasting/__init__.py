@@ -1,14 +1,16 @@
-"""Predictions: which customers buy again, how often, and how much they spend.
+"""Forecasts: which customers buy again, how often, and how much they spend, all from one model.
 
-The purchase model uses only numpy and scipy. It is fitted once per snapshot on grouped statistics, and the result is a
-small object that is sent as JSON to the engine's tasks to score customers. ``bg_nbd``, ``mbg_nbd`` and
-``pareto_nbd`` model when customers buy, ``gamma_gamma`` and ``lognormal`` what a paid day is worth, and ``paid`` which
-purchase days are paid. ``discounting`` turns these into a discounted amount. ``pooled`` is used if a fit is impossible.
-``purchase`` chooses the models and scores customers. ``maximum_likelihood`` is the optimizer of all fits.
+``history`` has the events of a sample of buyers as arrays, and ``past`` what was known on the snapshot day and on
+origins one or more windows before it. ``candidates`` are the models that compete, one file each: the purchase
+processes (``bg_nbd``, ``mbg_nbd``, ``pareto_nbd``, ``pooled``) and the hurdle model with its ``additive``
+regressions. ``level`` carries the level of windows that are over. ``baselines`` are what a model must beat.
+``rolling`` judges all of them and chooses, ``scores`` and ``judgment`` put it in figures.
 
-``scoring`` applies the purchase model in the engine, ``gradient_boosting`` is the challenger, and ``scores`` measures
-the accuracy of the predictions.
+``forecast`` is the model that was chosen, as plain values that are sent to the engine's tasks. ``spend`` says what a
+purchase day is worth (``gamma_gamma``, ``lognormal``, ``paid``), ``discounting`` what it is worth today,
+``intervals`` how far a forecast may be off, and ``reasons`` what makes churn more likely. ``maximum_likelihood`` is
+the optimizer of the fits.
 
-Terms: x = purchase days - 1, t_x = days from the first purchase day to the last, age = days from the first purchase day
-to the snapshot day (T in the papers). An array of n customers has the shape (n,).
+Terms: x = purchase days - 1, t_x = days from the first purchase day to the last, age = days from the first purchase
+day to the snapshot day (T in the papers). An array of n customers has the shape (n,).
 """

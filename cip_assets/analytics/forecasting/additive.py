@@ -2,8 +2,8 @@
 
 A curve is straight between its knots and level beyond them, so it is read with ``np.interp``, says the same for a
 customer whoever else is predicted, and fits in a line of JSON. The curves are fitted together by Newton's method on the
-penalized likelihood, with the squared steps between neighboring knots as the penalty (P-splines of degree 1; Eilers,
-Marx 1996, "Flexible Smoothing with B-splines and Penalties").
+penalized likelihood, with the squared changes of slope as the penalty (after Eilers, Marx 1996, "Flexible Smoothing
+with B-splines and Penalties").
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,11 +20,15 @@ from cip_assets.analytics.special import expit
 KNOTS = (0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
 """Where the knots of a curve are: these shares of the customers lie below."""
 
-PENALTY = 1.0
-"""Weight of the squared steps: a step of 1 costs as much likelihood as half a nat. It keeps curves finite where nobody
-bought, and hardly matters with hundreds of customers between two knots."""
+BENT = 300.0
+"""Weight of the squared changes of slope, with an input in standard deviations: where the data is thin, a curve is a
+straight line.
+"""
 
-LEVEL = 1e-3
+STEEP = 1.0
+"""Weight of the squared slopes. It keeps curves finite where nobody bought."""
+
+SMALL = 1e-3
 """Weight of the squared heights, which settles the level of each curve: only the sum of the levels is determined."""
 
 MOST_STEPS = 50
@@ -57,13 +61,16 @@ class Additive:
         return reduce(np.add, parts, start)
 
 
-def fit_additive(inputs: Mapping[str, Floats], outcome: Floats, family: Family) -> Additive:
+def fit_additive(
+    inputs: Mapping[str, Floats], outcome: Floats, family: Family, bent: float = BENT
+) -> Additive:
     """The curves that explain an outcome.
 
     Args:
         inputs: the values of each input, finite, each of the shape (n,). An input with one value has no curve.
         outcome: 0 or 1 (``binomial``), or a count (``poisson``), of the shape (n,).
         family: the distribution of the outcome.
+        bent: the weight of the squared changes of slope.
 
     """
     knots = {name: _knots(values) for name, values in inputs.items()}
@@ -71,7 +78,7 @@ def fit_additive(inputs: Mapping[str, Floats], outcome: Floats, family: Family) 
     hats = [_hats(inputs[name], knots[name]) for name in used]
     ones = scipy.sparse.csr_matrix(np.ones((len(outcome), 1)))
     design = scipy.sparse.hstack([ones, *hats], format="csr")
-    penalty = _penalty([len(knots[name]) for name in used])
+    penalty = _penalty([(knots[name], float(inputs[name].std())) for name in used], bent)
     beta = _newton(design, outcome, penalty, family)
     curves, intercept, place = {}, float(beta[0]), 1
     for name, hat in zip(used, hats, strict=True):
@@ -99,15 +106,19 @@ def _hats(values: Floats, at: Floats) -> "scipy.sparse.csr_matrix":
     return scipy.sparse.csr_matrix((weights, (rows, columns)), shape=(len(values), len(at)))
 
 
-def _penalty(sizes: Sequence[int]) -> Floats:
-    whole = np.zeros((1 + sum(sizes), 1 + sum(sizes)))
-    whole[0, 0] = 1e-6
+def _penalty(curves: Sequence[tuple[Floats, float]], bent: float) -> Floats:
+    """The penalty of all curves, each given by its knots and the standard deviation of its input."""
+    size = 1 + sum(len(at) for at, _ in curves)
+    whole = np.zeros((size, size))
+    whole[0, 0] = SMALL
     place = 1
-    for size in sizes:
-        steps = np.diff(np.eye(size), axis=0)
-        block = PENALTY * np.einsum("ki,kj->ij", steps, steps) + LEVEL * np.eye(size)
-        whole[place : place + size, place : place + size] = block
-        place += size
+    for at, deviation in curves:
+        n = len(at)
+        slopes = np.diff(np.eye(n), axis=0) * (deviation / np.diff(at))[:, None]
+        bends = np.diff(slopes, axis=0)
+        block = STEEP * slopes.T @ slopes + bent * bends.T @ bends + SMALL * np.eye(n)
+        whole[place : place + n, place : place + n] = block
+        place += n
     return whole
 
 

@@ -49,7 +49,7 @@ def _recency(past: Past, origin: int) -> Guess | None:
     bought = came.days > 0
     if bought.all() or not bought.any():
         return None
-    model = fit_additive({"log_recency": np.log1p(then.recency)}, bought.astype(float), "binomial")
+    model = fit_additive({"log_recency": np.log1p(then.recency)}, bought.astype(float), "binomial", bent=1.0)
     p = np.asarray(expit(model({"log_recency": np.log1p(now.recency)})))
     each = float(bought.sum())
     return Guess(p, p * float(came.days.sum()) / each, p * float(came.spend.sum()) / each, -now.recency)

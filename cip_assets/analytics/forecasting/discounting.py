@@ -1,6 +1,9 @@
-"""The discounted value of customers over the next months."""
+"""The discounted value of customers over the next months, after Fader, Hardie, Lee (2005), "RFM and CLV: Using
+Iso-Value Curves for Customer Base Analysis", Journal of Marketing Research 42(4).
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -9,10 +12,11 @@ from numpy.typing import ArrayLike
 from cip_assets.analytics.forecasting.maximum_likelihood import Floats
 
 DAYS_PER_MONTH = 365 / 12
+MONTHS_OF_YEAR, MONTHS_OF_QUARTER = 12, 3
 
 
 class PurchaseProcess(Protocol):
-    """The predictions of a model of when customers buy: BgNbdFit or PooledRate."""
+    """The predictions of a model of when customers buy."""
 
     def probability_alive(self, x: ArrayLike, t_x: ArrayLike, age: ArrayLike) -> Floats: ...
 
@@ -21,43 +25,36 @@ class PurchaseProcess(Protocol):
     def purchases_if_alive(self, x: ArrayLike, age: ArrayLike, horizons_days: Sequence[float]) -> Floats: ...
 
 
-def discount_factors(annual_rate: float, months: int = 12) -> Floats:
-    """(1 + annual_rate)^-((k - 1/2) / 12) for month k, as if its purchases fell in its middle.
+@dataclass(frozen=True)
+class Discounting:
+    """How future spend counts today.
 
-    Raises:
-        ValueError: the rate is not above -1.
+    Attributes:
+        annual_rate: the yearly discount rate, as a share; a period is discounted from its middle.
+        horizon_months: how many months ``clv_horizon`` looks ahead.
 
     """
-    if not annual_rate > -1:
-        raise ValueError("annual_rate must be above -1; it is a share, such as 0.1")
-    return np.asarray((1 + annual_rate) ** (-(np.arange(months) + 0.5) / 12))
 
+    annual_rate: float
+    horizon_months: int
 
-def discounted_purchases(
-    process: PurchaseProcess, x: ArrayLike, age: ArrayLike, annual_rate: float = 0.1, months: int = 12
-) -> Floats:
-    """Discounted purchases over the next months of customers who are alive on the snapshot day, shape (n,)."""
-    factors = discount_factors(annual_rate, months)
-    cumulative = process.purchases_if_alive(x, age, [DAYS_PER_MONTH * (k + 1) for k in range(months)])
-    # Summation by parts: the sum of f_k (C_k - C_(k-1)) is the sum of (f_k - f_(k+1)) C_k.
-    return np.asarray(np.einsum("k,kn->n", factors - np.append(factors[1:], 0.0), cumulative))
+    def ends(self) -> list[int]:
+        """The months in which the periods end: each month of the first year, then each quarter."""
+        last = max(MONTHS_OF_YEAR, self.horizon_months)
+        later = [*range(MONTHS_OF_YEAR + MONTHS_OF_QUARTER, last, MONTHS_OF_QUARTER), last]
+        ends = {*range(1, MONTHS_OF_YEAR + 1), *later, self.horizon_months}
+        return sorted(end for end in ends if end <= last)
 
+    def within(self, cumulative: Floats, months: int) -> Floats:
+        """The discounted sum of the periods that end within some months.
 
-def discounted_value(
-    process: PurchaseProcess,
-    x: ArrayLike,
-    t_x: ArrayLike,
-    age: ArrayLike,
-    expected_value: ArrayLike,
-    *,
-    annual_rate: float = 0.1,
-    months: int = 12,
-) -> Floats:
-    """Discounted expected spend over the next months, in the currency of `expected_value`, shape (n,).
+        Args:
+            cumulative: expected purchase days by the end of each period, shape (periods, n).
+            months: the last month.
 
-    The sum over months k of E[purchases in month k | x, t_x, T] * expected value * discount factor k, after
-    Fader, Hardie, Lee (2005), "RFM and CLV: Using Iso-Value Curves for Customer Base Analysis".
-    """
-    purchases = discounted_purchases(process, x, age, annual_rate, months)
-    alive = process.probability_alive(x, t_x, age)
-    return np.asarray(alive * purchases * np.asarray(expected_value, dtype=float))
+        """
+        ends = np.array(self.ends(), dtype=float)
+        starts = np.append(0.0, ends[:-1])
+        factors = (1 + self.annual_rate) ** (-(starts + ends) / 2 / MONTHS_OF_YEAR)
+        each = np.diff(cumulative, axis=0, prepend=0.0)
+        return np.asarray(np.sum(each * np.where(ends <= months, factors, 0.0)[:, None], axis=0))

@@ -8,7 +8,7 @@ import numpy as np
 
 from cip_assets.analytics.forecasting.candidates import BY_NAME
 from cip_assets.analytics.forecasting.candidates.candidate import Learned, Outlook
-from cip_assets.analytics.forecasting.discounting import DAYS_PER_MONTH
+from cip_assets.analytics.forecasting.discounting import DAYS_PER_MONTH, MONTHS_OF_YEAR, Discounting
 from cip_assets.analytics.forecasting.history import Known
 from cip_assets.analytics.forecasting.intervals import Interval, RateBand, interval_of, rate_band
 from cip_assets.analytics.forecasting.level import at_level, spend_level
@@ -20,42 +20,6 @@ from cip_assets.analytics.forecasting.scores import Judged
 from cip_assets.analytics.forecasting.spend import SpendModel
 
 HORIZONS_DAYS = (30, 90, 365)
-MONTHS_OF_YEAR, MONTHS_OF_QUARTER = 12, 3
-
-
-@dataclass(frozen=True)
-class Discounting:
-    """How future spend counts today.
-
-    Attributes:
-        annual_rate: the yearly discount rate, as a share; a period is discounted from its middle.
-        horizon_months: how many months ``clv_horizon`` looks ahead.
-
-    """
-
-    annual_rate: float
-    horizon_months: int
-
-    def ends(self) -> list[int]:
-        """The months in which the periods end: each month of the first year, then each quarter."""
-        last = max(MONTHS_OF_YEAR, self.horizon_months)
-        later = [*range(MONTHS_OF_YEAR + MONTHS_OF_QUARTER, last, MONTHS_OF_QUARTER), last]
-        ends = {*range(1, MONTHS_OF_YEAR + 1), *later, self.horizon_months}
-        return sorted(end for end in ends if end <= last)
-
-    def within(self, cumulative: Floats, months: int) -> Floats:
-        """The discounted sum of the periods that end within some months.
-
-        Args:
-            cumulative: expected purchase days by the end of each period, shape (periods, n).
-            months: the last month.
-
-        """
-        ends = np.array(self.ends(), dtype=float)
-        starts = np.append(0.0, ends[:-1])
-        factors = (1 + self.annual_rate) ** (-(starts + ends) / 2 / MONTHS_OF_YEAR)
-        each = np.diff(cumulative, axis=0, prepend=0.0)
-        return np.asarray(np.sum(each * np.where(ends <= months, factors, 0.0)[:, None], axis=0))
 
 
 @dataclass(frozen=True)

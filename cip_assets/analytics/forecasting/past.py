@@ -58,12 +58,12 @@ class Past:
         return int(self.history.purchases.day.min()) if len(self.history.purchases.day) else self.today
 
     def is_there(self, origin: int) -> bool:
-        """Whether something can be learned on an origin: on D if anybody had bought, and earlier if a window had passed
-        and enough buyers had bought.
+        """Whether something can be learned on an origin: on D if anybody had bought, and earlier if half a window had
+        passed and enough buyers had bought.
         """
         if origin == 0:
             return len(self.known(0)) > 0
-        if self.day(origin) - self.first_day < self.window_days:
+        if 2 * (self.day(origin) - self.first_day) < self.window_days:
             return False
         return len(self.known(origin)) >= FEWEST_BUYERS
 

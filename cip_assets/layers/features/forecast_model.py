@@ -13,7 +13,8 @@ import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
-from cip_assets.analytics.forecasting.forecast import Discounting, ForecastModel
+from cip_assets.analytics.forecasting.discounting import Discounting
+from cip_assets.analytics.forecasting.forecast import ForecastModel
 from cip_assets.analytics.forecasting.forecast import forecast_model as fitted
 from cip_assets.analytics.forecasting.history import Events, History, Numbers
 from cip_assets.analytics.forecasting.judgment import Judgment, judge

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from cip_assets.analytics.forecasting.candidates import BG_NBD, HURDLE, POOLED_RATE
-from cip_assets.analytics.forecasting.forecast import Discounting, ForecastModel, forecast_model
+from cip_assets.analytics.forecasting.discounting import Discounting
+from cip_assets.analytics.forecasting.forecast import ForecastModel, forecast_model
 from cip_assets.analytics.forecasting.history import Known
 from cip_assets.analytics.forecasting.level import CARRIED, PLAIN
 from cip_assets.analytics.forecasting.past import Past
