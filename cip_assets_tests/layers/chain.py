@@ -70,7 +70,10 @@ def large_snapshot(
         keep(facts(spark.createDataFrame(found[facts.source.cleaned.name])), facts.contract)
     for table in TABLES:
         reads = {
-            parameter: spark.createDataFrame(found[read.name]) for parameter, read in table.reads.items()
+            parameter: spark.createDataFrame(found[read.name])
+            if found[read.name].num_rows
+            else frame_of(spark, read.spark_schema, [])
+            for parameter, read in table.reads.items()
         }
         keep(table(**reads, as_of=day, rules=rules), table.contract)
     return {name: rows for name, rows in found.items() if not name.startswith("cleaned/")}
