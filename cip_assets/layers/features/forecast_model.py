@@ -166,7 +166,10 @@ def forecast_model(
 
 def _row(past: Past, model: ForecastModel | None, judgment: Judgment) -> tuple[Any, ...]:
     name = judgment.chosen or "none"
-    windows = {origin: (EPOCH + timedelta(days=past.day(origin))).isoformat() for origin in judgment.origins}
+    windows = [
+        {**row, "predicted_on": (EPOCH + timedelta(days=past.day(row["origin"]))).isoformat()}
+        for row in judgment.by_window
+    ]
     found = {
         "forecast_model": WITHHELD if judgment.is_withheld else name,
         "sampled_buyers": past.history.buyers,
@@ -185,7 +188,7 @@ def _row(past: Past, model: ForecastModel | None, judgment: Judgment) -> tuple[A
             {
                 "chosen": judgment.chosen,
                 "backtest": judgment.overall,
-                "windows": [{**row, "predicted_on": windows[row["origin"]]} for row in judgment.by_window],
+                "windows": windows,
                 "calibration": judgment.calibration,
                 "reasons": [asdict(tested) for tested in judgment.reasons],
             },
