@@ -275,7 +275,7 @@ def test_the_texts_name_the_windows_and_limits_of_the_rules(
     own = text.split('<script type="application/json"')[0]
     for part in (
         "bought again within 61 days",
-        "over the next 47 days",
+        "buy nothing in the next 47 days",
         "in the last windows of 47 days",
         "in each segment 47 days ago",
         "High for the 17% with the highest probabilities",
