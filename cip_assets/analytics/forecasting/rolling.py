@@ -23,6 +23,9 @@ HALF = 0.5
 CERTAIN = 2.326
 """What a standard normal value exceeds with a probability of 1%: there are many candidates to be misled by."""
 
+LEAST_GAIN = 0.002
+"""Nats per buyer. A smaller gain is not worth another model, however certain it is."""
+
 ENOUGH_TO_JUDGE = 200
 """Forecasts, each of a buyer in a window. With fewer, the simplest candidate is used and shown as it is."""
 
@@ -169,7 +172,7 @@ class Gain:
 
     @property
     def is_certain(self) -> bool:
-        return self.mean > CERTAIN * self.error and self.better_on >= HALF
+        return self.mean > max(CERTAIN * self.error, LEAST_GAIN) and self.better_on >= HALF
 
 
 def compared(past: Past, standing: Mapping[int, Judged], other: Mapping[int, Judged]) -> Gain:

@@ -144,6 +144,7 @@ COMPARED: Mapping[str, tuple[Mapping[int, np.ndarray], bool]] = {
         False,
     ),
     "worse": ({1: np.full(400, -0.1)}, False),
+    "better by next to nothing": ({1: np.full(400, 0.001)}, False),
 }
 
 
