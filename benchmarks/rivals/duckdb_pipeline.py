@@ -134,20 +134,25 @@ def _clean(connection: duckdb.DuckDBPyConnection, source: SourceTable, out: Path
     if source.event_date:
         broken.append(f"{source.event_date}::DATE NOT BETWEEN month AND last_day(month)")
     derived = _DERIVED.get(source.name, "")
+    # Once, because three parts of the next statement read it.
     connection.execute(
-        f"CREATE TABLE {source.name} AS "
+        f"CREATE TABLE good AS "
         f"WITH texts AS (SELECT {', '.join(f'{text} AS t_{name}' for name, text in texts.items())}, "
         f"{', '.join(provenance)} FROM raw_{source.name} WHERE is_whole), "
         f"typed AS (SELECT *, {', '.join(values)} FROM texts), "
-        f"good AS (SELECT *{derived} FROM typed "
-        f"WHERE NOT ({' OR '.join(f'coalesce({each}, false)' for each in broken)})), "
-        f"ids AS (SELECT {source.id_column} AS id FROM good GROUP BY id HAVING count(*) > 1) "
-        f"SELECT {', '.join(columns_of(source))} FROM good "
-        f"WHERE {source.id_column} NOT IN (FROM ids) UNION ALL "
-        f"SELECT {', '.join(columns_of(source))} FROM good WHERE {source.id_column} IN (FROM ids) "
+        f"judged AS (SELECT *{derived} FROM typed "
+        f"WHERE NOT ({' OR '.join(f'coalesce({each}, false)' for each in broken)})) "
+        f"SELECT {', '.join(columns_of(source))} FROM judged"
+    )
+    connection.execute(
+        f"CREATE TABLE {source.name} AS "
+        f"WITH ids AS (SELECT {source.id_column} AS id FROM good GROUP BY id HAVING count(*) > 1) "
+        f"FROM good WHERE {source.id_column} NOT IN (FROM ids) UNION ALL "
+        f"FROM good WHERE {source.id_column} IN (FROM ids) "
         f"QUALIFY row_number() OVER (PARTITION BY {source.id_column} "
         "ORDER BY delivery_date DESC NULLS LAST, source_file DESC, source_line DESC) = 1"
     )
+    connection.execute("DROP TABLE good")
     connection.execute(f"DROP TABLE raw_{source.name}")
     _write(connection, source.name, out / "cleaned" / source.name, "month" if source.is_event else None)
 
