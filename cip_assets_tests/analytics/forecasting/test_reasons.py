@@ -39,14 +39,14 @@ def test_all_groups_add_up_to_the_difference_from_a_typical_buyer(candidate: Can
     assert apart == pytest.approx(0, abs=1e-5)
 
 
-def test_longer_ago_is_a_reason_and_oftener_is_none(past: Past) -> None:
+def test_buyers_who_came_often_and_stay_away_have_a_reason(past: Past) -> None:
     learned = BG_NBD.learn(past, 1)
     assert learned is not None
     known = past.known(1)
     parts = contributions(learned, known, Typical.of(known), 90)
     often = known.x > 5
     assert (parts["recency"][often & (known.recency > 300)] > LEAST).all()
-    assert parts["purchases"][known.x == 0].mean() > 0
+    assert (parts["recency"][often & (known.recency < 10)] < LEAST).all()
 
 
 def test_reasons_are_in_words_the_largest_first() -> None:

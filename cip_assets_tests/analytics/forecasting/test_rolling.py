@@ -17,6 +17,7 @@ from cip_assets.analytics.forecasting.candidates import (
     POOLED_RATE,
 )
 from cip_assets.analytics.forecasting.candidates.candidate import Candidate, logit
+from cip_assets.analytics.forecasting.candidates.process import ProcessCandidate
 from cip_assets.analytics.forecasting.history import History
 from cip_assets.analytics.forecasting.judgment import judge
 from cip_assets.analytics.forecasting.level import CARRIED, PLAIN, SEASONAL, at_level, level_that
@@ -73,6 +74,17 @@ def test_nothing_after_an_origin_is_learned_on_it(candidate: Candidate, steady: 
     assert first is not None
     assert second is not None
     assert first.to_dict() == second.to_dict()
+
+
+@pytest.mark.parametrize("candidate", [BG_NBD, MBG_NBD, PARETO_NBD], ids=lambda candidate: candidate.name)
+def test_a_fit_that_begins_where_the_window_before_ended_is_the_best_one(
+    candidate: ProcessCandidate, steady: Past
+) -> None:
+    for origin in (4, 1):
+        learned = candidate.learn(steady, origin)
+        assert learned is not None
+        best = candidate.fit(steady.statistics(origin)).log_likelihood
+        assert getattr(learned.process, "log_likelihood") == pytest.approx(best, abs=0.01)  # noqa: B009
 
 
 @pytest.mark.parametrize("level", [0.1, 0.7, 1.0, 1.9])

@@ -52,6 +52,10 @@ def distinct_pairs(x: Floats, age: Floats) -> tuple[Floats, Floats, NDArray[np.i
     return x_values[codes // ages], age_values[codes % ages], index
 
 
+MODERATE = (0.01, 2000.0)
+"""Between these a parameter is no extreme; times are in days."""
+
+
 class Fit(Protocol):
     """Fits a process on statistics, from some starting points or from its own."""
 
@@ -86,13 +90,22 @@ class ProcessCandidate:
             return LearnedProcess(self.fit(statistics))
         if statistics.repeat_customers < MIN_REPEAT_CUSTOMERS or statistics.count.size == 1:
             return None
-        # One window earlier the parameters were nearly the same, so one starting point is enough.
+        # One window earlier the parameters were nearly the same, so one starting point is enough. Where a parameter is
+        # extreme the likelihood is flat, so nothing begins or ends there unless every start does.
         earlier = self.learn(past, origin + 1)
-        start = [tuple(getattr(earlier.process, name) for name in self.parameters)] if earlier else None
-        fit = self.fit(statistics, start)
-        if start and not fit.converged:
+        fit = None
+        if earlier and self._is_moderate(earlier.process):
+            fit = self.fit(statistics, [self._point(earlier.process)])
+        if fit is None or not fit.converged or not self._is_moderate(fit):
             fit = self.fit(statistics)
         return LearnedProcess(fit) if fit.converged else None
+
+    def _point(self, fit: Any) -> tuple[float, ...]:
+        return tuple(getattr(fit, name) for name in self.parameters)
+
+    def _is_moderate(self, fit: Any) -> bool:
+        low, high = MODERATE
+        return all(low < value < high for value in self._point(fit))
 
     def from_dict(self, plain: Mapping[str, Any]) -> LearnedProcess:
         return LearnedProcess(of_plain(self.kind, plain))
