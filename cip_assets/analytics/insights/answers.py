@@ -178,7 +178,7 @@ def _contributions(parts: _Parts, change: Change, confidence: float) -> Iterator
 
 
 def _months(counts: Counts, change: Change | None = None) -> Sequence[Month]:
-    events, exposure = counts.events.sum((0, 1)), counts.exposure.sum((0, 1))
+    events, exposure = (whole.sum((0, 1)).tolist() for whole in (counts.events, counts.exposure))
     expected = [None] * len(events) if change is None else change.expected.tolist()
     return [
         Month(
@@ -229,7 +229,7 @@ def _months_of_sides(sides: Counts) -> Sequence[Month]:
     found = []
     for number, month in enumerate(sides.months):
         here = slice(number, None, len(sides.months))
-        weight = weights[here].sum()
+        weight = float(weights[here].sum())
         if weight:
             found += [
                 Month(
@@ -237,7 +237,7 @@ def _months_of_sides(sides: Counts) -> Sequence[Month]:
                     month,
                     int(events[here, side].sum()),
                     int(exposure[here, side].sum()),
-                    alike[here, side].sum() / weight,
+                    float(alike[here, side].sum()) / weight,
                     weight,
                     None,
                 )
