@@ -17,14 +17,29 @@ from cip_assets.layers import CSV_FILES, SOURCE_TABLES
 
 PREDICTED = (
     "churn_probability",
+    "churn_probability_low",
+    "churn_probability_high",
     "churn_band",
-    "churn_model",
+    "is_churn_risk",
+    "is_worth_contacting",
+    "churn_reasons",
     "p_alive",
+    "expected_orders",
+    "orders_low",
+    "orders_high",
     "expected_purchases_90",
+    "expected_spend",
+    "spend_low",
+    "spend_high",
     "clv_12m",
-    "purchase_model",
+    "clv_12m_low",
+    "clv_12m_high",
+    "clv_12m_net",
+    "clv_12m_margin",
+    "clv_horizon",
+    "forecast_model",
 )
-"""The columns of ``marts/customer_360`` that the forecast models make."""
+"""The columns of ``marts/customer_360`` that the forecast makes. ``value_segment`` is computed, from one of them."""
 
 FEATURES = ("purchases", "preferences", "returns", "support", "engagement", "rfm", "segments")
 
@@ -51,16 +66,18 @@ TABLES: Sequence[str] = (
 FILES: Sequence[CsvFile] = [file for file in CSV_FILES if file.mart.name in TABLES]
 """The CSV files that are compared."""
 
-NOT_COMPARED = ("source_version", "as_of_date")
-"""Columns that the rivals do without: the hash of a file, and a day that is the same on all rows."""
+NOT_COMPARED = ("source_version", "as_of_date", "expected_rate", "expected_rate_a_year_later")
+"""Columns that the rivals do without: the hash of a file, a day that is the same on all rows, and the retention that is
+predicted.
+"""
 
 DEFAULTS: Mapping[str, str] = {"transactions.order_id": "transaction_id"}
 """The column that an optional one is copied from; other optional columns are false or empty."""
 
 
 def columns_of(source: SourceTable) -> Sequence[str]:
-    """The columns of a cleaned table that the rivals write."""
-    return [name for name in source.cleaned.columns if name not in NOT_COMPARED]
+    """The columns of a cleaned table that the rivals write, without those that older lines of an id decide, too."""
+    return [name for name in source.cleaned.columns if name not in {*NOT_COMPARED, *source.over_lines}]
 
 
 def landed(landing: Path, table: str) -> Sequence[tuple[Path, date | None]]:

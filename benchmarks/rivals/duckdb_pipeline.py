@@ -23,6 +23,7 @@ from cip_assets.contracts.text_formats import (
 )
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.layers.cleaned.judge import PROVENANCE
+from cip_assets.layers.cleaned.support_tickets import CLOSING
 from cip_assets.storage.csv_query import query
 
 SQL_TYPES = {"string": "VARCHAR", "int": "INTEGER", "decimal(18,2)": "DECIMAL(18,2)"}
@@ -128,7 +129,7 @@ def _clean(connection: duckdb.DuckDBPyConnection, source: SourceTable, out: Path
         *(
             rule.broken_when.replace(" RLIKE ", " ~ ")
             for rule in source.cleaned.rules
-            if rule.name.split(":")[0] not in PROVENANCE
+            if rule.name.split(":")[0] not in {*PROVENANCE, *source.over_lines}
         ),
     ]
     if source.event_date:
@@ -146,11 +147,12 @@ def _clean(connection: duckdb.DuckDBPyConnection, source: SourceTable, out: Path
     )
     connection.execute(
         f"CREATE TABLE {source.name} AS "
-        f"WITH ids AS (SELECT {source.id_column} AS id FROM good GROUP BY id HAVING count(*) > 1) "
-        f"FROM good WHERE {source.id_column} NOT IN (FROM ids) UNION ALL "
+        f"WITH ids AS (SELECT {source.id_column} AS id FROM good GROUP BY id HAVING count(*) > 1), "
+        f"newest AS (FROM good WHERE {source.id_column} NOT IN (FROM ids) UNION ALL "
         f"FROM good WHERE {source.id_column} IN (FROM ids) "
         f"QUALIFY row_number() OVER (PARTITION BY {source.id_column} "
-        "ORDER BY delivery_date DESC NULLS LAST, source_file DESC, source_line DESC) = 1"
+        "ORDER BY delivery_date DESC NULLS LAST, source_file DESC, source_line DESC) = 1) "
+        f"SELECT newest.*{_OVER_LINES.get(source.name, ' FROM newest')}"
     )
     connection.execute("DROP TABLE good")
     connection.execute(f"DROP TABLE raw_{source.name}")
@@ -207,6 +209,22 @@ _DERIVED: Mapping[str, str] = {
     "CASE WHEN t_date_of_birth IS NOT NULL THEN coalesce(date_of_birth BETWEEN DATE '1900-01-01' AND "
     f"coalesce(signup_date, delivery_date, DATE '{LATEST_DAY}'), false) END AS is_birth_date_plausible"
 }
+
+_IS_OPEN = f"(resolved_date IS NULL AND status NOT IN {CLOSING})"
+
+_OVER_LINES: Mapping[str, str] = {
+    "support_tickets": f""", coalesce(resolved_date, CASE WHEN NOT {_IS_OPEN} THEN
+        CASE WHEN last_open IS NULL THEN opened_date
+          ELSE greatest(coalesce(first_closed, delivery_date), opened_date) END END) AS closed_on
+      FROM newest LEFT JOIN (
+        SELECT ticket_id, month, last_open,
+          min(delivery_date) FILTER (NOT {_IS_OPEN} AND delivery_date > last_open) AS first_closed
+        FROM good JOIN (
+          SELECT ticket_id, month, max(delivery_date) AS last_open FROM good WHERE {_IS_OPEN} GROUP BY ALL)
+        USING (ticket_id, month) GROUP BY ALL)
+      USING (ticket_id, month)"""
+}
+"""What the good lines of an id and month decide together. Only the delivery dates of some of them are needed."""
 
 
 _PREPARED = """
@@ -295,8 +313,7 @@ def _features(rules: Rules) -> Mapping[str, str]:
             FROM returned LEFT JOIN undone USING (customer_id) WHERE customer_id IS NOT NULL GROUP BY customer_id""",
         "support": """
             SELECT customer_id, count(*) AS total_tickets,
-              count(*) FILTER (resolved_date > getvariable('as_of')
-                OR (resolved_date IS NULL AND status NOT IN ('Closed', 'Resolved'))) AS open_tickets,
+              count(*) FILTER (closed_on IS NULL OR closed_on > getvariable('as_of')) AS open_tickets,
               count(*) FILTER (resolved_date <= getvariable('as_of')) AS resolved_tickets,
               ratio(coalesce(sum(resolved_date - opened_date) FILTER (resolved_date <= getvariable('as_of')), 0),
                 count(*) FILTER (resolved_date <= getvariable('as_of'))) AS avg_resolution_days,
@@ -327,9 +344,9 @@ def _features(rules: Rules) -> Mapping[str, str]:
             SELECT customer_id, coalesce(rfm_segment, 'No purchase') AS rfm_segment,
               CASE WHEN frequency IS NULL THEN 'No purchase' WHEN {value(values.high_value)} THEN 'High Value'
                 WHEN {value(values.loyal)} THEN 'Loyal'
-                WHEN recency_days > {rules.churn.risk_after_days} THEN 'Churn Risk'
+                WHEN is_churn_risk IS NULL THEN 'Unknown' WHEN is_churn_risk THEN 'Churn Risk'
                 ELSE 'Regular' END AS value_segment
-            FROM population LEFT JOIN made_rfm USING (customer_id)""",
+            FROM population LEFT JOIN made_rfm USING (customer_id) LEFT JOIN predicted USING (customer_id)""",
     }
 
 
@@ -354,17 +371,7 @@ def _marts(rules: Rules) -> Mapping[str, str]:
               coalesce(total_tickets, 0) AS total_tickets, avg_resolution_days,
               coalesce(open_tickets, 0) AS open_tickets, top_category, top_brand, r_score, f_score, m_score,
               rfm_segment, value_segment,
-              coalesce(recency_days > {rules.churn.risk_after_days}, false) AS is_churn_risk,
               {", ".join(f"predicted.{name}" for name in PREDICTED)},
-              CASE WHEN frequency IS NOT NULL THEN concat_ws('; ',
-                CASE WHEN purchase_days > 1 AND recency_days * (purchase_days - 1)
-                  > 2 * (last_purchase_date - first_purchase_date)
-                  THEN 'unusually long gap since the last purchase' END,
-                CASE WHEN purchase_days = 1 THEN 'bought on one day only' END,
-                CASE WHEN recent_sessions * 6 < earlier_sessions THEN 'visits have dropped' END,
-                CASE WHEN open_tickets > 0 THEN 'open complaint' END,
-                CASE WHEN returned_orders * 2 >= frequency THEN 'returned half of purchases or more' END)
-              END AS churn_reasons,
               net_revenue AS historic_value, first_purchase_date, last_purchase_date,
               coalesce(purchase_days, 0) AS purchase_days, last_session_date, last_ticket_date, first_name, last_name,
               email, is_email_plausible, gender, date_of_birth, population.signup_date, region, customer_segment

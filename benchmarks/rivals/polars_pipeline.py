@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 from deltalake import write_deltalake
 
-from benchmarks.rivals import DEFAULTS, FILES, MARTS, calendar, columns_of, landed
+from benchmarks.rivals import DEFAULTS, FILES, MARTS, NOT_COMPARED, calendar, columns_of, landed
 from cip_assets.calc.as_of import months_between
 from cip_assets.calc.exact import MONEY
 from cip_assets.config.rules import LATEST_DAY, Rules, ValueRule, folded, load_rules
@@ -26,6 +26,7 @@ from cip_assets.contracts.text_formats import (
 )
 from cip_assets.layers import CONTRACTS, SOURCE_TABLES
 from cip_assets.layers.cleaned.judge import PROVENANCE
+from cip_assets.layers.cleaned.support_tickets import CLOSING
 from cip_assets.layers.features.engagement import POINT
 from cip_assets.storage.csv_query import SIGNS
 
@@ -56,8 +57,9 @@ def main(landing: Path, predicted: Path, out: Path) -> None:
         write_deltalake(out / "cleaned" / source.name, cleaned, partition_by=by)
         tables[source.name] = cleaned
     as_of = tables["transactions"].select(pl.col("transaction_date").max()).item()
-    made = _features(tables, as_of, rules)
-    made |= _marts(tables, made, pl.read_parquet(predicted), as_of, rules)
+    predictions = pl.read_parquet(predicted)
+    made = _features(tables, predictions, as_of, rules)
+    made |= _marts(tables, made, predictions, as_of, rules)
     for name, frame in made.items():
         if name != "population":
             write_deltalake(out / ("marts" if name in MARTS else "features") / name, frame)
@@ -129,7 +131,7 @@ def _cleaned(raw: pl.DataFrame, source: SourceTable, rules: Rules) -> pl.DataFra
         *(
             pl.sql_expr(rule.broken_when).fill_null(value=False)
             for rule in source.cleaned.rules
-            if rule.name.split(":")[0] not in PROVENANCE
+            if rule.name.split(":")[0] not in {*PROVENANCE, *source.over_lines}
         ),
     ]
     if source.event_date:
@@ -146,12 +148,39 @@ def _cleaned(raw: pl.DataFrame, source: SourceTable, rules: Rules) -> pl.DataFra
             ),
         )
     lines = good.select(columns_of(source)).collect()
+    newest = _newest(lines, source)
+    return _with_closed_on(newest, lines) if source.name == "support_tickets" else newest
+
+
+def _newest(lines: pl.DataFrame, source: SourceTable) -> pl.DataFrame:
     shared = lines.get_column(source.id_column).is_duplicated()
     if not shared.any():
         return lines
-    newest = lines.filter(shared).sort("delivery_date", "source_file", "source_line", nulls_last=False)
+    ordered = lines.filter(shared).sort("delivery_date", "source_file", "source_line", nulls_last=False)
     return pl.concat(
-        [lines.filter(~shared), newest.unique(source.id_column, keep="last", maintain_order=True)]
+        [lines.filter(~shared), ordered.unique(source.id_column, keep="last", maintain_order=True)]
+    )
+
+
+def _with_closed_on(newest: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+    """The tickets with the day from which each counts as closed, by its good lines of the month."""
+    ticket, delivered, last_open = ["ticket_id", "month"], pl.col("delivery_date"), pl.col("last_open")
+    is_open = pl.col("resolved_date").is_null() & ~pl.col("status").is_in(CLOSING)
+    opened = lines.filter(is_open).group_by(ticket).agg(delivered.max().alias("last_open"))
+    closed = (
+        lines.filter(~is_open)
+        .join(opened, on=ticket)
+        .filter(delivered > last_open)
+        .group_by(ticket)
+        .agg(delivered.min().alias("first_closed"))
+    )
+    told = pl.max_horizontal(pl.coalesce("first_closed", "delivery_date"), "opened_date")
+    since = pl.when(last_open.is_null()).then("opened_date").otherwise(told)
+    return (
+        newest.join(opened, on=ticket, how="left")
+        .join(closed, on=ticket, how="left")
+        .with_columns(closed_on=pl.coalesce("resolved_date", pl.when(~is_open).then(since)))
+        .drop("last_open", "first_closed")
     )
 
 
@@ -229,7 +258,7 @@ def _distinct(name: str) -> pl.Expr:
     return pl.col(name).drop_nulls().n_unique().cast(pl.Int64)
 
 
-def _features(tables: Frames, as_of: date, rules: Rules) -> Frames:
+def _features(tables: Frames, predicted: pl.DataFrame, as_of: date, rules: Rules) -> Frames:
     customers = tables["customers"]
     sold = tables["transactions"].filter(pl.col("transaction_date") <= as_of)
     bought = sold.filter(pl.col("customer_id").is_not_null())
@@ -250,7 +279,7 @@ def _features(tables: Frames, as_of: date, rules: Rules) -> Frames:
         "engagement": _engagement(visited, as_of, rules),
     }
     made["rfm"] = _rfm(made["purchases"], rules)
-    made["segments"] = _segments(made["population"], made["rfm"], rules)
+    made["segments"] = _segments(made["population"], made["rfm"], predicted, rules)
     return made
 
 
@@ -337,9 +366,9 @@ def _returns(returned: pl.DataFrame, bought: pl.DataFrame) -> pl.DataFrame:
 
 
 def _support(opened: pl.DataFrame, as_of: date) -> pl.DataFrame:
-    resolved = pl.col("resolved_date")
+    resolved, closed = pl.col("resolved_date"), pl.col("closed_on")
     is_resolved = resolved <= as_of
-    is_open = (resolved > as_of) | (resolved.is_null() & ~pl.col("status").is_in(["Closed", "Resolved"]))
+    is_open = closed.is_null() | (closed > as_of)
     return (
         opened.group_by("customer_id")
         .agg(
@@ -415,7 +444,9 @@ def _rfm(purchases: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     ).with_columns(rfm_segment=segment)
 
 
-def _segments(population: pl.DataFrame, rfm: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+def _segments(
+    population: pl.DataFrame, rfm: pl.DataFrame, predicted: pl.DataFrame, rules: Rules
+) -> pl.DataFrame:
     def fits(rule: ValueRule) -> pl.Expr:
         return (
             (pl.col("recency_days") <= rule.max_recency_days)
@@ -430,11 +461,17 @@ def _segments(population: pl.DataFrame, rfm: pl.DataFrame, rules: Rules) -> pl.D
         .then(pl.lit("High Value"))
         .when(fits(rules.value_segments.loyal))
         .then(pl.lit("Loyal"))
-        .when(pl.col("recency_days") > rules.churn.risk_after_days)
+        .when(pl.col("is_churn_risk").is_null())
+        .then(pl.lit("Unknown"))
+        .when("is_churn_risk")
         .then(pl.lit("Churn Risk"))
         .otherwise(pl.lit("Regular"))
     )
-    scored = population.select("customer_id").join(rfm, on="customer_id", how="left")
+    scored = (
+        population.select("customer_id")
+        .join(rfm, on="customer_id", how="left")
+        .join(predicted.select("customer_id", "is_churn_risk"), on="customer_id", how="left")
+    )
     return scored.select("customer_id", pl.col("rfm_segment").fill_null("No purchase"), value_segment=value)
 
 
@@ -443,7 +480,7 @@ def _marts(tables: Frames, made: Frames, predicted: pl.DataFrame, as_of: date, r
     returned = tables["returns"].filter(pl.col("return_date") <= as_of)
     opened = tables["support_tickets"].filter(pl.col("opened_date") <= as_of)
     visited = tables["web_activity"].filter(pl.col("timestamp").dt.date() <= as_of)
-    customer_360 = _customer_360(tables["customers"], made, predicted, rules)
+    customer_360 = _customer_360(tables["customers"], made, predicted)
     months = pl.DataFrame({"month": months_between(sold.get_column("month").min(), as_of)})
     return {
         "customer_360": customer_360,
@@ -471,9 +508,7 @@ def _marts(tables: Frames, made: Frames, predicted: pl.DataFrame, as_of: date, r
     }
 
 
-def _customer_360(
-    customers: pl.DataFrame, made: Frames, predicted: pl.DataFrame, rules: Rules
-) -> pl.DataFrame:
+def _customer_360(customers: pl.DataFrame, made: Frames, predicted: pl.DataFrame) -> pl.DataFrame:
     joined = made["population"].lazy()
     parts = [
         customers.drop("signup_date", "source_file", "source_line", "delivery_date"),
@@ -488,18 +523,6 @@ def _customer_360(
     ]
     for part in parts:
         joined = joined.join(part.lazy(), on="customer_id", how="left")
-    frequency, recency, days = pl.col("frequency"), pl.col("recency_days"), pl.col("purchase_days")
-    span = (pl.col("last_purchase_date") - pl.col("first_purchase_date")).dt.total_days()
-    signals = [
-        ((days > 1) & (recency * (days - 1) > 2 * span), "unusually long gap since the last purchase"),
-        (days == 1, "bought on one day only"),
-        (pl.col("recent_sessions") * 6 < pl.col("earlier_sessions"), "visits have dropped"),
-        (pl.col("open_tickets") > 0, "open complaint"),
-        (pl.col("returned_orders") * 2 >= frequency, "returned half of purchases or more"),
-    ]
-    reasons = pl.concat_str(
-        *(pl.when(is_so).then(pl.lit(words)) for is_so, words in signals), separator="; ", ignore_nulls=True
-    )
     zeros = (
         *(
             "frequency",
@@ -513,11 +536,7 @@ def _customer_360(
     )
     net = (pl.col("monetary_value") - pl.col("returned_amount")).cast(MONEY_TYPE)
     return (
-        joined.with_columns(
-            churn_reasons=pl.when(frequency.is_not_null()).then(reasons),
-            is_churn_risk=(recency > rules.churn.risk_after_days).fill_null(value=False),
-            return_rate=_ratio(pl.col("returned_orders").fill_null(0), frequency),
-        )
+        joined.with_columns(return_rate=_ratio(pl.col("returned_orders").fill_null(0), pl.col("frequency")))
         .with_columns(pl.col(zeros).fill_null(0))
         .with_columns(net_revenue=net, historic_value=net)
         .select(name for name in _columns("marts/customer_360"))
@@ -526,7 +545,7 @@ def _customer_360(
 
 
 def _columns(table: str) -> Sequence[str]:
-    return [name for name in CONTRACTS[table].columns if name != "as_of_date"]
+    return [name for name in CONTRACTS[table].columns if name not in NOT_COMPARED]
 
 
 def _cohort_retention(
