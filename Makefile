@@ -23,9 +23,9 @@ run: $(STAMP)
 # The tests of what a run of the sample leaves behind; it is run once for all of them.
 RUNS := cip_assets_tests/integration cip_assets_tests/reporting
 
-# The tests of Dagster's page mostly wait. Those of exports, which need no engine, follow them.
+# The tests of Dagster's page mostly wait. Those of exports and of the generator follow them, so that all end together.
 PAGE := cip_assets_tests/integration/test_dagster_page.py
-SOURCES := cip_assets_tests/sources
+AFTER_PAGE := cip_assets_tests/sources cip_assets_tests/synthetic
 
 # All at once: each waits a good deal, Dagster's page most, and what each says is printed together. The first that needs
 # the small folder after a run makes it for all.
@@ -34,19 +34,19 @@ test: $(STAMP)
 	$(MAKE) --no-print-directory --jobs=4 --output-sync=target test-sail test-page test-runs test-spark
 
 test-sail: $(STAMP)
-	CIP_ENGINE=sail $(BIN)/pytest -m "not page" $(RUNS:%=--ignore=%) $(SOURCES:%=--ignore=%)
+	CIP_ENGINE=sail $(BIN)/pytest -m "not page" $(RUNS:%=--ignore=%) $(AFTER_PAGE:%=--ignore=%)
 
 test-runs: $(STAMP)
 	CIP_ENGINE=sail $(BIN)/pytest -m "not page" $(RUNS)
 
 test-page: $(STAMP)
-	CIP_ENGINE=sail $(BIN)/pytest $(PAGE) $(SOURCES)
+	CIP_ENGINE=sail $(BIN)/pytest $(PAGE) $(AFTER_PAGE)
 
 # Spark's data still has two partitions. Their tasks take turns, because the other tests need the cores.
 test-spark: $(STAMP)
 	@if command -v java >/dev/null 2>&1; then \
 	    PYSPARK_SUBMIT_ARGS="--driver-java-options '$(SHORT_JVM)' pyspark-shell" CIP_SPARK_MASTER="local[1]" \
-	    CIP_ENGINE=spark $(BIN)/pytest -m engine $(SOURCES:%=--ignore=%); \
+	    CIP_ENGINE=spark $(BIN)/pytest -m engine $(AFTER_PAGE:%=--ignore=%); \
 	elif [ -n "$$CI" ]; then \
 	    echo "JAVA IS MISSING: the Spark half of the suite cannot run, and CI may not go without it." >&2; exit 1; \
 	else \

@@ -88,6 +88,7 @@ def measured(times: int = TIMES) -> Dropped:
             env=environment,
             check=True,
             stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         replaced, seconds = Replaced(settings.final), []
         with (

@@ -20,6 +20,7 @@ STANDS_FOR: Mapping[str, str] = {
     "CUSTOMER": "C1",
     "DAY": "2024-02-12",
     "D": "2024-02-12",
+    "T": "2024-02-21",
     "N": "1",
     "S": "7",
     "TIME": "2999-01-01",
@@ -69,7 +70,7 @@ def _possible(words: list[str], data_dir: Path) -> list[str]:
     """
     if words[0] == "generate" and "--out" not in words:
         return [*words, "--out", str(data_dir / "generated"), "--customers", "5"]
-    if "--all" in words and "--select" not in words:
+    if {"--all", "--known-at"} & {*words} and "--select" not in words:
         words = [*words, "--select", STANDS_FOR["ASSET"]]
     return [word.replace("2026-03", "2024-01") for word in words]
 

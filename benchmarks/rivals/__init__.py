@@ -5,7 +5,8 @@ history, nothing incremental. It judges lines by the platform's contracts and ru
 to the cent. Predictions are left out on both sides: the columns in ``PREDICTED`` are given to the rivals.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import glob
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -56,11 +57,6 @@ NOT_COMPARED = ("source_version", "as_of_date")
 DEFAULTS: Mapping[str, str] = {"transactions.order_id": "transaction_id"}
 """The column that an optional one is copied from; other optional columns are false or empty."""
 
-GIVEN = "predicted.parquet"
-
-Pipeline = Callable[[Path, Path], None]
-"""Computes all tables and files from a data folder into another folder."""
-
 
 def columns_of(source: SourceTable) -> Sequence[str]:
     """The columns of a cleaned table that the rivals write."""
@@ -76,6 +72,11 @@ def landed(landing: Path, table: str) -> Sequence[tuple[Path, date | None]]:
 def _delivered(path: Path) -> date | None:
     folder = path.parent.name
     return date.fromisoformat(folder.removeprefix("dt=")) if folder.startswith("dt=") else None
+
+
+def in_sql(path: Path) -> str:
+    """A file's path in DuckDB's SQL, where it is a pattern."""
+    return "'" + glob.escape(str(path)).replace("'", "''") + "'"
 
 
 def calendar(rules: Rules) -> tuple[date, date]:

@@ -6,17 +6,17 @@ from pathlib import Path
 import duckdb
 from deltalake import DeltaTable
 
-from benchmarks.rivals import FILES, GIVEN, NOT_COMPARED, PREDICTED, TABLES
+from benchmarks.rivals import FILES, NOT_COMPARED, PREDICTED, TABLES, in_sql
 from cip_assets.layers import CONTRACTS
 from cip_assets.storage.csv_export import AS_WRITTEN
 
 
-def give_predictions(data: Path) -> None:
+def give_predictions(data: Path, predicted: Path) -> None:
     """Write the predicted columns of the platform's customers, which the rivals read and do not compute."""
     with duckdb.connect() as connection:
         connection.register("customers", DeltaTable(data / "lake/marts/customer_360").to_pyarrow_dataset())
         chosen = ", ".join(("customer_id", *PREDICTED))
-        connection.execute(f"COPY (SELECT {chosen} FROM customers) TO '{data / GIVEN}'")
+        connection.execute(f"COPY (SELECT {chosen} FROM customers) TO '{predicted}' (FORMAT parquet)")
 
 
 def differences(data: Path, rival: Path) -> Iterator[str]:
@@ -42,7 +42,7 @@ def differences(data: Path, rival: Path) -> Iterator[str]:
         with duckdb.connect() as connection:
             paths = (data / "final" / f"{file.name}.csv", rival / f"{file.name}.csv")
             ours, theirs = (
-                f"SELECT nullif(COLUMNS(*), '') FROM read_csv('{path}', {AS_WRITTEN})" for path in paths
+                f"SELECT nullif(COLUMNS(*), '') FROM read_csv({in_sql(path)}, {AS_WRITTEN})" for path in paths
             )
             if found := _only_one_has(connection, ours, theirs):
                 yield f"{file.name}.csv: {found}"

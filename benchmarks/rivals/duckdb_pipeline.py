@@ -1,4 +1,4 @@
-"""The tables by DuckDB, written by delta-rs: ``python -m benchmarks.rivals.duckdb_pipeline DATA OUT``."""
+"""The tables by DuckDB, written by delta-rs: ``python -m benchmarks.rivals.duckdb_pipeline LANDING PREDICTED OUT``."""
 
 import sys
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 from deltalake import write_deltalake
 
-from benchmarks.rivals import DEFAULTS, FILES, GIVEN, MARTS, PREDICTED, calendar, columns_of, landed
+from benchmarks.rivals import DEFAULTS, FILES, MARTS, PREDICTED, calendar, columns_of, in_sql, landed
 from cip_assets.calc.exact import MONEY
 from cip_assets.config.rules import LATEST_DAY, Rules, folded, load_rules
 from cip_assets.contracts.source import SourceTable
@@ -40,18 +40,18 @@ CREATE MACRO mean_money(money, d) AS
 """
 
 
-def main(data: Path, out: Path) -> None:
-    """Compute every table and file. The process that measures this one compares them."""
+def main(landing: Path, predicted: Path, out: Path) -> None:
+    """Compute every table and file from landing files and the predicted columns, into a new folder."""
     rules = load_rules()
     out.mkdir(parents=True)
     with duckdb.connect(out / "scratch.duckdb") as connection:
         connection.execute(MACROS)
         for source in SOURCE_TABLES.values():
-            _read(connection, source, data / "landing", out, rules)
+            _read(connection, source, landing, out, rules)
             _clean(connection, source, out, rules)
         (day,) = connection.execute("SELECT max(transaction_date) FROM transactions").fetchone() or (None,)
         connection.execute(f"SET VARIABLE as_of = DATE '{day}'")
-        connection.execute(f"CREATE VIEW predicted AS FROM '{data / GIVEN}'")
+        connection.execute(f"CREATE VIEW predicted AS FROM {in_sql(predicted)}")
         connection.execute(_PREPARED)
         statements = _features(rules) | _marts(rules)
         for name, statement in statements.items():
@@ -93,7 +93,7 @@ def _read(
             )
         # A field that is missing is read as NULL, and an empty one as a text.
         records = (
-            f"read_csv('{path}', header = false, skip = 1, delim = ',', quote = '\"', escape = '\"', "
+            f"read_csv({in_sql(path)}, header = false, skip = 1, delim = ',', quote = '\"', escape = '\"', "
             f"nullstr = '\\x01', columns = {texts}, null_padding = true, strict_mode = false, auto_detect = false)"
         )
         whole = f"{header[-1]} IS NOT NULL AND more IS NULL"
@@ -134,20 +134,25 @@ def _clean(connection: duckdb.DuckDBPyConnection, source: SourceTable, out: Path
     if source.event_date:
         broken.append(f"{source.event_date}::DATE NOT BETWEEN month AND last_day(month)")
     derived = _DERIVED.get(source.name, "")
+    # Once, because three parts of the next statement read it.
     connection.execute(
-        f"CREATE TABLE {source.name} AS "
+        f"CREATE TABLE good AS "
         f"WITH texts AS (SELECT {', '.join(f'{text} AS t_{name}' for name, text in texts.items())}, "
         f"{', '.join(provenance)} FROM raw_{source.name} WHERE is_whole), "
         f"typed AS (SELECT *, {', '.join(values)} FROM texts), "
-        f"good AS (SELECT *{derived} FROM typed "
-        f"WHERE NOT ({' OR '.join(f'coalesce({each}, false)' for each in broken)})), "
-        f"ids AS (SELECT {source.id_column} AS id FROM good GROUP BY id HAVING count(*) > 1) "
-        f"SELECT {', '.join(columns_of(source))} FROM good "
-        f"WHERE {source.id_column} NOT IN (FROM ids) UNION ALL "
-        f"SELECT {', '.join(columns_of(source))} FROM good WHERE {source.id_column} IN (FROM ids) "
+        f"judged AS (SELECT *{derived} FROM typed "
+        f"WHERE NOT ({' OR '.join(f'coalesce({each}, false)' for each in broken)})) "
+        f"SELECT {', '.join(columns_of(source))} FROM judged"
+    )
+    connection.execute(
+        f"CREATE TABLE {source.name} AS "
+        f"WITH ids AS (SELECT {source.id_column} AS id FROM good GROUP BY id HAVING count(*) > 1) "
+        f"FROM good WHERE {source.id_column} NOT IN (FROM ids) UNION ALL "
+        f"FROM good WHERE {source.id_column} IN (FROM ids) "
         f"QUALIFY row_number() OVER (PARTITION BY {source.id_column} "
         "ORDER BY delivery_date DESC NULLS LAST, source_file DESC, source_line DESC) = 1"
     )
+    connection.execute("DROP TABLE good")
     connection.execute(f"DROP TABLE raw_{source.name}")
     _write(connection, source.name, out / "cleaned" / source.name, "month" if source.is_event else None)
 
@@ -329,16 +334,11 @@ def _features(rules: Rules) -> Mapping[str, str]:
 
 
 def _marts(rules: Rules) -> Mapping[str, str]:
-    window, repeat = rules.churn.window_days, rules.repeat.within_days
+    repeat = rules.repeat.within_days
     by_segment = " UNION ALL ".join(
         f"SELECT '{name}' AS segmentation, coalesce({name}, 'Unknown') AS segment, frequency, monetary_value, "
         "net_revenue FROM made_customer_360"
         for name in ("rfm_segment", "value_segment", "customer_segment", "region")
-    )
-    quartiles = ", ".join(
-        f"CASE WHEN is_window_over THEN ratio(sum(churned) FILTER (bin = {q}), sum(buyers) FILTER (bin = {q})) END "
-        f"AS churn_rate_q{q}"
-        for q in (1, 2, 3, 4)
     )
     is_over = "last_day(month) <= getvariable('as_of')"
     return {
@@ -455,33 +455,18 @@ def _marts(rules: Rules) -> Mapping[str, str]:
               FROM buyer_days WINDOW by_day AS (PARTITION BY customer_id ORDER BY transaction_date)),
             buyers AS (
               SELECT customer_id, month, bool_or(is_first) AS is_first,
-                bool_or(is_first AND coalesce(transaction_date + {repeat} >= next, false)) AS is_second_soon,
-                coalesce(bool_or(next > last_day(month) AND next <= last_day(month) + {window}), false) AS is_back
+                bool_or(is_first AND coalesce(transaction_date + {repeat} >= next, false)) AS is_second_soon
               FROM days GROUP BY ALL),
             visits AS (SELECT customer_id, month, count(*) AS sessions FROM visited GROUP BY ALL),
-            alike AS (
-              SELECT month, coalesce(sessions, 0) AS sessions, count(*) AS active_customers, count(is_first) AS buyers,
+            totals AS (
+              SELECT month, count(*) AS active_customers, count(is_first) AS buyers,
                 count(*) FILTER (NOT is_first) AS returning_buyers, count(*) FILTER (is_first) AS new_buyers,
-                count(*) FILTER (is_second_soon) AS second_orders, count(*) FILTER (NOT is_back) AS churned
-              FROM buyers FULL JOIN visits USING (customer_id, month) GROUP BY ALL),
-            ranked AS (
-              SELECT *, coalesce(sum(buyers) OVER (PARTITION BY month ORDER BY sessions
-                  ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS below,
-                sum(buyers) OVER (PARTITION BY month) AS size FROM alike),
-            binned AS (
-              SELECT *, 1 + (below > 0 AND below * 100 >= 25 * size)::INTEGER
-                + (below > 0 AND below * 100 >= 50 * size)::INTEGER
-                + (below > 0 AND below * 100 >= 75 * size)::INTEGER AS bin,
-                last_day(month) + {window} <= getvariable('as_of') AS is_window_over,
-                last_day(month) + {repeat} <= getvariable('as_of') AS are_repeats_over FROM ranked),
+                count(*) FILTER (is_second_soon) AS second_orders, sum(sessions)::BIGINT AS sessions,
+                last_day(month) + {repeat} <= getvariable('as_of') AND new_buyers > 0 AS has_new
+              FROM buyers FULL JOIN visits USING (customer_id, month) GROUP BY month),
             counted AS (
-              SELECT month, sum(active_customers)::BIGINT AS active_customers, sum(buyers)::BIGINT AS buyers,
-                sum(returning_buyers)::BIGINT AS returning_buyers,
-                sum(active_customers * sessions)::BIGINT AS sessions,
-                CASE WHEN are_repeats_over AND sum(new_buyers) > 0 THEN sum(new_buyers)::BIGINT END AS new_buyers,
-                CASE WHEN are_repeats_over AND sum(new_buyers) > 0 THEN sum(second_orders)::BIGINT END AS second_orders,
-                {quartiles}
-              FROM binned GROUP BY month, is_window_over, are_repeats_over),
+              SELECT * REPLACE (CASE WHEN has_new THEN new_buyers END AS new_buyers,
+                CASE WHEN has_new THEN second_orders END AS second_orders) FROM totals),
             lines AS (SELECT month, count(*) AS order_lines FROM sold GROUP BY ALL),
             back AS (SELECT month, count(*) AS returns FROM returned GROUP BY ALL),
             asked AS (SELECT month, count(*) AS tickets FROM opened GROUP BY ALL)
@@ -491,7 +476,7 @@ def _marts(rules: Rules) -> Mapping[str, str]:
               ratio(coalesce(returns, 0), order_lines) AS return_ratio, coalesce(sessions, 0) AS sessions,
               coalesce(active_customers, 0) AS active_customers, coalesce(tickets, 0) AS tickets,
               ratio(100 * coalesce(tickets, 0), active_customers) AS complaints_per_100,
-              churn_rate_q1, churn_rate_q2, churn_rate_q3, churn_rate_q4, new_buyers, second_orders,
+              new_buyers, second_orders,
               ratio(second_orders, new_buyers) AS second_order_rate
             FROM months LEFT JOIN counted USING (month) LEFT JOIN lines USING (month) LEFT JOIN back USING (month)
               LEFT JOIN asked USING (month)""",
@@ -499,4 +484,4 @@ def _marts(rules: Rules) -> Mapping[str, str]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*map(Path, sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""The tables by Polars, written by delta-rs: ``python -m benchmarks.rivals.polars_pipeline DATA OUT``."""
+"""The tables by Polars, written by delta-rs: ``python -m benchmarks.rivals.polars_pipeline LANDING PREDICTED OUT``."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 from deltalake import write_deltalake
 
-from benchmarks.rivals import DEFAULTS, FILES, GIVEN, MARTS, calendar, columns_of, landed
+from benchmarks.rivals import DEFAULTS, FILES, MARTS, calendar, columns_of, landed
 from cip_assets.calc.as_of import months_between
 from cip_assets.calc.exact import MONEY
 from cip_assets.config.rules import LATEST_DAY, Rules, ValueRule, folded, load_rules
@@ -43,21 +43,21 @@ SEPARATOR = "\x1f"
 Frames = dict[str, pl.DataFrame]
 
 
-def main(data: Path, out: Path) -> None:
-    """Compute every table and file. The process that measures this one compares them."""
+def main(landing: Path, predicted: Path, out: Path) -> None:
+    """Compute every table and file from landing files and the predicted columns, into a new folder."""
     rules = load_rules()
     out.mkdir(parents=True)
     tables: Frames = {}
     for source in SOURCE_TABLES.values():
         by = ["month"] if source.is_event else None
-        raw = _read(source, data / "landing", rules)
+        raw = _read(source, landing, rules)
         write_deltalake(out / "raw" / source.name, raw, partition_by=by)
         cleaned = _cleaned(raw, source, rules)
         write_deltalake(out / "cleaned" / source.name, cleaned, partition_by=by)
         tables[source.name] = cleaned
     as_of = tables["transactions"].select(pl.col("transaction_date").max()).item()
     made = _features(tables, as_of, rules)
-    made |= _marts(tables, made, pl.read_parquet(data / GIVEN), as_of, rules)
+    made |= _marts(tables, made, pl.read_parquet(predicted), as_of, rules)
     for name, frame in made.items():
         if name != "population":
             write_deltalake(out / ("marts" if name in MARTS else "features") / name, frame)
@@ -681,7 +681,7 @@ def _kpi_trends(
     rules: Rules,
 ) -> pl.DataFrame:
     day, end, following = pl.col("transaction_date"), pl.col("month").dt.month_end(), pl.col("next")
-    window, repeat = timedelta(rules.churn.window_days), timedelta(rules.repeat.within_days)
+    repeat = timedelta(rules.repeat.within_days)
     is_first = pl.col("customer_id").is_first_distinct()
     buyers = (
         sold.filter(pl.col("customer_id").is_not_null())
@@ -697,49 +697,22 @@ def _kpi_trends(
         .agg(
             pl.col("is_first").any(),
             (pl.col("is_first") & (day + repeat >= following)).any().alias("is_second_soon"),
-            ((following > end) & (following <= end + window)).any().alias("is_back"),
         )
     )
     visits = visited.group_by("customer_id", "month").agg(_count().alias("sessions"))
-    below, size = pl.col("below"), pl.col("buyers").sum().over("month")
-    binned = (
-        buyers.join(visits, on=["customer_id", "month"], how="full", coalesce=True)
-        .with_columns(pl.col("sessions").fill_null(0))
-        .group_by("month", "sessions")
-        .agg(
-            _count().alias("active_customers"),
-            pl.col("is_first").count().cast(pl.Int64).alias("buyers"),
-            (~pl.col("is_first")).sum().cast(pl.Int64).alias("returning_buyers"),
-            pl.col("is_first").sum().cast(pl.Int64).alias("new_buyers"),
-            pl.col("is_second_soon").sum().cast(pl.Int64).alias("second_orders"),
-            (~pl.col("is_back")).sum().cast(pl.Int64).alias("churned"),
-        )
-        .sort("month", "sessions")
-        .with_columns(below=(pl.col("buyers").cum_sum() - pl.col("buyers")).over("month"))
-        .with_columns(
-            bin=1
-            + pl.sum_horizontal(
-                ((below > 0) & (below * 100 >= share * size)).cast(pl.Int32) for share in (25, 50, 75)
-            )
-        )
-    )
-
-    def of_bin(name: str, number: int) -> pl.Expr:
-        return pl.col(name).filter(pl.col("bin") == number).sum()
-
-    has_new = (end.first() + repeat <= as_of) & (pl.col("new_buyers").sum() > 0)
-    counted = binned.group_by("month").agg(
-        pl.col("active_customers", "buyers", "returning_buyers").sum(),
-        (pl.col("active_customers") * pl.col("sessions")).sum().alias("sessions_of_month"),
-        *(pl.when(has_new).then(pl.col(name).sum()).alias(name) for name in ("new_buyers", "second_orders")),
+    active = buyers.join(visits, on=["customer_id", "month"], how="full", coalesce=True)
+    has_new = (end.first() + repeat <= as_of) & pl.col("is_first").any()
+    counted = active.group_by("month").agg(
+        _count().alias("active_customers"),
+        pl.col("is_first").count().cast(pl.Int64).alias("buyers"),
+        (~pl.col("is_first")).sum().cast(pl.Int64).alias("returning_buyers"),
+        pl.col("sessions").sum(),
         *(
-            pl.when(end.first() + window <= as_of)
-            .then(_ratio(of_bin("churned", number), of_bin("buyers", number)))
-            .alias(f"churn_rate_q{number}")
-            for number in (1, 2, 3, 4)
+            pl.when(has_new).then(pl.col(flag).sum().cast(pl.Int64)).alias(name)
+            for name, flag in (("new_buyers", "is_first"), ("second_orders", "is_second_soon"))
         ),
     )
-    joined = months.join(counted.rename({"sessions_of_month": "sessions"}), on="month", how="left")
+    joined = months.join(counted, on="month", how="left")
     for name, frame in (("order_lines", sold), ("returns", returned), ("tickets", opened)):
         joined = joined.join(frame.group_by("month").agg(_count().alias(name)), on="month", how="left")
     counts = (
@@ -798,4 +771,4 @@ def _as_shown(mart: pl.DataFrame, file: CsvFile, rules: Rules) -> pl.DataFrame:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*map(Path, sys.argv[1:]))

@@ -47,32 +47,6 @@ def bin_number(value: str, cut_points: Sequence[str]) -> Column:
     return number.cast("int")
 
 
-def with_bin(
-    counts: DataFrame, value: str, count: str, percents: Sequence[int], by: Sequence[str]
-) -> DataFrame:
-    """Counted values with the column ``bin``: 1 plus the number of nearest-rank percentiles that the value exceeds.
-
-    It is ``bin_number`` by ``nearest_rank`` of the rows that were counted, without reading them again.
-
-    Args:
-        counts: one row per ``by`` and ``value``.
-        value: the column that is ranked.
-        count: the number of rows with the value.
-        percents: the percentiles.
-        by: the columns of a group.
-
-    """
-    whole = Window.partitionBy(*by)
-    lower = whole.orderBy(value).rowsBetween(Window.unboundedPreceding, -1)
-    below, size = F.coalesce(F.sum(count).over(lower), F.lit(0)), F.sum(count).over(whole)
-    ranked = counts.withColumn("_below", below).withColumn("_size", size)
-    number = F.lit(1)
-    for percent in percents:
-        is_exceeded = (F.col("_below") > 0) & (F.col("_below") * 100 >= F.lit(percent) * F.col("_size"))
-        number = number + is_exceeded.cast("int")
-    return ranked.withColumn("bin", number).drop("_below", "_size")
-
-
 def first_by(frame: DataFrame, by: Sequence[str], order: Sequence[Column]) -> DataFrame:
     """The first row of each group in an order without ties."""
     window = Window.partitionBy(*by).orderBy(*order)

@@ -114,7 +114,7 @@ def _why(report: Report) -> Iterator[str]:
     counted = Counter(why for why in report.reasons.values() if not why.endswith(FOLLOWS))
     for why, number in counted.most_common():
         if why != EVERYTHING:
-            yield f"{number} computed because: {escape(why)}"
+            yield f"{escape(why)}: {number} computed"
     if report.carried:
         days = ", ".join(sorted(set(report.carried.values())))
         yield f"{len(report.carried)} tables were carried from {days}"

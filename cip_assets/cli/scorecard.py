@@ -1,6 +1,9 @@
 """`cip scorecard`."""
 
-from rich.table import Table
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.markup import escape
 
 from cip_assets.cli.console import out, to_the_second
 from cip_assets.config.errors import PlatformError
@@ -9,63 +12,58 @@ from cip_assets.definitions import open_platform
 from cip_assets.reporting.scorecard import Card
 from cip_assets.reporting.scorecard import scorecard as judged
 
-HEADINGS = (
-    "Snapshot day",
-    "Issued (UTC)",
-    "Model",
-    "Customers",
-    "Brier",
-    "Refitted",
-    "Calibration",
-    "Refitted",
-    "Orders",
-    "Spend",
-    "CLV",
-)
-
 
 def scorecard() -> None:
     settings = Settings.from_environment()
     cards = judged(settings, open_platform(settings).default_day())
     if not cards:
         raise PlatformError("no forecasts have been issued: 'cip run' issues those of its snapshot day")
-    shown = Table(title="Issued forecasts, judged by what happened since", title_justify="left")
-    for place, heading in enumerate(HEADINGS):
-        shown.add_column(heading, justify="left" if place < 3 else "right")
     for card in cards:
-        shown.add_row(
-            str(card.as_of),
-            to_the_second(card.issued_at),
-            card.forecast_model,
-            f"{card.customers:,}",
-            *_churn(card),
-            _bias(card.figures.get("orders_bias")),
-            _bias(card.figures.get("spend_bias")),
-            _bias(card.value_bias),
+        out.print(
+            f"[bold]{card.as_of}[/]: forecasts of {card.customers:,} customers by {escape(card.forecast_model)}, "
+            f"issued {to_the_second(card.issued_at)} UTC",
+            highlight=False,
+            soft_wrap=True,
         )
-    out.print(shown)
+        for line in _lines(card):
+            out.print(f"  {line}", highlight=False, soft_wrap=True)
     out.print(
-        "Orders, Spend, CLV: how much more was expected than came, within the churn window and 12 months. "
-        "Refitted: the backtest of the same window (marts/model_windows).",
+        "In brackets: the backtest of the same window, by models that were fitted again (marts/model_windows).",
         soft_wrap=True,
     )
 
 
-def _churn(card: Card) -> list[str]:
+def _lines(card: Card) -> Iterator[str]:
     if card.is_late:
-        return ["issued too late", "", "", ""]
+        yield "not judged, because they were issued after the end of the churn window"
+        return
     if not card.figures:
-        return [f"open until {card.closes}", "", "", ""]
-    return [
-        _figure(of.get(name))
-        for name in ("brier", "calibration_error")
-        for of in (card.figures, card.refitted)
-    ]
+        yield f"open until {card.closes}, the end of the churn window"
+        return
+    found, again = card.figures, card.refitted
+    yield (
+        f"churn: Brier score {_figure(found, 'brier')}{_beside(again, 'brier')}, "
+        f"calibration error {_figure(found, 'calibration_error')}{_beside(again, 'calibration_error')}"
+    )
+    yield _bias("orders", found, again)
+    yield _bias("spend", found, again)
+    if card.value_bias is None:
+        yield "12-month value: open, or an amount is unknown"
+    else:
+        yield f"12-month value: {card.value_bias:+.1%} more expected than came"
 
 
-def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+def _bias(name: str, found: Mapping[str, Any], again: Mapping[str, Any]) -> str:
+    key = f"{name}_bias"
+    if found[key] is None:
+        return f"{name}: an amount is unknown, or nothing came"
+    beside = "" if again.get(key) is None else f" ({again[key]:+.1%})"
+    return f"{name}: {found[key]:+.1%} more expected than came{beside}"
 
 
-def _bias(value: float | None) -> str:
-    return "" if value is None else f"{value:+.1%}"
+def _figure(of: Mapping[str, Any], name: str) -> str:
+    return f"{of[name]:.4f}"
+
+
+def _beside(of: Mapping[str, Any], name: str) -> str:
+    return f" ({of[name]:.4f})" if of.get(name) is not None else ""

@@ -47,7 +47,8 @@ def lay_out(settings: Settings, manifest: Manifest, known_at: date) -> Settings:
     sources = load_sources(settings.data_dir)
     exports = _exports_by(sources, settings.data_dir, known_at) if sources else []
     files = {table: _by(entries, known_at) for table, entries in own.items()}
-    if not exports and not any(files.values()):
+    # Full deliveries without a date always count, but they alone say nothing of a day.
+    if not exports and not any(e.delivery_date or e.problem for e in chain.from_iterable(files.values())):
         first = min(_days(own, sources, settings.data_dir), default=None)
         raise PlatformError(
             f"nothing had been delivered by {known_at}; "
@@ -71,11 +72,12 @@ def lay_out(settings: Settings, manifest: Manifest, known_at: date) -> Settings:
     return folder
 
 
-def undated(manifest: Manifest) -> list[str]:
-    """The tables of full deliveries whose files do not say when they were delivered, so they are known at any day."""
+def undated(manifest: Manifest, known_at: date) -> list[str]:
+    """The tables of full deliveries of which files without a date are used on a day, because none with one had come."""
+    full = {table: _by(entries, known_at) for table, entries in manifest.items()}
     return [
         table
-        for table, entries in manifest.items()
+        for table, entries in full.items()
         if entries and not SOURCE_TABLES[table].is_event and not any(e.delivery_date for e in entries)
     ]
 

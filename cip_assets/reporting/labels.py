@@ -37,7 +37,6 @@ LABELS: Mapping[str, str] = {
     "predicted": "Predicted purchase rate",
     "product_id": "Product",
     "quarantined": "Quarantined lines",
-    "quartile": "Engagement quartile",
     "reasons": "Quarantine reasons",
     "refunded": "Refunded in all",
     "returned_lines": "Returned order lines",

@@ -10,7 +10,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
-from cip_assets.calc.ranking import at_or_below, bin_number, first_by, nearest_rank, top, with_bin
+from cip_assets.calc.ranking import at_or_below, bin_number, first_by, nearest_rank, top
 from cip_assets_tests.conftest import ENGINE
 from cip_assets_tests.layers.frames import collected
 
@@ -82,28 +82,6 @@ def test_at_or_below_counts_rows(spark: SparkSession, groups: Groups) -> None:
     }
     assert {(row["name"], row["value"]): (row["at_or_below"], row["group_size"]) for row in found} == expected
     assert len(found) == len(expected)
-
-
-@pytest.mark.engine
-@FEW
-@given(many_groups)
-def test_counted_values_get_the_bins_of_their_rows(spark: SparkSession, groups: Groups) -> None:
-    rows = group_frame(spark, groups).where("value IS NOT NULL")
-    nobody = rows.sparkSession.createDataFrame(
-        [("five", Decimal(-99)), ("five", Decimal(25)), ("none", Decimal(1))], rows.schema
-    )  # values that are counted, but not once
-    counts = (
-        rows.withColumn("n", F.lit(1)).union(nobody.withColumn("n", F.lit(0))).groupBy("name", "value")
-    ).agg(F.sum("n").alias("rows"))
-    cuts = nearest_rank(rows, "value", (25, 50, 75), by=["name"])
-    by_row = rows.join(cuts, "name").withColumn("bin", bin_number("value", ["p25", "p50", "p75"]))
-    expected = {(row["name"], row["value"]): row["bin"] for row in collected(by_row)}
-    found = {
-        (row["name"], row["value"]): row["bin"]
-        for row in collected(with_bin(counts, "value", "rows", (25, 50, 75), by=["name"]))
-        if row["rows"]
-    }
-    assert found == expected
 
 
 @pytest.mark.engine

@@ -111,7 +111,8 @@ def test_full_deliveries_without_a_day_are_named(settings: Settings) -> None:
         "products": [file(settings, "products.csv", None), file(settings, "products/dt=2024-05-01/a", MAY_1)],
         "returns": [file(settings, "returns.csv", None)],
     }
-    assert undated(manifest) == ["customers"]
+    assert undated(manifest, MAY_1) == ["customers"]
+    assert undated(manifest, APRIL) == ["customers", "products"]
 
 
 def test_a_damaged_day_is_refused(settings: Settings) -> None:

@@ -66,16 +66,17 @@ def large_snapshot(
         rows = computed.toArrow().cast(to_arrow_schema(contract.spark_schema, timezone="UTC"))
         found[contract.name] = rows.sort_by([(name, "ascending") for name in contract.key])
 
+    def frame(contract: TableContract) -> DataFrame:
+        rows = found[contract.name]
+        return spark.createDataFrame(rows) if rows else spark.createDataFrame([], contract.spark_schema)
+
     for facts in FACTS_OF.values():
-        keep(facts(spark.createDataFrame(found[facts.source.cleaned.name])), facts.contract)
+        keep(facts(frame(facts.source.cleaned)), facts.contract)
     for table in TABLES:
-        reads = {
-            parameter: spark.createDataFrame(found[read.name])
-            if found[read.name].num_rows
-            else frame_of(spark, read.spark_schema, [])
-            for parameter, read in table.reads.items()
-        }
-        keep(table(**reads, as_of=day, rules=rules), table.contract)
+        keep(
+            table(**{name: frame(read) for name, read in table.reads.items()}, as_of=day, rules=rules),
+            table.contract,
+        )
     return {name: rows for name, rows in found.items() if not name.startswith("cleaned/")}
 
 

@@ -62,8 +62,8 @@ def landed(table: str, text: str) -> list[Row]:
         if table == "transactions":
             row.setdefault("order_id", row["transaction_id"])
         if table == "support_tickets":
-            row["closed_on"] = row["resolved_date"] or (
-                row["opened_date"] if row["status"] in CLOSING else None
+            row["closed_on"] = row.get("resolved_date") or (
+                row["opened_date"] if row.get("status") in CLOSING else None
             )
         if source.event_date:
             row["month"] = month_of(row[source.event_date])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
+from decimal import Decimal
 from math import log
 
 import numpy as np
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from cip_assets.analytics.insights.answers import answers
+from cip_assets.analytics.insights.answers import SIDES, answers
 from cip_assets.analytics.insights.questions import (
     COMPLAINTS,
     ENGAGEMENT,
@@ -22,7 +23,7 @@ from cip_assets.analytics.insights.questions import (
     UNKNOWN,
     answer_to_change,
 )
-from cip_assets.analytics.insights.rates import Counts, Floats, change_of, ratio_of
+from cip_assets.analytics.insights.rates import Counts, Floats, change_of, ratio_of, standardized
 from cip_assets.config.rules import Rules
 from cip_assets_tests.layers.chain import Sources, snapshot
 from cip_assets_tests.layers.frames import Row, landed
@@ -95,6 +96,9 @@ def test_the_common_ratio_by_mantel_and_haenszel_by_hand() -> None:
     spread = Counts(np.repeat(events[:1], GROUPS, 0), np.repeat(exposure[:1], GROUPS, 0), [])
     effect, low, high = ratio_of(spread, 0.05) or (0, 0, 0)
     assert effect == low == high == pytest.approx(log(28 / 17))
+    # With 100 * 100 / 200 = 50 and 60 * 40 / 100 = 24 customers on both sides.
+    alike, customers = standardized(events[0], exposure[0])
+    assert (alike.tolist(), customers.tolist()) == ([[5, 10], [12, 18]], [50, 24])
 
 
 def test_too_few_months_say_how_many_are_missing() -> None:
@@ -265,6 +269,79 @@ r3 | bob | 5.00 | Other | 2024-06-30"""
     )
     returns = [row for row in tables["marts/insight_months"] if row["question"] == RETURNS.name]
     assert {(str(row["month"])[:7], row["events"]) for row in returns} == {("2024-02", 0), ("2024-06", 1)}
+
+
+# Churned buyers of April by the sessions from January to March: those who bought in March, 2 of 4 with none and 0 of 2
+# with one; those who bought in January, 2 of 2 and 3 of 4. Nobody with a session bought in February.
+CHURNED = {
+    "March": {0: [True, True, False, False], 1: [False, False]},
+    "January": {0: [True, True], 1: [True, True, True, False]},
+    "February": {0: [True]},
+}
+BOUGHT_ON = {"January": "2024-01-02", "February": "2024-02-02", "March": "2024-03-02"}
+
+
+@pytest.mark.engine
+def test_churn_by_engagement_is_that_of_buyers_with_the_same_recency_and_frequency(
+    spark: SparkSession, rules: Rules
+) -> None:
+    buyers = [
+        (f"{month} {sessions} {number}", BOUGHT_ON[month], sessions, is_churned)
+        for month, by_sessions in CHURNED.items()
+        for sessions, churned in by_sessions.items()
+        for number, is_churned in enumerate(churned)
+    ]
+    # The 90 days that begin with April end on 29 June.
+    bought = [
+        purchase
+        for who, day, _, is_churned in buyers
+        for purchase in ((who, day), (who, "2024-06-30" if is_churned else "2024-06-29"))
+    ]
+    # A session in April is not one before it.
+    visited = [
+        (who, day) for who, _, sessions, _ in buyers for day in ["2024-01-03"] * sessions + ["2024-04-30"]
+    ]
+    header = "transaction_id|customer_id|order_id|product_id|quantity|amount|payment_method|transaction_date"
+    purchases = [f"t{n}|{who}|o{n}|p|1|5.00|Cash|{day}" for n, (who, day) in enumerate(bought)]
+    sessions = [f"w{n}|{who}|Search|{day}T12:00:00" for n, (who, day) in enumerate(visited)]
+    tables = snapshot(
+        spark,
+        sources(
+            transactions="\n".join([header, *purchases]),
+            web_activity="\n".join(["session_id|customer_id|activity_type|timestamp", *sessions]),
+        ),
+        date(2024, 6, 30),
+        rules,
+        ["marts/insight_months"],
+    )
+    names = ("month", "part", "events", "exposure", "rate", "weight")
+    found = [
+        tuple(row[name] for name in names)
+        for row in tables["marts/insight_months"]
+        if row["question"] == ENGAGEMENT.name
+    ]
+    # March and January have the weight 4 * 2 / 6 each. So the rates are (2/4 + 2/2) / 2 and (0/2 + 3/4) / 2, twice
+    # as high with the fewest sessions, although 5 of 7 are only 1.4 times 3 of 6.
+    april, weight = date(2024, 4, 1), Decimal("2.666667")
+    assert sorted(found) == [
+        (april, "fewest sessions", 5, 7, 75, weight),
+        (april, "most sessions", 3, 6, Decimal("37.5"), weight),
+    ]
+
+
+def test_the_mean_churn_rates_of_all_months_have_the_ratio_of_the_answer(rules: Rules) -> None:
+    table = counts(play(Shop(customers=500), 1), rules.churn.window_days)
+    found = answers(table, rules.insights.smallest_change, rules.insights.confidence)
+    (engagement,) = (each for each in found if each.question is ENGAGEMENT)
+    sums = {side: 0.0 for side in SIDES}
+    raw = {side: np.zeros(2) for side in SIDES}
+    for month in engagement.months:
+        sums[month.part] += month.rate * month.weight
+        raw[month.part] += month.events, month.exposure
+    most, fewest = (sums[side] for side in SIDES)
+    assert engagement.answer.change == pytest.approx(fewest / most - 1)
+    most, fewest = (raw[side][0] / raw[side][1] for side in SIDES)
+    assert engagement.answer.change != pytest.approx(fewest / most - 1, rel=0.1)
 
 
 def day_of(number: int) -> str:

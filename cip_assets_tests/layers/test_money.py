@@ -227,14 +227,14 @@ def test_converted_amounts_add_up_in_the_reporting_currency(spark: SparkSession,
         sources(CONVERTED),
         D,
         rules,
-        ["marts/kpi_totals", "marts/kpi_currencies", "marts/customer_360"],
+        ["marts/kpi_totals", "marts/kpi_currencies", "features/rfm"],
     )
     assert totals_of(tables) == ("EUR", *money("22.00", "25.00", "", "", ""))
     assert currencies_of(tables) == {
         "EUR": (1, 1, *money("10.00", "12.00", "", "", "")),
         "GBP": (1, 1, *money("10.00", "", "", "", "")),  # what was charged is known in EUR only
     }
-    assert None not in {row["m_score"] for row in tables["marts/customer_360"]}
+    assert None not in {row["m_score"] for row in tables["features/rfm"]}
 
 
 UNKNOWN = """

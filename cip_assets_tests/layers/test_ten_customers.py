@@ -3,15 +3,14 @@
 No expected value was copied from the program. Comments show the arithmetic that is not obvious.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.config.rules import Rules
-from cip_assets.layers import SOURCE_TABLES, contract_of, contracts_in
+from cip_assets.layers import contract_of, contracts_in
 from cip_assets.layers.facts.session_days import session_days
 from cip_assets.layers.features.engagement import engagement
 from cip_assets.layers.features.population import population
@@ -25,16 +24,14 @@ from cip_assets.layers.marts.kpi_activity import kpi_activity
 from cip_assets.layers.marts.kpi_monthly_revenue import kpi_monthly_revenue
 from cip_assets.layers.marts.kpi_top_customers import kpi_top_customers
 from cip_assets.layers.marts.kpi_totals import kpi_totals
-from cip_assets.layers.marts.kpi_trends import kpi_trends
 from cip_assets_tests.layers.chain import orders_of
-from cip_assets_tests.layers.frames import Row, by_key, collected, frame_of, landed, month_of, rows_of
+from cip_assets_tests.layers.frames import Row, by_key, collected, frame_of, landed, rows_of
 from cip_assets_tests.layers.ten_customers import (
     CUSTOMERS,
     SUPPORT_TICKETS,
     TRANSACTIONS,
     WEB_ACTIVITY,
     D,
-    ten_customers,
 )
 
 Tables = dict[str, list[Row]]
@@ -410,22 +407,6 @@ month      | is_complete | buyers | returning_buyers | repeat_rate | order_lines
 2024-06-01 | false       | 1      | 0                | 0.000000    | 1            | 0       | 0.000000     | 4                | 3       | 75.000000
 """
 
-# January's buyers had no session in January, so all are in the first quartile, and each bought again by 30 April.
-# February's: fay 0 sessions, gus 1, bob 2, eve 2, ann 3. Nearest rank of five: 2nd, 3rd, 4th: cuts 1, 2, 2.
-# So fay and gus are in the first quartile, bob and eve (above one cut) in the second, ann (above all) in the fourth.
-# ann, bob and eve bought again from 1 March to 29 May, which is 90 days after 29 February.
-# March's window ends on 29 June, after D.
-CHURN_BY_ENGAGEMENT = """
-month      | churn_rate_q1 | churn_rate_q2 | churn_rate_q3 | churn_rate_q4
-2024-01-01 | 0.000000      |               |               |
-2024-02-01 | 1.000000      | 0.000000      |               | 0.000000
-2024-03-01 |               |               |               |
-2024-04-01 |               |               |               |
-2024-05-01 |               |               |               |
-2024-06-01 |               |               |               |
-"""
-
-
 # January's three, ann, bob and fay, bought again within 84 days; of February's, eve did and gus did not. The 84 days
 # after 31 March end on 23 June, after D.
 SECOND_ORDERS = """
@@ -442,97 +423,14 @@ month      | new_buyers | second_orders | second_order_rate
 @pytest.mark.engine
 @pytest.mark.parametrize(
     "text",
-    [TRENDS, CHURN_BY_ENGAGEMENT, SECOND_ORDERS],
-    ids=["rates", "churn by engagement", "second orders"],
+    [TRENDS, SECOND_ORDERS],
+    ids=["rates", "second orders"],
 )
 def test_kpi_trends(tables: Tables, text: str) -> None:
     expected = by_key(rows_of(contract_of("marts", "kpi_trends"), text), ["month"])
     names = list(next(iter(expected.values())))
     actual = by_key(tables["marts/kpi_trends"], ["month"])
     assert {month: {name: row[name] for name in names} for month, row in actual.items()} == expected
-
-
-def test_a_churn_window_counts_from_its_last_day_on(spark: SparkSession, rules: Rules) -> None:
-    sources = ten_customers()
-
-    def february(day: date) -> Decimal | None:
-        frames = {
-            name: frame_of(spark, contract_of("cleaned", name).spark_schema, rows)
-            for name, rows in sources.items()
-        }
-        orders = orders_of(frames["transactions"], day)
-        trends = kpi_trends(
-            order_days=orders["order_days"],
-            returns=frames["returns"],
-            support_tickets=frames["support_tickets"],
-            session_days=session_days(frames["web_activity"]),
-            purchases=purchases(**orders, customers=frames["customers"], as_of=day),
-            as_of=day,
-            rules=rules,
-        )
-        return by_key(collected(trends), ["month"])[date(2024, 2, 1)]["churn_rate_q1"]
-
-    assert february(date(2024, 5, 28)) is None
-    assert february(date(2024, 5, 29)) == 1
-
-
-def february_churn(
-    spark: SparkSession, rules: Rules, days: Mapping[str, Sequence[str]], sessions: Mapping[str, int]
-) -> list[Decimal | None]:
-    """The four churn rates of February 2024 for buyers with these purchase days and numbers of sessions in February."""
-    bought = [
-        {"customer_id": who, "transaction_date": date.fromisoformat(day), "amount": Decimal(1)}
-        for who, those in days.items()
-        for day in those
-    ]
-    seen = [
-        {"customer_id": who, "timestamp": datetime(2024, 2, 20, tzinfo=UTC)}
-        for who, number in sessions.items()
-        for _ in range(number)
-    ]
-
-    def frame(table: str, rows: list[Row]) -> DataFrame:
-        event_date = SOURCE_TABLES[table].event_date or ""
-        dated = [row | {"month": month_of(row[event_date])} for row in rows]
-        return frame_of(spark, contract_of("cleaned", table).spark_schema, dated)
-
-    orders = orders_of(frame("transactions", bought), D)
-    customers = frame_of(spark, contract_of("cleaned", "customers").spark_schema, [])
-    trends = kpi_trends(
-        order_days=orders["order_days"],
-        returns=frame("returns", []),
-        support_tickets=frame("support_tickets", []),
-        session_days=session_days(frame("web_activity", seen)),
-        purchases=purchases(**orders, customers=customers, as_of=D),
-        as_of=D,
-        rules=rules,
-    )
-    february = by_key(collected(trends), ["month"])[date(2024, 2, 1)]
-    return [february[f"churn_rate_q{quartile}"] for quartile in (1, 2, 3, 4)]
-
-
-def test_buyers_who_buy_in_the_window_after_the_month_have_not_churned(
-    spark: SparkSession, rules: Rules
-) -> None:
-    days = {
-        "same month": ["2024-02-10", "2024-02-29"],
-        "first day": ["2024-02-10", "2024-03-01"],
-        "last day": ["2024-02-10", "2024-05-29"],
-        "too late": ["2024-02-10", "2024-05-30"],
-    }
-    # All four had as many sessions, so they are in the first quartile, and two of them churned.
-    assert february_churn(spark, rules, days, dict.fromkeys(days, 1)) == [Decimal("0.5"), None, None, None]
-    assert february_churn(spark, rules, days, {}) == [None] * 4  # without web activity, nobody knows
-
-
-def test_engagement_quartiles(spark: SparkSession, rules: Rules) -> None:
-    """Eight buyers with 1 to 8 sessions, two in each quartile. Those with 1, 2, 3 and 8 churn."""
-    sessions = {f"buyer {number}": number for number in range(1, 9)}
-    days = {
-        who: ["2024-02-10"] if number in {1, 2, 3, 8} else ["2024-02-10", "2024-03-10"]
-        for who, number in sessions.items()
-    }
-    assert february_churn(spark, rules, days, sessions) == [1, Decimal("0.5"), 0, Decimal("0.5")]
 
 
 # --- edge cases that need other data ------------------------------------------------------------------------

@@ -211,7 +211,7 @@ def test_the_command_shows_each_issue(
     code, shown, _ = cip_on(healthy)("scorecard")
     assert code == 0
     assert "2024-02-12" in shown
-    assert "issued too late" in shown
+    assert "issued after the end of the churn window" in shown
     for path in (healthy / "issued").rglob("*.parquet"):
         path.unlink()
     code, _, errors = cip_on(healthy)("scorecard")

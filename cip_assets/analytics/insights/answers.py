@@ -23,7 +23,7 @@ from cip_assets.analytics.insights.questions import (
     answer_to_engagement,
     no_data,
 )
-from cip_assets.analytics.insights.rates import Change, Counts, Floats, Part, part_of
+from cip_assets.analytics.insights.rates import Change, Counts, Floats, Part, part_of, standardized
 
 ALL = "all"
 NAMED = 3
@@ -33,15 +33,19 @@ MOST, FEWEST = SIDES = ("most sessions", "fewest sessions")
 
 @dataclass(frozen=True)
 class Month:
-    """The events of a month, its exposure, and the events had nothing changed; None if that is not known.
+    """The events of a month and its exposure, the rate, its weight in a mean of months, and the rate had nothing
+    changed; None if that is not known.
 
-    ``part`` is all customers, or those with the fewest or the most sessions.
+    ``part`` is all customers, or those with the fewest or the most sessions. The rates of these two are those of alike
+    customers (``standardized``), and the mean rates of all months have the ratio of the answer.
     """
 
     part: str
     month: date
     events: int
     exposure: int
+    rate: float
+    weight: float
     expected: float | None
 
 
@@ -103,9 +107,9 @@ def answers(
         if question.name in missing:
             told.append(Told(question, no_data(missing[question.name]), [], None, []))
         elif question is ENGAGEMENT:
-            compared = _compared(rows)
-            answer = answer_to_engagement(_sides(compared), limit, confidence)
-            told.append(Told(question, answer, _months_of_sides(compared), None, []))
+            sides = _sides(_compared(rows))
+            answer = answer_to_engagement(sides, limit, confidence)
+            told.append(Told(question, answer, _months_of_sides(sides), None, []))
         else:
             told.append(_told(question, _Parts(rows), limit, confidence))
     return told
@@ -177,8 +181,17 @@ def _months(counts: Counts, change: Change | None = None) -> Sequence[Month]:
     events, exposure = counts.events.sum((0, 1)), counts.exposure.sum((0, 1))
     expected = [None] * len(events) if change is None else change.expected.tolist()
     return [
-        Month(ALL, month, int(found), int(at_risk), usual)
+        Month(
+            ALL,
+            month,
+            int(found),
+            int(at_risk),
+            found / at_risk,
+            at_risk,
+            None if usual is None else usual / at_risk,
+        )
         for month, found, at_risk, usual in zip(counts.months, events, exposure, expected, strict=True)
+        if at_risk  # A month can have returns although neither it nor the month before sold anything.
     ]
 
 
@@ -206,13 +219,28 @@ def _sides(rows: pa.Table) -> Counts:
         np.add.at(found, place, rows[name].to_numpy())
         return found
 
-    return Counts(counted("events"), counted("exposure"), [])
+    return Counts(counted("events"), counted("exposure"), months)
 
 
-def _months_of_sides(rows: pa.Table) -> Sequence[Month]:
-    summed = rows.group_by(["side", "month"]).aggregate([("events", "sum"), ("exposure", "sum")])
-    found = [
-        Month(SIDES[row["side"]], row["month"], row["events_sum"], row["exposure_sum"], None)
-        for row in summed.to_pylist()
-    ]
-    return sorted(found, key=lambda each: (each.part, each.month))
+def _months_of_sides(sides: Counts) -> Sequence[Month]:
+    """The months in which alike customers are on both sides."""
+    events, exposure = sides.events.sum(0), sides.exposure.sum(0)
+    alike, weights = standardized(events, exposure)
+    found = []
+    for number, month in enumerate(sides.months):
+        here = slice(number, None, len(sides.months))
+        weight = weights[here].sum()
+        if weight:
+            found += [
+                Month(
+                    name,
+                    month,
+                    int(events[here, side].sum()),
+                    int(exposure[here, side].sum()),
+                    alike[here, side].sum() / weight,
+                    weight,
+                    None,
+                )
+                for side, name in enumerate(SIDES)
+            ]
+    return found

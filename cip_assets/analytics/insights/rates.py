@@ -242,13 +242,29 @@ def ratio_of(counts: Counts, significance: float) -> tuple[float, float, float] 
     return found, float(found - margin), float(found + margin)
 
 
+def standardized(events: Floats, exposure: Floats) -> tuple[Floats, Floats]:
+    """The events of two sides, had each stratum the same exposure on both, and that exposure.
+
+    The exposure is the product of the two divided by their sum: the weight of Mantel and Haenszel. So the ratio of the
+    sums of events is their common ratio, and a stratum that is on one side only counts for nothing.
+
+    Args:
+        events: of shape (strata, 2).
+        exposure: whole numbers, of shape (strata, 2).
+
+    Returns:
+        The events, of shape (strata, 2), and the exposure, of shape (strata,).
+
+    """
+    whole = np.maximum(exposure.sum(1), 1)
+    return events * exposure[:, ::-1] / whole[:, None], exposure.prod(1) / whole
+
+
 def _mantel_haenszel(events: Floats, exposure: Floats) -> float:
     """The logarithm of the common ratio; infinite or not a number if one side has no event."""
-    whole = exposure.sum(1)
-    here = whole > 0
-    weighed = (events[here] * exposure[here, ::-1] / whole[here, None]).sum(0)
+    most, fewest = standardized(events, exposure)[0].sum(0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.log(weighed[1] / weighed[0]))
+        return float(np.log(fewest / most))
 
 
 def _fit(events: Floats, exposure: Floats, design: Floats) -> _Fit:

@@ -209,7 +209,7 @@ class _Span:
 
 
 def _span(events: DataFrame, day: str, older: date | None) -> _Span:
-    then = F.when(F.col(day) <= F.lit(older or date.min), F.col(day))
+    then = F.when(F.col(day) <= F.lit(older), F.col(day)) if older else F.lit(None).cast("date")
     return _Span(*events.agg(F.min(day), F.max(day), F.max(then)).collect()[0])
 
 

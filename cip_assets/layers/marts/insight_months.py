@@ -20,7 +20,9 @@ class InsightMonths(
     key=["question", "part", "month"],
     domain="customers",
 ):
-    """What each answer is about, by month: the rate, and what it would have been had nothing changed."""
+    """What each answer is about, by month: the rate, and what it would have been had nothing changed. For engagement,
+    the rate of the buyers with the fewest sessions, and that of alike buyers with the most.
+    """
 
     question: T.StringType = column(
         "Question", *COUNTED, required=True, isin=[question.name for question in QUESTIONS]
@@ -36,7 +38,20 @@ class InsightMonths(
         "Customer days, order lines of the month and the one before, or buyers", *COUNTED, required=True, ge=0
     )
     unit: T.StringType = column("What the rates are counted in", *COUNTED, required=True)
-    rate: Ratio = column("Rate of the month", *COUNTED, required=True, ge=0)
+    rate: Ratio = column(
+        "Rate of the month: events by exposure; for engagement, with the same buyers on both sides in each stratum, so "
+        "that recency and frequency are held fixed",
+        *COUNTED,
+        required=True,
+        ge=0,
+    )
+    weight: Ratio = column(
+        "What the month counts for in a mean of rates: the exposure; for engagement, the sum over strata of "
+        "n1 n2 / (n1 + n2), with n1 and n2 buyers on the two sides (Mantel and Haenszel)",
+        *COUNTED,
+        required=True,
+        ge=0,
+    )
     expected_rate: Ratio = column(
         "Rate had nothing changed, with the month's season and mix of customers; empty if it is too early to say, and "
         "for engagement",
@@ -51,15 +66,14 @@ def insight_months(insight_counts: DataFrame, rules: Rules) -> DataFrame:
     told = answers(insight_counts.toArrow(), rules.insights.smallest_change, rules.insights.confidence)
     rows = []
     for each in told:
-        # A month can have returns although neither it nor the month before sold anything.
-        for month in (month for month in each.months if month.exposure):
-            factor = each.question.scale / month.exposure
-            expected = None if month.expected is None else month.expected * factor
+        unit, scale = each.question.unit, each.question.scale
+        for month in each.months:
+            expected = None if month.expected is None else month.expected * scale
             place = (each.question.name, month.part, month.month, month.events, month.exposure)
-            rows.append((*place, each.question.unit, month.events * factor, expected))
+            rows.append((*place, unit, month.rate * scale, month.weight, expected))
     frame = insight_counts.sparkSession.createDataFrame(
         rows,
         "question string, part string, month date, events bigint, exposure bigint, unit string, rate double, "
-        "expected_rate double",
+        "weight double, expected_rate double",
     )
-    return to_six_places(frame, ("rate", "expected_rate"))
+    return to_six_places(frame, ("rate", "weight", "expected_rate"))

@@ -5,13 +5,12 @@ from functools import reduce
 
 import pyspark.sql.functions as F
 import pyspark.sql.types as T
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 
 from cip_assets.calc.as_of import is_over, month_grid, until
 from cip_assets.calc.carried import Before, from_month, with_months_before
 from cip_assets.calc.exact import ratio
 from cip_assets.calc.given import are_given
-from cip_assets.calc.ranking import with_bin
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
@@ -22,12 +21,8 @@ from cip_assets.layers.facts.order_days import OrderDays
 from cip_assets.layers.facts.session_days import SessionDays
 from cip_assets.layers.features.purchases import Purchases
 
-QUARTILE_LIMITS = (25, 50, 75)
-QUARTILES = (1, 2, 3, 4)
-
 _RETURNING = ("order_days.customer_id", "month", "transaction_date")
 _ACTIVE = ("order_days.customer_id", "session_days.customer_id")
-_CHURNED = ("order_days.customer_id", "month", "transaction_date", "sessions")
 
 _ZERO_IF = {
     "order_lines": "has_orders",
@@ -51,9 +46,9 @@ _SHOWS = {
 
 
 class KpiTrends(DaySnapshot, grain="one row per month and snapshot day", key=["month"], domain="customers"):
-    """Repeat purchases, returns, complaints, and churn by engagement, by month, from the first purchase; without a
-    purchase, from the first event. What comes from orders, returns, tickets or web activity is empty in all months if
-    there are none, and so are buyers and active customers if no order names a customer.
+    """Repeat purchases, returns and complaints by month, from the first purchase; without a purchase, from the first
+    event. What comes from orders, returns, tickets or web activity is empty in all months if there are none, and so are
+    buyers and active customers if no order names a customer.
     """
 
     month: T.DateType = column("Month, by its first day", required=True)
@@ -74,16 +69,6 @@ class KpiTrends(DaySnapshot, grain="one row per month and snapshot day", key=["m
     )
     tickets: T.LongType = column("Tickets opened in the month", "ticket_id", ge=0)
     complaints_per_100: Ratio = column("Tickets per 100 active customers", "ticket_id", *_ACTIVE, ge=0)
-    churn_rate_q1: Ratio = column(
-        "Churn rate of the month's buyers in the lowest engagement quartile: share without a purchase in the churn "
-        "window after the month; empty until that window is over",
-        *_CHURNED,
-        ge=0,
-        le=1,
-    )
-    churn_rate_q2: Ratio = column("Churn rate of the second engagement quartile", *_CHURNED, ge=0, le=1)
-    churn_rate_q3: Ratio = column("Churn rate of the third engagement quartile", *_CHURNED, ge=0, le=1)
-    churn_rate_q4: Ratio = column("Churn rate of the highest engagement quartile", *_CHURNED, ge=0, le=1)
     new_buyers: T.LongType = column(
         "First-time buyers of the month; empty until the repeat window of all of them is over",
         "order_days.customer_id",
@@ -151,8 +136,6 @@ def kpi_trends(
     for name, known in _ZERO_IF.items():
         value = F.coalesce(name, F.lit(0).cast("bigint"))
         months_known = months_known.withColumn(name, F.when(F.expr(known), value))
-    for rate in (f"churn_rate_q{quartile}" for quartile in QUARTILES):
-        months_known = months_known.withColumn(rate, F.when(F.col("has_sessions"), F.col(rate)))
     return (
         months_known.withColumn("is_complete", is_over(as_of))
         .withColumn("repeat_rate", ratio("returning_buyers", "buyers"))
@@ -163,22 +146,15 @@ def kpi_trends(
 
 
 def _first_open_month(day: date, rules: Rules) -> date:
-    """The first month whose churn and repeat windows were not all over on a day. Those before say the same forever."""
-    judged = day - timedelta(days=max(rules.churn.window_days, rules.repeat.within_days))
+    """The first month whose repeat window was not over on a day. Those before say the same forever."""
+    judged = day - timedelta(days=rules.repeat.within_days)
     return (judged + timedelta(days=1)).replace(day=1)
 
 
 def _were_given(before: Before) -> dict[str, bool]:
     """What was delivered by the older day: then the months have figures of it."""
-    of = {
-        "returns": "returns",
-        "tickets": "tickets",
-        "sessions": "sessions",
-        "orders": "order_lines",
-        "buyers": "buyers",
-    }
-    row = before.rows.agg(*(F.count(column).alias(name) for name, column in of.items())).collect()[0]
-    return {name: row[name] > 0 for name in of}
+    row = before.rows.agg(*(F.count(shown).alias(name) for name, shown in _SHOWS.items())).collect()[0]
+    return {name: row[name] > 0 for name in _SHOWS}
 
 
 def _of_customers(
@@ -186,60 +162,38 @@ def _of_customers(
 ) -> DataFrame:
     """What is counted of the customers of each month.
 
-    The churn rates are those of the month's buyers, by quartile of their sessions in that month. Engagement is measured
-    in the month and churn in the window after it, so they do not overlap.
     Grain: one row per month with a purchase or a session.
     """
     customers = _purchases_by_month(bought, purchases, rules).join(
-        visited.groupBy("customer_id", "month").agg(F.sum("sessions").cast("bigint").alias("sessions")),
+        visited.groupBy("customer_id", "month").agg(F.sum("sessions").alias("sessions")),
         ["customer_id", "month"],
         "full",
     )
-    # Customers with as many sessions are counted together, so that their quartiles need no second pass.
-    alike = (
-        customers.fillna({"sessions": 0})
-        .groupBy("month", "sessions")
-        .agg(
-            F.count("*").alias("active_customers"),
-            F.count("is_first").alias("buyers"),
-            F.count(F.when(~F.col("is_first"), 1)).alias("returning_buyers"),
-            F.count(F.when(F.col("is_first"), 1)).alias("new_buyers"),
-            F.count(F.when(F.col("is_second_soon"), 1)).alias("second_orders"),
-            F.count(F.when(~F.col("is_back"), 1)).alias("churned"),
-        )
+    counted = customers.groupBy("month").agg(
+        F.count("*").alias("active_customers"),
+        F.count("is_first").alias("buyers"),
+        F.count(F.when(~F.col("is_first"), 1)).alias("returning_buyers"),
+        F.count(F.when(F.col("is_first"), 1)).alias("new_buyers"),
+        F.count(F.when(F.col("is_second_soon"), 1)).alias("second_orders"),
+        F.sum("sessions").cast("bigint").alias("sessions"),
     )
-    ranked = with_bin(alike, "sessions", "buyers", QUARTILE_LIMITS, by=["month"])
-
-    def of_quartile(quartile: int, name: str) -> Column:
-        return F.sum(F.when(F.col("bin") == quartile, F.col(name)))
-
-    sums = ("active_customers", "buyers", "returning_buyers", "new_buyers", "second_orders")
-    counted = ranked.groupBy("month").agg(
-        *(F.sum(name).cast("bigint").alias(name) for name in sums),
-        F.sum(F.col("active_customers") * F.col("sessions")).cast("bigint").alias("sessions"),
-        *(of_quartile(q, name).alias(f"{name}_{q}") for q in QUARTILES for name in ("buyers", "churned")),
-    )
-    is_window_over = F.date_add(F.last_day("month"), rules.churn.window_days) <= F.lit(as_of)
     are_repeats_over = F.date_add(F.last_day("month"), rules.repeat.within_days) <= F.lit(as_of)
     has_new = are_repeats_over & (F.col("new_buyers") > 0)
     return counted.select(
         "month",
-        *sums[:3],
+        "active_customers",
+        "buyers",
+        "returning_buyers",
         "sessions",
-        *(F.when(has_new, F.col(name)).alias(name) for name in sums[3:]),
-        *(
-            F.when(is_window_over, ratio(f"churned_{q}", f"buyers_{q}")).alias(f"churn_rate_q{q}")
-            for q in QUARTILES
-        ),
+        *(F.when(has_new, F.col(name)).alias(name) for name in ("new_buyers", "second_orders")),
     )
 
 
 def _purchases_by_month(bought: DataFrame, purchases: DataFrame, rules: Rules) -> DataFrame:
-    """What each buyer did in and after a month.
+    """What each buyer did in a month.
 
     Grain: one row per buyer and month with a purchase. ``is_first``: it is the buyer's first month. ``is_second_soon``:
-    it is, and they bought on another day within the repeat window of their first. ``is_back``: they bought within the
-    churn window after the month.
+    it is, and they bought on another day within the repeat window of their first.
     """
     by_day = Window.partitionBy("customer_id").orderBy("transaction_date")
     days = (
@@ -250,10 +204,7 @@ def _purchases_by_month(bought: DataFrame, purchases: DataFrame, rules: Rules) -
         .withColumn("next", F.lead("transaction_date").over(by_day))
     )
     is_soon = F.date_add("transaction_date", rules.repeat.within_days) >= F.col("next")
-    after = F.col("next") > F.last_day("month")
-    in_window = F.col("next") <= F.date_add(F.last_day("month"), rules.churn.window_days)
     return days.groupBy("customer_id", "month").agg(
         F.bool_or("is_first").alias("is_first"),
         F.coalesce(F.bool_or(F.col("is_first") & is_soon), F.lit(False)).alias("is_second_soon"),
-        F.coalesce(F.bool_or(after & in_window), F.lit(False)).alias("is_back"),
     )

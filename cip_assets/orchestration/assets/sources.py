@@ -167,7 +167,7 @@ def history_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> 
         raise TypeError(f"{source.name} has no full deliveries")
 
     @dg.asset(
-        **described(source.history, past, rules=rules),
+        **described(source.history, past, source.module, read, deliveries, rules=rules),
         **limits("cleaned", source.history.table),
         ins={"newest": dg.AssetIn(key=dg.AssetKey(["cleaned", source.name]))},
         deps=[MANIFEST],

@@ -78,4 +78,5 @@ def _older_days(settings: Settings, contract: TableContract, day: date) -> Seque
     commits = delta.commits(settings.table_uri(contract.layer, contract.table), RECENT)
     written = {str(commit.audit.get("partition") or "") for commit in commits}
     days = {date.fromisoformat(each) for each in written if each}
-    return sorted((older for older in days if day - LONGEST <= older < day), reverse=True)[:CANDIDATES]
+    near = (older for older in days if older < day <= older + LONGEST)
+    return sorted(near, reverse=True)[:CANDIDATES]

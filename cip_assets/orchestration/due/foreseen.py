@@ -21,10 +21,15 @@ from cip_assets.ingest.manifest import ManifestEntry, manifest_entry, read_manif
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.due import carry, gate, plan
 from cip_assets.orchestration.due.last_day import default_day
+from cip_assets.orchestration.due.up_to_date import FOLLOWS as COMPUTED
 from cip_assets.orchestration.due.up_to_date import state_of
 from cip_assets.orchestration.graph import BY_DAY, Graph
 from cip_assets.orchestration.run_tags import partitions_covered
 from cip_assets.storage.written import month_after
+
+INGESTED = " is ingested"
+FOLLOWS = (COMPUTED, INGESTED)
+"""The ends of the reasons of assets that follow from others."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,7 @@ class Look:
             for asset in block.assets:
                 follows = self._graph.resolved(dg.AssetSelection.assets(asset).downstream()) & assets
                 for key in follows - found.keys():
-                    found[key] = f"{asset.to_user_string()} is ingested"
+                    found[key] = f"{asset.to_user_string()}{INGESTED}"
         return found
 
     def _older_day(self, key: dg.AssetKey, day: date, work: plan.Work) -> date | None:

@@ -32,8 +32,8 @@ def known_by(settings: Settings, known_at: date) -> tuple[Settings, list[str]]:
         )
     folder = lay_out(settings, manifest, known_at)
     notes = [
-        f"{table}: no file says when it was delivered, so its rows are those of today; put it into a folder "
-        "dt=YYYY-MM-DD"
-        for table in undated(manifest)
+        f"{table}: its files do not say when they were delivered, so they count as known on {known_at}; put them into "
+        "folders dt=YYYY-MM-DD"
+        for table in undated(manifest, known_at)
     ]
     return folder, notes

@@ -10,13 +10,7 @@ from typing import Any
 from cip_assets.analytics.insights.answers import SIDES
 from cip_assets.analytics.insights.questions import ENGAGEMENT
 from cip_assets.config.rules import Rules
-from cip_assets.reporting.dashboard.facts import (
-    CLV_LAST,
-    COMPLETE,
-    INCOMPLETE,
-    QUARTILES,
-    TOP_PRODUCTS,
-)
+from cip_assets.reporting.dashboard.facts import CLV_LAST, COMPLETE, INCOMPLETE, TOP_PRODUCTS
 from cip_assets.reporting.labels import label
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
@@ -202,27 +196,6 @@ def proof(question: str, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]
     }
 
 
-def engagement() -> Mapping[str, Any]:
-    """A line for each quartile. All are named, so that each keeps its color if a filter leaves another one empty."""
-    quartile = field("quartile:N", scale={"domain": list(QUARTILES)}, legend=ON_TOP)
-    return drawn(
-        "engagement",
-        mark={"type": "line", "point": True},
-        encoding={
-            "x": MONTHS,
-            "y": axis("churn_rate:Q", ".0%"),
-            "color": quartile,
-            "strokeDash": quartile,
-            "tooltip": [
-                MONTH_TIP,
-                tip("quartile:N"),
-                tip("churn_rate:Q", ".1%"),
-                tip("buyers:Q", ",.0f"),
-            ],
-        },
-    )
-
-
 def retention() -> Mapping[str, Any]:
     """A field for each cohort and month."""
     return drawn(
@@ -377,14 +350,6 @@ def charts(rules: Rules) -> Sequence[Chart]:
             "Support tickets",
             "Tickets opened in each month. The line to an incomplete month is dashed.",
             so_far("tickets:Q", ",.0f"),
-        ),
-        Chart(
-            "engagement",
-            "buyers",
-            "Churn by engagement",
-            f"Churn rate of each month's buyers over the next {window} days, by quartile of their sessions in the "
-            "month. Buyers with equally many sessions stay together, so a quartile can be empty.",
-            engagement(),
         ),
         Chart(
             "retention",

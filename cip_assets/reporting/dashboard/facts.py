@@ -17,7 +17,6 @@ from cip_assets.config.rules import Rules
 from cip_assets.layers.labels import GUEST, NO_PURCHASE, UNKNOWN
 
 COMPLETE, INCOMPLETE = "Complete month", "Incomplete month"
-QUARTILES = ("Lowest", "2nd", "3rd", "Highest")
 TOP_PRODUCTS = 10
 CHURN_STEP = 5
 """Percentage points of churn probability in a bar."""
@@ -103,30 +102,6 @@ CREATE TEMP TABLE monthly AS
 unknown in the months of tickets.
 """
 
-ENGAGEMENT = f"""
-  WITH judged AS (
-    SELECT person, cell, month, last, coalesce(visits.sessions, 0) AS sessions
-    FROM (SELECT person, cell, month, last_day(month) AS last FROM bought GROUP BY ALL)
-      JOIN kpi_trends USING (month) LEFT JOIN visits USING (person, cell, month)
-    WHERE churn_rate_q1 IS NOT NULL),
-  ranked AS (
-    SELECT month, sessions, sum(count(*)) OVER (PARTITION BY month ORDER BY sessions) AS reached,
-      sum(count(*)) OVER (PARTITION BY month) AS size
-    FROM judged GROUP BY month, sessions),
-  cuts AS (
-    SELECT month, min(sessions) FILTER (reached * 4 >= size) AS q1,
-      min(sessions) FILTER (reached * 4 >= size * 2) AS q2, min(sessions) FILTER (reached * 4 >= size * 3) AS q3
-    FROM ranked GROUP BY month),
-  back AS (
-    SELECT DISTINCT judged.person, judged.month FROM judged JOIN bought USING (person)
-    WHERE bought.day > last AND bought.day <= last + $window::INT)
-  SELECT cell, month, {list(QUARTILES)}[1 + (sessions > q1)::INT + (sessions > q2)::INT + (sessions > q3)::INT]
-      AS quartile,
-    count(*) AS buyers, count(*) FILTER (WHERE back.person IS NULL) AS churned_buyers
-  FROM judged JOIN cuts USING (month) LEFT JOIN back USING (person, month)
-  GROUP BY ALL
-"""
-
 RETENTION = """
   WITH sizes AS (
     SELECT cell, month AS cohort_month, count(*) AS cohort_size
@@ -180,12 +155,6 @@ FACTS: Mapping[str, Fact] = {
             "return_ratio": ("returns", "order_lines", 1),
             "complaints_per_100": ("tickets", "active_customers", 100),
         },
-    ),
-    "engagement": Fact(
-        ("month", "quartile"),
-        ("buyers", "churned_buyers"),
-        ENGAGEMENT,
-        {"churn_rate": ("churned_buyers", "buyers", 1)},
     ),
     "retention": Fact(
         ("cohort_month", "month_number"),
@@ -249,7 +218,7 @@ FACTS: Mapping[str, Fact] = {
 
 def cube(connection: duckdb.DuckDBPyConnection, as_of: date, rules: Rules) -> Mapping[str, Any]:
     """The cells, and the columns of each fact: keys as numbers that count into lists of their values, and sums."""
-    given = {"day": as_of, "within": rules.repeat.within_days, "window": rules.churn.window_days}
+    given = {"day": as_of, "within": rules.repeat.within_days}
 
     def run(query: str) -> duckdb.DuckDBPyConnection:
         return connection.execute(

@@ -1,13 +1,12 @@
 """The measures, with the definitions of docs/metrics.md.
 
-Money and counts are added up, and rates are quotients of sums, so they are right for any filter. The churn rates by
-engagement quartile are means of months, because the files have no counts for them.
+Money and counts are added up, and rates are quotients of sums, so they are right for any filter.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cip_assets.reporting.dashboard.facts import QUARTILES
+from cip_assets.analytics.insights.answers import FEWEST, MOST
 
 COUNT, MONEY, SHARE, PLAIN, DAY = "#,0", "#,0.00", "0.0%", "0.0", "yyyy-mm-dd"
 
@@ -214,14 +213,16 @@ MEASURES: Sequence[Measure] = (
     ),
     *(
         Measure(
-            "kpi_trends",
-            f"Churn rate, {quartile} quartile",
-            f"AVERAGE ( kpi_trends[churn_rate_q{number}] )",
+            "insight_months",
+            f"Churned buyers, {side}",
+            f"CALCULATE ( {_weighted('insight_months', 'rate', 'weight')}, "
+            f'KEEPFILTERS ( insight_months[part] = "{side}" ) ) / 100',
             SHARE,
-            f"Share of a month's buyers in the {quartile} engagement quartile who bought nothing in the next "
-            "{rules.churn.window_days} days; for several months, the mean of the months",
+            f"Share of the buyers with the {side} in the three months before who bought nothing in the "
+            "{rules.churn.window_days} days that begin with the month; both sides are weighted to the same mix of "
+            "recency and frequency",
         )
-        for number, quartile in enumerate(map(str.lower, QUARTILES), 1)
+        for side in (FEWEST, MOST)
     ),
     Measure(
         "kpi_retention",

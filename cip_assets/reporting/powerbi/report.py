@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cip_assets.analytics.insights.answers import FEWEST, MOST
 from cip_assets.config.rules import Rules
-from cip_assets.reporting.dashboard.facts import CHURN_STEP, CLV_LAST, QUARTILES
+from cip_assets.reporting.dashboard.facts import CHURN_STEP, CLV_LAST
 from cip_assets.reporting.labels import label
 from cip_assets.reporting.powerbi.measures import MEASURES
 
@@ -65,7 +66,16 @@ def _table(
     return Visual("tableEx", title, {"Values": _columns(table, *names)}, place, f"Table: {title}", **more)
 
 
-def _by_month(title: str, measures: Sequence[str], place: tuple[int, int, int, int], alt: str) -> Visual:
+COMPLETE_MONTHS = (("kpi_trends[is_complete]", "=", "true"),)
+
+
+def _by_month(
+    title: str,
+    measures: Sequence[str],
+    place: tuple[int, int, int, int],
+    alt: str,
+    only: Sequence[tuple[str, str, str]] = COMPLETE_MONTHS,
+) -> Visual:
     """A line by month, of complete months."""
     return Visual(
         "lineChart",
@@ -74,7 +84,7 @@ def _by_month(title: str, measures: Sequence[str], place: tuple[int, int, int, i
         place,
         alt,
         sort=(MONTH, "Ascending"),
-        only=[("kpi_trends[is_complete]", "=", "true")],
+        only=only,
     )
 
 
@@ -322,13 +332,15 @@ PAGES: Sequence[Page] = (
     Page(
         "engagement",
         "Engagement",
-        "Churn rate of each month's buyers over the next {rules.churn.window_days} days, by engagement quartile.",
+        "Share of buyers without a purchase in the next {rules.churn.window_days} days, by their web sessions in the "
+        "three months before. They are compared with buyers who bought equally often and equally recently.",
         [
             _by_month(
                 "Churn by engagement",
-                [f"[Churn rate, {quartile.lower()} quartile]" for quartile in QUARTILES],
+                [f"[Churned buyers, {side}]" for side in (FEWEST, MOST)],
                 (0, 1, 8, 7),
-                "Four lines by month: the churn rate of each engagement quartile",
+                "Two lines by month: the churn rates of the buyers with the fewest and with the most sessions",
+                only=(),  # insight_months has complete months only
             ),
             _bars(
                 "Web activity",

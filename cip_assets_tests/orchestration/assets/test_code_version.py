@@ -44,24 +44,35 @@ def changed_by(
 LANDED = ("customers", "products", "transactions", "returns", "support_tickets", "web_activity")
 RAW = {"landing/manifest", *(f"raw/{table}" for table in LANDED)}
 CLEANED = {f"{layer}/{table}" for layer in ("cleaned", "quarantine") for table in LANDED}
+HISTORIES = {"cleaned/customers_history", "cleaned/products_history"}
 FITTED = {"features/forecast_model", "features/forecast"}
 
 FACTS = {"facts/order_days", "facts/session_days"}
 
 EDITS = {
-    "the parser of landing files": ("ingest.csv_lines", "^import numpy as np$", "import numpy as N", RAW),
-    "a format of texts": ("contracts.text_formats", "^NO_YEAR = .*$", 'NO_YEAR = "0001"', RAW | CLEANED),
+    "the parser of landing files": (
+        "ingest.csv_lines",
+        "^import numpy as np$",
+        "import numpy as N",
+        RAW | HISTORIES,
+    ),
+    "a format of texts": (
+        "contracts.text_formats",
+        "^NO_YEAR = .*$",
+        'NO_YEAR = "0001"',
+        RAW | CLEANED | HISTORIES,
+    ),
     "how lines are judged": (
         "layers.cleaned.judge",
         "^REASON_SEPARATOR = .*$",
         "REASON_SEPARATOR = 1",
-        CLEANED,
+        CLEANED | HISTORIES,
     ),
     "a column of one table": (
         "layers.cleaned.customers",
         "EARLIEST_DAY",
         "LATEST_DAY",
-        {"cleaned/customers", "quarantine/customers"},
+        {"cleaned/customers", "quarantine/customers", "cleaned/customers_history"},
     ),
     "a purchase process": (
         "analytics.forecasting.bg_nbd",

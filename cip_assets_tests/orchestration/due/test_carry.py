@@ -164,4 +164,4 @@ def test_whatever_arrives_in_whatever_order_nothing_differs_from_computing_every
             assert set(carried_from(settings, snapshot).values()) == {None}
             again = {name: rows_of(settings, name) for name in CARRIED}, files_of(settings)
             assert found == again, (step, snapshot)
-    assert carried > len(CARRIED)
+    assert carried >= len(CARRIED)

@@ -104,7 +104,7 @@ def test_rules_that_changed_are_told_from_code(healthy: Path, rules: Rules) -> N
         assert steps(foreseen(same))["features/purchases"].reason == "code changed"
 
 
-def test_the_plan_starts_no_engine_and_writes_nothing(
+def test_the_plan_starts_no_engine_and_writes_nothing_and_the_run_says_the_same(
     healthy: Path, cip_on: Callable[[Path], Cip], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     land(healthy / "landing", "transactions/dt=2024-02-14/new.csv", NEW_DAY)
@@ -113,10 +113,17 @@ def test_the_plan_starts_no_engine_and_writes_nothing(
     monkeypatch.setenv("CIP_ENGINE", "none")
     code, shown, _ = cip("status", "--plan")
     assert code == 0
-    assert "cip run, snapshot of 2024-02-14" in shown
+    assert "2024-02, files changed: raw/transactions, " in shown
+    assert "2024-02-14, new, carried from 2024-02-12: " in shown
     assert "landing: 7 files, 1 new since the last run, 0 removed" in shown
     assert "to compute" in shown
     assert sorted(path for path in (healthy / "lake").rglob("*") if path.is_file()) == before
+    monkeypatch.setenv("CIP_ENGINE", ENGINE)
+    code, shown, _ = cip("run", "--select", "features/purchases")
+    assert code == 0
+    assert "files changed: 1 computed" in shown
+    assert "new: 2 computed" in shown
+    assert "2 tables were carried from 2024-02-12" in shown
 
 
 def test_before_the_first_run_everything_is_new(data_dir: Path) -> None:

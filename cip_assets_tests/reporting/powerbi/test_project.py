@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -19,7 +20,6 @@ import pytest
 
 from cip_assets.config.rules import Rules, load_rules
 from cip_assets.layers import contracts_in
-from cip_assets.reporting.dashboard.facts import QUARTILES
 from cip_assets.reporting.dashboard.figures import Figures
 from cip_assets.reporting.powerbi.project import FOLDER, files
 from cip_assets.storage import delta
@@ -98,10 +98,6 @@ SAME: Sequence[tuple[str, Sequence[str], str]] = (
     ("Return ratio", [MONTH], BY_MONTH.format("return_ratio")),
     ("Tickets opened", [MONTH], BY_MONTH.format("tickets")),
     ("Tickets per 100 active customers", [MONTH], BY_MONTH.format("complaints_per_100")),
-    ("Churn rate, lowest quartile", [MONTH], BY_MONTH.format("churn_rate_q1")),
-    ("Churn rate, 2nd quartile", [MONTH], BY_MONTH.format("churn_rate_q2")),
-    ("Churn rate, 3rd quartile", [MONTH], BY_MONTH.format("churn_rate_q3")),
-    ("Churn rate, highest quartile", [MONTH], BY_MONTH.format("churn_rate_q4")),
     (
         "Retention rate",
         [COHORT, SINCE],
@@ -358,14 +354,30 @@ def test_a_measure_has_the_value_of_the_marts(
         assert model.value(measure, where) == expected, where
 
 
-@pytest.mark.parametrize(("number", "quartile"), list(enumerate(QUARTILES, 1)))
-def test_each_engagement_quartile_has_its_own_column(model: Model, number: int, quartile: str) -> None:
-    """In the marts of a short history, the middle quartiles are empty."""
-    (first, *_) = model.column("kpi_trends", "month")
-    changed = model.with_first("kpi_trends", f"churn_rate_q{number}", number / 10)
-    assert changed.value(f"Churn rate, {quartile.lower()} quartile", {MONTH: first}) == pytest.approx(
-        number / 10
-    )
+CHURNED: Mapping[str, Sequence[float]] = {
+    "Churned buyers, fewest sessions": (60.0, 90.0),
+    "Churned buyers, most sessions": (30.0, 50.0),
+}
+"""The sample is too short for a month of these measures, so these are the rates of two months, in percent."""
+
+
+@pytest.mark.parametrize("measure", CHURNED)
+def test_a_churn_rate_by_engagement_is_weighted_over_months(model: Model, measure: str) -> None:
+    months, weights = model.column("Calendar", "Month")[::31][:2], (10.0, 30.0)
+    assert len(set(months)) == 2
+    columns = model.rows["insight_months"]["columns"]
+    rows = [
+        {"part": name.partition(", ")[2], "month": month, "rate": rate, "weight": weight}
+        for name, rates in CHURNED.items()
+        for month, rate, weight in zip(months, rates, weights, strict=True)
+    ]
+    content = {"columns": columns, "rows": [[row.get(column) for column in columns] for row in rows]}
+    other = replace(model, rows={**model.rows, "insight_months": content})
+    first, second = CHURNED[measure]
+    assert other.value(measure, {MONTH: months[0]}) == pytest.approx(first / 100)
+    assert other.value(measure, {MONTH: months[1]}) == pytest.approx(second / 100)
+    assert other.value(measure, {}) == pytest.approx((10 * first + 30 * second) / 40 / 100)
+    assert model.value(measure, {}) is None
 
 
 @pytest.mark.parametrize(("fact", "column"), [("churn", "churn_from"), ("clv", "clv_from")])
@@ -389,7 +401,7 @@ def test_a_missing_email_address_is_not_an_invalid_one(model: Model) -> None:
 
 def test_every_measure_is_compared_with_the_marts_and_shown() -> None:
     measures = {measure["name"] for table in TABLES.values() for measure in table["measures"]}
-    assert {measure for measure, _, _ in SAME} == measures
+    assert {measure for measure, _, _ in SAME} | set(CHURNED) == measures
     assert {
         name for visual in VISUALS for kind, _, name in fields_of(visual) if kind == "Measure"
     } == measures
