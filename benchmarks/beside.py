@@ -30,8 +30,9 @@ TIMES: Mapping[int, int] = {10_000: 3, 1_000_000: 1}
 PLATFORM = "platform on Sail"
 RIVALS = {"DuckDB": "duckdb_pipeline", "Polars": "polars_pipeline"}
 
-BEFORE = [f"features/{name}" for name in FEATURES]
-PREDICTIONS = [f"features/{name}" for name in ("clv", "challenger", "churn_model")]
+# Segments need the forecast, so they are computed with what comes after it.
+BEFORE = [f"features/{name}" for name in FEATURES if name != "segments"]
+PREDICTIONS = [f"features/{name}" for name in ("forecast_model", "forecast", "churn", "clv")]
 AFTER = [f"exports/{file.name}" for file in FILES]
 
 CHART = "images/beside.svg"

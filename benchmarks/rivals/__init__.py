@@ -17,12 +17,27 @@ from cip_assets.layers import CSV_FILES, SOURCE_TABLES
 
 PREDICTED = (
     "churn_probability",
+    "churn_probability_low",
+    "churn_probability_high",
     "churn_band",
-    "churn_model",
+    "is_churn_risk",
+    "is_worth_contacting",
+    "churn_reasons",
     "p_alive",
+    "expected_orders",
+    "orders_low",
+    "orders_high",
     "expected_purchases_90",
+    "expected_spend",
+    "spend_low",
+    "spend_high",
     "clv_12m",
-    "purchase_model",
+    "clv_12m_low",
+    "clv_12m_high",
+    "clv_12m_net",
+    "clv_12m_margin",
+    "clv_horizon",
+    "forecast_model",
 )
 """The columns of ``marts/customer_360`` that the forecast models make."""
 

@@ -327,9 +327,9 @@ def _features(rules: Rules) -> Mapping[str, str]:
             SELECT customer_id, coalesce(rfm_segment, 'No purchase') AS rfm_segment,
               CASE WHEN frequency IS NULL THEN 'No purchase' WHEN {value(values.high_value)} THEN 'High Value'
                 WHEN {value(values.loyal)} THEN 'Loyal'
-                WHEN recency_days > {rules.churn.risk_after_days} THEN 'Churn Risk'
+                WHEN predicted.is_churn_risk IS NULL THEN 'Unknown' WHEN predicted.is_churn_risk THEN 'Churn Risk'
                 ELSE 'Regular' END AS value_segment
-            FROM population LEFT JOIN made_rfm USING (customer_id)""",
+            FROM population LEFT JOIN made_rfm USING (customer_id) LEFT JOIN predicted USING (customer_id)""",
     }
 
 
@@ -354,17 +354,7 @@ def _marts(rules: Rules) -> Mapping[str, str]:
               coalesce(total_tickets, 0) AS total_tickets, avg_resolution_days,
               coalesce(open_tickets, 0) AS open_tickets, top_category, top_brand, r_score, f_score, m_score,
               rfm_segment, value_segment,
-              coalesce(recency_days > {rules.churn.risk_after_days}, false) AS is_churn_risk,
               {", ".join(f"predicted.{name}" for name in PREDICTED)},
-              CASE WHEN frequency IS NOT NULL THEN concat_ws('; ',
-                CASE WHEN purchase_days > 1 AND recency_days * (purchase_days - 1)
-                  > 2 * (last_purchase_date - first_purchase_date)
-                  THEN 'unusually long gap since the last purchase' END,
-                CASE WHEN purchase_days = 1 THEN 'bought on one day only' END,
-                CASE WHEN recent_sessions * 6 < earlier_sessions THEN 'visits have dropped' END,
-                CASE WHEN open_tickets > 0 THEN 'open complaint' END,
-                CASE WHEN returned_orders * 2 >= frequency THEN 'returned half of purchases or more' END)
-              END AS churn_reasons,
               net_revenue AS historic_value, first_purchase_date, last_purchase_date,
               coalesce(purchase_days, 0) AS purchase_days, last_session_date, last_ticket_date, first_name, last_name,
               email, is_email_plausible, gender, date_of_birth, population.signup_date, region, customer_segment

@@ -56,8 +56,9 @@ def main(landing: Path, predicted: Path, out: Path) -> None:
         write_deltalake(out / "cleaned" / source.name, cleaned, partition_by=by)
         tables[source.name] = cleaned
     as_of = tables["transactions"].select(pl.col("transaction_date").max()).item()
-    made = _features(tables, as_of, rules)
-    made |= _marts(tables, made, pl.read_parquet(predicted), as_of, rules)
+    given = pl.read_parquet(predicted)
+    made = _features(tables, given, as_of, rules)
+    made |= _marts(tables, made, given, as_of, rules)
     for name, frame in made.items():
         if name != "population":
             write_deltalake(out / ("marts" if name in MARTS else "features") / name, frame)
@@ -229,7 +230,7 @@ def _distinct(name: str) -> pl.Expr:
     return pl.col(name).drop_nulls().n_unique().cast(pl.Int64)
 
 
-def _features(tables: Frames, as_of: date, rules: Rules) -> Frames:
+def _features(tables: Frames, predicted: pl.DataFrame, as_of: date, rules: Rules) -> Frames:
     customers = tables["customers"]
     sold = tables["transactions"].filter(pl.col("transaction_date") <= as_of)
     bought = sold.filter(pl.col("customer_id").is_not_null())
@@ -250,7 +251,7 @@ def _features(tables: Frames, as_of: date, rules: Rules) -> Frames:
         "engagement": _engagement(visited, as_of, rules),
     }
     made["rfm"] = _rfm(made["purchases"], rules)
-    made["segments"] = _segments(made["population"], made["rfm"], rules)
+    made["segments"] = _segments(made["population"], made["rfm"], predicted, rules)
     return made
 
 
@@ -415,7 +416,9 @@ def _rfm(purchases: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     ).with_columns(rfm_segment=segment)
 
 
-def _segments(population: pl.DataFrame, rfm: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+def _segments(
+    population: pl.DataFrame, rfm: pl.DataFrame, predicted: pl.DataFrame, rules: Rules
+) -> pl.DataFrame:
     def fits(rule: ValueRule) -> pl.Expr:
         return (
             (pl.col("recency_days") <= rule.max_recency_days)
@@ -430,11 +433,17 @@ def _segments(population: pl.DataFrame, rfm: pl.DataFrame, rules: Rules) -> pl.D
         .then(pl.lit("High Value"))
         .when(fits(rules.value_segments.loyal))
         .then(pl.lit("Loyal"))
-        .when(pl.col("recency_days") > rules.churn.risk_after_days)
+        .when(pl.col("is_churn_risk").is_null())
+        .then(pl.lit("Unknown"))
+        .when(pl.col("is_churn_risk"))
         .then(pl.lit("Churn Risk"))
         .otherwise(pl.lit("Regular"))
     )
-    scored = population.select("customer_id").join(rfm, on="customer_id", how="left")
+    scored = (
+        population.select("customer_id")
+        .join(rfm, on="customer_id", how="left")
+        .join(predicted.select("customer_id", "is_churn_risk"), on="customer_id", how="left")
+    )
     return scored.select("customer_id", pl.col("rfm_segment").fill_null("No purchase"), value_segment=value)
 
 
@@ -443,7 +452,7 @@ def _marts(tables: Frames, made: Frames, predicted: pl.DataFrame, as_of: date, r
     returned = tables["returns"].filter(pl.col("return_date") <= as_of)
     opened = tables["support_tickets"].filter(pl.col("opened_date") <= as_of)
     visited = tables["web_activity"].filter(pl.col("timestamp").dt.date() <= as_of)
-    customer_360 = _customer_360(tables["customers"], made, predicted, rules)
+    customer_360 = _customer_360(tables["customers"], made, predicted)
     months = pl.DataFrame({"month": months_between(sold.get_column("month").min(), as_of)})
     return {
         "customer_360": customer_360,
@@ -471,9 +480,7 @@ def _marts(tables: Frames, made: Frames, predicted: pl.DataFrame, as_of: date, r
     }
 
 
-def _customer_360(
-    customers: pl.DataFrame, made: Frames, predicted: pl.DataFrame, rules: Rules
-) -> pl.DataFrame:
+def _customer_360(customers: pl.DataFrame, made: Frames, predicted: pl.DataFrame) -> pl.DataFrame:
     joined = made["population"].lazy()
     parts = [
         customers.drop("signup_date", "source_file", "source_line", "delivery_date"),
@@ -488,18 +495,7 @@ def _customer_360(
     ]
     for part in parts:
         joined = joined.join(part.lazy(), on="customer_id", how="left")
-    frequency, recency, days = pl.col("frequency"), pl.col("recency_days"), pl.col("purchase_days")
-    span = (pl.col("last_purchase_date") - pl.col("first_purchase_date")).dt.total_days()
-    signals = [
-        ((days > 1) & (recency * (days - 1) > 2 * span), "unusually long gap since the last purchase"),
-        (days == 1, "bought on one day only"),
-        (pl.col("recent_sessions") * 6 < pl.col("earlier_sessions"), "visits have dropped"),
-        (pl.col("open_tickets") > 0, "open complaint"),
-        (pl.col("returned_orders") * 2 >= frequency, "returned half of purchases or more"),
-    ]
-    reasons = pl.concat_str(
-        *(pl.when(is_so).then(pl.lit(words)) for is_so, words in signals), separator="; ", ignore_nulls=True
-    )
+    frequency = pl.col("frequency")
     zeros = (
         *(
             "frequency",
@@ -514,8 +510,6 @@ def _customer_360(
     net = (pl.col("monetary_value") - pl.col("returned_amount")).cast(MONEY_TYPE)
     return (
         joined.with_columns(
-            churn_reasons=pl.when(frequency.is_not_null()).then(reasons),
-            is_churn_risk=(recency > rules.churn.risk_after_days).fill_null(value=False),
             return_rate=_ratio(pl.col("returned_orders").fill_null(0), frequency),
         )
         .with_columns(pl.col(zeros).fill_null(0))
