@@ -13,7 +13,7 @@ KB_IN_MB = 1024
 
 if __name__ == "__main__":
     began = time.monotonic()
-    child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     took = {
         "seconds": time.monotonic() - began,

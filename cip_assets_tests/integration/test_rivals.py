@@ -1,13 +1,28 @@
 """Another engine computes the same tables: DuckDB, by SQL of its own."""
 
+from datetime import date
 from pathlib import Path
 
 import duckdb
 from deltalake import DeltaTable, write_deltalake
+from pyspark.sql import SparkSession
 
 from benchmarks.rivals import TABLES, duckdb_pipeline
 from benchmarks.rivals.compare import differences, give_predictions
+from cip_assets.config.rules import Rules
+from cip_assets.layers import SOURCE_TABLES
+from cip_assets_tests.layers.lines import lines_of
 from cip_assets_tests.sample import Sample
+
+DELIVERED = ("04-10", "05-10", "06-10", "06-15", "06-18")
+STATUSES = {
+    "open": ["Open", "Open"],
+    "closed": ["Open", "Closed", "Closed"],
+    "opened again": ["Open", "Closed", "Closed", "Pending"],
+    "closed again": ["Open", "Closed", "Closed", "Pending", "Resolved"],
+    "never seen open": ["Closed", "Closed"],
+}
+"""By ticket, the status in each delivery."""
 
 
 def test_duckdb_computes_the_same_tables_to_the_cent(sample: Sample, tmp_path: Path) -> None:
@@ -30,3 +45,37 @@ def test_duckdb_computes_the_same_tables_to_the_cent(sample: Sample, tmp_path: P
         "marts/kpi_top_products: 1 rows only ours, 1 only theirs",
         "kpi_clv.csv: 1 rows only ours, 0 only theirs",
     ]
+
+
+def test_duckdb_closes_a_ticket_with_the_delivery_that_first_says_so(
+    spark: SparkSession, rules: Rules, tmp_path: Path
+) -> None:
+    source, landing = SOURCE_TABLES["support_tickets"], tmp_path / "landing"
+    files = {
+        f"support_tickets/dt=2024-{day}/a.csv": "\n".join(
+            [
+                ",".join(source.columns),
+                *(
+                    f"{ticket},dan,Returns,High,{told[number]},2024-04-02,"
+                    for ticket, told in STATUSES.items()
+                    if number < len(told)
+                ),
+                "",
+            ]
+        )
+        for number, day in enumerate(DELIVERED)
+    }
+    cleaned = lines_of(spark, rules, landing, files, date(2024, 4, 1)).cleaned
+    with duckdb.connect() as connection:
+        connection.execute(duckdb_pipeline.MACROS)
+        duckdb_pipeline._read(connection, source, landing, tmp_path, rules)
+        duckdb_pipeline._clean(connection, source, tmp_path, rules)
+        theirs = dict(connection.execute("SELECT ticket_id, closed_on FROM support_tickets").fetchall())
+    assert theirs == {
+        "open": None,
+        "closed": date(2024, 5, 10),
+        "opened again": None,
+        "closed again": date(2024, 6, 18),
+        "never seen open": date(2024, 4, 2),
+    }
+    assert theirs == {row["ticket_id"]: row["closed_on"] for row in cleaned.collect()}
