@@ -7,7 +7,7 @@ from cip_assets.config.settings import Settings
 from cip_assets.orchestration.runs import Platform, Report
 from cip_assets.synthetic import GeneratorConfig, Truth
 
-SAMPLE = GeneratorConfig(customers=400, seed=7, end=date(2025, 6, 20), months=4, defects=0.03)
+SAMPLE = GeneratorConfig(customers=400, seed=7, end=date(2025, 6, 20), months=9, defects=0.03)
 
 
 @dataclass(frozen=True)
