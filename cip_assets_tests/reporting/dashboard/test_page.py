@@ -99,7 +99,7 @@ def test_trends_are_those_of_the_mart(sample: Sample, found: Figures) -> None:
 
 
 def test_the_chart_of_engagement_compares_both_sides(sample: Sample, found: Figures) -> None:
-    """The sample is too short for such months, so these are others."""
+    """The rates of one month, by hand."""
     rates = {"fewest sessions": 75.0, "most sessions": 37.5}
     months = [
         {
