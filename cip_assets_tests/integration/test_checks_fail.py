@@ -451,6 +451,7 @@ def test_every_check_is_made_to_fail_above() -> None:
         "one_currency",
         "latest_month",
         "latest_day",
+        "unbroken",
         "predictions_held",
         "adds_up",
         "file",

@@ -118,10 +118,23 @@ def test_months_are_the_same_in_every_time_zone(browser: Browser, sample: Sample
     opened = Opened(browser, sample.settings, timezone_id=zone)
     marks = opened.tab.locator("#chart-months svg path[aria-label*='Month: ']").all()
     shown = [re.search(r"Month: ([^;]+)", mark.get_attribute("aria-label") or "") for mark in marks]
-    months = {"Feb 25", "Mar 25", "Apr 25", "May 25", "Jun 25"}
+    months = {
+        "Sep 24",
+        "Oct 24",
+        "Nov 24",
+        "Dec 24",
+        "Jan 25",
+        "Feb 25",
+        "Mar 25",
+        "Apr 25",
+        "May 25",
+        "Jun 25",
+    }
     assert {found[1] for found in shown if found} == months
     axis = opened.tab.locator("#chart-months svg .role-axis-label text").all_text_contents()
-    assert months <= set(axis)
+    named = {label for label in axis if label[:1].isalpha()}
+    assert named
+    assert named <= months
 
 
 def test_a_filter_shows_the_numbers_of_its_customers(opened: Opened, sample: Sample) -> None:
