@@ -27,6 +27,9 @@ RUNS := cip_assets_tests/integration cip_assets_tests/reporting
 PAGE := cip_assets_tests/integration/test_dagster_page.py
 AFTER_PAGE := cip_assets_tests/sources cip_assets_tests/synthetic
 
+# Spark's half takes longest, so it goes first where the cores do not suffice.
+LATER := nice -n 5
+
 # All at once: each waits a good deal, Dagster's page most, and what each says is printed together. The first that needs
 # the small folder after a run makes it for all.
 test: $(STAMP)
@@ -34,10 +37,10 @@ test: $(STAMP)
 	$(MAKE) --no-print-directory --jobs=4 --output-sync=target test-sail test-page test-runs test-spark
 
 test-sail: $(STAMP)
-	CIP_ENGINE=sail $(BIN)/pytest -m "not page" $(RUNS:%=--ignore=%) $(AFTER_PAGE:%=--ignore=%)
+	CIP_ENGINE=sail $(LATER) $(BIN)/pytest -m "not page" $(RUNS:%=--ignore=%) $(AFTER_PAGE:%=--ignore=%)
 
 test-runs: $(STAMP)
-	CIP_ENGINE=sail $(BIN)/pytest -m "not page" $(RUNS)
+	CIP_ENGINE=sail $(LATER) $(BIN)/pytest -m "not page" $(RUNS)
 
 test-page: $(STAMP)
 	CIP_ENGINE=sail $(BIN)/pytest $(PAGE) $(AFTER_PAGE)

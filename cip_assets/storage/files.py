@@ -46,9 +46,15 @@ IN_USE = "in_use"
 def scratch_beside(target: Path) -> Iterator[Path]:
     """A folder on the disk of a file that is to be written. What killed writers of the file left there is deleted."""
     prefix = f".{target.name}-"
-    for used in target.parent.glob(f"{prefix}*/{IN_USE}"):
-        with suppress(Timeout), FileLock(used, blocking=False):
-            shutil.rmtree(used.parent)
+    for left in target.parent.glob(f"{prefix}*"):
+        if not (left / IN_USE).exists():
+            with suppress(
+                OSError
+            ):  # not empty: its writer has begun; if it is empty and in use, the lock makes it again
+                left.rmdir()
+            continue
+        with suppress(Timeout), FileLock(left / IN_USE, blocking=False):
+            shutil.rmtree(left)
     with (
         tempfile.TemporaryDirectory(dir=target.parent, prefix=prefix, ignore_cleanup_errors=True) as scratch,
         FileLock(Path(scratch, IN_USE)),

@@ -7,15 +7,9 @@ from cip_assets_tests.torture.tries import Torture, planted
 
 SELECTED = ["exports/kpi_monthly_revenue", "features/segments"]
 HARDEST = (
-    "a Parquet file of landing/manifest",
     "a Parquet file of raw/transactions",
-    "a Parquet file of cleaned/transactions",
-    "a Parquet file of facts/order_days",
-    "a Parquet file of features/purchases",
-    "raw/transactions is committed",
     "cleaned/transactions is committed",
     "the first file is being exported",
-    "its run is recorded",
     "a table is compacted",
 )
 

@@ -66,7 +66,6 @@ def due(platform: Platform, day: date) -> set[str]:
     return {key.to_user_string() for key in found.reasons}
 
 
-@pytest.mark.engine
 def test_a_new_day_is_carried_and_leaves_the_days_before_up_to_date(settings: Settings) -> None:
     platform = opened(settings)
     sold(settings, "2024-02-14", "T4 C2 30.00 2024-02-14")
