@@ -14,30 +14,15 @@ from cip_assets.config.rules import Rules
 from cip_assets.contracts.csv_file import CsvFile
 from cip_assets.contracts.source import SourceTable
 from cip_assets.layers import CSV_FILES, SOURCE_TABLES
+from cip_assets.layers.marts.customer_360 import customer_360
 
-PREDICTED = (
-    "churn_probability",
-    "churn_probability_low",
-    "churn_probability_high",
-    "churn_band",
-    "is_churn_risk",
-    "is_worth_contacting",
-    "churn_reasons",
-    "p_alive",
-    "expected_orders",
-    "orders_low",
-    "orders_high",
-    "expected_purchases_90",
-    "expected_spend",
-    "spend_low",
-    "spend_high",
-    "clv_12m",
-    "clv_12m_low",
-    "clv_12m_high",
-    "clv_12m_net",
-    "clv_12m_margin",
-    "clv_horizon",
-    "forecast_model",
+CUSTOMER_360 = customer_360.contract
+
+PREDICTED = tuple(
+    name
+    for name in CUSTOMER_360.columns
+    if {source.rpartition(".")[0] for source in CUSTOMER_360.sources(name)}
+    in ({"features/churn"}, {"features/clv"})
 )
 """The columns of ``marts/customer_360`` that the forecast makes. ``value_segment`` is computed, from one of them."""
 

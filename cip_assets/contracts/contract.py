@@ -48,8 +48,29 @@ def column(
     return Field(
         nullable=not required,
         description=description,
-        metadata={"unit": unit, "pii": pii, "sources": sources},
+        metadata={"unit": unit, "pii": pii, "sources": sources, "checks": checks},
         **checks,
+    )
+
+
+def same_as(contract: "type[Contract]", name: str, required: bool = False) -> Any:
+    """Declare a column that is copied from a column of an input, with its meaning, unit and checks.
+
+    Args:
+        contract: the contract of the input.
+        name: the column, there and here.
+        required: whether a row without a value breaks the contract.
+
+    """
+    declared = contract.to_schema().columns[name]
+    said = declared.metadata or {}
+    return column(
+        declared.description or "",
+        name,
+        required=required,
+        unit=said["unit"],
+        pii=said["pii"],
+        **said["checks"],
     )
 
 

@@ -206,6 +206,7 @@ GOOD_VALUES: Mapping[str, Row] = {
     "example": GOOD_EXAMPLE,
     "transactions": {"currency": "EUR"},
     "quarantine": {"outcome": "superseded"},
+    "customer_360": {"churn_band": "Low"},
     "kpi_revenue_segment": {"segmentation": "region"},
 }
 

@@ -15,7 +15,7 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
-from cip_assets.analytics.forecasting.maximum_likelihood import Floats, by_delta_method, dot, maximize
+from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot, maximize
 from cip_assets.analytics.special import betaln, digamma, expit, gammaln
 
 PARAMETERS = ("r", "alpha", "a", "b")
@@ -300,14 +300,9 @@ def fit_kind(
     return kind(
         *values,
         log_likelihood=best.log_likelihood - dot(statistics.count, statistics.x) * float(np.log(scale)),
-        standard_errors=by_delta_method(best.log_standard_errors, values),
-        log_standard_errors=best.log_standard_errors,
-        at_bound=tuple(name for name, at in zip(PARAMETERS, best.at_bound, strict=True) if at),
-        converged=best.converged,
         customers=statistics.customers,
         repeat_customers=statistics.repeat_customers,
-        starts=best.starts,
-        message=best.message,
+        **best.described(PARAMETERS, values),
     )
 
 

@@ -7,12 +7,12 @@ Values are in the currency of the data, and so is gamma.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cip_assets.analytics.forecasting.maximum_likelihood import Floats, by_delta_method, dot, maximize
+from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot, maximize
 from cip_assets.analytics.special import digamma, gammaln
 
 PARAMETERS = ("p", "q", "gamma")
@@ -193,21 +193,17 @@ def fit(
     )
     p, q, gamma = (float(value) for value in best.parameters)
     values = (p, q, gamma * scale)
-    message, converged = best.message, best.converged
     if q <= 1:
-        converged, message = False, f"q = {q:.3g} is not above 1: spending has no finite mean"
+        best = replace(
+            best, converged=False, message=f"q = {q:.3g} is not above 1: spending has no finite mean"
+        )
     weights = statistics.count * statistics.x / (statistics.x + max(q - 1, 0.0) / p)
     return GammaGammaFit(
         *values,
         observed_mean=dot(weights, statistics.mean_value) / float(weights.sum()),
         log_likelihood=best.log_likelihood - customers * float(np.log(scale)),
-        standard_errors=by_delta_method(best.log_standard_errors, values),
-        log_standard_errors=best.log_standard_errors,
-        at_bound=tuple(name for name, at in zip(PARAMETERS, best.at_bound, strict=True) if at),
-        converged=converged,
         customers=statistics.customers,
-        starts=best.starts,
-        message=message,
+        **best.described(PARAMETERS, values),
     )
 
 

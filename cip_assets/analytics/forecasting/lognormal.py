@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cip_assets.analytics.forecasting.gamma_gamma import ValueStatistics
-from cip_assets.analytics.forecasting.maximum_likelihood import Floats, by_delta_method, dot, maximize
+from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot, maximize
 
 PARAMETERS = ("mean", "between", "within")
 
@@ -150,11 +150,6 @@ def fit(
         *values,
         level=dot(purchases, statistics.mean_value) / expected,
         log_likelihood=best.log_likelihood - customers * float(np.log(scale)),
-        standard_errors=by_delta_method(best.log_standard_errors, values),
-        log_standard_errors=best.log_standard_errors,
-        at_bound=tuple(name for name, at in zip(PARAMETERS, best.at_bound, strict=True) if at),
-        converged=best.converged,
         customers=statistics.customers,
-        starts=best.starts,
-        message=best.message,
+        **best.described(PARAMETERS, values),
     )

@@ -56,12 +56,24 @@ class Maximum:
     starts: int
     message: str
 
+    def described(self, names: Sequence[str], values: Sequence[float]) -> dict[str, Any]:
+        """What all fits say of the point, as the fields of a fit.
 
-def by_delta_method(log_errors: Sequence[float | None], values: Sequence[float]) -> tuple[float | None, ...]:
-    """The standard errors of parameters from those of their logs."""
-    return tuple(
-        None if error is None else error * value for error, value in zip(log_errors, values, strict=True)
-    )
+        Args:
+            names: of the parameters.
+            values: of the parameters, on the scale of the data. Their standard errors follow from those of their logs,
+                by the delta method.
+
+        """
+        errors = zip(self.log_standard_errors, values, strict=True)
+        return {
+            "standard_errors": tuple(None if error is None else error * value for error, value in errors),
+            "log_standard_errors": self.log_standard_errors,
+            "at_bound": tuple(name for name, at in zip(names, self.at_bound, strict=True) if at),
+            "converged": self.converged,
+            "starts": self.starts,
+            "message": self.message,
+        }
 
 
 def maximize(

@@ -25,7 +25,7 @@ from cip_assets.analytics.forecasting.bg_nbd import (
     customer_arrays,
     time_scale,
 )
-from cip_assets.analytics.forecasting.maximum_likelihood import Floats, by_delta_method, dot, maximize
+from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot, maximize
 from cip_assets.analytics.special import digamma, expit, gammaln
 
 PARAMETERS = ("r", "alpha", "s", "beta")
@@ -269,12 +269,7 @@ def fit(
         *values,
         # alpha^r / (alpha + T)^(r + x) has the dimension time^-x.
         log_likelihood=best.log_likelihood - dot(statistics.count, statistics.x) * float(np.log(scale)),
-        standard_errors=by_delta_method(best.log_standard_errors, values),
-        log_standard_errors=best.log_standard_errors,
-        at_bound=tuple(name for name, at in zip(PARAMETERS, best.at_bound, strict=True) if at),
-        converged=best.converged,
         customers=statistics.customers,
         repeat_customers=statistics.repeat_customers,
-        starts=best.starts,
-        message=best.message,
+        **best.described(PARAMETERS, values),
     )

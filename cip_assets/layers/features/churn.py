@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame
 from cip_assets.calc.broadcast import with_row
 from cip_assets.calc.ranking import nearest_rank
 from cip_assets.config.rules import Rules
-from cip_assets.contracts.contract import column
+from cip_assets.contracts.contract import column, same_as
 from cip_assets.contracts.table import table
 from cip_assets.contracts.types import CustomerSnapshot, Ratio
 from cip_assets.layers.features.forecast import Forecast
@@ -21,18 +21,14 @@ class Churn(CustomerSnapshot, grain="one row per known buyer and snapshot day", 
     churn window has churned. There is one definition: bands and the risk flag are cut from the probability.
     """
 
-    recency_days: T.IntegerType = column("Days since the last purchase", required=True, unit="days", ge=0)
+    recency_days: T.IntegerType = same_as(Purchases, "recency_days", required=True)
     churn_probability: Ratio = column(
         "Probability of no purchase within the churn window; empty if withheld", ge=0, le=1
     )
-    churn_probability_low: Ratio = column(
-        "Lower end of the band in which, in 80% of windows, the churn rate of buyers with a similar probability lies",
-        ge=0,
-        le=1,
-    )
-    churn_probability_high: Ratio = column("Upper end of that band", ge=0, le=1)
+    churn_probability_low: Ratio = same_as(Forecast, "churn_probability_low")
+    churn_probability_high: Ratio = same_as(Forecast, "churn_probability_high")
     churn_band: T.StringType = column(
-        "High and Medium: the known buyers with the highest probabilities, in the shares of the rules; Low: the others",
+        "High and Medium: the buyers with the highest churn probabilities, in the shares of the rules; Low: the others",
         "churn_probability",
         isin=["Low", "Medium", "High"],
     )
@@ -41,17 +37,12 @@ class Churn(CustomerSnapshot, grain="one row per known buyer and snapshot day", 
     )
     is_worth_contacting: T.BooleanType = column(
         "True if churn_probability times clv_12m_margin (clv_12m_net if the costs are unknown) times the save rate "
-        "of the "
-        "rules exceeds the cost of a contact; empty if either is unknown",
+        "of the rules exceeds the cost of a contact; empty if either is unknown",
         "churn_probability",
         "clv_12m_margin",
         "clv_12m_net",
     )
-    churn_reasons: T.StringType = column(
-        "What makes churn more likely than for a typical buyer, by the model, largest first, separated by '; '; "
-        "blank if "
-        "nothing does"
-    )
+    churn_reasons: T.StringType = same_as(Forecast, "churn_reasons")
     forecast_model: T.StringType = column(
         "Model behind the row; 'withheld' if none beat the base rate", required=True
     )

@@ -7,7 +7,7 @@ import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
 from cip_assets.calc.as_of import days_since
-from cip_assets.contracts.contract import column
+from cip_assets.contracts.contract import column, same_as
 from cip_assets.contracts.table import table
 from cip_assets.contracts.types import CustomerSnapshot, Money, Ratio
 from cip_assets.layers.features.forecast import Forecast
@@ -36,35 +36,23 @@ class Clv(CustomerSnapshot, grain="one row per known buyer and snapshot day", do
     repeat_purchase_days: T.LongType = column(
         "Purchase days after the first", "purchase_days", required=True, ge=0
     )
-    p_alive: Ratio = column("Probability of not having dropped out by the snapshot day", ge=0, le=1)
-    expected_orders: Ratio = column("Purchase days expected within the churn window", ge=0)
-    orders_low: Ratio = column("Lower end of its 80% interval", ge=0)
-    orders_high: Ratio = column("Upper end of that interval", ge=0)
-    expected_purchases_30: Ratio = column("Purchase days expected in the next 30 days", ge=0)
-    expected_purchases_90: Ratio = column("Purchase days expected in the next 90 days", ge=0)
-    expected_purchases_365: Ratio = column("Purchase days expected in the next 365 days", ge=0)
-    expected_value: Money = column("Expected value of a purchase day", unit="currency", ge=0)
-    expected_spend: Money = column("Spend expected within the churn window", unit="currency", ge=0)
-    spend_low: Money = column("Lower end of its 80% interval", unit="currency", ge=0)
-    spend_high: Money = column("Upper end of that interval", unit="currency", ge=0)
-    clv_12m: Money = column(
-        "Revenue expected over the next 12 months, discounted, before returns and costs",
-        unit="currency",
-        ge=0,
-    )
-    clv_12m_low: Money = column("Lower end of its 80% interval", unit="currency", ge=0)
-    clv_12m_high: Money = column("Upper end of that interval", unit="currency", ge=0)
-    clv_12m_net: Money = column(
-        "clv_12m less the share that the buyer is expected to return", unit="currency", ge=0
-    )
-    clv_12m_margin: Money = column(
-        "clv_12m_net times the margin of the shop; empty if the costs are unknown", unit="currency"
-    )
-    clv_horizon: Money = column(
-        "Revenue expected over the horizon of the rules, discounted, before returns and costs",
-        unit="currency",
-        ge=0,
-    )
+    p_alive: Ratio = same_as(Forecast, "p_alive")
+    expected_orders: Ratio = same_as(Forecast, "expected_orders")
+    orders_low: Ratio = same_as(Forecast, "orders_low")
+    orders_high: Ratio = same_as(Forecast, "orders_high")
+    expected_purchases_30: Ratio = same_as(Forecast, "expected_purchases_30")
+    expected_purchases_90: Ratio = same_as(Forecast, "expected_purchases_90")
+    expected_purchases_365: Ratio = same_as(Forecast, "expected_purchases_365")
+    expected_value: Money = same_as(Forecast, "expected_value")
+    expected_spend: Money = same_as(Forecast, "expected_spend")
+    spend_low: Money = same_as(Forecast, "spend_low")
+    spend_high: Money = same_as(Forecast, "spend_high")
+    clv_12m: Money = same_as(Forecast, "clv_12m")
+    clv_12m_low: Money = same_as(Forecast, "clv_12m_low")
+    clv_12m_high: Money = same_as(Forecast, "clv_12m_high")
+    clv_12m_net: Money = same_as(Forecast, "clv_12m_net")
+    clv_12m_margin: Money = same_as(Forecast, "clv_12m_margin")
+    clv_horizon: Money = same_as(Forecast, "clv_horizon")
     forecast_model: T.StringType = column("Model behind the forecasts", required=True)
 
 

@@ -101,7 +101,9 @@ class Forecast(
         ge=0,
         le=1,
     )
-    churn_probability: Ratio = column("Probability of no purchase within the window", *_KNOWN, ge=0, le=1)
+    churn_probability: Ratio = column(
+        "Probability of no purchase within the churn window", *_KNOWN, ge=0, le=1
+    )
     churn_probability_low: Ratio = column(
         "Lower end of the band in which, in 80% of windows, the churn rate of buyers with a similar probability lies; "
         "empty if no window is over",
@@ -110,9 +112,9 @@ class Forecast(
         le=1,
     )
     churn_probability_high: Ratio = column("Upper end of that band", *_KNOWN, ge=0, le=1)
-    expected_orders: Ratio = column("Purchase days expected within the window", *_KNOWN, ge=0)
+    expected_orders: Ratio = column("Purchase days expected within the churn window", *_KNOWN, ge=0)
     orders_low: Ratio = column(
-        "Lower end of the 80% interval of the purchase days within the window; empty if no window is over",
+        "Lower end of the 80% interval of expected_orders; empty if no window is over",
         *_KNOWN,
         ge=0,
     )
@@ -123,24 +125,24 @@ class Forecast(
     expected_value: Money = column(
         "Expected value of a purchase day, whether paid or not", *_VALUE, unit="currency", ge=0
     )
-    expected_spend: Money = column("Spend expected within the window", *_VALUE, unit="currency", ge=0)
+    expected_spend: Money = column("Spend expected within the churn window", *_VALUE, unit="currency", ge=0)
     spend_low: Money = column(
-        "Lower end of the 80% interval of the spend within the window; empty if no window is over",
+        "Lower end of the 80% interval of expected_spend; empty if no window is over",
         *_VALUE,
         unit="currency",
         ge=0,
     )
     spend_high: Money = column("Upper end of that interval", *_VALUE, unit="currency", ge=0)
     clv_12m: Money = column(
-        "Revenue expected over the next 12 months, discounted, before returns and costs",
+        "Revenue expected over the next 12 months, discounted, before returns and costs; empty if withheld or if an "
+        "amount of any buyer is unknown",
         *_VALUE,
         unit="currency",
         ge=0,
     )
     clv_12m_low: Money = column(
         "Lower end of the 80% interval of clv_12m. If no forecast is a year old, it is that of the window, drawn in "
-        "by the "
-        "square root of the times",
+        "by the square root of the times",
         *_VALUE,
         unit="currency",
         ge=0,
@@ -148,8 +150,7 @@ class Forecast(
     clv_12m_high: Money = column("Upper end of that interval", *_VALUE, unit="currency", ge=0)
     clv_12m_net: Money = column(
         "clv_12m less the share that the buyer is expected to return: the buyer's own, drawn toward that of the shop "
-        "as if "
-        "by one average buyer more",
+        "as if by one average buyer more",
         *_VALUE,
         "returned_amount",
         unit="currency",
@@ -170,8 +171,7 @@ class Forecast(
     )
     churn_reasons: T.StringType = column(
         "What makes churn more likely than for a typical buyer, by the model, largest first, separated by '; '. "
-        "Blank if "
-        "nothing raises the odds of churn by a fifth",
+        "Blank if nothing raises the odds of churn by a fifth",
         *_KNOWN,
     )
     forecast_model: T.StringType = column(

@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame
 from cip_assets.calc.broadcast import with_row
 from cip_assets.calc.ranking import bin_number
 from cip_assets.config.rules import Rules
-from cip_assets.contracts.contract import column
+from cip_assets.contracts.contract import column, same_as
 from cip_assets.contracts.table import table
 from cip_assets.contracts.types import CustomerSnapshot, Money
 from cip_assets.layers.features.purchases import Purchases
@@ -23,9 +23,9 @@ _CUT_POINTS = ("metric", "p20", "p40", "p60", "p80")
 class Rfm(CustomerSnapshot, grain="one row per known buyer and snapshot day", domain="customers"):
     """Recency, frequency and monetary scores from 1 to 5 (5 is best for all three), and the segment."""
 
-    recency_days: T.IntegerType = column("Days since the last purchase", required=True, unit="days", ge=0)
+    recency_days: T.IntegerType = same_as(Purchases, "recency_days", required=True)
     frequency: T.LongType = column("Number of orders", required=True, ge=1)
-    monetary_value: Money = column("Total spend; empty if an amount is unknown", ge=0, unit="currency")
+    monetary_value: Money = same_as(Purchases, "monetary_value")
     r_score: T.IntegerType = column(
         "6 minus (1 + number of cut-points that recency_days exceeds)",
         "recency_days",

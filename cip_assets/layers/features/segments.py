@@ -28,8 +28,7 @@ class Segments(CustomerSnapshot, grain="one row per customer and snapshot day", 
     )
     value_segment: T.StringType = column(
         "Segment by recency, frequency, spend and churn risk; 'No purchase' if the customer has never bought, "
-        "'Unknown' "
-        "if it depends on an unknown spend or a withheld forecast, or no order names a customer",
+        "'Unknown' if it depends on an unknown spend or a withheld forecast, or no order names a customer",
         *_RFM,
         "is_churn_risk",
         required=True,

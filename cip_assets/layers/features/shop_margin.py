@@ -26,8 +26,7 @@ class ShopMargin(DaySnapshot, grain="one row per snapshot day", key=["lines"], d
     )
     margin_share: Ratio = column(
         "1 - cost / amount of these lines; negative if the goods cost more than they brought. Empty if most of the "
-        "costs "
-        "are unknown, or add up to more than a thousand times the amounts",
+        "costs are unknown, or add up to more than a thousand times the amounts",
         *_COSTS,
         le=1,
     )

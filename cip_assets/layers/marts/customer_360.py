@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 
 from cip_assets.calc.exact import MONEY, RATIO, ratio
 from cip_assets.calc.given import with_given
-from cip_assets.contracts.contract import column
+from cip_assets.contracts.contract import column, same_as
 from cip_assets.contracts.table import csv_file, table
 from cip_assets.contracts.types import DaySnapshot, Money, Ratio
 from cip_assets.layers.cleaned.customers import Customers
@@ -34,13 +34,13 @@ class Customer360(
     """
 
     customer_id: T.StringType = column("Customer id", required=True)
-    recency_days: T.IntegerType = column("Days since the last purchase", unit="days", ge=0)
+    recency_days: T.IntegerType = same_as(Purchases, "recency_days")
     frequency: T.LongType = column("Number of orders; empty if no order names a customer", ge=0)
     monetary_value: Money = column(
         "Total spend; empty if an amount is unknown or no order names a customer", ge=0, unit="currency"
     )
-    avg_order_value: Money = column("monetary_value / frequency", unit="currency", ge=0)
-    payment_method: T.StringType = column("Most used payment method")
+    avg_order_value: Money = same_as(Purchases, "avg_order_value")
+    payment_method: T.StringType = same_as(Preferences, "payment_method")
     total_returns: T.LongType = column("Number of returns", ge=0)
     returned_amount: Money = column("Total refunded for goods", ge=0, unit="currency")
     return_rate: Ratio = column(
@@ -60,84 +60,45 @@ class Customer360(
     active_days: T.LongType = column("Days with at least one session", ge=0)
     engagement_score: Ratio = column("Engagement score by rank, from 0 (no session) to 100", ge=0, le=100)
     total_tickets: T.LongType = column("Number of support tickets", ge=0)
-    avg_resolution_days: Ratio = column(
-        "Mean days from opening to resolution of the resolved tickets", unit="days", ge=0
-    )
-    open_tickets: T.LongType = column("Tickets open on the snapshot day", ge=0)
-    top_category: T.StringType = column("Category with the highest spend")
-    top_brand: T.StringType = column("Brand with the highest spend")
+    avg_resolution_days: Ratio = same_as(Support, "avg_resolution_days")
+    open_tickets: T.LongType = same_as(Support, "open_tickets")
+    top_category: T.StringType = same_as(Preferences, "top_category")
+    top_brand: T.StringType = same_as(Preferences, "top_brand")
     r_score: T.IntegerType = column("Recency score; 5 is the most recent", ge=1, le=5)
     f_score: T.IntegerType = column("Frequency score; 5 is the most frequent", ge=1, le=5)
     m_score: T.IntegerType = column(
         "Monetary score; 5 is the highest spend. Empty if the spend of a buyer is unknown", ge=1, le=5
     )
-    rfm_segment: T.StringType = column(
-        "Segment by RFM score; 'No purchase' if the customer has never bought, 'Unknown' if it depends on an unknown "
-        "spend, or no order names a customer",
-        required=True,
-    )
-    value_segment: T.StringType = column(
-        "Segment by recency, frequency, spend and churn risk; 'No purchase' if the customer has never bought, "
-        "'Unknown' "
-        "if it depends on an unknown spend or a withheld forecast, or no order names a customer",
-        required=True,
-    )
+    rfm_segment: T.StringType = same_as(Segments, "rfm_segment", required=True)
+    value_segment: T.StringType = same_as(Segments, "value_segment", required=True)
     churn_probability: Ratio = column(
         "Probability of no purchase within the churn window; empty if withheld or if the customer has never bought",
         ge=0,
         le=1,
     )
-    churn_probability_low: Ratio = column(
-        "Lower end of the band in which, in 80% of windows, the churn rate of buyers with a similar probability lies",
-        ge=0,
-        le=1,
-    )
-    churn_probability_high: Ratio = column("Upper end of that band", ge=0, le=1)
-    churn_band: T.StringType = column(
-        "High and Medium: the buyers with the highest churn probabilities, in the shares of the rules; Low: the others"
-    )
+    churn_probability_low: Ratio = same_as(Churn, "churn_probability_low")
+    churn_probability_high: Ratio = same_as(Churn, "churn_probability_high")
+    churn_band: T.StringType = same_as(Churn, "churn_band")
     is_churn_risk: T.BooleanType = column(
         "True if churn_band is High; false if the customer has never bought, empty if withheld or no order names a "
         "customer"
     )
-    is_worth_contacting: T.BooleanType = column(
-        "True if churn_probability times the expected value of the customer times the save rate of the rules exceeds "
-        "the "
-        "cost of a contact"
-    )
-    churn_reasons: T.StringType = column(
-        "What makes churn more likely than for a typical buyer, by the model, largest first, separated by '; '; "
-        "blank if "
-        "nothing does"
-    )
-    p_alive: Ratio = column("Probability of not having dropped out by the snapshot day", ge=0, le=1)
-    expected_orders: Ratio = column("Purchase days expected within the churn window", ge=0)
-    orders_low: Ratio = column("Lower end of its 80% interval", ge=0)
-    orders_high: Ratio = column("Upper end of that interval", ge=0)
-    expected_purchases_90: Ratio = column("Purchase days expected in the next 90 days", ge=0)
-    expected_spend: Money = column("Spend expected within the churn window", unit="currency", ge=0)
-    spend_low: Money = column("Lower end of its 80% interval", unit="currency", ge=0)
-    spend_high: Money = column("Upper end of that interval", unit="currency", ge=0)
-    clv_12m: Money = column(
-        "Revenue expected over the next 12 months, discounted, before returns and costs; empty if withheld or an "
-        "amount of "
-        "any buyer is unknown",
-        unit="currency",
-        ge=0,
-    )
-    clv_12m_low: Money = column("Lower end of its 80% interval", unit="currency", ge=0)
-    clv_12m_high: Money = column("Upper end of that interval", unit="currency", ge=0)
-    clv_12m_net: Money = column(
-        "clv_12m less the share that the customer is expected to return", unit="currency", ge=0
-    )
-    clv_12m_margin: Money = column(
-        "clv_12m_net times the margin of the shop; empty if the costs are unknown", unit="currency"
-    )
-    clv_horizon: Money = column(
-        "Revenue expected over the horizon of the rules, discounted, before returns and costs",
-        unit="currency",
-        ge=0,
-    )
+    is_worth_contacting: T.BooleanType = same_as(Churn, "is_worth_contacting")
+    churn_reasons: T.StringType = same_as(Churn, "churn_reasons")
+    p_alive: Ratio = same_as(Clv, "p_alive")
+    expected_orders: Ratio = same_as(Clv, "expected_orders")
+    orders_low: Ratio = same_as(Clv, "orders_low")
+    orders_high: Ratio = same_as(Clv, "orders_high")
+    expected_purchases_90: Ratio = same_as(Clv, "expected_purchases_90")
+    expected_spend: Money = same_as(Clv, "expected_spend")
+    spend_low: Money = same_as(Clv, "spend_low")
+    spend_high: Money = same_as(Clv, "spend_high")
+    clv_12m: Money = same_as(Clv, "clv_12m")
+    clv_12m_low: Money = same_as(Clv, "clv_12m_low")
+    clv_12m_high: Money = same_as(Clv, "clv_12m_high")
+    clv_12m_net: Money = same_as(Clv, "clv_12m_net")
+    clv_12m_margin: Money = same_as(Clv, "clv_12m_margin")
+    clv_horizon: Money = same_as(Clv, "clv_horizon")
     forecast_model: T.StringType = column(
         "Model behind all forecasts of the row; 'withheld' if none beat the base rate", "churn.forecast_model"
     )
@@ -148,13 +109,13 @@ class Customer360(
         "returned_amount",
         unit="currency",
     )
-    first_purchase_date: T.DateType = column("First purchase day")
-    last_purchase_date: T.DateType = column("Last purchase day")
+    first_purchase_date: T.DateType = same_as(Purchases, "first_purchase_date")
+    last_purchase_date: T.DateType = same_as(Purchases, "last_purchase_date")
     purchase_days: T.LongType = column(
         "Days with at least one purchase; empty if no order names a customer", ge=0
     )
-    last_session_date: T.DateType = column("Day of the last session")
-    last_ticket_date: T.DateType = column("Day on which the latest ticket was opened")
+    last_session_date: T.DateType = same_as(Engagement, "last_session_date")
+    last_ticket_date: T.DateType = same_as(Support, "last_ticket_date")
     first_name: T.StringType = column("First name", pii=True)
     last_name: T.StringType = column("Last name", pii=True)
     email: T.StringType = column("Email address", pii=True)
