@@ -15,7 +15,7 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
-from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot, maximize
+from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot, maximize, to_digits
 from cip_assets.analytics.special import betaln, digamma, expit, gammaln
 
 PARAMETERS = ("r", "alpha", "a", "b")
@@ -295,7 +295,7 @@ def fit_kind(
         float(statistics.count.sum()),
     )
     r, alpha, a, b = (float(value) for value in best.parameters)
-    values = (r, alpha * scale, a, b)
+    values = (to_digits(r), to_digits(alpha * scale), to_digits(a), to_digits(b))
     # alpha^r / (alpha + T)^(r + x) has the dimension time^-x.
     return kind(
         *values,

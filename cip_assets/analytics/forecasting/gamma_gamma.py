@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot, maximize
+from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot, maximize, to_digits
 from cip_assets.analytics.special import digamma, gammaln
 
 PARAMETERS = ("p", "q", "gamma")
@@ -192,7 +192,7 @@ def fit(
         _Likelihood(statistics.x, statistics.mean_value / scale, statistics.count), scaled_starts, customers
     )
     p, q, gamma = (float(value) for value in best.parameters)
-    values = (p, q, gamma * scale)
+    values = (to_digits(p), to_digits(q), to_digits(gamma * scale))
     if q <= 1:
         best = replace(
             best, converged=False, message=f"q = {q:.3g} is not above 1: spending has no finite mean"

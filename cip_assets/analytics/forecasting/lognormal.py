@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cip_assets.analytics.forecasting.gamma_gamma import ValueStatistics
-from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot, maximize
+from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot, maximize, to_digits
 
 PARAMETERS = ("mean", "between", "within")
 
@@ -142,7 +142,7 @@ def fit(
         _Likelihood(statistics.x, statistics.mean_value / scale, statistics.count), scaled_starts, customers
     )
     mean, between, within = (float(value) for value in best.parameters)
-    values = (mean * scale, between, within)
+    values = (to_digits(mean * scale), to_digits(between), to_digits(within))
     # The mean over purchases, not customers, because forecasts are sums over purchases.
     purchases = statistics.count * statistics.x
     expected = dot(purchases, LognormalFit(*values).expected_value(statistics.x, statistics.mean_value))

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+Loss = Callable[[Floats], tuple[float, Floats]]
+"""Maps log-parameters to the mean loss of a customer and its gradient."""
+
 LOG_BOUND = 12.0
 """Log-parameters stay within -12..12. Beyond that, a parameter has no visible effect on either likelihood once time and
 money are scaled to order one, and log-gamma differences lose their last digits.
@@ -20,6 +23,21 @@ money are scaled to order one, and log-gamma differences lose their last digits.
 
 GRADIENT_TOLERANCE = 1e-5
 """Largest slope of the mean log-likelihood, per log-parameter, that still counts as a maximum."""
+
+DIGITS = 8
+"""Significant digits of fitted parameters. All processors agree on them, and no data determines more."""
+
+IDENTIFIED = 1e-10
+"""A curvature below this share of the largest is noise from the differences, so that direction is not identified."""
+
+NEAR = 1e-6
+"""A log-parameter within this share of a bound is at it."""
+
+DIGITS_OF_ERRORS = 5
+"""Significant digits of standard errors. On a ridge, processors differ in the seventh."""
+
+MOST_STEPS = 20
+"""Steps from the optimizer's point to the maximum; two or three suffice."""
 
 STEP = 1e-4
 """Step of the central differences of the gradient, which give the Hessian with an error of about 1e-8."""
@@ -106,12 +124,10 @@ def maximize(
         for start in starts
     ]
     best = min(results, key=lambda result: float(result.fun) if np.isfinite(result.fun) else np.inf)
-    point = np.asarray(best.x, dtype=float)
+    point = _polished(loss, np.asarray(best.x, dtype=float))
     value, gradient = loss(point)
-    at_bound = np.abs(point) >= LOG_BOUND * (1 - 1e-9)
-    # A slope that points beyond a bound does not mean that a maximum was missed.
-    blocked = at_bound & (np.sign(gradient) == -np.sign(point))
-    slope = float(np.max(np.abs(np.where(blocked, 0.0, gradient))))
+    at_bound = np.abs(point) == LOG_BOUND
+    slope = _steepest(point, gradient)
     converged = bool(np.isfinite(value) and slope < GRADIENT_TOLERANCE)
     return Maximum(
         parameters=np.exp(point),
@@ -120,38 +136,87 @@ def maximize(
         at_bound=tuple(bool(at) for at in at_bound),
         converged=converged,
         starts=len(results),
-        message=(
-            f"converged, largest slope {slope:.1e}"
-            if converged
-            else f"not converged, largest slope {slope:.1e}: {best.message}"
-        ),
+        message="converged" if converged else f"not converged, largest slope {slope:.1e}: {best.message}",
     )
 
 
+def to_digits(value: float, digits: int = DIGITS) -> float:
+    """The value with as many significant digits as fitted parameters have, or as given."""
+    return float(f"{value:.{digits}g}")
+
+
+def _steepest(point: Floats, gradient: Floats) -> float:
+    """The largest slope. One that points beyond a bound does not mean that a maximum was missed."""
+    return float(np.max(np.abs(gradient), where=_is_free(point, gradient), initial=0.0))
+
+
+def _is_free(point: Floats, gradient: Floats) -> NDArray[np.bool_]:
+    """Which parameters are not held by a bound."""
+    return np.asarray((np.abs(point) < LOG_BOUND) | (np.sign(gradient) == np.sign(point)))
+
+
+def _polished(loss: Loss, point: Floats) -> Floats:
+    """The maximum near the point where the optimizer stopped, to about ten digits.
+
+    Where its line search stops depends on the last digits of the loss, and so on the processor. Newton's steps lead on,
+    along a ridge to the bound that ends it, for as long as they make the slope smaller.
+    """
+    point = np.where(np.abs(point) >= LOG_BOUND * (1 - NEAR), np.sign(point) * LOG_BOUND, point)
+    hessian = _hessian(loss, point)
+    if not np.isfinite(hessian).all():
+        return point
+    value, gradient = loss(point)
+    for _ in range(MOST_STEPS):
+        step = _newton_step(hessian, point, gradient)
+        # The share of the step until a bound is reached.
+        room = np.divide(
+            LOG_BOUND - point * np.sign(step), np.abs(step), out=np.full_like(step, np.inf), where=step != 0
+        )
+        share = min(1.0, float(room.min()))
+        moved = np.where(room <= share, np.sign(step) * LOG_BOUND, point + share * step)
+        reached, slopes = loss(moved)
+        is_better = _steepest(moved, slopes) < _steepest(point, gradient)
+        if not (is_better or (share < 1 and reached < value)):
+            break
+        point, value, gradient = moved, reached, slopes
+    return point
+
+
+def _newton_step(hessian: Floats, point: Floats, gradient: Floats) -> Floats:
+    """The step to where the slopes would be 0 if the hessian were the same there, without those that a bound blocks."""
+    step = np.zeros_like(point)
+    free = np.flatnonzero(_is_free(point, gradient))
+    while len(free):
+        eigenvalues, vectors = np.linalg.eigh(hessian[np.ix_(free, free)])
+        steep = eigenvalues > IDENTIFIED * eigenvalues[-1]
+        step[free] = -(vectors[:, steep] / eigenvalues[steep] @ (vectors[:, steep].T @ gradient[free]))
+        outward = (np.abs(point) == LOG_BOUND) & (step * point > 0)
+        if not outward.any():
+            break
+        step[outward] = 0.0
+        free = np.setdiff1d(free, np.flatnonzero(outward))
+    return step
+
+
+def _hessian(loss: Loss, point: Floats) -> Floats:
+    """The second derivatives of the loss, shape (k, k)."""
+    steps = STEP * np.eye(len(point))
+    rows = np.array([loss(point + step)[1] - loss(point - step)[1] for step in steps]) / (2 * STEP)
+    return np.asarray((rows + rows.T) / 2)
+
+
 def _standard_errors(
-    loss: Callable[[Floats], tuple[float, Floats]],
-    point: Floats,
-    at_bound: NDArray[np.bool_],
-    weight: float,
+    loss: Loss, point: Floats, at_bound: NDArray[np.bool_], weight: float
 ) -> tuple[float | None, ...]:
     free = np.flatnonzero(~at_bound)
     errors: list[float | None] = [None] * len(point)
-    if len(free) == 0:
-        return tuple(errors)
-    rows = []
-    for index in free:
-        step = np.zeros_like(point)
-        step[index] = STEP
-        rows.append((loss(point + step)[1] - loss(point - step)[1])[free] / (2 * STEP))
-    hessian = np.array(rows) * weight
-    hessian = (hessian + hessian.T) / 2
-    if not np.isfinite(hessian).all():
+    hessian = _hessian(loss, point)[np.ix_(free, free)] * weight
+    if len(free) == 0 or not np.isfinite(hessian).all():
         return tuple(errors)
     eigenvalues, vectors = np.linalg.eigh(hessian)
-    # A smaller curvature is noise from the differences, so that direction is not identified.
-    if eigenvalues[0] <= max(1e-10 * eigenvalues[-1], 0.0):
+    if eigenvalues[0] <= max(IDENTIFIED * eigenvalues[-1], 0.0):
         return tuple(errors)
     variances = (vectors**2 / eigenvalues).sum(axis=1)
     for index, variance in zip(free, variances, strict=True):
-        errors[index] = float(np.sqrt(variance))
+        errors[index] = to_digits(float(np.sqrt(variance)), DIGITS_OF_ERRORS)
     return tuple(errors)

@@ -25,7 +25,7 @@ from cip_assets.analytics.forecasting.bg_nbd import (
     customer_arrays,
     time_scale,
 )
-from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot, maximize
+from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot, maximize, to_digits
 from cip_assets.analytics.special import digamma, expit, gammaln
 
 PARAMETERS = ("r", "alpha", "s", "beta")
@@ -264,7 +264,7 @@ def fit(
         float(statistics.count.sum()),
     )
     r, alpha, s, beta = (float(value) for value in best.parameters)
-    values = (r, alpha * scale, s, beta * scale)
+    values = (to_digits(r), to_digits(alpha * scale), to_digits(s), to_digits(beta * scale))
     return ParetoNbdFit(
         *values,
         # alpha^r / (alpha + T)^(r + x) has the dimension time^-x.

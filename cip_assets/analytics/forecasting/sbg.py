@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot, maximize
+from cip_assets.analytics.forecasting.maximum_likelihood import Floats, dot, maximize, to_digits
 from cip_assets.analytics.special import betaln, digamma
 
 STARTS = ((1.0, 1.0), (0.5, 3.0), (3.0, 10.0))
@@ -87,7 +87,7 @@ def fit(survivors: Sequence[float]) -> SbgFit:
         return value, np.array([alpha * slope_alpha, beta * slope_beta])
 
     best = maximize(objective, STARTS, float(counts[0]))
-    alpha, beta = (float(value) for value in best.parameters)
+    alpha, beta = (to_digits(value) for value in best.parameters)
     return SbgFit(alpha, beta, log_likelihood=float(best.log_likelihood), converged=best.converged)
 
 
@@ -126,7 +126,7 @@ def fit_activity(active: Sequence[float], members: Sequence[float]) -> SbgFit | 
     best = maximize(
         objective, [(first / (1 - first), alpha, beta) for alpha, beta in STARTS], float(size.sum())
     )
-    odds, alpha, beta = (float(value) for value in best.parameters)
+    odds, alpha, beta = (to_digits(value) for value in best.parameters)
     if not best.converged:
         return None
     return SbgFit(alpha, beta, odds / (1 + odds), float(best.log_likelihood), converged=True)

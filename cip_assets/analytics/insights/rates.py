@@ -329,6 +329,8 @@ def _critical(covariance: Floats, spare: int, significance: float) -> float:
     correlation = covariance / np.outer(scale, scale)
     values, vectors = np.linalg.eigh(correlation)
     draw = np.random.default_rng(0)
-    normal = draw.standard_normal((DRAWS, len(scale))) @ (vectors * np.sqrt(np.maximum(values, 0))).T
+    # The symmetric root: the vectors of equal values, and all signs, depend on the processor.
+    root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
+    normal = draw.standard_normal((DRAWS, len(scale))) @ root
     largest = np.abs(normal).max(1) / np.sqrt(draw.chisquare(spare, DRAWS) / spare)
     return float(np.quantile(largest, 1 - significance))
