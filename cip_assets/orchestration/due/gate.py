@@ -58,8 +58,9 @@ def once(run_id: str, table: str, only: object, look: Callable[[], None]) -> Non
         looked_at(run_id).add((table, str(only)))
 
 
-AS_LANDED = "as landed"
-"""The key for all slices of a source table that a snapshot reads."""
+def as_landed(until: date) -> str:
+    """The key for all slices of a source table that a snapshot of a day reads."""
+    return f"as landed until {until}"
 
 
 def require_snapshot(settings: Settings, instance: dg.DagsterInstance, name: str, day: date) -> None:
