@@ -20,8 +20,13 @@ Partitioned = Mapping[dg.AssetKey, Any]
 """Assets, each with its partitions definition: months, days or None."""
 
 
-def refuse_partitions(asked: Partitioned, tags: Mapping[str, str]) -> None:
-    """Refuse a run whose tags do not name a day of its snapshots, or months of its tables.
+def refuse_partitions(asked: Partitioned, tags: Mapping[str, str], most_days: int = 1) -> None:
+    """Refuse a run whose tags do not name days of its snapshots, or months of its tables.
+
+    Args:
+        asked: what the run makes.
+        tags: of the run.
+        most_days: how many days it can have. Only our executor computes several.
 
     Raises:
         PlatformError: no partition is named, too many are named, or a named one does not exist.
@@ -36,26 +41,32 @@ def refuse_partitions(asked: Partitioned, tags: Mapping[str, str]) -> None:
         )
     first, last = partitions_covered(tags)
     if days:
-        _refuse_days(_named(days), next(iter(days.values())), first, last)
+        _refuse_days(_named(days), next(iter(days.values())), first, last, most_days)
     if months:
         _refuse_months(_named(months), next(iter(months.values())), first, last)
 
 
-def _refuse_days(name: str, days: Any, first: str | None, last: str | None) -> None:
+def _refuse_days(name: str, days: Any, first: str | None, last: str | None, most: int) -> None:
     if first is None or last is None:
         raise PlatformError(
             f"{name}: no day is chosen; choose one, or start the job refresh, which computes the newest snapshot"
         )
-    if first != last:
+    for day in (first, last):
+        if not _has(days, day):
+            raise PlatformError(
+                f"{name}: there is no snapshot of {day!r}: choose a day from {days.get_first_partition_key()} "
+                f"(calendar.first_month of the rules) to {days.get_last_partition_key()}"
+            )
+    if first > last:
+        raise PlatformError(f"{name}: the first day {first} is after the last day {last}; exchange them")
+    if first == last:
+        return
+    if most == 1:
         raise PlatformError(
-            f"{name}: a run computes one day, not {first} to {last}; start a backfill of these days, which starts "
-            "one run per day"
+            f"{name}: a run on the command line computes one day, not {first} to {last}; materialize these days in "
+            "the Dagster UI, which computes them in one run"
         )
-    if not _has(days, first):
-        raise PlatformError(
-            f"{name}: there is no snapshot of {first!r}: choose a day from {days.get_first_partition_key()} "
-            f"(calendar.first_month of the rules) to {days.get_last_partition_key()}"
-        )
+    refuse_too_many(len(days.get_partition_keys_in_range(dg.PartitionKeyRange(first, last))), most)
 
 
 def _refuse_months(name: str, months: Any, first: str | None, last: str | None) -> None:
@@ -87,18 +98,17 @@ def _named(keys: Collection[dg.AssetKey]) -> str:
     return f"{first} and {len(more)} more" if more else first
 
 
-def refuse_too_many_days(backfill: Any, limit: int) -> None:
-    """Refuse a backfill of more days than the limit, because each day is a separate run.
+def refuse_too_many(days: int, most: int) -> None:
+    """Refuse a run or a backfill of more days than the limit.
 
     Raises:
-        PlatformError: the backfill has too many days.
+        PlatformError: it has too many days.
 
     """
-    count = days_of(backfill)
-    if count > limit:
+    if days > most:
         raise PlatformError(
-            f"this backfill would compute {count:,} days in one run each: start the job refresh, which computes the "
-            f"newest snapshot, or choose at most {limit} days (operations.max_days_at_once of the rules)"
+            f"this would compute {days:,} days: start the job refresh, which computes the newest snapshot, or choose "
+            f"at most {most} days (operations.max_days_at_once of the rules)"
         )
 
 

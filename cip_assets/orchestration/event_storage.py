@@ -11,7 +11,7 @@ names one, nothing here is used.
 import os
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -21,8 +21,10 @@ from typing import Any, Self
 import dagster as dg
 import sqlalchemy
 
-# Dagster has no public name for its storages, and no setting for their connections.
-# Only how they connect is overridden.
+# Dagster has no public name for its storages and for what they are asked about a check, and no setting for their
+# connections. Only how they connect is overridden.
+from dagster._core.event_api import PartitionKeyFilter
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     INDEX_SHARD_NAME,
     SqliteEventLogStorage,
@@ -285,6 +287,31 @@ class Storage(DagsterSqliteStorage):
     def from_config_value(cls, inst_data: Any, config_value: Any) -> Self:
         """Create the storage from the instance's settings."""
         return cls(inst_data=inst_data, **config_value)
+
+
+def records_of_check(
+    instance: dg.DagsterInstance, check: dg.AssetCheckKey, limit: int, *, partition: str
+) -> list[Any]:
+    """The records of a check of a partition, the newest first."""
+    wanted = PartitionKeyFilter(key=partition)
+    storage = instance.event_log_storage
+    return list(storage.get_asset_check_execution_history(check, limit=limit, partition_filter=wanted))
+
+
+def outcomes_of_check(instance: dg.DagsterInstance, check: dg.AssetCheckKey, limit: int) -> list[Any]:
+    """The records of a check of a monthly table, the newest first: what was evaluated, and what was only planned.
+
+    Dagster stores a plan for each month of a run, and the evaluation beside them.
+    """
+
+    def recent(*statuses: AssetCheckExecutionRecordStatus) -> Sequence[Any]:
+        storage = instance.event_log_storage
+        return storage.get_asset_check_execution_history(check, limit=limit, status={*statuses})
+
+    evaluated = recent(AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED)
+    planned = {record.run_id: record for record in recent(AssetCheckExecutionRecordStatus.PLANNED)}
+    only = planned.keys() - {record.run_id for record in evaluated}
+    return sorted([*evaluated, *(planned[run] for run in only)], key=lambda record: record.id, reverse=True)
 
 
 def is_in_a_folder(instance: dg.DagsterInstance) -> bool:

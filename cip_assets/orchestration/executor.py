@@ -3,25 +3,32 @@
 All steps share the engine's session, as with Dagster's in-process executor. While one step waits for the engine,
 another one prepares its queries: on 2 cores, a small run takes two thirds of the time. A process per step, as in
 Dagster's multiprocess executor, would start an engine for each one.
+
+In a run of several days, a step of a table of snapshots is executed for each day, the oldest first. So each day is
+carried from the one before, and everything that a step does is for one day, whoever started it.
 """
 
+import logging
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from contextvars import copy_context
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
 import dagster as dg
 
-# Dagster has no public way to run the steps of a plan. These are the parts that its own two executors are made of.
+# Dagster has no public way to run the steps of a plan, or a step for one day of a run of several days. These are the
+# parts that its own two executors are made of.
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.errors import DagsterExecutionInterruptedError, raise_execution_interrupts
 from dagster._core.events import EngineEventData
 from dagster._core.execution.api import ExecuteRunWithPlanIterable
 from dagster._core.execution.compute_logs import create_compute_log_file_key
+from dagster._core.execution.context.system import StepExecutionContext
 from dagster._core.execution.context_creation_job import PlanExecutionContextManager
 from dagster._core.execution.execute_in_process import core_execute_in_process, merge_run_tags
 from dagster._core.execution.plan.execute_plan import (
@@ -32,6 +39,10 @@ from dagster._core.execution.plan.execute_plan import (
 from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
 from dagster._core.execution.plan.objects import ErrorSource, step_failure_event_from_exc_info
 from dagster._core.execution.retries import RetryMode, get_retries_config
+from dagster._core.log_manager import LOG_RECORD_EVENT_ATTR
+
+from cip_assets.orchestration.limits import LAST_DAY
+from cip_assets.orchestration.run_tags import PARTITION, RANGE_END, RANGE_START
 
 AT_ONCE = 3
 """How many steps run at a time. Python runs one thread at a time, so more save little and need more memory."""
@@ -115,6 +126,55 @@ class Threads(dg.Executor):
                 yield from _trigger_hook(done.context, [*done.events, *skipped])
 
 
+BEGIN = frozenset({dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_RESTARTED})
+SUCCESS = frozenset({dg.DagsterEventType.STEP_SUCCESS})
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A step for one day, or for all that its run covers."""
+
+    context: Any
+    untold: frozenset[dg.DagsterEventType] = frozenset()
+    """To Dagster, a step of several days begins with the first one and succeeds with the last."""
+
+
+def _parts(context: Any) -> Sequence[_Part]:
+    """The parts of a step: one for each day of the run, if the step has days."""
+    days, tags = context.entity_partitions_def, context.run_tags
+    if not isinstance(days, dg.DailyPartitionsDefinition) or RANGE_START not in tags:
+        return [_Part(context)]
+    keys = days.get_partition_keys_in_range(dg.PartitionKeyRange(tags[RANGE_START], tags[RANGE_END]))
+    if LAST_DAY.items() <= context.step.tags.items():
+        keys = keys[-1:]
+    untold = {
+        key: (BEGIN if key != keys[0] else set()) | (SUCCESS if key != keys[-1] else set()) for key in keys
+    }
+    return [_of_day(context, key, frozenset(untold[key])) for key in keys]
+
+
+def _of_day(context: Any, day: str, untold: frozenset[dg.DagsterEventType]) -> _Part:
+    tags = {name: text for name, text in context.run_tags.items() if name not in {RANGE_START, RANGE_END}}
+    run = context.dagster_run.with_tags({**tags, PARTITION: day})
+    log = context.log.with_tags()  # a logger of its own, for the filter
+
+    def is_told(record: logging.LogRecord) -> bool:
+        event = getattr(record, LOG_RECORD_EVENT_ATTR, None)
+        return event is None or event.event_type not in untold
+
+    log.addFilter(is_told)
+    of_day = StepExecutionContext(
+        plan_data=context.plan_data._replace(dagster_run=run),
+        execution_data=context._execution_data,  # noqa: SLF001 -- it has no public name
+        log_manager=log,
+        step=context.step,
+        output_capture=context.output_capture,
+        known_state=context.get_known_state(),
+        event_loop=context.event_loop,
+    )
+    return _Part(of_day, untold)
+
+
 class _Step(Thread):
     """A step in a thread of its own. Dagster stores its events as they happen; the run sees them when it has ended."""
 
@@ -123,6 +183,7 @@ class _Step(Thread):
         self.context = context
         self.events: list[dg.DagsterEvent] = []
         self.error: BaseException | None = None
+        self._parts = _parts(context)
         self._ended = ended
         self._variables = copy_context()
         self.start()
@@ -133,7 +194,13 @@ class _Step(Thread):
 
     def _execute(self) -> None:
         try:
-            self.events.extend(dagster_event_sequence_for_step(self.context))
+            for part in self._parts:
+                found = None
+                for found in dagster_event_sequence_for_step(part.context):
+                    if found.event_type not in part.untold:
+                        self.events.append(found)
+                if found is None or found.event_type not in SUCCESS:
+                    return
         except BaseException as error:  # noqa: BLE001 -- raised again in the thread of the run
             self.error = error
 

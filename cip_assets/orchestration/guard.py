@@ -4,6 +4,7 @@ Dagster's instance refuses such a run earlier (``orchestration.instance``). This
 works with a different instance, as without ``DAGSTER_HOME``.
 """
 
+import sys
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -44,6 +45,9 @@ def engine_of(graph: Graph, jobs: Mapping[str, Any], engine: str) -> EngineResou
         def setup_for_execution(self, context: dg.InitResourceContext) -> None:
             """Check the run's days or months; Dagster calls this once per run, before its steps."""
             if context.run is not None:
-                refuse_partitions({key: partitions[key] for key in assets_of(context.run)}, context.run.tags)
+                asked = {key: partitions[key] for key in assets_of(context.run)}
+                # A run that another process stored has our executor; one that is executed in a process may not.
+                is_stored = context.run.remote_job_origin is not None
+                refuse_partitions(asked, context.run.tags, sys.maxsize if is_stored else 1)
 
     return RunEngine(engine=engine)

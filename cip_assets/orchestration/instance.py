@@ -20,7 +20,7 @@ from cip_assets.config.folders import plain_path
 from cip_assets.config.rules import load_rules, rules_file
 from cip_assets.config.settings import DAGSTER_SETTINGS
 from cip_assets.orchestration import event_storage
-from cip_assets.orchestration.asked import BY_DAY, refuse_partitions, refuse_too_many_days
+from cip_assets.orchestration.asked import BY_DAY, days_of, refuse_partitions, refuse_too_many
 from cip_assets.orchestration.run_tags import PARTITION, RANGE_START
 
 UNSAFE_FOR_SQLITE = frozenset("?*[")
@@ -37,7 +37,7 @@ would start four more processes per run.
 """
 
 SETTING = """
-instance_class:                   # refuses runs without a day or a month, and backfills of too many days
+instance_class:                   # refuses runs without a day or a month, or of too many days
   module: cip_assets.orchestration.instance
   class: Instance
 """
@@ -67,7 +67,7 @@ class Instance(dg.DagsterInstance):
 
     def add_backfill(self, partition_backfill: Any) -> None:
         """Store a backfill for the daemon, unless it has too many days."""
-        refuse_too_many_days(partition_backfill, load_rules(rules_file()).operations.max_days_at_once)
+        refuse_too_many(days_of(partition_backfill), _most_days())
         super().add_backfill(partition_backfill)
 
     def create_run(self, **options: Any) -> dg.DagsterRun:
@@ -75,7 +75,7 @@ class Instance(dg.DagsterInstance):
         plan = options["execution_plan_snapshot"]
         steps = [step for step in plan.steps if step.key in plan.step_keys_to_execute] if plan else []
         made = {output.entity_key for step in steps for output in step.outputs} - {None}
-        tags = self._tags_of_run(made, options["asset_graph"], options["tags"] or {})
+        tags = self._tags_of_run(made, options["asset_graph"], options["tags"] or {}, _most_days())
         return super().create_run(**{**options, "tags": tags})
 
     def create_run_for_job(self, job_def: dg.JobDefinition, *args: Any, **options: Any) -> dg.DagsterRun:
@@ -87,7 +87,9 @@ class Instance(dg.DagsterInstance):
         tags = self._tags_of_run(made, layer.asset_graph, options.get("tags") or {})
         return super().create_run_for_job(job_def, *args, **{**options, "tags": tags})
 
-    def _tags_of_run(self, made: Collection[Any], graph: Any, tags: Mapping[str, str]) -> dict[str, str]:
+    def _tags_of_run(
+        self, made: Collection[Any], graph: Any, tags: Mapping[str, str], most_days: int = 1
+    ) -> dict[str, str]:
         """The tags of a run that makes these assets and checks.
 
         The Dagster UI executes checks without a day. They get the day for which their assets were last computed.
@@ -98,7 +100,7 @@ class Instance(dg.DagsterInstance):
         if by_day and not assets and not tags.keys() & {PARTITION, RANGE_START}:
             return {**tags, PARTITION: self._computed_last(by_day)}
         known = {key for key in assets | by_day if graph.has(key)}
-        refuse_partitions({key: graph.get(key).partitions_def for key in known}, tags)
+        refuse_partitions({key: graph.get(key).partitions_def for key in known}, tags, most_days)
         return dict(tags)
 
     def _computed_last(self, assets: Collection[dg.AssetKey]) -> str:
@@ -119,6 +121,11 @@ class Instance(dg.DagsterInstance):
                 f"these checks have no common day: {last} were computed last; execute the checks of one asset at a time"
             )
         return next(iter(days))
+
+
+def _most_days() -> int:
+    """The most days of one run or backfill, according to the rules."""
+    return load_rules(rules_file()).operations.max_days_at_once
 
 
 def open_instance(home: Path) -> dg.DagsterInstance:

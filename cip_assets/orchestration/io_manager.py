@@ -110,7 +110,8 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
         """
         only, name = _slice(table_slice), context.asset_key.to_user_string()
         run_id = context.step_context.run_id
-        what = gate.AS_LANDED if (context.definition_metadata or {}).get(AS_LANDED) else only
+        is_as_landed = (context.definition_metadata or {}).get(AS_LANDED)
+        what = gate.as_landed(date.fromisoformat(context.partition_key)) if is_as_landed else only
         gate.once(run_id, name, what, lambda: self._look_at(context, connection.table_uri, only))
         self._read[context.step_context.step.key, name] = delta.current_version(connection.table_uri)
         return delta.read(

@@ -32,6 +32,9 @@ has to fix is a ``PlatformError``, which is not retried.
 FIRST = {"dagster/priority": "1"}
 """The tags of steps that run before other ready steps, because customer_360 waits for them."""
 
+LAST_DAY = {"cip/days": "last"}
+"""The tags of steps that a run of several days executes only for the last one (``executor``)."""
+
 
 def pool_of(layer: str, table: str) -> str:
     """The pool of a table. It has one slot, so two runs never write the table at the same time."""

@@ -3,16 +3,21 @@
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
+import dagster as dg
 import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
 
 from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
+from cip_assets.orchestration.due import gate
+from cip_assets.orchestration.instance import open_instance
+from cip_assets.orchestration.runs import Platform, Report
+from cip_assets.storage import delta
 from cip_assets_tests.conftest import ENGINE, ODD_NAME
 from cip_assets_tests.graph import GRAPH
 from cip_assets_tests.integration.dagster_page import SELECTOR, Page, dagster_dev, wait_for
@@ -29,6 +34,7 @@ pytestmark = pytest.mark.page
 
 JANUARY, FEBRUARY, MARCH = "2024-01-01", "2024-02-01", "2024-03-01"
 OLD_DAY = "2024-01-15"
+DAYS = ["2024-02-09", "2024-02-10", "2024-02-11"]
 MONTHLY_REVENUE = [
     "features/split_orders",
     "features/purchases",
@@ -65,6 +71,12 @@ def tags_of(run: dict) -> dict[str, str]:
     return {tag["key"]: tag["value"] for tag in run["tags"]}
 
 
+def range_of(run: dict) -> tuple[str, str]:
+    """The first and last partition of a run."""
+    tags = tags_of(run)
+    return tags["dagster/asset_partition_range_start"], tags["dagster/asset_partition_range_end"]
+
+
 def test_the_ui_has_the_whole_graph_and_its_automation_is_on(page: Page) -> None:
     found = page.ask(
         """{ assetNodes { assetKey { path } groupName description isPartitioned
@@ -92,22 +104,43 @@ def test_the_ui_has_the_whole_graph_and_its_automation_is_on(page: Page) -> None
     assert len(states) == 9
 
 
-def test_months_are_backfilled_in_one_run_and_days_in_parallel_runs(page: Page) -> None:
+def test_months_are_backfilled_in_one_run(page: Page) -> None:
     before = data_files(settings(page), "cleaned/transactions")
     ingested = [f"{layer}/transactions" for layer in ("raw", "cleaned", "quarantine")]
     months = page.start_backfill([*ingested, "facts/order_days"], [FEBRUARY, MARCH])
     (run,) = page.end_of_backfill(months)
-    assert tags_of(run)["dagster/asset_partition_range_start"] == FEBRUARY
-    assert tags_of(run)["dagster/asset_partition_range_end"] == MARCH
+    assert range_of(run) == (FEBRUARY, MARCH)
     after = data_files(settings(page), "cleaned/transactions")
     assert after[JANUARY] == before[JANUARY]
     assert after[FEBRUARY] != before[FEBRUARY]
-    # A day whose facts are behind its cleaned months would be refused.
-    days = page.start_backfill(MONTHLY_REVENUE, [OLD_DAY, "2024-02-11"])
-    runs = page.end_of_backfill(days)
-    assert sorted(tags_of(run)["dagster/partition"] for run in runs) == [OLD_DAY, "2024-02-11"]
-    found = DeltaTable(settings(page).table_uri("marts", "kpi_monthly_revenue")).to_pyarrow_table()
-    assert {str(day) for day in found["as_of_date"].to_pylist()} == {OLD_DAY, "2024-02-11", "2024-02-12"}
+
+
+def test_days_are_backfilled_in_one_run_that_carries_and_is_as_if_each_had_a_run(
+    page: Page, tmp_path: Path, platform_on: Callable[..., Platform]
+) -> None:
+    dagsters = shutil.ignore_patterns(".dagster")
+    alone = Path(shutil.copytree(page.data_dir, tmp_path / "alone", ignore=dagsters))
+    backfill = page.start_backfill(MONTHLY_REVENUE, DAYS)
+    platform, report = platform_on(alone, *MONTHLY_REVENUE), Report()
+    for day in DAYS:
+        platform.snapshot(report, date.fromisoformat(day))
+    assert report.succeeded
+    (run,) = page.end_of_backfill(backfill)
+    assert range_of(run) == (DAYS[0], DAYS[-1])
+    assert files_of(settings(page)) == files_of(platform.settings)
+    found, expected = every_table(settings(page)), every_table(platform.settings)
+    for name in MONTHLY_REVENUE[:-1]:
+        assert found[name].equals(expected[name]), name
+        last, second, first = delta.commits(settings(page).table_uri(*name.split("/")), len(DAYS))
+        assert [commit.audit["partition"] for commit in (first, second, last)] == DAYS
+        assert [commit.audit["carried_from"] for commit in (second, last)] == DAYS[:2]
+    # Each day has its own verdict, and a step its own begin and end.
+    contract = dg.AssetCheckKey(dg.AssetKey(["features", "purchases"]), "contract")
+    with open_instance(settings(page).dagster_home) as instance:
+        for day in map(date.fromisoformat, DAYS):
+            assert gate.records_of_day(instance, contract, day)[0].status.value == "SUCCEEDED"
+        ended = instance.all_logs(run["runId"], of_type=dg.DagsterEventType.STEP_SUCCESS)
+    assert len({event.step_key for event in ended}) == len(ended)
 
 
 def test_all_days_and_no_day_are_refused_and_a_check_uses_the_last_computed_day(

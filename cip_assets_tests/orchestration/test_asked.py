@@ -34,9 +34,11 @@ def months(first: str, last: str) -> dict[str, str]:
     return {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
 
 
-def refusal(asked: dict[dg.AssetKey, dg.PartitionsDefinition | None], tags: dict[str, str]) -> str:
+def refusal(
+    asked: dict[dg.AssetKey, dg.PartitionsDefinition | None], tags: dict[str, str], most_days: int = 1
+) -> str:
     with pytest.raises(PlatformError) as refused:
-        refuse_partitions(asked, tags)
+        refuse_partitions(asked, tags, most_days)
     return str(refused.value)
 
 
@@ -46,8 +48,22 @@ def test_a_snapshot_needs_one_day_of_the_calendar() -> None:
     assert refusal({RFM: DAYS}, {}) == (
         "features/rfm: no day is chosen; choose one, or start the job refresh, which computes the newest snapshot"
     )
-    assert "a run computes one day, not 2024-02-11 to 2024-02-12; start a backfill" in refusal(
-        {RFM: DAYS}, months("2024-02-11", "2024-02-12")
+    assert (
+        "computes one day, not 2024-02-11 to 2024-02-12; materialize these days in the Dagster UI"
+        in refusal({RFM: DAYS}, months("2024-02-11", "2024-02-12"))
+    )
+
+
+def test_a_run_of_the_dagster_ui_has_some_days_in_their_order() -> None:
+    refuse_partitions({RFM: DAYS, CUSTOMERS: None}, months("2024-02-10", "2024-02-12"), 3)
+    assert "this would compute 4 days: start the job refresh" in refusal(
+        {RFM: DAYS}, months("2024-02-09", "2024-02-12"), 3
+    )
+    assert "the first day 2024-02-12 is after the last day 2024-02-09; exchange them" in refusal(
+        {RFM: DAYS}, months("2024-02-12", "2024-02-09"), 3
+    )
+    assert "there is no snapshot of '2924-02-12'" in refusal(
+        {RFM: DAYS}, months("2024-02-12", "2924-02-12"), 3
     )
 
 
@@ -137,8 +153,8 @@ def test_a_backfill_of_too_many_days_is_refused_before_anything_is_stored(
     with pytest.raises(PlatformError) as refused:
         instance.add_backfill(backfill_of(layers, partitions))
     assert str(refused.value) == (
-        f"this backfill would compute {days:,} days in one run each: start the job refresh, which computes the "
-        "newest snapshot, or choose at most 31 days (operations.max_days_at_once of the rules)"
+        f"this would compute {days:,} days: start the job refresh, which computes the newest snapshot, or choose "
+        "at most 31 days (operations.max_days_at_once of the rules)"
     )
     assert not instance.get_backfills()
 
@@ -185,7 +201,7 @@ def test_a_backfill_of_a_job_counts_its_days(job: str, days: int) -> None:
         ("snapshot", {}, "exports/customer_360 and .* more: no day is chosen"),
         ("ingest", {}, "cleaned/returns and 13 more: no month is chosen"),
         ("ingest", {PARTITION: "2024-02-17"}, "'2024-02-17' is not a month"),
-        ("snapshot", months("2024-02-11", "2024-02-12"), "a run computes one day"),
+        ("snapshot", months("2024-02-11", "2024-02-12"), "computes one day, not"),
         (
             "validate_exports",
             {},

@@ -14,7 +14,8 @@ import pytest
 
 from cip_assets.orchestration.executor import execute, threads
 from cip_assets.orchestration.failures import failures_of
-from cip_assets.orchestration.limits import RETRIES, Retries
+from cip_assets.orchestration.limits import LAST_DAY, RETRIES, Retries
+from cip_assets.orchestration.run_tags import RANGE_END, RANGE_START
 
 SECONDS = 20
 """How long a step waits for another one before its test fails."""
@@ -80,6 +81,52 @@ def test_one_at_a_time(instance: dg.DagsterInstance) -> None:
 
     assert run(job_of([asset(number) for number in range(4)]), instance, at_once=1).success
     assert busy["most"] == 1
+
+
+@pytest.mark.parametrize(("last", "is_good"), [("2024-01-02", True), ("2024-01-04", False)])
+def test_a_step_of_several_days_is_executed_for_one_after_the_other_until_one_fails(
+    instance: dg.DagsterInstance, last: str, is_good: bool
+) -> None:
+    begun = []
+    of_days: Any = {"partitions_def": dg.DailyPartitionsDefinition("2024-01-01")}
+
+    @dg.asset(**of_days, backfill_policy=dg.BackfillPolicy.single_run())
+    def table(context: dg.AssetExecutionContext) -> None:
+        begun.append(context.partition_key)
+        if context.partition_key == "2024-01-03":
+            raise ValueError("no")
+
+    @dg.asset_check(asset=table, **of_days)
+    def each() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    @dg.asset_check(asset=table, **of_days, op_tags=LAST_DAY)
+    def at_last() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    tags = {RANGE_START: "2024-01-01", RANGE_END: last}
+    job = job_of([table], [each, at_last])
+    result = execute(job, instance, str(uuid4()), run_config={}, tags=tags)
+    assert result.success == is_good
+    assert begun == ["2024-01-01", "2024-01-02", *([] if is_good else ["2024-01-03"])]
+    stored = instance.all_logs(result.run_id)
+    made = [
+        e.dagster_event.partition
+        for e in stored
+        if e.dagster_event and e.dagster_event.is_step_materialization
+    ]
+    assert made == ["2024-01-01", "2024-01-02"]
+    seen = Counter(e.event_type_value for e in result.events_for_node("table") if e.is_step_event)
+    assert seen == Counter(
+        e.get_dagster_event().event_type_value
+        for e in stored
+        if e.step_key == "table" and e.get_dagster_event().is_step_event
+    )
+    assert (seen["STEP_START"], seen["STEP_SUCCESS"], seen["STEP_FAILURE"]) == (1, is_good, not is_good)
+    days_of = {name: [] for name in ("each", "at_last")}
+    for found in result.get_asset_check_evaluations():
+        days_of[found.check_name].append(found.partition)
+    assert days_of == ({"each": begun, "at_last": begun[-1:]} if is_good else {"each": [], "at_last": []})
 
 
 def graph_with_every_outcome(tried: Counter[str]) -> tuple[list[Any], list[Any]]:

@@ -39,6 +39,7 @@ def export_asset(file: CsvFile, rules: Rules, partitions: Partitions) -> dg.Asse
         **limits("exports", file.name),
         deps=[dg.AssetKey([mart.layer, mart.table])],
         partitions_def=partitions.days,
+        backfill_policy=dg.BackfillPolicy.single_run(),
         **labels("exports", mart.domain, pii=any("pii" in c.tags for c in shown)),
         kinds={"csv"},
         op_tags=FIRST if file.name == mart.table == "customer_360" else None,
@@ -141,6 +142,7 @@ def dashboard_asset(rules: Rules, partitions: Partitions) -> dg.AssetsDefinition
             ),
         ],
         partitions_def=partitions.days,
+        backfill_policy=dg.BackfillPolicy.single_run(),
         **labels("exports", "customers", pii=False),
         kinds={"html"},
         description="The dashboard with the answers to the four questions: `final/dashboard.html`, one file that "
@@ -156,7 +158,7 @@ def dashboard_asset(rules: Rules, partitions: Partitions) -> dg.AssetsDefinition
             gate.once(
                 context.run.run_id,
                 name,
-                gate.AS_LANDED,
+                gate.as_landed(day),
                 partial(gate.require_in_step, settings, context.instance, context.run.tags, name, day),
             )
         computed_from = _versions(context, settings)

@@ -39,6 +39,7 @@ def table_asset(
         **limits(table.layer, table.name),
         ins={name: _input_of(contract) for name, contract in table.reads.items()},
         partitions_def=partitions.of(table.contract),
+        backfill_policy=dg.BackfillPolicy.single_run(),
         op_tags=FIRST if is_awaited else None,
     )
     def compute(

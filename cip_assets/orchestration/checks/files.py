@@ -6,7 +6,7 @@ import dagster as dg
 
 from cip_assets.config.rules import Rules
 from cip_assets.layers import CSV_FILES
-from cip_assets.orchestration.limits import RETRIES
+from cip_assets.orchestration.limits import LAST_DAY, RETRIES
 from cip_assets.orchestration.partitions import Partitions
 from cip_assets.orchestration.resources import LakeResource
 from cip_assets.storage.csv_export import addresses_as_ids, alike_ids, problems_of, sums_of
@@ -42,6 +42,7 @@ def export_checks(rules: Rules, partitions: Partitions) -> list[dg.AssetChecksDe
 
     @dg.multi_asset_check(
         retry_policy=RETRIES,
+        op_tags=LAST_DAY,  # in a run of several days, the files are those of the last one
         name="export_files",
         can_subset=True,
         specs=[
@@ -97,6 +98,7 @@ def export_checks(rules: Rules, partitions: Partitions) -> list[dg.AssetChecksDe
 
     @dg.asset_check(
         retry_policy=RETRIES,
+        op_tags=LAST_DAY,
         asset=dg.AssetKey(["exports", "kpi_totals"]),
         name="adds_up",
         partitions_def=partitions.days,

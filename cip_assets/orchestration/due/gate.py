@@ -18,6 +18,7 @@ from cip_assets.ingest import in_step
 from cip_assets.ingest.discover import find_files
 from cip_assets.ingest.manifest import ManifestEntry, read_manifest
 from cip_assets.layers import FACTS_OF, SOURCE_TABLES
+from cip_assets.orchestration.event_storage import outcomes_of_check, records_of_check
 from cip_assets.orchestration.run_tags import partitions_covered
 from cip_assets.storage import delta
 from cip_assets.storage.files import hash_file
@@ -58,8 +59,9 @@ def once(run_id: str, table: str, only: object, look: Callable[[], None]) -> Non
         looked_at(run_id).add((table, str(only)))
 
 
-AS_LANDED = "as landed"
-"""The key for all slices of a source table that a snapshot reads."""
+def as_landed(until: date) -> str:
+    """The key for all slices of a source table that a snapshot of a day reads."""
+    return f"as landed until {until}"
 
 
 def require_snapshot(settings: Settings, instance: dg.DagsterInstance, name: str, day: date) -> None:
@@ -92,8 +94,7 @@ def failed_snapshot_check(instance: dg.DagsterInstance, name: str, day: date) ->
 
 def records_of_day(instance: dg.DagsterInstance, check: dg.AssetCheckKey, day: date) -> list[Any]:
     """Dagster's records of a check of a snapshot day, the newest first."""
-    history = instance.event_log_storage.get_asset_check_execution_history(check, limit=RECENT)
-    return [record for record in history if record.partition == str(day)]
+    return records_of_check(instance, check, RECENT, partition=str(day))
 
 
 def _changed_since(settings: Settings, name: str, day: date, current: set[str] | None = None) -> str | None:
@@ -204,8 +205,9 @@ def failed_checks(
     blocking += [(facts.contract.name, name) for name in BLOCKING_FACTS] if facts else []
     for table, name in blocking:
         key = dg.AssetCheckKey(dg.AssetKey(table.split("/")), name)
-        history = instance.event_log_storage.get_asset_check_execution_history(key, limit=RECENT)
-        if all(record.status.value == "SUCCEEDED" for record in history):
+        history = outcomes_of_check(instance, key, RECENT)
+        # A warning is stored as failed, too. To look up the run of each record would take seconds.
+        if not any(_is_planned(record) or _why_not(record.evaluation) for record in history):
             continue
         commits = delta.commits(settings.table_uri(*table.split("/")), RECENT)
         writers = {commit.audit.get("run_id") for commit in commits}

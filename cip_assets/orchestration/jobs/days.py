@@ -1,7 +1,6 @@
-"""The job snapshot_days: the tables of consecutive days in one process, each day carried from the one before.
+"""The job snapshot_days: of consecutive days, what is not up to date, in one process.
 
-A backfill of days starts a run per day, in any order and several at a time. Then a day cannot be carried from the one
-before, and each process starts an engine of its own.
+To materialize days in the Dagster UI computes all that is selected, whether it is up to date or not.
 """
 
 from datetime import date, timedelta
