@@ -1,7 +1,6 @@
 """Delta tables as views in DuckDB."""
 
 import glob
-from pathlib import PurePosixPath
 
 import duckdb
 import pyarrow.dataset as ds
@@ -11,7 +10,7 @@ from pyarrow.fs import SubTreeFileSystem
 def view(connection: duckdb.DuckDBPyConnection, name: str, rows: ds.Dataset) -> None:
     """Show the rows of a table under a name.
 
-    DuckDB reads the files on this machine itself: taking rows from pyarrow costs several times as much.
+    DuckDB reads the files on this machine itself, because taking rows from pyarrow costs several times as much.
 
     Args:
         connection: the connection that gets the view.
@@ -19,19 +18,20 @@ def view(connection: duckdb.DuckDBPyConnection, name: str, rows: ds.Dataset) -> 
         rows: as from ``delta.dataset``.
 
     """
-    files = [_pattern(rows.filesystem, path) for path in rows.files]
-    if not files or not isinstance(rows.filesystem, SubTreeFileSystem):
+    folder = rows.filesystem.base_path if isinstance(rows.filesystem, SubTreeFileSystem) else None
+    # With a "=" in its path, a folder above the table would look like a partition.
+    if not folder or "=" in folder or not rows.files:
         connection.register(name, rows)
         return
-    columns = ", ".join(f'"{column}"' for column in rows.schema.names)
-    partition, is_partitioned, _ = rows.files[0].partition("=")  # a month or a snapshot day, which no file holds
-    folders = f"hive_partitioning = true, hive_types = {{'{partition}': DATE}}" if is_partitioned else "hive_partitioning = false"
+    # Escaped, because DuckDB reads file name patterns.
+    files = ", ".join(f"'{_quoted(glob.escape(f'{folder}{path}'))}'" for path in rows.files)
+    column, is_partition, _ = rows.files[0].partition("=")  # a month or a snapshot day
+    partitions = f", hive_types = {{'{column}': DATE}}" if is_partition else ""
     connection.execute(
-        f'CREATE TEMP VIEW "{name}" AS SELECT {columns} FROM '
-        f"read_parquet([{', '.join(files)}], union_by_name = true, {folders})"
+        f'CREATE TEMP VIEW "{name}" AS '
+        f"FROM read_parquet([{files}], union_by_name = true, hive_partitioning = {bool(is_partition)}{partitions})"
     )
 
 
-def _pattern(folder: SubTreeFileSystem, path: str) -> str:
-    """A pattern that matches only a file, as SQL."""
-    return "'" + glob.escape(str(PurePosixPath(folder.base_path, path))).replace("'", "''") + "'"
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")
