@@ -22,6 +22,7 @@ from cip_assets.contracts.csv_file import CsvFile
 from cip_assets.storage import delta, questions
 from cip_assets.storage.csv_query import query
 from cip_assets.storage.files import Written, scratch_beside
+from cip_assets.storage.views import view
 from cip_assets.storage.written import require_written
 
 MEMORY_LIMIT = "1GB"
@@ -49,7 +50,7 @@ def export_csv(file: CsvFile, mart_uri: str, as_of: date, folder: Path, rules: R
         with duckdb.connect(
             config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(scratch)}
         ) as connection:
-            connection.register("mart", day)
+            view(connection, "mart", day)
             text = query(file, connection, rules)
             (rows,) = connection.execute(
                 f"COPY ({text} ORDER BY {', '.join(file.order_by)}) TO '{_quoted(written)}' (HEADER, DELIMITER ',')"
@@ -70,7 +71,7 @@ def problems_of(file: CsvFile, mart_uri: str, as_of: str, folder: Path, rules: R
     if not path.exists():
         return [f"{path} is missing; export it again"]
     with questions.connection() as connection:
-        connection.register("mart", _day_of(mart_uri, as_of))
+        view(connection, "mart", _day_of(mart_uri, as_of))
         try:
             problem = _difference(file, path, connection, rules)
         except duckdb.InvalidInputException:
@@ -117,7 +118,7 @@ def addresses_as_ids(column: str, mart_uri: str, as_of: str) -> int:
 
 def _count(query: str, mart_uri: str, as_of: str) -> int:
     with questions.connection() as connection:
-        connection.register("mart", _day_of(mart_uri, as_of))
+        view(connection, "mart", _day_of(mart_uri, as_of))
         (count,) = connection.execute(query).fetchone() or (0,)
     return int(count)
 

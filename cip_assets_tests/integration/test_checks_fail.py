@@ -14,6 +14,8 @@ from deltalake import DeltaTable, write_deltalake
 from cip_assets.config.settings import Settings
 from cip_assets.definitions import build_definitions
 from cip_assets.layers import CSV_FILES, EVENT_TABLES, FACTS_OF, SOURCE_TABLES, contracts_in
+from cip_assets.orchestration.checks.files import is_as_written
+from cip_assets.orchestration.instance import open_instance
 from cip_assets.orchestration.runs import Platform
 from cip_assets_tests.conftest import ENGINE
 from cip_assets_tests.graph import ASSETS, CHECKS, GRAPH
@@ -309,6 +311,24 @@ def test_files_that_are_not_their_marts_are_found(healthy: Path, fault: Callable
     for export in CSV_FILES:
         fault(healthy / "final" / f"{export.name}.csv")
     assert set(failed(healthy, {"file"})) == all_named("file")
+
+
+def test_a_file_counts_as_written_until_it_its_mart_or_the_code_changes(healthy: Path) -> None:
+    settings, day = Settings(healthy, ENGINE), date.fromisoformat(DAY["dagster/partition"])
+    instance, codes = open_instance(settings.dagster_home), dict(GRAPH.code_versions)
+
+    def as_written() -> set[str]:
+        return {
+            file.name
+            for file in CSV_FILES
+            if is_as_written(settings, instance, file, day, codes[dg.AssetKey(["exports", file.name])])
+        }
+
+    assert as_written() == {file.name for file in CSV_FILES}
+    append(healthy, "marts/kpi_activity")
+    (healthy / "final" / "kpi_totals.csv").write_text("total_customers\n", "utf-8")
+    codes[dg.AssetKey(["exports", "insights"])] = "other"
+    assert {file.name for file in CSV_FILES} - as_written() == {"kpi_activity", "kpi_totals", "insights"}
 
 
 def test_ids_that_power_bi_cannot_tell_apart_or_that_are_addresses_are_counted(healthy: Path) -> None:

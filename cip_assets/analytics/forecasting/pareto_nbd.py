@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cip_assets.analytics.forecasting.bg_nbd import (
-    BLOCK,
     Statistics,
     checked_horizons,
     customer_arrays,
@@ -37,6 +36,13 @@ NODES = 24
 """Points of the Gauss-Legendre rule of `power_integral`. Its relative error is below 1e-12 for parameters between e^-3
 and e^3, in units of the longest age, and below 1e-4 for any others that the search reaches.
 """
+
+POINTS, WEIGHTS = (half / 2 for half in np.polynomial.legendre.leggauss(NODES))
+POINTS = POINTS + 0.5
+"""The rule on the interval from 0 to 1."""
+
+ROWS = 512
+"""Integrals at once. Their arrays stay in a processor's cache, which takes half the time of arrays of 8 MB."""
 
 FALL = 40.0
 """The integrand is taken to be 0 once a factor of it has fallen by e^40."""
@@ -149,19 +155,16 @@ def power_integral(
     peak. The interval ends where a factor has fallen by e^FALL. What remains is integrated by the Gauss-Legendre rule.
     """
     a, p, b, q, low, high = np.broadcast_arrays(*np.atleast_1d(a, p, b, q, low, high))
-    points, weights = (half / 2 for half in np.polynomial.legendre.leggauss(NODES))
-    points = points + 0.5
-    size = BLOCK // NODES
-    for start in range(0, len(a), size):
-        rows = slice(start, start + size)
+    for start in range(0, len(a), ROWS):
+        rows = slice(start, start + ROWS)
         a_low, b_low, powers = a[rows] + low[rows], b[rows] + low[rows], (p[rows], q[rows])
         smaller = np.minimum(a_low, b_low)
         log_width = np.log1p(_end(a_low, b_low, *powers, high[rows] - low[rows]) / smaller)
-        y = log_width[:, None] * points
+        y = log_width[:, None] * POINTS
         u = smaller[:, None] * np.expm1(y)
         fall = powers[0][:, None] * np.log1p(u / a_low[:, None])
         fall += powers[1][:, None] * np.log1p(u / b_low[:, None])
-        parts = np.exp(y - fall) * weights
+        parts = np.exp(y - fall) * WEIGHTS
         sums = parts.sum(axis=1)
         with np.errstate(invalid="ignore"):
             share = np.where(log_width[:, None] > 0, parts / sums[:, None], 0.0)
@@ -203,31 +206,28 @@ class _Likelihood:
                 n * s / beta,
             ]
         )
-        for rows, nodes in power_integral(alpha, r + self.x, beta, s + 1, self.t_x, self.age):
-            shape, count, age, t_x = (each[rows] for each in (r + self.x, self.count, self.age, self.t_x))
-            log_alive = -shape * np.log(alpha + age) - s * np.log(beta + age)
-            with np.errstate(divide="ignore"):
-                log_dead = (
-                    np.log(s)
-                    + np.log(nodes.total)
-                    - shape * np.log(alpha + t_x)
-                    - (s + 1) * np.log(beta + t_x)
-                )
-            value += dot(count, np.logaddexp(log_alive, log_dead))
-            dead = count * expit(log_dead - log_alive)
-            alive = count - dead
-
-            def mean(values: Floats, share: Floats = nodes.share) -> Floats:
-                return np.asarray(np.einsum("ij,ij->i", values, share))
-
-            slopes -= np.array(
-                [
-                    dot(alive, np.log(alpha + age)) + dot(dead, mean(np.log(nodes.a))),
-                    dot(alive * shape, 1 / (alpha + age)) + dot(dead * shape, mean(1 / nodes.a)),
-                    dot(alive, np.log(beta + age)) + dot(dead, mean(np.log(nodes.b)) - 1 / s),
-                    dot(alive, s / (beta + age)) + dot(dead, (s + 1) * mean(1 / nodes.b)),
-                ]
-            )
+        shape, count, age, t_x = r + self.x, self.count, self.age, self.t_x
+        # Each row: the integral, and the means of log(a + u), 1 / (a + u), log(b + u) and 1 / (b + u) in it.
+        found = np.empty((5, len(count)))
+        for rows, nodes in power_integral(alpha, shape, beta, s + 1, t_x, age):
+            found[0, rows] = nodes.total
+            for place, values in enumerate((np.log(nodes.a), 1 / nodes.a, np.log(nodes.b), 1 / nodes.b), 1):
+                found[place, rows] = np.einsum("ij,ij->i", values, nodes.share)
+        total, log_a, inverse_a, log_b, inverse_b = found
+        log_alive = -shape * np.log(alpha + age) - s * np.log(beta + age)
+        with np.errstate(divide="ignore"):
+            log_dead = np.log(s) + np.log(total) - shape * np.log(alpha + t_x) - (s + 1) * np.log(beta + t_x)
+        value += dot(count, np.logaddexp(log_alive, log_dead))
+        dead = count * expit(log_dead - log_alive)
+        alive = count - dead
+        slopes -= np.array(
+            [
+                dot(alive, np.log(alpha + age)) + dot(dead, log_a),
+                dot(alive * shape, 1 / (alpha + age)) + dot(dead * shape, inverse_a),
+                dot(alive, np.log(beta + age)) + dot(dead, log_b - 1 / s),
+                dot(alive, s / (beta + age)) + dot(dead, (s + 1) * inverse_b),
+            ]
+        )
         return value, slopes * parameters
 
 

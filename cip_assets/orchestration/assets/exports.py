@@ -32,7 +32,6 @@ def export_asset(file: CsvFile, rules: Rules, partitions: Partitions) -> dg.Asse
     mart = file.mart
     shown = [_column(file, name) for name in file.columns]
     metadata = columns(shown, {c.name: [f"{mart.name}.{c.name}"] for c in shown})
-    described = repr((file.columns, file.months, file.spread, file.order_by))
 
     @dg.asset(
         key=["exports", file.name],
@@ -44,7 +43,7 @@ def export_asset(file: CsvFile, rules: Rules, partitions: Partitions) -> dg.Asse
         kinds={"csv"},
         op_tags=FIRST if file.name == mart.table == "customer_360" else None,
         description=f"{file.description}: `final/{file.name}.csv`, sorted by {', '.join(file.order_by)}.",
-        code_version=code_version(csv_export, rules=rules, text=described + how_shown(rules)),
+        code_version=code_of_file(file, rules),
         metadata=metadata,
     )
     def write(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult[None]:
@@ -64,6 +63,12 @@ def export_asset(file: CsvFile, rules: Rules, partitions: Partitions) -> dg.Asse
 
     asset: dg.AssetsDefinition = write
     return asset
+
+
+def code_of_file(file: CsvFile, rules: Rules) -> str:
+    """The code version of a CSV file, which also says how the file is shown."""
+    described = repr((file.columns, file.months, file.spread, file.order_by))
+    return code_version(csv_export, rules=rules, text=described + how_shown(rules))
 
 
 def _issued(settings: Settings, day: date, rules: Rules) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def state_of(
     @cache
     def written(key: dg.AssetKey) -> Written | None:
         if key.path[0] == "exports":
-            return _file_written(settings, instance, key, day)
+            return file_written(settings, instance, key, day)
         name = key.to_user_string()
         if name in FACTS and behind(settings, name, day):
             return None
@@ -143,10 +143,10 @@ def _with_what_follows(
     return found
 
 
-def _file_written(
+def file_written(
     settings: Settings, instance: dg.DagsterInstance, key: dg.AssetKey, day: date
 ) -> Written | None:
-    """The last materialization of a file, if it was for the day and the file is unchanged since."""
+    """The last materialization of a file in ``final``, if it was for the day and the file is unchanged since."""
     event = instance.get_latest_materialization_event(key)
     made = event.asset_materialization if event else None
     if event is None or made is None or made.partition != day.isoformat():

@@ -64,8 +64,8 @@ CREATE TEMP TABLE given_back AS
   SELECT cell, transaction_id, month
   FROM returns JOIN cell_of ON cell_of.customer_id = coalesce(returns.customer_id, '') WHERE return_date <= $day;
 CREATE TEMP TABLE starts AS
-  SELECT person, cell, date_trunc('month', first)::DATE AS month, first, min(day) FILTER (day > first) AS second
-  FROM (SELECT *, min(day) OVER (PARTITION BY person) AS first FROM bought) GROUP BY ALL;
+  SELECT person, cell, date_trunc('month', days[1])::DATE AS month, days[1] AS first, days[2] AS second
+  FROM (SELECT person, cell, min(day, 2) AS days FROM bought GROUP BY ALL);
 CREATE TEMP TABLE visits AS
   SELECT person, cell, month, sum(sessions) AS sessions
   FROM session_days JOIN cell_of USING (customer_id) WHERE session_days.day <= $day GROUP BY ALL;

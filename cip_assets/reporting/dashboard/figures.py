@@ -14,6 +14,7 @@ from cip_assets.layers import SOURCE_TABLES
 from cip_assets.reporting.dashboard.facts import cube
 from cip_assets.storage import delta
 from cip_assets.storage.quarantine import tables_of_quarantine
+from cip_assets.storage.views import view
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -87,11 +88,11 @@ def figures(settings: Settings, as_of: date, rules: Rules) -> Figures:
         for layer, tables in (("features", FEATURES), ("marts", MARTS)):
             for table in tables:
                 day = delta.dataset(settings.table_uri(layer, table), day=as_of.isoformat())
-                connection.register(table, day)
+                view(connection, table, day)
         for table in FACTS:
-            connection.register(table, delta.dataset(settings.table_uri("facts", table)))
+            view(connection, table, delta.dataset(settings.table_uri("facts", table)))
         for table in CLEANED:
-            connection.register(table, delta.dataset(settings.table_uri("cleaned", table)))
+            view(connection, table, delta.dataset(settings.table_uri("cleaned", table)))
         drawn = cube(connection, as_of, rules)
         found = {name: _rows(connection, query) for name, query in QUERIES.items()}
     quality = [_quality(settings, table) for table in SOURCE_TABLES]
