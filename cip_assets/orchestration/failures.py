@@ -6,7 +6,9 @@ from typing import Any
 
 import dagster as dg
 
+from cip_assets.config.settings import Settings
 from cip_assets.engines.memory import remedy_for
+from cip_assets.storage.trouble import trouble
 
 
 @dataclass(frozen=True)
@@ -17,13 +19,13 @@ class Failure:
     message: str
 
 
-def failures_of(event: dg.DagsterEvent) -> Iterator[Failure]:
+def failures_of(event: dg.DagsterEvent, settings: Settings) -> Iterator[Failure]:
     """The root error of a failed step. The failure of a blocking check is reported by the check instead."""
-    return root_of(event.step_failure_data.error, str(event.step_key))
+    return root_of(event.step_failure_data.error, str(event.step_key), settings)
 
 
-def root_of(error: Any, step: str) -> Iterator[Failure]:
-    """The platform's own error if there is one in the chain, otherwise the first cause."""
+def root_of(error: Any, step: str, settings: Settings) -> Iterator[Failure]:
+    """The platform's own error if there is one in the chain, otherwise what the first cause means."""
     while error is not None and error.cause is not None and error.cls_name != "PlatformError":
         error = error.cause
     name = error.cls_name if error else "unknown error"
@@ -41,5 +43,5 @@ def root_of(error: Any, step: str) -> Iterator[Failure]:
     text = first_line[0] if first_line else ""
     if name != "PlatformError":
         remedy = remedy_for(message)
-        text = f"{name}: {text}" + (f" ({remedy})" if remedy else "")
+        text = trouble(message, settings) or f"{name}: {text}" + (f" ({remedy})" if remedy else "")
     yield Failure(step, text)
