@@ -49,8 +49,8 @@ class RecordBlock:
 def read_header(path: Path, wanted: Collection[str] = ()) -> Header:
     """The column names of a file.
 
-    A line that names none of the wanted columns is most likely a line of data. Whoever asks refuses it, so its names are not
-    judged, and no message shows them.
+    A line that names none of the wanted columns is most likely a line of data. Whoever asks refuses it, so its names
+    are not judged, and no message shows them.
 
     Raises:
         UnreadableFileError: the file is empty, UTF-16 or not gzip data, names a separator other than the comma, or has
