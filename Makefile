@@ -1,7 +1,7 @@
 # make run    everything, from an empty folder to data/final     make ui     Dagster's page
 # make test   the whole suite on both engines                    make check  lint, format, types, definitions
 # make golden the hashes of what is computed, made again, with what changed
-# make torture   commands killed at many moments, written to docs/reliability.md
+# make torture   commands killed at many moments and hostile files, written to docs/reliability.md
 # make simulate  how often the four answers are wrong, and make forecasts how good the forecasts are, into docs/metrics.md
 # make bench  times, written to docs/benchmarks.md               make screenshots  Dagster's page, into docs/images
 # Only Python 3.11 and make are needed; .venv is made when it is missing or out of date.
@@ -82,6 +82,7 @@ forecasts: $(STAMP)
 torture: $(STAMP)
 	CIP_ENGINE=sail $(BIN)/python -m cip_assets_tests.torture
 	CIP_ENGINE=spark $(BIN)/python -m cip_assets_tests.torture
+	$(BIN)/python -m cip_assets_tests.torture fuzz
 
 screenshots: $(STAMP)
 	PYTHONPATH=. $(BIN)/python docs/screenshots.py

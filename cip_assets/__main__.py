@@ -8,6 +8,7 @@ from rich.markup import escape
 from cip_assets.cli.app import app
 from cip_assets.cli.console import err
 from cip_assets.config.errors import PlatformError
+from cip_assets.config.settings import Settings
 
 
 def main() -> None:
@@ -15,8 +16,25 @@ def main() -> None:
     try:
         app()
     except PlatformError as error:
-        err.print(f"[bold red]error[/] {escape(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(1)
+        _end_with(str(error))
+    except Exception as error:
+        # Imported here, because it needs delta-rs, for which `cip --help` does not wait.
+        from cip_assets.storage.trouble import trouble
+
+        found = trouble(_messages(error), Settings.from_environment())
+        if found is None:
+            raise
+        _end_with(found)
+
+
+def _end_with(message: str) -> None:
+    err.print(f"[bold red]error[/] {escape(message)}", highlight=False, soft_wrap=True)
+    sys.exit(1)
+
+
+def _messages(error: BaseException | None) -> str:
+    """The messages of an error and of its causes."""
+    return f"{error} {_messages(error.__cause__ or error.__context__)}" if error else ""
 
 
 def command() -> None:

@@ -33,8 +33,8 @@ def show(report: Report, settings: Settings, seconds: float) -> None:
                 highlight=False,
                 soft_wrap=True,
             )
-    for failure in report.failures:
-        err.print(f"[bold red]error[/] {escape(failure.message)}", highlight=False, soft_wrap=True)
+    for message in dict.fromkeys(failure.message for failure in report.failures):
+        err.print(f"[bold red]error[/] {escape(message)}", highlight=False, soft_wrap=True)
     if report.skipped:
         err.print(f"skipped because an upstream table failed: {', '.join(report.skipped)}", soft_wrap=True)
     passed = sum(check.passed for check in report.checks)

@@ -3,17 +3,28 @@
 import os
 import signal
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
-from cip_assets.cli.console import out
+from cip_assets.cli.console import err, out
 from cip_assets.config.settings import PROJECT, Settings
 from cip_assets.orchestration.instance import add_setting, open_instance
 
+LOCAL = "127.0.0.1"
 
-def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1")] = 3000) -> None:
+
+def ui(
+    port: Annotated[int, typer.Option(help="Port of the UI")] = 3000,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. Others than this machine's need a log-in")
+    ] = LOCAL,
+) -> None:
+    if warning := warning_about(host):
+        err.print(f"[yellow]warning[/] {escape(warning)}", highlight=False, soft_wrap=True)
     settings = Settings.from_environment()
     if add_setting(settings.dagster_home):
         out.print(
@@ -22,7 +33,25 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1")] = 3000) -> N
     with open_instance(settings.dagster_home) as instance:
         environment = {**os.environ, "DAGSTER_HOME": str(instance.root_directory)}
     dagster = str(Path(sys.executable).with_name("dagster"))
-    arguments = [dagster, "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
+    arguments = [dagster, "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", host, "-p", str(port)]
     # A shell that starts a process in the background makes it ignore interrupts, which are needed to end this one.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execve(dagster, arguments, environment)
+
+
+def warning_about(host: str) -> str | None:
+    """What to know before the UI listens on an address; None if only this machine can reach it."""
+    if host == "localhost" or (_is_address(host) and ip_address(host).is_loopback):
+        return None
+    return (
+        f"whoever can reach {host} can see customers' data and start runs, because the Dagster UI has no log-in: "
+        "put a proxy with one in front of it, or leave out --host"
+    )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

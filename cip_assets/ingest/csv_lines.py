@@ -8,7 +8,8 @@ other quote is text, such as in ``27" monitor``.
 import gzip
 import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -40,6 +41,9 @@ BEFORE_OPENING = np.isin(np.arange(256), [COMMA, LF, CR, QUOTE])
 AFTER_CLOSING = BEFORE_OPENING
 """For each byte, whether it may be there if all quotes follow RFC 4180. A quote there belongs to a doubled one."""
 
+CHANGED = "it changed while it was read; run again when it is complete"
+GONE = "it was moved or deleted while it was being read; run again"
+
 Positions = npt.NDArray[np.int64]
 Inside = Callable[[Positions], npt.NDArray[np.bool_]]
 """A function that says whether positions are inside a quoted field. The positions must not be those of quotes."""
@@ -61,6 +65,36 @@ class Records:
 def open_bytes(path: Path) -> BinaryIO:
     """Open the file's content, which is decompressed if the name ends in ``.gz``."""
     return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
+
+
+@contextmanager
+def unchanged(path: Path, size: int | None = None) -> Iterator[None]:
+    """Read a file that must not change meanwhile; ``size`` is the one that it had when it was scanned.
+
+    Raises:
+        UnreadableFileError: it changed or is gone. What else was found wrong with it may be wrong only because of that.
+
+    """
+    before = _state(path)
+    error = UnreadableFileError(CHANGED)
+    if size not in {None, before[0]}:
+        raise error
+    try:
+        yield
+    except UnreadableFileError as found:
+        if _state(path) != before:
+            raise error from found
+        raise
+    if _state(path) != before:
+        raise error
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except FileNotFoundError as error:
+        raise UnreadableFileError(GONE) from error
+    return found.st_size, found.st_mtime_ns, found.st_ino
 
 
 class RecordReader:

@@ -6,7 +6,7 @@ records. pyarrow must find the same number.
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +46,11 @@ class RecordBlock:
     ragged: Sequence[RaggedRecord]
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path, wanted: Collection[str] = ()) -> Header:
     """The column names of a file.
+
+    A line that names none of the wanted columns is most likely a line of data. Whoever asks refuses it, so its names
+    are not judged, and no message shows them.
 
     Raises:
         UnreadableFileError: the file is empty, UTF-16 or not gzip data, names a separator other than the comma, or has
@@ -68,6 +71,8 @@ def read_header(path: Path) -> Header:
     names = tuple(name.strip().lower() for name in fields)
     if not any(names):
         raise UnreadableFileError(f"line {line} is blank; it must name the columns")
+    if wanted and not set(wanted) & set(names):
+        return Header(names, line)
     if "" in names:
         place = names.index("") + 1
         raise UnreadableFileError(f"line {line} does not name column {place}; name it or remove it")

@@ -18,7 +18,7 @@ from cip_assets.config.errors import PlatformError
 from cip_assets.contracts.source import SourceTable
 from cip_assets.ingest import csv_records
 from cip_assets.ingest.calendar import Calendar, delivery_month, event_dates
-from cip_assets.ingest.csv_lines import UnreadableFileError
+from cip_assets.ingest.csv_lines import GONE, UnreadableFileError, unchanged
 from cip_assets.ingest.csv_records import Header
 from cip_assets.ingest.discover import LandedFile, find_files, landed_file, lines_about
 from cip_assets.ingest.first_seen import Seen, first_seen
@@ -249,13 +249,15 @@ def scan_file(landing: Path, file: LandedFile, calendar: Calendar) -> dict[str, 
     if file.problem:
         return entry
     try:
-        entry["size_bytes"], entry["sha256"] = hash_file(path)
-        _check_delivery(file.delivery_date, calendar)
-        entry |= _scan_rows(path, SOURCE_TABLES[file.table], file.delivery_date, calendar)
+        with unchanged(path):
+            entry["size_bytes"], entry["sha256"] = hash_file(path)
+            _check_delivery(file.delivery_date, calendar)
+            found = _scan_rows(path, SOURCE_TABLES[file.table], file.delivery_date, calendar)
+        entry |= found
     except UnreadableFileError as error:
         entry["problem"] = str(error)
     except FileNotFoundError:
-        entry["problem"] = "it was moved or deleted while it was being read; run again"
+        entry["problem"] = GONE
     except (PermissionError, IsADirectoryError) as error:
         entry["problem"] = f"it cannot be opened: {error.strerror}"
     return entry
@@ -269,7 +271,7 @@ def _check_delivery(delivery: date | None, calendar: Calendar) -> None:
 
 
 def _scan_rows(path: Path, source: SourceTable, delivery: date | None, calendar: Calendar) -> dict[str, Any]:
-    header = csv_records.read_header(path)
+    header = csv_records.read_header(path, source.columns)
     _check_columns(header, source)
     wanted = source.event_date or source.id_column
     rows, undated = 0, 0

@@ -14,9 +14,11 @@ import pyspark.sql.types as T
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 
+from cip_assets.config.errors import PlatformError
 from cip_assets.contracts.source import SourceTable
 from cip_assets.ingest import csv_records
 from cip_assets.ingest.calendar import Calendar, delivery_month, event_dates
+from cip_assets.ingest.csv_lines import UnreadableFileError, unchanged
 from cip_assets.ingest.csv_records import RecordBlock
 from cip_assets.ingest.manifest import ManifestEntry
 from cip_assets.ingest.tasks import date_of, specs_in, spread
@@ -38,7 +40,8 @@ def read_landing(
 ) -> DataFrame:
     """The lines of some landing files as rows of text, each once, with its file and line.
 
-    Only rows of ``months`` are returned. Columns that are not in the contract come last.
+    Only rows of ``months`` are returned. Columns that are not in the contract come last. A file that changed since
+    it was scanned makes the engine fail, with the message of a ``PlatformError`` in its error.
     """
     extras = extra_columns(source, entries)
     schema = T.StructType(
@@ -50,17 +53,25 @@ def read_landing(
 
     def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for spec in specs_in(batches):
-            header: list[str] = spec["column_names"]
-            here = [name for name in text_columns if name in header]
-            for block in csv_records.read_records(landing / spec["path"], header, here):
-                rows = _raw_rows(block, source, spec, calendar, text_columns, arrow_schema)
-                if wanted_months is not None:
-                    rows = rows.filter(pc.is_in(rows["month"], value_set=wanted_months))
-                yield from rows.to_batches(max_chunksize=65_536)
+            try:
+                with unchanged(landing / spec["path"], spec["size_bytes"]):
+                    yield from rows_of(spec)
+            except UnreadableFileError as error:
+                raise PlatformError(f"{source.name}: {spec['path']}: {error}") from error
+
+    def rows_of(spec: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
+        header: list[str] = spec["column_names"]
+        here = [name for name in text_columns if name in header]
+        for block in csv_records.read_records(landing / spec["path"], header, here):
+            rows = _raw_rows(block, source, spec, calendar, text_columns, arrow_schema)
+            if wanted_months is not None:
+                rows = rows.filter(pc.is_in(rows["month"], value_set=wanted_months))
+            yield from rows.to_batches(max_chunksize=65_536)
 
     specs = [
         {
             "path": entry.path,
+            "size_bytes": entry.size_bytes,
             "version": entry.version,
             "delivery_date": entry.delivery_date and str(entry.delivery_date),
             "home": entry.home and str(entry.home),

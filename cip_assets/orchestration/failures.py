@@ -1,12 +1,18 @@
 """Finds the one error of a failed step that a person needs to read."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
+from cip_assets.config.settings import Settings
 from cip_assets.engines.memory import remedy_for
+from cip_assets.storage.trouble import trouble
+
+OWN = re.compile(r"cip_assets[.]config[.]errors[.]PlatformError: (.*)")
+"""The platform's own error, also in the error of an engine whose task raised it."""
 
 
 @dataclass(frozen=True)
@@ -17,13 +23,13 @@ class Failure:
     message: str
 
 
-def failures_of(event: dg.DagsterEvent) -> Iterator[Failure]:
+def failures_of(event: dg.DagsterEvent, settings: Settings | None = None) -> Iterator[Failure]:
     """The root error of a failed step. The failure of a blocking check is reported by the check instead."""
-    return root_of(event.step_failure_data.error, str(event.step_key))
+    return root_of(event.step_failure_data.error, str(event.step_key), settings)
 
 
-def root_of(error: Any, step: str) -> Iterator[Failure]:
-    """The platform's own error if there is one in the chain, otherwise the first cause."""
+def root_of(error: Any, step: str, settings: Settings | None = None) -> Iterator[Failure]:
+    """The platform's own error if there is one in the chain, otherwise what the first cause means."""
     while error is not None and error.cause is not None and error.cls_name != "PlatformError":
         error = error.cause
     name = error.cls_name if error else "unknown error"
@@ -33,13 +39,11 @@ def root_of(error: Any, step: str) -> Iterator[Failure]:
     if name == "DagsterExecutionInterruptedError":
         yield Failure(step, "stopped before it was finished; run it again")
         return
-    first_line = (
-        message.removeprefix(f"{name}: ")
-        .removeprefix("cip_assets.config.errors.PlatformError: ")
-        .splitlines()
-    )
-    text = first_line[0] if first_line else ""
-    if name != "PlatformError":
+    own = OWN.search(message)
+    first_line = own[1] if own else message.removeprefix(f"{name}: ").partition("\n")[0]
+    text = first_line.strip()
+    if not own and name != "PlatformError":
         remedy = remedy_for(message)
-        text = f"{name}: {text}" + (f" ({remedy})" if remedy else "")
+        found = trouble(message, settings) if settings else None
+        text = found or f"{name}: {text}" + (f" ({remedy})" if remedy else "")
     yield Failure(step, text)

@@ -40,6 +40,9 @@ IN_DAGSTER_PLUS = "DAGSTER_CLOUD_DEPLOYMENT_NAME"
 PERSONAL = "pii"
 """The tag of a column that identifies a person."""
 
+OF_PERSON = "customer_id"
+"""The column that says whose row it is. The log of past commits stays, so no id may be in it after an erasure."""
+
 AS_LANDED = "cip/as_landed"
 """Metadata of an input: a source table, or its facts, that must be up to date until the day of the step's partition."""
 
@@ -77,7 +80,11 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
             replace=_slice(table_slice),
             partition_column=definition.get("partition_expr"),
             audit={**_audit(context), "computed_from": self._inputs_of(context)},
-            unlogged=[c.name for c in _columns(definition[COLUMN_SCHEMA]) if PERSONAL in c.tags],
+            unlogged=[
+                c.name
+                for c in _columns(definition[COLUMN_SCHEMA])
+                if PERSONAL in c.tags or c.name == OF_PERSON
+            ],
         )
         written_here = (context.asset_key.to_user_string(), str(_slice(table_slice)))
         gate.looked_at(context.run_id).add(written_here)

@@ -271,7 +271,8 @@ class Platform:
             run_config={**QUIET, **(run_config or {})},
             asset_selection=assets or (),
         )
-        return _collect(result, report, planned=assets if assets is not None else self._assets_of(job))
+        planned = assets if assets is not None else self._assets_of(job)
+        return _collect(result, report, planned, self.settings)
 
     def recover(self, job: str, config: Mapping[str, object]) -> Any:
         """Run a recovery job, which has one op; returns what the op returned.
@@ -284,7 +285,7 @@ class Platform:
         (op,) = self.definitions.resolve_job_def(job).nodes
         result = self._in_process(job, run_config={**QUIET, "ops": {op.name: {"config": config}}})
         report = Report()
-        _collect(result, report, planned=set())
+        _collect(result, report, set(), self.settings)
         if report.failures:
             raise PlatformError(report.failures[0].message)
         return result.output_for_node(op.name)
@@ -319,7 +320,7 @@ class Platform:
 
 
 def _collect(
-    result: dg.ExecuteInProcessResult, report: Report, planned: AbstractSet[dg.AssetKey]
+    result: dg.ExecuteInProcessResult, report: Report, planned: AbstractSet[dg.AssetKey], settings: Settings
 ) -> set[dg.AssetKey]:
     """Add what a run did to the report; return the assets that cannot be relied on after it."""
     before = len(report.failures)
@@ -329,7 +330,7 @@ def _collect(
         if event.is_step_success:
             report.seconds[str(event.step_key)] = event.step_success_data.duration_ms / 1000
         elif event.is_step_failure:
-            report.failures += failures_of(event)
+            report.failures += failures_of(event, settings)
         elif event.is_step_materialization and event.asset_key:
             done.add(event.asset_key)
             if older := event.materialization.metadata.get(CARRIED_FROM):
@@ -345,7 +346,7 @@ def _collect(
     blocked = any(not check.passed and not check.is_warning for check in report.checks)
     if not result.success and not blocked and len(report.failures) == before:
         ended = next(event for event in reversed(result.all_events) if event.is_job_failure)
-        report.failures += root_of(ended.job_failure_data.error, result.job_def.name)
+        report.failures += root_of(ended.job_failure_data.error, result.job_def.name, settings)
     return bad | (planned - done)
 
 

@@ -322,7 +322,7 @@ def history(table: DeltaTable, limit: int | None = None) -> Iterator[Commit]:
     """The table's commits, newest first."""
     log = urlparse(table.table_uri)
     on_disk = log.scheme == "file"
-    return _commits(_log_on_disk(Path(url2pathname(log.path))) if on_disk else table.history(limit), limit)
+    return _commits(log_on_disk(Path(url2pathname(log.path))) if on_disk else table.history(limit), limit)
 
 
 def commits(uri: str, limit: int | None = None) -> Iterator[Commit]:
@@ -331,7 +331,7 @@ def commits(uri: str, limit: int | None = None) -> Iterator[Commit]:
     A table on a local disk is not opened for this.
     """
     if "://" not in uri:
-        return _commits(_log_on_disk(Path(uri)), limit)
+        return _commits(log_on_disk(Path(uri)), limit)
     return history(open_table(uri), limit) if exists(uri) else iter(())
 
 
@@ -354,7 +354,7 @@ def _commits(entries: Iterable[Mapping[str, Any]], limit: int | None) -> Iterato
         )
 
 
-def _log_on_disk(folder: Path) -> Iterator[dict[str, Any]]:
+def log_on_disk(folder: Path) -> Iterator[dict[str, Any]]:
     """Each commit's information, newest first. delta-rs finds no commits below a folder with `?` or `#` in its name."""
     for path in sorted((folder / "_delta_log").glob("[0-9]*[0-9].json"), reverse=True):
         with path.open(encoding="utf-8") as lines:

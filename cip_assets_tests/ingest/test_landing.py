@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -20,6 +21,7 @@ from cip_assets.config.settings import Settings
 from cip_assets.ingest import in_step
 from cip_assets.ingest import manifest as manifest_module
 from cip_assets.ingest.calendar import Calendar, event_dates
+from cip_assets.ingest.csv_lines import CHANGED, GONE, UnreadableFileError, unchanged
 from cip_assets.ingest.discover import LandedFile, find_files
 from cip_assets.ingest.manifest import (
     ManifestEntry,
@@ -31,6 +33,7 @@ from cip_assets.ingest.manifest import (
 )
 from cip_assets.ingest.read import extra_columns, read_landing
 from cip_assets.layers import SOURCE_TABLES, contract_of
+from cip_assets.orchestration.failures import root_of
 from cip_assets.storage.delta import Slice
 
 TRANSACTIONS = SOURCE_TABLES["transactions"]
@@ -276,6 +279,16 @@ def test_a_record_without_a_date_counts_even_after_a_blank_line_in_quotes(
         pytest.param("\n" + HEADER, "line 1 is blank", id="blank first line"),
         pytest.param(HEADER + ",amount\n", "line 1 names column 'amount' twice", id="a name twice"),
         pytest.param(HEADER + ",\n", "line 1 does not name column 9", id="a comma at the end"),
+        pytest.param(
+            transaction("T1", "2024-01-05"),
+            f"line 1 lacks columns {HEADER.replace(',', ', ')}; it has none of them",
+            id="no header, and a value twice in the first line",
+        ),
+        pytest.param(
+            transaction("T1", "2024-01-05", ""),
+            f"line 1 lacks columns {HEADER.replace(',', ', ')}; it has none of them",
+            id="no header, and an empty value in the first line",
+        ),
         pytest.param("x" * 200_000, "line 1 does not name the columns", id="not a CSV file"),
         pytest.param(MIXED.encode("utf-16"), "it is UTF-16", id="UTF-16"),
         pytest.param(MIXED.encode("utf-16-le"), "line 1 contains a NUL byte", id="UTF-16 without a mark"),
@@ -330,6 +343,46 @@ def test_a_file_that_was_deleted_before_it_is_read_is_a_problem_of_that_file(tmp
     assert entry["problem"] == "it was moved or deleted while it was being read; run again"
 
 
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "products.csv"
+    path.write_text("a,b\n1,2\n")
+    for change, says in [
+        (lambda: path.write_text("a,b\n1,2\n3,4\n"), CHANGED),
+        (lambda: path.write_text("a,b\n"), CHANGED),
+        (path.unlink, GONE),
+    ]:
+        with pytest.raises(UnreadableFileError) as refused, unchanged(path):
+            change()
+        assert str(refused.value) == says
+
+
+def test_a_problem_that_is_there_only_while_a_file_is_written_is_not_its_problem(tmp_path: Path) -> None:
+    path = tmp_path / "products.csv"
+    path.write_text("product_id,na")
+
+    def read() -> None:
+        with unchanged(path):
+            path.write_text("product_id,name")
+            raise UnreadableFileError("line 1 lacks column name")
+
+    with pytest.raises(UnreadableFileError, match="it changed"):
+        read()
+
+
+@pytest.mark.engine
+def test_a_file_that_changed_since_its_scan_is_named_by_the_step_that_reads_it(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    put(tmp_path, "transactions.csv", transactions(transaction("T1", "2024-01-05")))
+    entries = entries_of(scan_landing(spark, tmp_path, CALENDAR), "transactions")
+    put(tmp_path, "transactions.csv", transactions(transaction("T1", "2024-01-05"), "T2,C1"))
+    with pytest.raises(Exception, match="PythonException|Traceback") as refused:
+        read_landing(spark, tmp_path, TRANSACTIONS, entries, CALENDAR).collect()
+    error = SimpleNamespace(cls_name="PythonException", message=str(refused.value), cause=None)
+    (failure,) = root_of(error, "raw")
+    assert failure.message == f"transactions: transactions.csv: {CHANGED}"
+
+
 def test_a_file_that_cannot_be_opened_is_a_problem_of_that_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -338,6 +391,7 @@ def test_a_file_that_cannot_be_opened_is_a_problem_of_that_file(
     def refuse(_: Path) -> tuple[int, str]:
         raise PermissionError(13, "Permission denied")
 
+    put(tmp_path, "products.csv", "")
     monkeypatch.setattr(manifest_module, "hash_file", refuse)
     entry = scan_file(tmp_path, LandedFile("products", "products.csv", None), CALENDAR)
     assert entry["problem"] == "it cannot be opened: Permission denied"

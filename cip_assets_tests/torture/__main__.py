@@ -1,26 +1,49 @@
-"""``python -m cip_assets_tests.torture [TRIES] [SEED]``: kill commands, and write docs/reliability.md.
+"""``python -m cip_assets_tests.torture [fuzz] [TRIES] [SEED]``: kill commands, or read hostile files.
 
-The engine is the one in CIP_ENGINE.
+It writes docs/reliability.md. The engine is the one in CIP_ENGINE; reading files needs none.
 """
 
 import os
 import sys
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
+from cip_assets_tests.torture.fuzz import FORMS, cases, wrong_with
 from cip_assets_tests.torture.tries import Result, Torture, attempts
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 TRIES = {"sail": 200, "spark": 40}
 
 
+FILES = 20_000
+
+
 def main() -> int:
+    kind, *numbers = sys.argv[1:] if sys.argv[1:2] == ["fuzz"] else ["kill", *sys.argv[1:]]
+    return _fuzz(*map(int, numbers)) if kind == "fuzz" else _kill(*map(int, numbers))
+
+
+def _fuzz(tries: int = FILES, seed: int = 0) -> int:
+    wrong: dict[str, list[str]] = {form: [] for form in FORMS}
+    whole, damaged = Counter[str](), Counter[str]()
+    with tempfile.TemporaryDirectory() as folder:
+        for number, case in enumerate(islice(cases(seed), tries)):
+            (damaged if case.rows is None else whole)[case.form] += 1
+            if found := wrong_with(case, Path(folder)):
+                wrong[case.form].append(found)
+                print(f"{number}, {case.form}: {found}", flush=True)  # noqa: T201
+    lines = ["| format | whole files | damaged files | wrong |", "|---|---|---|---|"]
+    lines += [f"| {form} | {whole[form]} | {damaged[form]} | {len(wrong[form])} |" for form in FORMS]
+    _write("fuzz", [f"`python -m cip_assets_tests.torture fuzz {tries} {seed}`:", "", *lines])
+    return any(wrong.values())
+
+
+def _kill(tries: int | None = None, seed: int = 0) -> int:
     engine = os.environ.get("CIP_ENGINE") or "sail"
-    tries = int(sys.argv[1]) if len(sys.argv) > 1 else TRIES[engine]
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    tries = tries or TRIES[engine]
     results = []
     with tempfile.TemporaryDirectory() as folder:
         torture = Torture(Path(folder), engine)
@@ -54,9 +77,9 @@ def _table(results: Sequence[Result]) -> list[str]:
     ]
 
 
-def _write(engine: str, lines: Sequence[str]) -> None:
-    """Replace the part of the page that is this engine's."""
-    begin, end = f"<!-- make torture writes {engine} from here -->", "<!-- to here -->"
+def _write(part: str, lines: Sequence[str]) -> None:
+    """Replace a part of the page."""
+    begin, end = f"<!-- make torture writes {part} from here -->", "<!-- to here -->"
     before, rest = PAGE.read_text(encoding="utf-8").split(begin, maxsplit=1)
     _, after = rest.split(end, maxsplit=1)
     text = "\n".join(["", "", *lines, "", ""])

@@ -19,8 +19,10 @@ from cip_assets.config.settings import Settings
 from cip_assets.ingest.in_step import FACTS, NEW, Written, behind, changed_since, last_write, why_other_code
 from cip_assets.orchestration.due.gate import records_of_day
 from cip_assets.storage.files import hash_file
+from cip_assets.storage.trouble import damage_of
 
 ALTERED = "file of another day, missing or altered"
+DAMAGED = "a file of the table is missing or cut off"
 UNCHECKED = "a check did not pass or was not evaluated"
 """Reasons to compute an asset again."""
 
@@ -101,7 +103,8 @@ def state_of(
             if change is None or change.version > read:
                 first = changed_since(settings, name, read, day) if change else None
                 return f"{name} changed" + (f" from {first} on" if first and first > date.min else "")
-        return None if all(evaluation(check) for check in checks[key]) else UNCHECKED
+        is_checked = all(evaluation(check) for check in checks[key])
+        return _damage(settings, key, day) or (None if is_checked else UNCHECKED)
 
     def depends_on(key: dg.AssetKey) -> Iterator[dg.AssetKey]:
         yield from graph.get(key).parent_keys
@@ -125,6 +128,11 @@ def _last_record(instance: dg.DagsterInstance, check: dg.AssetCheckKey, day: dat
     if record is None or record.partition in (None, day.isoformat()):
         return record
     return next(iter(records_of_day(instance, check, day)), None)
+
+
+def _damage(settings: Settings, key: dg.AssetKey, day: date) -> str | None:
+    layer, name = key.path
+    return DAMAGED if layer != "exports" and damage_of(settings.table_uri(layer, name), day) else None
 
 
 def _with_what_follows(

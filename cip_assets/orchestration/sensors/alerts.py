@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from cip_assets.config.settings import Settings
 from cip_assets.orchestration.alerts import Alert, send
 from cip_assets.orchestration.failures import failures_of
 from cip_assets.orchestration.jobs.refresh import failed_parts
@@ -23,8 +24,9 @@ def failed_runs(context: dg.RunFailureSensorContext) -> None:
     run = context.dagster_run
     if failed_parts(context.instance, run.run_id):
         return  # the failed parts send their own alerts
+    settings = Settings.from_environment()
     events = context.get_step_failure_events()
-    failures = [failure for event in events for failure in failures_of(event)]
+    failures = [failure for event in events for failure in failures_of(event, settings)]
     alerts = list(_failed_checks(context.instance, run.run_id))
     if failures or not alerts:
         why = "; ".join(f"{failure.step.replace('__', '/')}: {failure.message}" for failure in failures)

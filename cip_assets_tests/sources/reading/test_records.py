@@ -267,8 +267,8 @@ def account_for_each_line(path: Path) -> str | None:
     except UnreadableExport as refusal:
         return str(refusal)
     for member, dialect, blocks in zip(found, dialects, batches, strict=True):
-        if dialect.form in {"json_array", "parquet"}:
-            continue
+        if dialect.form in {"json_array", "parquet"} or member.kind == "sheet":
+            continue  # their records are no lines
         with text.decode(member) as stream:
             unread = dict(enumerate(split(stream.read()), 1))
         header = [(dialect.header_line, dialect.header_text)] if dialect.header_line else []
