@@ -171,16 +171,26 @@ def _is_plain(source: SourceTable) -> Column:
             continue
         text, declared = F.col(name), source.cleaned.columns[name]
         looks = _plain_look(declared)
-        others = {rule.partition(":")[2] for rule in source.cleaned.row_rules if rule.startswith(f"{name}:")}
-        good = text.rlike(looks) if looks and others <= {"missing"} else F.lit(False)
+        earlier = _earlier_dates(name, source)
+        rules = {rule for rule in source.cleaned.row_rules if rule.startswith(f"{name}:")} - earlier.keys()
+        good = text.rlike(looks) if looks and rules <= {f"{name}:missing"} else F.lit(False)
+        for other in earlier.values():
+            good = good & (text >= F.col(other))  # plain dates are in the order of their texts
         if name == source.event_date:
             good = good & text.startswith(F.substring(F.col("month").cast("string"), 1, 7))
-        if (declared.nullable or name in source.defaults) and "missing" not in others:
+        if (declared.nullable or name in source.defaults) and f"{name}:missing" not in rules:
             if isinstance(declared.dtype.type, T.StringType) and looks:
                 continue
             good = good | F.coalesce(text, F.lit("")).isin("")
         plain = plain & F.coalesce(good, F.lit(False))
     return plain
+
+
+def _earlier_dates(name: str, source: SourceTable) -> Mapping[str, str]:
+    """The rules that want a date to be no earlier than another one, each with that one."""
+    dates = [each for each in source.texts if isinstance(source.cleaned.columns[each].dtype.type, T.DateType)]
+    found = {f"{name} < {other}": other for other in dates if name in dates}
+    return {rule: found[broken] for rule, broken in source.cleaned.row_rules.items() if broken in found}
 
 
 def _plain_look(declared: Any) -> str | None:
