@@ -8,6 +8,7 @@ A text may contain anything, so it and the values read from it go only through f
 ``ON_ANY_TEXT`` names them.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
@@ -430,10 +431,16 @@ def _csv_field(value: Column) -> Column:
 
 def unknown_words(cleaned: DataFrame, source: SourceTable, rules: Rules) -> Sequence[tuple[str, str, int]]:
     """Values that are not in the vocabulary of the rules: column, value and number of rows, most frequent first."""
-    found: list[tuple[str, str, int]] = []
-    for key, words in rules.vocabulary.items():
-        table, name = key.split(".")
-        if table == source.name:
-            unknown = cleaned.where(F.col(name).isNotNull() & ~F.col(name).isin(*words))
-            found += [(name, row[name], row["count"]) for row in unknown.groupBy(name).count().collect()]
-    return sorted(found, key=lambda entry: (-entry[2], entry[0], entry[1]))
+    vocabulary = {
+        key.partition(".")[2]: words
+        for key, words in rules.vocabulary.items()
+        if key.startswith(f"{source.name}.")
+    }
+    unknown = cleaned.select(
+        *(F.when(~F.col(name).isin(*words), F.col(name)).alias(name) for name, words in vocabulary.items())
+    )
+    found: Counter[tuple[str, str]] = Counter()
+    for row in unknown.where(F.coalesce(*vocabulary).isNotNull()).groupBy(*vocabulary).count().collect():
+        found.update({(name, row[name]): row["count"] for name in vocabulary if row[name] is not None})
+    rows = ((name, word, count) for (name, word), count in found.items())
+    return sorted(rows, key=lambda entry: (-entry[2], entry[0], entry[1]))
