@@ -31,16 +31,17 @@ def delivery_month(delivery: date | None, calendar: Calendar) -> date:
 
 def event_dates(text: pa.Array, calendar: Calendar) -> pa.Array:
     """The date that each text begins with; null if that is not an ISO 8601 date in a month of the calendar."""
-    encoded = pc.dictionary_encode(pc.utf8_trim(text, characters=BLANKS))
-    values = encoded.dictionary
+    # Equal texts are read once, and so are equal days: reading a day takes longer than all else.
+    texts = pc.dictionary_encode(text)
+    values = pc.utf8_trim(texts.dictionary, characters=BLANKS)
     valid = pc.match_substring_regex(values, ISO_DATE)
-    day_text = pc.if_else(valid, pc.utf8_slice_codeunits(values, 0, 10), None)
-    parsed = pc.strptime(day_text, format="%Y-%m-%d", unit="s", error_is_null=True)
-    real = pc.equal(pc.strftime(parsed, format="%Y-%m-%d"), day_text)  # strptime accepts February 30
-    days = pc.if_else(real, parsed, None).cast(pa.date32())
-    months = pc.floor_temporal(days, unit="month").cast(pa.date32())
+    days = pc.dictionary_encode(pc.if_else(valid, pc.utf8_slice_codeunits(values, 0, 10), None))
+    parsed = pc.strptime(days.dictionary, format="%Y-%m-%d", unit="s", error_is_null=True)
+    real = pc.equal(pc.strftime(parsed, format="%Y-%m-%d"), days.dictionary)  # strptime accepts February 30
+    found = pc.if_else(real, parsed, None).cast(pa.date32())
+    months = pc.floor_temporal(found, unit="month").cast(pa.date32())
     inside = pc.and_(
         pc.greater_equal(months, pa.scalar(calendar.first_month)),
         pc.less_equal(months, pa.scalar(calendar.last_month)),
     )
-    return pc.take(pc.if_else(inside, days, None), encoded.indices)
+    return pc.if_else(inside, found, None).take(days.indices).take(texts.indices)

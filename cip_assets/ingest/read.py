@@ -65,7 +65,9 @@ def read_landing(
         for block in csv_records.read_records(landing / spec["path"], header, here):
             rows = _raw_rows(block, source, spec, calendar, text_columns, arrow_schema)
             if wanted_months is not None:
-                rows = rows.filter(pc.is_in(rows["month"], value_set=wanted_months))
+                is_wanted = pc.is_in(rows["month"], value_set=wanted_months)
+                # A filter copies all rows, even if it keeps them all.
+                rows = rows if pc.all(is_wanted).as_py() else rows.filter(is_wanted)
             yield from rows.to_batches(max_chunksize=65_536)
 
     specs = [

@@ -8,6 +8,7 @@ A text may contain anything, so it and the values read from it go only through f
 ``ON_ANY_TEXT`` names them.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
@@ -171,16 +172,26 @@ def _is_plain(source: SourceTable) -> Column:
             continue
         text, declared = F.col(name), source.cleaned.columns[name]
         looks = _plain_look(declared)
-        others = {rule.partition(":")[2] for rule in source.cleaned.row_rules if rule.startswith(f"{name}:")}
-        good = text.rlike(looks) if looks and others <= {"missing"} else F.lit(False)
+        earlier = _earlier_dates(name, source)
+        rules = {rule for rule in source.cleaned.row_rules if rule.startswith(f"{name}:")} - earlier.keys()
+        good = text.rlike(looks) if looks and rules <= {f"{name}:missing"} else F.lit(False)
+        for other in earlier.values():
+            good = good & (text >= F.col(other))  # plain dates are in the order of their texts
         if name == source.event_date:
             good = good & text.startswith(F.substring(F.col("month").cast("string"), 1, 7))
-        if (declared.nullable or name in source.defaults) and "missing" not in others:
+        if (declared.nullable or name in source.defaults) and f"{name}:missing" not in rules:
             if isinstance(declared.dtype.type, T.StringType) and looks:
                 continue
             good = good | F.coalesce(text, F.lit("")).isin("")
         plain = plain & F.coalesce(good, F.lit(False))
     return plain
+
+
+def _earlier_dates(name: str, source: SourceTable) -> Mapping[str, str]:
+    """The rules that want a date to be no earlier than another one, each with that one."""
+    dates = [each for each in source.texts if isinstance(source.cleaned.columns[each].dtype.type, T.DateType)]
+    found = {f"{name} < {other}": other for other in dates if name in dates}
+    return {rule: found[broken] for rule, broken in source.cleaned.row_rules.items() if broken in found}
 
 
 def _plain_look(declared: Any) -> str | None:
@@ -420,10 +431,16 @@ def _csv_field(value: Column) -> Column:
 
 def unknown_words(cleaned: DataFrame, source: SourceTable, rules: Rules) -> Sequence[tuple[str, str, int]]:
     """Values that are not in the vocabulary of the rules: column, value and number of rows, most frequent first."""
-    found: list[tuple[str, str, int]] = []
-    for key, words in rules.vocabulary.items():
-        table, name = key.split(".")
-        if table == source.name:
-            unknown = cleaned.where(F.col(name).isNotNull() & ~F.col(name).isin(*words))
-            found += [(name, row[name], row["count"]) for row in unknown.groupBy(name).count().collect()]
-    return sorted(found, key=lambda entry: (-entry[2], entry[0], entry[1]))
+    vocabulary = {
+        key.partition(".")[2]: words
+        for key, words in rules.vocabulary.items()
+        if key.startswith(f"{source.name}.")
+    }
+    unknown = cleaned.select(
+        *(F.when(~F.col(name).isin(*words), F.col(name)).alias(name) for name, words in vocabulary.items())
+    )
+    found: Counter[tuple[str, str]] = Counter()
+    for row in unknown.where(F.coalesce(*vocabulary).isNotNull()).groupBy(*vocabulary).count().collect():
+        found.update({(name, row[name]): row["count"] for name in vocabulary if row[name] is not None})
+    rows = ((name, word, count) for (name, word), count in found.items())
+    return sorted(rows, key=lambda entry: (-entry[2], entry[0], entry[1]))

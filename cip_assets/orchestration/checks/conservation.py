@@ -1,17 +1,10 @@
 """Nothing is lost on the way from landing to cleaned and quarantine."""
 
-from cip_assets.ingest import in_step
-from cip_assets.ingest.manifest import read_manifest
-from cip_assets.orchestration.checks import counts
 from cip_assets.orchestration.checks.look import Look, SourceCheck, Verdict
 
 
 def _conservation(look: Look) -> Verdict:
-    source = look.source
-    manifest = read_manifest(look.settings.table_uri("landing", "manifest"))
-    raw, cleaned, quarantine = map(look.rows, (source.raw, source.cleaned, source.quarantine))
-    landed = in_step.landed_rows(source, manifest.get(source.name, []), look.covered)
-    found = counts.conservation(landed, raw, cleaned, quarantine, source)
+    source, found = look.source, look.conserved
     return Verdict(
         passed=found.holds,
         description=(
@@ -42,14 +35,11 @@ CONSERVATION = SourceCheck(
 
 
 def _quarantined_share(look: Look) -> Verdict:
-    source = look.source
-    quarantined = look.rows(source.quarantine).where("outcome = 'quarantined'")
-    by_reason = {row["reasons"]: row["count"] for row in quarantined.groupBy("reasons").count().collect()}
-    lines, kept_out = look.rows(source.raw).count(), sum(by_reason.values())
+    source, found = look.source, look.conserved
     return Verdict(
-        passed=kept_out <= look.rules.quality.max_quarantined_share * lines,
-        description=f"{source.name}: {kept_out} of {lines} lines are quarantined",
-        metadata={"quarantined": kept_out, "landed": lines, "by_reason": by_reason},
+        passed=found.quarantined <= look.rules.quality.max_quarantined_share * found.raw,
+        description=f"{source.name}: {found.quarantined} of {found.raw} lines are quarantined",
+        metadata={"quarantined": found.quarantined, "landed": found.raw, "by_reason": found.by_reason},
         is_warning=True,
     )
 
@@ -61,6 +51,6 @@ QUARANTINED_SHARE = SourceCheck(
         "(quality.max_quarantined_share)."
     ),
     evaluate=_quarantined_share,
-    reads=lambda source: (f"raw/{source.name}",),
+    reads=lambda source: ("landing/manifest", f"raw/{source.name}", source.cleaned.name),
     of=lambda source: source.quarantine,
 )

@@ -1,6 +1,6 @@
 """Counts of what breaks a rule. Rows are never listed, so no personal data leaves the lake."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -50,6 +50,8 @@ class Conservation:
     landed_amount: Decimal
     cleaned_amount: Decimal
     kept_out_amount: Decimal
+    by_reason: Mapping[str, int]
+    """The quarantined lines by their reasons."""
 
     @property
     def holds(self) -> bool:
@@ -80,18 +82,18 @@ def conservation(
         as_landed = as_cleaned = F.lit(0)
     all_lines, landed_amount = _lines_and_money(raw, as_landed)
     good, cleaned_amount = _lines_and_money(cleaned, as_cleaned)
-    kept_out = {
-        row["outcome"]: row for row in quarantine.groupBy("outcome").agg(*_counted(as_landed)).collect()
-    }
+    kept_out = quarantine.groupBy("outcome", "reasons").agg(*_counted(as_landed)).collect()
+    by_reason = {row["reasons"]: row["lines"] for row in kept_out if row["outcome"] == "quarantined"}
     return Conservation(
         landed=landed,
         raw=all_lines,
         cleaned=good,
-        quarantined=kept_out["quarantined"]["lines"] if "quarantined" in kept_out else 0,
-        superseded=kept_out["superseded"]["lines"] if "superseded" in kept_out else 0,
+        quarantined=sum(by_reason.values()),
+        superseded=sum(row["lines"] for row in kept_out if row["outcome"] == "superseded"),
         landed_amount=landed_amount,
         cleaned_amount=cleaned_amount,
-        kept_out_amount=sum((row["amount"] for row in kept_out.values()), Decimal(0)),
+        kept_out_amount=sum((row["amount"] for row in kept_out), Decimal(0)),
+        by_reason=by_reason,
     )
 
 

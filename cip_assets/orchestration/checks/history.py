@@ -33,9 +33,11 @@ def _unbroken(look: Look) -> Verdict:
         ).fetchone() or (0,)
         (differing,) = connection.execute(
             f"""
-            WITH current AS (SELECT {columns} FROM history WHERE is_current), wanted AS (SELECT {columns} FROM cleaned)
-            SELECT count(*) FROM (
-              (FROM current EXCEPT ALL FROM wanted) UNION ALL (FROM wanted EXCEPT ALL FROM current))
+            WITH every AS (
+              SELECT hash({columns}) AS row, 1 AS times FROM history WHERE is_current
+              UNION ALL SELECT hash({columns}), -1 FROM cleaned),
+            by_row AS (SELECT sum(times) AS times FROM every GROUP BY row)
+            SELECT coalesce(sum(abs(times)), 0)::BIGINT FROM by_row
             """
         ).fetchone() or (0,)
     wrong = [

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import dagster as dg
 from pyspark.sql import DataFrame
@@ -10,6 +11,9 @@ from cip_assets.config.rules import Rules
 from cip_assets.config.settings import Settings
 from cip_assets.contracts.contract import TableContract
 from cip_assets.contracts.source import SourceTable
+from cip_assets.ingest import in_step
+from cip_assets.ingest.manifest import read_manifest
+from cip_assets.orchestration.checks.counts import Conservation, conservation
 from cip_assets.orchestration.checks.covered import covered_rows, covered_slice
 from cip_assets.orchestration.resources import EngineResource, LakeResource
 from cip_assets.storage.delta import Slice
@@ -36,6 +40,15 @@ class Look:
 
     def rows(self, contract: TableContract) -> DataFrame:
         return covered_rows(self.context, self.engine, self.lake, contract)
+
+    @cached_property
+    def conserved(self) -> Conservation:
+        """Where the landed lines went, which two checks ask."""
+        source = self.source
+        entries = read_manifest(self.settings.table_uri("landing", "manifest")).get(source.name, [])
+        landed = in_step.landed_rows(source, entries, self.covered)
+        raw, cleaned, quarantine = map(self.rows, (source.raw, source.cleaned, source.quarantine))
+        return conservation(landed, raw, cleaned, quarantine, source)
 
 
 @dataclass(frozen=True)
