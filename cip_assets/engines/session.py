@@ -40,6 +40,8 @@ def start_session(engine: str, overrides: Mapping[str, str] | None = None) -> Sp
     for key, value in config.items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()
+    if engine == "spark":
+        spark.remember_names(session)
     for key, value in SESSION_CONFIG.items():
         session.conf.set(key, value)
     return session

@@ -7,6 +7,8 @@ import sys
 import pytest
 from pyspark.sql import SparkSession
 
+from cip_assets.engines.spark import CLASSES, FUNCTIONS
+
 ON_ONE_CORE = """
 import os
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -40,6 +42,13 @@ os._exit(0)
 @pytest.mark.engine
 def test_calls_on_frames_do_not_look_for_their_line_of_code(spark: SparkSession) -> None:
     assert spark.conf.get("spark.python.sql.dataFrameDebugging.enabled") == "false"
+
+
+@pytest.mark.engine
+@pytest.mark.not_on("sail", because="it has no JVM", link="docs/architecture.md#two-engines-one-code-base")
+def test_names_of_the_jvm_are_looked_up_once(spark: SparkSession) -> None:
+    assert vars(spark._jvm).keys() >= set(CLASSES)
+    assert vars(spark._jvm.functions).keys() >= set(FUNCTIONS)
 
 
 def test_sail_runs_unions_on_one_core() -> None:

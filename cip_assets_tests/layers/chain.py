@@ -39,7 +39,7 @@ def snapshot(
         for name, source in SOURCE_TABLES.items()
     }
     for facts in FACTS_OF.values():
-        frames[facts.contract.name] = stored(facts(frames[facts.source.cleaned.name]), facts.contract)
+        frames[facts.contract.name], _ = stored(facts(frames[facts.source.cleaned.name]), facts.contract)
     tables: dict[str, list[Row]] = {}
     for table in TABLES if only is None else _needed(only):
         reads = {parameter: frames[contract.name] for parameter, contract in table.reads.items()}
@@ -50,8 +50,7 @@ def snapshot(
                 older, frame_of(spark, table.contract.spark_schema, rows[name]).drop("as_of_date")
             )
         computed = table(**reads, as_of=day, rules=rules, before=before)
-        frames[name] = stored(computed, table.contract)
-        tables[name] = collected(frames[name])
+        frames[name], tables[name] = stored(computed, table.contract)
     return tables
 
 
@@ -68,7 +67,7 @@ def large_snapshot(
 
     def frame(contract: TableContract) -> DataFrame:
         rows = found[contract.name]
-        return spark.createDataFrame(rows) if rows else spark.createDataFrame([], contract.spark_schema)
+        return spark.createDataFrame(rows) if rows else frame_of(spark, contract.spark_schema, [])
 
     for facts in FACTS_OF.values():
         keep(facts(frame(facts.source.cleaned)), facts.contract)
@@ -86,13 +85,14 @@ def orders_of(lines: DataFrame, until: date) -> dict[str, DataFrame]:
     return {"order_days": days, "split_orders": split_orders(order_days=days, as_of=until)}
 
 
-def stored(computed: DataFrame, contract: TableContract) -> DataFrame:
-    """A computed frame, collected and made into a frame again, like a Delta table between two assets."""
+def stored(computed: DataFrame, contract: TableContract) -> tuple[DataFrame, list[Row]]:
+    """A computed frame, collected and made into a frame again, like a Delta table between two assets; and its rows."""
     schema = contract.spark_schema
     assert types_of(computed.schema) == types_of(schema), (
         f"{contract.name}: {set(types_of(computed.schema)) ^ set(types_of(schema))}"
     )
-    return frame_of(computed.sparkSession, schema, collected(computed))
+    rows = collected(computed)
+    return frame_of(computed.sparkSession, schema, rows), rows
 
 
 def _needed(names: Collection[str]) -> Iterator[Table]:

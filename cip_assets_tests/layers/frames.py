@@ -77,9 +77,8 @@ def month_of(moment: date) -> date:
 def frame_of(spark: SparkSession, schema: T.StructType, rows: Iterable[Mapping[str, Any]]) -> DataFrame:
     """The rows as a frame with exactly this schema. Missing columns are null."""
     filled = [{field.name: row.get(field.name) for field in schema} for row in rows]
-    if not filled:
-        return spark.createDataFrame([], schema)
-    return spark.createDataFrame(pa.Table.from_pylist(filled, schema=to_arrow_schema(schema, timezone="UTC")))
+    table = pa.Table.from_pylist(filled, schema=to_arrow_schema(schema, timezone="UTC"))
+    return spark.createDataFrame(table, schema)
 
 
 def collected(frame: DataFrame) -> list[Row]:

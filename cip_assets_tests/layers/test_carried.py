@@ -1,7 +1,6 @@
 """A table that is carried from an older day is what computing it again would give."""
 
 import random
-from collections.abc import Mapping
 from datetime import date, timedelta
 from itertools import pairwise
 from types import MappingProxyType
@@ -19,7 +18,7 @@ from cip_assets.layers.features.split_orders import SplitOrders
 from cip_assets_tests.layers.chain import Sources, snapshot
 from cip_assets_tests.layers.frames import month_of
 from cip_assets_tests.layers.ten_customers import D, ten_customers
-from cip_assets_tests.layers.test_as_of import content, midnight
+from cip_assets_tests.layers.test_as_of import Tables, content, midnight
 
 CARRIED = tuple(table.contract.name for table in TABLES if table.carried)
 START = date(2023, 4, 1)
@@ -32,7 +31,7 @@ FIGURES = [
     ("marts/kpi_trends", "order_lines"),
     ("marts/insight_counts", "events"),
 ]
-"""A figure of each carried table, which the tables computed before it do not depend on."""
+"""A figure of each carried table, on which the same figure of no other one depends."""
 
 
 def random_sources(seed: int) -> Sources:
@@ -71,29 +70,38 @@ def test_a_carried_table_is_what_computing_it_again_gives(
     """From day to day, so that an error would be carried on."""
     sources, chance = random_sources(seed), random.Random(seed)
     days = sorted(chance.sample([START + timedelta(days=n) for n in range(10, 447)], 3))
-    carried: Mapping[str, list[dict[str, object]]] = snapshot(spark, sources, days[0], rules, CARRIED)
+    carried: Tables = snapshot(spark, sources, days[0], rules, CARRIED)
     for older, day in pairwise(days):
         carried = snapshot(spark, sources, day, rules, CARRIED, carried_from=(older, carried))
         again = snapshot(spark, sources, day, rules, CARRIED)
         assert content(carried) == content(again), (older, day)
 
 
+@pytest.fixture(scope="module")
+def older(spark: SparkSession, rules: Rules) -> Tables:
+    """The carried tables of an older day, with one figure of each wrong."""
+    tables = snapshot(spark, random_sources(1), D - timedelta(days=3), rules, CARRIED)
+    for name, figure in FIGURES:
+        for row in tables[name]:
+            row[figure] = wrong(figure)
+    return tables
+
+
+@pytest.fixture(scope="module")
+def newer(spark: SparkSession, rules: Rules, older: Tables) -> Tables:
+    """The tables carried from them."""
+    return snapshot(spark, random_sources(1), D, rules, CARRIED, carried_from=(D - timedelta(days=3), older))
+
+
+def wrong(figure: str) -> object:
+    return "wrong" if figure == "top_brand" else 999
+
+
 @pytest.mark.engine
-@pytest.mark.parametrize(
-    ("name", "figure"),
-    FIGURES,
-)
-def test_what_is_over_is_not_computed_again(
-    spark: SparkSession, rules: Rules, name: str, figure: str
-) -> None:
+@pytest.mark.parametrize(("name", "figure"), FIGURES)
+def test_what_is_over_is_not_computed_again(older: Tables, newer: Tables, name: str, figure: str) -> None:
     """Rows of the older day that nothing can have changed since are taken as they are, right or wrong."""
-    sources, older = random_sources(1), D - timedelta(days=3)
-    before = snapshot(spark, sources, older, rules, [name])
-    wrong = "wrong" if figure == "top_brand" else 999
-    for row in before[name]:
-        row[figure] = wrong
-    after = snapshot(spark, sources, D, rules, [name], carried_from=(older, before))
-    assert 0 < sum(row[figure] == wrong for row in after[name]) <= len(before[name])
+    assert 0 < sum(row[figure] == wrong(figure) for row in newer[name]) <= len(older[name])
 
 
 def test_every_carried_table_is_among_them() -> None:
