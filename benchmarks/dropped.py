@@ -180,7 +180,7 @@ def section(dropped: Collection[Dropped]) -> list[str]:
             f"`make ui` runs on a shop of {CUSTOMERS:,} customers, and a day's file with {PURCHASES} purchases lands.",
             f"All {len(EXPORTS)} exports were written {median(entry.seconds):.1f} seconds later (median of",
             f"{len(entry.seconds)}, {min(entry.seconds)} to {max(entry.seconds)}). The sensor waits until nobody has",
-            "written to the file for two seconds, Dagster looks every five seconds and starts a process for the run,",
-            "and the run computes the snapshot of the new day.",
+            "written to the file for two seconds, Dagster starts a process for the run, and the run computes the",
+            "snapshot of the new day.",
         ]
     return lines

@@ -20,15 +20,24 @@ from cip_assets.orchestration.due.last_day import default_day
 from cip_assets.orchestration.graph import Graph, digest
 from cip_assets.orchestration.jobs.names import INGEST, REFRESH, REFRESH_OP, SCAN, SNAPSHOT
 from cip_assets.orchestration.resources import LakeResource
+from cip_assets.orchestration.sensors.changes import watched
 from cip_assets.storage import delta
 from cip_assets.storage.files import hash_file
 from cip_assets.storage.written import WHOLE
 
 SECONDS = 3
-"""The shortest time between two scans of the landing folder; the daemon evaluates sensors every five seconds."""
+"""The shortest time between two evaluations; the daemon evaluates sensors every five seconds."""
 
 SETTLED_AFTER = 2.0
 """A file counts as complete if nobody has written to it for this many seconds."""
+
+QUIET = SETTLED_AFTER + 0.1
+"""The time without a change after which all files count as complete."""
+
+WATCHED = 6.5
+"""The seconds for which an evaluation watches the folder: a change in the first 4.4 of them is handled in it. The next
+evaluation begins five seconds after this one, or when this one has ended.
+"""
 
 SCANNED_HERE = 64_000_000
 """The sensor scans new files up to this many bytes in total, which saves a run. A run scans more."""
@@ -303,11 +312,19 @@ def landing_sensor(graph: Graph, jobs: Mapping[str, Any]) -> dg.SensorDefinition
         for run_id in end_dead_runs(context.instance):
             context.log.warning(f"run {run_id} was ended because its process no longer exists")
         memory = json.loads(context.cursor or "{}")
-        seen = look(lake.settings.landing, memory.get("files", {}), time.time())
-        asked = Asked(context.instance, graph.code)
-        stages = Stages(graph, lake.settings, asked, seen, memory.get("settled"))
-        outcome = stages.next()
-        cursor = json.dumps({"files": seen.files, "settled": stages.settled})
+        asked, settings = Asked(context.instance, graph.code), lake.settings
+
+        def evaluated(known: Mapping[str, Sequence[object]]) -> tuple[Outcome, Look, str | None]:
+            seen = look(settings.landing, known, time.time())
+            stages = Stages(graph, settings, asked, seen, memory.get("settled"))
+            return stages.next(), seen, stages.settled
+
+        with watched(settings.landing) as changes:
+            outcome, seen, settled = evaluated(memory.get("files", {}))
+            is_changing = bool(seen.being_written)
+            if isinstance(outcome, str) and changes.settled(WATCHED, QUIET, is_changing=is_changing):
+                outcome, seen, settled = evaluated(seen.files)
+        cursor = json.dumps({"files": seen.files, "settled": settled})
         if isinstance(outcome, str):
             return dg.SensorResult(skip_reason=outcome, cursor=cursor)
         return dg.SensorResult(run_requests=outcome, cursor=cursor)

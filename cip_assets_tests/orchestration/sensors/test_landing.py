@@ -5,6 +5,8 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Timer
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -259,26 +261,40 @@ def test_a_restored_table_starts_no_run(sensor: Sensor) -> None:
     assert sensor.asks() == "everything that landed is in the exports"
 
 
-def test_the_cursor_of_the_sensor_has_the_hashes(sensor: Sensor, monkeypatch: pytest.MonkeyPatch) -> None:
+def tick(sensor: Sensor, monkeypatch: pytest.MonkeyPatch, watched: float) -> Any:
+    """An evaluation by Dagster, which watches the folder for some seconds."""
     from cip_assets.orchestration.jobs.all_jobs import all_jobs
     from cip_assets.orchestration.resources import LakeResource
-    from cip_assets.orchestration.sensors.landing import landing_sensor
+    from cip_assets.orchestration.sensors import landing
 
-    settings = sensor.platform.settings
-    monkeypatch.setattr("cip_assets.orchestration.sensors.landing.SETTLED_AFTER", 0.0)
+    for name, seconds in {"SETTLED_AFTER": 0.0, "QUIET": 0.2, "WATCHED": watched}.items():
+        monkeypatch.setattr(landing, name, seconds)
     with dg.build_sensor_context(
         instance=sensor.platform.instance,
-        resources={"lake": LakeResource(data_dir=str(settings.data_dir))},
+        resources={"lake": LakeResource(data_dir=str(sensor.platform.settings.data_dir))},
         definitions=sensor.platform.definitions,
     ) as context:
-        sensor_of_dagster = landing_sensor(sensor.platform.graph, all_jobs(sensor.platform.graph))
-        result = sensor_of_dagster.evaluate_tick(context)
+        sensor_of_dagster = landing.landing_sensor(sensor.platform.graph, all_jobs(sensor.platform.graph))
+        return sensor_of_dagster.evaluate_tick(context)
+
+
+def test_the_cursor_of_the_sensor_has_the_hashes(sensor: Sensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = sensor.platform.settings
+    result = tick(sensor, monkeypatch, watched=0.0)
     memory = json.loads(str(result.cursor))
     assert memory["files"].keys() == {
         str(path.relative_to(settings.landing)) for path in settings.landing.glob("*.csv")
     }
     assert result.skip_message == "everything that landed is in the exports"
     assert files_of(settings)
+
+
+def test_a_file_that_lands_during_an_evaluation_is_handled_in_it(
+    sensor: Sensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Timer(1.0, land, [sensor.platform.settings.landing, "transactions/late.csv", LATE]).start()
+    (request,) = tick(sensor, monkeypatch, watched=60.0).run_requests or []
+    assert covered(request) == (JANUARY, JANUARY, {"transactions"})
 
 
 def test_a_file_that_is_added_removed_and_added_again_is_handled_each_time(sensor: Sensor) -> None:
