@@ -196,15 +196,24 @@ def bought(customer: str, age: int, days: Sequence[int], value: float) -> list[R
     ]
 
 
-def forecasts(spark: SparkSession, rules: Rules, rows: list[Row]) -> Tables:
+FORECASTS = (
+    "features/churn",
+    "features/clv",
+    "marts/model_backtest",
+    "marts/model_windows",
+    "marts/model_calibration",
+    "marts/reason_effects",
+)
+
+
+def forecasts(spark: SparkSession, rules: Rules, rows: list[Row], only: Sequence[str] = FORECASTS) -> Tables:
     """The forecast tables of a day, from purchases alone."""
     customers: list[Row] = [{"customer_id": name} for name in {row["customer_id"] for row in rows}]
     nothing: dict[str, list[Row]] = {
         name: [] for name in ("products", "returns", "support_tickets", "web_activity")
     }
     sources: Mapping[str, list[Row]] = {"customers": customers, "transactions": rows, **nothing}
-    only = ("marts/model_backtest", "marts/model_windows", "marts/model_calibration", "marts/reason_effects")
-    return snapshot(spark, sources, D, rules, only=("features/churn", "features/clv", *only))
+    return snapshot(spark, sources, D, rules, only)
 
 
 @pytest.mark.engine
@@ -280,7 +289,7 @@ def test_buyers_who_never_paid_are_worth_nothing_and_do_not_affect_others(
     guests = [row for n in range(60) for row in bought(f"g{n}", 100 + n, [0, 50, 60 + n % 9], 0.0)]
 
     def values(rows: list[Row]) -> dict[str, Decimal]:
-        found = forecasts(spark, rules, rows)["features/forecast"]
+        found = forecasts(spark, rules, rows, ["features/forecast"])["features/forecast"]
         return {row["customer_id"]: row["expected_value"] for row in found}
 
     alone, together = values(payers), values([*payers, *guests])

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyspark.sql.types as T
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
@@ -785,14 +785,14 @@ texts = st.one_of(
     ),
     st.text(alphabet='aZ0 ,"\n\t\u00a0\u20ac-.', max_size=5),
 )
-few_ids = st.sampled_from(["a", "b", " a ", "", None])
+few_ids = st.sampled_from(["a", "b", "c", "d", "e", "f", " a ", "b\t", "", None])
 
 
 @st.composite
 def raw_lines(draw: st.DrawFn) -> list[Row]:
-    """Up to twelve transactions with few ids, files and delivery dates: good, broken and ragged."""
+    """One or many transactions with few ids, files and delivery dates: good, broken and ragged."""
     lines = []
-    for number in range(draw(st.integers(0, 12))):
+    for number in range(draw(st.sampled_from([30, 29, 1]))):
         change: dict[str, Any] = {"transaction_id": draw(few_ids)}
         for name in draw(st.lists(st.sampled_from(sorted(GOOD["transactions"])), max_size=3)):
             change[name] = draw(few_ids if name == "transaction_id" else texts)
@@ -811,8 +811,9 @@ def place(row: Row) -> tuple[str, int]:
     return row["source_file"], row["source_line"]
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=5, deadline=None, derandomize=True)
 @given(raw_lines(), st.randoms(use_true_random=False))
+@example([], random.Random(0))
 def test_every_line_has_one_outcome_in_any_order(
     spark: SparkSession, rules: Rules, lines: list[Row], chance: random.Random
 ) -> None:
