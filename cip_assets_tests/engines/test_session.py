@@ -7,6 +7,8 @@ import sys
 import pytest
 from pyspark.sql import SparkSession
 
+from cip_assets.config.errors import PlatformError
+from cip_assets.engines import connect
 from cip_assets.engines.spark import CLASSES, FUNCTIONS
 
 ON_ONE_CORE = """
@@ -64,3 +66,13 @@ def test_a_query_without_memory_says_which_setting_to_raise() -> None:
     )
     assert "raise CIP_SAIL_MEMORY_GB" in done.stdout, done.stdout + done.stderr[-2000:]
     assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "address", ["sc://127.0.0.1:1/;token=planted", "https://x/;token=planted", "sc://u:planted@h.invalid:1"]
+)
+def test_no_error_about_an_endpoint_shows_its_token(address: str) -> None:
+    with pytest.raises(PlatformError) as refused:
+        connect.prepare({"CIP_SPARK_REMOTE": address})
+    assert "CIP_SPARK_REMOTE" in str(refused.value)
+    assert "planted" not in str(refused.value)
