@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import psutil
 import pytest
 from pyspark.sql import SparkSession
 
@@ -76,3 +77,12 @@ def test_no_error_about_an_endpoint_shows_its_token(address: str) -> None:
         connect.prepare({"CIP_SPARK_REMOTE": address})
     assert "CIP_SPARK_REMOTE" in str(refused.value)
     assert "planted" not in str(refused.value)
+
+
+@pytest.mark.engine
+def test_the_engine_listens_on_this_machine_only(spark: SparkSession) -> None:
+    assert spark.range(1).count() == 1
+    here = psutil.Process()
+    found = [c for p in (here, *here.children(recursive=True)) for c in p.net_connections(kind="inet")]
+    listening = {c.laddr.ip.removeprefix("::ffff:") for c in found if c.status == psutil.CONN_LISTEN}
+    assert listening == {"127.0.0.1"}
