@@ -21,6 +21,8 @@ TASKS = str(min(4, os.cpu_count() or 4))
 
 LOCAL_TUNING = {
     "spark.ui.enabled": "false",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
     "spark.ui.showConsoleProgress": "false",
     # On data that fits one machine, more tasks cost more than they save.
     "spark.sql.shuffle.partitions": TASKS,

@@ -4,9 +4,12 @@ import os
 import subprocess
 import sys
 
+import psutil
 import pytest
 from pyspark.sql import SparkSession
 
+from cip_assets.config.errors import PlatformError
+from cip_assets.engines import connect
 from cip_assets.engines.spark import CLASSES, FUNCTIONS
 
 ON_ONE_CORE = """
@@ -64,3 +67,22 @@ def test_a_query_without_memory_says_which_setting_to_raise() -> None:
     )
     assert "raise CIP_SAIL_MEMORY_GB" in done.stdout, done.stdout + done.stderr[-2000:]
     assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "address", ["sc://127.0.0.1:1/;token=planted", "https://x/;token=planted", "sc://u:planted@h.invalid:1"]
+)
+def test_no_error_about_an_endpoint_shows_its_token(address: str) -> None:
+    with pytest.raises(PlatformError) as refused:
+        connect.prepare({"CIP_SPARK_REMOTE": address})
+    assert "CIP_SPARK_REMOTE" in str(refused.value)
+    assert "planted" not in str(refused.value)
+
+
+@pytest.mark.engine
+def test_the_engine_listens_on_this_machine_only(spark: SparkSession) -> None:
+    assert spark.range(1).count() == 1
+    here = psutil.Process()
+    found = [c for p in (here, *here.children(recursive=True)) for c in p.net_connections(kind="inet")]
+    listening = {c.laddr.ip.removeprefix("::ffff:") for c in found if c.status == psutil.CONN_LISTEN}
+    assert listening == {"127.0.0.1"}
