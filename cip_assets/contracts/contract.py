@@ -89,6 +89,7 @@ class Contract(DataFrameModel):
         domain: the part of the business that the table is about.
         partition_column: ``month`` for events and facts, or ``as_of_date`` for snapshots.
         row_rules: rules over several columns; for each name, SQL that is true for a row that breaks the rule.
+        remedies: for the name of a rule, what to do if a row breaks it.
     """
 
     def __init_subclass__(
@@ -99,6 +100,7 @@ class Contract(DataFrameModel):
         domain: str | None = None,
         partition_column: str | None = None,
         row_rules: Mapping[str, str] | None = None,
+        remedies: Mapping[str, str] | None = None,
         **options: Any,
     ) -> None:
         """Record the keywords; pandera records the columns."""
@@ -109,6 +111,7 @@ class Contract(DataFrameModel):
             "domain": domain,
             "partition_column": partition_column,
             "row_rules": row_rules,
+            "remedies": remedies,
         }
         own = {name: value for name, value in given.items() if value is not None}
         PROMISES[cls] = PROMISES.get(cls.__base__, {}) | own
@@ -133,6 +136,7 @@ class TableContract:
     model: type[Contract]
     partition_column: str | None
     row_rules: Mapping[str, str]
+    remedies: Mapping[str, str]
     domain: str
     inputs: "tuple[TableContract, ...]"
 
@@ -170,6 +174,7 @@ class TableContract:
             model,
             partition,
             promise.get("row_rules", {}),
+            promise.get("remedies", {}),
             promise["domain"],
             tuple(inputs),
         )

@@ -124,7 +124,7 @@ def test_rows_that_share_a_key_break_the_contract_of_every_table(
 def test_a_value_that_a_rule_forbids_breaks_the_contract(healthy: Path) -> None:
     table_at(healthy, "cleaned/transactions").update({"quantity": "0"}, predicate="transaction_id = 'T1'")
     assert failed(healthy, {"contract"}) == {
-        "cleaned/transactions:contract": "cleaned/transactions: quantity:below_minimum (1 rows)"
+        "cleaned/transactions:contract": "cleaned/transactions: quantity:below_minimum (1 row)"
     }
 
 
@@ -132,8 +132,8 @@ def test_a_fact_that_a_rule_forbids_breaks_the_contract(healthy: Path) -> None:
     table_at(healthy, "facts/order_days").update({"lines": "0"}, predicate="order_id = 'T1'")
     table_at(healthy, "facts/session_days").update({"customer_id": "null"})
     assert failed(healthy, {"contract"}) == {
-        "facts/order_days:contract": "facts/order_days: lines:below_minimum (1 rows)",
-        "facts/session_days:contract": "facts/session_days: customer_id:missing (1 rows)",
+        "facts/order_days:contract": "facts/order_days: lines:below_minimum (1 row)",
+        "facts/session_days:contract": "facts/session_days: customer_id:missing (1 row)",
     }
 
 
@@ -448,6 +448,7 @@ def test_forecasts_that_are_too_far_off_or_contradict_each_other_stop_what_follo
     changed(healthy, table, **(BIASED | INCOHERENT)[fault])
     found = failed(healthy, {"contract"})
     assert set(found) == {f"{table}:contract"}
+    assert ("raise forecast.max_bias" in found[f"{table}:contract"]) == fault.endswith("within_band")
     assert fault in found[f"{table}:contract"]
 
 

@@ -42,6 +42,11 @@ of a percent, and more would cost more without changing a forecast visibly.
 
 EPOCH = date(1970, 1, 1)
 
+_TOO_FAR_OFF = (
+    "the forecasts for the windows that are over were further off than a shop of this size may be (orders_bias, "
+    "spend_bias); to publish such forecasts, raise forecast.max_bias in the business rules"
+)
+
 _HISTORY = ("transaction_date", "order_days.amount", "sessions", "ticket_id", "return_id")
 
 
@@ -54,6 +59,7 @@ class ForecastModelTable(
         "orders_within_band": "abs(orders_bias) > allowed_orders_bias",
         "spend_within_band": "abs(spend_bias) > allowed_spend_bias",
     },
+    remedies={"orders_within_band": _TOO_FAR_OFF, "spend_within_band": _TOO_FAR_OFF},
 ):
     """The model behind every forecast: the candidate that did best in the windows that are over, learned again on the
     snapshot day.

@@ -19,10 +19,15 @@ def promise(contract: TableContract) -> str:
 
 def verdict_of(rows: DataFrame, contract: TableContract) -> Verdict:
     broken = broken_rules(rows, contract)
-    worst = ", ".join(f"{name} ({count} rows)" for name, count in sorted(broken.items()))
+    worst = ", ".join(
+        f"{name} ({count} {'row' if count == 1 else 'rows'})" for name, count in sorted(broken.items())
+    )
+    remedies = dict.fromkeys(contract.remedies[name] for name in broken if name in contract.remedies)
     return Verdict(
         passed=not broken,
-        description=f"{contract.name}: {worst}" if broken else f"All {len(contract.rules)} rules hold.",
+        description="; ".join([f"{contract.name}: {worst}", *remedies])
+        if broken
+        else f"All {len(contract.rules)} rules hold.",
         metadata={"rules": len(contract.rules), "broken": broken},
     )
 
