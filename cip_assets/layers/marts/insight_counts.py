@@ -293,8 +293,8 @@ def _compared(history: DataFrame) -> DataFrame:
     """Customers in each month after a purchase in the three months before, but no longer than until their next month
     with one, by what they did then; and in the month of their first purchase, from the day after it.
 
-    Grain: one row per customer and month, with ``stratum``, the purchase days of the month, the next purchase day, and
-    whether the first purchase was in those three months.
+    Grain: one row per customer and month, with how long ago and how often they had bought, the purchase days of the
+    month, the next purchase day, and whether the first purchase was in those three months.
     """
     placed = for_each(history, "back", ["0", *_BACK]).withColumn("at", F.expr(_MONTH_AFTER))
     is_first, is_bought = F.col("back") == "0", F.col("next_month") == F.col("at")
@@ -302,16 +302,14 @@ def _compared(history: DataFrame) -> DataFrame:
     days = F.col("days")
     for back in range(1, LOOK_BACK):
         days = days + F.when(F.col(f"month_{back}") >= start, F.col(f"days_{back}")).otherwise(F.lit(0))
-    often = (
-        F.when(days >= 5, F.lit("5 or more")).when(days >= 3, F.lit("3 to 4")).otherwise(days.cast("string"))
-    )
-    before = F.concat_ws(", ", F.concat(F.col("back"), F.lit(" ago")), F.concat(often, F.lit(" days")))
+    often = F.when(days >= 5, F.lit("5 or more")).when(days >= 3, F.lit("3 to 4"))
     return placed.where(
         "CASE WHEN back = '0' THEN first = first_day ELSE next_month IS NULL OR at <= next_month END"
     ).select(
         "customer_id",
         F.col("at").alias("month"),
-        F.when(is_first, F.lit(FIRST_MONTH)).otherwise(before).alias("stratum"),
+        "back",
+        often.when(days == 2, F.lit("2")).otherwise(F.lit("1")).alias("often"),
         F.when(is_first, F.col("days") - 1)
         .when(is_bought, F.col("next_days"))
         .otherwise(F.lit(0))
@@ -352,7 +350,8 @@ def _of_buyers(
         .join(sessions_before, ["customer_id", "month"], "left")
         .join(described, "customer_id", "left")
         .select(
-            "stratum",
+            "back",
+            "often",
             "month",
             _group(),
             "repeats",
@@ -360,28 +359,34 @@ def _of_buyers(
             F.day(F.last_day("month")).alias("days"),
             F.coalesce("tickets", F.lit(0)).alias("tickets"),
             F.when(came, F.lit(0)).otherwise(F.lit(1)).alias("churned"),
-            F.least(F.coalesce("sessions", F.lit(0)), F.lit(MOST_SESSIONS)).cast("string").alias("sessions"),
+            F.least(F.coalesce("sessions", F.lit(0)), F.lit(MOST_SESSIONS)).alias("sessions"),
             *(F.coalesce(name, F.lit(UNKNOWN)).alias(name) for name in _TOLD_APART_BY),
             _counted_by(months[ENGAGEMENT.name]).alias("of"),
         )
     )
     of = F.col("of")
-    # New buyers cannot have as many sessions yet, and may churn differently.
-    stratum = F.when(of == _SESSIONS, F.concat_ws(", ", "stratum", "buyers")).otherwise(F.col("stratum"))
     counted = (
         rows.withColumns(
             {
-                "stratum": stratum,
                 "customer_group": F.when(of.isin(_WHOLE, _SESSIONS), F.col("customer_group")).otherwise(0),
                 "sessions": F.when(of == _SESSIONS, F.col("sessions")),
-                **{name: F.when(of == _PARTS, F.col(name)) for name in _TOLD_APART_BY},
+                "region": F.when(of == _PARTS, F.col("region")),
+                "customer_segment": F.when(of == _PARTS, F.col("customer_segment")),
+                # New buyers cannot have as many sessions yet, and may churn differently.
+                "buyers": F.when(of.isin(_PARTS, _SESSIONS), F.col("buyers")),
             }
         )
-        .groupBy("of", "stratum", "month", "customer_group", "sessions", *_TOLD_APART_BY)
+        .groupBy("of", "back", "often", "month", "customer_group", "sessions", *_TOLD_APART_BY)
         .agg(
             F.count("*").alias("customers"),
             *(F.sum(name).alias(name) for name in ("repeats", "repeat_days", "tickets", "days", "churned")),
         )
+    )
+    bought = F.concat("back", F.lit(" ago, "), "often", F.lit(" days"))
+    stratum = (
+        F.when(F.col("back") == "0", F.lit(FIRST_MONTH))
+        .when(of == _SESSIONS, F.concat_ws(", ", bought, F.col("buyers")))
+        .otherwise(bought)
     )
     shown = _shown(_KIND)
     for name in (_WHOLE, _PARTS, _SESSIONS):
@@ -390,7 +395,7 @@ def _of_buyers(
     is_kind = dimension == "ticket_category"
     part = F.when(is_kind, F.substring("of", len(_KIND) + 1, 1_000_000)).otherwise(F.lit(ALL))
     for name in ("sessions", *_TOLD_APART_BY):
-        part = F.when(dimension == name, F.col(name)).otherwise(part)
+        part = F.when(dimension == name, F.col(name).cast("string")).otherwise(part)
     events = F.when(asked == REPEAT.name, F.col("repeats")).when(asked == ENGAGEMENT.name, F.col("churned"))
     exposure = F.when(asked == REPEAT.name, F.col("repeat_days")).when(
         asked == ENGAGEMENT.name, F.col("customers")
@@ -400,7 +405,7 @@ def _of_buyers(
         .withColumn("question", F.split("shown", "/")[0])
         .withColumn("dimension", F.split("shown", "/")[1])
         .where((asked != COMPLAINTS.name) | _is_in(months[COMPLAINTS.name]))
-        .withColumn("part", part)
+        .withColumns({"part": part, "stratum": stratum})
         .groupBy("question", "dimension", "part", "stratum", "month", "customer_group")
         .agg(
             F.sum(events.when(is_kind, F.col("customers")).otherwise(F.col("tickets")))
@@ -420,7 +425,7 @@ def _counted_by(engaged: Sequence[date]) -> Column:
     """What a customer is added up by in a month, each in a row: by sessions only if churn is judged in the month."""
     always = F.array(F.lit(_WHOLE), F.lit(_PARTS))
     sessions = F.array(F.lit(_WHOLE), F.lit(_PARTS), F.lit(_SESSIONS))
-    by = F.when(_is_in(engaged) & (F.col("stratum") != FIRST_MONTH), sessions).otherwise(always)
+    by = F.when(_is_in(engaged) & (F.col("back") != "0"), sessions).otherwise(always)
     return F.explode(F.coalesce(F.concat(by, F.col("kinds")), by))
 
 
