@@ -8,20 +8,21 @@ from pyspark.sql import DataFrame, SparkSession
 from cip_assets.config.rules import Rules
 from cip_assets.layers import SOURCE_TABLES, contract_of
 from cip_assets.layers.cells import CELL
-from cip_assets.layers.facts.order_days import order_days
 from cip_assets.layers.facts.session_days import session_days
 from cip_assets.layers.marts.cell_months import cell_months
 from cip_assets.layers.marts.cell_products import cell_products
+from cip_assets_tests.layers.chain import orders_of
 from cip_assets_tests.layers.frames import Row, by_key, collected, frame_of, landed, rows_of
 
 D = date(2024, 6, 20)
 
-# ann and bob are in one cell, zoe is an orphan, order o4 is of a guest, and o6 is after D.
+# ann and bob are in one cell, zoe is an orphan, order o2 has two days, o4 is of a guest, and o6 is after D.
 LINES = """
 transaction_id | order_id | customer_id | product_id | amount | transaction_date
 t1             | o1       | ann         | lamp       | 10.00  | 2024-01-05
 t2             | o1       | ann         | pan        | 5.00   | 2024-01-05
-t3             | o2       | ann         | lamp       | 10.00  | 2024-02-04
+t3             | o2       | ann         | lamp       | 4.00   | 2024-02-04
+t8             | o2       | ann         | lamp       | 6.00   | 2024-02-05
 t4             | o3       | bob         | lamp       | 10.00  | 2024-01-20
 t5             | o4       |             | gone       | 7.00   | 2024-02-10
 t6             | o5       | zoe         | lamp       | 4.00   | 2024-02-11
@@ -57,14 +58,14 @@ zoe         | 2024-02-11
 MONTHS = """
 region  | segment     | cohort_month | month      | revenue | orders | order_lines | buyers | new_buyers | second_orders | returns | tickets | active_customers
 North   | Loyal       | 2024-01-01   | 2024-01-01 | 25.00   | 2      | 3           | 2      | 2          | 1             | 0       | 0       | 2
-North   | Loyal       | 2024-01-01   | 2024-02-01 | 10.00   | 1      | 1           | 1      |            |               | 2       | 1       | 1
+North   | Loyal       | 2024-01-01   | 2024-02-01 | 10.00   | 1      | 2           | 1      |            |               | 2       | 1       | 1
 Unknown | Unknown     | 2024-02-01   | 2024-02-01 | 4.00    | 1      | 1           | 1      | 1          | 0             | 0       | 0       | 1
 Unknown | Guest       |              | 2024-02-01 | 7.00    | 1      | 1           | 0      |            |               | 1       | 0       | 0
 Unknown | No purchase |              | 2024-02-01 | 0.00    | 0      | 0           | 0      |            |               | 0       | 0       | 1
 """
 GOODS = """
 region  | segment | cohort_month | category | product_id | order_lines | returned_lines | revenue | orders
-North   | Loyal   | 2024-01-01   | Home     | lamp       | 3           | 1              | 30.00   | 3
+North   | Loyal   | 2024-01-01   | Home     | lamp       | 4           | 1              | 30.00   | 3
 North   | Loyal   | 2024-01-01   | Kitchen  |            | 1           | 0              |         |
 Unknown | Unknown | 2024-02-01   | Home     | lamp       | 1           | 0              | 4.00    | 1
 Unknown | Guest   |              | Unknown  |            | 1           | 1              |         |
@@ -85,7 +86,7 @@ def months(
     spark: SparkSession, rules: Rules, lines: str, customers: str, firsts: str, day: date
 ) -> list[Row]:
     found = cell_months(
-        order_days=order_days(source(spark, "transactions", lines)),
+        **orders_of(source(spark, "transactions", lines), day),
         returns=source(spark, "returns", RETURNS if lines else ""),
         support_tickets=source(spark, "support_tickets", TICKETS),
         session_days=session_days(source(spark, "web_activity", SESSIONS)),

@@ -10,6 +10,7 @@ from pyspark.sql import Column, DataFrame
 from cip_assets.calc.as_of import of_customers_until, until
 from cip_assets.calc.exact import MONEY, total_money
 from cip_assets.calc.given import with_given
+from cip_assets.calc.orders import by_order
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import table
@@ -20,10 +21,11 @@ from cip_assets.layers.cleaned.support_tickets import SupportTickets
 from cip_assets.layers.facts.order_days import OrderDays
 from cip_assets.layers.facts.session_days import SessionDays
 from cip_assets.layers.features.purchases import Purchases
+from cip_assets.layers.features.split_orders import SplitOrders
 from cip_assets.layers.marts.customer_360 import Customer360
 
 _BOUGHT = ("order_days.customer_id", "transaction_date")
-_COUNTS = ("order_lines", "returns", "tickets", "active_customers", "buyers", "second_orders")
+_COUNTS = ("orders", "order_lines", "returns", "tickets", "active_customers", "buyers", "second_orders")
 
 
 class CellMonths(
@@ -43,7 +45,11 @@ class CellMonths(
         ge=0,
         unit="currency",
     )
-    orders: T.LongType = column("Orders; empty if none were delivered", "order_days.order_id", ge=0)
+    orders: T.LongType = column(
+        "Orders, once for each customer of an order; empty if none were delivered",
+        "order_days.order_id",
+        ge=0,
+    )
     order_lines: T.LongType = column("Order lines; empty if no orders were delivered", "lines", ge=0)
     buyers: T.LongType = column(
         "Buyers, without guests; empty if no order names a customer", "order_days.customer_id", ge=0
@@ -72,6 +78,7 @@ class CellMonths(
 @table(
     CellMonths,
     order_days=OrderDays,
+    split_orders=SplitOrders,
     returns=Returns,
     support_tickets=SupportTickets,
     session_days=SessionDays,
@@ -80,6 +87,7 @@ class CellMonths(
 )
 def cell_months(
     order_days: DataFrame,
+    split_orders: DataFrame,
     returns: DataFrame,
     support_tickets: DataFrame,
     session_days: DataFrame,
@@ -90,6 +98,8 @@ def cell_months(
 ) -> DataFrame:
     one, none = F.lit(1), F.lit(0)
     sold = until(order_days, "transaction_date", as_of)
+    by = ["customer_id", "order_id", "month"]
+    orders = by_order(sold, split_orders, by, amount=total_money, lines=F.sum)
     bought = sold.where("customer_id IS NOT NULL")
     visited = of_customers_until(session_days, "day", as_of)
     active = (
@@ -108,7 +118,7 @@ def cell_months(
         .distinct()
     )
     rows = [
-        _counting(sold, F.col("order_id"), F.col("amount"), order_lines=F.col("lines")),
+        _counting(orders, F.col("amount"), orders=one, order_lines=F.col("lines")),
         _counting(active, active_customers=one, buyers=F.col("bought")),
         _counting(came_again, second_orders=one),
         _counting(until(returns, "return_date", as_of), returns=one),
@@ -119,7 +129,6 @@ def cell_months(
         .groupBy(*CELL, "month")
         .agg(
             total_money("amount").alias("revenue"),
-            F.countDistinct("order_id").alias("orders"),
             *(F.sum(name).cast("bigint").alias(name) for name in _COUNTS),
         )
     )
@@ -136,14 +145,11 @@ def cell_months(
     )
 
 
-def _counting(
-    events: DataFrame, order_id: Column | None = None, amount: Column | None = None, **counts: Column
-) -> DataFrame:
+def _counting(events: DataFrame, amount: Column | None = None, **counts: Column) -> DataFrame:
     """What each event adds to the figures of its customer and month."""
     return events.select(
         "customer_id",
         "month",
-        (F.lit(None).cast("string") if order_id is None else order_id).alias("order_id"),
         (F.lit(0) if amount is None else amount).cast(MONEY).alias("amount"),
         *(counts.get(name, F.lit(0)).cast("bigint").alias(name) for name in _COUNTS),
     )
