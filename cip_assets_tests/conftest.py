@@ -136,10 +136,10 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
 
 
 @pytest.fixture(scope="session")
-def found(sample: Sample, rules: Rules) -> Figures:
+def found(sample: Sample) -> Figures:
     """The figures of the sample's page."""
     assert sample.report.as_of is not None
-    return figures(sample.settings, sample.report.as_of, rules)
+    return figures(sample.settings, sample.report.as_of)
 
 
 @pytest.fixture(scope="session")

@@ -39,6 +39,8 @@ from cip_assets.layers.features.shop_margin import shop_margin
 from cip_assets.layers.features.split_orders import split_orders
 from cip_assets.layers.features.support import support
 from cip_assets.layers.landing.manifest import manifest
+from cip_assets.layers.marts.cell_months import cell_months
+from cip_assets.layers.marts.cell_products import cell_products
 from cip_assets.layers.marts.cohort_retention import cohort_retention
 from cip_assets.layers.marts.customer_360 import customer_360
 from cip_assets.layers.marts.insight_contributions import insight_contributions
@@ -87,6 +89,8 @@ TABLES: Sequence[Table] = (
     kpi_top_customers,
     kpi_top_products,
     kpi_trends,
+    cell_months,
+    cell_products,
     insight_counts,
     insights,
     insight_months,

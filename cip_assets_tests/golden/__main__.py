@@ -6,7 +6,6 @@ from pathlib import Path
 
 import dagster as dg
 
-from cip_assets.config.rules import load_rules
 from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
 from cip_assets.reporting.dashboard.figures import figures
@@ -20,7 +19,7 @@ with tempfile.TemporaryDirectory() as folder:
     report = open_platform(settings, dg.DagsterInstance.ephemeral()).run()
     if not report.succeeded or report.as_of is None:
         sys.exit(f"the run failed: {report.failures}")
-    found = golden(settings, figures(settings, report.as_of, load_rules()))
+    found = golden(settings, figures(settings, report.as_of))
 
 different = changes(kept() if HASHES.exists() else {}, found)
 keep(found)

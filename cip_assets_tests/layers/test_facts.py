@@ -20,8 +20,6 @@ from cip_assets.layers.facts.order_days import OrderDays, order_days
 from cip_assets.layers.facts.session_days import SessionDays, session_days
 from cip_assets.layers.features.purchases import purchases
 from cip_assets.layers.features.split_orders import split_orders
-from cip_assets.orchestration.assets.exports import dashboard_asset
-from cip_assets_tests.graph import GRAPH
 from cip_assets_tests.layers.chain import orders_of
 from cip_assets_tests.layers.frames import Row, by_key, collected, frame_of, landed, month_of, rows_of
 
@@ -184,24 +182,19 @@ def test_orders_are_counted_once_whichever_others_are_said_to_be_split(
 
 
 def readers_of_events() -> set[tuple[str, str]]:
-    """The assets of a snapshot that read cleaned events, each with the table."""
-    found = {
+    """The tables of a snapshot that read cleaned events, each with the table of the events."""
+    return {
         (table.contract.name, read.table)
         for table in TABLES
         for read in table.reads.values()
         if read.layer == "cleaned" and read.table in EVENT_TABLES
     }
-    (page,) = dashboard_asset(GRAPH.rules, GRAPH.partitions).specs
-    names = {dep.asset_key.to_user_string() for dep in page.deps}
-    # The page also counts the lines of every table.
-    return found | {("exports/dashboard", name) for name in EVENT_TABLES if f"cleaned/{name}" in names}
 
 
 def test_snapshots_read_facts_and_not_events_except_where_a_reason_is_given() -> None:
     allowed = {(name, "transactions") for name in READ_LINES}
     allowed |= {(name, table) for name, table in readers_of_events() if table in WITHOUT_FACTS}
-    counted = ("exports/dashboard", "web_activity")
-    assert readers_of_events() - {counted} == allowed
+    assert readers_of_events() == allowed
     assert WITHOUT_FACTS.keys() | FACTS_OF.keys() == set(EVENT_TABLES)
 
 

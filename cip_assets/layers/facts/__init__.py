@@ -17,7 +17,7 @@ READ_LINES: Mapping[str, str] = {
     "features/shop_margin": "the cost of a line is that of its product",
     "features/returns": "a return names the line that it undoes, and the line names the order",
     "marts/kpi_top_products": "the orders and buyers of a product need the product of each line",
+    "marts/cell_products": "the category and the returns of a line need its product and its id",
     "marts/insight_counts": "returns by category need the product of each line",
-    "exports/dashboard": "the charts of products and categories need the product of each line",
 }
-"""The assets that read order lines. Facts by order and product would have as many rows as there are lines."""
+"""The tables that read order lines. Facts by order and product would have as many rows as there are lines."""

@@ -1,6 +1,6 @@
 """What the four questions are answered from: events and exposure by month, for customers who are alike."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import reduce
@@ -172,23 +172,22 @@ def insight_counts(
     lines, bought, returned, opened, visits = (
         from_month(events, looked_back) for events in (lines, bought, returned, opened, visits)
     )
-    history = _by_month(bought, purchases)
-    alike, first = _alike(history), _first_months(history)
-    described = _described(customers)
+    described = customers.select("customer_id", "region", "customer_segment")
 
-    def within(rows: DataFrame, months: Sequence[date]) -> DataFrame:
-        open_months = [month for month in months if start is None or month >= start]
-        return rows.where(F.col("month").isin(*open_months) if open_months else F.lit(False))
+    def not_over(months: Sequence[date]) -> list[date]:
+        return [month for month in months if start is None or month >= start]
 
     judged = [m for m in buying if m + timedelta(days=rules.churn.window_days) <= as_of + timedelta(days=1)]
+    months = {
+        REPEAT.name: not_over(buying),
+        RETURNS.name: not_over([m for m in selling if m in returning]),
+        COMPLAINTS.name: not_over([m for m in buying if m in complaining]),
+        ENGAGEMENT.name: not_over([m for m in judged if m in visiting]),
+    }
+    compared = _compared(_by_month(bought, purchases)).where(_is_in(months[REPEAT.name]))
     parts = [
-        within(_repeats(alike, first, described), buying),
-        within(_returns(lines, returned, products, described), [m for m in selling if m in returning]),
-        within(
-            _complaints(alike, first, opened, described),
-            [m for m in buying if m in complaining],
-        ),
-        within(_churned(alike, visits, rules), [m for m in judged if m in visiting]),
+        _of_buyers(compared, opened, visits, described, months, rules),
+        _returns(lines, returned, products, described).where(_is_in(months[RETURNS.name])),
     ]
     counted = reduce(DataFrame.union, (rows.select(*_COLUMNS) for rows in parts))
     return with_months_before(counted, before, start)
@@ -231,6 +230,19 @@ def _first_open_month(
 
 _BACK = [str(back) for back in range(1, LOOK_BACK + 1)]
 _MONTH_AFTER = "CAST(add_months(month, CAST(back AS INT)) AS DATE)"
+_WHOLE, _PARTS, _SESSIONS, _KIND = ALL, "parts", "sessions", "kind: "
+"""What customers are added up by: their groups, what tells them apart, their sessions, and a kind of their tickets."""
+_TOLD_APART_BY = ("region", "customer_segment", "buyers")
+_SHOWN = {
+    _WHOLE: [(REPEAT.name, ALL), (COMPLAINTS.name, ALL)],
+    _PARTS: [
+        *((REPEAT.name, dimension) for dimension in _TOLD_APART_BY),
+        *((COMPLAINTS.name, dimension) for dimension in _TOLD_APART_BY[:2]),
+    ],
+    _SESSIONS: [(ENGAGEMENT.name, "sessions")],
+    _KIND: [(COMPLAINTS.name, "ticket_category")],
+}
+"""The questions and dimensions that are shown of each."""
 _COLUMNS = ("question", "dimension", "part", "stratum", "month", "customer_group", "events", "exposure")
 
 
@@ -251,9 +263,8 @@ def _group() -> Column:
     return F.pmod(F.crc32("customer_id"), F.lit(GROUPS)).cast("int").alias("customer_group")
 
 
-def _described(customers: DataFrame) -> DataFrame:
-    """What customers are told apart by."""
-    return customers.select("customer_id", "region", "customer_segment")
+def _is_in(months: Sequence[date]) -> Column:
+    return F.col("month").isin(*months) if months else F.lit(False)
 
 
 def _by_month(bought: DataFrame, purchases: DataFrame) -> DataFrame:
@@ -278,65 +289,157 @@ def _by_month(bought: DataFrame, purchases: DataFrame) -> DataFrame:
     return months.select("*", *around, *later).join(firsts, "customer_id")
 
 
-def _months_after(history: DataFrame) -> DataFrame:
-    """Each row in the three months after its month, but no longer than until the customer's next row, by ``at``."""
-    each = for_each(history, "back", _BACK)
-    placed = each.withColumn("at", F.expr(_MONTH_AFTER))
-    return placed.where("next_month IS NULL OR at <= next_month")
+def _compared(history: DataFrame) -> DataFrame:
+    """Customers in each month after a purchase in the three months before, but no longer than until their next month
+    with one, by what they did then; and in the month of their first purchase, from the day after it.
 
-
-def _alike(history: DataFrame) -> DataFrame:
-    """Customers in each month after a purchase in the three months before, by what they did then.
-
-    Grain: one row per customer and month, with ``stratum``, the purchase days of the month, the next purchase day, and
-    whether the first purchase was in those three months.
+    Grain: one row per customer and month, with how long ago and how often they had bought, the purchase days of the
+    month, the next purchase day, and whether the first purchase was in those three months.
     """
-    awaited = _months_after(history)
+    placed = for_each(history, "back", ["0", *_BACK]).withColumn("at", F.expr(_MONTH_AFTER))
+    is_first, is_bought = F.col("back") == "0", F.col("next_month") == F.col("at")
     start = F.expr(f"CAST(add_months(at, -{LOOK_BACK}) AS DATE)")
     days = F.col("days")
     for back in range(1, LOOK_BACK):
         days = days + F.when(F.col(f"month_{back}") >= start, F.col(f"days_{back}")).otherwise(F.lit(0))
-    often = (
-        F.when(days >= 5, F.lit("5 or more")).when(days >= 3, F.lit("3 to 4")).otherwise(days.cast("string"))
-    )
-    return awaited.select(
+    often = F.when(days >= 5, F.lit("5 or more")).when(days >= 3, F.lit("3 to 4"))
+    return placed.where(
+        "CASE WHEN back = '0' THEN first = first_day ELSE next_month IS NULL OR at <= next_month END"
+    ).select(
         "customer_id",
         F.col("at").alias("month"),
-        F.concat_ws(", ", F.concat(F.col("back"), F.lit(" ago")), F.concat(often, F.lit(" days"))).alias(
-            "stratum"
-        ),
-        F.when(F.col("next_month") == F.col("at"), F.col("next_days")).otherwise(F.lit(0)).alias("events"),
-        F.day(F.last_day("at")).cast("bigint").alias("exposure"),
+        "back",
+        often.when(days == 2, F.lit("2")).otherwise(F.lit("1")).alias("often"),
+        F.when(is_first, F.col("days") - 1)
+        .when(is_bought, F.col("next_days"))
+        .otherwise(F.lit(0))
+        .alias("repeats"),
+        F.when(is_first, F.datediff(F.last_day("at"), "first_day"))
+        .otherwise(F.day(F.last_day("at")))
+        .alias("repeat_days"),
         F.when(F.col("first_day") >= start, F.lit(NEW)).otherwise(F.lit(ESTABLISHED)).alias("buyers"),
-        F.col("next_first"),
+        "next_first",
     )
 
 
-def _first_months(history: DataFrame) -> DataFrame:
-    """Customers in the month of their first purchase, from the day after it, as ``_alike`` has them."""
-    return history.where("first = first_day").select(
-        "customer_id",
-        "month",
-        F.lit(FIRST_MONTH).alias("stratum"),
-        (F.col("days") - 1).alias("events"),
-        F.datediff(F.last_day("month"), "first_day").cast("bigint").alias("exposure"),
-        F.lit(NEW).alias("buyers"),
-        F.col("next_first"),
+def _of_buyers(
+    compared: DataFrame,
+    opened: DataFrame,
+    visits: DataFrame,
+    described: DataFrame,
+    months: Mapping[str, Sequence[date]],
+    rules: Rules,
+) -> DataFrame:
+    """Repeat purchases, tickets, and customers who do not buy in the churn window that begins with the month, by
+    sessions before it. All are counted in one pass, because the months of the customers take longest to compute.
+    """
+    kind = F.concat(F.lit(_KIND), F.coalesce("ticket_category", F.lit(UNKNOWN)))
+    tickets = opened.groupBy("customer_id", "month").agg(
+        F.count("*").alias("tickets"), F.collect_list(kind).alias("kinds")
+    )
+    sessions = visits.groupBy("customer_id", "month").agg(F.sum("sessions").alias("count"))
+    sessions_before = (
+        for_each(sessions, "back", _BACK)
+        .select("customer_id", F.expr(_MONTH_AFTER).alias("month"), "count")
+        .groupBy("customer_id", "month")
+        .agg(F.sum("count").alias("sessions"))
+    )
+    came = F.col("next_first") < F.date_add("month", rules.churn.window_days)
+    rows = (
+        compared.join(tickets, ["customer_id", "month"], "left")
+        .join(sessions_before, ["customer_id", "month"], "left")
+        .join(described, "customer_id", "left")
+        .select(
+            "back",
+            "often",
+            "month",
+            _group(),
+            "repeats",
+            "repeat_days",
+            F.day(F.last_day("month")).alias("days"),
+            F.coalesce("tickets", F.lit(0)).alias("tickets"),
+            F.when(came, F.lit(0)).otherwise(F.lit(1)).alias("churned"),
+            F.least(F.coalesce("sessions", F.lit(0)), F.lit(MOST_SESSIONS)).alias("sessions"),
+            *(F.coalesce(name, F.lit(UNKNOWN)).alias(name) for name in _TOLD_APART_BY),
+            _counted_by(months[ENGAGEMENT.name]).alias("of"),
+        )
+    )
+    of = F.col("of")
+    counted = (
+        rows.withColumns(
+            {
+                "customer_group": F.when(of.isin(_WHOLE, _SESSIONS), F.col("customer_group")).otherwise(0),
+                "sessions": F.when(of == _SESSIONS, F.col("sessions")),
+                "region": F.when(of == _PARTS, F.col("region")),
+                "customer_segment": F.when(of == _PARTS, F.col("customer_segment")),
+                # New buyers cannot have as many sessions yet, and may churn differently.
+                "buyers": F.when(of.isin(_PARTS, _SESSIONS), F.col("buyers")),
+            }
+        )
+        .groupBy("of", "back", "often", "month", "customer_group", "sessions", *_TOLD_APART_BY)
+        .agg(
+            F.count("*").alias("customers"),
+            *(F.sum(name).alias(name) for name in ("repeats", "repeat_days", "tickets", "days", "churned")),
+        )
+    )
+    bought = F.concat("back", F.lit(" ago, "), "often", F.lit(" days"))
+    stratum = (
+        F.when(F.col("back") == "0", F.lit(FIRST_MONTH))
+        .when(of == _SESSIONS, F.concat_ws(", ", bought, F.col("buyers")))
+        .otherwise(bought)
+    )
+    shown = _shown(_KIND)
+    for name in (_WHOLE, _PARTS, _SESSIONS):
+        shown = F.when(of == name, _shown(name)).otherwise(shown)
+    asked, dimension = F.col("question"), F.col("dimension")
+    is_kind = dimension == "ticket_category"
+    part = F.when(is_kind, F.substring("of", len(_KIND) + 1, 1_000_000)).otherwise(F.lit(ALL))
+    for name in ("sessions", *_TOLD_APART_BY):
+        part = F.when(dimension == name, F.col(name).cast("string")).otherwise(part)
+    events = F.when(asked == REPEAT.name, F.col("repeats")).when(asked == ENGAGEMENT.name, F.col("churned"))
+    exposure = F.when(asked == REPEAT.name, F.col("repeat_days")).when(
+        asked == ENGAGEMENT.name, F.col("customers")
+    )
+    return (
+        counted.withColumn("shown", F.explode(shown))
+        .withColumn("question", F.split("shown", "/")[0])
+        .withColumn("dimension", F.split("shown", "/")[1])
+        .where((asked != COMPLAINTS.name) | _is_in(months[COMPLAINTS.name]))
+        .withColumns({"part": part, "stratum": stratum})
+        .groupBy("question", "dimension", "part", "stratum", "month", "customer_group")
+        .agg(
+            F.sum(events.when(is_kind, F.col("customers")).otherwise(F.col("tickets")))
+            .cast("bigint")
+            .alias("events"),
+            F.sum(exposure.when(~is_kind, F.col("days"))).cast("bigint").alias("exposure"),
+        )
     )
 
 
-def _repeats(alike: DataFrame, first: DataFrame, described: DataFrame) -> DataFrame:
-    rows = alike.union(first).join(described, "customer_id", "left")
-    return _by_part(rows, REPEAT.name, ("region", "customer_segment", "buyers"))
+def _shown(of: str) -> Column:
+    """The questions and dimensions of one kind of sums."""
+    return F.array(*(F.lit(f"{question}/{dimension}") for question, dimension in _SHOWN[of]))
+
+
+def _counted_by(engaged: Sequence[date]) -> Column:
+    """What a customer is added up by in a month, each in a row: by sessions only if churn is judged in the month."""
+    always = F.array(F.lit(_WHOLE), F.lit(_PARTS))
+    sessions = F.array(F.lit(_WHOLE), F.lit(_PARTS), F.lit(_SESSIONS))
+    by = F.when(_is_in(engaged) & (F.col("back") != "0"), sessions).otherwise(always)
+    return F.explode(F.coalesce(F.concat(by, F.col("kinds")), by))
 
 
 def _returns(lines: DataFrame, returned: DataFrame, products: DataFrame, described: DataFrame) -> DataFrame:
     """Returns, and the lines of their month and the month before, which they mostly belong to."""
     kinds = products.select("product_id", "category")
-    sold = lines.select(
-        "customer_id", "order_id", "product_id", "month", F.lit(0).alias("events"), F.lit(1).alias("exposure")
+    sold = for_each(lines, "back", ["0", "1"]).select(
+        "customer_id",
+        "order_id",
+        "product_id",
+        F.expr(_MONTH_AFTER).alias("month"),
+        F.lit(0).alias("events"),
+        F.lit(1).alias("exposure"),
     )
-    later = sold.withColumn("month", F.expr("CAST(add_months(month, 1) AS DATE)"))
     back = returned.select(
         "customer_id",
         F.coalesce("order_id", "return_id").alias("order_id"),
@@ -346,8 +449,7 @@ def _returns(lines: DataFrame, returned: DataFrame, products: DataFrame, describ
         F.lit(0).alias("exposure"),
     )
     rows = (
-        sold.union(later)
-        .union(back)
+        sold.union(back)
         .join(kinds, "product_id", "left")
         .join(described, "customer_id", "left")
         .withColumn("customer_id", F.coalesce("customer_id", "order_id"))
@@ -360,58 +462,6 @@ def _returns(lines: DataFrame, returned: DataFrame, products: DataFrame, describ
         "return_reason",
     )
     return whole.union(reasons)
-
-
-def _complaints(alike: DataFrame, first: DataFrame, opened: DataFrame, described: DataFrame) -> DataFrame:
-    """Tickets of customers who bought in the three months before, or for the first time in the month."""
-    rows = (
-        alike.union(first)
-        .select("customer_id", "month", "stratum")
-        .join(
-            opened.groupBy("customer_id", "month").agg(F.count("*").alias("events")),
-            ["customer_id", "month"],
-            "left",
-        )
-        .fillna({"events": 0})
-        .withColumn("exposure", F.day(F.last_day("month")).cast("bigint"))
-    )
-    whole = _by_part(
-        rows.join(described, "customer_id", "left"), COMPLAINTS.name, ("region", "customer_segment")
-    )
-    kinds = (
-        rows.where("events > 0")
-        .select("customer_id", "month", "stratum")
-        .join(
-            opened.select("customer_id", "month", F.col("ticket_category").alias("part")),
-            ["customer_id", "month"],
-        )
-    )
-    return whole.union(_by_kind(kinds, COMPLAINTS.name, "ticket_category"))
-
-
-def _churned(alike: DataFrame, visits: DataFrame, rules: Rules) -> DataFrame:
-    """Customers, and those who do not buy in the churn window that begins with the month, by sessions before it."""
-    sessions = visits.groupBy("customer_id", "month").agg(F.sum("sessions").alias("count"))
-    before = (
-        for_each(sessions, "back", _BACK)
-        .select("customer_id", F.expr(_MONTH_AFTER).alias("month"), "count")
-        .groupBy("customer_id", "month")
-        .agg(F.sum("count").alias("sessions"))
-    )
-    came = F.col("next_first") < F.date_add("month", rules.churn.window_days)
-    return (
-        alike.join(before, ["customer_id", "month"], "left")
-        .withColumn("part", F.least(F.coalesce("sessions", F.lit(0)), F.lit(MOST_SESSIONS)).cast("string"))
-        # New buyers cannot have as many sessions yet, and may churn differently.
-        .withColumn("stratum", F.concat_ws(", ", "stratum", "buyers"))
-        .groupBy("part", "stratum", "month", _group())
-        .agg(
-            F.count(F.when(~F.coalesce(came, F.lit(False)), 1)).alias("events"),
-            F.count("*").alias("exposure"),
-        )
-        .withColumn("question", F.lit(ENGAGEMENT.name))
-        .withColumn("dimension", F.lit("sessions"))
-    )
 
 
 def _by_part(rows: DataFrame, question: str, dimensions: Sequence[str]) -> DataFrame:

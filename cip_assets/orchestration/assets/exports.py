@@ -134,10 +134,6 @@ def dashboard_asset(rules: Rules, partitions: Partitions) -> dg.AssetsDefinition
             *(dg.AssetKey(["features", table]) for table in figures.FEATURES),
             *(dg.AssetKey(["marts", table]) for table in figures.MARTS),
             *(
-                dg.AssetDep(dg.AssetKey(["facts", table]), partition_mapping=EVERY_MONTH_SO_FAR)
-                for table in figures.FACTS
-            ),
-            *(
                 dg.AssetDep(
                     dg.AssetKey([layer, table]),
                     partition_mapping=EVERY_MONTH_SO_FAR if source.is_event else None,
@@ -159,7 +155,7 @@ def dashboard_asset(rules: Rules, partitions: Partitions) -> dg.AssetsDefinition
         for layer, tables in (("features", figures.FEATURES), ("marts", figures.MARTS)):
             for table in tables:
                 _look_at(context, settings, f"{layer}/{table}", day)
-        for name in (*(f"cleaned/{t}" for t in SOURCE_TABLES), *(f"facts/{t}" for t in figures.FACTS)):
+        for name in (f"cleaned/{table}" for table in SOURCE_TABLES):
             gate.once(
                 context.run.run_id,
                 name,
@@ -167,7 +163,7 @@ def dashboard_asset(rules: Rules, partitions: Partitions) -> dg.AssetsDefinition
                 partial(gate.require_in_step, settings, context.instance, context.run.tags, name, day),
             )
         computed_from = _versions(context, settings)
-        text = page.page(figures.figures(settings, day, rules), day, rules, settings.known_at)
+        text = page.page(figures.figures(settings, day), day, rules, settings.known_at)
         done = replace_text(settings.final / "dashboard.html", text)
         return dg.MaterializeResult(metadata=_about(done, computed_from))
 

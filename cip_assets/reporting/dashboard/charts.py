@@ -10,7 +10,8 @@ from typing import Any
 from cip_assets.analytics.insights.answers import SIDES
 from cip_assets.analytics.insights.questions import ENGAGEMENT
 from cip_assets.config.rules import Rules
-from cip_assets.reporting.dashboard.facts import CLV_LAST, COMPLETE, INCOMPLETE, TOP_PRODUCTS
+from cip_assets.layers.marts.cell_products import TOP_PRODUCTS
+from cip_assets.reporting.dashboard.facts import CLV_LAST, COMPLETE, INCOMPLETE
 from cip_assets.reporting.labels import label
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"

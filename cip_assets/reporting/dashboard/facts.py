@@ -1,11 +1,11 @@
 """What the charts draw: sums by region, segment and cohort, so that the page can filter without any customer in it.
 
-Every customer is in one cell, and every measure is a sum over customers, events or parts of them. The page adds up
-the cells that it shows and then divides. All cells together give the figures of the marts. Which months are complete
-and which windows have closed are read from the marts.
+Every customer is in one cell, and every measure is a column of a mart that adds up over cells or customers. The page
+adds up the cells that it shows and then divides. All cells together give the figures of the other marts. Which months
+are complete and which windows have closed are read from these.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from math import isnan
@@ -13,11 +13,9 @@ from typing import Any
 
 import duckdb
 
-from cip_assets.config.rules import Rules
 from cip_assets.layers.labels import GUEST, NO_PURCHASE, UNKNOWN
 
 COMPLETE, INCOMPLETE = "Complete month", "Incomplete month"
-TOP_PRODUCTS = 10
 CHURN_STEP = 5
 """Percentage points of churn probability in a bar."""
 CLV_STEP, CLV_LAST = 50, 1000
@@ -26,94 +24,43 @@ CLV_STEP, CLV_LAST = 50, 1000
 CELL = ("region", "segment", "cohort")
 """What the page filters by: region, RFM segment, and calendar quarter of the first purchase."""
 
-_WITHOUT_PURCHASE = f"CASE WHEN EXISTS (FROM purchases) THEN '{NO_PURCHASE}' ELSE '{UNKNOWN}' END"
 
-PEOPLE = f"""
+def _cohort(segment: str, first: str) -> str:
+    """The quarter of the first purchase, or why there is none."""
+    has_buyers = "EXISTS (FROM cell_months WHERE cohort_month IS NOT NULL)"
+    return f"""CASE WHEN {segment} = '{GUEST}' THEN '{GUEST}' WHEN {first} IS NOT NULL
+      THEN year({first}) || ' Q' || quarter({first}) WHEN {has_buyers} THEN '{NO_PURCHASE}' ELSE '{UNKNOWN}' END"""
+
+
+CELLS = f"""
 CREATE TEMP TABLE people AS
-  SELECT customer_id, coalesce(region, '{UNKNOWN}') AS region, coalesce(rfm_segment, '{UNKNOWN}') AS segment,
-    coalesce(year(first) || ' Q' || quarter(first), {_WITHOUT_PURCHASE}) AS cohort
-  FROM customer_360
-    FULL JOIN (SELECT customer_id, first_purchase_date AS first FROM purchases) USING (customer_id);
-INSERT INTO people
-  SELECT DISTINCT customer_id, '{UNKNOWN}', '{UNKNOWN}', {_WITHOUT_PURCHASE} FROM (
-    SELECT customer_id FROM returns WHERE return_date <= $day UNION ALL SELECT customer_id FROM support_tickets
-    UNION ALL SELECT customer_id FROM session_days WHERE session_days.day <= $day)
-  WHERE customer_id <> '' AND customer_id NOT IN (SELECT customer_id FROM people);
-INSERT INTO people
-  SELECT '', '{UNKNOWN}', '{GUEST}', '{GUEST}' WHERE
-    EXISTS (FROM transactions WHERE transaction_date <= $day AND customer_id IS NULL)
-    OR EXISTS (FROM returns WHERE return_date <= $day AND customer_id IS NULL);
+  SELECT customer_id, coalesce(region, '{UNKNOWN}') AS region, rfm_segment AS segment,
+    {_cohort("rfm_segment", "first_purchase_date")} AS cohort, monetary_value, churn_probability, churn_band, clv_12m
+  FROM customer_360;
+CREATE TEMP TABLE months AS SELECT *, {_cohort("segment", "cohort_month")} AS cohort FROM cell_months;
+CREATE TEMP TABLE goods AS SELECT *, {_cohort("segment", "cohort_month")} AS cohort FROM cell_products;
 CREATE TEMP TABLE cells AS
   SELECT *, row_number() OVER (ORDER BY region, segment, cohort) - 1 AS cell
-  FROM (SELECT DISTINCT region, segment, cohort FROM people);
-CREATE TEMP TABLE cell_of AS
-  SELECT customer_id, row_number() OVER () AS person, cell FROM people JOIN cells USING (region, segment, cohort);
+  FROM ({" UNION ".join(f"SELECT {', '.join(CELL)} FROM {rows}" for rows in ("people", "months", "goods"))});
+CREATE TEMP VIEW cell_of AS SELECT customer_id, cell FROM people JOIN cells USING ({", ".join(CELL)});
 """
-"""The cell of each person: customers, orphan buyers, orphans who only returned, asked or visited, and guests, who have
-the customer id ''. Their numbers are quicker to compare than their ids.
-"""
+"""The rows of the marts, and the cell of each: quarters in place of the months of ``cell_months``."""
 
-EVENTS = """
-CREATE TEMP TABLE sold AS
-  SELECT person, cell, cell_of.customer_id = '' AS is_guest, product_id, order_id, transaction_id,
-    transaction_date AS day, month, amount
-  FROM transactions JOIN cell_of ON cell_of.customer_id = coalesce(transactions.customer_id, '')
-  WHERE transaction_date <= $day;
-CREATE TEMP TABLE bought AS SELECT DISTINCT person, cell, month, day FROM sold WHERE NOT is_guest;
-CREATE TEMP TABLE given_back AS
-  SELECT cell, transaction_id, month
-  FROM returns JOIN cell_of ON cell_of.customer_id = coalesce(returns.customer_id, '') WHERE return_date <= $day;
-CREATE TEMP TABLE starts AS
-  SELECT person, cell, date_trunc('month', days[1])::DATE AS month, days[1] AS first, days[2] AS second
-  FROM (SELECT person, cell, min(day, 2) AS days FROM bought GROUP BY ALL);
-CREATE TEMP TABLE visits AS
-  SELECT person, cell, month, sum(sessions) AS sessions
-  FROM session_days JOIN cell_of USING (customer_id) WHERE session_days.day <= $day GROUP BY ALL;
-"""
-"""The events until the day. ``bought`` has the purchase days of customers, without those of guests."""
+_OF_CELLS = f"JOIN cells USING ({', '.join(CELL)})"
 
 
-def _all_of(money: str) -> str:
-    """The sum of a money column; NaN if an amount is unknown, which no sum makes a number of again."""
-    return f"CASE WHEN count({money}) = count(*) THEN sum({money})::DOUBLE ELSE 'nan'::DOUBLE END"
+def _all_of(measure: str) -> str:
+    """The sum of a column; NaN if a value is unknown, which no sum makes a number of again."""
+    return f"CASE WHEN count({measure}) = count(*) THEN sum({measure})::DOUBLE ELSE 'nan'::DOUBLE END AS {measure}"
 
 
-_UNKNOWN_WITHOUT_ORDERS = "CASE WHEN NOT EXISTS (FROM sold) THEN 'nan'::DOUBLE END"
-
-MONTHLY = f"""
-CREATE TEMP TABLE monthly AS
-  SELECT cell, month, {_all_of("amount")} AS revenue, count(DISTINCT order_id) AS orders, count(*) AS order_lines,
-    CASE WHEN EXISTS (FROM bought) THEN count(DISTINCT CASE WHEN NOT is_guest THEN person END)
-      ELSE 'nan'::DOUBLE END AS buyers
-  FROM sold GROUP BY ALL
-  UNION ALL BY NAME SELECT cell, month, count(*) AS tickets,
-    {", ".join(f"{_UNKNOWN_WITHOUT_ORDERS} AS {name}" for name in ("revenue", "orders", "order_lines", "buyers"))}
-  FROM support_tickets JOIN cell_of USING (customer_id) WHERE opened_date <= $day GROUP BY ALL
-  UNION ALL BY NAME SELECT cell, month, count(*) AS returns
-  FROM given_back GROUP BY ALL
-  UNION ALL BY NAME SELECT cell, month, count(*) AS active_customers
-  FROM (SELECT person, cell, month FROM bought UNION SELECT person, cell, month FROM visits) GROUP BY ALL
-  UNION ALL BY NAME SELECT cell, month, count(*) AS new_buyers,
-    count(*) FILTER (WHERE second - first <= $within) AS second_orders
-  FROM starts
-  WHERE month IN (SELECT month FROM kpi_trends WHERE new_buyers IS NOT NULL) GROUP BY ALL;
-"""
-"""What is counted by month, each count in rows of its own; two facts add them up. Without orders, their counts are
-unknown in the months of tickets.
-"""
-
-RETENTION = """
-  WITH sizes AS (
-    SELECT cell, month AS cohort_month, count(*) AS cohort_size
-    FROM starts GROUP BY ALL),
-  active AS (
-    SELECT cell, starts.month AS cohort_month, datediff('month', starts.month, bought.month) AS month_number,
-      count(DISTINCT person) AS active_buyers
-    FROM starts JOIN bought USING (person, cell) GROUP BY ALL)
-  SELECT cell, cohort_month, month_number, sizes.cohort_size, coalesce(active.active_buyers, 0) AS active_buyers
-  FROM sizes JOIN cohort_retention AS mart USING (cohort_month)
-    LEFT JOIN active USING (cell, cohort_month, month_number)
-  WHERE mart.retention_rate IS NOT NULL AND month_number > 0
+RETENTION = f"""
+  WITH bought AS (SELECT cell, cohort_month, month, buyers FROM months {_OF_CELLS})
+  SELECT sizes.cell, mart.cohort_month, month_number, sizes.buyers AS cohort_size, active.buyers AS active_buyers
+  FROM bought AS sizes JOIN cohort_retention AS mart USING (cohort_month)
+    LEFT JOIN bought AS active ON active.cell = sizes.cell AND active.cohort_month = mart.cohort_month
+      AND active.month = (mart.cohort_month + to_months(month_number))::DATE
+  WHERE sizes.month = mart.cohort_month AND mart.retention_rate IS NOT NULL AND month_number > 0
 """
 
 
@@ -136,20 +83,21 @@ FACTS: Mapping[str, Fact] = {
     "customers": Fact(
         (),
         ("customers",),
-        "SELECT cell, count(*) AS customers FROM customer_360 JOIN cell_of USING (customer_id) GROUP BY ALL",
+        f"SELECT cell, count(*) AS customers FROM people {_OF_CELLS} GROUP BY ALL",
     ),
     "months": Fact(
         ("month", "state"),
         ("revenue", "orders", "buyers", "tickets"),
         f"""
-        SELECT monthly.*, CASE WHEN is_complete THEN '{COMPLETE}' ELSE '{INCOMPLETE}' END AS state
-        FROM monthly JOIN kpi_trends USING (month)
+        SELECT cell, month, CASE WHEN is_complete THEN '{COMPLETE}' ELSE '{INCOMPLETE}' END AS state,
+          {", ".join(_all_of(name) for name in ("revenue", "orders", "buyers", "tickets"))}
+        FROM months {_OF_CELLS} JOIN (SELECT month, is_complete FROM kpi_trends) USING (month) GROUP BY ALL
         """,
     ),
     "trends": Fact(
         ("month",),
         ("order_lines", "returns", "tickets", "active_customers", "new_buyers", "second_orders"),
-        "FROM monthly WHERE month IN (SELECT month FROM kpi_trends WHERE is_complete)",
+        f"FROM months {_OF_CELLS} WHERE month IN (SELECT month FROM kpi_trends WHERE is_complete)",
         {
             "second_order_rate": ("second_orders", "new_buyers", 1),
             "return_ratio": ("returns", "order_lines", 1),
@@ -166,8 +114,8 @@ FACTS: Mapping[str, Fact] = {
         ("segment",),
         ("customers", "revenue"),
         f"""
-        SELECT cell, rfm_segment AS segment, count(*) AS customers, {_all_of("monetary_value")} AS revenue
-        FROM customer_360 JOIN cell_of USING (customer_id) GROUP BY ALL
+        SELECT cell, segment, count(*) AS customers, {_all_of("revenue")}
+        FROM (SELECT *, monetary_value AS revenue FROM people {_OF_CELLS}) GROUP BY ALL
         """,
         share="revenue",
     ),
@@ -178,7 +126,7 @@ FACTS: Mapping[str, Fact] = {
         SELECT cell, least(floor(churn_probability * {100 // CHURN_STEP}) * {CHURN_STEP}, {100 - CHURN_STEP})::INT
             AS churn_from,
           churn_band, count(*) AS customers
-        FROM customer_360 JOIN cell_of USING (customer_id) WHERE churn_probability IS NOT NULL GROUP BY ALL
+        FROM people {_OF_CELLS} WHERE churn_probability IS NOT NULL GROUP BY ALL
         """,
     ),
     "clv": Fact(
@@ -187,59 +135,44 @@ FACTS: Mapping[str, Fact] = {
         f"""
         SELECT cell, least(floor(clv_12m / {CLV_STEP}) * {CLV_STEP}, {CLV_LAST})::INT AS clv_from,
           count(*) AS customers
-        FROM customer_360 JOIN cell_of USING (customer_id) WHERE clv_12m IS NOT NULL GROUP BY ALL
+        FROM people {_OF_CELLS} WHERE clv_12m IS NOT NULL GROUP BY ALL
         """,
     ),
     "categories": Fact(
         ("category",),
         ("order_lines", "returned_lines"),
-        f"""
-        SELECT cell, coalesce(category, '{UNKNOWN}') AS category, count(*) AS order_lines,
-          count(back.transaction_id) AS returned_lines
-        FROM sold LEFT JOIN products USING (product_id)
-          LEFT JOIN (SELECT DISTINCT transaction_id FROM given_back) AS back USING (transaction_id)
-        GROUP BY ALL
-        """,
+        f"FROM goods {_OF_CELLS}",
         {"returned_share": ("returned_lines", "order_lines", 1)},
     ),
     "products": Fact(
         ("product",),
         ("revenue", "orders"),
         f"""
-        SELECT cell, product_name || ' (' || product_id || ')' AS product, {_all_of("amount")} AS revenue,
-          count(DISTINCT order_id) AS orders
-        FROM sold JOIN kpi_top_products USING (product_id)
-        WHERE rank <= {TOP_PRODUCTS} GROUP BY ALL
+        SELECT cell, product_name || ' (' || product_id || ')' AS product, goods.revenue, goods.orders
+        FROM goods {_OF_CELLS} JOIN kpi_top_products USING (product_id)
         """,
     ),
 }
-"""The facts by name. A table stands for its rows of the day, one of events or facts for all its rows."""
+"""The facts by name. A mart stands for its rows of the day."""
 
 
-def cube(connection: duckdb.DuckDBPyConnection, as_of: date, rules: Rules) -> Mapping[str, Any]:
+def cube(connection: duckdb.DuckDBPyConnection) -> Mapping[str, Any]:
     """The cells, and the columns of each fact: keys as numbers that count into lists of their values, and sums."""
-    given = {"day": as_of, "within": rules.repeat.within_days}
-
-    def run(query: str) -> duckdb.DuckDBPyConnection:
-        return connection.execute(
-            query, {name: value for name, value in given.items() if f"${name}" in query}
-        )
-
-    for statement in f"{PEOPLE}{EVENTS}{MONTHLY}".split(";")[:-1]:
-        run(statement)
-    cells = run(f"SELECT {', '.join(CELL)} FROM cells ORDER BY cell").fetchall()
+    connection.execute(CELLS)
+    cells = connection.execute(f"SELECT {', '.join(CELL)} FROM cells ORDER BY cell").fetchall()
     return {
         "by": CELL,
         "cells": cells,
-        "facts": {name: _columns(fact, run) for name, fact in FACTS.items()},
+        "facts": {name: _columns(fact, connection) for name, fact in FACTS.items()},
     }
 
 
-def _columns(fact: Fact, run: Callable[[str], duckdb.DuckDBPyConnection]) -> Mapping[str, Any]:
+def _columns(fact: Fact, connection: duckdb.DuckDBPyConnection) -> Mapping[str, Any]:
     """A fact as columns, with what the page computes from them."""
     sums = ", ".join(f"coalesce(sum({name}), 0)::DOUBLE AS {name}" for name in fact.sums)
     names = ["cell", *fact.keys]
-    rows = run(f"SELECT {', '.join([*names, sums])} FROM ({fact.query}) GROUP BY ALL ORDER BY ALL").fetchall()
+    query = f"SELECT {', '.join([*names, sums])} FROM ({fact.query}) GROUP BY ALL ORDER BY ALL"
+    rows = connection.execute(query).fetchall()
     columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in (*names, *fact.sums)]
     cell, keys, added = columns[0], columns[1 : len(names)], columns[len(names) :]
     return {

@@ -8,7 +8,6 @@ from typing import Any
 
 import duckdb
 
-from cip_assets.config.rules import Rules
 from cip_assets.config.settings import Settings
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.reporting.dashboard.facts import cube
@@ -44,8 +43,10 @@ QUERIES: Mapping[str, str] = {
 }
 """The tables of the page by name; a mart stands for its rows of the day."""
 
-FEATURES = ("forecast_model", "purchases")
+FEATURES = ("forecast_model",)
 MARTS = (
+    "cell_months",
+    "cell_products",
     "cohort_retention",
     "customer_360",
     "insight_months",
@@ -62,8 +63,6 @@ MARTS = (
     "reason_effects",
     "segment_migration",
 )
-FACTS = ("session_days",)
-CLEANED = ("transactions", "returns", "support_tickets", "products")
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class Figures:
     cube: Mapping[str, Any]
 
 
-def figures(settings: Settings, as_of: date, rules: Rules) -> Figures:
+def figures(settings: Settings, as_of: date) -> Figures:
     """Read the figures of a day: numbers as numbers, months as their first days.
 
     Raises:
@@ -89,11 +88,7 @@ def figures(settings: Settings, as_of: date, rules: Rules) -> Figures:
             for table in tables:
                 day = delta.dataset(settings.table_uri(layer, table), day=as_of.isoformat())
                 view(connection, table, day)
-        for table in FACTS:
-            view(connection, table, delta.dataset(settings.table_uri("facts", table)))
-        for table in CLEANED:
-            view(connection, table, delta.dataset(settings.table_uri("cleaned", table)))
-        drawn = cube(connection, as_of, rules)
+        drawn = cube(connection)
         found = {name: _rows(connection, query) for name, query in QUERIES.items()}
     quality = [_quality(settings, table) for table in SOURCE_TABLES]
     return Figures({**found, "quality": quality}, drawn)

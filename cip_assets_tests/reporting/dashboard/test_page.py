@@ -14,8 +14,8 @@ import pytest
 from cip_assets.analytics.insights.questions import QUESTIONS
 from cip_assets.config.rules import Rules, load_rules
 from cip_assets.reporting.dashboard.charts import Chart, charts
-from cip_assets.reporting.dashboard.facts import FACTS
-from cip_assets.reporting.dashboard.figures import Figures
+from cip_assets.reporting.dashboard.facts import CELLS, FACTS
+from cip_assets.reporting.dashboard.figures import FEATURES, MARTS, QUERIES, Figures
 from cip_assets.reporting.dashboard.page import page, tables
 from cip_assets_tests.integration.helpers import added_up, exported, rows_of
 from cip_assets_tests.sample import Sample
@@ -41,6 +41,13 @@ CHARTS = charts(load_rules())
 def test_a_chart_is_valid_vega_lite(chart: Chart) -> None:
     """It is not validated when the page is written, to save time."""
     assert alt.Chart.from_dict(dict(chart.spec), validate=True) is not None
+
+
+def test_the_page_reads_marts_and_no_events() -> None:
+    """Of the cleaned tables it shows only how many lines they have, which their logs say."""
+    queries = " ".join([CELLS, *QUERIES.values(), *(fact.query for fact in FACTS.values())])
+    made = {*re.findall(r"CREATE TEMP \w+ (\w+) AS", queries), *re.findall(r"WITH (\w+) AS", queries)}
+    assert set(re.findall(r"\b(?:FROM|JOIN) (\w+)", queries)) - made == {*MARTS, *FEATURES}
 
 
 def same(shown: list[Row], promised: list[Row], by: tuple[str, ...], columns: Mapping[str, str]) -> None:
