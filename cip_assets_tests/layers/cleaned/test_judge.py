@@ -448,6 +448,7 @@ VALUES: Mapping[str, Sequence[tuple[Change, Change]]] = {
         ({"first_name": "", "last_name": ""}, {"first_name": None, "last_name": None}),
         # Implausible values are kept and flagged
         ({"email": " ann@x.org "}, {"email": "ann@x.org", "is_email_plausible": True}),
+        ({"email": "\ufeffann@x.org\u200b"}, {"email": "ann@x.org", "is_email_plausible": True}),
         ({"email": "a.b+c@mail.x.co.uk"}, {"is_email_plausible": True}),
         ({"email": "ann.x.org"}, {"email": "ann.x.org", "is_email_plausible": False}),
         ({"email": "ann@x"}, {"is_email_plausible": False}),
