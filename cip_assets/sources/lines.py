@@ -247,6 +247,7 @@ def _order_lines(fields: _Fields, records: Records, export: int) -> str:
         WHEN found NOT IN ('refunded', 'partly_refunded') THEN found
         WHEN order_id IS NULL OR day IS NULL OR quantity IS NULL OR amount IS NULL THEN 'unreadable'
         WHEN quantity < 0 OR amount < 0 THEN 'return'
+        WHEN quantity = 0 AND amount = 0 THEN 'nothing'
         ELSE 'sale'
       END AS kind,
       coalesce(found = 'refunded', false) AS is_refunded

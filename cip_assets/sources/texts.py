@@ -5,7 +5,7 @@ from cip_assets.sources.config import literal
 
 MACROS = (
     f"CREATE MACRO trimmed(x) AS trim(x, {literal(BLANKS)});"
-    + r"""
+    r"""
 SET TimeZone = 'UTC';
 CREATE MACRO present(x) AS
   CASE WHEN trimmed(x) NOT IN ('', 'NULL', '\N') THEN trimmed(x) END;
@@ -33,8 +33,8 @@ CREATE MACRO number(x, decimal_sign) AS
   try_cast(nullif(regexp_extract(with_point(in_front(bare(x)), decimal_sign),
     '^[-+]?(?:[0-9]+[.]?[0-9]*|[.][0-9]+)$'), '') AS DECIMAL(24, 6));
 
-CREATE MACRO a_day(x) AS try_cast(regexp_replace(
-  regexp_extract(x, '^=((?:\d{4}|\d{2})-\d{1,2}-\d{1,2})$', 1), '^(\d{2}-\d+-\d+)$', '20\1') AS DATE);
+CREATE MACRO a_day(x) AS try_cast(regexp_replace(regexp_extract(x,
+  '^=((?:19(?:7[1-9]|[89]\d)|[2-9]\d{3}|\d{2})-\d{1,2}-\d{1,2})$', 1), '^(\d{2}-\d+-\d+)$', '20\1') AS DATE);
 CREATE MACRO month_number(name) AS CASE
   WHEN regexp_matches(name, '^(jan|ene|gen)', 'i') THEN '1'
   WHEN regexp_matches(name, '^(feb|f[eé]v)', 'i') THEN '2'
@@ -81,8 +81,9 @@ CREATE MACRO seconds_of_day(x) AS list_transform([clock(x)], lambda time: coales
     + try_cast(time.m AS INT) * 60 + coalesce(try_cast(time.s AS INT), 0), 0))[1];
 CREATE MACRO has_time(x) AS contains(timed(x), ':') OR regexp_matches(x, '^(1\d{9}|[34]\d{4}[.]\d)');
 CREATE MACRO has_zone(x) AS list_transform([regexp_extract(timed(x),
-  ':\d{2}:?(?:[.]\d+)?\s*(?:[AaPp][.]?[Mm][.]?\s*)?((?:UTC|GMT)?\s*[+-]\d{2}(?::?\d{2})?(?:\s*\(.*\))?|[A-Z]{1,4}T|MSK)(?: \d{4})?$',
-  1)], lambda zone: zone <> '' AND NOT regexp_matches(zone, '^(GMT|UT)$|[+-]00(:?00)?(\s*\(.*\))?$'))[1];
+  ':\d{2}:?(?:[.]\d+)?\s*(?:[AaPp][.]?[Mm][.]?\s*)?'
+    || '((?:UTC|GMT)?\s*[+-]\d{2}(?::?\d{2})?(?:\s*\(.*\))?|[A-Z]{1,4}T|MSK)(?: \d{4})?$', 1)],
+  lambda zone: zone <> '' AND NOT regexp_matches(zone, '^(GMT|UT)$|[+-]00(:?00)?(\s*\(.*\))?$'))[1];
 CREATE MACRO time_in_zone(x, t, zone) AS
   CASE WHEN has_time(x) AND NOT has_zone(x) THEN (t AT TIME ZONE 'UTC') AT TIME ZONE zone ELSE t END;
 CREATE MACRO moment(x, t) AS coalesce(try_cast(x AS TIMESTAMPTZ), coalesce(t, unix_time(x)) AT TIME ZONE 'UTC');
@@ -112,9 +113,10 @@ CREATE MACRO is_nobody(x, nobody) AS words(x) IN list_transform(nobody, lambda n
   OR regexp_matches(lower(id(x)), '^(no[-_. ]?(e?-?mail|reply)|none|nobody)@');
 """
 )
-"""``number`` takes any dash as a minus, and so CR after a number, as bookkeepers write it. It takes the last of two different signs as the decimal sign, and a sign that is there twice as one between
-thousands, if three digits follow the last of those. One sign before three digits may be either: it is the decimal sign if it is the export's. A year in front and
-a month with its name are read in any order. ``currency`` is a code, or ``$`` and ``kr``, which several countries use.
-A time with a zone of its own, such as ``+01`` or ``CET``, is the one that the shop's clock showed; one without, or with
-that of UTC, is UTC if the layout has a time zone.
+"""``number`` takes any dash as a minus, and so CR after a number, as bookkeepers write it. Of two different signs the
+last one is the decimal sign, and a sign that is there twice is one between thousands, if three digits follow. One sign
+before three digits may be either: it is the decimal sign if it is the export's. A year in front and a month with its
+name are read in any order. A time with a zone of its own, such as ``+01`` or ``CET``, is the one that the shop's clock
+showed; others are UTC if the layout has a time zone. ``currency`` is a code, or ``$`` and ``kr``, which several
+countries use. A year before 1971 is what systems write if they have none, such as 1900.
 """

@@ -134,8 +134,13 @@ def _month(name: str) -> str:
     return "0"
 
 
+FIRST_YEAR = 1971
+"""Earlier years are what systems write if they have none, such as 1900 and 1970."""
+
+
 def _date(year: str, month: str, day_: str) -> date | None:
     try:
-        return date(int(year) + (2000 if len(year) == 2 else 0), int(month), int(day_))
+        found = date(int(year) + (2000 if len(year) == 2 else 0), int(month), int(day_))
     except ValueError:
         return None
+    return found if found.year >= FIRST_YEAR else None

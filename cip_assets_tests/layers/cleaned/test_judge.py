@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import pyspark.sql.functions as F
 import pyspark.sql.types as T
 import pytest
 from hypothesis import example, given, settings
@@ -335,7 +336,9 @@ def test_only_good_lines_are_not_suspects(spark: SparkSession, rules: Rules, tab
         line_of(table, number, {source.id_column: f"id{number}"} | change)
         for number, change in enumerate(changes, 2)
     ]
-    frame = frame_of(spark, source.raw.spark_schema, lines)
+    frame = frame_of(spark, source.raw.spark_schema, lines).withColumn(
+        "_is_shared", F.lit("an additional column")
+    )
     every, suspects = (
         {
             row["source_line"]: row["reasons"]
