@@ -405,6 +405,11 @@ def test_types_of_lines_in_json_say_what_is_no_goods(tmp_path: Path) -> None:
     assert (figures(found)["total_revenue"], figures(found)["currency"]) == ("54.00", "EUR")
 
 
+def test_files_without_records_are_refused_as_that(tmp_path: Path) -> None:
+    header = ORDERS.splitlines()[0]
+    assert refusal(tmp_path, {"a.csv": header}).startswith("the files have headers and no records")
+
+
 def test_a_file_that_is_refused_is_told_what_it_lacks(tmp_path: Path) -> None:
     content = "Order,Amount in points,Place\n1,10,Berlin\n2,10,Bonn\n"
     assert refusal(tmp_path, {"points.csv": content}).endswith(
