@@ -1,6 +1,7 @@
 """The steps of docs/landing-files.md give the documented results, and its tables match the code."""
 
 import csv
+import gzip
 import io
 import re
 from collections.abc import Mapping
@@ -210,6 +211,8 @@ BAD_FILES: Mapping[str, bytes | None] = {
     "begins with a blank line": f"\n{RETURNS}\n".encode(),
     "is Latin-1 or Windows-1252": f"{RETURNS}\n{LATIN}\n".encode("latin-1"),
     "is UTF-16": RETURNS.encode("utf-16"),
+    "is gzip data without `.gz` in its name": gzip.compress(RETURNS.encode()),
+    "is a workbook": b"PK\x03\x04\x14\0\x06\0",
     "has a quote that is not closed": f"{RETURNS}\n{QUOTE}\n{ROW}\n".encode(),
     "has a quote that is not doubled": f"{RETURNS}\n{NOT_DOUBLED}\n{ROW}\n".encode(),
     "has quotes escaped with backslashes": f"{RETURNS}\n{BACKSLASH}\n{BACKSLASH}\n{ROW}\n".encode(),

@@ -37,9 +37,9 @@ CURRENCY = r"^[A-Z]{3}$"
 
 BLANKS = (
     "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u2028\u2029\u202f\u205f\u3000"
+    "\u2028\u2029\u202f\u205f\u3000\u200b\u200e\u200f\u2060\ufeff"
 )
-"""The characters that count as blanks, including the no-break space of spreadsheets."""
+"""The characters that count as blanks, including the no-break space of spreadsheets, and those of no width."""
 
 BLANK = r"[\s\p{Z}\x{85}]"
 """A blank, as a pattern. Do not use it to trim: Java takes minutes if there are many blanks inside the text."""

@@ -22,7 +22,15 @@ RECORD_LIMIT_BYTES = 64 * 1024 * 1024
 HEADER_LIMIT_BYTES = 1024 * 1024
 
 UTF8_BOM = b"\xef\xbb\xbf"
-UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+OTHER_FORMATS = {
+    b"\xff\xfe": "UTF-16; save it as UTF-8",
+    b"\xfe\xff": "UTF-16; save it as UTF-8",
+    b"\x1f\x8b": "packed with gzip; unpack it, or end its name with .csv.gz",
+    b"PK\x03\x04": "a workbook or a zip archive; save it as CSV",
+    b"\xd0\xcf\x11\xe0": "an old Excel file (.xls); save it as CSV",
+    b"PAR1": "a Parquet file; save it as CSV",
+}
+"""How files begin that are no CSV files in UTF-8 whatever their names say, and what to do."""
 
 LINE = re.compile(rb"(?P<text>[^\r\n]*+)(?:\r\n|\n|\r(?=[^\n]))")
 SEPARATOR_LINE = re.compile(rb'"?sep=(?P<mark>[^"\r\n]?)"?,*', re.IGNORECASE)
@@ -156,8 +164,9 @@ class RecordReader:
         self._fill(BLOCK_BYTES)
         if not self._pending:
             raise UnreadableFileError("it is empty; a file without rows still needs its header line")
-        if self._pending.startswith(UTF16_BOMS):
-            raise UnreadableFileError("it is UTF-16; save it as UTF-8")
+        for beginning, what in OTHER_FORMATS.items():
+            if self._pending.startswith(beginning):
+                raise UnreadableFileError(f"it is {what}")
         while True:
             text = self._next_line()
             named = SEPARATOR_LINE.fullmatch(text)

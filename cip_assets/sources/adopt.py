@@ -381,10 +381,12 @@ def _refuse_unread(summary: Summary) -> None:
     """Refuse a proposal by which too many records cannot be read: a column then means something else.
 
     Raises:
-        PlatformError: there are no sales, tickets or sessions, or too many records without an order, a day, a quantity
-            or an amount.
+        PlatformError: there are no records, no sales, tickets or sessions, or too many records without an order, a day,
+            a quantity or an amount.
 
     """
+    if not summary.records:
+        raise PlatformError("the files have headers and no records; export a period with orders")
     count = {kind.kind: kind.records for kind in summary.kinds}
     unread = count.get("unreadable", 0) + count.get("broken", 0)
     if not (summary.orders or summary.tickets or summary.sessions) or unread > max(

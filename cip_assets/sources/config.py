@@ -185,6 +185,7 @@ OTHER_KINDS: Mapping[str, str] = {
     "superseded": "an older version of an order, or a record that a newer file has again",
     "unreadable": "a record without an order, or whose day, quantity or amount cannot be read",
     "broken": "a line with too few fields, or with too many and one of these faults",
+    "nothing": "no units for no amount, such as a line that was taken off its order",
     "repeated_header": "the header again, between the records",
     "not_used": "a line that the SQL of its layout makes no record of",
     "joined": "a line of a file that has no records of its own: the SQL of other layouts reads it",

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
 
+from cip_assets.contracts import text_formats
 from cip_assets.sources.reading.dialect import detect
 from cip_assets.sources.reading.errors import UnreadableExport
 from cip_assets.sources.reading.members import Member, members
@@ -142,7 +143,7 @@ def digest(*parts: object) -> str:
 @cache
 def code() -> str:
     """Changes with any code that reads exports or makes landing files of them."""
-    sources = sorted(Path(__file__).parent.rglob("*.py"))
+    sources = sorted([*Path(__file__).parent.rglob("*.py"), Path(text_formats.__file__)])
     return digest(
         sys.version, [version(name) for name in LIBRARIES], [hash_file(path)[1] for path in sources]
     )

@@ -9,6 +9,7 @@ import duckdb
 from cip_assets.config.errors import PlatformError
 from cip_assets.sources.config import FILE, FieldName, Layout, literal
 from cip_assets.sources.stage import USABLE, Records
+from cip_assets.sources.values import NUMBERED
 
 TABLES = """
 CREATE TABLE lines (
@@ -75,20 +76,21 @@ class _Fields:
     def day(self, name: FieldName) -> str:
         if not self.has(name):
             return "NULL::DATE"
-        text = self.text(name)
-        day = f"{self.layout.date_order}({text})"
-        return f"in_zone({text}, {day}, {literal(self.layout.time_zone)})" if self.layout.time_zone else day
+        if self.layout.time_zone:
+            return f"({self.time(name)})::DATE"
+        return f"{self.layout.date_order}({self.text(name)})"
 
     def time(self, name: FieldName) -> str:
         """The time as the shop's clock showed it; midnight if the text is only a day."""
-        text, order = self.text(name), self.layout.date_order
-        time = (
-            f"unix_time({text})"
-            if order == "unix"
-            else f"{order}({text}) + to_seconds(seconds_of_day({text}))"
-        )
         zone = self.layout.time_zone
-        return f"time_in_zone({text}, {time}, {literal(zone)})" if zone else time
+        written = self._written_time(name)
+        return f"time_in_zone({self.text(name)}, {written}, {literal(zone)})" if zone else written
+
+    def _written_time(self, name: FieldName) -> str:
+        text, order = self.text(name), self.layout.date_order
+        if order in NUMBERED:
+            return f"{order}_time({text})"
+        return f"{order}({text}) + to_seconds(seconds_of_day({text}))"
 
     def refund_day(self) -> str:
         """A day as exports write it, or as programs do."""
@@ -100,7 +102,11 @@ class _Fields:
         )
 
     def moment(self, name: FieldName) -> str:
-        return f"moment({self.text(name)}, {self.day(name)})" if self.has(name) else "NULL::TIMESTAMPTZ"
+        return (
+            f"moment({self.text(name)}, {self._written_time(name)})"
+            if self.has(name)
+            else "NULL::TIMESTAMPTZ"
+        )
 
     def customer(self) -> str:
         people = [
@@ -241,6 +247,7 @@ def _order_lines(fields: _Fields, records: Records, export: int) -> str:
         WHEN found NOT IN ('refunded', 'partly_refunded') THEN found
         WHEN order_id IS NULL OR day IS NULL OR quantity IS NULL OR amount IS NULL THEN 'unreadable'
         WHEN quantity < 0 OR amount < 0 THEN 'return'
+        WHEN quantity = 0 AND amount = 0 THEN 'nothing'
         ELSE 'sale'
       END AS kind,
       coalesce(found = 'refunded', false) AS is_refunded

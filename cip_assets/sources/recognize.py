@@ -184,6 +184,13 @@ def propose(
     findings.append(found)
     if order is None:
         stops.append(_which_order(found))
+    elif (
+        "updated_at" in chosen
+        and _share(_texts(chosen["updated_at"], rows), partial(_is_time_in, order)) < MOST
+    ):
+        column = chosen.pop("updated_at")
+        why = f"{column} is not written as the dates are, so it is not used to find the newest version"
+        findings.append(Finding("updated_at", (), "asked", why, _examples(column, rows)))
     kinds, of_kinds = kinds_of(chosen, read, rows)
     fields: dict[FieldName, tuple[str, ...]] = {name: (column,) for name, column in chosen.items()}
     if people := _people(read, rows):
@@ -527,6 +534,10 @@ def _share(values: Sequence[str], test: Callable[[str], bool]) -> float:
 
 def _is_number(text: str) -> bool:
     return number(text, ".") is not None or number(text, ",") is not None
+
+
+def _is_time_in(order: DateOrder, text: str) -> bool:
+    return any(day(text, each) for each in (order, "ymd", "unix"))
 
 
 def _has_digit(text: str) -> bool:

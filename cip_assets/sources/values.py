@@ -8,10 +8,14 @@ YEAR_LAST = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})(?:\D.*)?", re
 YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:\D.*)?", re.DOTALL)
 TOGETHER = re.compile(r"(\d{4})(\d{2})(\d{2})(?:[T ].*)?", re.DOTALL)
 DAY_FIRST = re.compile(
-    r"(?:[^\W\d_]+\W+)?(\d{1,2})[-. ]+([^\W\d_]{3,10})[-., ]+(\d{4}|\d{2})(?:\D.*)?", re.DOTALL
+    r"(?:[^\W\d_]+\W+)?(\d{1,2})[-. ]+([^\W\d_]{3,10})[-., ]+(\d{4}|\d{2})(?:[^\d:].*)?", re.DOTALL
 )
 MONTH_FIRST = re.compile(
-    r"(?:[^\W\d_]+\W+)?([^\W\d_]{3,10})[-. ]+(\d{1,2})(?:st|nd|rd|th)?[-, ]+(\d{4}|\d{2})(?:\D.*)?", re.DOTALL
+    r"(?:[^\W\d_]+\W+)?([^\W\d_]{3,10})[-. ]+(\d{1,2})(?:st|nd|rd|th)?[-, ]+(\d{4}|\d{2})(?:[^\d:].*)?",
+    re.DOTALL,
+)
+YEAR_AFTER_TIME = re.compile(
+    r"(?:[^\W\d_]+\W+)?([^\W\d_]{3,10})[-. ]+(\d{1,2})[-, ]+\d{1,2}:\d{2}(?::\d{2})?(?: [^ ]+)? (\d{4})"
 )
 MONTHS = (
     "jan|ene|gen",
@@ -36,15 +40,30 @@ NUMBERED = {
 """Days as numbers: the seconds, milliseconds or microseconds since 1970, and the days of Excel from 1982 on."""
 
 
+THOUSANDS = "[-+]?[0-9]+(?:[.,][0-9]{2,3})*[.,][0-9]{3}"
+"""A whole number with signs between its digits; in India some have two digits between them."""
+
+BETWEEN_DIGITS = re.compile(r"[\s'\u2019\u00a0\u2000-\u200b\u202f]", re.ASCII)
+DASHES = re.compile("[\u2010-\u2015\u2212\ufe63\uff0d]")
+"""What programs write in place of the hyphen before a negative number."""
+
+CREDIT = re.compile(r"([0-9])[Cc][Rr]$")
+"""What bookkeepers write after a number to be taken off."""
+
+
 def number(text: str, decimal: str) -> Decimal | None:
     """A number as shops write it: with a currency, a minus at either end, or a sign between thousands."""
     bare = _in_front(_bare(text))
     if "," in bare and "." in bare:
+        if not re.fullmatch(rf"{THOUSANDS}[.,][0-9]*", bare):
+            return None
         last = "," if bare.rindex(",") > bare.rindex(".") else "."
         bare = bare.replace("," if last == "." else ".", "").replace(",", ".")
-    elif bare.count(",") + bare.count(".") > 1 or (
-        re.fullmatch(r"[-+]?[1-9][0-9]{0,2}[.,][0-9]{3}", bare) and decimal not in bare
-    ):
+    elif bare.count(",") + bare.count(".") > 1:
+        if not re.fullmatch(THOUSANDS, bare):
+            return None
+        bare = bare.replace(",", "").replace(".", "")
+    elif re.fullmatch(r"[-+]?[1-9][0-9]{0,2}[.,][0-9]{3}", bare) and decimal not in bare:
         bare = bare.replace(",", "").replace(".", "")
     else:
         bare = bare.replace(",", ".")
@@ -56,9 +75,9 @@ def number(text: str, decimal: str) -> Decimal | None:
 
 def _bare(text: str) -> str:
     return re.sub(
-        r"^[^-+(0-9.,]+[.,]?|[^-)0-9.,]+$|[.,]-$",
+        r"^[^-+(\d\u00bc-\u00be.,]+[.,]?|[^-)\d\u00bc-\u00be.,]+$|[.,]-$",
         "",
-        re.sub(r"[\s'\u2019\u00a0\u202f]", "", text, flags=re.ASCII),
+        CREDIT.sub(r"\1-", DASHES.sub("-", BETWEEN_DIGITS.sub("", text))),
     )
 
 
@@ -83,7 +102,7 @@ def day(text: str, order: str) -> date | None:
         return _date(*found.groups())
     if found := DAY_FIRST.fullmatch(text):
         return _date(found[3], _month(found[2]), found[1])
-    if found := MONTH_FIRST.fullmatch(text):
+    if found := MONTH_FIRST.fullmatch(text) or YEAR_AFTER_TIME.fullmatch(text):
         return _date(found[3], _month(found[1]), found[2])
     return None
 
@@ -115,8 +134,13 @@ def _month(name: str) -> str:
     return "0"
 
 
+FIRST_YEAR = 1971
+"""Earlier years are what systems write if they have none, such as 1900 and 1970."""
+
+
 def _date(year: str, month: str, day_: str) -> date | None:
     try:
-        return date(int(year) + (2000 if len(year) == 2 else 0), int(month), int(day_))
+        found = date(int(year) + (2000 if len(year) == 2 else 0), int(month), int(day_))
     except ValueError:
         return None
+    return found if found.year >= FIRST_YEAR else None

@@ -28,9 +28,12 @@ from cip_assets.storage.written import require_written
 MEMORY_LIMIT = "1GB"
 
 AS_WRITTEN = (
-    "header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"', comment = '', skip = 0"
+    "header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"', comment = '', skip = 0, "
+    f"max_line_size = {128 * 1024 * 1024}"
 )
-"""Options to read an exported file. Without them DuckDB would guess from the content. It skips a byte order mark."""
+"""Options to read an exported file. Without them DuckDB would guess from the content, and refuse a line of 2 MB. It
+skips a byte order mark.
+"""
 
 
 def export_csv(file: CsvFile, mart_uri: str, as_of: date, folder: Path, rules: Rules) -> Written:

@@ -291,6 +291,8 @@ def test_a_record_without_a_date_counts_even_after_a_blank_line_in_quotes(
         ),
         pytest.param("x" * 200_000, "line 1 does not name the columns", id="not a CSV file"),
         pytest.param(MIXED.encode("utf-16"), "it is UTF-16", id="UTF-16"),
+        pytest.param(gzip.compress(HEADER.encode()), "it is packed with gzip; unpack it", id="gzip"),
+        pytest.param(b"PK\x03\x04\x14\0\x06\0", "it is a workbook or a zip archive", id="a workbook"),
         pytest.param(MIXED.encode("utf-16-le"), "line 1 contains a NUL byte", id="UTF-16 without a mark"),
         pytest.param(
             transactions(transaction("Tü", "")).encode("cp1252"), "line 2 is not UTF-8", id="encoding"

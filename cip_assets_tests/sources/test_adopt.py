@@ -240,6 +240,16 @@ def test_a_time_of_change_may_be_that_of_the_line(tmp_path: Path) -> None:
     assert "updated_at updated_at is another one on each line" in asked(found)
 
 
+def test_times_of_change_that_are_not_written_as_the_dates_are_not_used(tmp_path: Path) -> None:
+    lines = [f"{n},2024-01-{n + 10},a@x.com,S1,1,10.00,{n + 10}.03.2024 12:00" for n in range(1, 5)]
+    found = adopted(
+        tmp_path, {"a.csv": "\n".join(["order_id,date,email,sku,quantity,price,updated_at", *lines])}
+    )
+    assert "updated_at updated_at is not written as the dates are" in asked(found)
+    (export,) = found.sources.exports
+    assert "updated_at" not in export.layouts[0].fields
+
+
 def test_the_total_of_an_order_on_each_line_is_refused_although_lines_have_quantities(tmp_path: Path) -> None:
     lines = (
         "1,2024-01-13,S1,2,35.00\n1,2024-01-13,S2,1,35.00\n2,2024-01-15,S2,1,40.00\n2,2024-01-15,S3,4,40.00\n"
@@ -393,6 +403,11 @@ def test_types_of_lines_in_json_say_what_is_no_goods(tmp_path: Path) -> None:
         "shipping": 3,
     }
     assert (figures(found)["total_revenue"], figures(found)["currency"]) == ("54.00", "EUR")
+
+
+def test_files_without_records_are_refused_as_that(tmp_path: Path) -> None:
+    header = ORDERS.splitlines()[0]
+    assert refusal(tmp_path, {"a.csv": header}).startswith("the files have headers and no records")
 
 
 def test_a_file_that_is_refused_is_told_what_it_lacks(tmp_path: Path) -> None:

@@ -121,6 +121,23 @@ def test_a_quantity_that_cannot_be_read_lands_as_it_is_written(tmp_path: Path) -
     assert [line["quantity"] for line in landed(tmp_path, "transactions", "2024-01")] == ["two", "1"]
 
 
+@pytest.mark.parametrize(
+    ("order", "text"),
+    [("ymd", "2024-01-31 23:30:00+00"), ("unix", "1706743800"), ("ymd", "20240131T233000Z")],
+)
+def test_a_day_is_that_of_the_shops_clock(tmp_path: Path, order: str, text: str) -> None:
+    put(tmp_path, "a.csv", f"1,{text},ann,S1,Lamp,1,10.00,Paid")
+    layout = LAYOUT.model_copy(update={"date_order": order, "time_zone": "Europe/Berlin"})
+    assert converted(tmp_path, layout).first_day == date(2024, 2, 1)
+
+
+def test_a_line_of_nothing_is_no_order(tmp_path: Path) -> None:
+    put(tmp_path, "a.csv", "1,2024-01-31,ann,S1,Lamp,0,10.00,Paid", "2,2024-01-31,ann,S1,Lamp,1,0.00,Paid")
+    summary = converted(tmp_path)
+    assert {kind.kind: kind.records for kind in summary.kinds} == {"nothing": 1, "sale": 1}
+    assert summary.orders == 1
+
+
 def test_an_order_in_several_files_is_taken_from_the_newest_one(tmp_path: Path) -> None:
     put(tmp_path, "z_old.csv", "1,2024-01-05,ann,P1,Tea,2,3.50,", "2,2024-01-06,bob,P1,Tea,1,3.50,")
     put(

@@ -91,6 +91,9 @@ def landed(folder: Path) -> list[dict[str, str]]:
         ("dmy", None, "31.03.2024 11:30 pm", "2024-03-31 23:30:00"),
         ("unix", None, "1711927815", "2024-03-31 23:30:15"),
         ("unix", "Europe/Berlin", "1711927815123", "2024-04-01 01:30:15"),
+        ("excel", None, "45382.75", "2024-03-31 18:00:00"),
+        ("excel", "Europe/Berlin", "45382.98", "2024-04-01 01:31:12"),
+        ("excel", "America/New_York", "45382", "2024-03-31 00:00:00"),
     ],
 )
 def test_the_time_is_that_of_the_shops_clock(

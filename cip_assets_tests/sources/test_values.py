@@ -36,6 +36,12 @@ def by_sql(connection: duckdb.DuckDBPyConnection, expression: str, values: Seque
         ("0.125", ",", "0.125"),
         ("12,5", ".", "12.5"),
         ("1.234.567", ",", "1234567"),
+        ("12,34,567.50", ".", "1234567.5"),
+        ("\u0661\u0660.00", ".", None),  # digits of another script
+        ("1½", ".", None),
+        ("12.50.", ".", None),  # not 1250
+        ("12,50.00", ".", None),
+        ("10.01.2024", ".", None),
         ("€ 1.200,00", ".", "1200"),
         ("¥15,000", ".", "15000"),
         ("-$50.00", ".", "-50"),
@@ -43,6 +49,12 @@ def by_sql(connection: duckdb.DuckDBPyConnection, expression: str, values: Seque
         ("617,28- €", ",", "-617.28"),
         ("Rs. 1,100.00", ".", "1100"),
         ("kr 100", ".", "100"),
+        ("\u221212,50", ",", "-12.5"),  # a minus, as JavaScript writes it in Sweden
+        ("€ \u201312.50", ".", "-12.5"),  # a dash, as a word processor writes it
+        ("5,00\uff0d", ",", "-5"),
+        ("10.\u2013", ".", "10"),
+        ("1\u2009000.00", ".", "1000"),
+        ("1,100.00 Cr", ".", "-1100"),
         ("n/a", ".", None),
         ("1.5E+3", ".", None),
     ],
@@ -65,12 +77,19 @@ def test_numbers(connection: duckdb.DuckDBPyConnection, text: str, decimal: str,
         ("Mar-02-25", "ymd", date(2025, 3, 2)),
         ("3. März 2024", "ymd", date(2024, 3, 3)),
         ("2/1/24", "mdy", date(2024, 2, 1)),
+        ("Thu Feb 01 23:30:00 CET 2024", "ymd", date(2024, 2, 1)),
+        ("Thu Feb 01 09:30:00 +0000 2024", "dmy", date(2024, 2, 1)),
+        ("Feb 1 23:30", "ymd", None),  # 23 is an hour, and no year
+        ("1 Feb 23:30:00 2024", "ymd", None),
         ("2/1/2024 12:05 AM", "dmy", date(2024, 1, 2)),
         ("01.02.2024", "dmy", date(2024, 2, 1)),
         ("30.02.2024", "dmy", None),
         ("2024-13-01", "ymd", None),
         ("12345678901", "ymd", None),
         ("infinity", "ymd", None),
+        ("1971-01-01", "ymd", date(1971, 1, 1)),
+        ("01.01.1970", "dmy", None),  # what systems write if they have no date
+        ("0024-02-01", "ymd", None),
         ("2024-02-01", "dmy", date(2024, 2, 1)),
         ("3. März 2024", "mdy", date(2024, 3, 3)),
         ("2024-02-01", "excel", None),
@@ -92,8 +111,51 @@ def test_days(connection: duckdb.DuckDBPyConnection, text: str, order: str, valu
     assert by_sql(connection, f"{order}(x)", [text]) == [value]
 
 
-NUMBERS = st.text(alphabet="0123456789.,-+()€$ '\u00a0\u202fkrEUR", max_size=14)
-DAYS = st.text(alphabet="0123456789-/. :TJanFebMarchZ,", max_size=18)
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("2024-01-31 23:30:00", "2024-02-01"),
+        ("2024-01-31T23:30:00.123Z", "2024-02-01"),
+        ("2024-01-31 23:30:00+00", "2024-02-01"),
+        ("2024-01-31 23:30 UTC", "2024-02-01"),
+        ("20240131T233000Z", "2024-02-01"),
+        ("Jan 31, 2024 11:30 p.m. GMT", "2024-02-01"),
+        ("Wed Jan 31 2024 23:30:00 GMT+0000 (UTC)", "2024-02-01"),
+        ("31 Jan 2024 23.30", "2024-02-01"),
+        ("2024-01-31 23:30:00+01", "2024-01-31"),
+        ("2024-01-31 23:30:00.123456 -0500", "2024-01-31"),
+        ("20240131T233000+0100", "2024-01-31"),
+        ("Wed Jan 31 2024 23:30:00 GMT+0100 (CET)", "2024-01-31"),
+        ("Wed Jan 31 23:30:00 CET 2024", "2024-01-31"),
+        ("Jan 31, 2024 11:30:00 PM PST", "2024-01-31"),
+        ("2024-01-31 11:30:00 PST", "2024-01-31"),  # no PM
+        ("2024-01-31", "2024-01-31"),
+    ],
+)
+def test_a_time_is_utc_unless_it_says_another_zone(
+    connection: duckdb.DuckDBPyConnection, text: str, day: str
+) -> None:
+    time = "time_in_zone(x, ymd(x) + to_seconds(seconds_of_day(x)), 'Europe/Berlin')"
+    assert by_sql(connection, f"{time}::DATE::TEXT", [text]) == [day]
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("21.03.2024 12:00:05", "21.03.2024 12:00:30"),
+        ("21.03.2024 08:30 PST", "21.03.2024 12:00 PST"),
+        ("21.03.2024 11:59 AM", "21.03.2024 12:01 PM"),
+        ("20240321T120005Z", "20240321T120030Z"),
+    ],
+)
+def test_moments_are_in_order(connection: duckdb.DuckDBPyConnection, earlier: str, later: str) -> None:
+    moment = "moment(x, dmy(x) + to_seconds(seconds_of_day(x)))"
+    first, second = by_sql(connection, f"epoch_us({moment})", [earlier, later])
+    assert first < second  # type: ignore[operator]
+
+
+NUMBERS = st.text(alphabet="0123456789.,-+()€$ '\u00a0\u202f\u2009\u2212krEURCc", max_size=14)
+DAYS = st.text(alphabet="0123456789-/. :TJanFebMarchZ,", max_size=22)
 
 
 @settings(deadline=None)

@@ -439,6 +439,9 @@ def test_a_day_that_was_never_computed_is_refused_and_the_file_of_another_day_st
 
 def test_an_unchanged_file_has_no_problems(final: Final) -> None:
     final.mart("customer_360", *customers("C1", "C2"), {"customer_id": "C3", "region": ""})
+    final.mart(
+        "customer_360", {"customer_id": "C4", "region": "x" * 3_000_000}
+    )  # more than DuckDB takes by itself
     final.mart("cohort_retention", cohort(1, 0, 3, "1.000000"), cohort(1, 1, 3, None))
     for name in ("customer_segments", "customer_360", "kpi_retention"):
         final.export(name)

@@ -142,9 +142,13 @@ def _with_superseded(lines: DataFrame, source: SourceTable) -> DataFrame:
 
 
 def _with_seen(lines: DataFrame, source: SourceTable) -> DataFrame:
-    """The lines, also of a table of an earlier version, which lacks the column until its files are read again."""
+    """The lines without additional columns, whose names may be any, and with ``SEEN``.
+
+    A table of an earlier version lacks that column until its files are read again.
+    """
     is_old = source.is_event and SEEN not in lines.columns
-    return lines.withColumn(SEEN, F.lit(None).cast("string")) if is_old else lines
+    own = lines.select(*(name for name in source.raw.columns if name in lines.columns))
+    return own.withColumn(SEEN, F.lit(None).cast("string")) if is_old else own
 
 
 def _with_reasons(lines: DataFrame, source: SourceTable, rules: Rules) -> DataFrame:

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import pyspark.sql.functions as F
 import pyspark.sql.types as T
 import pytest
 from hypothesis import example, given, settings
@@ -335,7 +336,9 @@ def test_only_good_lines_are_not_suspects(spark: SparkSession, rules: Rules, tab
         line_of(table, number, {source.id_column: f"id{number}"} | change)
         for number, change in enumerate(changes, 2)
     ]
-    frame = frame_of(spark, source.raw.spark_schema, lines)
+    frame = frame_of(spark, source.raw.spark_schema, lines).withColumn(
+        "_is_shared", F.lit("an additional column")
+    )
     every, suspects = (
         {
             row["source_line"]: row["reasons"]
@@ -448,6 +451,7 @@ VALUES: Mapping[str, Sequence[tuple[Change, Change]]] = {
         ({"first_name": "", "last_name": ""}, {"first_name": None, "last_name": None}),
         # Implausible values are kept and flagged
         ({"email": " ann@x.org "}, {"email": "ann@x.org", "is_email_plausible": True}),
+        ({"email": "\ufeffann@x.org\u200b"}, {"email": "ann@x.org", "is_email_plausible": True}),
         ({"email": "a.b+c@mail.x.co.uk"}, {"is_email_plausible": True}),
         ({"email": "ann.x.org"}, {"email": "ann.x.org", "is_email_plausible": False}),
         ({"email": "ann@x"}, {"is_email_plausible": False}),
