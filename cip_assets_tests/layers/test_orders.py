@@ -14,14 +14,15 @@ from cip_assets_tests.layers.lines import lines_of
 
 D = date(2024, 3, 31)
 
-# ann has two orders, the first of three lines and with two equal ones; bob has one; the guests have two.
+# ann has two orders, the first of three lines and with two equal ones; bob has one, whose line
+# says wrongly that he is a guest; the guests have two.
 TRANSACTIONS = """
 transaction_id | order_id | customer_id | is_guest | product_id | quantity | price | amount | payment_method | transaction_date
 1-1            | 1        | ann         | false    | p1         | 1        | 10.00 | 10.00  | PayPal         | 2024-01-05
 1-2            | 1        | ann         | false    | p1         | 1        | 10.00 | 10.00  | PayPal         | 2024-01-05
 1-3            | 1        | ann         | false    | p2         | 2        | 20.00 | 40.00  | PayPal         | 2024-01-05
 2-1            | 2        | ann         | false    | p1         | 1        | 12.00 | 12.00  | Cash           | 2024-02-05
-3-1            | 3        | bob         | false    | p2         | 1        | 20.00 | 20.00  | PayPal         | 2024-02-06
+3-1            | 3        | bob         | true     | p2         | 1        | 20.00 | 20.00  | PayPal         | 2024-02-06
 4-1            | 4        |             | true     | p1         | 1        | 8.00  | 8.00   | Cash           | 2024-01-02
 4-2            | 4        |             | true     | p2         | 1        | 20.00 | 20.00  | Cash           | 2024-01-02
 5-1            | 5        |             | true     | p1         | 1        | 8.00  | 8.00   | Cash           | 2024-02-02

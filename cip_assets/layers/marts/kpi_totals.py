@@ -110,6 +110,9 @@ def kpi_totals(
     days = until(order_days, "transaction_date", as_of).withColumns(
         {
             "has_customer": F.col("customer_id").isNotNull(),
+            # A line that names a customer counts for that customer, whatever it says of a guest.
+            "is_guest": F.col("customer_id").isNull(),
+            "guest_amount": F.when(F.col("customer_id").isNull(), F.col("amount")).otherwise(nothing),
             "lowest_code": code,
             "highest_code": code,
             "is_open": F.col("currency").isNull() & F.col("amount").isNull(),
@@ -123,6 +126,7 @@ def kpi_totals(
         is_guest=F.bool_or,
         transaction_date=F.min,
         amount=total_money,
+        guest_amount=total_money,
         charged=total_money,
         has_customer=F.bool_or,
         lowest_code=F.min,
@@ -142,9 +146,7 @@ def kpi_totals(
         F.min("lowest_code").alias("currency"),
         F.max("highest_code").alias("highest_code"),
         F.bool_or("is_open").alias("is_open"),
-        F.when(has_orders, total_money(F.when(F.col("is_guest"), F.col("amount")).otherwise(nothing))).alias(
-            "guest_revenue"
-        ),
+        F.when(has_orders, total_money("guest_amount")).alias("guest_revenue"),
     )
     bought = purchases.agg(
         F.count("*").alias("buyers"),

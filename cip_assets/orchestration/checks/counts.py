@@ -108,11 +108,12 @@ def _counted(amount: Column) -> Sequence[Column]:
 
 
 def orphans(events: DataFrame, customers: DataFrame) -> tuple[int, int]:
-    """Events whose customer is unknown, and all events."""
+    """Events of a customer who is not known, which those of guests are not, and all events."""
     known = customers.select("customer_id", F.lit(1).alias("known"))
     joined = events.select("customer_id").join(known, "customer_id", "left")
-    row = joined.agg(F.count("*").alias("events"), F.count("known").alias("known")).collect()[0]
-    return row["events"] - row["known"], row["events"]
+    counted = {"events": F.count("*"), "named": F.count("customer_id"), "known": F.count("known")}
+    row = joined.agg(*(count.alias(name) for name, count in counted.items())).collect()[0]
+    return row["named"] - row["known"], row["events"]
 
 
 def total(frame: DataFrame, column: str) -> Decimal | None:
