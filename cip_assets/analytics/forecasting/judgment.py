@@ -22,6 +22,11 @@ from cip_assets.analytics.forecasting.spend import name_of
 STANDARD_ERRORS = 3.0
 """The limit of a bias allows for so many standard errors."""
 
+FEWEST_DAYS = 200
+"""A bias has no limit if fewer purchase days came. In so small a shop one event, such as a campaign that ended, moves
+all of them, and standard errors count buyers as if each came for reasons of their own.
+"""
+
 EVERYONE, ONCE, AGAIN = "all", "bought once", "bought again"
 """The segments of the backtest: purchase days on the day of the forecast."""
 
@@ -135,6 +140,7 @@ def _by_window(past: Past, found: Backtest) -> Sequence[Mapping[str, Any]]:
 
 def _biases(whole: Judged, max_bias: float) -> Mapping[str, float | None]:
     """The bias of the orders and the spend, and their limits. Their standard errors are those of sums over buyers."""
+    is_limited = whole.came_days.sum() >= FEWEST_DAYS
 
     def of(name: str, expected: Floats, came: Floats) -> Mapping[str, float | None]:
         total = float(came.sum())
@@ -143,7 +149,7 @@ def _biases(whole: Judged, max_bias: float) -> Mapping[str, float | None]:
         error = sqrt(float(np.sum((came - expected) ** 2))) / total
         return {
             f"{name}_bias": float(expected.sum()) / total - 1,
-            f"allowed_{name}_bias": max_bias + STANDARD_ERRORS * error,
+            f"allowed_{name}_bias": max_bias + STANDARD_ERRORS * error if is_limited else None,
         }
 
     return {**of("orders", whole.days, whole.came_days), **of("spend", whole.spend, whole.came_spend)}

@@ -100,7 +100,8 @@ class ForecastModelTable(
         "Purchase days expected in all windows together, divided by those that came, minus 1", *_HISTORY
     )
     allowed_orders_bias: Ratio = column(
-        "Limit of orders_bias: that of the rules, plus 3 standard errors, which are larger in a small shop",
+        "Limit of orders_bias: that of the rules, plus 3 standard errors, which are larger in a small shop; empty if "
+        "fewer than 200 purchase days came",
         *_HISTORY,
         ge=0,
     )

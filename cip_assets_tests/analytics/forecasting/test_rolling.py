@@ -218,9 +218,18 @@ def test_the_judgment_says_how_far_the_forecasts_were_off(steady: Past, judged: 
 
 
 def test_a_small_shop_may_be_further_off_than_a_large_one(steady: Past, judged: Backtest) -> None:
-    small = Past(shop(100, seed=9), TODAY, WINDOW)
+    small = Past(shop(300, seed=9), TODAY, WINDOW)
     few = judge(small, backtest(small, FEW), 0.5).figures["allowed_orders_bias"]
     many = judge(steady, judged, 0.5).figures["allowed_orders_bias"]
     assert few is not None
     assert many is not None
     assert 0.5 < many < few
+
+
+def test_the_bias_of_a_shop_with_few_purchases_has_no_limit() -> None:
+    tiny = Past(shop(60, seed=9), TODAY, WINDOW)
+    found = judge(tiny, backtest(tiny, FEW), 0.5)
+    came = next(row["came_orders"] for row in found.overall if row["model"] == found.chosen)
+    assert came < 200
+    assert found.figures["orders_bias"] is not None
+    assert found.figures["allowed_orders_bias"] is None
