@@ -125,7 +125,7 @@ def lines_of(source: SourceTable) -> dict[int, tuple[str, str]]:
 def reason_of(source: SourceTable, column: str, text: str, rules: Rules) -> str:
     """The expected reason of a line with good values in the other columns; blank if it is cleaned."""
     declared = source.cleaned.columns[column]
-    data_type, text = declared.dtype.type, text.strip(" \t\r\n\x0b\x0c\u00a0\u3000\u2028\x85")
+    data_type, text = declared.dtype.type, text.strip(" \t\r\n\x0b\x0c\u00a0\u3000\u2028\x85\u200b\ufeff")
     if not text:
         is_missing = not declared.nullable or f"{column}:missing" in source.cleaned.row_rules
         is_missing &= f"{source.name}.{column}" not in rules.fill
