@@ -5,7 +5,6 @@ gives the same file.
 """
 
 import codecs
-import glob
 import hashlib
 import os
 import shutil
@@ -22,7 +21,7 @@ from cip_assets.contracts.csv_file import CsvFile
 from cip_assets.storage import delta, questions
 from cip_assets.storage.csv_query import query
 from cip_assets.storage.files import Written, scratch_beside
-from cip_assets.storage.views import view
+from cip_assets.storage.views import literal, only, view
 from cip_assets.storage.written import require_written
 
 MEMORY_LIMIT = "1GB"
@@ -56,7 +55,7 @@ def export_csv(file: CsvFile, mart_uri: str, as_of: date, folder: Path, rules: R
             view(connection, "mart", day)
             text = query(file, connection, rules)
             (rows,) = connection.execute(
-                f"COPY ({text} ORDER BY {', '.join(file.order_by)}) TO '{_quoted(written)}' (HEADER, DELIMITER ',')"
+                f"COPY ({text} ORDER BY {', '.join(file.order_by)}) TO {literal(str(written))} (HEADER, DELIMITER ',')"
             ).fetchone() or (0,)
         if rules.exports.byte_order_mark:
             written = _with_byte_order_mark(written)
@@ -85,7 +84,7 @@ def problems_of(file: CsvFile, mart_uri: str, as_of: str, folder: Path, rules: R
 def _difference(file: CsvFile, path: Path, connection: duckdb.DuckDBPyConnection, rules: Rules) -> str | None:
     """How a file differs from the view ``mart``."""
     expected = connection.sql(query(file, connection, rules))
-    written = connection.sql(f"FROM read_csv('{_quoted(_only(path))}', {AS_WRITTEN})")
+    written = connection.sql(f"FROM read_csv({only(str(path))}, {AS_WRITTEN})")
     if written.columns != expected.columns:
         return f"header {written.columns}, expected {expected.columns}; export it again"
     as_text = f"({_as_text(expected.columns)} FROM expected)"
@@ -133,8 +132,7 @@ def sums_of(folder: Path) -> dict[str, Decimal | None]:
         def amount(file: str, column: str, *, of_none: str = "NULL") -> Decimal | None:
             (total,) = connection.execute(
                 f"SELECT CASE WHEN count({column}) = count(*) THEN coalesce(sum({column}::DECIMAL(18,2)), {of_none}) "
-                f"END FROM read_csv(?, {AS_WRITTEN})",
-                [_only(folder / f"{file}.csv")],
+                f"END FROM read_csv({only(str(folder / f'{file}.csv'))}, {AS_WRITTEN})"
             ).fetchone() or (None,)
             return None if total is None else Decimal(total)
 
@@ -177,12 +175,3 @@ def _names(columns: Sequence[str]) -> list[str]:
 def _as_text(columns: Sequence[str]) -> str:
     """SQL for the columns as they are in a CSV file."""
     return "SELECT " + ", ".join(f"nullif(CAST({name} AS VARCHAR), '') AS {name}" for name in _names(columns))
-
-
-def _only(path: Path) -> str:
-    """A pattern that matches only this file, because DuckDB reads file name patterns."""
-    return glob.escape(str(path))
-
-
-def _quoted(path: Path | str) -> str:
-    return str(path).replace("'", "''")

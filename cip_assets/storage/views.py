@@ -23,8 +23,7 @@ def view(connection: duckdb.DuckDBPyConnection, name: str, rows: ds.Dataset) -> 
     if not folder or "=" in folder or not rows.files:
         connection.register(name, rows)
         return
-    # Escaped, because DuckDB reads file name patterns.
-    files = ", ".join(f"'{_quoted(glob.escape(f'{folder}{path}'))}'" for path in rows.files)
+    files = ", ".join(only(f"{folder}{path}") for path in rows.files)
     column, is_partition, _ = rows.files[0].partition("=")  # a month or a snapshot day
     partitions = f", hive_types = {{'{column}': DATE}}" if is_partition else ""
     connection.execute(
@@ -33,5 +32,11 @@ def view(connection: duckdb.DuckDBPyConnection, name: str, rows: ds.Dataset) -> 
     )
 
 
-def _quoted(text: str) -> str:
-    return text.replace("'", "''")
+def literal(text: str) -> str:
+    """A text in SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def only(path: str) -> str:
+    """A pattern in SQL that matches only this file, because DuckDB reads file name patterns."""
+    return literal(glob.escape(path))
