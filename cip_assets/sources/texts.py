@@ -29,8 +29,10 @@ CREATE MACRO with_point(x, decimal_sign) AS list_transform([x], lambda v:
       THEN without_signs(v)
     ELSE replace(v, ',', '.')
   END)[1];
+CREATE MACRO scaled(x) AS
+  regexp_matches(x, '[0-9][ \x{a0}\x{202f}]*(?:k|m|mn|mio|mrd|bn|tsd|lakhs?)(?:[^\pL\pN_]|$)', 'i');
 CREATE MACRO number(x, decimal_sign) AS
-  try_cast(nullif(regexp_extract(with_point(in_front(bare(x)), decimal_sign),
+  try_cast(nullif(regexp_extract(with_point(in_front(bare(CASE WHEN NOT scaled(x) THEN x END)), decimal_sign),
     '^[-+]?(?:[0-9]+[.]?[0-9]*|[.][0-9]+)$'), '') AS DECIMAL(24, 6));
 
 CREATE MACRO a_day(x) AS try_cast(regexp_replace(regexp_extract(x,

@@ -51,8 +51,14 @@ CREDIT = re.compile(r"([0-9])[Cc][Rr]$")
 """What bookkeepers write after a number to be taken off."""
 
 
+SCALED = re.compile(r"[0-9][ \u00a0\u202f]*(?:k|m|mn|mio|mrd|bn|tsd|lakhs?)(?:\W|$)", re.IGNORECASE)
+"""1.5k is 1,500 to whoever wrote it, and rounded: such a text is no exact number."""
+
+
 def number(text: str, decimal: str) -> Decimal | None:
     """A number as shops write it: with a currency, a minus at either end, or a sign between thousands."""
+    if SCALED.search(text):
+        return None
     bare = _in_front(_bare(text))
     if "," in bare and "." in bare:
         if not re.fullmatch(rf"{THOUSANDS}[.,][0-9]*", bare):

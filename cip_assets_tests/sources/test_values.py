@@ -57,6 +57,11 @@ def by_sql(connection: duckdb.DuckDBPyConnection, expression: str, values: Seque
         ("1,100.00 Cr", ".", "-1100"),
         ("n/a", ".", None),
         ("1.5E+3", ".", None),
+        ("1.5k", ".", None),  # not 1.50
+        ("€1.2 M", ".", None),
+        ("3,5 Mio. €", ",", None),
+        ("100 Kč", ",", "100"),
+        ("100 kn", ",", "100"),
     ],
 )
 def test_numbers(connection: duckdb.DuckDBPyConnection, text: str, decimal: str, value: str | None) -> None:
