@@ -1,5 +1,5 @@
-"""Time and memory of whole runs: both engines at 10,000 customers, the default engine at 1,000,000; of the exports of a
-shop; and beside other engines that compute the same tables.
+"""Time and memory of whole runs by engine and size, of one new day, of a file that lands while the page runs, of the
+exports of a shop; and beside other engines that compute the same tables.
 
 Each run is a process of its own on fresh data in a scratch folder; the operating system tells its peak
 memory, Dagster the seconds of each asset. Nothing is asserted: these are figures to compare, not tests.
@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import dagster as dg
 import typer
@@ -26,10 +26,15 @@ from benchmarks.beside import CHART, TIMES, Beside
 from benchmarks.beside import draw as draw_beside
 from benchmarks.beside import measured as measured_beside
 from benchmarks.beside import section as section_beside
+from benchmarks.day import SHOP_WITH_HISTORY, SIZES, YEARS, NewDay
+from benchmarks.day import measured as new_day
+from benchmarks.day import section as section_days
 from benchmarks.dropped import Dropped
 from benchmarks.dropped import measured as measured_drops
-from benchmarks.dropped import section as section_drops
-from benchmarks.shop import MADE_UP, OnExports, measured, section
+from benchmarks.dropped import section as section_dropped
+from benchmarks.shop import MADE_UP, OnExports
+from benchmarks.shop import measured as measured_shop
+from benchmarks.shop import section as section_shops
 from cip_assets.synthetic import GeneratorConfig, generate
 from cip_assets_tests.graph import CHECKS
 
@@ -73,70 +78,113 @@ class Measured:
     step_seconds: Mapping[str, float]
 
 
-def main(
-    engine: Annotated[str | None, typer.Option(help="only this engine")] = None,
-    customers: Annotated[int | None, typer.Option(help="only this size")] = None,
-    shop: Annotated[bool, typer.Option(help="only the exports of the made-up shop")] = False,
-    exports: Annotated[Path | None, typer.Option(help="only the exports of a shop in this folder")] = None,
-    name: Annotated[str, typer.Option(help="the name of that shop")] = "Online Retail",
-    beside: Annotated[
-        int | None, typer.Option(help="only the other engines, with this number of customers")
-    ] = None,
-    drop: Annotated[bool, typer.Option(help="only files that land while the page runs")] = False,
+@dataclass
+class Figures:
+    """All figures of the page."""
+
+    runs: list[Measured]
+    days: list[NewDay]
+    dropped: list[Dropped]
+    beside: list[Beside]
+    shops: list[OnExports]
+
+    @classmethod
+    def load(cls) -> Self:
+        path = DOCS / "benchmarks.json"
+        kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return cls(
+            runs=[Measured(**entry) for entry in kept.get("runs", [])],
+            days=[NewDay(**entry) for entry in kept.get("days", [])],
+            dropped=[Dropped(**entry) for entry in kept.get("dropped", [])],
+            beside=[Beside(**entry) for entry in kept.get("beside", [])],
+            shops=[OnExports(**entry) for entry in kept.get("shops", [])],
+        )
+
+    def put(self, kept: list[Any], entry: object, *key: str) -> None:
+        """Put a figure in the place of the one with the same key, or at the end, and write the page."""
+        keys = [[getattr(old, name) for name in key] for old in kept]
+        own = [getattr(entry, name) for name in key]
+        if own in keys:
+            kept[keys.index(own)] = entry
+        else:
+            kept.append(entry)
+        machine = _machine()
+        content = {"machine": machine, **asdict(self)}
+        (DOCS / "benchmarks.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        (DOCS / "benchmarks.md").write_text(_page(machine, self), encoding="utf-8")
+        if self.beside:
+            draw_beside(self.beside, DOCS / CHART)
+
+
+app = typer.Typer(add_completion=False)
+
+
+@app.callback(invoke_without_command=True)
+def everything(context: typer.Context) -> None:
+    """Measure, and write docs/benchmarks.json and docs/benchmarks.md after each figure. All of it, or one part."""
+    if context.invoked_subcommand is None:
+        for part in (runs, day, history, dropped, beside, shop):
+            part()
+
+
+@app.command()
+def runs(engine: str | None = None, customers: int | None = None) -> None:
+    """A first run, a second one and one of everything, by engine and size."""
+    figures = Figures.load()
+    for case_engine, size in CASES:
+        if engine in (None, case_engine) and customers in (None, size):
+            for run in _measure(case_engine, size):
+                figures.put(figures.runs, run, "engine", "customers", "run")
+
+
+@app.command()
+def day(customers: int | None = None) -> None:
+    """One new day, by the size of the shop."""
+    figures = Figures.load()
+    for size in (customers,) if customers else SIZES:
+        figures.put(figures.days, new_day(size), "customers", "years")
+
+
+@app.command()
+def history() -> None:
+    """One new day, by the years of history."""
+    figures = Figures.load()
+    for years in YEARS:
+        figures.put(figures.days, new_day(SHOP_WITH_HISTORY, years), "customers", "years")
+
+
+@app.command()
+def dropped() -> None:
+    """Files that land while the page runs."""
+    figures = Figures.load()
+    figures.put(figures.dropped, measured_drops())
+
+
+@app.command()
+def beside(
+    customers: int | None = None,
     landing: Annotated[
         Path | None, typer.Option(help="landing files of so many customers, generated before")
     ] = None,
 ) -> None:
-    """Measure the cases and the exports of a shop, and write docs/benchmarks.json and docs/benchmarks.md."""
-    before = _load()
-    kept = [Measured(**entry) for entry in before.get("runs", [])]
-    shops = [OnExports(**entry) for entry in before.get("shops", [])]
-    others = [Beside(**entry) for entry in before.get("beside", [])]
-    drops = [Dropped(**entry) for entry in before.get("dropped", [])]
-    everything = not (engine or customers or shop or exports or beside or drop)
-    if drop or everything:
-        drops = [measured_drops()]
-        _write(kept, shops, others, drops)
-    if beside or everything:
-        for size in (beside,) if beside else TIMES:
-            others = [entry for entry in others if entry.customers != size]
-            others = sorted([*others, *measured_beside(size, landing)], key=lambda entry: entry.customers)
-            _write(kept, shops, others, drops)
-    if beside or drop:
-        return
-    if exports or not (engine or customers):
-        own = name if exports else MADE_UP
-        shops = sorted(
-            [*(took for took in shops if took.shop != own), *measured(exports, own)],
-            key=lambda took: took.shop != MADE_UP,
-        )
-        _write(kept, shops, others, drops)
-    if shop or exports:
-        return
-    for case_engine, case_customers in CASES:
-        if engine not in (None, case_engine) or customers not in (None, case_customers):
-            continue
-        again = list(_measure(case_engine, case_customers))
-        kept = [m for m in kept if (m.engine, m.customers) != (case_engine, case_customers)] + again
-        kept.sort(key=lambda m: CASES.index((m.engine, m.customers)))
-        _write(kept, shops, others, drops)
+    """Other engines that compute the same tables."""
+    figures = Figures.load()
+    for size in (customers,) if customers else TIMES:
+        for engine in measured_beside(size, landing):
+            figures.put(figures.beside, engine, "customers", "engine")
 
 
-def _write(
-    runs: Sequence[Measured], shops: Sequence[OnExports], beside: Sequence[Beside], drops: Sequence[Dropped]
+@app.command()
+def shop(
+    exports: Annotated[
+        Path | None, typer.Option(help="a folder with exports; default: a made-up shop")
+    ] = None,
+    name: Annotated[str, typer.Option(help="the name of that shop")] = "Online Retail",
 ) -> None:
-    machine = _machine()
-    content = {
-        "machine": machine,
-        "shops": [asdict(entry) for entry in shops],
-        "beside": [asdict(entry) for entry in beside],
-        "dropped": [asdict(entry) for entry in drops],
-        "runs": [asdict(entry) for entry in runs],
-    }
-    (DOCS / "benchmarks.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    (DOCS / "benchmarks.md").write_text(_page(machine, runs, shops, beside, drops), encoding="utf-8")
-    if beside:
-        draw_beside(beside, DOCS / CHART)
+    """From the exports of a shop to the files."""
+    figures = Figures.load()
+    for command in measured_shop(exports, name if exports else MADE_UP):
+        figures.put(figures.shops, command, "shop", "command")
 
 
 def _measure(engine: str, customers: int) -> Iterator[Measured]:
@@ -195,18 +243,7 @@ def _machine() -> dict[str, object]:
     }
 
 
-def _load() -> dict[str, list[dict[str, Any]]]:
-    path = DOCS / "benchmarks.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def _page(
-    machine: Mapping[str, object],
-    runs: Sequence[Measured],
-    shops: Sequence[OnExports],
-    beside: Sequence[Beside],
-    drops: Sequence[Dropped],
-) -> str:
+def _page(machine: Mapping[str, object], figures: Figures) -> str:
     lines = [
         "# Benchmarks",
         "",
@@ -228,17 +265,18 @@ def _page(
         ),
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for entry in runs:
+    for entry in figures.runs:
         transactions = entry.rows.get("cleaned/transactions", 0)
         lines.append(
             f"| {entry.engine} | {entry.customers:,} | {f'{transactions:,}' if transactions else ''} | {entry.run} "
             f"| {entry.seconds} | {entry.table_seconds} | {entry.check_seconds} | {entry.bookkeeping_seconds} "
             f"| {entry.peak_memory_gb} GB | {entry.landing_mb} MB | {entry.lake_mb} MB |"
         )
-    lines += section_beside(beside)
-    lines += section_drops(drops)
-    lines += section(shops)
-    for entry in runs:
+    lines += section_days(figures.days)
+    lines += section_dropped(figures.dropped)
+    lines += section_beside(figures.beside)
+    lines += section_shops(figures.shops)
+    for entry in figures.runs:
         if entry.run == "first":
             whole = sum(entry.step_seconds.values())
             lines += ["", f"## Where the seconds go: {entry.engine}, {entry.customers:,} customers", ""]
@@ -267,4 +305,4 @@ def _shares(of: str, seconds: Mapping[str, float], whole: float) -> Sequence[str
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -52,13 +52,15 @@ class Beside:
 
 
 @dataclass(frozen=True)
-class _Took:
+class Took:
+    """What one command took."""
+
     seconds: float
     cpu_seconds: float
     peak_mb: float
 
-    def and_then(self, other: "_Took") -> "_Took":
-        return _Took(
+    def and_then(self, other: "Took") -> "Took":
+        return Took(
             self.seconds + other.seconds,
             self.cpu_seconds + other.cpu_seconds,
             max(self.peak_mb, other.peak_mb),
@@ -76,7 +78,7 @@ def measured(customers: int, landing: Path | None = None) -> Iterator[Beside]:
         SystemExit: a run failed, or a rival's tables are not the platform's.
 
     """
-    took: dict[str, list[_Took]] = {engine: [] for engine in (PLATFORM, *RIVALS)}
+    runs_of: dict[str, list[Took]] = {engine: [] for engine in (PLATFORM, *RIVALS)}
     times = TIMES.get(customers, 1)
     with tempfile.TemporaryDirectory(prefix="cip-beside-") as scratch:
         if landing is None:
@@ -85,18 +87,18 @@ def measured(customers: int, landing: Path | None = None) -> Iterator[Beside]:
         for _ in range(times):
             data = Path(scratch) / "platform"
             shutil.copytree(landing, data / "landing", copy_function=os.link)
-            took[PLATFORM].append(_platform(data))
+            runs_of[PLATFORM].append(_platform(data))
             predicted = data / "predicted.parquet"
             give_predictions(data, predicted)
             for rival, module in RIVALS.items():
                 out = Path(scratch) / module
                 command = [sys.executable, "-m", f"benchmarks.rivals.{module}"]
-                took[rival].append(_took([*command, str(data / "landing"), str(predicted), str(out)]))
+                runs_of[rival].append(took([*command, str(data / "landing"), str(predicted), str(out)]))
                 if found := list(differences(data, out)):
                     raise SystemExit("\n".join([f"{rival} has other tables than the platform:", *found]))
                 shutil.rmtree(out)
             shutil.rmtree(data)
-    for engine, runs in took.items():
+    for engine, runs in runs_of.items():
         yield Beside(
             customers=customers,
             engine=engine,
@@ -107,10 +109,10 @@ def measured(customers: int, landing: Path | None = None) -> Iterator[Beside]:
         )
 
 
-def _platform(data: Path) -> _Took:
+def _platform(data: Path) -> Took:
     """The platform without its predictions, which are computed between the two parts that count."""
     before, _, after = (
-        _took(
+        took(
             [sys.executable, "-m", "cip_assets", "run", "--select", ",".join(assets)], CIP_DATA_DIR=str(data)
         )
         for assets in (BEFORE, PREDICTIONS, AFTER)
@@ -118,7 +120,13 @@ def _platform(data: Path) -> _Took:
     return before.and_then(after)
 
 
-def _took(command: Sequence[str], **environment: str) -> _Took:
+def took(command: Sequence[str], **environment: str) -> Took:
+    """Run a command in a process of its own, on the default engine.
+
+    Raises:
+        SystemExit: it failed.
+
+    """
     child = subprocess.run(
         [sys.executable, str(MEASURE), *command],
         env={**os.environ, "CIP_ENGINE": "sail", **environment},
@@ -128,7 +136,7 @@ def _took(command: Sequence[str], **environment: str) -> _Took:
     )
     if child.returncode:
         raise SystemExit(f"{' '.join(command)} failed: {child.stderr}")
-    return _Took(**json.loads(child.stdout))
+    return Took(**json.loads(child.stdout))
 
 
 def section(beside: Sequence[Beside]) -> list[str]:
