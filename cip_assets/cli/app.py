@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, Lazy] = {
     "run": Lazy(
         "run", "Ingest what landed, then compute and export the snapshot of the last transaction day."
     ),
+    "stream": Lazy("stream", "Turn the records of Kafka topics into landing files until it is stopped."),
     "status": Lazy("tables", "Show what each table holds and what has landed since the last run."),
     "history": Lazy("tables", "List every version of a table: time, operation, rows and run."),
     "restore": Lazy("recovery", "Restore an old version of a table. Later versions stay in its history."),

@@ -163,6 +163,7 @@ def adopt(
             *(database if database not in databases else now[database.name] for database in known_ones),
             *(now[database.name] for database in databases if database not in known_ones),
         ),
+        kafka=before.kafka if before else None,
     )
     summary = look_at(draft, data_dir)
     _refuse_unread(summary)

@@ -23,6 +23,7 @@ from pydantic import (
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.sources.databases.database import Database
+from cip_assets.sources.streams.topics import Kafka
 
 FILE = "sources.yaml"
 
@@ -419,10 +420,19 @@ class Sources(Strict):
         description="a CSV file with the columns day, currency and rate: what one unit costs in the currency of the "
         "figures from that day on",
     )
-    exports: tuple[Export, ...] = Field(description="the exports, each of one system")
+    exports: tuple[Export, ...] = Field(default=(), description="the exports, each of one system")
     databases: tuple[Database, ...] = Field(
         default=(), description="what is fetched from databases before the exports are read"
     )
+    kafka: Kafka | None = Field(
+        default=None, description="the topics whose records 'cip stream' turns into landing files"
+    )
+
+    @model_validator(mode="after")
+    def _has_something(self) -> Self:
+        if not self.exports and self.kafka is None:
+            raise ValueError("name exports or kafka")
+        return self
 
     @model_validator(mode="after")
     def _has_distinct_names(self) -> Self:

@@ -102,7 +102,7 @@ def _lines(stream: TextIO, name: str) -> Iterator[tuple[int, str, Fields | None]
     for number, line in enumerate(texts.lines(stream, name), 1):
         if line.strip():
             text = line.rstrip(LINE_ENDS)
-            yield number, text, _fields(text)
+            yield number, text, fields_of(text)
 
 
 class _Window:
@@ -193,7 +193,8 @@ def _element(window: _Window, next_element: re.Pattern[str]) -> tuple[Fields | N
     return _flattened(value), end
 
 
-def _fields(text: str) -> Fields | None:
+def fields_of(text: str) -> Fields | None:
+    """The fields of a JSON object with dotted names; None if the text is none."""
     try:
         return _flattened(DECODER.decode(text))
     except (ValueError, RecursionError):

@@ -1,0 +1,41 @@
+"""`cip stream`."""
+
+import signal
+
+from rich.markup import escape
+
+from cip_assets.cli.console import err, out
+from cip_assets.config.errors import PlatformError
+from cip_assets.config.settings import Settings
+from cip_assets.sources.config import FILE, load_sources
+
+try:
+    from cip_assets.sources.streams.consume import stream as consume
+except ImportError as error:
+    if (error.name or "").partition(".")[0] != "confluent_kafka":
+        raise
+    consume = None  # type: ignore[assignment]
+
+
+def stream() -> None:
+    settings = Settings.from_environment()
+    sources = load_sources(settings.data_dir)
+    if sources is None or sources.kafka is None:
+        raise PlatformError(
+            f"{settings.data_dir / FILE} names no topics; write the key kafka into it (docs/streams.md)"
+        )
+    if consume is None:
+        raise PlatformError("confluent-kafka is not installed; install it: pip install 'cip-assets[kafka]'")
+    ending: list[int] = []
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda given, _: ending.append(given))
+    topics = ", ".join(topic.topic for topic in sources.kafka.topics)
+    out.print(f"reading {topics} from {sources.kafka.servers} until you stop it", soft_wrap=True)
+    consume(
+        sources.kafka,
+        settings.landing,
+        lambda line: err.print(escape(line), highlight=False, soft_wrap=True),
+        lambda: bool(ending),
+    )
+    out.print("stopped; everything that was read is in the landing folder")

@@ -1,0 +1,1 @@
+"""Topics of Kafka as a source: their records become landing files. ``consume`` needs the extra ``kafka``."""

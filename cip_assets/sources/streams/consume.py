@@ -1,0 +1,361 @@
+"""Reads topics, and writes their records as landing files until it is told to stop.
+
+Where to go on is read from the files. The offsets that the brokers keep are only set, so that tools show the lag.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from cip_assets.config.errors import PlatformError
+from cip_assets.sources.streams.files import TopicFolder
+from cip_assets.sources.streams.topics import Kafka
+from cip_assets.sources.streams.values import Record, landing_text
+
+AT_ONCE = 5_000
+"""The records that are taken from the client at once."""
+
+WAIT = 0.25
+"""The seconds for which the client collects them, and so how soon a signal is noticed."""
+
+LINGER = 0.5
+"""The seconds that a first record waits for others."""
+
+HELD_BYTES = 64_000_000
+"""The size of all records in memory at which those of the largest partition are written."""
+
+ANSWER = 5.0
+"""The seconds that the brokers have to answer a question."""
+
+RETRY = 5.0
+"""The seconds between two attempts to write to a disk that refused."""
+
+Place = tuple[str, int]
+"""A topic and a partition."""
+
+HOPELESS: Mapping[int, str] = {
+    KafkaError._AUTHENTICATION: "check the user and the password in settings",  # noqa: SLF001 -- its public name
+    KafkaError.SASL_AUTHENTICATION_FAILED: "check the user and the password in settings",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "let the user read and describe the topic",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "let the user read with this group",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "let the user describe the topics",
+}
+"""Errors that waiting does not help against, and what to do."""
+
+
+class _AwayError(Exception):
+    """The brokers do not answer."""
+
+
+@dataclass
+class _Held:
+    """The records of an assigned partition that are not written yet.
+
+    The first ``sure`` of them were read while the topic certainly had the id.
+    """
+
+    topic_id: str
+    next_offset: int
+    records: list[Record] = field(default_factory=list)
+    size: int = 0
+    sure: int = 0
+    begun: float = 0.0
+    written: float = float("-inf")
+
+    def clear(self) -> None:
+        self.records, self.size, self.sure = [], 0, 0
+
+
+def stream(kafka: Kafka, landing: Path, say: Callable[[str], None], stopping: Callable[[], bool]) -> None:
+    """Read the topics until told to stop; then write what was read and leave the group.
+
+    Args:
+        kafka: the cluster and the topics.
+        landing: the landing folder.
+        say: prints a line about what happens.
+        stopping: whether to stop.
+
+    Raises:
+        PlatformError: the brokers refuse the user, or have lost records that were read.
+
+    """
+    consumption = _Consumption(kafka, landing, say, stopping)
+    try:
+        consumption.go_on()
+    finally:
+        consumption.end()
+
+
+class _Consumption:
+    def __init__(
+        self, kafka: Kafka, landing: Path, say: Callable[[str], None], stopping: Callable[[], bool]
+    ) -> None:
+        self._kafka, self._say, self._stopping = kafka, say, stopping
+        self._topics = {topic.topic: topic for topic in kafka.topics}
+        self._folders = {t.topic: TopicFolder.of(landing, t.table, t.topic) for t in kafka.topics}
+        self._texts = {t.topic: partial(landing_text, t) for t in kafka.topics}
+        for topic in kafka.topics:
+            landing_text(topic, 0, [])  # refuses columns that do not exist
+        self._held: dict[Place, _Held] = {}
+        self._fresh: set[Place] = set()
+        self._again: set[Place] = set()
+        self._refused: PlatformError | None = None
+        self._away = ""
+        self._blocked_until = 0.0
+        # The library writes to the console by itself otherwise.
+        quiet = logging.getLogger("cip.kafka")
+        quiet.addHandler(logging.NullHandler())
+        quiet.propagate = False
+        connection: dict[str, Any] = {**kafka.connection(), "error_cb": self._on_error}
+        self._admin = AdminClient(connection, logger=quiet)
+        self._consumer = Consumer(
+            {
+                **connection,
+                "group.id": kafka.group,
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "error",
+                "isolation.level": "read_committed",
+                "partition.assignment.strategy": "cooperative-sticky",
+                "topic.metadata.refresh.interval.ms": 10_000,
+                "queued.max.messages.kbytes": 65_536,
+            },
+            logger=quiet,
+        )
+
+    def go_on(self) -> None:
+        self._consumer.subscribe(
+            [*self._topics], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+        while not self._stopping():
+            self._fresh.clear()
+            self._take(self._consumer.consume(AT_ONCE, WAIT))
+            if self._refused:
+                raise self._refused
+            self._write_due()
+            if self._again:
+                self._begin_again()
+
+    def end(self) -> None:
+        """Write what was read, and leave the group."""
+        for place in [*self._held]:
+            self._write(place)
+        if left := sum(len(held.records) for held in self._held.values()):
+            self._say(f"{left:,} records were read and not written; the next 'cip stream' reads them again")
+        self._held.clear()
+        self._consumer.close()
+
+    # --- reading ----------------------------------------------------------------------------------------------
+
+    def _take(self, messages: Iterable[Any]) -> None:
+        now = time.monotonic()
+        for message in messages:
+            if (error := message.error()) is not None:
+                self._on_record_error(message, error)
+                continue
+            place = message.topic(), message.partition()
+            held = self._held.get(place)
+            if held is None:
+                continue
+            if place in self._fresh:
+                # It may have been read before the partition was assigned, and what follows would leave a gap.
+                self._again.add(place)
+                continue
+            offset, value = message.offset(), message.value()
+            if offset < held.next_offset:
+                self._again.add(place)
+                continue
+            if not held.records:
+                held.begun = now
+            held.records.append(Record(offset, value))
+            held.size += len(value or b"") + 100
+            held.next_offset = offset + 1
+            self._away = ""
+
+    def _on_record_error(self, message: Any, error: KafkaError) -> None:
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 -- its public name
+            self._again.add((message.topic(), message.partition()))
+        elif error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            self._say(f"{message.topic()}: there is no such topic; waiting for it")
+        else:
+            self._on_error(error)
+
+    def _on_error(self, error: KafkaError) -> None:
+        if remedy := HOPELESS.get(error.code()):
+            self._refused = PlatformError(f"kafka: {error.str()}; {remedy}")
+        elif error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 -- its public name
+            self._wait_for_brokers(error.str())
+
+    def _wait_for_brokers(self, why: str) -> None:
+        if not self._away:
+            self._say(f"no broker of {self._kafka.servers} answers ({why}); waiting")
+        self._away = why
+
+    # --- partitions -------------------------------------------------------------------------------------------
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        consumer.incremental_assign(list(filter(None, map(self._placed, partitions))))
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        for partition in partitions:
+            self._write((partition.topic, partition.partition))
+        self._on_lost(consumer, partitions)
+
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        for partition in partitions:
+            self._held.pop((partition.topic, partition.partition), None)
+        consumer.incremental_unassign(partitions)
+
+    def _placed(self, partition: TopicPartition) -> TopicPartition | None:
+        """The partition with the offset to begin at; None if the end or the topic's comes before the brokers answer."""
+        place = partition.topic, partition.partition
+        while not self._stopping():
+            try:
+                topic_id = self._topic_id(place[0])
+                if topic_id is None:
+                    return None
+                begin = self._begin(place, topic_id)
+            except _AwayError as error:
+                self._wait_for_brokers(str(error))
+                continue
+            self._held[place] = _Held(topic_id, begin)
+            self._fresh.add(place)
+            return TopicPartition(*place, begin)
+        return None
+
+    def _begin(self, place: Place, topic_id: str) -> int:
+        """The offset to begin at: after what the files hold, if the brokers still have that."""
+        wanted = self._folders[place[0]].next_offset(topic_id, place[1])
+        first, end = self._ends(place)
+        if wanted > end:
+            self._refused = PlatformError(
+                f"kafka: {place[0]}:{place[1]} ends at offset {end}, but offset {wanted - 1} was read: its brokers "
+                "lost records, or it was made again and they do not say so; give the topic another name, or move "
+                f"{self._folders[place[0]].path} to another folder of the table"
+            )
+            return end
+        if 0 < wanted < first:
+            self._say(
+                f"{place[0]}:{place[1]}: the brokers deleted offsets {wanted} to {first - 1} before they were read"
+            )
+        return max(first, wanted)
+
+    def _begin_again(self) -> None:
+        """Go on from the files in partitions whose next record is not the one that was expected.
+
+        Their topic was made again, or its beginning deleted, or they were assigned while records were taken.
+        """
+        for place in self._again:
+            self._write(place)
+        # What could not be written stays, and is tried again.
+        places = [p for p in self._again if (held := self._held.get(p)) and not held.records]
+        self._again = {place for place in self._again if place in self._held} - {*places}
+        partitions = [TopicPartition(*place) for place in places]
+        self._on_lost(self._consumer, partitions)
+        self._on_assign(self._consumer, partitions)
+
+    # --- writing ----------------------------------------------------------------------------------------------
+
+    def _write_due(self) -> None:
+        now = time.monotonic()
+        if now < self._blocked_until:
+            return
+        is_full = sum(held.size for held in self._held.values()) > HELD_BYTES
+        largest = max(self._held.values(), key=lambda held: held.size, default=None)
+        for place, held in [*self._held.items()]:
+            is_due = now >= max(held.begun + LINGER, held.written + self._kafka.seconds)
+            is_large = len(held.records) >= self._kafka.records or (is_full and held is largest)
+            if held.records and (is_due or is_large):
+                self._write(place)
+
+    def _write(self, place: Place) -> None:
+        """Write what is held of a partition. If that cannot be done now, it stays in memory."""
+        held = self._held.get(place)
+        if held is None or not held.records:
+            return
+        try:
+            records = self._of_its_topic(place, held)
+            self._folders[place[0]].add(
+                held.topic_id,
+                place[1],
+                records,
+                partial(self._texts[place[0]], place[1]),
+                datetime.now(UTC).date(),
+            )
+        except _AwayError as error:
+            self._wait_for_brokers(str(error))
+            return
+        except OSError as error:
+            self._block(error)
+            return
+        self._unblock()
+        held.clear()
+        held.written = time.monotonic()
+        self._consumer.commit(offsets=[TopicPartition(*place, held.next_offset)], asynchronous=True)
+
+    def _of_its_topic(self, place: Place, held: _Held) -> list[Record]:
+        """The held records, without those that may be of a topic with the same name that was made since."""
+        now = self._topic_id(place[0])
+        if now is None:
+            return held.records  # the topic was deleted, and what is held was read before
+        if now == held.topic_id:
+            for (topic, _), other in self._held.items():
+                if topic == place[0]:
+                    other.sure = len(other.records)
+            return held.records
+        self._again |= {other for other in self._held if other[0] == place[0]}
+        _, end = self._ends(place)
+        kept = [r for number, r in enumerate(held.records) if number < held.sure or r.offset >= end]
+        self._say(f"{place[0]}: the topic was made again; reading it from its beginning")
+        return kept
+
+    def _block(self, error: OSError) -> None:
+        if not self._blocked_until:
+            self._say(f"the landing folder cannot be written ({error}); waiting")
+        self._blocked_until = time.monotonic() + RETRY
+        self._consumer.pause(self._consumer.assignment())
+
+    def _unblock(self) -> None:
+        if self._blocked_until:
+            self._say("the landing folder can be written again")
+            self._blocked_until = 0.0
+            self._consumer.resume(self._consumer.assignment())
+
+    # --- questions to the brokers -----------------------------------------------------------------------------
+
+    def _topic_id(self, topic: str) -> str | None:
+        """The id of a topic as Kafka writes it; None if there is no such topic.
+
+        Raises:
+            _AwayError: the brokers do not answer.
+
+        """
+        asked = self._admin.describe_topics(TopicCollection([topic]), request_timeout=ANSWER)
+        try:
+            found = asked[topic].result()
+        except KafkaException as error:
+            if error.args[0].code() in {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_ID}:
+                return None
+            raise _AwayError(error.args[0].str()) from error
+        return str(found.topic_id).replace("+", "-").replace("/", "_")
+
+    def _ends(self, place: Place) -> tuple[int, int]:
+        """The first offset of a partition, and the one after its last.
+
+        Raises:
+            _AwayError: the brokers do not answer.
+
+        """
+        try:
+            first, end = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=ANSWER)
+        except KafkaException as error:
+            raise _AwayError(error.args[0].str()) from error
+        return first, end

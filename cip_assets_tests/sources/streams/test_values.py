@@ -1,0 +1,90 @@
+"""Records become lines of landing files, and what cannot be read becomes a line that is quarantined with its place."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cip_assets.ingest.csv_records import read_header, read_records
+from cip_assets.sources.streams.topics import Topic
+from cip_assets.sources.streams.values import Record, landing_text
+
+RETURNS = Topic(topic="back", table="returns", columns={"customer_id": "customer.id"}, ignored=("shop",))
+LINES = Topic(
+    topic="lines", table="returns", values="csv", header=("return_id", "customer_id", "amount", "return_date")
+)
+GOOD = (
+    b'{"return_id": "r1", "customer": {"id": 7}, "amount": 12.50, "return_date": "2024-05-17", "shop": null}'
+)
+
+
+def read(folder: Path, text: str) -> tuple[list[dict[str, str]], list[str]]:
+    """The whole lines and the ragged ones of a landing file, as the platform reads them."""
+    path = folder / "a.csv"
+    path.write_text(text, encoding="utf-8", newline="")
+    header = read_header(path).names
+    blocks = list(read_records(path, header, header))
+    whole = [row for block in blocks for row in block.columns.to_pylist()]
+    return whole, [ragged.text for block in blocks for ragged in block.ragged]
+
+
+def lines_of(folder: Path, topic: Topic, *values: bytes | None) -> tuple[list[dict[str, str]], list[str]]:
+    return read(folder, landing_text(topic, 3, [Record(40 + n, value) for n, value in enumerate(values)]))
+
+
+def test_fields_become_columns_and_numbers_keep_their_digits(tmp_path: Path) -> None:
+    (line,), ragged = lines_of(tmp_path, RETURNS, GOOD)
+    assert ragged == []
+    assert {name: text for name, text in line.items() if text} == {
+        "return_id": "r1",
+        "customer_id": "7",
+        "amount": "12.50",
+        "return_date": "2024-05-17",
+        "stream_offset": "40",
+    }
+
+
+def test_a_line_of_csv_has_the_fields_of_the_header(tmp_path: Path) -> None:
+    (line,), (ragged,) = lines_of(tmp_path, LINES, b'r1,"7, 8",1,2024-05-17\n', b"r2,7")
+    assert (line["return_id"], line["customer_id"], line["stream_offset"]) == ("r1", "7, 8", "40")
+    assert ragged == '"r2,7","lines:3:41: it has 2 fields, and header has 4"'
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (None, "the record has no value"),
+        (b"\xff{}", "it is not UTF-8"),
+        (b"", "it is no JSON object"),
+        (b"[1]", "it is no JSON object"),
+        (b'{"return_id": "r1"', "it is no JSON object"),
+        (b'{"return_id": "\\ud800"}', "it is no JSON object"),
+        (b"[" * 100_000, "it is no JSON object"),
+        (b'{"return_id": "r1", "colour": 1}', "sources.yaml does not know the field 'colour'"),
+        (b'{"return_id": "r1", "return_id": "r2"}', "sources.yaml does not know the field 'return_id_2'"),
+        (b'{"return_id": ""}', "it has no return_id"),
+        (b'{"return_id": "r\\u0000"}', "it contains a NUL character"),
+    ],
+)
+def test_a_record_that_cannot_be_read_says_where_it_is_and_why(
+    tmp_path: Path, value: bytes | None, why: str
+) -> None:
+    whole, (ragged,) = lines_of(tmp_path, RETURNS, GOOD, value, GOOD)
+    assert [line["stream_offset"] for line in whole] == ["40", "42"]
+    assert ragged.endswith(f'back:3:41: {why}"' if ", " in why else f"back:3:41: {why}")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.one_of(st.binary(max_size=30), st.text('a"\\\n\r,{}:\0', max_size=30).map(str.encode)), max_size=6
+    )
+)
+def test_no_record_makes_a_file_unreadable(
+    tmp_path_factory: pytest.TempPathFactory, values: list[bytes]
+) -> None:
+    whole, ragged = lines_of(tmp_path_factory.getbasetemp(), RETURNS, *values, GOOD)
+    assert len(whole) + len(ragged) == len(values) + 1
+    whole, ragged = lines_of(tmp_path_factory.getbasetemp(), LINES, *values, b'"r\\""",7,"\\"\n",2024-05-17')
+    assert len(whole) + len(ragged) == len(values) + 1
