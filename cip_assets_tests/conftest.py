@@ -23,6 +23,7 @@ from cip_assets.synthetic.conformance import download_cdnow
 from cip_assets_tests.databases import postgresql, server, shop, sqlite  # noqa: F401 -- fixtures
 from cip_assets_tests.graph import platform_of
 from cip_assets_tests.integration.helpers import land_all
+from cip_assets_tests.kafka import broker  # noqa: F401 -- a fixture
 from cip_assets_tests.sample import SAMPLE, Sample
 
 ENGINE = os.environ.get("CIP_ENGINE") or "sail"

@@ -33,6 +33,7 @@ ELSEWHERE = {
     "cip ui": "test_dagster_page",
     "cip conformance": "test_conformance",
     "cip explain": "test_explain",
+    "cip stream": "test_consume",
 }
 """Commands that other tests run, because they start a server, take long, or need two days."""
 

@@ -18,6 +18,7 @@ from cip_assets.sources.config import (
     goes_to,
 )
 from cip_assets.sources.presets import Ask, Preset, PresetLayout, presets
+from cip_assets.sources.streams.topics import Kafka, Topic
 
 DOCUMENT = PROJECT / "docs" / "sources-reference.md"
 
@@ -37,6 +38,10 @@ def _lines() -> Iterator[str]:
     yield from _keys("At the top", Sources)
     yield ""
     yield "The keys of `databases` are in [databases.md](databases.md#postgresql)."
+    yield ""
+    yield "[streams.md](streams.md) explains the keys of `kafka`."
+    yield from _keys("In `kafka`", Kafka)
+    yield from _keys("Each of `topics`", Topic)
     yield from _keys("Each of `exports`", Export)
     yield from _keys("Each of `layouts`", Layout)
     yield from _keys("Each of `kinds`", Kind)

@@ -430,7 +430,7 @@ class Sources(Strict):
 
     @model_validator(mode="after")
     def _has_something(self) -> Self:
-        if not self.exports and self.kafka is None:
+        if "exports" not in self.model_fields_set and self.kafka is None:
             raise ValueError("name exports or kafka")
         return self
 

@@ -17,7 +17,8 @@ def default_day(settings: Settings, today: date) -> date | None:
     return, ticket or session.
     """
     last = {table: _last_day(settings, SOURCE_TABLES[table]) for table in EVENT_TABLES}
-    sold = [last["transactions"], *([last["returns"]] if load_sources(settings.data_dir) else [])]
+    sources = load_sources(settings.data_dir)
+    sold = [last["transactions"], *([last["returns"]] if sources and sources.exports else [])]
     found = list(filter(None, sold if last["transactions"] else last.values()))
     return min(max(found), today) if found else None
 

@@ -59,6 +59,8 @@ def next_scan(
         sources = load_sources(settings.data_dir)
         if sources is None:
             return f"{settings.data_dir} has no {FILE}", before
+        if not sources.exports:
+            return f"{FILE} names no exports", before
         seen = look(settings, sources, now)
     except (PlatformError, OSError) as error:
         return str(error), before

@@ -1,5 +1,6 @@
 """The topics in ``sources.yaml``: what is wrong is named in one line, and no secret stands there."""
 
+import re
 from pathlib import Path
 from typing import get_args
 
@@ -8,8 +9,10 @@ import pytest
 from cip_assets.config.errors import PlatformError
 from cip_assets.layers import EVENT_TABLES
 from cip_assets.sources.config import load_sources
+from cip_assets.sources.streams import values
 from cip_assets.sources.streams.topics import EventTable, Kafka
 from cip_assets.sources.streams.values import landing_text
+from cip_assets_tests.documents import quoted
 
 GOOD = """
 first_month: 2024-01-01
@@ -81,3 +84,25 @@ def test_a_file_without_exports_and_topics_says_nothing(tmp_path: Path) -> None:
 
 def test_topics_can_be_lines_of_every_table_of_events() -> None:
     assert set(get_args(EventTable)) == set(EVENT_TABLES)
+
+
+GUIDE = (Path(__file__).resolve().parents[3] / "docs" / "streams.md").read_text(encoding="utf-8")
+
+
+def test_the_examples_of_the_guide_are_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, *parts = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+    for topic in kafka(tmp_path, whole).topics:
+        landing_text(topic, 0, [])
+    for part in parts:
+        for variable in re.findall(r"\$\{(\w+)\}", part):
+            monkeypatch.setenv(variable, "a secret")
+        assert kafka(
+            tmp_path, f"{whole}{part}".replace("  servers: broker1", "  group: broker1")
+        ).connection()
+
+
+def test_the_reasons_of_the_guide_are_those_of_the_code() -> None:
+    code = Path(values.__file__).read_text(encoding="utf-8")
+    reasons = quoted(GUIDE.partition("| the reason |")[2].partition("\n\n")[0])
+    for reason in reasons:
+        assert re.split(r"'|: [.]{3}|\d| id$", reason)[0].strip() in code, reason

@@ -1,0 +1,125 @@
+"""A real Apache Kafka broker that the tests start for themselves, and processes of `cip stream`."""
+
+import itertools
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pytest
+
+from cip_assets.cli.app import app
+from cip_assets.config.errors import PlatformError
+from cip_assets.sources.streams.files import Range
+from cip_assets.synthetic.broker import Broker, jars
+
+STARTER = multiprocessing.get_context("forkserver")
+"""Starts processes from one that has imported the command, which saves two seconds each."""
+STARTER.set_forkserver_preload(["cip_assets.cli.stream"])
+
+LONGEST = 120.0
+"""Seconds until what is waited for is given up."""
+
+FORGETS = "group.min.session.timeout.ms=1000"
+"""Lets consumers be given up for dead soon."""
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A broker on a free port, until the tests end."""
+    try:
+        jars()
+    except PlatformError as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"KAFKA IS MISSING, and CI may not go without it: {error}")
+        pytest.skip(f"KAFKA IS MISSING: {error}")
+    broker = Broker(tmp_path_factory.mktemp("kafka"), FORGETS)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.kill()
+
+
+@dataclass
+class Consumers:
+    """Processes of `cip stream` on a data folder."""
+
+    data_dir: Path
+    running: list[BaseProcess] = field(default_factory=list)
+
+    def start(self) -> BaseProcess:
+        number = len(list(self.data_dir.glob("output-*")))
+        output = self.data_dir / f"output-{number}"
+        output.touch()
+        process = STARTER.Process(target=_cip_stream, args=(str(self.data_dir), str(output)))
+        process.start()
+        self.running.append(process)
+        return process
+
+    def end(self, process: BaseProcess, how: signal.Signals = signal.SIGTERM) -> int | None:
+        """End a process, and return its exit code."""
+        assert process.pid is not None
+        self.running.remove(process)
+        os.kill(process.pid, how)
+        process.join(LONGEST)
+        return process.exitcode
+
+    def end_all(self, how: signal.Signals = signal.SIGTERM) -> list[int | None]:
+        return [self.end(process, how) for process in [*self.running]]
+
+    @property
+    def output(self) -> str:
+        return "".join(path.read_text() for path in sorted(self.data_dir.glob("output-*")))
+
+
+def _cip_stream(data_dir: str, output: str) -> None:
+    with open(output, "w", encoding="utf-8") as stream:  # noqa: PTH123 -- it is the descriptor that is needed
+        os.dup2(stream.fileno(), 1)
+        os.dup2(stream.fileno(), 2)
+    os.environ["CIP_DATA_DIR"] = data_dir
+    app(["stream"])
+
+
+def configure(data_dir: Path, broker: Broker, *topics: str, seconds: float = 0.3) -> None:
+    """Write a ``sources.yaml`` in which the topics have transactions."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    lines = [f"  - {{topic: {topic}, table: transactions}}" for topic in topics]
+    text = f"""\
+first_month: 2024-01-01
+kafka:
+  servers: {broker.servers}
+  group: {data_dir.name}
+  seconds: {seconds}
+  settings: {{session.timeout.ms: 2000, heartbeat.interval.ms: 500}}
+  topics:
+"""
+    (data_dir / "sources.yaml").write_text(text + "\n".join(lines) + "\n", encoding="utf-8")
+
+
+def until(is_so: Callable[[], bool], what: Callable[[], object], longest: float = LONGEST) -> None:
+    """Wait for something that nobody reports."""
+    end = time.monotonic() + longest
+    while not is_so():
+        if time.monotonic() > end:
+            raise TimeoutError(str(what()))
+        time.sleep(0.1)
+
+
+def landed(data_dir: Path) -> list[str]:
+    """The first field of each line of the landing files: its id, or its text if it could not be read."""
+    found: list[str] = []
+    for path in sorted((data_dir / "landing").rglob("*.csv")):
+        found += [line.partition(",")[0] for line in path.read_text("utf-8").splitlines()[1:]]
+    return found
+
+
+def overlapping(data_dir: Path) -> Sequence[tuple[Range, Range]]:
+    """The landing files that hold an offset that another one holds, too."""
+    found = sorted(filter(None, map(Range.of, (data_dir / "landing").rglob("*.csv"))))
+    same = lambda a, b: (a.topic_id, a.partition) == (b.topic_id, b.partition)  # noqa: E731 -- only here
+    return [(a, b) for a, b in itertools.pairwise(found) if same(a, b) and b.first <= a.last]
