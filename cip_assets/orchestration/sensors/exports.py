@@ -57,10 +57,9 @@ def next_scan(
     """The run that is due, or the reason why there is none; and the state that needs no further run."""
     try:
         sources = load_sources(settings.data_dir)
-        if sources is None:
-            return f"{settings.data_dir} has no {FILE}", before
-        if not sources.exports:
-            return f"{FILE} names no exports", before
+        if sources is None or not sources.exports:
+            why = f"{FILE} names no exports" if sources else f"{settings.data_dir} has no {FILE}"
+            return why, before
         seen = look(settings, sources, now)
     except (PlatformError, OSError) as error:
         return str(error), before
