@@ -35,7 +35,8 @@ Cip = Callable[..., tuple[int, str, str]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Expect a test to fail on the engines that it says it is `not_on`."""
+    """Expect a test to fail on the engines that it says it is `not_on`, and run those marked `last` at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
     for item in items:
         for marker in item.iter_markers("not_on"):
             if marker.args == (ENGINE,):
@@ -129,11 +130,25 @@ def platform_on() -> Callable[..., Platform]:
 
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
-    """The sample, run once on the engine under test, in a folder with an odd name."""
+    """The sample, run once on the engine under test, in a folder with an odd name.
+
+    The other processes of ``make test`` find a copy of its tables in ``sample_of``.
+    """
     settings = Settings(tmp_path_factory.mktemp("sample") / ODD_NAME, ENGINE)
     truth = generate(SAMPLE, settings.landing)
     platform = open_platform(settings, dg.DagsterInstance.ephemeral())
-    return Sample(settings, truth, platform, platform.run())
+    made = Sample(settings, truth, platform, platform.run())
+    if copy := sample_of(ENGINE):
+        unfinished = copy.data_dir.with_suffix(".unfinished")
+        shutil.copytree(settings.lake, unfinished / settings.lake.name)
+        unfinished.rename(copy.data_dir)
+    return made
+
+
+def sample_of(engine: str) -> Settings | None:
+    """Where a process of ``make test`` puts the tables of the sample; None for a process of its own."""
+    shared = os.environ.get("CIP_TESTS_SHARE")
+    return Settings(Path(shared) / f"sample-{engine}", engine) if shared else None
 
 
 @pytest.fixture(scope="session")

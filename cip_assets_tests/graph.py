@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import dagster as dg
+import pytest
 
 from cip_assets.config.rules import load_rules
 from cip_assets.config.settings import Settings
@@ -13,6 +14,13 @@ from cip_assets.orchestration.runs import Platform
 GRAPH = Graph.of(load_rules())
 ASSETS, CHECKS, SNAPSHOT_ASSETS = GRAPH.assets, GRAPH.checks, GRAPH.snapshot_assets
 DAYS, MONTHS = GRAPH.partitions.days, GRAPH.partitions.months
+
+
+def computes_only(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Let a snapshot of this graph consist of a few assets. The graph has found out which there are, and keeps it."""
+    few = frozenset(dg.AssetKey(name.split("/")) for name in names)
+    monkeypatch.setitem(vars(GRAPH), "snapshot_assets", few)
+    assert GRAPH.snapshot_assets == few
 
 
 def platform_of(settings: Settings, instance: dg.DagsterInstance, select: Sequence[str] = ()) -> Platform:

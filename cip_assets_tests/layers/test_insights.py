@@ -210,7 +210,6 @@ def sources(**texts: str) -> Sources:
     return {name: landed(name, texts.get(name, text)) for name, text in empty.items()}
 
 
-@pytest.mark.engine
 def test_an_answer_names_what_was_not_delivered_even_if_no_month_is_complete(
     spark: SparkSession, rules: Rules
 ) -> None:
@@ -253,7 +252,6 @@ def test_repeat_purchases_are_counted_by_what_customers_did_before(spark: SparkS
     ]
 
 
-@pytest.mark.engine
 def test_a_month_of_returns_without_sales_has_no_rate(spark: SparkSession, rules: Rules) -> None:
     sold = "\n".join([*PURCHASES.strip().splitlines()[:2], PURCHASES.strip().splitlines()[-1]])
     returned = """return_id | customer_id | amount | return_reason | return_date

@@ -196,8 +196,7 @@ r1        | ann         | 6.00   | EUR      | 8.00     | 2024-02-05
 """
 
 
-@pytest.mark.engine
-@pytest.mark.parametrize("code", ["EUR", ""])
+@pytest.mark.parametrize("code", ["EUR", pytest.param("", marks=pytest.mark.engine)])
 def test_one_currency_adds_up_also_if_some_lines_do_not_name_it(
     spark: SparkSession, rules: Rules, code: str
 ) -> None:
@@ -244,7 +243,6 @@ transaction_id | customer_id | amount | original_amount | currency | transaction
 """
 
 
-@pytest.mark.engine
 @pytest.mark.parametrize(("code", "currency"), [("", None), ("EUR", "mixed")])
 def test_amounts_in_unknown_currencies_are_not_added_up(
     spark: SparkSession, rules: Rules, code: str, currency: str | None
@@ -263,7 +261,6 @@ transaction_id | is_guest | product_id | amount | transaction_date
 """
 
 
-@pytest.mark.engine
 def test_if_no_order_names_a_customer_the_buyers_are_unknown(spark: SparkSession, rules: Rules) -> None:
     marts = (
         "customer_360",
@@ -287,7 +284,6 @@ def test_if_no_order_names_a_customer_the_buyers_are_unknown(spark: SparkSession
     assert answers["repeat_purchases"] == "No data: no purchases of known customers were delivered"
 
 
-@pytest.mark.engine
 def test_the_money_of_a_shop_without_orders_is_unknown(spark: SparkSession, rules: Rules) -> None:
     nothing = sources("transaction_id | transaction_date")
     tables = snapshot(

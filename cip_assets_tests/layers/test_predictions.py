@@ -266,7 +266,6 @@ UNUSUAL = {
 }
 
 
-@pytest.mark.engine
 @pytest.mark.parametrize("rows", UNUSUAL.values(), ids=UNUSUAL)
 def test_unusual_histories_get_forecasts_and_notes(
     spark: SparkSession, rules: Rules, rows: list[Row]
@@ -281,7 +280,6 @@ def test_unusual_histories_get_forecasts_and_notes(
             assert row[name] is not None
 
 
-@pytest.mark.engine
 def test_buyers_who_never_paid_are_worth_nothing_and_do_not_affect_others(
     spark: SparkSession, rules: Rules
 ) -> None:

@@ -87,7 +87,6 @@ def visits(spark: SparkSession, rules: Rules) -> Tables:
     return snapshot(spark, sources, D, rules, WANTED)
 
 
-@pytest.mark.engine
 def test_everyone_known_from_tickets_is_a_customer(tickets: Tables) -> None:
     found = by_key(tickets["marts/customer_360"], ["customer_id"])
     assert {customer: (row["total_tickets"], row["open_tickets"]) for customer, row in found.items()} == {
@@ -99,7 +98,6 @@ def test_everyone_known_from_tickets_is_a_customer(tickets: Tables) -> None:
     assert {(row["rfm_segment"], row["value_segment"]) for row in found.values()} == {(UNKNOWN, UNKNOWN)}
 
 
-@pytest.mark.engine
 def test_the_totals_of_tickets_alone_are_unknown(tickets: Tables) -> None:
     (totals,) = tickets["marts/kpi_totals"]
     known = {name: value for name, value in totals.items() if value is not None}
@@ -116,7 +114,6 @@ def test_the_totals_of_tickets_alone_are_unknown(tickets: Tables) -> None:
     assert (moved["from_segment"], moved["to_segment"], moved["customers"]) == (UNKNOWN, UNKNOWN, 2)
 
 
-@pytest.mark.engine
 def test_the_months_of_tickets_begin_with_the_first_one(tickets: Tables) -> None:
     months = by_key(tickets["marts/kpi_trends"], ["month"])
     assert {month: row["tickets"] for month, row in months.items()} == {
@@ -177,7 +174,6 @@ def test_tickets_per_active_customer_need_no_orders_if_there_is_web_activity(
     assert currency["returned_amount"] == Decimal("10.00")
 
 
-@pytest.mark.engine
 def test_orders_that_name_nobody_say_nothing_of_the_customers(spark: SparkSession, rules: Rules) -> None:
     lines = """
     transaction_id | order_id | is_guest | quantity | amount | payment_method | transaction_date
@@ -196,7 +192,6 @@ def test_orders_that_name_nobody_say_nothing_of_the_customers(spark: SparkSessio
     assert (totals["orders"], totals["total_revenue"], totals["buyers"]) == (1, Decimal("10.00"), None)
 
 
-@pytest.mark.engine
 def test_a_customer_without_a_purchase_beside_others_has_none(spark: SparkSession, rules: Rules) -> None:
     lines = """
     transaction_id | order_id | customer_id | is_guest | quantity | amount | payment_method | transaction_date
