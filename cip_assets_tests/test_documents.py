@@ -32,6 +32,7 @@ ELSEWHERE = {
     "cip adopt": "test_adopt",
     "cip ui": "test_dagster_page",
     "cip conformance": "test_conformance",
+    "cip erase": "test_erasure",
     "cip explain": "test_explain",
     "cip stream": "test_consume",
 }

@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, Lazy] = {
     "history": Lazy("tables", "List every version of a table: time, operation, rows and run."),
     "restore": Lazy("recovery", "Restore an old version of a table. Later versions stay in its history."),
     "maintain": Lazy("recovery", "Join small files and delete files that only old versions need."),
+    "erase": Lazy("erase", "Erase customers: show where they are, and with --yes take them out everywhere."),
     "replay": Lazy(
         "recovery",
         "After a rule change: clean the months that have quarantined lines again, then compute the snapshot.",

@@ -52,14 +52,34 @@ def first_seen(record: Path, files: Iterable[Seen], now: datetime) -> Moments:
         moment = now.astimezone(UTC).isoformat() if file.table in known else ""
         rows.setdefault((file.table, file.sha256), (moment, file.path))
     if len(rows) > before:
-        text = StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(HEADER)
-        writer.writerows((*content, *row) for content, row in rows.items())
-        replace_text(record, text.getvalue())
+        _write(record, rows)
     return {
         content: datetime.fromisoformat(moment) if moment else None for content, (moment, _) in rows.items()
     }
+
+
+def replacing(record: Path, table: str, before: str, after: str) -> None:
+    """Remember that a content, by its hash, was seen when the one was that it is about to replace.
+
+    Raises:
+        PlatformError: the record cannot be read.
+
+    """
+    rows = _read(record) if record.exists() else {}
+    if found := rows.get((table, before)):
+        _write(record, {(table, after): found, **rows})
+
+
+def forget(record: Path, table: str, sha256: str) -> None:
+    """Forget a content that was replaced.
+
+    Raises:
+        PlatformError: the record cannot be read.
+
+    """
+    rows = _read(record) if record.exists() else {}
+    if rows.pop((table, sha256), None):
+        _write(record, rows)
 
 
 def remembered(record: Path) -> Mapping[Seen, datetime | None]:
@@ -74,6 +94,14 @@ def remembered(record: Path) -> Mapping[Seen, datetime | None]:
         Seen(table, sha256, path): datetime.fromisoformat(moment) if moment else None
         for (table, sha256), (moment, path) in rows.items()
     }
+
+
+def _write(record: Path, rows: Mapping[tuple[str, str], tuple[str, str]]) -> None:
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HEADER)
+    writer.writerows((*content, *row) for content, row in rows.items())
+    replace_text(record, text.getvalue())
 
 
 def _read(record: Path) -> dict[tuple[str, str], tuple[str, str]]:

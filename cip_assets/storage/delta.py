@@ -435,7 +435,7 @@ class Tidied:
 
 def maintain(uri: str, keep: timedelta) -> Tidied:
     """Join small files, then delete the files that only versions older than ``keep`` need, and the older ones that no
-    version needs, which killed writers left.
+    version needs, which killed writers left. A checkpoint of the log saves readers the commits before it.
     """
     table = _open(uri)
     with one_writer(uri):
@@ -446,6 +446,7 @@ def maintain(uri: str, keep: timedelta) -> Tidied:
             enforce_retention_duration=False,
             full=True,
         )
+        table.create_checkpoint()
     return Tidied(int(joined["numFilesRemoved"]), len(deleted))
 
 

@@ -1,0 +1,151 @@
+"""Erases customers: from landing files, tables, files, issued forecasts, and older versions of all of them.
+
+It is no Dagster job, because Dagster keeps the configuration of every run, and so would keep the ids.
+"""
+
+import shutil
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from cip_assets.config.errors import PlatformError
+from cip_assets.config.settings import Settings
+from cip_assets.contracts.text_formats import BLANKS
+from cip_assets.ingest.erase import ID, Found, find_customers, take_out
+from cip_assets.layers import contracts_in
+from cip_assets.orchestration.jobs.names import MAINTENANCE
+from cip_assets.orchestration.runs import Listener, Platform, Report
+from cip_assets.storage import questions
+from cip_assets.storage.issued import issues
+from cip_assets.storage.views import literal, only
+
+LINES = ("raw_text", "ragged_text")
+"""The columns that have a line as it was delivered."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Where some customers are in a data folder."""
+
+    landing: Sequence[Found] = ()
+    tables: Mapping[str, Collection[Path]] = field(default_factory=dict)
+    """The data files with rows of them, also those of older versions."""
+    issued: Sequence[Path] = ()
+    known: Sequence[Path] = ()
+    """The folders with what was known on a day."""
+
+    @property
+    def days(self) -> list[date]:
+        """The snapshot days whose tables have rows of them."""
+        names = {part for paths in self.tables.values() for path in paths for part in path.parts}
+        return sorted(
+            date.fromisoformat(name.removeprefix("as_of_date="))
+            for name in names
+            if name.startswith("as_of_date=")
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.landing or self.tables or self.issued or self.known)
+
+
+def trace(settings: Settings, ids: Collection[str]) -> Trace:
+    """Find some customers.
+
+    Raises:
+        PlatformError: a landing file cannot be read.
+
+    """
+    return Trace(
+        find_customers(settings.landing, ids),
+        _tables(settings, ids),
+        [issue.path for issue in issues(settings) if set(issue.rows()[ID].to_pylist()) & {*ids}],
+        [
+            folder
+            for folder in sorted(settings.data_dir.glob("known/*"))
+            if _tables(_of(folder, settings), ids)
+        ],
+    )
+
+
+def erase(platform: Platform, ids: Collection[str], found: Trace, listener: Listener | None = None) -> Report:
+    """Erase some customers, and compute each day again that they were in; returns the report of the newest day.
+
+    If it ends before it is finished, erase them again.
+
+    Raises:
+        PlatformError: a landing file is made from exports, which have to be changed first.
+
+    """
+    settings = platform.settings
+    made = [file.file.path for file in found.landing if file.is_from_exports]
+    if made:
+        raise PlatformError(
+            f"{made[0]} is made from exports: remove the customer from the exports, run 'cip run', and erase again"
+        )
+    for file in found.landing:
+        take_out(settings.landing, settings.first_seen, file)
+    for path in found.issued:
+        _without(path, ids)
+    for folder in found.known:
+        shutil.rmtree(folder)
+    accept = sorted({file.file.table for file in found.landing} & {"customers"})
+    report = Report()
+    if found.landing or found.tables:
+        report = platform.run(accept=accept, listener=listener)
+        for day in found.days:
+            if report.succeeded and day != report.as_of:
+                report = platform.run(as_of=day, listener=listener)
+        if report.succeeded and found.days:
+            report = platform.run(listener=listener)
+    tables = [*_tables(settings, ids)]
+    if report.succeeded and tables:
+        platform.recover(MAINTENANCE, {"tables": tables, "keep_days": 0})
+    return report
+
+
+def _of(folder: Path, settings: Settings) -> Settings:
+    return Settings(folder, settings.engine)
+
+
+def _tables(settings: Settings, ids: Collection[str]) -> dict[str, list[Path]]:
+    """The data files of each table that have rows of some customers."""
+    found = {}
+    for contract in contracts_in():
+        uri = Path(settings.table_uri(contract.layer, contract.table))
+        paths = [path for path in uri.rglob("*.parquet") if "_delta_log" not in path.relative_to(uri).parts]
+        if ID in contract.columns and (paths := _holding(paths, ids, [*contract.columns])):
+            found[contract.name] = paths
+    return found
+
+
+def _holding(paths: Sequence[Path], ids: Collection[str], columns: Collection[str]) -> list[Path]:
+    """Those of some files of a table that have rows of some customers."""
+    if not paths:
+        return []
+    wanted = f"({', '.join(map(literal, ids))})"
+    where = [f"trim({ID}, {literal(BLANKS)}) IN {wanted}"]
+    where += [
+        f"list_has_any(list_transform(string_split({line}, ','), lambda x: trim(x, {literal(BLANKS + chr(34))})), "
+        f"[{', '.join(map(literal, ids))}])"
+        for line in LINES
+        if line in columns
+    ]
+    files = ", ".join(only(str(path)) for path in paths)
+    with questions.connection() as connection:
+        found = connection.sql(
+            f"SELECT DISTINCT filename FROM read_parquet([{files}], union_by_name = true, filename = true, "
+            f"hive_partitioning = false) WHERE {' OR '.join(where)}"
+        ).fetchall()
+    return [Path(name) for (name,) in found]
+
+
+def _without(path: Path, ids: Collection[str]) -> None:
+    """Write an issue again without some customers."""
+    rows = pq.read_table(path)
+    kept = rows.filter([value not in ids for value in rows[ID].to_pylist()])
+    scratch = path.with_suffix(".new")
+    pq.write_table(kept, scratch)
+    scratch.replace(path)
