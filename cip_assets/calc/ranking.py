@@ -53,18 +53,21 @@ def first_by(frame: DataFrame, by: Sequence[str], order: Sequence[Column]) -> Da
     return frame.withColumn("_place", F.row_number().over(window)).where("_place = 1").drop("_place")
 
 
+def placed(frame: DataFrame, order: Sequence[Column], rows: int) -> DataFrame:
+    """The first rows in an order without ties, with their ``rank`` from 1."""
+    rank = F.row_number().over(Window.partitionBy(F.lit(0)).orderBy(*order)).cast("int")
+    return frame.orderBy(*order).limit(rows).withColumn("rank", rank)
+
+
 def top(frame: DataFrame, value: str, key: str, rows: int) -> DataFrame:
     """The rows with the highest values, ranked. If tied, the smaller key comes first.
 
     There is no row if a value is null: it is unknown, and could be the highest.
     """
-    order = [F.col(value).desc_nulls_first(), F.col(key).asc()]
-    whole = Window.partitionBy(F.lit(0))
+    unknown = F.max(F.col(value).isNull()).over(Window.partitionBy(F.lit(0)))
     return (
-        frame.orderBy(*order)
-        .limit(rows)
-        .withColumn("rank", F.row_number().over(whole.orderBy(*order)).cast("int"))
-        .withColumn("_unknown", F.max(F.col(value).isNull()).over(whole))
+        placed(frame, [F.col(value).desc_nulls_first(), F.col(key).asc()], rows)
+        .withColumn("_unknown", unknown)
         .where("NOT _unknown")
         .drop("_unknown")
     )

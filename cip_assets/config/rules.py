@@ -144,6 +144,14 @@ class QualityRules(_Strict):
     max_delivery_growth: float = Field(ge=1)
 
 
+class ListRules(_Strict):
+    rows: int = Field(ge=1)
+    days: int = Field(ge=1, le=3_660)
+    closing_days: int = Field(ge=0)
+    open_days: int = Field(ge=0)
+    repeated_tickets: int = Field(ge=2)
+
+
 TextShown = Literal["shown", "masked", "hidden"]
 
 
@@ -179,6 +187,7 @@ class Rules(_Strict):
     engagement: EngagementRules
     quality: QualityRules
     top_n: int = Field(ge=1)
+    lists: ListRules
     personal_data: PersonalData
     exports: ExportRules
     fill: Mapping[str, str]

@@ -55,6 +55,14 @@ from cip_assets.layers.marts.kpi_top_customers import kpi_top_customers
 from cip_assets.layers.marts.kpi_top_products import kpi_top_products
 from cip_assets.layers.marts.kpi_totals import kpi_totals
 from cip_assets.layers.marts.kpi_trends import kpi_trends
+from cip_assets.layers.marts.list_at_risk import list_at_risk
+from cip_assets.layers.marts.list_complaints import list_complaints
+from cip_assets.layers.marts.list_open_tickets import list_open_tickets
+from cip_assets.layers.marts.list_repeated_complaints import list_repeated_complaints
+from cip_assets.layers.marts.list_returned_orders import list_returned_orders
+from cip_assets.layers.marts.list_returns import list_returns
+from cip_assets.layers.marts.list_second_order import list_second_order
+from cip_assets.layers.marts.lists import lists
 from cip_assets.layers.marts.model_backtest import model_backtest
 from cip_assets.layers.marts.model_calibration import model_calibration
 from cip_assets.layers.marts.model_windows import model_windows
@@ -100,6 +108,14 @@ TABLES: Sequence[Table] = (
     model_windows,
     model_calibration,
     reason_effects,
+    list_at_risk,
+    list_second_order,
+    list_returns,
+    list_returned_orders,
+    list_open_tickets,
+    list_repeated_complaints,
+    list_complaints,
+    lists,
 )
 """Every table that has a snapshot for each day."""
 

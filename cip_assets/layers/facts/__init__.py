@@ -18,6 +18,8 @@ READ_LINES: Mapping[str, str] = {
     "features/returns": "a return names the line that it undoes, and the line names the order",
     "marts/kpi_top_products": "the orders and buyers of a product need the product of each line",
     "marts/cell_products": "the category and the returns of a line need its product and its id",
+    "marts/list_at_risk": "the category of the last purchase needs the product of each line",
+    "marts/list_returns": "returns per order line of a product need the product of each line",
     "marts/insight_counts": "returns by category need the product of each line",
 }
 """The tables that read order lines. Facts by order and product would have as many rows as there are lines."""

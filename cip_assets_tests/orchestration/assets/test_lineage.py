@@ -70,6 +70,8 @@ def test_every_column_says_where_it_comes_from() -> None:
         # These two hold the name of another column.
         "features/rfm_cut_points.metric",
         "marts/kpi_revenue_segment.segmentation",
+        # These describe a list.
+        *(f"marts/lists.{name}" for name in ("place", "list_name", "team", "title", "rule", "money_is")),
         # This one is a rule.
         "features/forecast_model.window_days",
     }

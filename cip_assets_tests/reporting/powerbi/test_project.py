@@ -261,8 +261,8 @@ def test_a_query_reads_each_column_of_its_table_as_its_type(table: str) -> None:
         assert all(c["source_column"] == c["name"] for c in TABLES[table]["columns"] if not c["expression"])
 
 
-TOO_EARLY = {"insight_contributions"}
-"""The sample is too short to tell a change."""
+TOO_EARLY = {"insight_contributions", "list_returned_orders"}
+"""The sample is too short to tell a change, and too small for a certain rise."""
 
 
 def test_the_files_have_these_columns_with_values_of_these_types(model: Model) -> None:
