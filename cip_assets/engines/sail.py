@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from pysail.spark import SparkConnectServer
+from pyspark.sql import SparkSession
 
 from cip_assets.config.errors import PlatformError
 
@@ -22,6 +23,15 @@ CONTAINER_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 def prepare(environment: Mapping[str, str]) -> Mapping[str, str]:
     """Start the server, once per process, and return the configuration of a session on it."""
     return {"spark.remote": f"sc://127.0.0.1:{_serve(_pool_bytes(environment))}"}
+
+
+def read_directly(session: SparkSession) -> None:
+    """Read results in one stream, which cannot break off inside a process.
+
+    By default the client could attach to a query again. It then asks for each query twice and releases every part of
+    its result: 2 ms of CPU of a query that takes 4.
+    """
+    session.client.disable_reattachable_execute()
 
 
 def _pool_bytes(environment: Mapping[str, str]) -> int:

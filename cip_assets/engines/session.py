@@ -42,6 +42,8 @@ def start_session(engine: str, overrides: Mapping[str, str] | None = None) -> Sp
     session = builder.getOrCreate()
     if engine == "spark":
         spark.remember_names(session)
+    if engine == "sail":
+        sail.read_directly(session)
     for key, value in SESSION_CONFIG.items():
         session.conf.set(key, value)
     return session

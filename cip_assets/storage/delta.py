@@ -3,7 +3,9 @@
 The engine writes the data. delta-rs does what the engines do differently or not at all: it creates tables, adds
 columns, reads the history and restores versions. So a difference between the engines cannot silently reach a table:
 
-- a table is first created empty, so that the first write is the same operation as every other one;
+- a table is first created empty, so that the first write is checked like every other one;
+- on a local disk, where a table has one writer at a time, rows that replace nothing are appended, which takes Sail a
+  third of the time;
 - a slice is replaced by a half-open range of its partition column; a row outside the range makes the engine fail while
   it writes, before anything is committed;
 - schemas are compared here, not by the engine's ``mergeSchema``.
@@ -134,13 +136,14 @@ def write(
             uri, frame.schema, partition_column, _statistics(schema, unlogged, partition_column)
         )
         added = _add_columns(existing, frame.schema, table)
+        is_added = _is_on_disk(uri) and _has_no_rows(existing, replace)
         writer = (
             _complete(frame, existing, replace, table)
             .write.format("delta")
-            .mode("overwrite")
+            .mode("append" if is_added else "overwrite")
             .option("userMetadata", json.dumps(entries, default=str))
         )
-        if replace is not None:
+        if replace is not None and not is_added:
             writer = writer.option("replaceWhere", replace.predicate)
         before = existing.version()
         writer.save(_for_engine(frame.sparkSession, uri))
@@ -540,6 +543,21 @@ def _create_or_load(
         partition_by=[partition_column] if partition_column else None,
         configuration=configuration,
     )
+
+
+def _is_on_disk(uri: str) -> bool:
+    return "://" not in uri
+
+
+def _has_no_rows(table: DeltaTable, part: Slice | None) -> bool:
+    """Whether a table, or one slice of it, has no data files."""
+    files = pa.table(table.get_add_actions(flatten=True))
+    if not files.num_rows:
+        return True
+    if part is None or part.column not in table.metadata().partition_columns:
+        return False
+    days = set(files[f"partition.{part.column}"].to_pylist())
+    return not any(part.start <= day < part.end for day in days)
 
 
 def _table_schema(table: DeltaTable) -> T.StructType:

@@ -213,7 +213,7 @@ def _with_values(lines: DataFrame, source: SourceTable, rules: Rules, *others: C
     texts = {name: _present_text(name, source) for name in source.texts}
     values = {name: _typed(texts[name], name, source, rules) for name in source.texts}
     typed = lines.select(
-        *(name for name in PROVENANCE if name in lines.columns),
+        *(name for name in PROVENANCE if name in source.raw.columns),
         *others,
         *(texts[name].isNotNull().alias(f"has_{name}") for name in source.texts),
         *(value.alias(name) for name, value in values.items()),
@@ -271,7 +271,7 @@ def rows_not_kept_out(raw: DataFrame, kept_out: DataFrame, source: SourceTable, 
 
     """
     line = ["source_file", "source_line"]
-    good = raw.join(F.broadcast(kept_out.select(*line)), line, "left_anti")
+    good = _with_seen(raw, source).join(F.broadcast(kept_out.select(*line)), line, "left_anti")
     rows = _with_values(good, source, rules).select(*source.cleaned.columns)
     return rows.repartition("month") if source.is_event else rows
 

@@ -108,10 +108,11 @@ def clean_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> dg
     ) -> Iterator[dg.Output[DataFrame]]:
         """The tables that the run selects. Once quarantine is written, cleaned is all other lines."""
         selected = context.op_execution_context.selected_output_names
-        suspects = judge.judge(raw, source, rules, elsewhere, only_suspects=True)
-        cleaned = judge.cleaned_rows(judge.judge(raw, source, rules, elsewhere), source)
         if "quarantine" in selected:
+            suspects = judge.judge(raw, source, rules, elsewhere, only_suspects=True)
             yield dg.Output(judge.quarantine_rows(suspects, source), output_name="quarantine")
+        if "cleaned" not in selected:
+            return
         if "quarantine" in selected and not source.over_lines:
             uri = lake.settings.table_uri("quarantine", source.name)
             kept_out = delta.read(engine.spark_session, uri)
@@ -119,8 +120,9 @@ def clean_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> dg
                 here = [date.fromisoformat(key) for key in context.partition_keys]
                 kept_out = kept_out.where(F.col("month").isin(here))
             cleaned = judge.rows_not_kept_out(raw, kept_out, source, rules)
-        if "cleaned" in selected:
-            yield dg.Output(cleaned, output_name="cleaned")
+        else:
+            cleaned = judge.cleaned_rows(judge.judge(raw, source, rules, elsewhere), source)
+        yield dg.Output(cleaned, output_name="cleaned")
 
     @dg.multi_asset(**declared)
     def events(
