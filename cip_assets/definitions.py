@@ -9,6 +9,7 @@ from cip_assets.config.rules import Rules, load_rules, rules_file
 from cip_assets.config.settings import Settings
 from cip_assets.layers import check_rules
 from cip_assets.orchestration.executor import threads
+from cip_assets.orchestration.forked_runs import fork_runs
 from cip_assets.orchestration.graph import Graph
 from cip_assets.orchestration.guard import engine_of
 from cip_assets.orchestration.io_manager import SparkDeltaIOManager
@@ -113,5 +114,6 @@ def open_platform(
 @dg.definitions
 def defs() -> dg.Definitions:
     """The definitions that the Dagster UI and its daemon load."""
+    fork_runs()
     settings = Settings.from_environment()
     return build_definitions(settings, graph_of(settings))

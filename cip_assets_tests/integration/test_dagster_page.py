@@ -216,7 +216,9 @@ def test_a_run_whose_process_is_killed_is_restarted_and_gives_the_same_tables(
 ) -> None:
     assets = [key.to_user_string() for key in GRAPH.selected(["marts/customer_360"])]
     started = page.launch("snapshot", assets=assets, tags={"dagster/partition": "2024-02-12"})
-    os.kill(wait_for(lambda: _process_of(page, started), "the first step"), signal.SIGKILL)
+    process = wait_for(lambda: _process_of(page, started), "the first step")
+    assert "multiprocessing.forkserver" in _command(_parent(process))
+    os.kill(process, signal.SIGKILL)
     assert page.end_of(started) == "FAILURE"
     again = wait_for(
         lambda: next(
@@ -234,6 +236,15 @@ def test_a_run_whose_process_is_killed_is_restarted_and_gives_the_same_tables(
     for name, expected in every_table(fresh.settings).items():
         if name in assets:
             assert left[name].filter(of_the_day).equals(expected), name
+
+
+def _parent(process: int) -> int:
+    status = Path(f"/proc/{process}/status").read_text("utf-8")
+    return int(status.partition("PPid:")[2].split()[0])
+
+
+def _command(process: int) -> str:
+    return Path(f"/proc/{process}/cmdline").read_text("utf-8")
 
 
 def _process_of(page: Page, run_id: str) -> int | None:
