@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from cip_assets.analytics.forecasting.bg_nbd import (
     Statistics,
@@ -133,40 +133,17 @@ class Nodes:
     """The points of the rule for k integrals.
 
     Attributes:
-        is_a_smaller: whether a + low <= b + low, shape (k,).
-        smaller, larger: the smaller and the larger of the two, shape (k,).
-        u: the points, shape (k, NODES).
-        log_smaller, log_larger: log((smaller + u) / smaller), and the same of the larger, shape (k, NODES).
-        weight: the weight of each point in the integral, shape (k, NODES).
+        a: a + u at the points, shape (k, NODES).
+        b: b + u at the points, shape (k, NODES).
+        share: the share of each point in the integral, shape (k, NODES); all 0 if the interval is empty.
         total: the integral, shape (k,).
 
     """
 
-    is_a_smaller: NDArray[np.bool_]
-    smaller: Floats
-    larger: Floats
-    u: Floats
-    log_smaller: Floats
-    log_larger: Floats
-    weight: Floats
+    a: Floats
+    b: Floats
+    share: Floats
     total: Floats
-
-    def means(self) -> tuple[Floats, Floats, Floats, Floats]:
-        """The means of log(a + u), 1 / (a + u), log(b + u) and 1 / (b + u) in the integrals, each of the shape (k,)."""
-        sums = self.weight.sum(axis=1)
-        found = [
-            mean
-            for low, logs in ((self.smaller, self.log_smaller), (self.larger, self.log_larger))
-            for mean in (
-                np.log(low) + np.einsum("ij,ij->i", logs, self.weight) / sums,
-                np.einsum("ij,ij->i", 1 / (self.u + low[:, None]), self.weight) / sums,
-            )
-        ]
-        of_a, of_b = (
-            [np.where(self.is_a_smaller == is_a, found[place], found[place + 2]) for place in (0, 1)]
-            for is_a in (True, False)
-        )
-        return of_a[0], of_a[1], of_b[0], of_b[1]
 
 
 def power_integral(
@@ -180,17 +157,18 @@ def power_integral(
     a, p, b, q, low, high = np.broadcast_arrays(*np.atleast_1d(a, p, b, q, low, high))
     for start in range(0, len(a), ROWS):
         rows = slice(start, start + ROWS)
-        a_low, b_low = a[rows] + low[rows], b[rows] + low[rows]
-        is_a = a_low <= b_low
-        smaller, larger = np.minimum(a_low, b_low), np.maximum(a_low, b_low)
-        power, other = np.where(is_a, p[rows], q[rows]), np.where(is_a, q[rows], p[rows])
-        log_width = np.log1p(_end(smaller, larger, power, other, high[rows] - low[rows]) / smaller)
+        a_low, b_low, powers = a[rows] + low[rows], b[rows] + low[rows], (p[rows], q[rows])
+        smaller = np.minimum(a_low, b_low)
+        log_width = np.log1p(_end(a_low, b_low, *powers, high[rows] - low[rows]) / smaller)
         y = log_width[:, None] * POINTS
         u = smaller[:, None] * np.expm1(y)
-        log_larger = np.log1p(u / larger[:, None])
-        weight = np.exp((1 - power)[:, None] * y - other[:, None] * log_larger) * WEIGHTS
-        total = smaller * log_width * weight.sum(axis=1)
-        yield rows, Nodes(is_a, smaller, larger, u, y, log_larger, weight, total)
+        fall = powers[0][:, None] * np.log1p(u / a_low[:, None])
+        fall += powers[1][:, None] * np.log1p(u / b_low[:, None])
+        parts = np.exp(y - fall) * WEIGHTS
+        sums = parts.sum(axis=1)
+        with np.errstate(invalid="ignore"):
+            share = np.where(log_width[:, None] > 0, parts / sums[:, None], 0.0)
+        yield rows, Nodes(u + a_low[:, None], u + b_low[:, None], share, smaller * log_width * sums)
 
 
 def _end(a: Floats, b: Floats, p: Floats, q: Floats, width: Floats) -> Floats:
@@ -232,7 +210,9 @@ class _Likelihood:
         # Each row: the integral, and the means of log(a + u), 1 / (a + u), log(b + u) and 1 / (b + u) in it.
         found = np.empty((5, len(count)))
         for rows, nodes in power_integral(alpha, shape, beta, s + 1, t_x, age):
-            found[:, rows] = nodes.total, *nodes.means()
+            found[0, rows] = nodes.total
+            for place, values in enumerate((np.log(nodes.a), 1 / nodes.a, np.log(nodes.b), 1 / nodes.b), 1):
+                found[place, rows] = np.einsum("ij,ij->i", values, nodes.share)
         total, log_a, inverse_a, log_b, inverse_b = found
         log_alive = -shape * np.log(alpha + age) - s * np.log(beta + age)
         with np.errstate(divide="ignore"):

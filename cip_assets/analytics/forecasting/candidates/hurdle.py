@@ -128,9 +128,7 @@ class HurdleCandidate:
             return None
         return past.kept((self.name, origin), lambda: self._fitted(past, before, base, then))
 
-    def _fitted(
-        self, past: Past, before: int, base: LearnedProcess, then: Outlook
-    ) -> LearnedHurdle | None:
+    def _fitted(self, past: Past, before: int, base: LearnedProcess, then: Outlook) -> LearnedHurdle | None:
         known, days = past.known(before), past.came(before).days
         came = days > 0
         if min(came.sum(), (~came).sum()) < ENOUGH_OF_EACH:
