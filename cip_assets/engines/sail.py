@@ -16,6 +16,9 @@ MEMORY_SHARE = 0.25
 FEWEST_PARTITIONS = 2
 """With one partition, which is Sail's choice on one core, some unions fail ("Can not create InterleaveExec")."""
 
+ROWS_AT_ONCE = "32768"
+"""The rows of a batch. With Sail's 8,192, a write by month takes a fifth longer."""
+
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 """The processor time of a container in a period, and the period; ``max`` is no limit."""
 
@@ -67,6 +70,7 @@ def _serve(pool_bytes: int) -> int:
     os.environ.setdefault("SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE", str(pool_bytes))
     if _cores() < FEWEST_PARTITIONS:
         os.environ.setdefault("SAIL_EXECUTION__DEFAULT_PARALLELISM", str(FEWEST_PARTITIONS))
+    os.environ.setdefault("SAIL_EXECUTION__BATCH_SIZE", ROWS_AT_ONCE)
     os.environ.setdefault("RUST_LOG", "error")
     server = SparkConnectServer(ip="127.0.0.1", port=0)
     server.start(background=True)

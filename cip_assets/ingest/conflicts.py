@@ -9,21 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from cip_assets.config.settings import Settings
 from cip_assets.contracts.source import SourceTable
 from cip_assets.contracts.text_formats import BLANKS
 from cip_assets.storage import delta
 from cip_assets.storage.delta import Slice
+from cip_assets.storage.views import view
 
 SHOWN = 5
 """The number of places in a message, and of lines per place."""
-
-FEW = 100_000
-"""Up to this many values are handed to Arrow, which then drops all other rows before DuckDB decodes their texts."""
 
 NO_TEXT = {"source_file", "source_version", "source_line", "source_seen", "delivery_date", "month"} | {
     "ragged_text",
@@ -66,28 +61,19 @@ def conflicting_ids(settings: Settings, source: SourceTable, only: Slice | None)
         PlatformError: a table has not been written yet.
 
     """
-    raw, cleaned, quarantine = (
-        delta.dataset(settings.table_uri(layer, source.name)) for layer in ("raw", "cleaned", "quarantine")
-    )
-    beaten = _superseded(quarantine, source, only)
-    if not len(beaten):
-        return Conflicts()
     with (
         tempfile.TemporaryDirectory() as scratch,
         duckdb.connect(config={"memory_limit": "1GB", "temp_directory": scratch}) as connection,
     ):
-        connection.register("quarantine", quarantine)
-        connection.register("cleaned", cleaned)
-        connection.register("winners", _with(cleaned, source.id_column, beaten))
+        for layer in ("raw", "cleaned", "quarantine"):
+            view(connection, layer, delta.dataset(settings.table_uri(layer, source.name)))
         covered = f"({only.predicate})" if only else "true"
         month = "month" if source.is_event else "NULL"
         connection.execute(
             _PAIRS.format(id=source.id_column, month=month, covered=covered, shared=_shared(source)), [BLANKS]
         )
-        lines = _lines(connection)
-        if not len(lines):
+        if not _count(connection, "SELECT count(*) FROM pairs"):
             return Conflicts()
-        connection.register("raw", _with(raw, "source_line", lines))
         names = [row[0] for row in connection.execute("DESCRIBE raw").fetchall() if row[0] not in NO_TEXT]
         text = ", ".join(f"coalesce(trim(\"{name}\", $1), '')" for name in names)
         connection.execute(_CONFLICTS.format(text=f"concat_ws(chr(31), {text})"), [BLANKS])
@@ -104,7 +90,7 @@ CREATE TEMP TABLE pairs AS
       delivery_date AS delivered
     FROM quarantine WHERE outcome = 'superseded' AND {covered})
   SELECT beaten.id, beaten.month, file, line, source_file AS kept_file, source_line AS kept_line
-  FROM beaten JOIN winners ON winners.{id} = beaten.id
+  FROM beaten JOIN cleaned ON cleaned.{id} = beaten.id
   WHERE source_file = file OR (delivery_date IS NOT DISTINCT FROM delivered AND {shared})
 """
 """Superseded lines, each with its winning line, if both are in one delivery. The winner may be in another month."""
@@ -136,27 +122,6 @@ by_file AS (
 SELECT list({'file': file, 'lines': lines} ORDER BY file) FROM by_file
 GROUP BY id ORDER BY min(file), min(first) LIMIT $1
 """
-
-
-def _superseded(quarantine: ds.Dataset, source: SourceTable, only: Slice | None) -> pa.Array:
-    """The ids of superseded lines."""
-    wanted = pc.field("outcome") == "superseded"
-    if only:
-        month = pc.field(only.column)
-        wanted &= (month >= only.start) & (month < only.end)
-    ids = quarantine.to_table(columns=[source.id_column], filter=wanted).column(source.id_column)
-    return pc.unique(pc.utf8_trim(ids, characters=BLANKS))
-
-
-def _lines(connection: duckdb.DuckDBPyConnection) -> pa.Array:
-    """The numbers of the lines in the table ``pairs``, whatever their files."""
-    found = connection.sql("SELECT line FROM pairs UNION SELECT kept_line FROM pairs")
-    return found.to_arrow_table().column("line").combine_chunks()
-
-
-def _with(rows: ds.Dataset, column: str, values: pa.Array) -> ds.Dataset:
-    """The rows that have one of these values, and perhaps others."""
-    return rows.filter(pc.field(column).isin(values)) if len(values) <= FEW else rows
 
 
 def _shared(source: SourceTable) -> str:

@@ -19,6 +19,7 @@ from cip_assets.ingest.manifest import ManifestEntry, newest_delivery, require_r
 from cip_assets.layers import CONTRACTS, FACTS_OF, SOURCE_TABLES
 from cip_assets.storage import delta, questions
 from cip_assets.storage.changes import Compared, changes_rows, first_change
+from cip_assets.storage.views import view
 from cip_assets.storage.written import WHOLE, covers
 
 Holdings = Mapping[str, Mapping[tuple[str, str], int]]
@@ -95,7 +96,7 @@ def _ask(tables: Versions, query: str) -> list[tuple[Any, ...]]:
     """The rows of a query on these versions of tables, which are named ``part_0``, ``part_1`` and so on."""
     with questions.connection() as connection:
         for number, (uri, version) in enumerate(tables):
-            connection.register(f"part_{number}", delta.dataset(uri, version=version))
+            view(connection, f"part_{number}", delta.dataset(uri, version=version))
         return connection.execute(query).fetchall()
 
 

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 from cip_assets.analytics.forecasting.additive import Curve
 from cip_assets.analytics.forecasting.candidates.candidate import logit
 from cip_assets.analytics.forecasting.maximum_likelihood import Floats
 from cip_assets.analytics.forecasting.scores import Flags
-from cip_assets.analytics.special import expit
+from cip_assets.analytics.special import expit, stdtrit
 
 COVERAGE = 0.8
 CLASSES = 10
@@ -133,7 +132,7 @@ def rate_band(windows: Sequence[tuple[Floats, Flags]]) -> RateBand:
     p = np.concatenate([window[0] for window in windows])
     came = np.concatenate([window[1] for window in windows]).astype(float)
     number = np.repeat(np.arange(len(windows)), [len(window[0]) for window in windows])
-    t = float(scipy.stats.t.ppf((1 + COVERAGE) / 2, len(windows)))
+    t = stdtrit(len(windows), (1 + COVERAGE) / 2)
     at, widths = [], []
     for those in _classes(p):
         off = []

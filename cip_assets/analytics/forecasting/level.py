@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from cip_assets.analytics.forecasting.candidates.candidate import Candidate
+from cip_assets.analytics.forecasting.candidates.candidate import Candidate, outlook_of
 from cip_assets.analytics.forecasting.maximum_likelihood import Floats
 from cip_assets.analytics.forecasting.past import Past, of_values
 
@@ -53,10 +53,9 @@ def _reached(past: Past, candidate: Candidate, origin: int) -> float | None:
     """The level at which the window after an origin came; None if nothing could be learned there."""
 
     def make() -> float | None:
-        learned = candidate.learn(past, origin)
-        if learned is None:
+        outlook = outlook_of(past, candidate, origin)
+        if outlook is None:
             return None
-        outlook = learned.outlook(past.known(origin), past.window_days, [])
         return level_that(outlook.p_active, outlook.days, float(past.came(origin).days.sum()))
 
     return past.kept(("level", candidate.name, origin), make)

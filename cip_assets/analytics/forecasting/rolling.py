@@ -8,7 +8,7 @@ import numpy as np
 
 from cip_assets.analytics.forecasting.baselines import BASE_RATE, BASELINES
 from cip_assets.analytics.forecasting.candidates import CANDIDATES
-from cip_assets.analytics.forecasting.candidates.candidate import Candidate, Learned
+from cip_assets.analytics.forecasting.candidates.candidate import Candidate, Learned, outlook_of
 from cip_assets.analytics.forecasting.level import LEVELS, PLAIN, at_level, spend_level
 from cip_assets.analytics.forecasting.maximum_likelihood import Floats
 from cip_assets.analytics.forecasting.past import Past, of_values
@@ -107,12 +107,11 @@ def backtest(past: Past, variants: Sequence[Variant] = VARIANTS) -> Backtest:
 
 
 def _judged(past: Past, variant: Variant, origin: int) -> Judged | None:
-    forecast = variant.forecast(past, origin)
-    if forecast is None:
+    forecast, outlook = variant.forecast(past, origin), outlook_of(past, variant.candidate, origin)
+    if forecast is None or outlook is None:
         return None
-    learned, level = forecast
+    _, level = forecast
     known, came = past.known(origin), past.came(origin)
-    outlook = learned.outlook(known, past.window_days, [])
     p, days = at_level(outlook.p_active, outlook.days, level)
     spend = past.spend(origin)
     expected = (

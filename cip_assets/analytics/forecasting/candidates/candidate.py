@@ -58,6 +58,17 @@ class Candidate(Protocol):
     def from_dict(self, plain: Mapping[str, Any]) -> Learned: ...
 
 
+def outlook_of(past: Past, candidate: Candidate, origin: int) -> Outlook | None:
+    """What a candidate expects in the window after an origin, worked out once; None if it learned nothing there."""
+    learned = candidate.learn(past, origin)
+    if learned is None:
+        return None
+    return past.kept(
+        ("outlook", candidate.name, origin),
+        lambda: learned.outlook(past.known(origin), past.window_days, []),
+    )
+
+
 def logit(p: Floats) -> Floats:
     """The log odds of probabilities, within -20 and 20."""
     with np.errstate(divide="ignore"):

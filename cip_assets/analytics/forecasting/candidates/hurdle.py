@@ -17,7 +17,7 @@ import numpy as np
 
 from cip_assets.analytics.forecasting.additive import Additive, Curve, fit_additive
 from cip_assets.analytics.forecasting.candidates.bg_nbd import BG_NBD
-from cip_assets.analytics.forecasting.candidates.candidate import Outlook
+from cip_assets.analytics.forecasting.candidates.candidate import Outlook, outlook_of
 from cip_assets.analytics.forecasting.candidates.process import LearnedProcess
 from cip_assets.analytics.forecasting.history import Known
 from cip_assets.analytics.forecasting.maximum_likelihood import Floats
@@ -123,19 +123,17 @@ class HurdleCandidate:
 
     def learn(self, past: Past, origin: int) -> LearnedHurdle | None:
         before = origin + 1
-        base, then = BG_NBD.learn(past, origin), BG_NBD.learn(past, before)
+        base, then = BG_NBD.learn(past, origin), outlook_of(past, BG_NBD, before)
         if base is None or then is None:
             return None
         return past.kept((self.name, origin), lambda: self._fitted(past, before, base, then))
 
-    def _fitted(
-        self, past: Past, before: int, base: LearnedProcess, then: LearnedProcess
-    ) -> LearnedHurdle | None:
+    def _fitted(self, past: Past, before: int, base: LearnedProcess, then: Outlook) -> LearnedHurdle | None:
         known, days = past.known(before), past.came(before).days
         came = days > 0
         if min(came.sum(), (~came).sum()) < ENOUGH_OF_EACH:
             return None
-        values = inputs(known, then.outlook(known, past.window_days, []).days)
+        values = inputs(known, then.days)
         comes = fit_additive(values, came.astype(float), "binomial")
         of_those = {name: column[came] for name, column in values.items()}
         return LearnedHurdle(base, comes, fit_additive(of_those, days[came] - 1, "poisson"))
