@@ -1,6 +1,9 @@
 """The graph by the rules that come with the package, made once for all tests of a process."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -21,6 +24,27 @@ def computes_only(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     few = frozenset(dg.AssetKey(name.split("/")) for name in names)
     monkeypatch.setitem(vars(GRAPH), "snapshot_assets", few)
     assert GRAPH.snapshot_assets == few
+
+
+@cache
+def _job_of_all() -> dg.JobDefinition:
+    nowhere = build_definitions(Settings(Path("nowhere"), "sail"), GRAPH)
+    return nowhere.resolve_implicit_global_asset_job_def()
+
+
+def materialize(
+    definitions: dg.Definitions,
+    assets: Collection[dg.AssetKey] = (),
+    checks: Collection[dg.AssetCheckKey] | None = None,
+    **options: Any,
+) -> dg.ExecuteInProcessResult:
+    """Execute some assets and checks with the resources of these definitions, as a person does in the Dagster UI.
+
+    Without ``checks``, those of the assets. ``dg.materialize`` does the same, but makes a job of all assets each time.
+    """
+    chosen = None if checks is None else set(checks)
+    part = _job_of_all().get_subset(asset_selection=set(assets), asset_check_selection=chosen)
+    return part.execute_in_process(resources=definitions.resources, raise_on_error=False, **options)
 
 
 def platform_of(settings: Settings, instance: dg.DagsterInstance, select: Sequence[str] = ()) -> Platform:

@@ -15,17 +15,22 @@ from cip_assets_tests.conftest import ODD_NAME, Cip
 from cip_assets_tests.integration.helpers import land, land_all
 
 
-def test_a_run_and_the_commands_that_follow_it(cip_on: Callable[[Path], Cip], tmp_path: Path) -> None:
-    """The folder has a name that the console, SQLite, DuckDB and the engine could misinterpret."""
-    data_dir = tmp_path / ODD_NAME
-    cip = cip_on(data_dir)
-    land_all(data_dir / "landing", returns="")
-    returned = f"returns/100%20 {ODD_NAME}.csv"
-    land(data_dir / "landing", returned, "R1,T3,C2,P1,oops,[/b] [red],2024-02-20\n")
-
+def test_before_the_first_run_the_status_says_so(cip: Cip, data_dir: Path) -> None:
+    land_all(data_dir / "landing")
     code, shown, _ = cip("status")
     assert code == 1
     assert "have not been written yet: run 'cip run'" in shown
+
+
+def test_a_run_and_the_commands_that_follow_it(
+    cip_on: Callable[[Path], Cip], healthy: Path, tmp_path: Path
+) -> None:
+    """The folder has a name that the console, SQLite, DuckDB and the engine could misinterpret."""
+    data_dir = healthy.rename(tmp_path / ODD_NAME)
+    cip = cip_on(data_dir)
+    land(data_dir / "landing", "returns.csv", "")
+    returned = f"returns/100%20 {ODD_NAME}.csv"
+    land(data_dir / "landing", returned, "R1,T3,C2,P1,oops,[/b] [red],2024-02-20\n")
 
     code, shown, _ = cip("run")
     assert code == 0

@@ -18,7 +18,7 @@ from cip_assets.orchestration.checks.files import is_as_written
 from cip_assets.orchestration.instance import open_instance
 from cip_assets.orchestration.runs import Platform
 from cip_assets_tests.conftest import ENGINE
-from cip_assets_tests.graph import ASSETS, CHECKS, GRAPH
+from cip_assets_tests.graph import CHECKS, GRAPH, materialize
 from cip_assets_tests.integration.helpers import LANDED, land
 
 DAY = {"dagster/partition": "2024-02-12"}
@@ -46,19 +46,13 @@ answers, and each of its orders is of one day.
 
 def failed(data_dir: Path, names: set[str], months: Mapping[str, str] | None = None) -> dict[str, str]:
     """Run the checks of these names on what lies in a folder; those that failed, with what they say."""
-    resources = build_definitions(Settings(data_dir, ENGINE), GRAPH).resources
+    definitions = build_definitions(Settings(data_dir, ENGINE), GRAPH)
     found: dict[str, str] = {}
     evaluated = set()
     for tags, partitioned_by in ((months or {}, None), (DAY, "day")):
         keys = {k for k in DEFINED if k.name in names and partitioning(k) == partitioned_by}
         if keys:
-            result = dg.materialize(
-                [*ASSETS, *CHECKS],
-                selection=dg.AssetSelection.checks(*keys),
-                resources=resources,
-                tags=tags,
-                raise_on_error=False,
-            )
+            result = materialize(definitions, checks=keys, tags=tags)
             for evaluation in result.get_asset_check_evaluations():
                 evaluated.add(evaluation.asset_check_key)
                 if not evaluation.passed:

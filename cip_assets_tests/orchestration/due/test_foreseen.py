@@ -85,7 +85,8 @@ def test_a_day_that_was_corrected_says_from_when(platform: Platform) -> None:
         "transactions/dt=2024-02-28/late.csv",
         "T9,C2,P1,1,9.00,9.00,Cash,2024-02-11\n",
     )
-    platform.run(as_of=date(2024, 2, 28))
+    bought = open_platform(platform.settings, platform.instance, select=["features/purchases"])
+    bought.run(as_of=date(2024, 2, 28))
     why = steps(foreseen(platform, date(2024, 2, 12)))["features/purchases"].reason
     assert why == "facts/order_days changed from 2024-02-11 on"
 

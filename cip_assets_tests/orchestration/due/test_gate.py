@@ -20,7 +20,7 @@ from cip_assets.orchestration.run_tags import RANGE_END, RANGE_START
 from cip_assets.orchestration.runs import Report
 from cip_assets.storage import delta
 from cip_assets_tests.conftest import ENGINE
-from cip_assets_tests.graph import ASSETS, CHECKS, platform_of
+from cip_assets_tests.graph import CHECKS, materialize, platform_of
 from cip_assets_tests.integration.helpers import land, land_all, rows_of
 
 DAY = "2024-02-12"
@@ -42,16 +42,13 @@ class Dagster:
         self, *names: str, day: str | None = None, months: tuple[str, str] | None = None, checks: bool = True
     ) -> list[str]:
         """Materialize some tables; return the failures, in one line each."""
-        keys = [dg.AssetKey(name.split("/")) for name in names]
-        selection = dg.AssetSelection.assets(*keys)
-        result = dg.materialize(
-            [*ASSETS, *CHECKS],
-            selection=selection if checks else selection - dg.AssetSelection.all_asset_checks(),
-            resources=self.platform.definitions.resources,
+        result = materialize(
+            self.platform.definitions,
+            [dg.AssetKey(name.split("/")) for name in names],
+            None if checks else (),
             instance=self.platform.instance,
             partition_key=day,
             tags={RANGE_START: months[0], RANGE_END: months[1]} if months else None,
-            raise_on_error=False,
         )
         retried = [event for event in result.all_events if event.is_step_up_for_retry]
         assert retried == []
