@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -11,17 +11,20 @@ import pytest
 from filelock import FileLock
 from pyspark.sql import SparkSession
 
+from cip_assets import definitions
 from cip_assets.__main__ import main
 from cip_assets.config.rules import Rules, load_rules
 from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
 from cip_assets.engines.session import start_session
+from cip_assets.orchestration.graph import Graph
 from cip_assets.orchestration.runs import Platform
 from cip_assets.reporting.dashboard.figures import Figures, figures
+from cip_assets.sources.config import load_sources
 from cip_assets.synthetic import generate
 from cip_assets.synthetic.conformance import download_cdnow
 from cip_assets_tests.databases import postgresql, server, shop, sqlite  # noqa: F401 -- fixtures
-from cip_assets_tests.graph import platform_of
+from cip_assets_tests.graph import GRAPH, platform_of
 from cip_assets_tests.integration.helpers import land_all
 from cip_assets_tests.kafka import broker  # noqa: F401 -- a fixture
 from cip_assets_tests.sample import SAMPLE, Sample
@@ -42,6 +45,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if marker.args == (ENGINE,):
                 reason = f"{marker.kwargs['because']} ({marker.kwargs['link']})"
                 item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_graph() -> Iterator[None]:
+    """Make the graph by the rules that come with the package once: each run of the command line would make it again."""
+    graph_of = definitions.graph_of
+
+    def made(settings: Settings, rules: Rules | None = None) -> Graph:
+        usual = settings.known_at is None and load_sources(settings.data_dir) is None
+        if usual and (rules or definitions.checked_rules()) == GRAPH.rules:
+            return GRAPH
+        return graph_of(settings, rules)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(definitions, "graph_of", made)
+        yield
 
 
 @pytest.fixture(scope="session", params=[ENGINE])

@@ -17,35 +17,21 @@ MONTHLY = "exports/kpi_monthly_revenue"
 HEADER = "ticket_id,customer_id,ticket_category,priority,status,opened_date,resolved_date\n"
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "it is empty"),
-        (b"ticket_id,customer_id\nS1,C1\n", "line 1 lacks columns ticket_category, priority, status"),
-        (HEADER.replace(",", ";").encode(), "separated by ';'"),
-        (HEADER.encode() + b"S1,C1,Caf\xe9,High,Open,2024-02-21,\n", "line 2 is not UTF-8"),
-        (
-            HEADER.encode() + b'S1,C1,"Billing,High,Open,2024-02-21,\nS2,C1,Billing,High,Open,2024-02-21,\n',
-            "line 2: a quote",
-        ),
-        (HEADER.encode("utf-16"), "it is UTF-16"),
-    ],
-    ids=["empty", "columns missing", "semicolons", "not UTF-8", "open quote", "UTF-16"],
-)
-def test_a_bad_file_stops_only_its_table(
-    healthy: Path, platform_on: MakePlatform, content: bytes, message: str
-) -> None:
+def test_a_bad_file_stops_only_its_table(healthy: Path, platform_on: MakePlatform) -> None:
+    """test_landing_files.py has the lines for other bad files."""
     landing = healthy / "landing"
     platform = platform_on(healthy, MONTHLY, "features/support")
     (landing / "support_tickets" / "bad.csv").parent.mkdir()
-    (landing / "support_tickets" / "bad.csv").write_bytes(content)
+    (landing / "support_tickets" / "bad.csv").write_text(
+        f'{HEADER}S1,C1,"Billing,High,Open,2024-02-21,\nS2,C1,Billing,High,Open,2024-02-21,\n', "utf-8"
+    )
     land(landing, "transactions/more.csv", "T9,C2,P1,1,1.00,1.00,Cash,2024-02-28\n")
 
     report = platform.run()
 
     (failure,) = report.failures
     assert failure.message.startswith("support_tickets: support_tickets/bad.csv: ")
-    assert message in failure.message
+    assert "line 2: a quote" in failure.message
     assert "\n" not in failure.message
     assert not report.succeeded
     assert len(rows_of(platform.settings, "cleaned/support_tickets")) == 1

@@ -10,6 +10,7 @@ import pytest
 from cip_assets.config.rules import Rules
 from cip_assets.orchestration.assets import code_version as versions
 from cip_assets.orchestration.graph import Graph
+from cip_assets_tests.graph import GRAPH
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def changed_by(
     monkeypatch: pytest.MonkeyPatch, rules: Rules, module: ModuleType, pattern: str, replacement: str
 ) -> set[str]:
     """The assets whose code version is another one after an edit of a module."""
-    before = Graph.of(rules).code_versions
+    before = GRAPH.code_versions
     source_of = versions.inspect.getsource
 
     def source(of: ModuleType) -> str:
