@@ -47,7 +47,7 @@ def build_definitions(
         **(overrides or {}),
     }
     definitions = dg.Definitions(
-        assets=graph.assets,
+        assets=[*graph.assets, *graph.topics],
         asset_checks=graph.checks,
         jobs=list(jobs.values()),
         sensors=all_sensors(graph, jobs),

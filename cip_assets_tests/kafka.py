@@ -21,7 +21,7 @@ STARTER = multiprocessing.get_context("forkserver")
 """Starts processes from one that has imported the command, which saves two seconds each."""
 STARTER.set_forkserver_preload(["cip_assets.cli.stream"])
 
-LONGEST = 120.0
+LONGEST = 60.0
 """Seconds until what is waited for is given up."""
 
 FORGETS = "group.min.session.timeout.ms=1000"

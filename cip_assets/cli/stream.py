@@ -34,7 +34,7 @@ def stream() -> None:
     out.print(f"reading {topics} from {sources.kafka.servers} until you stop it", soft_wrap=True)
     consume(
         sources.kafka,
-        settings.landing,
+        settings,
         lambda line: err.print(escape(line), highlight=False, soft_wrap=True),
         lambda: bool(ending),
     )

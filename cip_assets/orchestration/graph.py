@@ -14,6 +14,7 @@ from cip_assets.config.errors import PlatformError
 from cip_assets.config.rules import Rules
 from cip_assets.orchestration.assets import all_assets
 from cip_assets.orchestration.assets.landing import MANIFEST
+from cip_assets.orchestration.assets.topics import topic_assets
 from cip_assets.orchestration.checks import all_checks
 from cip_assets.orchestration.partitions import Partitions
 from cip_assets.sources.config import Sources
@@ -41,13 +42,15 @@ class Graph:
     partitions: Partitions
     assets: Sequence[dg.AssetsDefinition]
     checks: Sequence[dg.AssetChecksDefinition]
+    topics: Sequence[dg.AssetsDefinition] = ()
+    """What `cip stream` reads. No run makes them."""
 
     @classmethod
     def of(cls, rules: Rules, sources: Sources | None = None, last_day: date | None = None) -> "Graph":
         """The graph of some rules and exports; ``last_day`` ends it before the present."""
         partitions = Partitions(rules.calendar.first_month, last_day)
         assets = all_assets(rules, partitions, sources)
-        return cls(rules, partitions, assets, all_checks(rules, partitions))
+        return cls(rules, partitions, assets, all_checks(rules, partitions), topic_assets(sources))
 
     @cached_property
     def snapshot_assets(self) -> frozenset[dg.AssetKey]:

@@ -1,6 +1,6 @@
-"""``python -m cip_assets_tests.torture [fuzz] [TRIES] [SEED]``: kill commands, or read hostile files.
+"""``python -m cip_assets_tests.torture [fuzz | stream] [TRIES] [SEED]``: kill commands, read hostile files, or read topics.
 
-It writes docs/reliability.md. The engine is the one in CIP_ENGINE; reading files needs none.
+It writes docs/reliability.md. The engine is the one in CIP_ENGINE; reading files and topics needs none.
 """
 
 import os
@@ -8,9 +8,13 @@ import sys
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from cip_assets.synthetic.broker import Broker
+from cip_assets_tests.kafka import FORGETS
+from cip_assets_tests.torture import streams
 from cip_assets_tests.torture.fuzz import FORMS, cases, wrong_with
 from cip_assets_tests.torture.tries import Result, Torture, attempts
 
@@ -19,11 +23,30 @@ TRIES = {"sail": 200, "spark": 40}
 
 
 FILES = 20_000
+RECORDS = 100_000
 
 
 def main() -> int:
-    kind, *numbers = sys.argv[1:] if sys.argv[1:2] == ["fuzz"] else ["kill", *sys.argv[1:]]
-    return _fuzz(*map(int, numbers)) if kind == "fuzz" else _kill(*map(int, numbers))
+    kinds = {"fuzz": _fuzz, "stream": _stream}
+    named = kinds.get(*sys.argv[1:2], _kill) if sys.argv[1:] else _kill
+    return named(*map(int, sys.argv[1 if named is _kill else 2 :]))
+
+
+def _stream(records: int = RECORDS, seed: int = 0) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        data_dir, broker = Path(folder) / "data", Broker(Path(folder) / "broker", FORGETS)
+        broker.start()
+        try:
+            say = partial(print, flush=True)
+            result = streams.torture(broker, data_dir, records, streams.FULL, seed, say)
+        finally:
+            broker.kill()
+        wrong = [*result.wrong, *streams.wrong_in_the_lake(data_dir, result.sent)]
+    happened = ", ".join(f"{count} {streams.WORDS[what]}" for what, count in result.happened.items())
+    command = f"python -m cip_assets_tests.torture stream {records} {seed}"
+    summary = f"`{command}`: {len(result.sent):,} records, {happened}. They landed in {result.files:,} files."
+    _write("stream", [f"{summary} {len(wrong)} promises were broken.", *wrong])
+    return bool(wrong)
 
 
 def _fuzz(tries: int = FILES, seed: int = 0) -> int:

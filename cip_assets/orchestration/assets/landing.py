@@ -25,6 +25,7 @@ from cip_assets.ingest.in_step import KEEPS_ROWS
 from cip_assets.ingest.manifest import scan_landing, with_arrivals
 from cip_assets.layers import contract_of
 from cip_assets.orchestration.assets.declare import described, labels, limits
+from cip_assets.orchestration.assets.topics import topic_keys
 from cip_assets.orchestration.due.carry import EVERYTHING_TAG
 from cip_assets.orchestration.io_manager import LAST_MONTH
 from cip_assets.orchestration.partitions import Partitions
@@ -191,7 +192,7 @@ def manifest_asset(rules: Rules, partitions: Partitions, sources: Sources | None
     @dg.asset(
         **about,
         **limits("landing", "manifest"),
-        deps=export_keys(sources),
+        deps=[*export_keys(sources), *topic_keys(sources)],
         # Dagster's command line takes a range of months only if every asset that it selects can be one run.
         backfill_policy=dg.BackfillPolicy.single_run(),
     )

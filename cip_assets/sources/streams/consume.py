@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from cip_assets.config.errors import PlatformError
+from cip_assets.config.settings import Settings
+from cip_assets.sources.streams import lag
 from cip_assets.sources.streams.files import TopicFolder
 from cip_assets.sources.streams.topics import Kafka
 from cip_assets.sources.streams.values import Record, landing_text
@@ -34,6 +35,12 @@ HELD_BYTES = 64_000_000
 
 ANSWER = 5.0
 """The seconds that the brokers have to answer a question."""
+
+LOOK = 5.0
+"""The seconds between two looks at the topics: whether they are what they were, and how far they are.
+
+The client itself does not notice that a topic was made again if its leader had changed before.
+"""
 
 RETRY = 5.0
 """The seconds between two attempts to write to a disk that refused."""
@@ -59,7 +66,9 @@ class _AwayError(Exception):
 class _Held:
     """The records of an assigned partition that are not written yet.
 
-    The first ``sure`` of them were read while the topic certainly had the id.
+    The first ``sure`` of them were read while the topic certainly had the id. ``last`` is the last message, ``end`` the
+    offset at which the partition ended when all of it was read; ``count`` records have landed since the last look, the
+    newest of them from ``newest``.
     """
 
     topic_id: str
@@ -67,6 +76,10 @@ class _Held:
     records: list[Record] = field(default_factory=list)
     size: int = 0
     sure: int = 0
+    last: Any = None
+    end: int = 0
+    count: int = 0
+    newest: float | None = None
     begun: float = 0.0
     written: float = float("-inf")
 
@@ -74,12 +87,14 @@ class _Held:
         self.records, self.size, self.sure = [], 0, 0
 
 
-def stream(kafka: Kafka, landing: Path, say: Callable[[str], None], stopping: Callable[[], bool]) -> None:
+def stream(
+    kafka: Kafka, settings: Settings, say: Callable[[str], None], stopping: Callable[[], bool]
+) -> None:
     """Read the topics until told to stop; then write what was read and leave the group.
 
     Args:
         kafka: the cluster and the topics.
-        landing: the landing folder.
+        settings: the data folder.
         say: prints a line about what happens.
         stopping: whether to stop.
 
@@ -87,20 +102,21 @@ def stream(kafka: Kafka, landing: Path, say: Callable[[str], None], stopping: Ca
         PlatformError: the brokers refuse the user, or have lost records that were read.
 
     """
-    consumption = _Consumption(kafka, landing, say, stopping)
+    consumption = _Consumption(kafka, settings, say, stopping)
     try:
         consumption.go_on()
     finally:
         consumption.end()
+        lag.fall_silent(settings.data_dir)
 
 
 class _Consumption:
     def __init__(
-        self, kafka: Kafka, landing: Path, say: Callable[[str], None], stopping: Callable[[], bool]
+        self, kafka: Kafka, settings: Settings, say: Callable[[str], None], stopping: Callable[[], bool]
     ) -> None:
         self._kafka, self._say, self._stopping = kafka, say, stopping
-        self._topics = {topic.topic: topic for topic in kafka.topics}
-        self._folders = {t.topic: TopicFolder.of(landing, t.table, t.topic) for t in kafka.topics}
+        self._data_dir = settings.data_dir
+        self._folders = {t.topic: TopicFolder.of(settings.landing, t.table, t.topic) for t in kafka.topics}
         self._texts = {t.topic: partial(landing_text, t) for t in kafka.topics}
         for topic in kafka.topics:
             landing_text(topic, 0, [])  # refuses columns that do not exist
@@ -110,38 +126,56 @@ class _Consumption:
         self._refused: PlatformError | None = None
         self._away = ""
         self._blocked_until = 0.0
+        self._looked = time.monotonic()
+        self._made_again: set[str] = set()
         # The library writes to the console by itself otherwise.
-        quiet = logging.getLogger("cip.kafka")
-        quiet.addHandler(logging.NullHandler())
-        quiet.propagate = False
-        connection: dict[str, Any] = {**kafka.connection(), "error_cb": self._on_error}
-        self._admin = AdminClient(connection, logger=quiet)
-        self._consumer = Consumer(
+        self._quiet = logging.getLogger("cip.kafka")
+        self._quiet.addHandler(logging.NullHandler())
+        self._quiet.propagate = False
+        self._connection: dict[str, Any] = {**kafka.connection(), "error_cb": self._on_error}
+        self._admin = AdminClient(self._connection, logger=self._quiet)
+        self._consumer = self._joined()
+
+    def _joined(self) -> Consumer:
+        """A consumer that joins the group."""
+        consumer = Consumer(
             {
-                **connection,
-                "group.id": kafka.group,
+                **self._connection,
+                "group.id": self._kafka.group,
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "error",
+                "enable.partition.eof": True,
                 "isolation.level": "read_committed",
                 "partition.assignment.strategy": "cooperative-sticky",
                 "topic.metadata.refresh.interval.ms": 10_000,
                 "queued.max.messages.kbytes": 65_536,
             },
-            logger=quiet,
+            logger=self._quiet,
         )
+        consumer.subscribe(
+            [topic.topic for topic in self._kafka.topics],
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_lost,
+        )
+        return consumer
 
     def go_on(self) -> None:
-        self._consumer.subscribe(
-            [*self._topics], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
-        )
         while not self._stopping():
             self._fresh.clear()
             self._take(self._consumer.consume(AT_ONCE, WAIT))
             if self._refused:
                 raise self._refused
             self._write_due()
-            if self._again:
+            if time.monotonic() > self._looked + LOOK:
+                self._look()
+            if self._made_again:
+                self._say(f"{', '.join(sorted(self._made_again))}: made again; reading from the beginning")
+                self.end()
+                self._made_again.clear()
+                self._consumer = self._joined()
+            elif self._again:
                 self._begin_again()
 
     def end(self) -> None:
@@ -177,12 +211,16 @@ class _Consumption:
                 held.begun = now
             held.records.append(Record(offset, value))
             held.size += len(value or b"") + 100
-            held.next_offset = offset + 1
+            held.next_offset, held.last = offset + 1, message
             self._away = ""
 
     def _on_record_error(self, message: Any, error: KafkaError) -> None:
-        if error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 -- its public name
-            self._again.add((message.topic(), message.partition()))
+        place = message.topic(), message.partition()
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 -- its public name
+            if place in self._held:
+                self._held[place].end = message.offset()
+        elif error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 -- its public name
+            self._again.add(place)
         elif error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             self._say(f"{message.topic()}: there is no such topic; waiting for it")
         else:
@@ -297,25 +335,50 @@ class _Consumption:
             self._block(error)
             return
         self._unblock()
+        held.count += len(records)
+        held.newest = held.last.timestamp()[1] / 1000
         held.clear()
         held.written = time.monotonic()
         self._consumer.commit(offsets=[TopicPartition(*place, held.next_offset)], asynchronous=True)
 
     def _of_its_topic(self, place: Place, held: _Held) -> list[Record]:
         """The held records, without those that may be of a topic with the same name that was made since."""
-        now = self._topic_id(place[0])
-        if now is None:
-            return held.records  # the topic was deleted, and what is held was read before
-        if now == held.topic_id:
-            for (topic, _), other in self._held.items():
-                if topic == place[0]:
-                    other.sure = len(other.records)
+        if self._look_at(place[0]) in {None, held.topic_id}:  # a deleted one was read before
             return held.records
-        self._again |= {other for other in self._held if other[0] == place[0]}
         _, end = self._ends(place)
-        kept = [r for number, r in enumerate(held.records) if number < held.sure or r.offset >= end]
-        self._say(f"{place[0]}: the topic was made again; reading it from its beginning")
-        return kept
+        return [r for number, r in enumerate(held.records) if number < held.sure or r.offset >= end]
+
+    def _look(self) -> None:
+        """Look whether the topics are what they were, and say how far they are."""
+        seconds = time.monotonic() - self._looked
+        self._looked = time.monotonic()
+        try:
+            for topic in {topic for topic, _ in self._held}:
+                self._look_at(topic)
+        except _AwayError as error:
+            self._wait_for_brokers(str(error))
+            return
+        states: dict[str, list[lag.PartitionState]] = {}
+        for (topic, partition), held in self._held.items():
+            _, end = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
+            landed_to = held.records[0].offset if held.records else max(held.next_offset, held.end)
+            states.setdefault(topic, []).append(
+                lag.PartitionState(
+                    partition, landed_to, max(0, end - landed_to), held.newest, held.count / seconds
+                )
+            )
+            held.count = 0
+        lag.tell(self._data_dir, states)
+
+    def _look_at(self, topic: str) -> str | None:
+        """The id that a topic has now, after a note whether what is held is of this one."""
+        now = self._topic_id(topic)
+        for place, held in self._held.items():
+            if place[0] == topic and now == held.topic_id:
+                held.sure = len(held.records)
+            elif place[0] == topic and now is not None:
+                self._made_again.add(topic)
+        return now
 
     def _block(self, error: OSError) -> None:
         if not self._blocked_until:

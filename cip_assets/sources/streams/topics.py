@@ -90,6 +90,9 @@ class Kafka(_Strict):
     records: int = Field(
         default=50_000, ge=1, description="the records after which a landing file is written at once"
     )
+    fresh_minutes: float = Field(
+        default=15, gt=1, description="the minutes that a topic may be behind before an alert is sent"
+    )
     topics: tuple[Topic, ...] = Field(min_length=1, description="the topics")
 
     @model_validator(mode="after")
