@@ -85,6 +85,7 @@ torture: $(STAMP)
 	CIP_ENGINE=sail $(BIN)/python -m cip_assets_tests.torture
 	CIP_ENGINE=spark $(BIN)/python -m cip_assets_tests.torture
 	$(BIN)/python -m cip_assets_tests.torture fuzz
+	$(BIN)/python -m cip_assets_tests.torture clusters
 
 screenshots: $(STAMP)
 	PYTHONPATH=. $(BIN)/python docs/screenshots.py

@@ -1,6 +1,7 @@
 """``python -m cip_assets_tests.torture [fuzz] [TRIES] [SEED]``: kill commands, or read hostile files.
 
-It writes docs/reliability.md. The engine is the one in CIP_ENGINE; reading files needs none.
+``python -m cip_assets_tests.torture clusters`` runs everything on clusters of this machine. All write
+docs/reliability.md. Commands are killed on the engine in CIP_ENGINE.
 """
 
 import os
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
+from cip_assets_tests.torture.clusters import differences
 from cip_assets_tests.torture.fuzz import FORMS, cases, wrong_with
 from cip_assets_tests.torture.tries import Result, Torture, attempts
 
@@ -22,8 +24,20 @@ FILES = 20_000
 
 
 def main() -> int:
-    kind, *numbers = sys.argv[1:] if sys.argv[1:2] == ["fuzz"] else ["kill", *sys.argv[1:]]
-    return _fuzz(*map(int, numbers)) if kind == "fuzz" else _kill(*map(int, numbers))
+    kinds = {"fuzz": _fuzz, "clusters": _clusters}
+    kind, *numbers = sys.argv[1:] if {*sys.argv[1:2]} & kinds.keys() else ["kill", *sys.argv[1:]]
+    return kinds.get(kind, _kill)(*map(int, numbers))
+
+
+def _clusters() -> int:
+    lines = ["| cluster | tables and files | that differ |", "|---|---|---|"]
+    broken = []
+    for name, count, different in differences():
+        lines.append(f"| {name} | {count} | {', '.join(different) or 'none'} |")
+        broken += different
+        print(lines[-1], flush=True)  # noqa: T201
+    _write("clusters", ["`python -m cip_assets_tests.torture clusters`:", "", *lines])
+    return bool(broken)
 
 
 def _fuzz(tries: int = FILES, seed: int = 0) -> int:
