@@ -86,6 +86,7 @@ torture: $(STAMP)
 	CIP_ENGINE=spark $(BIN)/python -m cip_assets_tests.torture
 	$(BIN)/python -m cip_assets_tests.torture fuzz
 	$(BIN)/python -m cip_assets_tests.torture stream
+	$(BIN)/python -m cip_assets_tests.torture clusters
 
 screenshots: $(STAMP)
 	PYTHONPATH=. $(BIN)/python docs/screenshots.py

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from cip_assets.cli.console import err, out
-from cip_assets.config.settings import PROJECT, Settings
+from cip_assets.config.settings import Settings
 from cip_assets.orchestration.instance import add_setting, open_instance
 
 LOCAL = "127.0.0.1"
@@ -33,7 +33,7 @@ def ui(
     with open_instance(settings.dagster_home) as instance:
         environment = {**os.environ, "DAGSTER_HOME": str(instance.root_directory)}
     dagster = str(Path(sys.executable).with_name("dagster"))
-    arguments = [dagster, "dev", "-w", str(PROJECT / "workspace.yaml"), "-h", host, "-p", str(port)]
+    arguments = [dagster, "dev", "-m", "cip_assets.definitions", "-h", host, "-p", str(port)]
     # A shell that starts a process in the background makes it ignore interrupts, which are needed to end this one.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execve(dagster, arguments, environment)

@@ -24,6 +24,7 @@ FROM_THE_START = {
     # Otherwise PySpark searches for the calling line, and for IPython, at every call: one second of a small run.
     "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
+"""What cannot be set after the start, so not for a server that somebody else started."""
 
 
 def start_session(engine: str, overrides: Mapping[str, str] | None = None) -> SparkSession:
@@ -35,7 +36,8 @@ def start_session(engine: str, overrides: Mapping[str, str] | None = None) -> Sp
     """
     if engine not in ENGINES:
         raise PlatformError(f"Unknown engine CIP_ENGINE={engine!r}. Choose one of: {', '.join(ENGINES)}")
-    config = {**FROM_THE_START, **ENGINES[engine](os.environ), **(overrides or {})}
+    own = {} if engine == "connect" else FROM_THE_START
+    config = {**own, **ENGINES[engine](os.environ), **(overrides or {})}
     builder = SparkSession.builder.appName("cip")
     for key, value in config.items():
         builder = builder.config(key, value)

@@ -55,9 +55,14 @@ def trace(settings: Settings, ids: Collection[str]) -> Trace:
     """Find some customers.
 
     Raises:
-        PlatformError: a landing file cannot be read.
+        PlatformError: a landing file cannot be read, or the data folder is not on this machine.
 
     """
+    if "://" in settings.table_uri("raw", "customers"):
+        raise PlatformError(
+            "cip erase cannot search the older versions of tables in a bucket: copy the bucket to a folder, "
+            "erase there, and replace the bucket by that folder"
+        )
     return Trace(
         find_customers(settings.landing, ids),
         _tables(settings, ids),

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from cip_assets.config.settings import Settings
-from cip_assets.engines.memory import remedy_for
+from cip_assets.engines.remedies import remedy_for
 from cip_assets.storage.trouble import trouble
 
 OWN = re.compile(r"cip_assets[.]config[.]errors[.]PlatformError: (.*)")

@@ -1,6 +1,7 @@
-"""``python -m cip_assets_tests.torture [fuzz | stream] [TRIES] [SEED]``: kill commands, read hostile files, or read topics.
+"""``python -m cip_assets_tests.torture [KIND] [TRIES] [SEED]``: try to break the platform, and write docs/reliability.md.
 
-It writes docs/reliability.md. The engine is the one in CIP_ENGINE; reading files and topics needs none.
+Without a kind, commands are killed on the engine in CIP_ENGINE. ``fuzz`` reads hostile files, ``stream`` reads topics, and
+``clusters`` runs everything on clusters of this machine.
 """
 
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 from cip_assets.synthetic.broker import Broker
 from cip_assets_tests.kafka import FORGETS
 from cip_assets_tests.torture import streams
+from cip_assets_tests.torture.clusters import differences
 from cip_assets_tests.torture.fuzz import FORMS, cases, wrong_with
 from cip_assets_tests.torture.tries import Result, Torture, attempts
 
@@ -27,9 +29,9 @@ RECORDS = 100_000
 
 
 def main() -> int:
-    kinds = {"fuzz": _fuzz, "stream": _stream}
-    named = kinds.get(*sys.argv[1:2], _kill) if sys.argv[1:] else _kill
-    return named(*map(int, sys.argv[1 if named is _kill else 2 :]))
+    kinds = {"fuzz": _fuzz, "stream": _stream, "clusters": _clusters}
+    kind, *numbers = sys.argv[1:] if {*sys.argv[1:2]} & kinds.keys() else ["kill", *sys.argv[1:]]
+    return kinds.get(kind, _kill)(*map(int, numbers))
 
 
 def _stream(records: int = RECORDS, seed: int = 0) -> int:
@@ -47,6 +49,17 @@ def _stream(records: int = RECORDS, seed: int = 0) -> int:
     summary = f"`{command}`: {len(result.sent):,} records, {happened}. They landed in {result.files:,} files."
     _write("stream", [f"{summary} {len(wrong)} promises were broken.", *wrong])
     return bool(wrong)
+
+
+def _clusters() -> int:
+    lines = ["| cluster | tables and files | that differ |", "|---|---|---|"]
+    broken = []
+    for name, count, different in differences():
+        lines.append(f"| {name} | {count} | {', '.join(different) or 'none'} |")
+        broken += different
+        print(lines[-1], flush=True)  # noqa: T201
+    _write("clusters", ["`python -m cip_assets_tests.torture clusters`:", "", *lines])
+    return bool(broken)
 
 
 def _fuzz(tries: int = FILES, seed: int = 0) -> int:
