@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from cip_assets.config.settings import Settings
-from cip_assets.storage.delta import COMMIT, log_on_disk, table_name
+from cip_assets.storage.delta import COMMIT, log_of, table_name
 
 FULL = "the disk with {folder} is full: free space on it and run the command again; what was finished is not lost"
 FAILING = (
@@ -85,7 +85,7 @@ def _damage_of_log(log: Path) -> str | None:
     if missing := _missing_commit(log):
         return f"{missing} is missing"
     try:
-        for _ in log_on_disk(log.parent):
+        for _ in log_of(str(log.parent)):
             pass
         DeltaTable(str(log.parent))
     except ValueError:
