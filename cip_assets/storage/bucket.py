@@ -8,14 +8,14 @@ import json
 import os
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
-from uuid import uuid4
 
 import obstore
 from filelock import FileLock
-from obstore.exceptions import AlreadyExistsError, PreconditionError
+from obstore.exceptions import AlreadyExistsError, InvalidPathError, PreconditionError
 from obstore.store import S3Store
 from pyarrow.fs import S3FileSystem, SubTreeFileSystem
 
@@ -38,6 +38,7 @@ class Object:
     def __init__(self, bucket: str, found: Mapping[str, Any]) -> None:
         self.path = str(found["path"])
         self.name = self.path.rpartition("/")[2]
+        self.size = int(found["size"])
         self.tag = str(found["e_tag"])
         self._bucket, self._found = bucket, found
 
@@ -87,10 +88,10 @@ class Bucket:
         with _one_process(copies):
             before, now = _copied(copies), Copied()
             for found in self._others():
-                name = self._name(found)
-                now[name] = before.get(name, ("", 0, 0))
-                if now[name] != (found.tag, *_state(copies / name)):
-                    self._copy(found, copies / name)
+                name = found.path.removeprefix(f"{self._prefix}/")
+                if before.get(name) == (found.tag, *_state(copies / name)):
+                    now[name] = before[name]
+                elif self._copy(found, copies / f"{COPIED}.new", copies / name):
                     now[name] = (found.tag, *_state(copies / name))
             for name in before.keys() - now.keys():
                 (copies / name).unlink(missing_ok=True)
@@ -98,38 +99,40 @@ class Bucket:
                 replace_text(copies / COPIED, json.dumps(now))
 
     def _others(self) -> Iterator[Object]:
-        """The objects of all files but the Delta tables."""
-        top = obstore.list_with_delimiter(self._store, self._prefix or None)
-        yield from (Object(self._bucket, each) for each in top["objects"])
-        for folder in top["common_prefixes"]:
-            if folder.rpartition("/")[2] not in NOT_COPIED:
-                for found in obstore.list(self._store, folder):
-                    yield from (Object(self._bucket, each) for each in found)
+        """The objects of all files but the Delta tables.
 
-    def _name(self, found: Object) -> str:
-        """The path of a copy, below the folder of all copies."""
-        name = found.path.removeprefix(f"{self._prefix}/")
-        if {"", ".", ".."} & set(name.split("/")) or "\0" in name:
-            raise PlatformError(
-                f"{self._address} holds an object named {name!r}, which cannot be a file: rename or remove it"
-            )
-        return name
+        Raises:
+            PlatformError: an object has a name that no file can have.
 
-    def _copy(self, found: Object, path: Path) -> None:
-        scratch = path.with_name(f".{uuid4()}.new")
+        """
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            top = obstore.list_with_delimiter(self._store, self._prefix or None)
+            yield from (Object(self._bucket, each) for each in top["objects"])
+            for folder in top["common_prefixes"]:
+                if folder.rpartition("/")[2] not in NOT_COPIED:
+                    for found in obstore.list(self._store, folder):
+                        yield from (Object(self._bucket, each) for each in found)
+        except InvalidPathError as error:
+            why = str(error).splitlines()[0]
+            raise PlatformError(f"{self._address}: {why}: rename or remove the object") from error
+
+    def _copy(self, found: Object, scratch: Path, path: Path) -> bool:
+        """Copy an object; False if it is gone since it was listed, or is only the name of a folder."""
+        try:
             with scratch.open("wb") as stream:
                 for part in obstore.get(self._store, found.path).stream():
                     stream.write(part)
-            os.utime(scratch, (found.changed, found.changed))
+        except FileNotFoundError:
+            return False
+        os.utime(scratch, (found.changed, found.changed))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             scratch.replace(path)
         except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
             raise PlatformError(
-                f"{self._address} holds {found.path!r} both as a file and as a folder: rename or remove one of them"
+                f"{self._address}: {found.path!r} is both a file and a folder: rename or remove one of them"
             ) from error
-        finally:
-            scratch.unlink(missing_ok=True)
+        return True
 
     def publish(self, copies: Path, path: Path, *, is_only_here: bool = False) -> None:
         """Send a copy, unless it is as it was sent or fetched last."""
@@ -144,7 +147,7 @@ class Bucket:
                 mode = {"e_tag": before[0]} if before[0] else "create"
             try:
                 sent = obstore.put(self._store, self._path(name), path, mode=mode)
-            except (AlreadyExistsError, PreconditionError) as error:
+            except (AlreadyExistsError, InvalidPathError, PreconditionError) as error:
                 raise PlatformError(
                     f"{self._address}/{name} was changed by another process at the same time: run the command again"
                 ) from error
@@ -169,7 +172,7 @@ def _copied(copies: Path) -> Copied:
 def _state(path: Path) -> tuple[int, int]:
     try:
         stat = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return 0, 0
     return stat.st_size, stat.st_mtime_ns
 
@@ -190,7 +193,7 @@ def _store(bucket: str) -> S3Store:
     """The bucket for obstore, which takes the variables that delta-rs and Sail take."""
     if _endpoint().startswith("http://"):
         os.environ.setdefault("AWS_ALLOW_HTTP", "true")
-    return S3Store(bucket)
+    return S3Store(bucket, retry_config={"max_retries": 4, "retry_timeout": timedelta(seconds=30)})
 
 
 @lru_cache

@@ -12,6 +12,7 @@ from typing import Protocol
 from filelock import FileLock
 from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
+from cip_assets.config.errors import PlatformError
 from cip_assets.config.folders import check_folder
 from cip_assets.config.settings import Settings
 
@@ -20,6 +21,9 @@ class File(Protocol):
     """A file at a place. ``stamp`` differs if another file has taken its name, ``changed`` is in seconds."""
 
     name: str
+
+    @property
+    def size(self) -> int: ...
 
     @property
     def stamp(self) -> Hashable: ...
@@ -61,9 +65,13 @@ def of(address: str) -> Place:
     """The place at an address."""
     if "://" not in address:
         return Disk(Path(address))
-    # Imported here, because a data folder on this machine does not wait for it, nor need it.
-    from cip_assets.storage.bucket import Bucket  # noqa: PLC0415
-
+    try:
+        # Imported here, because a data folder on this machine does not wait for it, nor need what it imports.
+        from cip_assets.storage.bucket import Bucket  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise PlatformError(
+            f"{address} needs the package {error.name}: pip install 'cip-assets[s3]'"
+        ) from error
     return Bucket(address)
 
 
@@ -95,6 +103,10 @@ class FileHere:
     def __init__(self, path: Path) -> None:
         self.name = path.name
         self._path = path
+
+    @property
+    def size(self) -> int:
+        return self._path.stat().st_size
 
     @property
     def stamp(self) -> Hashable:
