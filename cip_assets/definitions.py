@@ -20,6 +20,7 @@ from cip_assets.orchestration.runs import Platform, Runs
 from cip_assets.orchestration.schedules import all_schedules
 from cip_assets.orchestration.sensors import all_sensors
 from cip_assets.sources.config import load_sources
+from cip_assets.storage import place
 
 
 def build_definitions(
@@ -35,12 +36,12 @@ def build_definitions(
     """
     jobs = all_jobs(graph)
     engine = engine_of(graph, jobs, settings.engine)
-    lake = LakeResource(data_dir=str(settings.data_dir), engine_name=settings.engine)
+    lake = LakeResource(data_dir=settings.address, engine_name=settings.engine)
     resources: dict[str, object] = {
         "engine": engine,
         "lake": lake,
         "io_manager": SparkDeltaIOManager(
-            root_uri=str(settings.lake), storage_options=LocalConfig(), engine=engine, lake=lake
+            root_uri=settings.lake_address, storage_options=LocalConfig(), engine=engine, lake=lake
         ),
         "runs": Runs(graph, lambda: definitions),
         IN_MEMORY: dg.mem_io_manager,
@@ -115,5 +116,5 @@ def open_platform(
 def defs() -> dg.Definitions:
     """The definitions that the Dagster UI and its daemon load."""
     fork_runs()
-    settings = Settings.from_environment()
+    settings = place.here()
     return build_definitions(settings, graph_of(settings))

@@ -23,6 +23,7 @@ from cip_assets.reporting.dashboard.figures import Figures, figures
 from cip_assets.sources.config import load_sources
 from cip_assets.synthetic import generate
 from cip_assets.synthetic.conformance import download_cdnow
+from cip_assets_tests.buckets import bucket, s3  # noqa: F401 -- fixtures
 from cip_assets_tests.databases import postgresql, server, shop, sqlite  # noqa: F401 -- fixtures
 from cip_assets_tests.graph import GRAPH, platform_of
 from cip_assets_tests.integration.helpers import land_all

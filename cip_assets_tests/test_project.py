@@ -92,6 +92,7 @@ LAZY = {
     "cip_assets.cli.run",
     "cip_assets.cli.tables",
     "cip_assets.reporting.dashboard.runtime",
+    "cip_assets.storage.place",
 }
 """Modules that import inside a function, to start faster, never to hide a cycle."""
 

@@ -10,7 +10,6 @@ from rich.table import Table
 
 from cip_assets.cli.console import out
 from cip_assets.config.errors import PlatformError
-from cip_assets.config.settings import Settings
 from cip_assets.sources.adopt import Adopted, Answers, write
 from cip_assets.sources.adopt import adopt as look
 from cip_assets.sources.config import goes_to
@@ -18,6 +17,7 @@ from cip_assets.sources.convert import Summary
 from cip_assets.sources.databases.database import from_command_line
 from cip_assets.sources.findings import Finding
 from cip_assets.sources.recognize import ALL, QUESTION
+from cip_assets.storage import place
 
 
 def adopt(
@@ -53,7 +53,7 @@ def adopt(
         str | None, typer.Option(help="The database's name in sources.yaml. Default: the table's")
     ] = None,
 ) -> None:
-    settings = Settings.from_environment()
+    settings = place.here()
     databases, paths = from_command_line(
         exports,
         settings.data_dir,

@@ -8,8 +8,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from cip_assets.cli.console import out
-from cip_assets.config.settings import Settings
 from cip_assets.reporting.explain import explain as reasons_of_change
+from cip_assets.storage import place
 
 
 def explain(
@@ -17,7 +17,7 @@ def explain(
     first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="Day of a snapshot")],
     last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Day of a later snapshot")],
 ) -> None:
-    found = reasons_of_change(Settings.from_environment(), customer, first.date(), last.date())
+    found = reasons_of_change(place.here(), customer, first.date(), last.date())
     changed = Table(title=f"Customer {escape(customer)}", title_justify="left")
     for heading in ("", str(first.date()), str(last.date())):
         changed.add_column(heading)

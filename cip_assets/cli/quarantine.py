@@ -8,9 +8,9 @@ from rich.table import Table
 
 from cip_assets.cli.console import out
 from cip_assets.config.errors import PlatformError
-from cip_assets.config.settings import Settings
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.sources.landing import kinds_left_out, lines_left_out
+from cip_assets.storage import place
 from cip_assets.storage.quarantine import lines_of, tables_of_quarantine
 
 EXPORTS = "exports"
@@ -24,7 +24,7 @@ def quarantine(
     ] = None,
     limit: Annotated[int, typer.Option(help="Number of lines to show")] = 50,
 ) -> None:
-    settings = Settings.from_environment()
+    settings = place.here()
     known = [*SOURCE_TABLES, EXPORTS]
     if table is not None and table not in known:
         raise PlatformError(f"Unknown source table {table!r}. Choose one of: {', '.join(known)}")

@@ -6,10 +6,9 @@ import typer
 
 from cip_assets.cli.console import out
 from cip_assets.cli.tables import uri_of
-from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
 from cip_assets.orchestration.jobs.names import MAINTENANCE, REPLAY, RESTORE
-from cip_assets.storage import delta
+from cip_assets.storage import delta, place
 
 
 def restore(
@@ -24,7 +23,7 @@ def restore(
 ) -> None:
     name = delta.table_name(uri_of(table))
     config = {"table": name, "version": version, "to": to, "force": force}
-    run_again = open_platform(Settings.from_environment()).recover(RESTORE, config)
+    run_again = open_platform(place.here()).recover(RESTORE, config)
     out.print(f"{name}: restored {f'version {version}' if to is None else f'the version at {to}'}")
     if run_again:
         out.print(f"computed from a later version, so these need a rerun: {', '.join(run_again)}")
@@ -42,7 +41,7 @@ def maintain(
     config: dict[str, object] = {"tables": [delta.table_name(uri_of(table)) for table in tables or []]}
     if keep_days is not None:
         config["keep_days"] = keep_days
-    done = open_platform(Settings.from_environment()).recover(MAINTENANCE, config)
+    done = open_platform(place.here()).recover(MAINTENANCE, config)
     for name, counts in done.items():
         out.print(f"{name}: {counts['files_joined']} files joined, {counts['files_deleted']} files deleted")
 
@@ -50,6 +49,6 @@ def maintain(
 def replay(
     tables: Annotated[list[str] | None, typer.Argument(help="Source tables. Default: all")] = None,
 ) -> None:
-    done = open_platform(Settings.from_environment()).recover(REPLAY, {"tables": tables or []})
+    done = open_platform(place.here()).recover(REPLAY, {"tables": tables or []})
     for name, counts in done.items():
         out.print(f"{name}: {counts['before']} quarantined lines before, {counts['after']} now")

@@ -43,7 +43,9 @@ def show(report: Report, settings: Settings, seconds: float) -> None:
         checked = f"{passed} of {len(report.checks)} checks passed"
         out.print(f"snapshot of {report.as_of}{known}: {checked}, {seconds:.1f} s in total")
     if report.succeeded:
-        where = f"exports:    {settings.final}\ntables:     {settings.lake}\nDagster UI: make ui"
+        where = (
+            f"exports:    {settings.address}/final\ntables:     {settings.lake_address}\nDagster UI: make ui"
+        )
         out.print(escape(where), soft_wrap=True)
 
 

@@ -10,10 +10,10 @@ from rich.markup import escape
 from cip_assets.cli.console import day_of, out
 from cip_assets.cli.progress import progress_of_run
 from cip_assets.cli.report import show
-from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
 from cip_assets.ingest.discover import find_files
 from cip_assets.orchestration.due.known_at import known_by
+from cip_assets.storage import place
 
 
 def run(
@@ -54,7 +54,7 @@ def run(
     ] = None,
     sample: Annotated[bool, typer.Option(help="Generate sample data if the landing folder is empty")] = False,
 ) -> None:
-    settings = Settings.from_environment()
+    settings = place.here()
     if sample and not find_files(settings.landing)[0]:
         # Imported here, because only the sample needs what it imports.
         from cip_assets.cli.generate import generate  # noqa: PLC0415

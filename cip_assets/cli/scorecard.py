@@ -7,14 +7,14 @@ from rich.markup import escape
 
 from cip_assets.cli.console import out, to_the_second
 from cip_assets.config.errors import PlatformError
-from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
 from cip_assets.reporting.scorecard import Card
 from cip_assets.reporting.scorecard import scorecard as judged
+from cip_assets.storage import place
 
 
 def scorecard() -> None:
-    settings = Settings.from_environment()
+    settings = place.here()
     cards = judged(settings, open_platform(settings).default_day())
     if not cards:
         raise PlatformError("no forecasts have been issued: 'cip run' issues those of its snapshot day")

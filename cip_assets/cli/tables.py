@@ -10,9 +10,8 @@ from rich.table import Table
 from cip_assets.cli.console import day_of, out, to_the_second
 from cip_assets.cli.landing_news import landing_news
 from cip_assets.config.errors import PlatformError
-from cip_assets.config.settings import Settings
 from cip_assets.layers import CONTRACTS, contracts_in
-from cip_assets.storage import delta
+from cip_assets.storage import delta, place
 
 
 def status(
@@ -27,14 +26,14 @@ def status(
         typer.Option(formats=["%Y-%m-%d"], help="With --plan: the snapshot day, as in 'cip run'"),
     ] = None,
 ) -> None:
-    settings = Settings.from_environment()
+    settings = place.here()
     if plan:
         # Imported here, because only the plan needs Dagster.
         from cip_assets.cli.foreseen import show_plan  # noqa: PLC0415
 
         show_plan(settings, day_of(as_of))
         return
-    table = Table(title=escape(str(settings.data_dir)), title_justify="left")
+    table = Table(title=escape(settings.address), title_justify="left")
     for heading in ("Table", "Rows", "Version", "Written"):
         table.add_column(heading, justify="right" if heading in ("Rows", "Version") else "left")
     missing = []
@@ -80,7 +79,7 @@ def history(table: Annotated[str, typer.Argument(help="layer/table, or the table
 
 
 def uri_of(table: str) -> str:
-    settings = Settings.from_environment()
+    settings = place.here()
     matches = [name for name in CONTRACTS if table in (name, name.split("/")[1])]
     if len(matches) != 1:
         problem = f"{table!r} matches several tables" if matches else f"Unknown table {table!r}"

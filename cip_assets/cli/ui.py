@@ -11,8 +11,8 @@ import typer
 from rich.markup import escape
 
 from cip_assets.cli.console import err, out
-from cip_assets.config.settings import Settings
 from cip_assets.orchestration.instance import add_setting, open_instance
+from cip_assets.storage import place
 
 LOCAL = "127.0.0.1"
 
@@ -25,7 +25,7 @@ def ui(
 ) -> None:
     if warning := warning_about(host):
         err.print(f"[yellow]warning[/] {escape(warning)}", highlight=False, soft_wrap=True)
-    settings = Settings.from_environment()
+    settings = place.here()
     if add_setting(settings.dagster_home):
         out.print(
             f"{settings.dagster_home / 'dagster.yaml'}: added the setting instance_class", soft_wrap=True

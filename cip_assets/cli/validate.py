@@ -5,15 +5,14 @@ from rich.markup import escape
 
 from cip_assets.cli.console import out
 from cip_assets.config.errors import PlatformError
-from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
 from cip_assets.orchestration.jobs.names import VALIDATE
 from cip_assets.orchestration.runs import Report
-from cip_assets.storage import delta
+from cip_assets.storage import delta, place
 
 
 def validate() -> None:
-    settings = Settings.from_environment()
+    settings = place.here()
     report = Report()
     day = delta.newest_slice(settings.table_uri("marts", "kpi_totals"), "as_of_date")
     if day is None:

@@ -23,6 +23,33 @@ encoded it, treats a backslash as a slash, and supports no control characters an
 """
 
 
+BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[\w=-][\w=.-]*)*", re.ASCII)
+"""An address in a bucket, all parts of which mean the same as text and as a URL."""
+
+
+def check_address(address: str) -> None:
+    """Refuse an address that is not one in an S3 bucket.
+
+    Raises:
+        PlatformError: it is another one, or has other characters.
+
+    """
+    if not BUCKET.fullmatch(address):
+        raise PlatformError(
+            f"CIP_DATA_DIR={address!r} is not an address that the platform works at: set it to s3://bucket/prefix with "
+            "only letters a to z, digits, '.', '_', '-' and '=', or to a folder, such as /path/to/shop or ~/shop"
+        )
+
+
+def working_folder(address: str) -> Path:
+    """The folder of this machine for a bucket: for copies of its files, and for Dagster's history.
+
+    It is in the folder in ``CIP_WORK_DIR``, by default ``~/.local/share/cip``.
+    """
+    named = os.environ.get("CIP_WORK_DIR") or "~/.local/share/cip"
+    return Path(os.path.expanduser(named)).absolute() / address.removeprefix("s3://")  # noqa: PTH111 -- as in settings
+
+
 def check_folder(path: Path) -> None:
     """Refuse a folder that cannot hold Delta tables.
 

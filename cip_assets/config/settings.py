@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.config.folders import check_folder
+from cip_assets.config.folders import check_address, check_folder, working_folder
 
 PROJECT = Path(__file__).resolve().parents[2]
 """The folder that contains the package."""
@@ -26,18 +26,38 @@ KNOWN_AT = "known_at.csv"
 class Settings:
     """The settings of one process.
 
-    ``data_dir`` holds ``landing`` (input), ``lake`` (Delta tables) and ``final`` (exports).
+    ``data_dir`` holds ``landing`` (input), ``lake`` (Delta tables) and ``final`` (exports). If these are in a bucket,
+    ``bucket`` is their address, and ``data_dir`` has copies of all files but the Delta tables (``storage/place.py``).
 
     Raises:
-        PlatformError: the folder cannot hold Delta tables.
+        PlatformError: the folder cannot hold Delta tables, or the engine cannot write them to a bucket.
 
     """
 
     data_dir: Path
     engine: str
+    bucket: str = ""
 
     def __post_init__(self) -> None:
         check_folder(self.data_dir)
+        if self.bucket and self.engine == "spark":
+            raise PlatformError(
+                f"CIP_ENGINE=spark cannot write to {self.bucket}, because its Delta does not see commits of others "
+                "there: leave CIP_ENGINE unset to use Sail, or set CIP_DATA_DIR to a folder"
+            )
+
+    @classmethod
+    def at(cls, address: str, engine: str) -> Self:
+        """The settings of the data folder at an address: a path, or ``s3://bucket/prefix``.
+
+        Raises:
+            PlatformError: it is an address that the platform cannot work at.
+
+        """
+        if "://" not in address:
+            return cls(_folder(address), engine)
+        check_address(address)
+        return cls(working_folder(address), engine, address)
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -47,11 +67,17 @@ class Settings:
             PlatformError: ``CIP_DATA_DIR`` is not a folder that the platform can work in.
 
         """
-        named = os.environ.get("CIP_DATA_DIR")
-        return cls(
-            data_dir=_folder(named) if named else PROJECT / "data",
-            engine=os.environ.get("CIP_ENGINE") or "sail",
-        )
+        named = os.environ.get("CIP_DATA_DIR") or str(PROJECT / "data")
+        return cls.at(named.rstrip("/") if "://" in named else named, os.environ.get("CIP_ENGINE") or "sail")
+
+    @property
+    def address(self) -> str:
+        """Where the data folder is, which others find it by."""
+        return self.bucket or str(self.data_dir)
+
+    def address_of(self, path: Path) -> str:
+        """Where a file of the data folder is."""
+        return f"{self.address}/{path.relative_to(self.data_dir)}"
 
     @property
     def landing(self) -> Path:
@@ -80,11 +106,19 @@ class Settings:
 
     def of_day(self, known_at: date) -> Self:
         """The settings of the data folder, inside this one, for what was known on a day."""
-        return replace(self, data_dir=self.data_dir / "known" / known_at.isoformat())
+        inside = f"known/{known_at.isoformat()}"
+        return replace(
+            self, data_dir=self.data_dir / inside, bucket=self.bucket and f"{self.bucket}/{inside}"
+        )
 
     @property
     def lake(self) -> Path:
         return self.data_dir / "lake"
+
+    @property
+    def lake_address(self) -> str:
+        """Where the Delta tables are; ``lake`` only if that is on this machine."""
+        return f"{self.address}/lake"
 
     @property
     def final(self) -> Path:
@@ -100,14 +134,10 @@ class Settings:
         return self.data_dir / ".dagster"
 
     def table_uri(self, layer: str, table: str) -> str:
-        return str(self.lake / layer / table)
+        return f"{self.lake_address}/{layer}/{table}"
 
 
 def _folder(named: str) -> Path:
-    if "://" in named:
-        raise PlatformError(
-            f"CIP_DATA_DIR={named!r} is an address; set it to a folder, such as /path/to/shop or ~/shop"
-        )
     path = Path(os.path.expanduser(named)).absolute()  # noqa: PTH111 -- Path.expanduser raises for an unknown ~user
     # Tools disagree on what '..' after a symbolic link means.
     return path.resolve() if ".." in path.parts else path

@@ -1,7 +1,5 @@
 """The resources of the assets: the engine and the data folder."""
 
-from pathlib import Path
-
 import dagster as dg
 from dagster_pyspark import LazyPySparkResource
 from pydantic import Field, PrivateAttr
@@ -42,4 +40,4 @@ class LakeResource(dg.ConfigurableResource):
 
     @property
     def settings(self) -> Settings:
-        return Settings(Path(self.data_dir), self.engine_name)
+        return Settings.at(self.data_dir, self.engine_name)

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import pyarrow.dataset as ds
 
-from cip_assets.storage import delta, questions
+from cip_assets.storage import delta, place, questions
 from cip_assets.storage.written import month_after
 
 Sums = dict[date, tuple[int, int]]
@@ -60,7 +60,7 @@ def _first_change(
         if is_over and bool(removed) != bool(added) and not is_day_wanted:
             return first  # all its rows came or went
         try:
-            before, after = _sums(removed, compared, until), _sums(added, compared, until)
+            before, after = (_sums(uri, part, compared, until) for part in (removed, added))
         except FileNotFoundError:
             return first
         if changed := [day for day in before.keys() | after.keys() if before.get(day) != after.get(day)]:
@@ -68,10 +68,10 @@ def _first_change(
     return None
 
 
-def _sums(files: Iterable[delta.DataFile], compared: Compared, until: date) -> Sums:
+def _sums(uri: str, files: Iterable[delta.DataFile], compared: Compared, until: date) -> Sums:
     total: Sums = {}
     for file in files:
-        for day, (rows, hashes) in _sums_of_file(file.path, compared).items():
+        for day, (rows, hashes) in _sums_of_file(uri, file.path, compared).items():
             if day <= until:
                 others = total.get(day, (0, 0))
                 total[day] = (others[0] + rows, others[1] + hashes)
@@ -79,14 +79,14 @@ def _sums(files: Iterable[delta.DataFile], compared: Compared, until: date) -> S
 
 
 @lru_cache(maxsize=4096)
-def _sums_of_file(path: str, compared: Compared) -> Sums:
-    """The sums of a file, which are looked up by its path because no file changes.
+def _sums_of_file(uri: str, path: str, compared: Compared) -> Sums:
+    """The sums of a table's file, which are looked up by its path because no file changes.
 
     Raises:
         FileNotFoundError: the file was deleted.
 
     """
-    rows = ds.dataset(path, format="parquet")
+    rows = ds.dataset(path, filesystem=place.of(uri).as_arrow(), format="parquet")
     held = set(rows.schema.names)
     hashed = ", ".join(f'"{name}"' if name in held else "NULL" for name in compared.columns)
     day = f'CAST("{compared.day}" AS DATE)' if compared.day else f"DATE '{date.min}'"

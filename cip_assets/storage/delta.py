@@ -13,12 +13,12 @@ columns, reads the history and restores versions. So a difference between the en
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self, cast
 from urllib.parse import unquote, urlparse
@@ -32,13 +32,12 @@ import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import DeltaError, TableNotFoundError
-from filelock import FileLock
-from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.folders import check_folder
 from cip_assets.engines.session import address_of
+from cip_assets.storage import place
 
 COMMIT = re.compile(r"^[0-9]{20}[.]json$")
 """The name of a commit's file in the log of a table."""
@@ -47,8 +46,7 @@ MONTH = re.compile(r"^month=(?P<month>[\d-]{10})/")
 """The folder of a data file of a table that is partitioned by month."""
 
 RECENT = 100
-"""The number of commits to search for a new one. Other commits can come after it only on object stores, which have no
-lock."""
+"""The number of commits to search for a new one. Others can come after it if their writer did not wait for the lock."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +129,7 @@ def write(
     check_schema(frame.schema, schema, table)
     token = str(uuid4())
     entries = {**(audit or {}), "write_id": token}
-    with one_writer(uri):
+    with place.of(uri).one_writer():
         existing = _create_or_load(
             uri, frame.schema, partition_column, _statistics(schema, unlogged, partition_column)
         )
@@ -152,7 +150,7 @@ def write(
             # The engines commit nothing if there are no rows before and after, but the history must show the write.
             _commit_nothing(existing, entries)
             return Written(existing.version(), 0, added)
-    commit = next(commit for commit in history(existing, RECENT) if commit.audit.get("write_id") == token)
+    commit = next(commit for commit in commits(uri, RECENT) if commit.audit.get("write_id") == token)
     return Written(commit.version, commit.row_count or 0, added)
 
 
@@ -177,8 +175,8 @@ def read(
 def open_table(uri: str, version: int | None = None) -> DeltaTable:
     """Open the table with delta-rs to read it, at its current version unless another one is given.
 
-    A table on a local disk stays open until its log has a new commit: many steps read the same tables, and to open one,
-    delta-rs reads its whole log.
+    A table stays open until its log has a new commit: many steps read the same tables, and to open one, delta-rs reads
+    its whole log.
 
     Raises:
         PlatformError: the table does not exist yet.
@@ -204,20 +202,18 @@ class _CommitFile:
     """The file of a commit. A table that was deleted and written again has other files with the same versions."""
 
     version: int
-    inode: int
-    changed_ns: int
+    stamp: Hashable
 
 
 def _newest_commit(uri: str) -> _CommitFile | None:
-    """The newest commit of a table on a local disk; None for other tables, and if there is none."""
-    log = Path(uri, "_delta_log")
-    if "://" in uri or not log.is_dir():
-        return None
-    newest = max((path for path in log.iterdir() if COMMIT.match(path.name)), default=None)
-    if newest is None:
-        return None
-    stat = newest.stat()
-    return _CommitFile(int(newest.stem), stat.st_ino, stat.st_mtime_ns)
+    """The newest commit in the log of a table; None if there is none."""
+    newest = max(_log(uri), key=attrgetter("name"), default=None)
+    return _CommitFile(int(newest.name[:20]), newest.stamp) if newest else None
+
+
+def _log(uri: str) -> list[place.File]:
+    """The files of a table's commits, in no order."""
+    return [file for file in place.of(uri).files("_delta_log") if COMMIT.match(file.name)]
 
 
 @lru_cache(maxsize=64)
@@ -244,25 +240,22 @@ def dataset(uri: str, *, version: int | None = None, day: str | None = None) -> 
     newest = _newest_commit(uri)
     if newest and version in {None, newest.version}:
         return _dataset_of_opened(uri, newest, day)
-    return _dataset(_open(uri, version), day)
+    return _dataset(uri, _open(uri, version), day)
 
 
 @lru_cache(maxsize=64)
 def _dataset_of_opened(uri: str, newest: _CommitFile, day: str | None) -> ds.Dataset:
-    return _dataset(_opened(uri, newest), day)
+    return _dataset(uri, _opened(uri, newest), day)
 
 
-def _dataset(table: DeltaTable, day: str | None) -> ds.Dataset:
+def _dataset(uri: str, table: DeltaTable, day: str | None) -> ds.Dataset:
     """The rows of a table, of one snapshot day if it is given.
 
-    pyarrow opens local files itself. It closes files in its own threads: if these called the one of delta-rs, which is
+    pyarrow opens the files itself. It closes them in its own threads: if these called the file of delta-rs, which is
     Python, while a process ends, the process would abort.
     """
-    address = urlparse(table.table_uri)
-    local = address.scheme in {"", "file"}
-    files = SubTreeFileSystem(unquote(address.path), LocalFileSystem()) if local else None
     pruned = None if day is None else [("as_of_date", "=", day)]
-    return table.to_pyarrow_dataset(filesystem=files, file_pruning_predicate=pruned)
+    return table.to_pyarrow_dataset(filesystem=place.of(uri).as_arrow(), file_pruning_predicate=pruned)
 
 
 def _not_written(uri: str) -> PlatformError:
@@ -291,7 +284,9 @@ def _for_delta_rs(uri: str) -> str:
 def row_count(table: DeltaTable) -> int:
     """The number of rows of the current version, from the log's statistics if every file has them."""
     counts = pa.table(table.get_add_actions(flatten=True))["num_records"]
-    return _dataset(table, None).count_rows() if counts.null_count else pc.sum(counts).as_py() or 0
+    if counts.null_count:
+        return int(_dataset(_uri_of(table), table, None).count_rows())
+    return pc.sum(counts).as_py() or 0
 
 
 def last_day(uri: str, column: str) -> date | None:
@@ -323,19 +318,18 @@ def exists(uri: str) -> bool:
 
 def history(table: DeltaTable, limit: int | None = None) -> Iterator[Commit]:
     """The table's commits, newest first."""
-    log = urlparse(table.table_uri)
-    on_disk = log.scheme == "file"
-    return _commits(log_on_disk(Path(url2pathname(log.path))) if on_disk else table.history(limit), limit)
+    return commits(_uri_of(table), limit)
+
+
+def _uri_of(table: DeltaTable) -> str:
+    """The address of an open table, as it is in the settings."""
+    address = urlparse(table.table_uri)
+    return url2pathname(address.path) if address.scheme == "file" else table.table_uri.rstrip("/")
 
 
 def commits(uri: str, limit: int | None = None) -> Iterator[Commit]:
-    """The commits of the table at an address, newest first; none if it was not written yet.
-
-    A table on a local disk is not opened for this.
-    """
-    if "://" not in uri:
-        return _commits(log_on_disk(Path(uri)), limit)
-    return history(open_table(uri), limit) if exists(uri) else iter(())
+    """The commits of the table at an address, which is not opened, newest first; none if it was not written yet."""
+    return _commits(log_of(uri), limit)
 
 
 def _commits(entries: Iterable[Mapping[str, Any]], limit: int | None) -> Iterator[Commit]:
@@ -357,27 +351,28 @@ def _commits(entries: Iterable[Mapping[str, Any]], limit: int | None) -> Iterato
         )
 
 
-def log_on_disk(folder: Path) -> Iterator[dict[str, Any]]:
+def log_of(uri: str) -> Iterator[Mapping[str, Any]]:
     """Each commit's information, newest first. delta-rs finds no commits below a folder with `?` or `#` in its name."""
-    for path in sorted((folder / "_delta_log").glob("[0-9]*[0-9].json"), reverse=True):
-        with path.open(encoding="utf-8") as lines:
-            actions = (json.loads(line) for line in lines)
-            info: dict[str, Any] = next(
-                (action["commitInfo"] for action in actions if "commitInfo" in action), {}
-            )
-        yield {"operation": "", "timestamp": path.stat().st_mtime * 1000, **info, "version": int(path.stem)}
+    for file in sorted(_log(uri), key=attrgetter("name"), reverse=True):
+        yield _information(file)
+
+
+def _information(file: place.File) -> Mapping[str, Any]:
+    actions = (json.loads(line) for line in file.read().splitlines())
+    info: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+    return {"operation": "", "timestamp": file.changed * 1000, **info, "version": int(file.name[:20])}
 
 
 def changed_files(uri: str, version: int) -> list[DataFile] | None:
-    """The data files that a commit of a table on a local disk added and removed.
+    """The data files that a commit of a table added and removed.
 
     None if the commit does not tell, because it marks single rows as deleted or is no longer in the log.
     """
-    log = Path(uri, "_delta_log", f"{version:020}.json")
-    if "://" in uri or not log.is_file():
+    log = place.of(uri).file(f"_delta_log/{version:020}.json")
+    if log is None:
         return None
     found = []
-    for line in log.read_text(encoding="utf-8").splitlines():
+    for line in log.read().splitlines():
         action = json.loads(line)
         if not (file := action.get("add") or action.get("remove")):
             continue
@@ -385,7 +380,7 @@ def changed_files(uri: str, version: int) -> list[DataFile] | None:
             return None
         path = unquote(file["path"])
         month = MONTH.match(path)
-        found.append(DataFile(str(Path(uri, path)), month["month"] if month else "", "add" in action))
+        found.append(DataFile(path, month["month"] if month else "", "add" in action))
     return found
 
 
@@ -418,7 +413,7 @@ def restore(uri: str, version: int) -> int:
         )
     if version == table.version():
         return version
-    with one_writer(uri):
+    with place.of(uri).one_writer():
         try:
             table.restore(version)
         except DeltaError as error:
@@ -441,7 +436,7 @@ def maintain(uri: str, keep: timedelta) -> Tidied:
     version needs, which killed writers left. A checkpoint of the log saves readers the commits before it.
     """
     table = _open(uri)
-    with one_writer(uri):
+    with place.of(uri).one_writer():
         joined = table.optimize.compact()
         deleted = table.vacuum(
             retention_hours=round(keep.total_seconds() / 3600),
@@ -484,21 +479,6 @@ def _same_type(table: str, column: str, actual: T.DataType, expected: T.DataType
             f"{table}: column {column} is {actual.simpleString()} but {where} has {expected.simpleString()}; "
             "a type cannot change: use a new column, or move the table away and backfill it"
         )
-
-
-@contextmanager
-def one_writer(uri: str) -> Iterator[None]:
-    """Lock a table on a local disk for one writer at a time; object stores have their own commit protocol.
-
-    Without the lock a second writer fails on Sail, and on Spark a writer in another process can overwrite a commit.
-    """
-    if "://" in uri:
-        yield
-        return
-    path = Path(_for_delta_rs(uri))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.parent / f".{path.name}.lock"):
-        yield
 
 
 def _commit_nothing(table: DeltaTable, audit: Mapping[str, Any]) -> None:

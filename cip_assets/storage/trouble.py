@@ -1,18 +1,23 @@
-"""What is wrong with the disk, or with the tables on it, after something failed, and what a person can do about it.
+"""What is wrong with the disk, the bucket or the tables after something failed, and what a person can do about it.
 
 Nothing of this is looked at before something fails, except for the files of a snapshot that would not be computed.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
-from pathlib import Path
 
 import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from cip_assets.config.settings import Settings
-from cip_assets.storage.delta import COMMIT, log_on_disk, table_name
+from cip_assets.layers import contracts_in
+from cip_assets.storage import place
+from cip_assets.storage.delta import COMMIT, log_of, table_name
+
+CHECKPOINT = re.compile(r"^[0-9]{20}[.]checkpoint.*[.]parquet$")
+"""The name of a checkpoint's file in the log of a table."""
 
 FULL = "the disk with {folder} is full: free space on it and run the command again; what was finished is not lost"
 FAILING = (
@@ -49,45 +54,64 @@ SIGNS: Mapping[str, str] = {
 """What an error contains, whichever library raised it, and what it means."""
 
 
+NO_ACCESS = (
+    "the credentials do not give access to {address}: correct the AWS_ variables, or the rights of their user"
+)
+IN_A_BUCKET: Mapping[str, str] = {
+    "NoSuchBucket": "{address} is in a bucket that does not exist: create it, or correct CIP_DATA_DIR",
+    "169.254.169.254": "there are no credentials for {address}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "InvalidAccessKeyId": NO_ACCESS,
+    "SignatureDoesNotMatch": NO_ACCESS,
+    "AccessDenied": NO_ACCESS,
+    "403 Forbidden": NO_ACCESS,
+    "HTTP error: error sending request": (
+        "{address} does not answer: check the network and AWS_ENDPOINT_URL, and run the command again; what was "
+        "finished is not lost"
+    ),
+}
+"""The same for a data folder in a bucket."""
+
+
 def trouble(message: str, settings: Settings) -> str | None:
-    """What an error that is not the platform's own means, in one line; None if it is not about the disk.
+    """What an error that is not the platform's own means, in one line; None if it is not about the disk or the bucket.
 
     Args:
         message: the messages of the error and of its causes.
         settings: the data folder.
 
     """
-    for sign, meaning in SIGNS.items():
+    for sign, meaning in {**(IN_A_BUCKET if settings.bucket else {}), **SIGNS}.items():
         if sign in message:
-            return meaning.format(folder=settings.data_dir)
+            return meaning.format(folder=settings.data_dir, address=settings.address)
     return next(damaged_tables(settings), None)
 
 
 def damaged_tables(settings: Settings) -> Iterator[str]:
     """One line for each damaged table of the data folder."""
-    for folder in sorted(settings.data_dir.glob("lake/*/*")):
-        if damage := damage_of(str(folder)):
+    for uri in sorted(settings.table_uri(contract.layer, contract.table) for contract in contracts_in()):
+        if damage := damage_of(uri):
             yield (
-                f"{table_name(str(folder))} is damaged: {damage}; move {folder} away and run 'cip run', which computes "
-                "the table again"
+                f"{table_name(uri)} is damaged: {damage}; move {uri} away and run 'cip run', which computes the table "
+                "again"
             )
 
 
 def damage_of(uri: str, day: date | None = None) -> str | None:
-    """What is missing or cut off in a table on a local disk; of one snapshot day, if it is given."""
-    log = Path(uri, "_delta_log")
-    if "://" in uri or not any(COMMIT.match(path.name) for path in log.glob("*.json")):
+    """What is missing or cut off in a table; of one snapshot day, if it is given."""
+    log = {file.name for file in place.of(uri).files("_delta_log")}
+    if not any(COMMIT.match(name) for name in log):
         return None
-    return _damage_of_log(log) or next(_damaged_files(uri, day), None)
+    return _damage_of_log(uri, log) or next(_damaged_files(uri, day), None)
 
 
-def _damage_of_log(log: Path) -> str | None:
-    if missing := _missing_commit(log):
-        return f"{missing} is missing"
+def _damage_of_log(uri: str, names: Collection[str]) -> str | None:
+    log = f"{uri}/_delta_log"
+    if missing := _missing_commit(names):
+        return f"{log}/{missing} is missing"
     try:
-        for _ in log_on_disk(log.parent):
+        for _ in log_of(uri):
             pass
-        DeltaTable(str(log.parent))
+        DeltaTable(uri)
     except ValueError:
         return f"a commit in {log} is cut off"
     except DeltaError:
@@ -96,20 +120,19 @@ def _damage_of_log(log: Path) -> str | None:
 
 
 def _damaged_files(uri: str, day: date | None) -> Iterator[str]:
-    for file in pa.table(DeltaTable(uri).get_add_actions(flatten=True)).to_pylist():
-        if day is not None and str(file.get("partition.as_of_date", day)) != str(day):
+    for action in pa.table(DeltaTable(uri).get_add_actions(flatten=True)).to_pylist():
+        if day is not None and str(action.get("partition.as_of_date", day)) != str(day):
             continue
-        path = Path(uri, file["path"])
-        if not path.is_file():
-            yield f"{path} is missing"
-        elif path.stat().st_size != file["size_bytes"]:
-            yield f"{path} does not have the size that it was written with"
+        file = place.of(uri).file(action["path"])
+        if file is None:
+            yield f"{uri}/{action['path']} is missing"
+        elif file.size != action["size_bytes"]:
+            yield f"{uri}/{action['path']} does not have the size that it was written with"
 
 
-def _missing_commit(log: Path) -> Path | None:
+def _missing_commit(names: Collection[str]) -> str | None:
     """The first commit that a reader needs and does not find. It needs all of them since the newest checkpoint."""
-    versions = {int(path.stem) for path in log.iterdir() if COMMIT.match(path.name)}
-    checkpoints = [int(path.name[:20]) for path in log.glob("[0-9]*.checkpoint*.parquet")]
-    first = max(checkpoints, default=-1) + 1
+    versions = {int(name[:20]) for name in names if COMMIT.match(name)}
+    first = max((int(name[:20]) for name in names if CHECKPOINT.match(name)), default=-1) + 1
     missing = set(range(first, max(versions) + 1)) - versions
-    return log / f"{min(missing):020}.json" if missing else None
+    return f"{min(missing):020}.json" if missing else None

@@ -4,7 +4,7 @@ import glob
 
 import duckdb
 import pyarrow.dataset as ds
-from pyarrow.fs import SubTreeFileSystem
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 
 def view(connection: duckdb.DuckDBPyConnection, name: str, rows: ds.Dataset) -> None:
@@ -18,17 +18,19 @@ def view(connection: duckdb.DuckDBPyConnection, name: str, rows: ds.Dataset) -> 
         rows: as from ``delta.dataset``.
 
     """
-    folder = rows.filesystem.base_path if isinstance(rows.filesystem, SubTreeFileSystem) else None
+    files = rows.filesystem
+    is_here = isinstance(files, SubTreeFileSystem) and isinstance(files.base_fs, LocalFileSystem)
+    folder = files.base_path if is_here else None
     # With a "=" in its path, a folder above the table would look like a partition.
     if not folder or "=" in folder or not rows.files:
         connection.register(name, rows)
         return
-    files = ", ".join(only(f"{folder}{path}") for path in rows.files)
+    paths = ", ".join(only(f"{folder}{path}") for path in rows.files)
     column, is_partition, _ = rows.files[0].partition("=")  # a month or a snapshot day
     partitions = f", hive_types = {{'{column}': DATE}}" if is_partition else ""
     connection.execute(
         f'CREATE TEMP VIEW "{name}" AS '
-        f"FROM read_parquet([{files}], union_by_name = true, hive_partitioning = {bool(is_partition)}{partitions})"
+        f"FROM read_parquet([{paths}], union_by_name = true, hive_partitioning = {bool(is_partition)}{partitions})"
     )
 
 

@@ -154,10 +154,31 @@ def test_the_default_is_the_projects_data(monkeypatch: pytest.MonkeyPatch) -> No
     assert Settings.from_environment().data_dir == PROJECT / "data"
 
 
-@pytest.mark.parametrize("named", ["s3://bucket/shop", "file:///tmp/shop"])
-def test_an_address_is_not_a_data_folder(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+@pytest.mark.parametrize(
+    "named", ["file:///tmp/shop", "gs://bucket/shop", "s3://bucket/my shop", "s3://b/../x"]
+)
+def test_other_addresses_are_not_data_folders(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
     monkeypatch.setenv("CIP_DATA_DIR", named)
-    with pytest.raises(PlatformError, match=f"^CIP_DATA_DIR='{named}' is an address; set it to a folder"):
+    with pytest.raises(PlatformError, match=f"^CIP_DATA_DIR='{named}' is not an address that the platform"):
+        Settings.from_environment()
+
+
+def test_a_bucket_has_a_folder_for_copies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CIP_DATA_DIR", "s3://bucket/shop/")
+    monkeypatch.setenv("CIP_WORK_DIR", str(tmp_path))
+    settings = Settings.from_environment()
+    assert settings.final == tmp_path / "bucket/shop/final"
+    assert settings.address_of(settings.final) == "s3://bucket/shop/final"
+    assert (
+        settings.of_day(date(2024, 5, 1)).table_uri("raw", "x")
+        == "s3://bucket/shop/known/2024-05-01/lake/raw/x"
+    )
+
+
+def test_apache_spark_is_refused_in_a_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CIP_DATA_DIR", "s3://bucket/shop")
+    monkeypatch.setenv("CIP_ENGINE", "spark")
+    with pytest.raises(PlatformError, match="^CIP_ENGINE=spark cannot write to s3://bucket/shop, because"):
         Settings.from_environment()
 
 

@@ -309,9 +309,7 @@ def test_a_commit_has_its_audit_entries_and_its_number_of_rows(filled: Table) ->
 
 def test_the_commits_at_an_address_are_those_of_the_table_there(filled: Table) -> None:
     assert list(delta.commits(filled.uri)) == list(delta.history(delta.open_table(filled.uri)))
-    assert list(delta.commits(f"file://{filled.uri}", 1)) == list(delta.commits(filled.uri, 1))
     assert list(delta.commits(f"{filled.uri}-not-written")) == []
-    assert list(delta.commits(f"file://{filled.uri}-not-written")) == []
 
 
 def test_a_table_stays_open_until_its_log_has_a_new_commit(filled: Table) -> None:

@@ -20,7 +20,7 @@ from cip_assets.orchestration.limits import FIRST
 from cip_assets.orchestration.partitions import EVERY_MONTH_SO_FAR, Partitions
 from cip_assets.orchestration.resources import LakeResource
 from cip_assets.reporting.dashboard import figures, page
-from cip_assets.storage import csv_export, delta, issued
+from cip_assets.storage import csv_export, delta, issued, place
 from cip_assets.storage.files import Written, replace_text
 
 FORECASTS_IN = "customer_360"
@@ -52,11 +52,12 @@ def export_asset(file: CsvFile, rules: Rules, partitions: Partitions) -> dg.Asse
         computed_from = _versions(context, settings)
         mart_uri = settings.table_uri(mart.layer, mart.table)
         done = csv_export.export_csv(file, mart_uri, day, settings.final, rules)
+        place.publish(settings, done.path)
         return dg.MaterializeResult(
             metadata={
                 **column_lineage(metadata),
                 "dagster/row_count": done.row_count,
-                **_about(done, computed_from),
+                **_about(done, computed_from, settings),
                 **(_issued(settings, day, rules) if file.name == FORECASTS_IN else {}),
             }
         )
@@ -84,7 +85,10 @@ def _issued(settings: Settings, day: date, rules: Rules) -> dict[str, Any]:
         window_days=rules.churn.window_days,
         discount_rate=rules.clv.annual_discount_rate,
     )
-    return {"forecasts_issued": dg.MetadataValue.path(path)} if path else {}
+    if path is None:
+        return {}
+    place.publish(settings, path)
+    return {"forecasts_issued": dg.MetadataValue.path(settings.address_of(path))}
 
 
 def _look_at(context: dg.AssetExecutionContext, settings: Settings, name: str, day: date) -> None:
@@ -115,9 +119,9 @@ def _versions(context: dg.AssetExecutionContext, settings: Settings) -> Mapping[
     }
 
 
-def _about(done: Written, computed_from: Mapping[str, int]) -> dict[str, Any]:
+def _about(done: Written, computed_from: Mapping[str, int], settings: Settings) -> dict[str, Any]:
     return {
-        "path": dg.MetadataValue.path(done.path),
+        "path": dg.MetadataValue.path(settings.address_of(done.path)),
         "sha256": done.sha256,
         "size_bytes": done.size_bytes,
         "computed_from": computed_from,
@@ -165,7 +169,8 @@ def dashboard_asset(rules: Rules, partitions: Partitions) -> dg.AssetsDefinition
         computed_from = _versions(context, settings)
         text = page.page(figures.figures(settings, day), day, rules, settings.known_at)
         done = replace_text(settings.final / "dashboard.html", text)
-        return dg.MaterializeResult(metadata=_about(done, computed_from))
+        place.publish(settings, done.path)
+        return dg.MaterializeResult(metadata=_about(done, computed_from, settings))
 
     asset: dg.AssetsDefinition = dashboard
     return asset

@@ -46,7 +46,7 @@ from cip_assets.sources.config import (
 from cip_assets.sources.convert import ExportTotal, convert
 from cip_assets.sources.databases.fetch import fetch
 from cip_assets.sources.kept import code
-from cip_assets.storage import delta
+from cip_assets.storage import delta, place
 
 MANIFEST = dg.AssetKey(["landing", "manifest"])
 
@@ -207,14 +207,17 @@ def manifest_asset(rules: Rules, partitions: Partitions, sources: Sources | None
         context.add_output_metadata(
             {
                 LAST_MONTH: str(calendar.last_month),
-                "landing_folder": dg.MetadataValue.path(folder),
+                "landing_folder": dg.MetadataValue.path(lake.settings.address_of(folder)),
                 "not_read": list(lines_about(left_aside)),
             }
         )
         is_all = EVERYTHING_TAG in context.run.tags
         known = {} if is_all else _known_rows(lake.settings, about["code_version"], calendar)
         scanned = scan_landing(engine.spark_session, folder, calendar, config.leave_out, known)
-        return with_arrivals(scanned, lake.settings.first_seen, datetime.now(UTC))
+        arrived = with_arrivals(scanned, lake.settings.first_seen, datetime.now(UTC))
+        if lake.settings.first_seen.exists():
+            place.publish(lake.settings, lake.settings.first_seen, is_only_here=True)
+        return arrived
 
     asset: dg.AssetsDefinition = scan
     return asset
