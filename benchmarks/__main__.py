@@ -35,6 +35,9 @@ from benchmarks.dropped import section as section_dropped
 from benchmarks.shop import MADE_UP, OnExports
 from benchmarks.shop import measured as measured_shop
 from benchmarks.shop import section as section_shops
+from benchmarks.streams import Streamed
+from benchmarks.streams import measured as measured_streams
+from benchmarks.streams import section as section_streamed
 from cip_assets.synthetic import GeneratorConfig, generate
 from cip_assets_tests.graph import CHECKS
 
@@ -85,6 +88,7 @@ class Figures:
     runs: list[Measured]
     days: list[NewDay]
     dropped: list[Dropped]
+    streamed: list[Streamed]
     beside: list[Beside]
     shops: list[OnExports]
 
@@ -96,6 +100,7 @@ class Figures:
             runs=[Measured(**entry) for entry in kept.get("runs", [])],
             days=[NewDay(**entry) for entry in kept.get("days", [])],
             dropped=[Dropped(**entry) for entry in kept.get("dropped", [])],
+            streamed=[Streamed(**entry) for entry in kept.get("streamed", [])],
             beside=[Beside(**entry) for entry in kept.get("beside", [])],
             shops=[OnExports(**entry) for entry in kept.get("shops", [])],
         )
@@ -123,7 +128,7 @@ app = typer.Typer(add_completion=False)
 def everything(context: typer.Context) -> None:
     """Measure, and write docs/benchmarks.json and docs/benchmarks.md after each figure. All of it, or one part."""
     if context.invoked_subcommand is None:
-        for part in (runs, day, history, dropped, beside, shop):
+        for part in (runs, day, history, dropped, streamed, beside, shop):
             part()
 
 
@@ -158,6 +163,13 @@ def dropped() -> None:
     """Files that land while the page runs."""
     figures = Figures.load()
     figures.put(figures.dropped, measured_drops())
+
+
+@app.command()
+def streamed() -> None:
+    """Records of a topic while the page runs."""
+    figures = Figures.load()
+    figures.put(figures.streamed, measured_streams())
 
 
 @app.command()
@@ -274,6 +286,7 @@ def _page(machine: Mapping[str, object], figures: Figures) -> str:
         )
     lines += section_days(figures.days)
     lines += section_dropped(figures.dropped)
+    lines += section_streamed(figures.streamed)
     lines += section_beside(figures.beside)
     lines += section_shops(figures.shops)
     for entry in figures.runs:

@@ -92,8 +92,8 @@ def measured(times: int = TIMES) -> Dropped:
         )
         replaced, seconds = Replaced(settings.final), []
         with (
-            _watching(settings.final, replaced),
-            _ui(environment),
+            watching(settings.final, replaced),
+            ui(environment),
             open_instance(settings.dagster_home) as instance,
         ):
             for number in range(times + 1):
@@ -101,7 +101,7 @@ def measured(times: int = TIMES) -> Dropped:
                 began = _drop(settings.landing, END + timedelta(days=1 + number))
                 replaced.wait()
                 seconds.append(round(time.monotonic() - began, 1))
-                _wait_for_the_end(instance)
+                wait_for_the_end(instance)
     return Dropped(seconds[1:])  # the first one also waited for the start of the page and its daemon
 
 
@@ -120,7 +120,7 @@ def _drop(landing: Path, day: date) -> float:
     return time.monotonic()
 
 
-def _wait_for_the_end(instance: dg.DagsterInstance) -> None:
+def wait_for_the_end(instance: dg.DagsterInstance) -> None:
     """Wait for the run that wrote the exports, so that the next file does not wait for it."""
     for run in instance.get_runs(dg.RunsFilter(job_name=REFRESH), limit=1):
         ended = threading.Event()
@@ -142,7 +142,7 @@ def _wait_for_the_end(instance: dg.DagsterInstance) -> None:
 
 
 @contextmanager
-def _watching(folder: Path, handler: FileSystemEventHandler) -> Iterator[None]:
+def watching(folder: Path, handler: FileSystemEventHandler) -> Iterator[None]:
     observer = Observer()
     observer.schedule(handler, str(folder), recursive=True)
     observer.start()
@@ -154,7 +154,7 @@ def _watching(folder: Path, handler: FileSystemEventHandler) -> Iterator[None]:
 
 
 @contextmanager
-def _ui(environment: dict[str, str]) -> Iterator[None]:
+def ui(environment: dict[str, str]) -> Iterator[None]:
     """``cip ui``, as ``make ui`` starts it; it is ended as by Ctrl-C."""
     process = subprocess.Popen(
         [sys.executable, "-m", "cip_assets", "ui", "--port", str(PORT)],

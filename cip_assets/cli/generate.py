@@ -2,8 +2,9 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -35,8 +36,18 @@ def generate(
         float,
         typer.Option(help="Share of their purchases that established customers lose 9 months before the end"),
     ] = 0.0,
+    stream: Annotated[
+        bool,
+        typer.Option(
+            "--stream",
+            help="Play the newest deliveries onto topics of a Kafka broker, and start cip stream and cip ui",
+        ),
+    ] = False,
+    speed: Annotated[float, typer.Option(min=0.1, help="Records in a second, with --stream")] = 20.0,
 ) -> None:
-    folder = out_dir or Settings.from_environment().landing
+    settings = Settings.from_environment()
+    playing = _playing(settings, out_dir) if stream else None
+    folder = out_dir or settings.landing
     last_day = end.date() if end else datetime.now(tz=UTC).date() - timedelta(days=1)
     began = time.monotonic()
     try:
@@ -68,3 +79,24 @@ def generate(
     out.print(table)
     written = f"landing files: {folder}\nground truth:  {folder / '_truth.json'}"
     out.print(escape(written), soft_wrap=True)
+    if playing:
+        playing.play_generated(settings, speed)
+
+
+def _playing(settings: Settings, out_dir: Path | None) -> Any:
+    """The module that plays records, which needs an extra.
+
+    Raises:
+        PlatformError: the extra is not installed, or the folder is not one for a generated shop.
+
+    """
+    if out_dir:
+        raise PlatformError("--stream plays the shop in the data folder; set CIP_DATA_DIR instead of --out")
+    try:
+        playing = import_module("cip_assets.cli.play")
+    except ModuleNotFoundError as error:
+        raise PlatformError(
+            f"{error.name} is not installed; install it: pip install 'cip-assets[kafka]'"
+        ) from error
+    playing.check(settings)
+    return playing

@@ -4,7 +4,7 @@ config: the parameters. tables: columns and vocabulary. population: customers an
 catalog: products. events: transactions, returns, tickets, sessions. text: numbers to text.
 defects: the kinds of defects. planting: defects among the clean rows. writer: files and line numbers.
 truth: `_truth.json` and `_truth.csv`. landing: the complete generation.
-conformance, cdnow: cases with known answers.
+conformance, cdnow: cases with known answers. broker, play: the lines as records of Kafka topics.
 
 Except for conformance, nothing here uses Dagster, Spark or the platform's tables; the landing files are the interface.
 """

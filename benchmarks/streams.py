@@ -1,0 +1,210 @@
+"""How long a record of a topic takes to the exports while ``cip ui`` and ``cip stream`` run.
+
+Also how many records a second are turned into landing files, beside a client that only reads them.
+"""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from statistics import median
+
+from confluent_kafka import Consumer, Producer
+from watchdog.events import FileSystemEvent, FileSystemEventHandler
+
+from benchmarks import END
+from benchmarks.dropped import CUSTOMERS, LONGEST, ui, wait_for_the_end, watching
+from cip_assets.config.settings import Settings
+from cip_assets.orchestration.instance import open_instance
+from cip_assets.sources.streams.consume import stream
+from cip_assets.sources.streams.files import Range
+from cip_assets.sources.streams.topics import Kafka, Topic
+from cip_assets.synthetic import GeneratorConfig, generate
+from cip_assets.synthetic.broker import Broker
+
+TIMES, RECORDS, PARTITIONS = 20, 500_000, 3
+TOPIC = "shop.orders"
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """The seconds that each record took, and the records in a second: landed, and only read."""
+
+    seconds: list[float]
+    landed_per_second: int
+    read_per_second: int
+
+
+class Replaced(FileSystemEventHandler):
+    """Waits until the file of customers has what is wanted of a customer."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._happened = threading.Event()
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        """Note that the file was put in its place."""
+        if os.fsdecode(event.dest_path or event.src_path) == str(self._path):
+            self._happened.set()
+
+    def orders(self, customer: str) -> int:
+        with self._path.open(encoding="utf-8", newline="") as file:
+            return next(
+                int(row["frequency"]) for row in csv.DictReader(file) if row["customer_id"] == customer
+            )
+
+    def wait(self, customer: str, orders: int) -> None:
+        """Wait until the customer has so many orders.
+
+        Raises:
+            SystemExit: it took too long.
+
+        """
+        until = time.monotonic() + LONGEST
+        while self.orders(customer) < orders:
+            if not self._happened.wait(max(0.0, until - time.monotonic())):
+                raise SystemExit(f"after {LONGEST:.0f} seconds {customer} has no new order")
+            self._happened.clear()
+
+
+def measured(times: int = TIMES, records: int = RECORDS) -> Streamed:
+    """Send single records, and then many at once."""
+    with _broker() as broker:
+        broker.make(TOPIC, PARTITIONS)
+        seconds = _seconds(broker, times)
+        broker.delete(TOPIC)
+        broker.make(TOPIC, PARTITIONS)
+        _send(broker, (_line(f"M{number:07d}", number) for number in range(records)))
+        return Streamed(seconds, round(_landed(broker, records)), round(_read(broker, records)))
+
+
+def _seconds(broker: Broker, times: int) -> list[float]:
+    with tempfile.TemporaryDirectory(prefix="cip-streamed-") as scratch:
+        settings = Settings(Path(scratch), "sail")
+        generate(GeneratorConfig(customers=CUSTOMERS, end=END, seed=1), settings.landing)
+        kafka = {"servers": broker.servers, "topics": [{"topic": TOPIC, "table": "transactions"}]}
+        declared = {"first_month": "2023-01-01", "kafka": kafka}
+        (settings.data_dir / "sources.yaml").write_text(json.dumps(declared), encoding="utf-8")
+        environment = {**os.environ, "CIP_DATA_DIR": scratch, "CIP_ENGINE": "sail"}
+        nothing = subprocess.DEVNULL
+        command = [sys.executable, "-m", "cip_assets"]
+        subprocess.run([*command, "run"], env=environment, check=True, stdout=nothing, stderr=nothing)
+        replaced, seconds = Replaced(settings.final / "customer_360.csv"), []
+        process = subprocess.Popen([*command, "stream"], env=environment, stdout=nothing, stderr=nothing)
+        try:
+            with (
+                watching(settings.final, replaced),
+                ui(environment),
+                open_instance(settings.dagster_home) as instance,
+            ):
+                for number in range(times + 1):
+                    customer = f"C{1 + number * 97:07d}"
+                    wanted = replaced.orders(customer) + 1
+                    began = time.monotonic()
+                    _send(broker, [{**_line(f"S{number:07d}", number), "customer_id": customer}])
+                    replaced.wait(customer, wanted)
+                    seconds.append(round(time.monotonic() - began, 1))
+                    wait_for_the_end(instance)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+    return seconds[1:]  # the first one also waited for the start of the page and its daemon
+
+
+def _line(name: str, number: int) -> dict[str, object]:
+    return {
+        "transaction_id": name,
+        "customer_id": f"C{1 + number % CUSTOMERS:07d}",
+        "product_id": f"P{1 + number % 300:05d}",
+        "quantity": 1,
+        "price": 12.5,
+        "amount": 12.5,
+        "payment_method": "PayPal",
+        "transaction_date": str(END + timedelta(days=1)),
+    }
+
+
+def _send(broker: Broker, lines: Collection[dict[str, object]] | Iterator[dict[str, object]]) -> None:
+    producer = Producer({"bootstrap.servers": broker.servers, "linger.ms": 5})
+    for line in lines:
+        while True:
+            try:
+                producer.produce(TOPIC, json.dumps(line), key=str(line["transaction_id"]))
+                break
+            except BufferError:
+                producer.poll(1)
+    producer.flush()
+
+
+def _landed(broker: Broker, records: int) -> float:
+    """Records that land in a second."""
+    kafka = Kafka(servers=broker.servers, group="landed", topics=(Topic(topic=TOPIC, table="transactions"),))
+    with tempfile.TemporaryDirectory(prefix="cip-streamed-") as scratch:
+        settings = Settings(Path(scratch), "sail")
+
+        def are_there() -> bool:
+            found = filter(None, map(Range.of, settings.landing.rglob("*.csv")))
+            return sum(each.last - each.first + 1 for each in found) == records
+
+        return records / _took(lambda: stream(kafka, settings, print, are_there))
+
+
+def _read(broker: Broker, records: int) -> float:
+    """Records that the client reads in a second if it does nothing with them."""
+    consumer = Consumer(
+        {"bootstrap.servers": broker.servers, "group.id": "read", "auto.offset.reset": "earliest"}
+    )
+    consumer.subscribe([TOPIC])
+
+    def read() -> None:
+        found = 0
+        while found < records:
+            found += sum(message.value() is not None for message in consumer.consume(5_000, 0.25))
+
+    seconds = _took(read)
+    consumer.close()
+    return records / seconds
+
+
+def _took(work: Callable[[], None]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
+
+
+@contextmanager
+def _broker() -> Iterator[Broker]:
+    with tempfile.TemporaryDirectory(prefix="cip-broker-") as folder:
+        broker = Broker(Path(folder))
+        broker.start()
+        try:
+            yield broker
+        finally:
+            broker.kill()
+
+
+def section(streamed: Collection[Streamed]) -> list[str]:
+    """The part of docs/benchmarks.md about streams."""
+    lines: list[str] = []
+    for entry in streamed:
+        lines += [
+            "",
+            "## A record of a topic",
+            "",
+            f"`make ui` and [`cip stream`](streams.md) run on a shop of {CUSTOMERS:,} customers, and one purchase is",
+            f"put on a topic. `final/customer_360.csv` had it {median(entry.seconds):.1f} seconds later (median of",
+            f"{len(entry.seconds)}, {min(entry.seconds)} to {max(entry.seconds)}). Of many records,",
+            f"{entry.landed_per_second:,} a second became lines of landing files; a client that only reads them read",
+            f"{entry.read_per_second:,} a second.",
+        ]
+    return lines
