@@ -133,6 +133,11 @@ class Settings:
     def dagster_home(self) -> Path:
         return self.data_dir / ".dagster"
 
+    @property
+    def app_home(self) -> Path:
+        """The folder of `cip app`: its index, and its log of look-ups."""
+        return self.data_dir / ".app"
+
     def table_uri(self, layer: str, table: str) -> str:
         return f"{self.lake_address}/{layer}/{table}"
 
