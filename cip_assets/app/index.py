@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from queue import SimpleQueue
 
 import duckdb
 import pyarrow as pa
@@ -101,17 +100,18 @@ class Index:
         self._settings = settings
         self._least_rows = least_rows
         self._folder = settings.app_home / "index"
-        self._wanted: SimpleQueue[bool] = SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="index", daemon=True)
+        self._wanted = threading.Event()
+        self._is_over = False
 
     def start(self) -> None:
         """Let the thread make what is missing."""
-        self._thread.start()
-        self._wanted.put(True)
+        self._wanted.set()
+        threading.Thread(target=self._work, name="index", daemon=True).start()
 
     def stop(self) -> None:
-        """End the thread when it has made the copy that it is making."""
-        self._wanted.put(False)
+        """End the thread when it has made what it is making."""
+        self._is_over = True
+        self._wanted.set()
 
     def relation(self, name: str, day: str | None) -> str | None:
         """A table or a copy in SQL: from copies as far as they are there, the rest from the table.
@@ -130,7 +130,7 @@ class Index:
         ready = [path for path in paths.values() if path.exists()]
         missing = [part for part, path in paths.items() if not path.exists()]
         if missing:
-            self._wanted.put(True)
+            self._wanted.set()
         relations = []
         if ready:
             relations.append(f"FROM read_parquet([{', '.join(only(str(path)) for path in ready)}])")
@@ -189,10 +189,8 @@ class Index:
         return self._settings.table_uri(*table.split("/"))
 
     def _work(self) -> None:
-        while self._wanted.get():
-            while not self._wanted.empty():
-                if not self._wanted.get():
-                    return
+        while self._wanted.wait() and not self._is_over:
+            self._wanted.clear()
             try:
                 self.make()
             except (duckdb.Error, OSError, PlatformError) as error:

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
-from ipaddress import ip_address
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
@@ -23,6 +22,7 @@ from cip_assets.app.page import Ask, NotFoundError, Page
 from cip_assets.app.pages import PAGES
 from cip_assets.app.render import Templates, style
 from cip_assets.config.errors import PlatformError
+from cip_assets.config.hosts import is_local
 from cip_assets.config.rules import Rules
 
 A = TypeVar("A")
@@ -45,16 +45,6 @@ HEADERS = {
 
 LARGEST_FORM = 4096
 """The bytes of a form that are read."""
-
-
-def is_local(host: str) -> bool:
-    """Whether only this machine can reach an address."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ import uvicorn
 
 from cip_assets.app.access import TOKENS, Doors
 from cip_assets.app.lake import Lake
-from cip_assets.app.server import Site, application, is_local
+from cip_assets.app.server import Site, application
 from cip_assets.cli.console import out
 from cip_assets.config.errors import PlatformError
+from cip_assets.config.hosts import is_local
 from cip_assets.config.rules import load_rules, rules_file
 from cip_assets.config.settings import Settings
 
@@ -25,7 +26,10 @@ def app(
         str, typer.Option(help=f"Address to listen on. Others than this machine's need tokens in {TOKENS}")
     ] = "127.0.0.1",
     role: Annotated[
-        str, typer.Option(help="Role of the rules, for whoever opens the pages without a token")
+        str,
+        typer.Option(
+            envvar="CIP_APP_ROLE", help="Role of the rules, for whoever opens the pages without a token"
+        ),
     ] = "",
     dagster: Annotated[
         str, typer.Option(help="Address of the Dagster UI, for links to its assets")
