@@ -26,8 +26,8 @@ from cip_assets.storage.views import literal, of_files, only
 
 MEMORY_LIMIT = "1GB"
 
-ROWS_TOGETHER = 8192
-"""The rows of a block of a copy: what is read of a month to find one customer in it."""
+FEW, MANY = 8192, 122_880
+"""The rows of a block of a copy: few if one customer is looked for, many if all rows are searched."""
 
 LEAST_ROWS = 200_000
 """A table with fewer rows is read as it is, because that takes no longer."""
@@ -48,6 +48,7 @@ class Copy:
     table: str
     order: str
     columns: str = "*"
+    block: int = FEW
 
 
 COPIES: Mapping[str, Copy] = {
@@ -58,6 +59,7 @@ COPIES: Mapping[str, Copy] = {
         "customer_id",
         f"customer_id, {FOLDED.format('first_name')} AS first_name, {FOLDED.format('last_name')} AS last_name, "
         f"{FOLDED.format('email')} AS email",
+        MANY,
     ),
     "index/orders": Copy(
         "cleaned/transactions",
@@ -168,7 +170,7 @@ class Index:
             made = scratch / "made.parquet"
             connection.execute(
                 f"COPY ({_selected(copy, whole, [part])} ORDER BY {copy.order}) TO {literal(str(made))} "
-                f"(FORMAT parquet, ROW_GROUP_SIZE {ROWS_TOGETHER})"
+                f"(FORMAT parquet, ROW_GROUP_SIZE {copy.block})"
             )
             made.replace(path)
 
@@ -211,5 +213,5 @@ def _as_date(part: str) -> str:
 
 
 def _digest(copy: Copy, files: Sequence[str]) -> str:
-    content = "\n".join([duckdb.__version__, repr(copy), str(ROWS_TOGETHER), *sorted(files)])
+    content = "\n".join([duckdb.__version__, repr(copy), *sorted(files)])
     return hashlib.sha256(content.encode()).hexdigest()[:16]

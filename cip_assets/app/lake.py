@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import duckdb
@@ -14,7 +14,7 @@ from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
 from cip_assets.contracts.contract import AS_OF
 from cip_assets.layers import CONTRACTS
-from cip_assets.storage import delta, questions
+from cip_assets.storage import delta
 from cip_assets.storage.written import WHOLE, covers
 
 Row = Mapping[str, Any]
@@ -85,7 +85,7 @@ class Lake:
             return self._rows(query, given, day)
 
     def _rows(self, query: str, given: Sequence[Any], day: date | None) -> list[dict[str, Any]]:
-        with questions.connection() as connection:
+        with _database().cursor() as connection:
 
             def relation(found: re.Match[str]) -> str:
                 name = found["name"]
@@ -114,6 +114,14 @@ class Lake:
 def _has_days(table: str) -> bool:
     contract = CONTRACTS.get(table)
     return contract is not None and contract.partition_column == AS_OF
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """A database that remembers where things are in Parquet files, which is most of what a page reads of them."""
+    database = duckdb.connect()
+    database.execute("SET GLOBAL parquet_metadata_cache = true")
+    return database
 
 
 @lru_cache(maxsize=64)

@@ -30,7 +30,9 @@ class Found:
 
 
 def find(lake: Lake, viewer: Viewer, text: str) -> Sequence[Found]:
-    """The customers that a text finds, the surest first, one more than ``MOST`` if there are more.
+    """The customers that a text finds, one more than ``MOST`` if there are more.
+
+    Emails and names are searched only if nobody has the text as an id, or as the number of an order.
 
     Args:
         lake: the tables.
@@ -42,9 +44,9 @@ def find(lake: Lake, viewer: Viewer, text: str) -> Sequence[Found]:
     if not wanted:
         return []
     found: dict[str, Found] = {}
-    for each in (*_by_id(lake, wanted), *_by_order(lake, wanted), *_by_name(lake, viewer, wanted)):
+    for each in (*_by_id(lake, wanted), *_by_order(lake, wanted)):
         found.setdefault(each.customer_id, each)
-    return list(found.values())[: MOST + 1]
+    return list(found.values()) or list(_by_name(lake, viewer, wanted))
 
 
 def _by_id(lake: Lake, wanted: str) -> Iterator[Found]:
@@ -67,9 +69,9 @@ def _by_name(lake: Lake, viewer: Viewer, wanted: str) -> Iterator[Found]:
     shown = [name for name in ("first_name", "last_name", "email") if viewer.shown(name) == "shown"]
     words = wanted.split()
     if shown and all(len(word) >= LEAST_LETTERS for word in words):
-        parts = [f"contains(concat_ws(' ', {', '.join(shown)}), {FOLDED.format('?')})" for _ in words]
-        conditions.append(f"({' AND '.join(parts)})")
-        given += words
+        in_one = " OR ".join(f"contains({name}, {FOLDED.format('?')})" for name in shown)
+        conditions.append(" AND ".join(f"({in_one})" for _ in words))
+        given += [word for word in words for _ in shown]
     if viewer.shown("email") == "masked":
         conditions.append(f"email = {FOLDED.format('?')}")
         given.append(wanted)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from cip_assets.app.lake import Lake, Row
-from cip_assets.layers import EVENT_TABLES, SOURCE_TABLES
+from cip_assets.layers import SOURCE_TABLES
 
 KINDS: Mapping[str, str] = {
     "transactions": "Orders",
@@ -16,6 +16,15 @@ KINDS: Mapping[str, str] = {
     "web_activity": "Sessions",
 }
 """The kinds of touchpoints, by their table."""
+
+
+COLUMNS: Mapping[str, str] = {
+    "transactions": "transaction_id, order_id, product_id, quantity, amount, payment_method",
+    "returns": "return_id, transaction_id, product_id, amount, return_reason",
+    "support_tickets": "ticket_id, ticket_category, priority, status, closed_on",
+    "web_activity": "session_id, activity_type, product_id",
+}
+"""What is read of each table, besides the day, the file and the line."""
 
 
 @dataclass(frozen=True)
@@ -144,13 +153,15 @@ class Events:
 def events_of(lake: Lake, customer_id: str, until: date) -> Events:
     """The rows of a customer up to a day, in the order of the day and of the source."""
     found: dict[str, Sequence[Row]] = {}
-    for table in EVENT_TABLES:
+    for table, columns in COLUMNS.items():
         dated = SOURCE_TABLES[table].event_date
-        names = "" if table == "support_tickets" else ", product_name, category, brand"
-        joined = "" if table == "support_tickets" else 'LEFT JOIN "cleaned/products" USING (product_id)'
-        query = f"""WITH own AS (SELECT * FROM "cleaned/{table}" WHERE customer_id = ? AND {dated}::DATE <= ?)
-            SELECT own.*{names} FROM own {joined} ORDER BY own.{dated}, own.source_file, own.source_line"""
-        found[table] = lake.rows(query, [customer_id, until])
+        own = f"""SELECT {columns}, {dated}, source_file, source_line FROM "cleaned/{table}"
+            WHERE customer_id = ? AND {dated}::DATE <= ?"""
+        order = f"ORDER BY {dated}, source_file, source_line"
+        if "product_id" in columns:
+            own = f"""SELECT own.*, product_name, category, brand FROM ({own}) AS own
+                LEFT JOIN "cleaned/products" USING (product_id)"""
+        found[table] = lake.rows(f"{own} {order}", [customer_id, until])
     return Events(found, until)
 
 
