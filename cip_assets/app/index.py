@@ -101,7 +101,7 @@ class Index:
     def __init__(self, settings: Settings, least_rows: int = LEAST_ROWS) -> None:
         self._settings = settings
         self._least_rows = least_rows
-        self._folder = settings.app_home / "index"
+        self._folder = settings.index
         self._wanted = threading.Event()
         self._is_over = False
 

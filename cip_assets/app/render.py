@@ -18,6 +18,17 @@ from cip_assets.reporting.labels import label
 
 TEMPLATES = Path(__file__).with_name("templates")
 
+LABELS = {
+    "avg_resolution_days": "Days to resolve, on average",
+    "clv_12m_margin": "12-month CLV, margin",
+    "clv_12m_net": "12-month CLV, net of returns",
+    "total_returns": "Returns",
+    "total_sessions": "Sessions",
+    "total_tickets": "Tickets",
+    "is_worth_contacting": "Worth contacting",
+}
+"""Labels that read better beside a value than those of tables and charts."""
+
 NOTHING = "\u2013"
 """An empty value, a dash."""
 
@@ -77,7 +88,7 @@ class Templates:
         )
         self._environment.globals.update(
             menu=menu,
-            label=label,
+            label=lambda name: LABELS.get(name) or label(name),
             text_of=text_of,
             is_number=is_number,
             interval=interval,

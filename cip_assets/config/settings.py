@@ -141,8 +141,13 @@ class Settings:
 
     @property
     def app_home(self) -> Path:
-        """The folder of `cip app`: its index, and its log of look-ups."""
+        """The folder of `cip app`."""
         return self.data_dir / ".app"
+
+    @property
+    def index(self) -> Path:
+        """The copies of tables that `cip app` makes to be fast. They hold what the lake holds."""
+        return self.app_home / "index"
 
     def table_uri(self, layer: str, table: str) -> str:
         return f"{self.lake_address}/{layer}/{table}"
