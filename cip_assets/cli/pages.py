@@ -15,7 +15,7 @@ from cip_assets.cli.console import out
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.hosts import is_local
 from cip_assets.config.rules import load_rules, rules_file
-from cip_assets.config.settings import Settings
+from cip_assets.storage import place
 
 PORT = 3001
 
@@ -44,7 +44,7 @@ def app(
         raise PlatformError(
             f"whoever can reach {host} could see customers' data: set {TOKENS} to role=token, or leave out --host"
         )
-    site = Site.of(Lake(Settings.from_environment()), rules, doors, dagster)
+    site = Site.of(Lake(place.here()), rules, doors, dagster)
     config = uvicorn.Config(
         application(site, host), host=host, port=port, log_level="warning", access_log=False
     )
