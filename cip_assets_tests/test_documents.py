@@ -31,6 +31,7 @@ STANDS_FOR: Mapping[str, str] = {
 ELSEWHERE = {
     "cip adopt": "test_adopt",
     "cip ui": "test_dagster_page",
+    "cip app": "test_pages",
     "cip conformance": "test_conformance",
     "cip erase": "test_erasure",
     "cip explain": "test_explain",

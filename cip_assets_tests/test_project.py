@@ -37,6 +37,7 @@ ORDER = (
     "cli",
     "definitions",
     "orchestration",
+    "app",
     "reporting synthetic",
     "ingest",
     "sources",

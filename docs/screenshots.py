@@ -1,6 +1,7 @@
-"""Pictures of the dashboard and of Dagster's page for the documents: ``make screenshots`` writes docs/images/*.png.
+"""Pictures of the dashboard, of `cip app` and of Dagster's page for the documents: ``make screenshots`` writes
+docs/images/*.png.
 
-It runs a generated sample in a scratch folder, starts Dagster's page on it, and opens both in a headless browser.
+It runs a generated sample in a scratch folder, starts the servers on it, and opens all of them in a headless browser.
 """
 
 import tempfile
@@ -14,6 +15,8 @@ from playwright.sync_api import Page as Tab
 from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
 from cip_assets.synthetic import GeneratorConfig, generate
+from cip_assets_tests.app.pages import site_of
+from cip_assets_tests.app.serving import served
 from cip_assets_tests.browser import chromium
 from cip_assets_tests.integration.dagster_page import Page, dagster_dev
 
@@ -29,9 +32,11 @@ def main() -> None:
         generate(GeneratorConfig(customers=10_000, end=date(2026, 6, 30), seed=1), settings.landing)
         platform = open_platform(settings)
         with platform.instance:
+            platform.run(as_of=date(2026, 5, 31))
             platform.run()
         with dagster_dev(settings.data_dir) as page, chromium() as browser:
             _take_dashboard(browser, settings.final / "dashboard.html")
+            take_app(browser, settings)
             tables = [f"{layer}/returns" for layer in ("raw", "cleaned", "quarantine")]
             backfill = page.start_backfill(tables, MONTHS)
             page.end_of_backfill(backfill)
@@ -56,6 +61,24 @@ def _take_dashboard(browser: Browser, path: Path) -> None:
             tab.goto(path.as_uri())
             tab.wait_for_selector("body[data-filtered]")
             tab.screenshot(path=IMAGES / f"{name}.png")
+
+
+def take_app(browser: Browser, settings: Settings) -> None:
+    """The page of the customer worth most of those with a high churn risk, on a desk and on a phone."""
+    site = site_of(settings, "support")
+    query = """SELECT customer_id FROM "marts/customer_360" WHERE churn_band = 'High' AND open_tickets > 0
+        ORDER BY clv_12m DESC, customer_id LIMIT 1"""
+    (worth_most,) = site.lake.rows(query, (), site.lake.days()[0])
+    windows: dict[str, Any] = {
+        "app-customer": {"viewport": {"width": 1280, "height": 1250}},
+        "app-customer-phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
+    }
+    with served(site) as url:
+        for name, window in windows.items():
+            with browser.new_context(**window) as context:
+                tab = context.new_page()
+                tab.goto(f"{url}/customer?id={worth_most['customer_id']}")
+                tab.screenshot(path=IMAGES / f"{name}.png")
 
 
 def _take(tab: Tab, page: Page, name: str, path: str, shows: str) -> None:

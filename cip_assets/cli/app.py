@@ -53,6 +53,7 @@ COMMANDS: Mapping[str, Lazy] = {
         "conformance",
         "Run a case with a known answer through the whole pipeline and compare the results with the answer.",
     ),
+    "app": Lazy("pages", "Start the pages of customers and lists on 127.0.0.1."),
     "ui": Lazy("ui", "Start the Dagster UI on 127.0.0.1, with its daemon."),
 }
 

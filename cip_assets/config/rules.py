@@ -162,6 +162,19 @@ class PersonalData(_Strict):
     date_of_birth: Literal["shown", "hidden"]
 
 
+class Role(_Strict):
+    """What a role may see of a person. What is empty is as in ``personal_data``."""
+
+    first_name: TextShown | None = None
+    last_name: TextShown | None = None
+    email: TextShown | None = None
+    date_of_birth: Literal["shown", "hidden"] | None = None
+
+
+class AppRules(_Strict):
+    roles: Mapping[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")], Role] = {}
+
+
 class ExportRules(_Strict):
     neutralize_formulas: bool
     byte_order_mark: bool
@@ -189,6 +202,7 @@ class Rules(_Strict):
     top_n: int = Field(ge=1)
     lists: ListRules
     personal_data: PersonalData
+    app: AppRules = AppRules()
     exports: ExportRules
     fill: Mapping[str, str]
     vocabulary: Mapping[str, Sequence[str]]

@@ -16,6 +16,12 @@ DAGSTER_SETTINGS = Path(__file__).with_name("dagster.yaml")
 """The Dagster settings that a new data folder gets."""
 
 
+APP = "http://127.0.0.1:3001"
+"""Where `cip app` is, unless it is told otherwise."""
+
+APP_ADDRESS = "CIP_APP_URL"
+"""The environment variable that says where else it is, for the links from the Dagster UI."""
+
 FIRST_SEEN = "first_seen.csv"
 
 KNOWN_AT = "known_at.csv"
@@ -133,8 +139,23 @@ class Settings:
     def dagster_home(self) -> Path:
         return self.data_dir / ".dagster"
 
+    @property
+    def app_home(self) -> Path:
+        """The folder of `cip app`."""
+        return self.data_dir / ".app"
+
+    @property
+    def index(self) -> Path:
+        """The copies of tables that `cip app` makes to be fast. They hold what the lake holds."""
+        return self.app_home / "index"
+
     def table_uri(self, layer: str, table: str) -> str:
         return f"{self.lake_address}/{layer}/{table}"
+
+
+def app_address() -> str:
+    """Where the pages of `cip app` are."""
+    return os.environ.get(APP_ADDRESS) or APP
 
 
 def _folder(named: str) -> Path:

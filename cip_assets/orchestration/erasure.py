@@ -96,6 +96,8 @@ def erase(platform: Platform, ids: Collection[str], found: Trace, listener: List
         _without(path, ids)
     for folder in found.known:
         shutil.rmtree(folder)
+    # It is made again from the tables, and never from older versions of them.
+    shutil.rmtree(settings.index, ignore_errors=True)
     accept = sorted({file.file.table for file in found.landing} & {"customers"})
     report = Report()
     if found.landing or found.tables:

@@ -75,6 +75,19 @@ def explain(settings: Settings, customer_id: str, first: date, last: date) -> Ex
     then, now = (_customer(settings, customer_id, day) for day in (first, last))
     cuts = [_cut_points(settings, day) for day in (first, last)]
     events = sorted(_events(settings, customer_id, first, last), key=lambda event: (event.day, event.source))
+    return compare(then, now, cuts, events)
+
+
+def compare(then: Row, now: Row, cuts: Sequence[Mapping[str, Row]], events: Sequence[Event]) -> Explanation:
+    """Compare a customer's rows of two days.
+
+    Args:
+        then: the row of the earlier day, with the columns in ``SHOWN``.
+        now: that of the later day.
+        cuts: the cut-points of the scores on both days, by metric.
+        events: what happened in between.
+
+    """
     changes = [(name, then[name], now[name]) for name in SHOWN if then[name] != now[name]]
     return Explanation(changes, list(_reasons(then, now, cuts, events)), events)
 

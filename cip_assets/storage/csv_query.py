@@ -49,7 +49,7 @@ def query(file: CsvFile, connection: duckdb.DuckDBPyConnection, rules: Rules) ->
 def _column(file: CsvFile, name: str, shown: Mapping[str, str]) -> str:
     if name in file.months:
         return f"strftime({name}, '%Y-%m') AS {name}"
-    return _as_far_as_allowed(name, shown[name]) if file.mart.is_pii(name) else name
+    return as_far_as_allowed(name, shown[name]) if file.mart.is_pii(name) else name
 
 
 def _spread(spread: Spread, connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -61,7 +61,7 @@ def _spread(spread: Spread, connection: duckdb.DuckDBPyConnection) -> list[str]:
     ]
 
 
-def _as_far_as_allowed(name: str, shown: str) -> str:
+def as_far_as_allowed(name: str, shown: str) -> str:
     """The SQL of a column that identifies a person."""
     if shown == "shown":
         return name

@@ -18,19 +18,26 @@ def view(connection: duckdb.DuckDBPyConnection, name: str, rows: ds.Dataset) -> 
         rows: as from ``delta.dataset``.
 
     """
+    relation = of_files(rows)
+    if relation is None:
+        connection.register(name, rows)
+    else:
+        connection.execute(f'CREATE TEMP VIEW "{name}" AS FROM {relation}')
+
+
+def of_files(rows: ds.Dataset) -> str | None:
+    """The rows of a table in SQL, if DuckDB can read its files itself; otherwise None."""
     files = rows.filesystem
     is_here = isinstance(files, SubTreeFileSystem) and isinstance(files.base_fs, LocalFileSystem)
     folder = files.base_path if is_here else None
     # With a "=" in its path, a folder above the table would look like a partition.
     if not folder or "=" in folder or not rows.files:
-        connection.register(name, rows)
-        return
+        return None
     paths = ", ".join(only(f"{folder}{path}") for path in rows.files)
     column, is_partition, _ = rows.files[0].partition("=")  # a month or a snapshot day
     partitions = f", hive_types = {{'{column}': DATE}}" if is_partition else ""
-    connection.execute(
-        f'CREATE TEMP VIEW "{name}" AS '
-        f"FROM read_parquet([{paths}], union_by_name = true, hive_partitioning = {bool(is_partition)}{partitions})"
+    return (
+        f"read_parquet([{paths}], union_by_name = true, hive_partitioning = {bool(is_partition)}{partitions})"
     )
 
 

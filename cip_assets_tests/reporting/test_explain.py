@@ -20,7 +20,10 @@ FIRST, LAST = date(2024, 2, 1), date(2024, 2, 12)
 @pytest.fixture
 def settings(healthy: Path) -> Settings:
     """The small folder, with a snapshot of an earlier day in which C1 had other values."""
-    settings = Settings(healthy, ENGINE)
+    return with_an_earlier_day(Settings(healthy, ENGINE))
+
+
+def with_an_earlier_day(settings: Settings) -> Settings:
     _earlier(settings, "features", "rfm_cut_points", {"p20": Decimal("99.00")}, "metric", "recency_days")
     was = {
         "rfm_segment": "Lost",

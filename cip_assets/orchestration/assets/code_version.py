@@ -36,8 +36,8 @@ DECIDING = tuple(
 and ask: what they say is in the contract, which counts by itself, or has no say in the content.
 """
 
-NOT_COMPUTED_WITH = {"operations", "exports", "personal_data"}
-"""Sections of the rules that change no table: they say how the platform runs, and what the files show."""
+NOT_COMPUTED_WITH = {"app", "operations", "exports", "personal_data"}
+"""Sections of the rules that change no table: they say how the platform runs, and what files and pages show."""
 
 
 def code_version(*modules: ModuleType, rules: Rules, text: str = "") -> str:

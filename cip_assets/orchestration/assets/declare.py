@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from cip_assets.config.rules import Rules
+from cip_assets.config.settings import app_address
 from cip_assets.contracts.contract import TableContract
 from cip_assets.orchestration.assets.code_version import code_version
 from cip_assets.orchestration.limits import RETRIES, pool_of
@@ -38,6 +39,8 @@ def described(contract: TableContract, *modules: ModuleType, rules: Rules) -> di
             code_references=[code_of(contract, modules[0])]
         ),
     }
+    if contract.table == "customer_360":
+        metadata["cip app"] = dg.MetadataValue.url(app_address())
     if contract.partition_column:
         metadata["partition_expr"] = contract.partition_column
     text = f"{contract.description}\n\n**Grain:** {contract.grain}. **Key:** {', '.join(contract.key)}."

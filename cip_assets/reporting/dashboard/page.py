@@ -20,6 +20,8 @@ from cip_assets.reporting.labels import label
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
 
+STYLE = TEMPLATE.with_name("style.css")
+
 ORDER = tuple(question.name for question in QUESTIONS)
 
 
@@ -240,7 +242,9 @@ def page(figures: Figures, as_of: date, rules: Rules, known_at: date | None = No
 
 def source() -> str:
     """The page's own text and code."""
-    return "".join(path.read_text(encoding="utf-8") for path in (TEMPLATE, TEMPLATE.with_name("page.js")))
+    return "".join(
+        path.read_text(encoding="utf-8") for path in (TEMPLATE, TEMPLATE.with_name("page.js"), STYLE)
+    )
 
 
 def _as_script(value: object) -> Markup:
