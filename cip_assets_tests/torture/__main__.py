@@ -1,4 +1,4 @@
-"""``python -m cip_assets_tests.torture [fuzz] [TRIES] [SEED]``: kill commands, or read hostile files.
+"""``python -m cip_assets_tests.torture [fuzz|s3] [TRIES] [SEED]``: kill commands, read hostile files, or use a bucket.
 
 It writes docs/reliability.md. The engine is the one in CIP_ENGINE; reading files needs none.
 """
@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from cip_assets_tests.torture.fuzz import FORMS, cases, wrong_with
+from cip_assets_tests.torture.s3 import tried
 from cip_assets_tests.torture.tries import Result, Torture, attempts
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
@@ -22,8 +23,9 @@ FILES = 20_000
 
 
 def main() -> int:
-    kind, *numbers = sys.argv[1:] if sys.argv[1:2] == ["fuzz"] else ["kill", *sys.argv[1:]]
-    return _fuzz(*map(int, numbers)) if kind == "fuzz" else _kill(*map(int, numbers))
+    kinds = {"fuzz": _fuzz, "s3": _s3}
+    kind, *numbers = sys.argv[1:] if sys.argv[1:2] and sys.argv[1] in kinds else ["kill", *sys.argv[1:]]
+    return kinds.get(kind, _kill)(*map(int, numbers))
 
 
 def _fuzz(tries: int = FILES, seed: int = 0) -> int:
@@ -39,6 +41,18 @@ def _fuzz(tries: int = FILES, seed: int = 0) -> int:
     lines += [f"| {form} | {whole[form]} | {damaged[form]} | {len(wrong[form])} |" for form in FORMS]
     _write("fuzz", [f"`python -m cip_assets_tests.torture fuzz {tries} {seed}`:", "", *lines])
     return any(wrong.values())
+
+
+def _s3(commits: int = 50, seed: int = 0) -> int:
+    """Try the bucket in CIP_DATA_DIR, which ends with a new prefix."""
+    results = []
+    for result in tried(commits, seed):
+        results.append(result)
+        print(f"{result.promise}: {result.wrong or 'kept'}", flush=True)  # noqa: T201
+    lines = ["| promise | tries | broken |", "|---|---|---|"]
+    lines += [f"| {result.promise} | {result.tries} | {len(result.wrong)} |" for result in results]
+    _write("s3", [f"`python -m cip_assets_tests.torture s3 {commits} {seed}`:", "", *lines])
+    return any(result.wrong for result in results)
 
 
 def _kill(tries: int | None = None, seed: int = 0) -> int:
