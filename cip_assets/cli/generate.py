@@ -12,7 +12,7 @@ from rich.table import Table
 
 from cip_assets.cli.console import bars, out
 from cip_assets.config.errors import PlatformError
-from cip_assets.config.settings import Settings
+from cip_assets.storage import place
 from cip_assets.synthetic import GeneratorConfig, Rates, Scenario, Spend
 from cip_assets.synthetic import generate as write_landing_files
 
@@ -45,7 +45,7 @@ def generate(
     ] = False,
     speed: Annotated[float, typer.Option(min=0.1, help="Records in a second, with --stream")] = 20.0,
 ) -> None:
-    settings = Settings.from_environment()
+    settings = place.here()
     playing = _playing(settings, out_dir) if stream else None
     folder = out_dir or settings.landing
     last_day = end.date() if end else datetime.now(tz=UTC).date() - timedelta(days=1)
@@ -70,6 +70,9 @@ def generate(
             )
     except ValueError as error:
         raise PlatformError(str(error)) from error
+    if out_dir is None:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            place.publish(settings, path)
     table = Table(title=f"Generated in {time.monotonic() - began:.1f} s", title_justify="left")
     for heading in ("Table", "Lines", "Clean", "Quarantined", "Superseded"):
         table.add_column(heading, justify="left" if heading == "Table" else "right")
@@ -77,7 +80,8 @@ def generate(
         numbers = (rows.landed, rows.clean, rows.quarantined, rows.superseded)
         table.add_row(name, *(f"{number:,}" for number in numbers))
     out.print(table)
-    written = f"landing files: {folder}\nground truth:  {folder / '_truth.json'}"
+    where = out_dir or f"{settings.address}/landing"
+    written = f"landing files: {where}\nground truth:  {where}/_truth.json"
     out.print(escape(written), soft_wrap=True)
     if playing:
         playing.play_generated(settings, speed)
