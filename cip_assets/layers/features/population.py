@@ -8,7 +8,7 @@ import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
 from cip_assets.calc.as_of import of_customers_until, until
-from cip_assets.calc.given import with_given
+from cip_assets.calc.given import are_given
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import table
 from cip_assets.contracts.types import CustomerSnapshot
@@ -56,15 +56,16 @@ def population(
     ids = customers.select("customer_id", "signup_date")
     known = F.col("signup_date").isNull() | (F.col("signup_date") <= F.lit(as_of))
     early = ids.where(~known).join(seen, "customer_id", "left_semi")
+    named = ids.where(known).union(early)
     bought, gave_back, asked, visited = (
         of_customers_until(events, day, as_of).select("customer_id") for day, events in dated.items()
     )
-    in_orders, elsewhere = bought.union(gave_back), asked.union(visited)
-    derived = with_given(in_orders.distinct(), customers=customers).where("NOT has_customers")
-    others = with_given(elsewhere.distinct(), customers=customers, orders=in_orders).where(
-        "NOT has_customers AND NOT has_orders"
-    )
-    return ids.where(known).union(early).union(_without_signup(derived)).union(_without_signup(others))
+    in_orders = bought.union(gave_back)
+    given = are_given(customers=customers, orders=in_orders)
+    if given["customers"]:
+        return named
+    others = in_orders if given["orders"] else asked.union(visited)
+    return named.union(_without_signup(others.distinct()))
 
 
 def _without_signup(customers: DataFrame) -> DataFrame:

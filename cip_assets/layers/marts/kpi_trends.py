@@ -5,7 +5,7 @@ from functools import reduce
 
 import pyspark.sql.functions as F
 import pyspark.sql.types as T
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame
 
 from cip_assets.calc.as_of import is_over, month_grid, until
 from cip_assets.calc.carried import Before, from_month, with_months_before
@@ -164,47 +164,49 @@ def _of_customers(
 
     Grain: one row per month with a purchase or a session.
     """
-    customers = _purchases_by_month(bought, purchases, rules).join(
-        visited.groupBy("customer_id", "month").agg(F.sum("sessions").alias("sessions")),
-        ["customer_id", "month"],
-        "full",
+    one, none = F.lit(1), F.lit(0)
+    active = (
+        bought.select(
+            "customer_id", "month", one.alias("bought"), F.lit(None).cast("bigint").alias("sessions")
+        )
+        .union(visited.select("customer_id", "month", none, "sessions"))
+        .groupBy("customer_id", "month")
+        .agg(F.max("bought").alias("bought"), F.sum("sessions").alias("sessions"))
     )
-    counted = customers.groupBy("month").agg(
+    counted = active.groupBy("month").agg(
         F.count("*").alias("active_customers"),
-        F.count("is_first").alias("buyers"),
-        F.count(F.when(~F.col("is_first"), 1)).alias("returning_buyers"),
-        F.count(F.when(F.col("is_first"), 1)).alias("new_buyers"),
-        F.count(F.when(F.col("is_second_soon"), 1)).alias("second_orders"),
+        F.sum("bought").cast("bigint").alias("buyers"),
         F.sum("sessions").cast("bigint").alias("sessions"),
     )
-    are_repeats_over = F.date_add(F.last_day("month"), rules.repeat.within_days) <= F.lit(as_of)
-    has_new = are_repeats_over & (F.col("new_buyers") > 0)
-    return counted.select(
-        "month",
-        "active_customers",
-        "buyers",
-        "returning_buyers",
-        "sessions",
-        *(F.when(has_new, F.col(name)).alias(name) for name in ("new_buyers", "second_orders")),
-    )
-
-
-def _purchases_by_month(bought: DataFrame, purchases: DataFrame, rules: Rules) -> DataFrame:
-    """What each buyer did in a month.
-
-    Grain: one row per buyer and month with a purchase. ``is_first``: it is the buyer's first month. ``is_second_soon``:
-    it is, and they bought on another day within the repeat window of their first.
-    """
-    by_day = Window.partitionBy("customer_id").orderBy("transaction_date")
-    days = (
-        bought.select("customer_id", "month", "transaction_date")
+    firsts = purchases.select("customer_id", "first_purchase_date", _first_month())
+    first_time = firsts.groupBy("month").agg(F.count("*").alias("first_time"))
+    first, within = F.col("first_purchase_date"), rules.repeat.within_days
+    came_again = (
+        bought.select("customer_id", "transaction_date")
+        .join(firsts, "customer_id")
+        .where((F.col("transaction_date") > first) & (F.col("transaction_date") <= F.date_add(first, within)))
+        .select("customer_id", "month")
         .distinct()
-        .join(purchases.select("customer_id", "first_purchase_date"), "customer_id")
-        .withColumn("is_first", F.col("transaction_date") == F.col("first_purchase_date"))
-        .withColumn("next", F.lead("transaction_date").over(by_day))
+        .groupBy("month")
+        .agg(F.count("*").alias("came_again"))
     )
-    is_soon = F.date_add("transaction_date", rules.repeat.within_days) >= F.col("next")
-    return days.groupBy("customer_id", "month").agg(
-        F.bool_or("is_first").alias("is_first"),
-        F.coalesce(F.bool_or(F.col("is_first") & is_soon), F.lit(False)).alias("is_second_soon"),
+    is_judged = F.date_add(F.last_day("month"), within) <= F.lit(as_of)
+    return (
+        counted.join(first_time, "month", "left")
+        .join(came_again, "month", "left")
+        .select(
+            "month",
+            "active_customers",
+            "buyers",
+            (F.col("buyers") - F.coalesce("first_time", none)).alias("returning_buyers"),
+            "sessions",
+            F.when(is_judged, F.col("first_time")).alias("new_buyers"),
+            F.when(is_judged & (F.col("first_time") > 0), F.coalesce("came_again", none)).alias(
+                "second_orders"
+            ),
+        )
     )
+
+
+def _first_month() -> Column:
+    return F.trunc("first_purchase_date", "month").cast("date").alias("month")
