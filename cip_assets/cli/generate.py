@@ -12,6 +12,7 @@ from rich.table import Table
 
 from cip_assets.cli.console import bars, out
 from cip_assets.config.errors import PlatformError
+from cip_assets.config.settings import Settings
 from cip_assets.storage import place
 from cip_assets.synthetic import GeneratorConfig, Rates, Scenario, Spend
 from cip_assets.synthetic import generate as write_landing_files
