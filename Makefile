@@ -17,7 +17,7 @@ export DAGSTER_DISABLE_TELEMETRY = 1
 # and 20 s with it.
 SHORT_JVM := -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC -XX:MetaspaceSize=512m -Xms1g -Xmn640m
 
-.PHONY: golden torture forecasts simulate run test test-sail test-runs test-page test-spark check ui bench screenshots clean
+.PHONY: golden torture forecasts simulate run test test-sail test-runs test-page test-spark check lint types ui bench screenshots clean
 
 run: $(STAMP)
 	$(BIN)/cip run --sample
@@ -58,9 +58,13 @@ test-spark: $(STAMP)
 	    echo "JAVA IS MISSING: the Spark half of the suite was NOT run. Install Java 17 or later." >&2; \
 	fi
 
-check: $(STAMP)
+check: lint types
+
+lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/dg check defs
 

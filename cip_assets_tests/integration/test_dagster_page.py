@@ -214,7 +214,7 @@ def test_a_restore_from_the_launchpad_is_refused_with_a_reason(page: Page, alert
 def test_a_run_whose_process_is_killed_is_restarted_and_gives_the_same_tables(
     page: Page, tmp_path: Path
 ) -> None:
-    assets = [key.to_user_string() for key in GRAPH.selected(["marts/customer_360"])]
+    assets = [key.to_user_string() for key in GRAPH.selected(["features/segments"])]
     started = page.launch("snapshot", assets=assets, tags={"dagster/partition": "2024-02-12"})
     process = wait_for(lambda: _process_of(page, started), "the first step")
     assert "multiprocessing.forkserver" in _command(_parent(process))
@@ -229,7 +229,7 @@ def test_a_run_whose_process_is_killed_is_restarted_and_gives_the_same_tables(
     assert page.end_of(again["runId"]) == "SUCCESS"
     left = every_table(settings(page))
     land_again = Path(shutil.copytree(settings(page).landing, tmp_path / "fresh" / "landing"))
-    fresh = open_platform(Settings(land_again.parent, ENGINE), select=["marts/customer_360"])
+    fresh = open_platform(Settings(land_again.parent, ENGINE), select=["features/segments"])
     with fresh.instance:
         assert fresh.run().succeeded
     of_the_day = pc.field("as_of_date") == date(2024, 2, 12)

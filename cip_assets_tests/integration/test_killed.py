@@ -38,7 +38,6 @@ def killed_after(data_dir: Path, step: str) -> None:
     ("step", "done", "unchecked"),
     [
         ("clean_transactions", set(), {"cleaned/transactions"}),
-        ("facts/order_days", set(), set()),
         ("features/rfm", {"features/purchases", "features/rfm_cut_points"}, set()),
     ],
 )
