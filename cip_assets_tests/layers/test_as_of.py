@@ -113,7 +113,7 @@ def test_the_snapshot_of_a_past_day_is_as_it_was_then(
     assert content(now) == content(then)
 
 
-SHOP = GeneratorConfig(customers=3_000, seed=11, end=date(2025, 6, 20), months=20, defects=0)
+SHOP = GeneratorConfig(customers=1_500, seed=11, end=date(2025, 6, 20), months=20, defects=0)
 """Enough customers and months for all models to be fitted and for the four questions to be answered."""
 
 MAY_31 = date(2025, 5, 31)
