@@ -179,7 +179,7 @@ CORRECTION = f"{HEADER}\nT1,C1,P1,1,2.00,2.00,Cash,2024-05-01\n"
         ("transactions/dt=2024-05-21/fix.csv", False, "2.00"),
         ("transactions/dt=2024-04-21/older.csv", True, "1.00"),
         ("transactions/fix.csv", False, "1.00"),
-        pytest.param("transactions/fix.csv", True, "2.00", marks=pytest.mark.engine),
+        ("transactions/fix.csv", True, "2.00"),
     ],
 )
 def test_a_correction_wins_by_its_folder_date_or_by_a_later_scan(

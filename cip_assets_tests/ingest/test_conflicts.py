@@ -54,7 +54,6 @@ def line(order: str, product: str, amount: str, day: str = "2024-03-05") -> str:
     return f"{order},c1,{product},1,,{amount},Cash,{day}"
 
 
-@pytest.mark.engine
 def test_an_export_with_a_line_for_each_item_is_found(find: Find) -> None:
     found = find(
         {

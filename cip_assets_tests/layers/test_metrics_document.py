@@ -144,7 +144,6 @@ def bought_on(buyer: str) -> list[str]:
     return sorted({day for customer, day in rows if customer == buyer})
 
 
-@pytest.mark.engine
 def test_each_line_has_the_documented_outcome_and_nothing_is_lost(
     spark: SparkSession, rules: Rules, tmp_path: Path
 ) -> None:
@@ -171,7 +170,6 @@ def test_each_line_has_the_documented_outcome_and_nothing_is_lost(
         assert f"{amount}`" in EXAMPLES
 
 
-@pytest.mark.engine
 def test_a_ticket_is_closed_on_the_day_of_the_delivery_that_first_says_so(
     spark: SparkSession, rules: Rules, tmp_path: Path
 ) -> None:

@@ -175,7 +175,6 @@ def test_a_month_is_unknown_only_if_one_of_its_amounts_is(several: dict[str, lis
     }
 
 
-@pytest.mark.engine
 def test_unknown_amounts_keep_every_contract(spark: SparkSession, several: dict[str, list[Row]]) -> None:
     broken = {
         name: found

@@ -327,8 +327,10 @@ def test_reasons(spark: SparkSession, rules: Rules, table: str) -> None:
     assert wrong == []
 
 
-@pytest.mark.engine
-@pytest.mark.parametrize("table", REASONS)
+@pytest.mark.parametrize(
+    "table",
+    [pytest.param(name, marks=pytest.mark.engine) if name == "transactions" else name for name in REASONS],
+)
 def test_only_good_lines_are_not_suspects(spark: SparkSession, rules: Rules, table: str) -> None:
     source = SOURCE_TABLES[table]
     changes: list[Change] = [{}, *(change for change, _ in REASONS[table])]
@@ -678,7 +680,6 @@ def test_raw_lines_of_an_earlier_version_can_be_cleaned_again(spark: SparkSessio
     assert sorted(map(place, before)) == sorted(map(place, after))
 
 
-@pytest.mark.engine
 def test_a_run_of_one_month_gives_the_same_outcomes_as_a_run_of_all(
     spark: SparkSession, rules: Rules
 ) -> None:
