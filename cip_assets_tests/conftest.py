@@ -158,7 +158,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
     truth = generate(SAMPLE, settings.landing)
     platform = open_platform(settings, dg.DagsterInstance.ephemeral())
     made = Sample(settings, truth, platform, platform.run())
-    if copy := sample_of(ENGINE):
+    if (copy := sample_of(ENGINE)) and not copy.data_dir.exists():
         unfinished = copy.data_dir.with_suffix(".unfinished")
         shutil.copytree(settings.lake, unfinished / settings.lake.name)
         unfinished.rename(copy.data_dir)
