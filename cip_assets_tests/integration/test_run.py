@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
 from cip_assets.layers import CSV_FILES
 from cip_assets.orchestration.due import plan
 from cip_assets.orchestration.due.plan import HISTORY, Block
 from cip_assets.orchestration.jobs.names import INGEST, SCAN
 from cip_assets.orchestration.runs import Platform, Report
-from cip_assets_tests.conftest import ODD_NAME
+from cip_assets_tests.conftest import ENGINE, ODD_NAME
 from cip_assets_tests.integration.helpers import (
     LANDED,
     data_files,
@@ -103,10 +104,9 @@ def test_one_row_per_customer_sorted_by_id(sample: Sample) -> None:
     assert max(Counter(ids).values()) == 1
 
 
-def test_a_selected_asset_includes_the_tables_that_its_checks_compare_it_with(
-    healthy: Path, platform_on: MakePlatform
-) -> None:
-    report = platform_on(healthy, "exports/kpi_totals").run()
+def test_a_selected_asset_includes_the_tables_that_its_checks_compare_it_with(healthy: Path) -> None:
+    with (platform := open_platform(Settings(healthy, ENGINE), select=["exports/kpi_totals"])).instance:
+        report = platform.run()
     assert report.succeeded
     assert "exports/kpi_totals" in report.rows
     assert "marts/customer_360" in report.rows
