@@ -53,7 +53,10 @@ def adopt(
         str | None, typer.Option(help="The database's name in sources.yaml. Default: the table's")
     ] = None,
 ) -> None:
-    settings = place.here()
+    settings = place.on_disk(
+        "cip adopt",
+        "adopt in a folder of this machine, then put its sources.yaml and exports into the bucket",
+    )
     databases, paths = from_command_line(
         exports,
         settings.data_dir,

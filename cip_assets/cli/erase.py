@@ -15,6 +15,7 @@ from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
 from cip_assets.orchestration.erasure import Trace, trace
 from cip_assets.orchestration.erasure import erase as erase_all
+from cip_assets.storage import place
 
 LEFT = (
     "Not looked at: backups, copies of final, files of landing whose names begin with _ or ., and the exports and "
@@ -32,7 +33,11 @@ def erase(
     ids = {*(customers or []), *_listed(file)}
     if not ids:
         raise PlatformError("cip erase needs a customer id, or --file with one per line")
-    settings = Settings.from_environment()
+    settings = place.on_disk(
+        "cip erase",
+        "take the customer out of the files in landing and issued, then run 'cip run' and "
+        "'cip maintain --keep-days 0'",
+    )
     found = trace(settings, ids)
     if not found:
         raise PlatformError(

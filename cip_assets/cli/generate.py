@@ -11,7 +11,7 @@ from rich.table import Table
 
 from cip_assets.cli.console import bars, out
 from cip_assets.config.errors import PlatformError
-from cip_assets.config.settings import Settings
+from cip_assets.storage import place
 from cip_assets.synthetic import GeneratorConfig, Rates, Scenario, Spend
 from cip_assets.synthetic import generate as write_landing_files
 
@@ -36,7 +36,8 @@ def generate(
         typer.Option(help="Share of their purchases that established customers lose 9 months before the end"),
     ] = 0.0,
 ) -> None:
-    folder = out_dir or Settings.from_environment().landing
+    settings = place.here()
+    folder = out_dir or settings.landing
     last_day = end.date() if end else datetime.now(tz=UTC).date() - timedelta(days=1)
     began = time.monotonic()
     try:
@@ -59,6 +60,9 @@ def generate(
             )
     except ValueError as error:
         raise PlatformError(str(error)) from error
+    if out_dir is None:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            place.publish(settings, path)
     table = Table(title=f"Generated in {time.monotonic() - began:.1f} s", title_justify="left")
     for heading in ("Table", "Lines", "Clean", "Quarantined", "Superseded"):
         table.add_column(heading, justify="left" if heading == "Table" else "right")
@@ -66,5 +70,6 @@ def generate(
         numbers = (rows.landed, rows.clean, rows.quarantined, rows.superseded)
         table.add_row(name, *(f"{number:,}" for number in numbers))
     out.print(table)
-    written = f"landing files: {folder}\nground truth:  {folder / '_truth.json'}"
+    where = out_dir or f"{settings.address}/landing"
+    written = f"landing files: {where}\nground truth:  {where}/_truth.json"
     out.print(escape(written), soft_wrap=True)

@@ -6,8 +6,8 @@ from rich.markup import escape
 
 from cip_assets.cli.console import err, out
 from cip_assets.config.errors import PlatformError
-from cip_assets.config.settings import Settings
 from cip_assets.sources.config import FILE, load_sources
+from cip_assets.storage import place
 
 try:
     from cip_assets.sources.streams.consume import stream as consume
@@ -18,7 +18,9 @@ except ImportError as error:
 
 
 def stream() -> None:
-    settings = Settings.from_environment()
+    settings = place.on_disk(
+        "cip stream", "stream into a folder of this machine, and copy its landing files into the bucket"
+    )
     sources = load_sources(settings.data_dir)
     if sources is None or sources.kafka is None:
         raise PlatformError(

@@ -21,6 +21,7 @@ from cip_assets.layers import SOURCE_TABLES
 from cip_assets.sources.config import FILE, Export, Sources, files_of, load_sources
 from cip_assets.sources.landing import FOLDER as FROM_EXPORTS
 from cip_assets.sources.stage import delivery_day
+from cip_assets.storage import place
 from cip_assets.storage.files import replace_text
 
 Manifest = Mapping[str, Sequence[ManifestEntry]]
@@ -63,12 +64,15 @@ def lay_out(settings: Settings, manifest: Manifest, known_at: date) -> Settings:
         link = folder.landing / entry.path
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(settings.landing / entry.path)
-    for place in (folder.data_dir, folder.final):
-        replace_text(place / KNOWN_AT, f"known_at\n{known_at}\n")
+    for where in (folder.data_dir, folder.final):
+        replace_text(where / KNOWN_AT, f"known_at\n{known_at}\n")
     if settings.first_seen.exists():
         replace_text(folder.data_dir / FIRST_SEEN, settings.first_seen.read_text(encoding="utf-8"))
     if sources:
         _write_sources(settings, folder, exports)
+    place.fetch(folder)
+    for path in (folder.data_dir / KNOWN_AT, folder.final / KNOWN_AT):
+        place.publish(folder, path)
     return folder
 
 

@@ -87,6 +87,21 @@ def here() -> Settings:
     return settings
 
 
+def on_disk(command: str, instead: str) -> Settings:
+    """The settings of this process for a command that works only on a data folder of this machine.
+
+    Raises:
+        PlatformError: the data folder is in a bucket. The message says what to do instead.
+
+    """
+    settings = Settings.from_environment()
+    if settings.bucket:
+        raise PlatformError(
+            f"{command} does not work in a bucket, and CIP_DATA_DIR is {settings.bucket}: {instead}"
+        )
+    return settings
+
+
 def fetch(settings: Settings) -> None:
     """Bring the files of a data folder up to date on this machine."""
     of(settings.address).fetch(settings.data_dir)

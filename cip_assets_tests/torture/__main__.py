@@ -1,7 +1,7 @@
 """``python -m cip_assets_tests.torture [KIND] [TRIES] [SEED]``: try to break the platform, and write docs/reliability.md.
 
-Without a kind, commands are killed on the engine in CIP_ENGINE. ``fuzz`` reads hostile files, ``stream`` reads topics, and
-``clusters`` runs everything on clusters of this machine.
+Without a kind, commands are killed on the engine in CIP_ENGINE. ``fuzz`` reads hostile files, ``stream`` reads topics,
+``clusters`` runs everything on clusters of this machine, and ``s3`` uses the bucket in CIP_DATA_DIR.
 """
 
 import os
@@ -18,6 +18,7 @@ from cip_assets_tests.kafka import FORGETS
 from cip_assets_tests.torture import streams
 from cip_assets_tests.torture.clusters import differences
 from cip_assets_tests.torture.fuzz import FORMS, cases, wrong_with
+from cip_assets_tests.torture.s3 import tried
 from cip_assets_tests.torture.tries import Result, Torture, attempts
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
@@ -29,7 +30,7 @@ RECORDS = 100_000
 
 
 def main() -> int:
-    kinds = {"fuzz": _fuzz, "stream": _stream, "clusters": _clusters}
+    kinds = {"fuzz": _fuzz, "stream": _stream, "clusters": _clusters, "s3": _s3}
     kind, *numbers = sys.argv[1:] if {*sys.argv[1:2]} & kinds.keys() else ["kill", *sys.argv[1:]]
     return kinds.get(kind, _kill)(*map(int, numbers))
 
@@ -75,6 +76,18 @@ def _fuzz(tries: int = FILES, seed: int = 0) -> int:
     lines += [f"| {form} | {whole[form]} | {damaged[form]} | {len(wrong[form])} |" for form in FORMS]
     _write("fuzz", [f"`python -m cip_assets_tests.torture fuzz {tries} {seed}`:", "", *lines])
     return any(wrong.values())
+
+
+def _s3(commits: int = 50, seed: int = 0) -> int:
+    """Try the bucket in CIP_DATA_DIR, which ends with a new prefix."""
+    results = []
+    for result in tried(commits, seed):
+        results.append(result)
+        print(f"{result.promise}: {result.wrong or 'kept'}", flush=True)  # noqa: T201
+    lines = ["| promise | tries | broken |", "|---|---|---|"]
+    lines += [f"| {result.promise} | {result.tries} | {len(result.wrong)} |" for result in results]
+    _write("s3", [f"`python -m cip_assets_tests.torture s3 {commits} {seed}`:", "", *lines])
+    return any(result.wrong for result in results)
 
 
 def _kill(tries: int | None = None, seed: int = 0) -> int:

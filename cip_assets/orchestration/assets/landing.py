@@ -105,7 +105,11 @@ def export_assets(sources: Sources) -> dg.AssetsDefinition:
 
 def _converted(sources: Sources, settings: Settings) -> Mapping[dg.AssetKey, Mapping[str, Any]]:
     """Fetch from the databases and turn all exports into landing files; returns what their assets show."""
-    rows = {each.name: each.rows for each in fetch(sources.databases, settings.data_dir)}
+    new = fetch(sources.databases, settings.data_dir)
+    for each in new:
+        if each.path:
+            place.publish(settings, each.path)
+    rows = {each.name: each.rows for each in new}
     fetched = {each.files: {f"fetched_{each.name}": rows[each.name]} for each in sources.databases}
     totals = convert(sources, settings.data_dir, settings.landing).exports
     return {

@@ -15,7 +15,7 @@ from cip_assets.orchestration.jobs.names import INGEST, REFRESH, SCAN
 from cip_assets.orchestration.resources import LakeResource
 from cip_assets.orchestration.sensors.landing import SETTLED_AFTER, Asked
 from cip_assets.sources.config import FILE, Sources, files_of, load_sources
-from cip_assets.storage import delta
+from cip_assets.storage import delta, place
 
 EXPORTS = "export_files"
 SECONDS = 5
@@ -99,8 +99,9 @@ def export_sensor(graph: Graph, jobs: Mapping[str, Any]) -> dg.SensorDefinition:
     )
     def export_files(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult:
         """Request a scan after a change of an export; each state of the exports is requested once."""
-        asked = Asked(context.instance, graph.code)
-        outcome, state = next_scan(graph, lake.settings, asked, context.cursor, time.time())
+        asked, settings = Asked(context.instance, graph.code), lake.settings
+        place.fetch(settings)
+        outcome, state = next_scan(graph, settings, asked, context.cursor, time.time())
         if isinstance(outcome, str):
             return dg.SensorResult(skip_reason=outcome, cursor=state)
         return dg.SensorResult(run_requests=[outcome], cursor=state)

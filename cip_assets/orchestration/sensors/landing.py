@@ -21,7 +21,7 @@ from cip_assets.orchestration.graph import Graph, digest
 from cip_assets.orchestration.jobs.names import INGEST, REFRESH, REFRESH_OP, SCAN, SNAPSHOT
 from cip_assets.orchestration.resources import LakeResource
 from cip_assets.orchestration.sensors.changes import watched
-from cip_assets.storage import delta
+from cip_assets.storage import delta, place
 from cip_assets.storage.files import hash_file
 from cip_assets.storage.written import WHOLE
 
@@ -313,6 +313,7 @@ def landing_sensor(graph: Graph, jobs: Mapping[str, Any]) -> dg.SensorDefinition
             context.log.warning(f"run {run_id} was ended because its process no longer exists")
         memory = json.loads(context.cursor or "{}")
         asked, settings = Asked(context.instance, graph.code), lake.settings
+        place.fetch(settings)
 
         def evaluated(known: Mapping[str, Sequence[object]]) -> tuple[Outcome, Look, str | None]:
             seen = look(settings.landing, known, time.time())
