@@ -72,6 +72,20 @@ def address_of(session: SparkSession, path: Path) -> str:
     return str(plain)
 
 
+def require_conditional_commits(session: SparkSession, address: str) -> None:
+    """Refuse an engine that does not write a commit in a bucket only if nobody else has.
+
+    Raises:
+        PlatformError: the engine is Apache Spark, so commits could be lost.
+
+    """
+    if _is_apache_spark(session):
+        raise PlatformError(
+            f"Apache Spark cannot write to {address}, because its Delta does not see commits of others there: leave "
+            "CIP_ENGINE unset to use Sail, or set CIP_DATA_DIR to a folder"
+        )
+
+
 @cache
 def _is_apache_spark(session: SparkSession) -> bool:
     """Other Spark Connect engines report Spark's version for the session, but their own version in SQL."""

@@ -36,7 +36,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.folders import check_folder
-from cip_assets.engines.session import address_of
+from cip_assets.engines.session import address_of, require_conditional_commits
 from cip_assets.storage import place
 
 COMMIT = re.compile(r"^[0-9]{20}[.]json$")
@@ -265,8 +265,16 @@ def _not_written(uri: str) -> PlatformError:
 
 
 def _for_engine(spark: SparkSession, uri: str) -> str:
-    """A table's address for the engine; an address with a scheme stays as it is."""
-    return uri if "://" in uri else address_of(spark, Path(uri))
+    """A table's address for the engine; an address with a scheme stays as it is.
+
+    Raises:
+        PlatformError: the engine cannot write to that address.
+
+    """
+    if "://" not in uri:
+        return address_of(spark, Path(uri))
+    require_conditional_commits(spark, uri)
+    return uri
 
 
 def _for_delta_rs(uri: str) -> str:

@@ -219,6 +219,16 @@ def test_an_address_with_a_scheme_is_unchanged(spark: SparkSession) -> None:
     assert (delta._for_engine(spark, address), delta._for_delta_rs(address)) == (address, address)
 
 
+def test_an_endpoint_that_is_apache_spark_is_refused_in_a_bucket(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cip_assets.engines.session._is_apache_spark", lambda session: True)
+    with pytest.raises(
+        PlatformError, match="^Apache Spark cannot write to s3://bucket/shop, because its Delta"
+    ):
+        delta._for_engine(spark, "s3://bucket/shop")
+
+
 def test_an_endpoint_that_is_not_spark_gets_no_path_that_it_would_misinterpret(
     spark: SparkSession, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -3,19 +3,28 @@
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
 from threading import Event, Thread
 
 import obstore
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 from obstore.exceptions import BaseError
 
+from cip_assets.cli.adopt import adopt
+from cip_assets.cli.erase import erase
+from cip_assets.cli.generate import generate
+from cip_assets.cli.stream import stream
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
+from cip_assets.ingest.known_at import lay_out
+from cip_assets.ingest.manifest import ManifestEntry
 from cip_assets.storage import place
-from cip_assets.storage.files import replace_text
+from cip_assets.storage.files import hash_file, replace_text
 from cip_assets.storage.lease import lease
-from cip_assets.storage.trouble import trouble
+from cip_assets.storage.trouble import damage_of, trouble
 from cip_assets_tests.buckets import Shop
 
 HOLDER = """
@@ -94,6 +103,40 @@ def test_an_object_that_cannot_be_a_file_is_refused(bucket: Shop, names: list[st
         place.fetch(bucket.settings)
 
 
+def test_sample_data_lands_in_the_bucket(bucket: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CIP_DATA_DIR", bucket.settings.address)
+    generate(customers=3, months=1)
+    assert {"landing/customers.csv", "landing/_truth.json"} <= bucket.names()
+
+
+def test_what_a_day_knew_is_marked_in_the_bucket(bucket: Shop) -> None:
+    name = "customers/dt=2024-03-01/c.csv"
+    bucket.put(f"landing/{name}", b"customer_id")
+    place.fetch(bucket.settings)
+    entry = ManifestEntry(
+        name, 11, hash_file(bucket.settings.landing / name)[1], date(2024, 3, 1), {}, 0, (), None
+    )
+    folder = lay_out(bucket.settings, {"customers": [entry]}, date(2024, 5, 1))
+    assert (folder.landing / name).read_text() == "customer_id"
+    assert bucket.content("known/2024-05-01/final/known_at.csv") == b"known_at\n2024-05-01\n"
+
+
+@pytest.mark.parametrize("command", ["adopt", "erase", "stream"])
+def test_a_command_that_needs_a_disk_says_what_to_do(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.setenv("CIP_DATA_DIR", "s3://bucket/shop")
+    with pytest.raises(
+        PlatformError, match=f"^cip {command} does not work in a bucket, and CIP_DATA_DIR is s3:"
+    ):
+        {"adopt": lambda: adopt([]), "erase": lambda: erase(["C1"]), "stream": stream}[command]()
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "cip_assets.storage.bucket", raising=False)
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    with pytest.raises(PlatformError, match=r"^s3://bucket/shop needs the package obstore: pip install"):
+        place.of("s3://bucket/shop")
+
+
 # --- the lock ---------------------------------------------------------------------------------------------
 
 
@@ -145,6 +188,18 @@ def test_a_process_that_lost_its_lock_does_not_give_back_that_of_another(bucket:
 
 
 # --- what is wrong ----------------------------------------------------------------------------------------
+
+
+def test_a_missing_file_of_a_table_is_named(bucket: Shop) -> None:
+    uri = bucket.settings.table_uri("marts", "customer_360")
+    write_deltalake(uri, pa.table({"customer_id": ["1"]}))
+    assert damage_of(uri) is None
+    (path,) = (name for name in bucket.names() if name.endswith(".parquet"))
+    obstore.delete(bucket.store, f"shop/{path}")
+    assert trouble("no such file", bucket.settings) == (
+        f"marts/customer_360 is damaged: {bucket.settings.address}/{path} is missing; move {uri} away and run "
+        "'cip run', which computes the table again"
+    )
 
 
 @pytest.mark.usefixtures("s3")
