@@ -1,8 +1,11 @@
-"""A lock in a bucket: one object per lock, which each holder replaces only as it last saw it.
+"""A lock in a bucket: an object that is created only if it is not there, and deleted by its holder.
 
 A holder writes the object again and again while it holds the lock. If nobody has for ``SECONDS``, the holder was
-killed, and whoever waits takes the lock over. No clocks of several machines are compared. A holder that was stopped and
-goes on later does no harm: Delta's commits are made by the same kind of conditional write.
+killed, and whoever waits takes the lock over. Each of these writes replaces only what its writer last wrote or saw. No
+clocks of several machines are compared. A holder that was stopped and goes on later does no harm: Delta's commits are
+conditional writes, too.
+
+What the object contains decides nothing, because a server may give the content of one write with the tag of another.
 """
 
 import os
@@ -23,7 +26,8 @@ SECONDS = 30.0
 POLL = 0.3
 """Seconds between two looks at a lock that another one holds. A bucket tells nobody when an object changes."""
 
-FREE = b"free"
+LOST = (PreconditionError, FileNotFoundError)
+"""A lock that has another tag by now, or was deleted."""
 
 
 @contextmanager
@@ -38,8 +42,7 @@ def lease(store: S3Store, path: str, seconds: float = SECONDS) -> Iterator[None]
     finally:
         ended.set()
         alive.join()
-        with suppress(PreconditionError):  # it was taken over while this process was stopped
-            held.write(FREE)
+        held.give_back()
 
 
 class _Held:
@@ -48,49 +51,46 @@ class _Held:
     def __init__(self, store: S3Store, path: str, tag: str) -> None:
         self._store, self._path, self._tag = store, path, tag
 
-    def write(self, state: bytes) -> None:
-        self._tag = _put(self._store, self._path, state, self._tag)
-
     def keep(self, ended: Event, every: float) -> None:
         """Say that this process is alive, until it has ended or lost the lock."""
         while not ended.wait(every):
             try:
-                self.write(_name())
-            except PreconditionError:
+                self._tag = _put(self._store, self._path, self._tag)
+            except LOST:
                 return
             except BaseError:  # the bucket did not answer; it is asked again
                 continue
+
+    def give_back(self) -> None:
+        """Delete the object, unless another one took the lock over while this process was stopped."""
+        with suppress(*LOST):
+            _put(self._store, self._path, self._tag)
+            obstore.delete(self._store, self._path)
 
 
 def _acquired(store: S3Store, path: str, seconds: float) -> str:
     """Take the lock; returns the tag of what was written."""
     seen, since, pause = "", 0.0, Event()
     while True:
-        state, tag = _get(store, path)
-        if tag != seen:
+        with suppress(AlreadyExistsError):
+            return _put(store, path)
+        tag = _tag(store, path)
+        if not tag or tag != seen:
             seen, since = tag, time.monotonic()
-        if not tag or state.startswith(FREE) or time.monotonic() - since > seconds:
-            with suppress(AlreadyExistsError, PreconditionError):  # another one was quicker
-                return _put(store, path, _name(), tag)
-        else:
-            pause.wait(POLL)
+        elif time.monotonic() - since > seconds:
+            with suppress(*LOST):  # another one was quicker
+                return _put(store, path, tag)
+        pause.wait(POLL)
 
 
-def _get(store: S3Store, path: str) -> tuple[bytes, str]:
-    """The state of a lock and its tag; both empty if nobody ever held it."""
+def _tag(store: S3Store, path: str) -> str:
     try:
-        found = obstore.get(store, path)
+        return str(obstore.head(store, path)["e_tag"])
     except FileNotFoundError:
-        return b"", ""
-    return bytes(found.bytes()), str(found.meta["e_tag"])
+        return ""
 
 
-def _put(store: S3Store, path: str, state: bytes, tag: str) -> str:
-    """Write a state if the lock still has a tag, or if there is none yet. Each state differs, and so does its tag."""
-    unique = state + b" " + uuid4().bytes
-    result = obstore.put(store, path, unique, mode={"e_tag": tag} if tag else "create")
-    return str(result["e_tag"])
-
-
-def _name() -> bytes:
-    return f"held by {socket.gethostname()} {os.getpid()}".encode()
+def _put(store: S3Store, path: str, tag: str = "") -> str:
+    """Write the lock if it still has a tag, or if it is not there; returns its new tag, which it never had before."""
+    content = f"{socket.gethostname()} {os.getpid()} {uuid4()}".encode()
+    return str(obstore.put(store, path, content, mode={"e_tag": tag} if tag else "create")["e_tag"])
