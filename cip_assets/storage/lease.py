@@ -5,8 +5,7 @@ killed, and whoever waits takes the lock over. Each of these writes replaces onl
 clocks of several machines are compared. A holder that was stopped and goes on later does no harm: Delta's commits are
 conditional writes, too.
 
-What the object contains decides nothing: a server that is not Amazon's may give the content of one write with the tag
-of another.
+What the object contains decides nothing, because a server may give the content of one write with the tag of another.
 """
 
 import os

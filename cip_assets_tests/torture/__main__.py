@@ -1,7 +1,7 @@
 """``python -m cip_assets_tests.torture [KIND] [TRIES] [SEED]``: try to break the platform, and write docs/reliability.md.
 
-Without a kind, commands are killed on the engine in CIP_ENGINE. ``fuzz`` reads hostile files, ``stream`` reads topics, ``s3``
-uses a bucket, and ``clusters`` runs everything on clusters of this machine.
+Without a kind, commands are killed on the engine in CIP_ENGINE. ``fuzz`` reads hostile files, ``stream`` reads topics,
+``clusters`` runs everything on clusters of this machine, and ``s3`` uses the bucket in CIP_DATA_DIR.
 """
 
 import os
