@@ -13,6 +13,7 @@ import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -39,6 +40,7 @@ from dagster._core.storage.sqlite_storage import (
     _runs_directory,
     _schedule_directory,
 )
+from dagster._utils.concurrency import ConcurrencyClaimStatus, ConcurrencySlotStatus
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.util import LRUCache
 from watchdog.observers import Observer
@@ -48,6 +50,22 @@ SECONDS_TO_WAIT = 30
 
 HELD_OPEN = 8
 """How many files a storage keeps open. There is one for all events, and one for the events of each run."""
+
+CLAIM = """
+UPDATE concurrency_slots SET run_id = ?, step_key = ? WHERE id = (
+    SELECT id FROM concurrency_slots WHERE concurrency_key = ? AND step_key IS NULL AND NOT deleted LIMIT 1
+) AND NOT EXISTS (SELECT 1 FROM pending_steps WHERE concurrency_key = ?)
+"""
+CLAIMANT = """
+INSERT INTO pending_steps (concurrency_key, run_id, step_key, priority, assigned_timestamp)
+VALUES (?, ?, ?, ?, CURRENT_TIMESTAMP)
+"""
+FREE = "UPDATE concurrency_slots SET run_id = NULL, step_key = NULL WHERE run_id = ? AND step_key = ? AND NOT deleted"
+FORGET = """
+DELETE FROM pending_steps AS mine WHERE run_id = ? AND step_key = ? AND NOT EXISTS (
+    SELECT 1 FROM pending_steps AS other WHERE other.concurrency_key = mine.concurrency_key AND other.id <> mine.id)
+"""
+IS_CLAIMANT = "SELECT 1 FROM pending_steps WHERE run_id = ? AND step_key = ?"
 
 COMPILED: Any = LRUCache(500)
 DIALECTS: list[sqlalchemy.Dialect] = []
@@ -63,9 +81,9 @@ class Files:
 
     def engine(self, path: str) -> sqlalchemy.Engine:
         """The engine of a file. A file that replaced a deleted one has another engine."""
-        if not Path(path).exists():
+        if not os.path.exists(path):  # noqa: PTH110 -- twice as fast as a Path, a thousand times in a small run
             Path(path).touch()  # only now: a watcher reads the file whenever it changes
-        file = path, Path(path).stat().st_ino
+        file = path, os.stat(path).st_ino  # noqa: PTH116
         with self._lock:
             if file not in self._engines:
                 self._engines[file] = _engine(path)
@@ -239,6 +257,34 @@ class Events(SqliteEventLogStorage):
                 return engine.dialect.has_table(connection, table_name)
 
         return self._remembered(f"table {table_name}", found)
+
+    def claim_concurrency_slot(
+        self, concurrency_key: str, run_id: str, step_key: str, priority: int | None = None
+    ) -> ConcurrencyClaimStatus:
+        """Claim a slot of a pool. If nobody else wants one, two statements leave the rows that Dagster's nine would."""
+        with self.index_connection() as connection:
+            claimed = connection.exec_driver_sql(CLAIM, (run_id, step_key, *[concurrency_key] * 2)).rowcount
+            if claimed:
+                connection.exec_driver_sql(CLAIMANT, (concurrency_key, run_id, step_key, priority or 0))
+        if not claimed:
+            return super().claim_concurrency_slot(concurrency_key, run_id, step_key, priority)
+        now = datetime.now(UTC)
+        return ConcurrencyClaimStatus(
+            concurrency_key=concurrency_key,
+            slot_status=ConcurrencySlotStatus.CLAIMED,
+            priority=priority,
+            assigned_timestamp=now,
+            enqueued_timestamp=now,
+        )
+
+    def free_concurrency_slot_for_step(self, run_id: str, step_key: str) -> None:
+        """Free the slot of a step. If others wait for it, Dagster decides who gets it."""
+        with self.index_connection() as connection:
+            connection.exec_driver_sql(FREE, (run_id, step_key))
+            connection.exec_driver_sql(FORGET, (run_id, step_key))
+            left = connection.exec_driver_sql(IS_CLAIMANT, (run_id, step_key)).first()
+        if left:
+            super().free_concurrency_slot_for_step(run_id, step_key)
 
     def _remembered(self, fact: str, ask: Callable[[], bool]) -> bool:
         """Ask whether something exists until it does."""

@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -25,6 +26,9 @@ from cip_assets.storage.views import literal, only, view
 from cip_assets.storage.written import require_written
 
 MEMORY_LIMIT = "1GB"
+
+FEW = 100_000
+"""Fewer rows than this need no database of their own, which takes longer to start than they take to write."""
 
 AS_WRITTEN = (
     "header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"', comment = '', skip = 0, "
@@ -49,9 +53,7 @@ def export_csv(file: CsvFile, mart_uri: str, as_of: date, folder: Path, rules: R
     day = _day_of(mart_uri, as_of.isoformat())
     with scratch_beside(target) as scratch:
         written = scratch / target.name
-        with duckdb.connect(
-            config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(scratch)}
-        ) as connection:
+        with _database_for(day, scratch) as connection:
             view(connection, "mart", day)
             text = query(file, connection, rules)
             (rows,) = connection.execute(
@@ -65,6 +67,15 @@ def export_csv(file: CsvFile, mart_uri: str, as_of: date, folder: Path, rules: R
         size = written.stat().st_size
         written.replace(target)
     return Written(target, digest, size, rows)
+
+
+def _database_for(
+    rows: pyarrow.dataset.Dataset, scratch: Path
+) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    """A database that can sort the rows, on disk if they are many."""
+    if rows.count_rows() < FEW:
+        return questions.connection()
+    return duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(scratch)})
 
 
 def problems_of(file: CsvFile, mart_uri: str, as_of: str, folder: Path, rules: Rules) -> list[str]:

@@ -336,3 +336,45 @@ def test_a_page_that_watches_a_run_sees_its_events_while_its_log_is_open(tmp_pat
         tell(running, run_id, 3)
         assert told(page, run_id) == [0, 1, 2, 3]
         assert seen.empty()
+
+
+# --- pools ------------------------------------------------------------------------------------------------
+
+
+def test_a_slot_is_claimed_as_by_dagster_and_goes_to_the_one_who_waits(tmp_path: Path) -> None:
+    (tmp_path / "dagsters").mkdir()
+    ours, dagsters = (
+        open_instance(tmp_path / "ours"),
+        dg.DagsterInstance.local_temp(str(tmp_path / "dagsters")),
+    )
+    with ours, dagsters:
+        found = history_of_a_slot(ours.event_log_storage)
+        assert found == history_of_a_slot(dagsters.event_log_storage)
+    assert found == [
+        *[True, ["first"], ["first"]],
+        *[False, False, ["first"], ["first", "second", "third"]],
+        *[[], ["second", "third"], False, True, ["second"], ["second", "third"]],
+        *[[], [], set()],
+    ]
+
+
+def history_of_a_slot(storage: Any) -> list[Any]:
+    """What one run after the other is told, and who then has the only slot and who claims it."""
+    storage.set_concurrency_slots("table", 1)
+
+    def claim(run: str) -> bool:
+        return bool(storage.claim_concurrency_slot("table", run, "writes").is_claimed)
+
+    def known() -> list[list[str]]:
+        info = storage.get_concurrency_info("table")
+        return [[slot.run_id for slot in info.claimed_slots], [step.run_id for step in info.pending_steps]]
+
+    def free(run: str) -> None:
+        storage.free_concurrency_slot_for_step(run, "writes")
+
+    found = [claim("first"), *known(), claim("second"), claim("third"), *known()]
+    free("first")
+    found += [*known(), claim("third"), claim("second"), *known()]
+    free("second")
+    free("third")
+    return [*found, *known(), storage.get_concurrency_run_ids()]
