@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from cip_assets.audiences.config import Destination
 from cip_assets.config.settings import Settings
+from cip_assets.storage import place
 
 
 class Mark(StrEnum):
@@ -25,6 +26,7 @@ class Marks:
     """The marks of a destination. A customer without one was never sent to it."""
 
     def __init__(self, settings: Settings, audience: str, destination: Destination) -> None:
+        self._settings = settings
         self.path = settings.data_dir / "delivered" / audience / f"{destination.name}.jsonl"
         self.of: dict[str, Mark] = {}
         self.sequence = 0
@@ -53,6 +55,7 @@ class Marks:
             stream.write(json.dumps([self.sequence, mark, named]).encode() + b"\n")
             stream.flush()
             os.fsync(stream.fileno())
+        place.publish(self._settings, self.path)
         self.of.update(dict.fromkeys(named, mark))
 
     def next_sequence(self) -> int:

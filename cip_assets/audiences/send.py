@@ -15,7 +15,7 @@ from cip_assets.config.rules import Rules
 from cip_assets.config.settings import Settings
 from cip_assets.contracts.contract import AS_OF
 from cip_assets.contracts.csv_file import CsvFile
-from cip_assets.storage import delta, questions
+from cip_assets.storage import delta, place, questions
 from cip_assets.storage.csv_query import query
 from cip_assets.storage.files import scratch_beside
 from cip_assets.storage.views import literal, view
@@ -82,6 +82,7 @@ def _write(
             f"COPY ({query(file, connection, rules)} ORDER BY customer_id) TO {literal(str(written))} (HEADER)"
         ).fetchone() or (0,)
         written.replace(target)
+    place.publish(settings, target)
     return Sent(destination.name, rows, None)
 
 

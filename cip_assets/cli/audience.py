@@ -15,6 +15,7 @@ from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
 from cip_assets.orchestration.jobs.names import AUDIENCES
 from cip_assets.orchestration.runs import Platform, Report
+from cip_assets.storage import place
 
 SHOWN = 5
 """The number of customers that a preview names."""
@@ -39,7 +40,7 @@ def audience(
         bool, typer.Option("--accept", help="Send even if more changes than max_change allows")
     ] = False,
 ) -> None:
-    settings = Settings.from_environment()
+    settings = place.here()
     found = compiled_audiences(settings.data_dir)
     if name not in found:
         raise PlatformError(

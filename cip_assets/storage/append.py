@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.transaction import AddAction
 
-from cip_assets.storage import delta
+from cip_assets.storage import delta, place
 
 
 def append(
@@ -37,10 +37,10 @@ def append(
     column, value = partition
     folder, count = f"{column}={value}", 0
     file = f"{folder}/part-{uuid4()}.parquet"
-    with delta.one_writer(uri):
+    with place.of(uri).one_writer():
         if not delta.exists(uri):
             DeltaTable.create(uri, Schema.from_arrow(schema), partition_by=[column])
-        table, files = delta.open_table(uri), delta.dataset(uri).filesystem
+        table, files = delta.open_table(uri), place.of(uri).as_arrow()
         files.create_dir(folder)
         with pq.ParquetWriter(file, rows.schema, filesystem=files, compression="zstd") as writer:
             for batch in rows:
