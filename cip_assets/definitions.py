@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 from dagster_deltalake import LocalConfig
 
+from cip_assets.audiences.members import compiled_audiences
 from cip_assets.config.rules import Rules, load_rules, rules_file
 from cip_assets.config.settings import Settings
 from cip_assets.layers import check_rules
@@ -74,7 +75,7 @@ def checked_rules() -> Rules:
 
 
 def graph_of(settings: Settings, rules: Rules | None = None) -> Graph:
-    """The graph of a data folder, whose exports are assets and may begin before the rules' calendar.
+    """The graph of a data folder, whose exports and audiences are assets. Exports may begin before the rules' calendar.
 
     It ends with the day of the folder, if the folder has what was known on one.
 
@@ -83,7 +84,7 @@ def graph_of(settings: Settings, rules: Rules | None = None) -> Graph:
         rules: by default those of this process.
 
     Raises:
-        PlatformError: the rules or the exports of the folder are wrong.
+        PlatformError: the rules, the exports or the audiences of the folder are wrong.
 
     """
     sources = load_sources(settings.data_dir)
@@ -92,7 +93,8 @@ def graph_of(settings: Settings, rules: Rules | None = None) -> Graph:
         if sources and sources.first_month < rules.calendar.first_month:
             calendar = rules.calendar.model_copy(update={"first_month": sources.first_month})
             rules = rules.model_copy(update={"calendar": calendar})
-    return Graph.of(rules, sources, settings.known_at)
+    audiences = compiled_audiences(settings.data_dir).values()
+    return Graph.of(rules, sources, settings.known_at, audiences)
 
 
 def open_platform(

@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 
 from cip_assets import definitions
 from cip_assets.__main__ import main
+from cip_assets.audiences.config import load_audiences
 from cip_assets.config.rules import Rules, load_rules
 from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
@@ -54,7 +55,8 @@ def _one_graph() -> Iterator[None]:
     graph_of = definitions.graph_of
 
     def made(settings: Settings, rules: Rules | None = None) -> Graph:
-        usual = settings.known_at is None and load_sources(settings.data_dir) is None
+        declared = load_sources(settings.data_dir) or load_audiences(settings.data_dir)
+        usual = settings.known_at is None and not declared
         if usual and (rules or definitions.checked_rules()) == GRAPH.rules:
             return GRAPH
         return graph_of(settings, rules)

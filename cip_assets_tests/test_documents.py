@@ -35,6 +35,7 @@ ELSEWHERE = {
     "cip conformance": "test_conformance",
     "cip erase": "test_erasure",
     "cip explain": "test_explain",
+    "cip audience": "test_audiences",
     "cip stream": "test_consume",
 }
 """Commands that other tests run, because they start a server, take long, or need two days."""

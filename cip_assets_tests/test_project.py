@@ -38,7 +38,7 @@ ORDER = (
     "definitions",
     "orchestration",
     "app",
-    "reporting synthetic",
+    "reporting synthetic audiences",
     "ingest",
     "sources",
     "storage",
@@ -90,6 +90,7 @@ def test_no_module_imports_itself_through_others() -> None:
 LAZY = {
     "cip_assets.__main__",
     "cip_assets.analytics.insights.rates",
+    "cip_assets.audiences.members",
     "cip_assets.cli.run",
     "cip_assets.cli.tables",
     "cip_assets.reporting.dashboard.runtime",

@@ -48,6 +48,7 @@ COMMANDS: Mapping[str, Lazy] = {
         "Explain why a customer's segment or churn band changed between two snapshots, with the source rows.",
     ),
     "scorecard": Lazy("scorecard", "Judge the forecasts that were issued by what happened since."),
+    "audience": Lazy("audience", "Preview an audience, send it to its destinations, or measure its lift."),
     "validate": Lazy("validate", "Check the exported files against the marts and against each other."),
     "conformance": Lazy(
         "conformance",

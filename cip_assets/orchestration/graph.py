@@ -10,6 +10,8 @@ from functools import cached_property
 
 import dagster as dg
 
+from cip_assets.audiences.ledger import LAYER
+from cip_assets.audiences.members import Compiled
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.rules import Rules
 from cip_assets.orchestration.assets import all_assets
@@ -46,10 +48,16 @@ class Graph:
     """What `cip stream` reads. No run makes them."""
 
     @classmethod
-    def of(cls, rules: Rules, sources: Sources | None = None, last_day: date | None = None) -> "Graph":
-        """The graph of some rules and exports; ``last_day`` ends it before the present."""
+    def of(
+        cls,
+        rules: Rules,
+        sources: Sources | None = None,
+        last_day: date | None = None,
+        audiences: Collection[Compiled] = (),
+    ) -> "Graph":
+        """The graph of some rules, exports and audiences; ``last_day`` ends it before the present."""
         partitions = Partitions(rules.calendar.first_month, last_day)
-        assets = all_assets(rules, partitions, sources)
+        assets = all_assets(rules, partitions, sources, audiences)
         return cls(rules, partitions, assets, all_checks(rules, partitions), topic_assets(sources))
 
     @cached_property
@@ -63,13 +71,19 @@ class Graph:
         return frozenset(self.resolved(dg.AssetSelection.groups(LANDING)))
 
     @cached_property
+    def audiences(self) -> frozenset[dg.AssetKey]:
+        return frozenset(self.resolved(dg.AssetSelection.groups(LAYER)))
+
+    @cached_property
     def code_versions(self) -> Mapping[dg.AssetKey, str]:
         return {spec.key: str(spec.code_version) for asset in self.assets for spec in asset.specs}
 
     @cached_property
     def code(self) -> str:
-        """Changes with the code or the rules of any table. What exports become is in the landing files."""
-        tables = self.code_versions.keys() - (self.landing_assets - {MANIFEST})
+        """Changes with the code or the rules of any table. What exports become is in the landing files, and audiences
+        are read from tables.
+        """
+        tables = self.code_versions.keys() - (self.landing_assets - {MANIFEST}) - self.audiences
         return digest(sorted((key.to_user_string(), self.code_versions[key]) for key in tables))
 
     def resolved(self, selection: dg.AssetSelection) -> set[dg.AssetKey]:

@@ -1,11 +1,14 @@
 """The Dagster assets: thin wiring around the tables of ``layers``, made from their declarations."""
 
+from collections.abc import Collection
 from typing import cast
 
 import dagster as dg
 
+from cip_assets.audiences.members import Compiled
 from cip_assets.config.rules import Rules
 from cip_assets.layers import CSV_FILES, FACTS_OF, SOURCE_TABLES, TABLES
+from cip_assets.orchestration.assets.audiences import audience_asset
 from cip_assets.orchestration.assets.declare import version_of
 from cip_assets.orchestration.assets.exports import dashboard_asset, export_asset
 from cip_assets.orchestration.assets.facts_asset import facts_asset
@@ -18,7 +21,10 @@ from cip_assets.sources.config import Sources
 
 
 def all_assets(
-    rules: Rules, partitions: Partitions, sources: Sources | None = None
+    rules: Rules,
+    partitions: Partitions,
+    sources: Sources | None = None,
+    audiences: Collection[Compiled] = (),
 ) -> list[dg.AssetsDefinition]:
     """Every asset, with its freshness policy, and links to the code that defines and computes it."""
     codes = {t.contract.name: version_of(t.contract, t.module, rules=rules) for t in TABLES}
@@ -34,4 +40,5 @@ def all_assets(
         dashboard_asset(rules, partitions),
     ]
     linked = cast("list[dg.AssetsDefinition]", dg.with_source_code_references(found))
-    return with_policies(linked, rules)
+    # An audience is sent if somebody asks for it, so it does not go stale.
+    return [*with_policies(linked, rules), *(audience_asset(each, rules, partitions) for each in audiences)]

@@ -19,6 +19,7 @@ OWNER_OF = {
     **dict.fromkeys(["landing", "raw", "cleaned", "quarantine", "facts"], "team:data-engineering"),
     **dict.fromkeys(["features", "marts"], "team:analytics"),
     "exports": "team:bi",
+    "audiences": "team:marketing",
 }
 """The team that owns a layer."""
 

@@ -9,7 +9,7 @@ from cip_assets.layers import CSV_FILES
 from cip_assets.orchestration.due.plan import INGESTED
 from cip_assets.orchestration.graph import BY_DAY, LANDING, Graph
 from cip_assets.orchestration.jobs.days import snapshot_days
-from cip_assets.orchestration.jobs.names import INGEST, SCAN, SNAPSHOT, VALIDATE
+from cip_assets.orchestration.jobs.names import AUDIENCES, INGEST, SCAN, SNAPSHOT, VALIDATE
 from cip_assets.orchestration.jobs.recovery import maintenance_job, replay_quarantine, restore_table
 from cip_assets.orchestration.jobs.refresh import refresh
 
@@ -45,6 +45,15 @@ def all_jobs(graph: Graph) -> Mapping[str, Any]:
             "example before you share them. It changes nothing.",
         ),
     ]
+    if graph.audiences:
+        stages.append(
+            dg.define_asset_job(
+                AUDIENCES,
+                selection=dg.AssetSelection.assets(*graph.audiences),
+                description="Start this job to record who is in the audiences on a day, and to bring the newest day to "
+                "their destinations. It stops before an audience that changes by more than audiences.yaml allows.",
+            )
+        )
     others: list[Any] = [
         refresh,
         snapshot_days,

@@ -1,0 +1,1 @@
+"""Audiences: who is in them, who joined and left, and what the destinations are told."""
