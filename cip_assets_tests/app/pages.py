@@ -13,13 +13,17 @@ from cip_assets.config.settings import Settings
 
 
 class Read(HTMLParser):
-    """What a page says: its figures by column, its places in files, and its words."""
+    """What a page says: its figures by column, its places in files, its tables and lists, and its words."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
         self.figures: dict[str, str] = {}
         self.places: list[str] = []
         self.words = ""
+        self.tables: dict[str, list[list[str]]] = {}
+        self.lists: dict[str, tuple[str, str]] = {}
+        self._rows: list[list[str]] = []
+        self._cell: list[str] | None = None
         self._is_place = False
         self.feed(html)
 
@@ -29,12 +33,24 @@ class Read(HTMLParser):
             column, value = str(found["data-column"]), found["data-value"] or ""
             assert self.figures.setdefault(column, value) == value
         self._is_place = found.get("class") == "place"
+        if name := found.get("data-table"):
+            self._rows = self.tables[name] = []
+        if name := found.get("data-list"):
+            self.lists[name] = (found["data-count"] or "", found["data-money"] or "")
+        if tag == "tr":
+            self._rows.append([])
+        self._cell = self._rows[-1] if tag == "td" else self._cell
+        if tag == "td":
+            self._rows[-1].append("")
 
     def handle_endtag(self, tag: str) -> None:
         self._is_place = False
+        self._cell = None if tag == "td" else self._cell
 
     def handle_data(self, data: str) -> None:
         self.words += data
+        if self._cell is not None:
+            self._cell[-1] += data
         if self._is_place and data.strip():
             self.places.append(data.strip())
 

@@ -15,7 +15,15 @@ from cip_assets_tests.browser import chromium
 from cip_assets_tests.conftest import ENGINE
 from cip_assets_tests.reporting.test_explain import FIRST, LAST, with_an_earlier_day
 
-SHOWN = ("/", "/customer?id=C1", "/figure?table=marts/customer_360&column=monetary_value&id=C1", "/nothing")
+SHOWN = (
+    "/",
+    "/marketing",
+    "/product",
+    "/support",
+    "/customer?id=C1",
+    "/figure?table=marts/customer_360&column=monetary_value&id=C1",
+    "/nothing",
+)
 
 
 @pytest.fixture(scope="module")

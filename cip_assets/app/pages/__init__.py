@@ -10,5 +10,6 @@ from cip_assets.app.page import Page
 from cip_assets.app.pages.customer import CUSTOMER
 from cip_assets.app.pages.figure import FIGURE
 from cip_assets.app.pages.find import FIND
+from cip_assets.app.pages.team import TEAM_PAGES
 
-PAGES: Sequence[Page] = (FIND, CUSTOMER, FIGURE)
+PAGES: Sequence[Page] = (FIND, *TEAM_PAGES, CUSTOMER, FIGURE)
