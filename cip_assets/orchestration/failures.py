@@ -15,6 +15,12 @@ OWN = re.compile(r"cip_assets[.]config[.]errors[.]PlatformError: (.*)")
 """The platform's own error, also in the error of an engine whose task raised it."""
 
 
+def own_message(message: str) -> str | None:
+    """The platform's own error in that of an engine; None if there is none."""
+    own = OWN.search(message)
+    return own[1].strip() if own else None
+
+
 @dataclass(frozen=True)
 class Failure:
     """A step that failed, with its root error in one line."""
@@ -39,9 +45,8 @@ def root_of(error: Any, step: str, settings: Settings | None = None) -> Iterator
     if name == "DagsterExecutionInterruptedError":
         yield Failure(step, "stopped before it was finished; run it again")
         return
-    own = OWN.search(message)
-    first_line = own[1] if own else message.removeprefix(f"{name}: ").partition("\n")[0]
-    text = first_line.strip()
+    own = own_message(message)
+    text = own or message.removeprefix(f"{name}: ").partition("\n")[0].strip()
     if not own and name != "PlatformError":
         remedy = remedy_for(message)
         found = trouble(message, settings) if settings else None

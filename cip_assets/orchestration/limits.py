@@ -5,6 +5,7 @@ import sys
 import dagster as dg
 
 from cip_assets.config.errors import PlatformError
+from cip_assets.orchestration.failures import own_message
 
 
 class Retries(dg.RetryPolicy):
@@ -19,6 +20,8 @@ class Retries(dg.RetryPolicy):
         stopped = sys.exc_info()[1]
         if isinstance(stopped, PlatformError):
             raise dg.Failure(str(stopped), allow_retries=False) from stopped
+        if own := own_message(str(stopped)):
+            raise dg.Failure(own, allow_retries=False) from PlatformError(own)
         if isinstance(stopped, dg.DagsterExecutionInterruptedError | KeyboardInterrupt):
             raise stopped
         return super().calculate_delay(attempt_num)

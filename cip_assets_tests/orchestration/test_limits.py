@@ -33,8 +33,20 @@ AT_ONCE = Retries(max_retries=RETRIES.max_retries)
         ([OSError("storage")] * 3, 4, True),
         ([OSError("storage")] * 4, 4, False),
         ([PlatformError("returns: bad.csv: line 2 is not UTF-8")], 1, False),
+        (
+            [RuntimeError("in a task: cip_assets.config.errors.PlatformError: returns: a.csv: it was moved")],
+            1,
+            False,
+        ),
     ],
-    ids=["no error", "one retry", "three retries", "too many errors", "a person has to fix it"],
+    ids=[
+        "no error",
+        "one retry",
+        "three retries",
+        "too many errors",
+        "a person has to fix it",
+        "the same, in a task",
+    ],
 )
 def test_temporary_errors_are_retried(errors: list[Exception], attempts: int, succeeds: bool) -> None:
     tried: Counter[str] = Counter()
@@ -66,6 +78,14 @@ def refused(*definitions: Any, **options: Any) -> tuple[list[str], list[str]]:
     result = dg.materialize(definitions, raise_on_error=False, **options)
     told = [f"{f.step}: {f.message}" for e in result.get_step_failure_events() for f in failures_of(e)]
     return told, [str(event.step_key) for event in result.all_events if event.is_step_up_for_retry]
+
+
+def test_a_problem_in_a_task_of_the_engine_is_the_same_line() -> None:
+    @dg.asset(retry_policy=RETRIES)
+    def table() -> None:
+        raise RuntimeError(f"in a task: cip_assets.config.errors.PlatformError: {BAD_FILE}\n  at line 7")
+
+    assert refused(table) == ([f"table: {BAD_FILE}"], [])
 
 
 def test_a_problem_that_a_person_has_to_fix_is_one_line_in_any_step() -> None:

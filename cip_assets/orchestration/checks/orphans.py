@@ -9,11 +9,8 @@ from cip_assets.storage import delta
 def _orphans(look: Look) -> Verdict:
     name, customers = look.source.name, SOURCE_TABLES["customers"].cleaned
     if not delta.exists(look.settings.table_uri("cleaned", "customers")):
-        return Verdict(
-            passed=False,
-            description=f"{name}: cleaned/customers is not written yet, so no customer is known",
-            is_warning=True,
-        )
+        # What kept it from being written is an error of its own.
+        return Verdict(passed=True, description=f"{name}: no customers were ingested", is_warning=True)
     known = look.rows(customers)
     if known.isEmpty():
         return Verdict(passed=True, description=f"{name}: no customers were delivered", is_warning=True)
