@@ -93,8 +93,13 @@ def in_words(parts: Mapping[str, Floats]) -> list[str]:
     # Rounded, so that no last digit of a sum decides.
     order = np.argsort(-np.round(table, 6), axis=0, kind="stable")
     held = np.take_along_axis(np.round(table, 6), order, axis=0) >= LEAST
-    words = np.array([WORDS[name] for name in names], dtype=object)[order]
-    return ["; ".join(words[held[:, buyer], buyer]) for buyer in range(table.shape[1])]
+    # Few lists of reasons differ, so each is put into words once. Its digits are the reasons in their order.
+    base = len(names) + 1
+    digits = np.where(held, order + 1, 0)
+    lists = np.sum(digits * base ** np.arange(len(names))[::-1, None], axis=0)
+    _, buyers, which = np.unique(lists, return_index=True, return_inverse=True)
+    words = ["; ".join(WORDS[names[place]] for place in order[held[:, buyer], buyer]) for buyer in buyers]
+    return [words[place] for place in which]
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame, Window
 
+from cip_assets.calc.as_of import days_since
 from cip_assets.calc.exact import ratio
 from cip_assets.calc.given import with_given
 from cip_assets.config.rules import Rules
-from cip_assets.contracts.contract import column
+from cip_assets.contracts.contract import AS_OF, column
 from cip_assets.contracts.table import csv_file, table
 from cip_assets.contracts.types import DaySnapshot, Ratio
 from cip_assets.layers.cleaned.customers import Customers
@@ -74,7 +75,7 @@ def segment_migration(
     rules: Rules,
 ) -> DataFrame:
     before = as_of - timedelta(days=rules.churn.window_days)
-    then = purchases_of(order_days=order_days, split_orders=split_orders, customers=customers, as_of=before)
+    then = _purchases_by(before, purchases, order_days, split_orders, customers)
     scored = rfm(
         purchases=then,
         rfm_cut_points=rfm_cut_points(purchases=then, as_of=before),
@@ -107,3 +108,19 @@ def segment_migration(
         .withColumn("share", ratio("customers", "from_customers"))
         .withColumn("since", F.lit(before))
     )
+
+
+def _purchases_by(
+    before: date, purchases: DataFrame, order_days: DataFrame, split_orders: DataFrame, customers: DataFrame
+) -> DataFrame:
+    """The purchases by an earlier day. Only buyers who bought since are computed again."""
+    is_same = F.col("last_purchase_date") <= F.lit(before)
+    bought_since = F.broadcast(purchases.where(~is_same).select("customer_id"))
+    again = purchases_of(
+        order_days=order_days.join(bought_since, "customer_id", "left_semi"),
+        split_orders=split_orders,
+        customers=customers,
+        as_of=before,
+    )
+    dated = {AS_OF: F.lit(before), "recency_days": days_since(before, "last_purchase_date")}
+    return purchases.where(is_same).withColumns(dated).select(*again.columns).union(again)
