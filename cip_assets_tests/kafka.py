@@ -4,18 +4,20 @@ import itertools
 import multiprocessing
 import os
 import signal
+import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
-from cip_assets.cli.app import app
+from cip_assets.__main__ import main
 from cip_assets.config.errors import PlatformError
 from cip_assets.sources.streams.files import Range
-from cip_assets.synthetic.broker import Broker, jars
+from cip_assets.synthetic.broker import Broker, free_port, jars
 
 STARTER = multiprocessing.get_context("forkserver")
 """Starts processes from one that has imported the command, which saves two seconds each."""
@@ -37,12 +39,28 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         if os.environ.get("CI"):
             pytest.fail(f"KAFKA IS MISSING, and CI may not go without it: {error}")
         pytest.skip(f"KAFKA IS MISSING: {error}")
-    broker = Broker(tmp_path_factory.mktemp("kafka"), FORGETS)
+    broker = Broker(tmp_path_factory.mktemp("kafka"))
+    broker.more = f"{FORGETS}\n{_with_passwords(broker)}"
     broker.start()
     try:
         yield broker
     finally:
         broker.kill()
+
+
+USER, PASSWORD, LOCKED_PORT = "shop", "p@ss:w/rd%20#?", free_port()
+"""Who may use the broker's other port, which needs a password."""
+
+
+def _with_passwords(broker: Broker) -> str:
+    module = "org.apache.kafka.common.security.plain.PlainLoginModule"
+    kinds = {"PLAINTEXT": broker.port, "SASL_PLAINTEXT": LOCKED_PORT, "CONTROLLER": broker.controller}
+    return f"""
+listeners={",".join(f"{kind}://127.0.0.1:{port}" for kind, port in kinds.items())}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl_plaintext.plain.sasl.jaas.config={module} required username="b" password="b" user_{USER}="{PASSWORD}";
+"""
 
 
 @dataclass
@@ -52,11 +70,11 @@ class Consumers:
     data_dir: Path
     running: list[BaseProcess] = field(default_factory=list)
 
-    def start(self) -> BaseProcess:
+    def start(self, variables: Mapping[str, str] = MappingProxyType({})) -> BaseProcess:
         number = len(list(self.data_dir.glob("output-*")))
         output = self.data_dir / f"output-{number}"
         output.touch()
-        process = STARTER.Process(target=_cip_stream, args=(str(self.data_dir), str(output)))
+        process = STARTER.Process(target=_cip_stream, args=(str(self.data_dir), str(output), dict(variables)))
         process.start()
         self.running.append(process)
         return process
@@ -65,7 +83,8 @@ class Consumers:
         """End a process, and return its exit code."""
         assert process.pid is not None
         self.running.remove(process)
-        os.kill(process.pid, how)
+        if process.is_alive():
+            os.kill(process.pid, how)
         process.join(LONGEST)
         return process.exitcode
 
@@ -77,12 +96,13 @@ class Consumers:
         return "".join(path.read_text() for path in sorted(self.data_dir.glob("output-*")))
 
 
-def _cip_stream(data_dir: str, output: str) -> None:
+def _cip_stream(data_dir: str, output: str, variables: Mapping[str, str]) -> None:
     with open(output, "w", encoding="utf-8") as stream:  # noqa: PTH123 -- it is the descriptor that is needed
         os.dup2(stream.fileno(), 1)
         os.dup2(stream.fileno(), 2)
-    os.environ["CIP_DATA_DIR"] = data_dir
-    app(["stream"])
+    os.environ |= {"CIP_DATA_DIR": data_dir, "COLUMNS": "200", **variables}
+    sys.argv = ["cip", "stream"]
+    main()
 
 
 def configure(data_dir: Path, broker: Broker, *topics: str, seconds: float = 0.3) -> None:

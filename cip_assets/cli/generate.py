@@ -95,8 +95,10 @@ def _playing(settings: Settings, out_dir: Path | None) -> Any:
         PlatformError: the extra is not installed, or the folder is not one for a generated shop.
 
     """
-    if out_dir:
-        raise PlatformError("--stream plays the shop in the data folder; set CIP_DATA_DIR instead of --out")
+    if out_dir or settings.bucket:
+        raise PlatformError(
+            "--stream plays the shop in a data folder of this machine; set CIP_DATA_DIR to one, and leave out --out"
+        )
     try:
         playing = import_module("cip_assets.cli.play")
     except ModuleNotFoundError as error:

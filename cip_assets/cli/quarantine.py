@@ -43,8 +43,11 @@ def quarantine(
     if table is None:
         return
     landing = settings.landing
-    found = lines_left_out(landing, limit) if table == EXPORTS else lines_of(settings, table, limit)
-    for file, line, reasons, text in found:
+    left_out = (
+        (f"{file}:{line}", kind, text)
+        for file, line, kind, text in (lines_left_out(landing, limit) if table == EXPORTS else ())
+    )
+    for where, reasons, text in left_out if table == EXPORTS else lines_of(settings, table, limit):
         out.print(
-            f"{escape(file)}:{line}  [red]{reasons}[/]  {escape(repr(text))}", soft_wrap=True, highlight=False
+            f"{escape(where)}  [red]{reasons}[/]  {escape(repr(text))}", soft_wrap=True, highlight=False
         )

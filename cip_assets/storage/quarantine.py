@@ -45,13 +45,25 @@ def months_with_quarantined_lines(settings: Settings, table: str) -> list[str]:
     return sorted(str(month) for month in set(months.to_pylist()))
 
 
-def lines_of(settings: Settings, table: str, limit: int) -> list[tuple[str, int, str, str]]:
-    """The first quarantined lines of a table: file, line, reasons, text."""
+def lines_of(settings: Settings, table: str, limit: int) -> list[tuple[str, str, str]]:
+    """The first quarantined lines of a table: place, reasons, text.
+
+    The place is the file and the line, and the offset if the line was a record of a topic.
+    """
     with questions.connection() as connection:
-        lines = delta.dataset(settings.table_uri("quarantine", table))
-        connection.register("quarantined", lines)
+        raw = delta.dataset(settings.table_uri("raw", table))
+        connection.register("quarantined", delta.dataset(settings.table_uri("quarantine", table)))
+        connection.register("landed", raw)
+        place, rows = "source_file || ':' || source_line", "shown"
+        if "stream_offset" in raw.schema.names:
+            place = f"{place} || coalesce(' (offset ' || stream_offset || ')', '')"
+            rows = "shown LEFT JOIN landed USING (source_file, source_line)"
         return connection.execute(
-            "SELECT source_file, source_line, reasons, raw_text FROM quarantined WHERE outcome = 'quarantined' "
-            "ORDER BY 1, 2 LIMIT ?",
+            f"""
+            WITH shown AS (
+              SELECT source_file, source_line, reasons, raw_text FROM quarantined WHERE outcome = 'quarantined'
+              ORDER BY 1, 2 LIMIT ?)
+            SELECT {place}, reasons, raw_text FROM {rows} ORDER BY source_file, source_line
+            """,
             [limit],
         ).fetchall()

@@ -62,7 +62,7 @@ log.cleaner.enable=false
 """
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
@@ -71,11 +71,15 @@ def _free_port() -> int:
 
 @dataclass
 class Broker:
-    """A broker with its data in a folder. It can be stopped, killed and started again."""
+    """A broker with its data in a folder. It can be stopped, killed and started again.
+
+    ``more`` are further properties, which are fixed when it is first started.
+    """
 
     folder: Path
     more: str = ""
-    port: int = field(default_factory=_free_port)
+    port: int = field(default_factory=free_port)
+    controller: int = field(default_factory=free_port)
     _process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -94,7 +98,7 @@ class Broker:
         if not properties.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             text = PROPERTIES.format(
-                port=self.port, controller=_free_port(), folder=self.folder, more=self.more
+                port=self.port, controller=self.controller, folder=self.folder, more=self.more
             )
             properties.write_text(text, encoding="utf-8")
             self._java(classes, "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(properties))

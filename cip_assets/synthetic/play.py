@@ -74,8 +74,10 @@ def play(
     for number, line in enumerate(lines):
         if stopping():
             break
-        # Waits for answers until the record's moment comes.
-        producer.poll(max(0.0, began + number / speed - time.monotonic()))
+        # It waits for answers until the record's moment comes, and each answer ends a wait.
+        while (left := began + number / speed - time.monotonic()) > 0:
+            producer.poll(left)
+        producer.poll(0)
         producer.produce(topic_of(line.table), value=line.text, key=line.text.partition(b",")[0])
         yield line
     producer.flush()

@@ -1,5 +1,6 @@
 """The newest delivery of a generated shop is played onto topics."""
 
+import time
 from datetime import date
 from pathlib import Path
 
@@ -45,6 +46,10 @@ def test_each_line_becomes_a_record_that_lands_as_that_line(broker: Broker, tmp_
     there = [TopicPartition(topic_of(table), n) for table in texts for n in range(PARTITIONS)]
     assert sum(ends.get_watermark_offsets(place)[1] for place in there) == len(lines)
     ends.close()
+
+    began = time.monotonic()
+    assert len(list(play(broker, lines[:4], 10.0))) == 4
+    assert time.monotonic() - began >= 0.3
 
 
 def test_a_folder_with_topics_of_its_own_is_refused(cip: Cip, data_dir: Path) -> None:

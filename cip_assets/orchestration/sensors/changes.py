@@ -1,5 +1,6 @@
 """Tells at once when a folder changes: Dagster evaluates sensors every five seconds, and the system knows it sooner."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,11 @@ from threading import Event
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
+
+from cip_assets.sources.streams.files import FOLDER as FROM_STREAMS
+
+TOGETHER = 0.3
+"""Files of several topics and partitions that appear within so many seconds come together."""
 
 READING = {"opened", "closed_no_write"}
 """The kinds of events that change nothing."""
@@ -18,10 +24,12 @@ class Changes(FileSystemEventHandler):
 
     def __init__(self) -> None:
         self._happened = Event()
+        self._are_whole = True
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Note a change."""
         if event.event_type not in READING:
+            self._are_whole &= FROM_STREAMS in Path(os.fsdecode(event.src_path)).parts
             self._happened.set()
 
     def settled(self, within: float, quiet: float, *, is_changing: bool) -> bool:
@@ -29,7 +37,8 @@ class Changes(FileSystemEventHandler):
 
         Args:
             within: seconds in which the change must begin and end.
-            quiet: seconds without a change after which it has ended.
+            quiet: seconds without a change after which it has ended. Files of topics are whole when they appear, so if
+                nothing else changes, it has ended sooner.
             is_changing: it began before.
 
         """
@@ -38,7 +47,8 @@ class Changes(FileSystemEventHandler):
             return False
         while time.monotonic() + quiet <= until:
             self._happened.clear()
-            if not self._happened.wait(quiet):
+            is_whole = self._are_whole and not is_changing
+            if not self._happened.wait(min(quiet, TOGETHER) if is_whole else quiet):
                 return True
         return False
 

@@ -21,6 +21,7 @@ from cip_assets.orchestration.graph import Graph, digest
 from cip_assets.orchestration.jobs.names import INGEST, REFRESH, REFRESH_OP, SCAN, SNAPSHOT
 from cip_assets.orchestration.resources import LakeResource
 from cip_assets.orchestration.sensors.changes import watched
+from cip_assets.sources.streams.files import FOLDER as FROM_STREAMS
 from cip_assets.storage import delta, place
 from cip_assets.storage.files import hash_file
 from cip_assets.storage.written import WHOLE
@@ -68,7 +69,8 @@ def look(folder: Path, known: Mapping[str, Sequence[object]], now: float) -> Loo
         size, modified, sha256 = known.get(file.path, (None, None, ""))
         try:
             stat = (folder / file.path).stat()
-            if now - stat.st_ctime < SETTLED_AFTER:
+            is_whole = FROM_STREAMS in Path(file.path).parts  # it was renamed when it was complete
+            if now - stat.st_ctime < SETTLED_AFTER and not is_whole:
                 being_written.append(file.path)
                 continue
             if (size, modified) != (stat.st_size, stat.st_mtime_ns):

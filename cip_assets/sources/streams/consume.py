@@ -5,7 +5,7 @@ Where to go on is read from the files. The offsets that the brokers keep are onl
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -124,7 +124,7 @@ class _Consumption:
         self._fresh: set[Place] = set()
         self._again: set[Place] = set()
         self._refused: PlatformError | None = None
-        self._away = ""
+        self._away, self._is_waiting = "", False
         self._blocked_until = 0.0
         self._looked = time.monotonic()
         self._made_again: set[str] = set()
@@ -140,6 +140,9 @@ class _Consumption:
         """A consumer that joins the group."""
         consumer = Consumer(
             {
+                # Others take over the partitions of a killed process after this time.
+                "session.timeout.ms": 10_000,
+                "heartbeat.interval.ms": 3_000,
                 **self._connection,
                 "group.id": self._kafka.group,
                 "enable.auto.commit": False,
@@ -167,6 +170,8 @@ class _Consumption:
             self._take(self._consumer.consume(AT_ONCE, WAIT))
             if self._refused:
                 raise self._refused
+            if self._away:
+                self._wait_for_brokers(self._away)
             self._write_due()
             if time.monotonic() > self._looked + LOOK:
                 self._look()
@@ -189,7 +194,7 @@ class _Consumption:
 
     # --- reading ----------------------------------------------------------------------------------------------
 
-    def _take(self, messages: Iterable[Any]) -> None:
+    def _take(self, messages: Sequence[Any]) -> None:
         now = time.monotonic()
         for message in messages:
             if (error := message.error()) is not None:
@@ -212,7 +217,8 @@ class _Consumption:
             held.records.append(Record(offset, value))
             held.size += len(value or b"") + 100
             held.next_offset, held.last = offset + 1, message
-            self._away = ""
+        if messages:
+            self._away, self._is_waiting = "", False
 
     def _on_record_error(self, message: Any, error: KafkaError) -> None:
         place = message.topic(), message.partition()
@@ -230,12 +236,13 @@ class _Consumption:
         if remedy := HOPELESS.get(error.code()):
             self._refused = PlatformError(f"kafka: {error.str()}; {remedy}")
         elif error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 -- its public name
-            self._wait_for_brokers(error.str())
+            self._away = self._away or error.str()  # the reason may follow: a wrong password
 
     def _wait_for_brokers(self, why: str) -> None:
-        if not self._away:
-            self._say(f"no broker of {self._kafka.servers} answers ({why}); waiting")
-        self._away = why
+        self._away = self._away or why
+        if not self._is_waiting and not self._refused:
+            self._say(f"no broker of {self._kafka.servers} answers ({self._away}); waiting")
+            self._is_waiting = True
 
     # --- partitions -------------------------------------------------------------------------------------------
 
@@ -255,7 +262,7 @@ class _Consumption:
     def _placed(self, partition: TopicPartition) -> TopicPartition | None:
         """The partition with the offset to begin at; None if the end or the topic's comes before the brokers answer."""
         place = partition.topic, partition.partition
-        while not self._stopping():
+        while not (self._stopping() or self._refused):
             try:
                 topic_id = self._topic_id(place[0])
                 if topic_id is None:

@@ -21,6 +21,19 @@ def test_a_change_is_noticed_when_nothing_has_changed_for_some_time(tmp_path: Pa
         assert changes.settled(LONG, SOON, is_changing=True)
 
 
+def test_files_of_topics_are_whole_when_they_appear(tmp_path: Path) -> None:
+    topics = tmp_path / "returns" / "from_streams"
+    topics.mkdir(parents=True)
+    for other, is_sooner in ((topics, True), (tmp_path, False)):
+        with watched(tmp_path) as changes:
+            began = time.monotonic()
+            (topics / ".a.new").write_text("")
+            (topics / ".a.new").rename(topics / "a.csv")
+            (other / "b.csv").write_text("")
+            assert changes.settled(LONG, 3.0, is_changing=False)
+            assert (time.monotonic() - began < 3.0) is is_sooner
+
+
 def test_a_folder_that_is_read_does_not_change(tmp_path: Path) -> None:
     (tmp_path / "old.csv").write_text("1")
     with watched(tmp_path) as changes:

@@ -148,6 +148,13 @@ def test_a_file_is_complete_if_nobody_has_written_to_it_for_a_while(data_dir: Pa
     assert (later.landed.keys(), later.being_written) == ({"transactions/late.csv"}, [])
 
 
+def test_a_file_of_a_topic_is_complete_at_once(data_dir: Path) -> None:
+    name = "transactions/from_streams/topic=orders/dt=2024-01-31/a.csv"
+    path = land(data_dir / "landing", name, LATE)
+    seen = look(data_dir / "landing", {}, path.stat().st_ctime)
+    assert (seen.landed.keys(), seen.being_written) == ({name}, [])
+
+
 def test_the_sensor_and_the_manifest_agree_on_unreadable_files(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+import yaml
 from confluent_kafka import Producer
 
 from cip_assets.sources.streams.lag import TopicState, told
 from cip_assets.synthetic.broker import Broker
 from cip_assets_tests.conftest import Cip
-from cip_assets_tests.kafka import Consumers, configure, landed, until
+from cip_assets_tests.kafka import LOCKED_PORT, LONGEST, PASSWORD, USER, Consumers, configure, landed, until
 from cip_assets_tests.torture.streams import KILL, REBALANCE, REMAKE, RESTART, torture
 
 
@@ -86,6 +87,35 @@ def test_a_broker_that_is_away_is_waited_for(tmp_path: Path, broker: Broker, con
     assert consumers.end(process) == 0
     assert consumers.output.count("waiting") == 1
     assert state() is None
+
+
+def test_a_password_comes_from_the_environment_and_a_wrong_one_stops_with_one_line(
+    broker: Broker, consumers: Consumers, tmp_path: Path
+) -> None:
+    broker.make("locked")
+    configure(tmp_path, broker, "locked")
+    path = tmp_path / "sources.yaml"
+    sasl = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": USER}
+    declared = yaml.safe_load(path.read_text("utf-8"))
+    declared["kafka"]["servers"] = f"127.0.0.1:{LOCKED_PORT}"
+    declared["kafka"]["settings"] |= {**sasl, "sasl.password": "${SHOP_KAFKA}"}
+    path.write_text(yaml.safe_dump(declared), encoding="utf-8")
+    send(broker, "locked", ["a"])
+
+    process = consumers.start({"SHOP_KAFKA": "wrong password"})
+    process.join(LONGEST)
+    assert process.exitcode == 1
+    _, *lines = consumers.output.splitlines()
+    assert len(lines) == 1, lines
+    (line,) = lines
+    assert line.startswith("error kafka: ")
+    assert line.endswith("; check the user and the password in settings")
+    assert "wrong password" not in line
+
+    process = consumers.start({"SHOP_KAFKA": PASSWORD})
+    until(lambda: landed(tmp_path) == ["a"], lambda: consumers.output)
+    assert consumers.end(process) == 0
+    assert PASSWORD not in consumers.output
 
 
 def test_without_topics_it_says_where_to_name_them(cip: Cip) -> None:
