@@ -49,6 +49,7 @@ COMMANDS: Mapping[str, Lazy] = {
     ),
     "scorecard": Lazy("scorecard", "Judge the forecasts that were issued by what happened since."),
     "audience": Lazy("audience", "Preview an audience, send it to its destinations, or measure its lift."),
+    "brief": Lazy("brief", "Write the page of the week: answers, lists, data quality, what is not known."),
     "validate": Lazy("validate", "Check the exported files against the marts and against each other."),
     "conformance": Lazy(
         "conformance",

@@ -90,7 +90,7 @@ def figures(settings: Settings, as_of: date) -> Figures:
                 view(connection, table, day)
         drawn = cube(connection)
         found = {name: _rows(connection, query) for name, query in QUERIES.items()}
-    quality = [_quality(settings, table) for table in SOURCE_TABLES]
+    quality = [quality_of(settings, table) for table in SOURCE_TABLES]
     return Figures({**found, "quality": quality}, drawn)
 
 
@@ -103,7 +103,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> Rows:
     ]
 
 
-def _quality(settings: Settings, table: str) -> Mapping[str, Any]:
+def quality_of(settings: Settings, table: str) -> Mapping[str, Any]:
     """The lines of a source table that passed and that did not, by reason, and its newest event."""
     cleaned = settings.table_uri("cleaned", table)
     counted = list(tables_of_quarantine(settings, [table]))
