@@ -90,9 +90,9 @@ def test_the_common_ratio_by_mantel_and_haenszel_by_hand() -> None:
     events = np.zeros((GROUPS, 2, 2))
     exposure = np.zeros((GROUPS, 2, 2))
     events[0], exposure[0] = [[10, 20], [30, 30]], [[100, 100], [60, 40]]
-    found = ratio_of(Counts(events, exposure, []), 0.05)
+    # Without the only group that has events, there is no ratio, and so there is no interval.
+    assert ratio_of(Counts(events, exposure, []), 0.05) is None
     # (20 * 100 / 200 + 30 * 60 / 100) / (10 * 100 / 200 + 30 * 40 / 100) = 28 / 17
-    assert found is None or found[0] == pytest.approx(log(28 / 17))
     spread = Counts(np.repeat(events[:1], GROUPS, 0), np.repeat(exposure[:1], GROUPS, 0), [])
     effect, low, high = ratio_of(spread, 0.05) or (0, 0, 0)
     assert effect == low == high == pytest.approx(log(28 / 17))

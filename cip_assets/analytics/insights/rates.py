@@ -219,7 +219,7 @@ def part_of(counts: Counts, whole: Change, significance: float) -> Part | None:
 
 def ratio_of(counts: Counts, significance: float) -> tuple[float, float, float] | None:
     """The logarithm of the ratio of two risks that is the same in all strata, by Mantel and Haenszel, and the ends of
-    its interval; None if one of them has no event.
+    its interval; None if one of them has no event, or only customers of one group have any.
 
     Args:
         counts: of shape (groups, strata, 2): the risk compared with, and the one that is compared.
@@ -228,8 +228,6 @@ def ratio_of(counts: Counts, significance: float) -> tuple[float, float, float] 
     """
     groups = len(counts.events)
     found = _mantel_haenszel(counts.events.sum(0), counts.exposure.sum(0))
-    if not np.isfinite(found):
-        return None
     # The jackknife: without each group of customers in turn.
     without = [
         _mantel_haenszel(
@@ -237,6 +235,8 @@ def ratio_of(counts: Counts, significance: float) -> tuple[float, float, float] 
         )
         for group in range(groups)
     ]
+    if not np.isfinite([found, *without]).all():
+        return None
     spread = ((groups - 1) * np.var(without)) ** 0.5
     margin = scipy.special.stdtrit(groups - 1, 1 - significance / 2) * spread
     return found, float(found - margin), float(found + margin)
