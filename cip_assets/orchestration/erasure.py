@@ -60,8 +60,8 @@ def trace(settings: Settings, ids: Collection[str]) -> Trace:
     """
     if "://" in settings.table_uri("raw", "customers"):
         raise PlatformError(
-            "cip erase cannot search the older versions of tables in a bucket: copy the bucket to a folder, "
-            "erase there, and replace the bucket by that folder"
+            "cip erase cannot search the older versions of tables in a bucket: take the customer out of the files in "
+            "landing and issued, then run 'cip run' and 'cip maintain --keep-days 0'"
         )
     return Trace(
         find_customers(settings.landing, ids),

@@ -5,8 +5,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 
+from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
+from cip_assets.orchestration.erasure import trace
 from cip_assets_tests.conftest import ENGINE, Cip
 
 ERASED = ("Ada", "Lovelace", "ada@example.org", "1990-12-10", "C1")
@@ -42,3 +45,8 @@ def test_an_erased_customer_is_in_no_file(healthy: Path, cip_on: Callable[[Path]
     assert code == 0, printed
     for folder in (settings.landing, settings.lake, settings.final, settings.issued, settings.dagster_home):
         assert found_in(folder) == set(), folder
+
+
+def test_a_bucket_is_refused_because_its_older_versions_cannot_be_searched(data_dir: Path) -> None:
+    with pytest.raises(PlatformError, match="cannot search the older versions"):
+        trace(Settings(data_dir, "sail", "s3://shop/lake"), {"C1"})
