@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pyarrow.compute as pc
 import pytest
+import requests
 from deltalake import DeltaTable
 
 from cip_assets.config.settings import Settings
@@ -102,6 +103,23 @@ def test_the_ui_has_the_whole_graph_and_its_automation_is_on(page: Page) -> None
     states += [s["scheduleState"] for s in found["schedulesOrError"]["results"]]
     assert {state["status"] for state in states} == {"RUNNING"}
     assert len(states) == 9
+
+
+def test_the_pages_of_customers_are_beside_the_ui(page: Page) -> None:
+    pages = f"http://127.0.0.1:{int(page.url.rpartition(':')[2]) + 1}"
+
+    def answered() -> str | None:
+        try:
+            return requests.get(f"{pages}/customer?id=C1", timeout=30).text
+        except requests.ConnectionError:
+            return None
+
+    assert f"{page.url}/assets/marts/customer_360" in wait_for(answered, "the page of a customer")
+    told = page.ask(
+        """{ assetNodes { assetKey { path } metadataEntries { label ... on UrlMetadataEntry { url } } } }"""
+    )["assetNodes"]
+    (node,) = [each for each in told if each["assetKey"]["path"] == ["marts", "customer_360"]]
+    assert {"label": "cip app", "url": pages} in node["metadataEntries"]
 
 
 def test_months_are_backfilled_in_one_run(page: Page) -> None:
