@@ -41,7 +41,7 @@ def erase(
     found = trace(settings, ids)
     if not found:
         raise PlatformError(
-            f"{', '.join(sorted(ids))}: no landing file, table or issued forecast has this customer id"
+            f"{', '.join(sorted(ids))}: no landing file, table, issued forecast or audience has this customer id"
         )
     _say(settings, found)
     if not yes:
@@ -82,5 +82,6 @@ def _say(settings: Settings, found: Trace) -> None:
         lines.append(f"computed again: {', '.join(map(str, found.days))}")
     lines += [f"{path.relative_to(settings.data_dir)}: the forecasts are taken out" for path in found.issued]
     lines += [f"{path.relative_to(settings.data_dir)}: the folder is deleted" for path in found.known]
+    lines += [f"{path.relative_to(settings.data_dir)}: the customer is taken out" for path in found.audiences]
     for line in lines:
         out.print(escape(line), highlight=False, soft_wrap=True)

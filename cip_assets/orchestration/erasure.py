@@ -1,4 +1,4 @@
-"""Erases customers: from landing files, tables, files, issued forecasts, and older versions of all of them.
+"""Erases customers: from landing files, tables, files, issued forecasts, audiences, and older versions of all of them.
 
 It is no Dagster job, because Dagster keeps the configuration of every run, and so would keep the ids.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from cip_assets.audiences import erase as audiences
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
 from cip_assets.contracts.text_formats import BLANKS
@@ -36,6 +37,8 @@ class Trace:
     issued: Sequence[Path] = ()
     known: Sequence[Path] = ()
     """The folders with what was known on a day."""
+    audiences: Sequence[Path] = ()
+    """Ledgers, marks and files of audiences."""
 
     @property
     def days(self) -> list[date]:
@@ -48,7 +51,7 @@ class Trace:
         )
 
     def __bool__(self) -> bool:
-        return bool(self.landing or self.tables or self.issued or self.known)
+        return bool(self.landing or self.tables or self.issued or self.known or self.audiences)
 
 
 def trace(settings: Settings, ids: Collection[str]) -> Trace:
@@ -72,6 +75,7 @@ def trace(settings: Settings, ids: Collection[str]) -> Trace:
             for folder in sorted(settings.data_dir.glob("known/*"))
             if _tables(_of(folder, settings), ids)
         ],
+        audiences.traces(settings, ids),
     )
 
 
@@ -81,10 +85,12 @@ def erase(platform: Platform, ids: Collection[str], found: Trace, listener: List
     If it ends before it is finished, erase them again.
 
     Raises:
-        PlatformError: a landing file is made from exports, which have to be changed first.
+        PlatformError: a landing file is made from exports, which have to be changed first, or a destination may still
+            have one of them.
 
     """
     settings = platform.settings
+    audiences.check_all_left(settings, ids)
     made = [file.file.path for file in found.landing if file.is_from_exports]
     if made:
         raise PlatformError(
@@ -94,6 +100,7 @@ def erase(platform: Platform, ids: Collection[str], found: Trace, listener: List
         take_out(settings.landing, settings.first_seen, file)
     for path in found.issued:
         _without(path, ids)
+    audiences.take_out(settings, ids)
     for folder in found.known:
         shutil.rmtree(folder)
     # It is made again from the tables, and never from older versions of them.

@@ -1,7 +1,8 @@
-"""Add rows to a Delta table that only grows, without an engine."""
+"""Add rows to a Delta table that only grows, without an engine; and write such a table again without some rows."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from time import time
 from typing import Any
 from uuid import uuid4
@@ -9,7 +10,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Schema
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 
 from cip_assets.storage import delta, place
 
@@ -56,3 +57,27 @@ def append(
             commit_properties=CommitProperties(custom_metadata={"userMetadata": entries}),
         )
     return count
+
+
+def write_again(uri: str, column: str, keep: Callable[[pa.Table], pa.Table]) -> None:
+    """Write a table on this machine again with some of its rows, in one commit, and delete all files of before.
+
+    Args:
+        uri: the address of the table.
+        column: the column that the files are partitioned by.
+        keep: the rows that stay, of those of a file.
+
+    """
+    with place.of(uri).one_writer():
+        table, before = delta.open_table(uri), [*Path(uri).rglob("part-*.parquet")]
+        files: list[AddAction | RemoveAction] = []
+        for old in pa.table(table.get_add_actions(flatten=True)).to_pylist():
+            rows = keep(pq.ParquetFile(f"{uri}/{old['path']}").read())
+            file = f"{old['path'].rpartition('/')[0]}/part-{uuid4()}.parquet"
+            pq.write_table(rows, f"{uri}/{file}", compression="zstd")
+            size, value = Path(uri, file).stat().st_size, str(old[f"partition.{column}"])
+            count = json.dumps({"numRecords": rows.num_rows})
+            files.append(AddAction(file, size, {column: value}, int(time() * 1000), True, count))
+        table.create_write_transaction(files, "overwrite", table.schema(), [column])
+        for path in before:
+            path.unlink()

@@ -17,6 +17,7 @@ from cip_assets.contracts.types import DaySnapshot, Money, Ratio
 from cip_assets.layers.cleaned.products import Products
 from cip_assets.layers.cleaned.support_tickets import SupportTickets
 from cip_assets.layers.cleaned.transactions import Transactions
+from cip_assets.layers.labels import UNKNOWN
 from cip_assets.layers.marts.customer_360 import Customer360
 from cip_assets.layers.marts.reason_effects import ReasonEffects
 
@@ -30,7 +31,7 @@ ANSWERS: Mapping[str, str] = {
     "spend per purchase": "Offer more of the same",
     "time since the last purchase": "Remind of the shop",
     "number of purchases": "Make an offer for the next order",
-    "time as a customer": "Welcome as a new customer",
+    "time as a customer": "Give a reason to come back",
 }
 """What answers each churn reason."""
 
@@ -131,7 +132,9 @@ def _oldest_open(tickets: DataFrame, as_of: date) -> DataFrame:
 
 def _last_category(lines: DataFrame, products: DataFrame) -> DataFrame:
     """The category of the highest amount among the lines of each customer."""
-    named = lines.join(products.select("product_id", "category"), "product_id").where("category IS NOT NULL")
+    named = lines.join(products.select("product_id", "category"), "product_id").where(
+        F.col("category") != UNKNOWN
+    )
     spent = named.groupBy("customer_id", "category").agg(F.sum("amount").alias("amount"))
     best = first_by(spent, ["customer_id"], [F.col("amount").desc_nulls_last(), F.col("category").asc()])
     return best.select("customer_id", F.col("category").alias("last_category"))

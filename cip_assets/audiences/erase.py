@@ -1,0 +1,97 @@
+"""Takes customers out of the ledgers, out of what destinations were told, and out of the files of audiences."""
+
+import csv
+import json
+from collections.abc import Collection, Iterator
+from io import StringIO
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from cip_assets.audiences.ledger import LAYER
+from cip_assets.audiences.marks import Mark
+from cip_assets.config.errors import PlatformError
+from cip_assets.config.settings import Settings
+from cip_assets.contracts.contract import AS_OF
+from cip_assets.storage.append import write_again
+from cip_assets.storage.files import replace_text
+
+ID = "customer_id"
+
+
+def traces(settings: Settings, ids: Collection[str]) -> list[Path]:
+    """The ledgers, marks and files with some customers."""
+    files = [*settings.final.glob("audiences/*.csv")]
+    return sorted(
+        [
+            *(
+                ledger
+                for ledger in _ledgers(settings)
+                if any(_has(path, ids) for path in ledger.rglob("part-*.parquet"))
+            ),
+            *(path for path in _marks(settings) if any({*ids} & {*named} for _, _, named in _lines(path))),
+            *(path for path in files if any(row[0] in ids for row in _rows(path))),
+        ]
+    )
+
+
+def check_all_left(settings: Settings, ids: Collection[str]) -> None:
+    """Check that no destination may still have some customers.
+
+    Raises:
+        PlatformError: one may have them, and nobody could tell it to forget them once the marks are gone.
+
+    """
+    for path in _marks(settings):
+        last = {each: mark for _, mark, named in _lines(path) for each in named if each in ids}
+        if there := sorted(each for each, mark in last.items() if mark != Mark.OUT):
+            raise PlatformError(
+                f"audience {path.parent.name}: {', '.join(there)} may be at the destination {path.stem}: name them in "
+                f"its 'exclude' in audiences.yaml, run 'cip audience send {path.parent.name}', and erase again"
+            )
+
+
+def take_out(settings: Settings, ids: Collection[str]) -> None:
+    """Write everything that has some customers again without them. Ledgers lose their older versions."""
+    for found in traces(settings, ids):
+        if found.is_dir():
+            write_again(str(found), AS_OF, lambda rows: rows.filter(pc.invert(_is_one_of(rows[ID], ids))))
+        elif found.suffix == ".csv":
+            text = StringIO()
+            csv.writer(text, lineterminator="\n").writerows(row for row in _rows(found) if row[0] not in ids)
+            replace_text(found, text.getvalue())
+        else:
+            lines = [
+                [number, mark, [each for each in named if each not in ids]]
+                for number, mark, named in _lines(found)
+            ]
+            replace_text(found, "".join(f"{json.dumps(line)}\n" for line in lines))
+
+
+def _ledgers(settings: Settings) -> list[Path]:
+    return [log.parent for log in Path(settings.table_uri(LAYER, "")).glob("*/_delta_log")]
+
+
+def _marks(settings: Settings) -> list[Path]:
+    return sorted(settings.data_dir.glob("delivered/*/*.jsonl"))
+
+
+def _has(path: Path, ids: Collection[str]) -> bool:
+    return bool(pc.any(_is_one_of(pq.read_table(path, columns=[ID])[ID], ids)).as_py())
+
+
+def _is_one_of(column: pa.ChunkedArray, ids: Collection[str]) -> pa.ChunkedArray:
+    return pc.is_in(column, value_set=pa.array(sorted(ids)))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str, list[str]]]:
+    """The lines that were written whole."""
+    content = path.read_bytes()
+    return (json.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines())
+
+
+def _rows(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return [*csv.reader(stream)]
