@@ -102,7 +102,7 @@ def test_the_ui_has_the_whole_graph_and_its_automation_is_on(page: Page) -> None
     ]
     states += [s["scheduleState"] for s in found["schedulesOrError"]["results"]]
     assert {state["status"] for state in states} == {"RUNNING"}
-    assert len(states) == 9
+    assert len(states) == 10
 
 
 def test_the_pages_of_customers_are_beside_the_ui(page: Page) -> None:

@@ -10,6 +10,7 @@ from cip_assets.analytics.forecasting.reasons import WORDS
 from cip_assets.analytics.rises import Counted, certain
 from cip_assets.config.rules import Rules
 from cip_assets.layers import contract_of
+from cip_assets.layers.labels import UNKNOWN
 from cip_assets.layers.marts.list_at_risk import ANSWERS, list_at_risk
 from cip_assets.layers.marts.list_returned_orders import list_returned_orders
 from cip_assets.layers.marts.list_returns import list_returns
@@ -57,13 +58,14 @@ k1        | cat         | Billing         | Low      | Resolved | 2024-06-01  | 
 k2        | cat         | Delivery        | Low      | Resolved | 2024-06-10  | 2024-06-21
 k3        | cat         | Account         | Low      | Open     | 2024-06-10  |
 """
-# Both of ann's last categories have the same amount; p9 is not in products.
+# Both of ann's last categories have the same amount; p9 is not in products, and the category of p8 is unknown.
 LAST_LINES = """
 transaction_id | customer_id | product_id | quantity | amount | payment_method | transaction_date
 a1             | ann         | p2         | 1        | 10.00  | Cash           | 2024-05-21
 a2             | ann         | p1         | 1        | 10.00  | Cash           | 2024-05-21
 a3             | ann         | p2         | 1        | 99.00  | Cash           | 2024-05-20
 b1             | bob         | p9         | 1        | 10.00  | Cash           | 2024-04-21
+b2             | bob         | p8         | 1        | 10.00  | Cash           | 2024-04-21
 """
 
 
@@ -75,7 +77,9 @@ def test_customers_worth_most_at_risk_and_what_to_do_first(spark: SparkSession, 
             reason_effects=frame(spark, "marts/reason_effects", EFFECTS),
             support_tickets=frame(spark, "cleaned/support_tickets", TICKETS),
             transactions=frame(spark, "cleaned/transactions", LAST_LINES),
-            products=frame(spark, "cleaned/products", PRODUCTS),
+            products=frame(
+                spark, "cleaned/products", f"{PRODUCTS.rstrip()}\np8 | Vase | {UNKNOWN} | Acme | 1.00 | 2.00"
+            ),
             as_of=D,
             rules=rules,
         ),
