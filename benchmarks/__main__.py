@@ -22,6 +22,7 @@ import dagster as dg
 import typer
 
 from benchmarks import END
+from benchmarks.aims import section as section_aims
 from benchmarks.beside import CHART, TIMES, Beside
 from benchmarks.beside import draw as draw_beside
 from benchmarks.beside import measured as measured_beside
@@ -284,6 +285,7 @@ def _page(machine: Mapping[str, object], figures: Figures) -> str:
             f"| {entry.seconds} | {entry.table_seconds} | {entry.check_seconds} | {entry.bookkeeping_seconds} "
             f"| {entry.peak_memory_gb} GB | {entry.landing_mb} MB | {entry.lake_mb} MB |"
         )
+    lines += section_aims(figures.runs, figures.days, figures.dropped, figures.beside)
     lines += section_days(figures.days)
     lines += section_dropped(figures.dropped)
     lines += section_streamed(figures.streamed)
