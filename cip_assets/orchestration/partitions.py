@@ -12,9 +12,9 @@ from cip_assets.ingest.calendar import Calendar
 from cip_assets.storage.written import month_after
 
 EVERY_MONTH_SO_FAR = dg.TimeWindowPartitionMapping(
-    start_offset=-1200, allow_nonexistent_upstream_partitions=True
+    start_offset=-36_525, allow_nonexistent_upstream_partitions=True
 )
-"""From a day to its own month and all earlier months (1200 months are longer than any calendar)."""
+"""From a day to its own month and all earlier months. The offset is in days, a hundred years of them."""
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ from pyspark.sql import DataFrame
 
 from cip_assets.orchestration.failures import failures_of
 from cip_assets.orchestration.io_manager import SparkDeltaIOManager
+from cip_assets.orchestration.partitions import EVERY_MONTH_SO_FAR
 from cip_assets.orchestration.resources import EngineResource, LakeResource
 from cip_assets.storage import delta
 from cip_assets_tests.conftest import ENGINE
 
 MONTHS = dg.MonthlyPartitionsDefinition(start_date="2024-01-01", end_date="2024-07-01")
 DAYS = dg.DailyPartitionsDefinition(start_date="2024-01-01", end_date="2024-07-01")
-SO_FAR = dg.TimeWindowPartitionMapping(start_offset=-1200, allow_nonexistent_upstream_partitions=True)
 EVENTS, REGIONS, TOTALS = (
     dg.AssetKey(["raw", "events"]),
     dg.AssetKey(["raw", "regions"]),
@@ -70,7 +70,9 @@ def regions(engine: EngineResource) -> DataFrame:
     key=TOTALS,
     partitions_def=DAYS,
     ins={
-        "events": dg.AssetIn(key=EVENTS, partition_mapping=SO_FAR, metadata={"columns": ["amount", "id"]}),
+        "events": dg.AssetIn(
+            key=EVENTS, partition_mapping=EVERY_MONTH_SO_FAR, metadata={"columns": ["amount", "id"]}
+        ),
         "regions": dg.AssetIn(key=REGIONS),
     },
     metadata={
