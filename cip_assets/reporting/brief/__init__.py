@@ -102,7 +102,6 @@ def text_of(found: Brief, name: str) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["figure"] = _figure
-    environment.filters["question"] = _question
     environment.filters["cell"] = lambda text: " ".join(str(text).split()).replace("|", "\\|")
     return environment.get_template(f"{name}.jinja").render(brief=found)
 
