@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from io import StringIO
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cip_assets.audiences.ledger import LAYER
-from cip_assets.audiences.marks import Mark
+from cip_assets.audiences.marks import Mark, lines_of
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
 from cip_assets.contracts.contract import AS_OF
@@ -31,7 +31,7 @@ def traces(settings: Settings, ids: Collection[str]) -> list[Path]:
                 for ledger in _ledgers(settings)
                 if any(_has(path, ids) for path in ledger.rglob("part-*.parquet"))
             ),
-            *(path for path in _marks(settings) if any({*ids} & {*named} for _, _, named in _lines(path))),
+            *(path for path in _marks(settings) if any({*ids} & {*named} for _, _, named in lines_of(path))),
             *(path for path in files if any(row[0] in ids for row in _rows(path))),
         ]
     )
@@ -45,7 +45,7 @@ def check_all_left(settings: Settings, ids: Collection[str]) -> None:
 
     """
     for path in _marks(settings):
-        last = {each: mark for _, mark, named in _lines(path) for each in named if each in ids}
+        last = {each: mark for _, mark, named in lines_of(path) for each in named if each in ids}
         if there := sorted(each for each, mark in last.items() if mark != Mark.OUT):
             raise PlatformError(
                 f"audience {path.parent.name}: {', '.join(there)} may be at the destination {path.stem}: name them in "
@@ -65,7 +65,7 @@ def take_out(settings: Settings, ids: Collection[str]) -> None:
         else:
             lines = [
                 [number, mark, [each for each in named if each not in ids]]
-                for number, mark, named in _lines(found)
+                for number, mark, named in lines_of(found)
             ]
             replace_text(found, "".join(f"{json.dumps(line)}\n" for line in lines))
 
@@ -84,12 +84,6 @@ def _has(path: Path, ids: Collection[str]) -> bool:
 
 def _is_one_of(column: pa.ChunkedArray, ids: Collection[str]) -> pa.ChunkedArray:
     return pc.is_in(column, value_set=pa.array(sorted(ids)))
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str, list[str]]]:
-    """The lines that were written whole."""
-    content = path.read_bytes()
-    return (json.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines())
 
 
 def _rows(path: Path) -> list[list[str]]:

@@ -6,8 +6,9 @@ an answer that says so settles it. So a killed process and an answer that got lo
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from pathlib import Path
 
 from cip_assets.audiences.config import Destination
 from cip_assets.config.settings import Settings
@@ -22,6 +23,21 @@ class Mark(StrEnum):
     MAYBE = "maybe"
 
 
+Line = tuple[int, str, list[str]]
+"""The sequence of a batch, a mark, and the customers who got it."""
+
+
+def lines_of(path: Path) -> Iterator[Line]:
+    """The lines of a destination's file that were written whole."""
+    return map(json.loads, _whole(path).splitlines())
+
+
+def _whole(path: Path) -> bytes:
+    """A file without part of a line at its end, which a killed process can leave."""
+    content = path.read_bytes()
+    return content[: content.rfind(b"\n") + 1]
+
+
 class Marks:
     """The marks of a destination. A customer without one was never sent to it."""
 
@@ -34,16 +50,14 @@ class Marks:
             self.sequence = max(self.sequence, sequence)
             self.of.update(dict.fromkeys(ids, Mark(mark)))
 
-    def _lines(self) -> Iterable[tuple[int, str, list[str]]]:
-        """The lines that were written whole. A killed process can leave part of a line at the end."""
+    def _lines(self) -> Iterator[Line]:
+        """The lines that were written whole; what a killed process left of another one is cut off."""
         if not self.path.exists():
             return
-        content = self.path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if whole != content:
+        whole = _whole(self.path)
+        if len(whole) != self.path.stat().st_size:
             os.truncate(self.path, len(whole))
-        for line in whole.splitlines():
-            yield json.loads(line)
+        yield from map(json.loads, whole.splitlines())
 
     def add(self, mark: Mark, ids: Iterable[str]) -> None:
         """Keep the mark of some customers, on disk before this returns."""

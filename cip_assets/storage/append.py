@@ -47,10 +47,10 @@ def append(
             for batch in rows:
                 writer.write_batch(batch)
                 count += batch.num_rows
-        size, now = files.get_file_info(file).size, int(time() * 1000)
+        size = files.get_file_info(file).size
         entries = json.dumps({**audit, "row_count": count}, default=str)
         table.create_write_transaction(
-            [AddAction(file, size, {column: value}, now, True, json.dumps({"numRecords": count}))],
+            [_added(file, size, {column: value}, count)],
             "append",
             table.schema(),
             [column],
@@ -75,9 +75,13 @@ def write_again(uri: str, column: str, keep: Callable[[pa.Table], pa.Table]) -> 
             rows = keep(pq.ParquetFile(f"{uri}/{old['path']}").read())
             file = f"{old['path'].rpartition('/')[0]}/part-{uuid4()}.parquet"
             pq.write_table(rows, f"{uri}/{file}", compression="zstd")
-            size, value = Path(uri, file).stat().st_size, str(old[f"partition.{column}"])
-            count = json.dumps({"numRecords": rows.num_rows})
-            files.append(AddAction(file, size, {column: value}, int(time() * 1000), True, count))
+            value = {column: str(old[f"partition.{column}"])}
+            files.append(_added(file, Path(uri, file).stat().st_size, value, rows.num_rows))
         table.create_write_transaction(files, "overwrite", table.schema(), [column])
         for path in before:
             path.unlink()
+
+
+def _added(file: str, size: int, partition: Mapping[str, str], rows: int) -> AddAction:
+    """A file of a commit, with no statistics but its number of rows."""
+    return AddAction(file, size, {**partition}, int(time() * 1000), True, json.dumps({"numRecords": rows}))
