@@ -103,8 +103,9 @@ def _kill(tries: int | None = None, seed: int = 0) -> int:
             print(f"{len(results)}: {attempt.command}, {attempt.moment.name}: {state}", flush=True)  # noqa: T201
             for line in result.wrong:
                 print(f"    {line}", flush=True)  # noqa: T201
-    command = f"CIP_ENGINE={engine} python -m cip_assets_tests.torture {tries} {seed}"
-    _write(engine, [f"`{command}`: {_summary(results)}", "", *_table(results)])
+            # Hours may pass, so that each try counts although a later one is interrupted.
+            command = f"CIP_ENGINE={engine} python -m cip_assets_tests.torture {len(results)} {seed}"
+            _write(engine, [f"`{command}`: {_summary(results)}", "", *_table(results)])
     return any(result.wrong for result in results)
 
 

@@ -22,7 +22,9 @@ LONGEST = 300.0
 
 STARTER = multiprocessing.get_context("forkserver")
 """Starts processes from one that has imported the commands, which saves two seconds each."""
-STARTER.set_forkserver_preload(["cip_assets.cli.run", "cip_assets.cli.recovery", "pysail.spark"])
+STARTER.set_forkserver_preload(
+    ["cip_assets.cli.run", "cip_assets.cli.recovery", "cip_assets.cli.ui", "pysail.spark"]
+)
 
 
 @dataclass(frozen=True)

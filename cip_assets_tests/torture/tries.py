@@ -10,17 +10,23 @@ from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
 from cip_assets.layers import CONTRACTS
 from cip_assets.orchestration.jobs.names import MAINTENANCE
+from cip_assets.synthetic.broker import free_port
 from cip_assets_tests.integration.helpers import every_table, files_of
 from cip_assets_tests.torture.killing import Moment, killed
 from cip_assets_tests.torture.reading import Reader, contents, orphans
 from cip_assets_tests.torture.shop import land_first, land_second
 
 RUN, RESTORE, REPLAY, MAINTAIN = "cip run", "cip restore", "cip replay", "cip maintain"
+SENSOR = "cip ui, whose sensor starts a run"
+DELIVERED = {RUN, SENSOR}
+"""The commands that find the second delivery. It lands after the others."""
+
 COMMANDS = {
     RUN: ["run"],
     RESTORE: ["restore", "cleaned/transactions", "--version", "1", "--force"],
     REPLAY: ["replay"],
     MAINTAIN: ["maintain", "--keep-days", "0"],
+    SENSOR: ["ui", "--port", str(free_port())],
 }
 PARQUET = r"lake/{}/(.*/)?[^/]*[.]parquet"
 COMMIT = r"lake/{}/_delta_log/[0-9]{{20}}[.]json"
@@ -61,6 +67,15 @@ def planted() -> list[Attempt]:
         Attempt(REPLAY, Moment("the first month is cleaned again", PARQUET.format("cleaned/transactions"))),
         Attempt(MAINTAIN, Moment("the first small files are joined", PARQUET.format("[^/]*/[^/]*"))),
         Attempt(MAINTAIN, Moment("a table is compacted", COMMIT.format("[^/]*/[^/]*"))),
+        Attempt(
+            SENSOR,
+            Moment(
+                "a Parquet file of raw/transactions is written, its commit is not",
+                PARQUET.format("raw/transactions"),
+            ),
+        ),
+        Attempt(SENSOR, Moment("cleaned/transactions is committed", COMMIT.format("cleaned/transactions"))),
+        Attempt(SENSOR, Moment("the first file is being exported", r"final/[.][^/]*-[^/]*")),
     ]
     return found
 
@@ -71,6 +86,8 @@ def attempts(seed: int) -> Iterator[Attempt]:
     dice = random.Random(seed)
     while True:
         command = dice.choice([RUN, RUN, RUN, RESTORE, REPLAY, MAINTAIN])
+        if command == RUN and dice.random() < 0.1:
+            command = SENSOR
         if command == RUN and dice.random() < 0.5:
             name = dice.choice(list(CONTRACTS))
             path, what = dice.choice(
@@ -78,7 +95,8 @@ def attempts(seed: int) -> Iterator[Attempt]:
             )
             yield Attempt(RUN, Moment(f"{what}, of a random table", path.format(name)))
         else:
-            yield Attempt(command, Moment("a random time", after=dice.uniform(1.0, 15.0)))
+            longest = 45.0 if command == SENSOR else 15.0
+            yield Attempt(command, Moment("a random time", after=dice.uniform(1.0, longest)))
 
 
 class Torture:
@@ -103,11 +121,11 @@ class Torture:
         settings = Settings(self._folder / "tried", self._engine)
         shutil.rmtree(settings.data_dir, ignore_errors=True)
         shutil.copytree(self._before.data_dir, settings.data_dir)
-        if attempt.command == RUN:
+        if attempt.command in DELIVERED:
             land_second(settings.landing)
         with Reader(settings, self._allowed) as reader:
             found = killed(self._command(attempt.command), settings.data_dir, self._engine, attempt.moment)
-            if attempt.command != RUN:
+            if attempt.command not in DELIVERED:
                 land_second(settings.landing)
             self._run(settings)
         wrong = [*reader.seen]
