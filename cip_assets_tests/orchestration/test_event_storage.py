@@ -340,7 +340,7 @@ def test_a_page_that_watches_a_run_sees_its_events_while_its_log_is_open(tmp_pat
         assert seen.empty()
 
 
-MOMENTS = re.compile(r'[0-9a-f-]{30,}|\d{4}-\d\d-\d\d [\d:.]+|\d+\.\d+|\d+m?s\b|"[a-z]{8}", "shell_cmd"')
+MOMENTS = re.compile(r'[0-9a-f-]{30,}|\d{4}-\d\d-\d\d [\d:.]+|\d[\dm.]*s\b|\d+\.\d+|"[a-z]{8}", "shell_cmd"')
 TABLES = ("event_logs", "asset_keys", "asset_event_tags", "asset_check_executions")
 
 
@@ -358,7 +358,7 @@ def rows_of(home: Path, run_id: str) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def without_moments(home: Path, value: Any) -> Any:
-    """A value without what differs from run to run: moments, and ids of runs and data, and the folder."""
+    """A value without what differs from run to run: moments and seconds, ids of runs and data, the folder, the file of output."""
     return MOMENTS.sub("", value.replace(str(home), "")) if isinstance(value, str) else value
 
 
