@@ -2,12 +2,13 @@
 
 import json
 import re
-import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
+import psutil
 
 from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
@@ -47,7 +48,8 @@ def main(report_file: Path, *, everything: bool) -> int:
         "rows": report.rows,
         "step_seconds": report.seconds,
         "bookkeeping_seconds": bookkeeping.seconds,
-        "jvm_peak_gb": _jvm_peak_gb(),
+        "jvm_peak_gb": max((_peak_gb(java) for java in _java()), default=0.0),
+        "jvm_cpu_seconds": sum(java.cpu_times().user + java.cpu_times().system for java in _java()),
     }
     report_file.write_text(json.dumps(facts), encoding="utf-8")
     for failure in report.failures:
@@ -55,15 +57,14 @@ def main(report_file: Path, *, everything: bool) -> int:
     return 0 if report.succeeded else 1
 
 
-def _jvm_peak_gb() -> float:
-    """The highest memory of the Java process that Spark runs in, where there is one."""
-    listed = subprocess.run(["ps", "-eo", "pid,comm"], capture_output=True, text=True, check=True).stdout
-    peaks = [0.0]
-    for pid, command in re.findall(r"(\d+) (\S+)", listed):
-        status = Path(f"/proc/{pid}/status")
-        if command == "java" and status.exists():
-            peaks += [int(kb) / 1024**2 for kb in re.findall(r"VmHWM:\s+(\d+)", status.read_text("utf-8"))]
-    return max(peaks)
+def _java() -> Iterator[psutil.Process]:
+    """The Java process that Spark runs in, where there is one. Nobody waits for it, so no parent has its figures."""
+    return (child for child in psutil.Process().children(recursive=True) if child.name() == "java")
+
+
+def _peak_gb(process: psutil.Process) -> float:
+    status = Path(f"/proc/{process.pid}/status").read_text("utf-8")
+    return max(int(kb) / 1024**2 for kb in re.findall(r"VmHWM:\s+(\d+)", status))
 
 
 if __name__ == "__main__":
