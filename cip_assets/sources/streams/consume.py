@@ -5,7 +5,7 @@ Where to go on is read from the files. The offsets that the brokers keep are onl
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -204,10 +204,11 @@ class _Consumption:
                 if (error := message.error()) is not None:
                     self._on_record_error(message, error)
             messages = [message for message in messages if message.error() is None]
+        places: Iterator[Any] = zip(
+            map(Message.topic, messages), map(Message.partition, messages), strict=True
+        )
         begin = 0
-        for place, some in groupby(
-            zip(map(Message.topic, messages), map(Message.partition, messages), strict=True)
-        ):
+        for place, some in groupby(places):
             end = begin + sum(1 for _ in some)
             self._hold(place, messages[begin:end])
             begin = end
@@ -217,7 +218,7 @@ class _Consumption:
         held = self._held.get(place)
         if held is None:
             return
-        offsets = [*map(Message.offset, messages)]
+        offsets: list[Any] = [*map(Message.offset, messages)]
         is_next = offsets[0] >= held.next_offset and all(map(lt, offsets, offsets[1:]))
         if place in self._fresh or place in self._again or not is_next:
             # It may have been read before the partition was assigned, and what follows would leave a gap.
