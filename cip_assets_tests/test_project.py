@@ -166,7 +166,10 @@ def test_pins_contain_no_address() -> None:
 
 def test_the_license_is_the_whole_standard_text_and_is_declared() -> None:
     words = " ".join((ROOT / "LICENSE").read_text(encoding="ascii").split())
-    assert sha256(words.encode()).hexdigest() == "0ffddef9e48f8a09aed5caf2d44f7ba1c1be2d9b8e0a6f693b1635b2d5566645"
+    assert (
+        sha256(words.encode()).hexdigest()
+        == "0ffddef9e48f8a09aed5caf2d44f7ba1c1be2d9b8e0a6f693b1635b2d5566645"
+    )
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert (project["license"], project["license-files"]) == ("Apache-2.0", ["LICENSE"])
     assert "[Apache 2.0](LICENSE)" in (ROOT / "README.md").read_text(encoding="utf-8")
