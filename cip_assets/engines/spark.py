@@ -69,15 +69,24 @@ def prepare(environment: Mapping[str, str]) -> Mapping[str, str]:
     # Python functions must run in the interpreter that has this project's packages, not in `python3`.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     master = environment.get("CIP_SPARK_MASTER", "local[*]")
-    pyspark_minor = ".".join(version("pyspark").split(".")[:2])
-    delta = f"io.delta:delta-spark_{pyspark_minor}_{SCALA}:{version('delta-spark')}"
     config = {
         "spark.master": master,
-        "spark.jars.packages": delta,
+        "spark.jars.packages": delta_package(),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     }
     return config | (LOCAL_TUNING if master.startswith("local") else {})
+
+
+def delta_package() -> str:
+    """Where Maven has Delta for this Spark."""
+    minor = ".".join(version("pyspark").split(".")[:2])
+    return f"io.delta:delta-spark_{minor}_{SCALA}:{version('delta-spark')}"
+
+
+def kafka_package() -> str:
+    """Where Maven has what Structured Streaming needs to read Kafka."""
+    return f"org.apache.spark:spark-sql-kafka-0-10_{SCALA}:{version('pyspark')}"
 
 
 def remember_names(session: SparkSession) -> None:
