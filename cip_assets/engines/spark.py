@@ -73,11 +73,9 @@ def prepare(environment: Mapping[str, str]) -> Mapping[str, str]:
     # Python functions must run in the interpreter that has this project's packages, not in `python3`.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     master = environment.get("CIP_SPARK_MASTER", "local[*]")
-    pyspark_minor = ".".join(version("pyspark").split(".")[:2])
-    delta = f"io.delta:delta-spark_{pyspark_minor}_{SCALA}:{version('delta-spark')}"
     config = {
         "spark.master": master,
-        "spark.jars.packages": delta,
+        "spark.jars.packages": delta_package(),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     }
@@ -98,6 +96,17 @@ def _own_settings(environment: Mapping[str, str]) -> Mapping[str, str]:
                 f"CIP_SPARK_CONF: {word!r} is no setting; separate settings by spaces, such as spark.driver.memory=8g"
             )
     return dict(word.split("=", 1) for word in words)
+
+
+def delta_package() -> str:
+    """Where Maven has Delta for this Spark."""
+    minor = ".".join(version("pyspark").split(".")[:2])
+    return f"io.delta:delta-spark_{minor}_{SCALA}:{version('delta-spark')}"
+
+
+def kafka_package() -> str:
+    """Where Maven has what Structured Streaming needs to read Kafka."""
+    return f"org.apache.spark:spark-sql-kafka-0-10_{SCALA}:{version('pyspark')}"
 
 
 def remember_names(session: SparkSession) -> None:
