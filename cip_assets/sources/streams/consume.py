@@ -5,13 +5,15 @@ Where to go on is read from the files. The offsets that the brokers keep are onl
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from itertools import groupby
+from operator import lt
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from cip_assets.config.errors import PlatformError
@@ -19,7 +21,7 @@ from cip_assets.config.settings import Settings
 from cip_assets.sources.streams import lag
 from cip_assets.sources.streams.files import TopicFolder
 from cip_assets.sources.streams.topics import Kafka
-from cip_assets.sources.streams.values import Record, landing_text
+from cip_assets.sources.streams.values import Records, landing_text
 
 AT_ONCE = 5_000
 """The records that are taken from the client at once."""
@@ -73,7 +75,7 @@ class _Held:
 
     topic_id: str
     next_offset: int
-    records: list[Record] = field(default_factory=list)
+    records: Records = field(default_factory=Records)
     size: int = 0
     sure: int = 0
     last: Any = None
@@ -84,7 +86,7 @@ class _Held:
     written: float = float("-inf")
 
     def clear(self) -> None:
-        self.records, self.size, self.sure = [], 0, 0
+        self.records, self.size, self.sure = Records(), 0, 0
 
 
 def stream(
@@ -119,7 +121,7 @@ class _Consumption:
         self._folders = {t.topic: TopicFolder.of(settings.landing, t.table, t.topic) for t in kafka.topics}
         self._texts = {t.topic: partial(landing_text, t) for t in kafka.topics}
         for topic in kafka.topics:
-            landing_text(topic, 0, [])  # refuses columns that do not exist
+            landing_text(topic, 0, Records())  # refuses columns that do not exist
         self._held: dict[Place, _Held] = {}
         self._fresh: set[Place] = set()
         self._again: set[Place] = set()
@@ -195,30 +197,40 @@ class _Consumption:
     # --- reading ----------------------------------------------------------------------------------------------
 
     def _take(self, messages: Sequence[Any]) -> None:
-        now = time.monotonic()
-        for message in messages:
-            if (error := message.error()) is not None:
-                self._on_record_error(message, error)
-                continue
-            place = message.topic(), message.partition()
-            held = self._held.get(place)
-            if held is None:
-                continue
-            if place in self._fresh:
-                # It may have been read before the partition was assigned, and what follows would leave a gap.
-                self._again.add(place)
-                continue
-            offset, value = message.offset(), message.value()
-            if offset < held.next_offset:
-                self._again.add(place)
-                continue
-            if not held.records:
-                held.begun = now
-            held.records.append(Record(offset, value))
-            held.size += len(value or b"") + 100
-            held.next_offset, held.last = offset + 1, message
-        if messages:
-            self._away, self._is_waiting = "", False
+        if not messages:
+            return
+        if any(map(Message.error, messages)):
+            for message in messages:
+                if (error := message.error()) is not None:
+                    self._on_record_error(message, error)
+            messages = [message for message in messages if message.error() is None]
+        places: Iterator[Any] = zip(
+            map(Message.topic, messages), map(Message.partition, messages), strict=True
+        )
+        begin = 0
+        for place, some in groupby(places):
+            end = begin + sum(1 for _ in some)
+            self._hold(place, messages[begin:end])
+            begin = end
+        self._away, self._is_waiting = "", False
+
+    def _hold(self, place: Place, messages: Sequence[Any]) -> None:
+        held = self._held.get(place)
+        if held is None:
+            return
+        offsets: list[Any] = [*map(Message.offset, messages)]
+        is_next = offsets[0] >= held.next_offset and all(map(lt, offsets, offsets[1:]))
+        if place in self._fresh or place in self._again or not is_next:
+            # It may have been read before the partition was assigned, and what follows would leave a gap.
+            self._again.add(place)
+            return
+        if not held.records:
+            held.begun = time.monotonic()
+        values = [*map(Message.value, messages)]
+        held.records.offsets.extend(offsets)
+        held.records.values.extend(values)
+        held.size += sum(map(len, filter(None, values))) + 100 * len(values)
+        held.next_offset, held.last = offsets[-1] + 1, messages[-1]
 
     def _on_record_error(self, message: Any, error: KafkaError) -> None:
         place = message.topic(), message.partition()
@@ -348,12 +360,13 @@ class _Consumption:
         held.written = time.monotonic()
         self._consumer.commit(offsets=[TopicPartition(*place, held.next_offset)], asynchronous=True)
 
-    def _of_its_topic(self, place: Place, held: _Held) -> list[Record]:
+    def _of_its_topic(self, place: Place, held: _Held) -> Records:
         """The held records, without those that may be of a topic with the same name that was made since."""
         if self._look_at(place[0]) in {None, held.topic_id}:  # a deleted one was read before
             return held.records
         _, end = self._ends(place)
-        return [r for number, r in enumerate(held.records) if number < held.sure or r.offset >= end]
+        surely, perhaps = held.records[: held.sure], held.records[held.sure :].since(end)
+        return Records(surely.offsets + perhaps.offsets, surely.values + perhaps.values)
 
     def _look(self) -> None:
         """Look whether the topics are what they were, and say how far they are."""
@@ -368,7 +381,7 @@ class _Consumption:
         states: dict[str, list[lag.PartitionState]] = {}
         for (topic, partition), held in self._held.items():
             _, end = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
-            landed_to = held.records[0].offset if held.records else max(held.next_offset, held.end)
+            landed_to = held.records.offsets[0] if held.records else max(held.next_offset, held.end)
             states.setdefault(topic, []).append(
                 lag.PartitionState(
                     partition, landed_to, max(0, end - landed_to), held.newest, held.count / seconds
