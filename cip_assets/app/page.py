@@ -16,6 +16,19 @@ class NotFoundError(PlatformError):
     """The page asks for what is not there; the message says so to the reader."""
 
 
+def day_in(text: str) -> date:
+    """The day that a text names.
+
+    Raises:
+        NotFoundError: it is not a date.
+
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise NotFoundError(f"{text!r} is not a date. Write it as YYYY-MM-DD.") from error
+
+
 @dataclass(frozen=True)
 class Ask:
     """What a page is asked.

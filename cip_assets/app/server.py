@@ -18,7 +18,7 @@ from starlette.routing import Route
 from cip_assets.app.access import Doors, Log, Viewer
 from cip_assets.app.files import content_of
 from cip_assets.app.lake import Lake
-from cip_assets.app.page import Ask, NotFoundError, Page
+from cip_assets.app.page import Ask, NotFoundError, Page, day_in
 from cip_assets.app.pages import PAGES
 from cip_assets.app.render import Templates, style
 from cip_assets.config.errors import PlatformError
@@ -88,11 +88,9 @@ class Site:
     def _day(self, chosen: str) -> date:
         """The chosen snapshot day, or else the newest one."""
         days = self.lake.days()
-        day = next((each for each in days if str(each) == chosen or not chosen), None)
-        if day is None:
-            raise NotFoundError(
-                f"No snapshot of {chosen} is stored. Compute it with: cip run --as-of {chosen}"
-            )
+        day = day_in(chosen) if chosen else days[0]
+        if day not in days:
+            raise NotFoundError(f"No snapshot of {day} is stored. Compute it with: cip run --as-of {day}")
         return day
 
     def problem(self, viewer: Viewer | None, message: str) -> str:
@@ -179,9 +177,14 @@ def application(site: Site, host: str) -> Starlette:
             Route("/style.css", styled),
         ],
         middleware=[Middleware(_Headers), Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],
-        exception_handlers={404: unknown},
+        exception_handlers={404: unknown, Exception: _failed},
         lifespan=indexed,
     )
+
+
+async def _failed(_: Request, __: Exception) -> Response:
+    """Starlette's own answer to an error of ours, with our headers. The server logs the error."""
+    return PlainTextResponse("Internal Server Error", 500, HEADERS)
 
 
 def _viewer(doors: Doors, request: Request) -> Viewer | None:

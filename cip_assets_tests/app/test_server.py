@@ -180,6 +180,55 @@ def test_every_answer_forbids_scripts_frames_copies_and_other_places(address: st
         assert headers["referrer-policy"] == "no-referrer"
 
 
+HOSTILE = {
+    "/?q=%00": 200,
+    "/?q=%ff%25_%22%27": 200,
+    "/?q=<script>alert(1)</script>": 200,
+    "/?q=" + "+".join(f"w{number}" for number in range(5000)): 200,
+    "/customer?id=C1&most=" + "9" * 5000: 200,
+    "/customer?id=C1&most=-1": 200,
+    "/customer?id=C1&since=2024-02-30": 404,
+    "/customer?id=C1&since=99999-01-01": 404,
+    "/customer?id=C1&as_of=1999-01-01": 404,
+    "/customer?id=C1&as_of=../../etc": 404,
+    "/customer?id=%00": 404,
+    "/customer?id=%27%20OR%201=1--": 404,
+    "/customer?id=<script>alert(1)</script>": 404,
+    "/customer?id=100%25": 404,
+    "/customer": 404,
+    "/figure?table=marts/customer_360&column=%22;--&id=C1": 404,
+    "/figure?table=../../etc&column=clv_12m&id=C1": 404,
+    "/figure": 404,
+    "/file?name=../../etc/passwd": 404,
+    "/file?name=customer_360%0d%0aset-cookie:x": 404,
+    "/%2e%2e/%2e%2e/etc/passwd": 404,
+    "//example.org/": 404,
+}
+"""What somebody may ask for who wishes us no good, and the status of the answer."""
+
+
+def test_hostile_addresses_get_a_plain_answer(address: str) -> None:
+    with requests.Session() as session:
+        session.headers["authorization"] = f"Bearer {SUPPORT}"
+        for path, status in HOSTILE.items():
+            found = session.get(f"{address}{path}", timeout=60)
+            assert found.status_code == status, path[:80]
+            assert "<script" not in found.text
+            assert "content-security-policy" in found.headers
+            assert "set-cookie" not in found.headers
+
+
+def test_an_error_of_ours_has_the_headers_of_every_answer(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = site_of(settings)
+    monkeypatch.setattr(type(site), "answer", lambda *_: 1 / 0)
+    with served(site) as url:
+        found = requests.get(url, timeout=60)
+    assert (found.status_code, found.text) == (500, "Internal Server Error")
+    assert found.headers["content-security-policy"].startswith("default-src 'none'")
+
+
 def test_a_page_of_another_name_for_this_machine_is_refused(settings: Settings) -> None:
     with served(site_of(settings)) as url:
         assert requests.get(url, timeout=60).status_code == 200

@@ -1,15 +1,17 @@
 """The page of a customer."""
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 from cip_assets.app.customer import customer
-from cip_assets.app.page import Ask, NotFoundError, Page
+from cip_assets.app.page import Ask, NotFoundError, Page, day_in
 from cip_assets.app.timeline import KINDS
 
 FIRST_SHOWN = 40
 """The touchpoints that the timeline shows at first, and adds each time."""
+
+MOST_DIGITS = 6
+"""The digits of a number of touchpoints that is asked for; another one counts as none."""
 
 PERSON = (
     "first_name",
@@ -58,13 +60,14 @@ def _show(ask: Ask) -> Mapping[str, Any]:
             f"No customer {customer_id!r} is known on {ask.day}. Check the id, or choose a later day."
         )
     kinds = [kind for kind in KINDS if kind in ask.given.get("kind", KINDS)]
-    since, until = _date(ask.one("since")), _date(ask.one("until"))
+    since, until = (day_in(ask.one(name)) if ask.one(name) else None for name in ("since", "until"))
     points = [
         point
         for point in found.events.touchpoints()
         if point.kind in kinds and (not since or since <= point.day) and (not until or point.day <= until)
     ]
-    most = int(ask.one("most")) if ask.one("most").isdecimal() else FIRST_SHOWN
+    asked = ask.one("most")
+    most = int(asked) if asked.isdecimal() and len(asked) <= MOST_DIGITS else FIRST_SHOWN
     return {
         "customer": found,
         "row": found.row,
@@ -83,13 +86,6 @@ def _show(ask: Ask) -> Mapping[str, Any]:
         "next": most + FIRST_SHOWN if len(points) > most else None,
         "window_days": ask.rules.churn.window_days,
     }
-
-
-def _date(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise NotFoundError(f"{text!r} is not a date. Write it as YYYY-MM-DD.") from error
 
 
 CUSTOMER = Page("/customer", "customer.html.jinja", _show)
