@@ -27,7 +27,7 @@ from benchmarks.dropped import CUSTOMERS, LONGEST, ui, wait_for_the_end, watchin
 from cip_assets.config.settings import Settings
 from cip_assets.orchestration.instance import open_instance
 from cip_assets.sources.streams.consume import stream
-from cip_assets.sources.streams.files import Range
+from cip_assets.sources.streams.files import Range, TopicFolder
 from cip_assets.sources.streams.topics import Kafka, Topic
 from cip_assets.synthetic import GeneratorConfig, generate
 from cip_assets.synthetic.broker import Broker
@@ -155,9 +155,10 @@ def _landed(broker: Broker, records: int) -> float:
     )
     with tempfile.TemporaryDirectory(prefix="cip-streamed-") as scratch:
         settings = Settings(Path(scratch), "sail")
+        folder = TopicFolder.of(settings.landing, "transactions", TOPIC).path
 
         def are_there() -> bool:
-            found = filter(None, map(Range.of, settings.landing.glob("*/*/*/*/*.csv")))
+            found = filter(None, map(Range.of, folder.glob("*/*.csv")))
             return sum(each.last - each.first + 1 for each in found) == records
 
         return _microseconds(lambda: stream(kafka, settings, print, are_there), records)

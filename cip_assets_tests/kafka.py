@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -53,17 +54,31 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 
 USER, PASSWORD, LOCKED_PORT = "shop", "p@ss:w/rd%20#?", free_port()
-"""Who may use the broker's other port, which needs a password."""
+"""Who may use the broker's other port, which needs a password and speaks TLS."""
+
+
+def certificate(broker: Broker) -> Path:
+    """The certificate of the broker's other port, which nobody else has signed."""
+    return broker.folder / "broker.pem"
 
 
 def _with_passwords(broker: Broker) -> str:
     module = "org.apache.kafka.common.security.plain.PlainLoginModule"
-    kinds = {"PLAINTEXT": broker.port, "SASL_PLAINTEXT": LOCKED_PORT, "CONTROLLER": broker.controller}
+    kinds = {"PLAINTEXT": broker.port, "SASL_SSL": LOCKED_PORT, "CONTROLLER": broker.controller}
+    broker.folder.mkdir(parents=True, exist_ok=True)
+    key, own = broker.folder / "key.pem", certificate(broker)
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=broker"]
+    where = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(own)]
+    subprocess.run([*made, *where], check=True, capture_output=True)
+    both = broker.folder / "both.pem"
+    both.write_text(key.read_text() + own.read_text())
     return f"""
 listeners={",".join(f"{kind}://127.0.0.1:{port}" for kind, port in kinds.items())}
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
+ssl.keystore.type=PEM
+ssl.keystore.location={both}
 sasl.enabled.mechanisms=PLAIN
-listener.name.sasl_plaintext.plain.sasl.jaas.config={module} required username="b" password="b" user_{USER}="{PASSWORD}";
+listener.name.sasl_ssl.plain.sasl.jaas.config={module} required username="b" password="b" user_{USER}="{PASSWORD}";
 """
 
 

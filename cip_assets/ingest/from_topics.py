@@ -144,4 +144,4 @@ class _Reading:
         require_readable(source, entries)
         rows = read_landing(self._session, landing, source, entries, self._calendar)
         audit = {"asset": f"raw/{source.name}", "topic": self._topic.topic, "batch": number}
-        self.rows += delta.append_files(rows, raw, batch=(self._id, number), audit=audit)
+        self.rows += delta.append_files(rows, raw, files=names, batch=(self._id, number), audit=audit)

@@ -154,12 +154,15 @@ def write(
     return Written(commit.version, commit.row_count or 0, added)
 
 
-def append_files(frame: DataFrame, uri: str, *, batch: tuple[str, int], audit: Mapping[str, Any]) -> int:
+def append_files(
+    frame: DataFrame, uri: str, *, files: Collection[str], batch: tuple[str, int], audit: Mapping[str, Any]
+) -> int:
     """Append the rows of the files that a table lacks, once however often a batch is repeated. It needs Apache Spark.
 
     Args:
-        frame: rows of files, which ``source_file`` names.
+        frame: rows of files.
         uri: the address of a table that has been written.
+        files: the files, as ``source_file`` names them.
         batch: who writes batches, and the number of this one. Delta itself refuses one that was committed.
         audit: entries for the commit in the Delta log.
 
@@ -171,11 +174,10 @@ def append_files(frame: DataFrame, uri: str, *, batch: tuple[str, int], audit: M
     with place.of(uri).one_writer():
         table = _open(uri)
         _add_columns(table, frame.schema, table_name(uri))
-        files = {row.source_file for row in frame.select("source_file").distinct().collect()}
         rows = _dataset(uri, table, None).to_table(
             ["source_file"], filter=pc.field("source_file").isin([*files])
         )
-        new = files - {*rows["source_file"].to_pylist()}
+        new = {*files} - {*rows["source_file"].to_pylist()}
         if not new:
             return 0
         writer = _complete(frame, table, None, table_name(uri)).where(F.col("source_file").isin([*new])).write

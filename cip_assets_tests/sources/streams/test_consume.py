@@ -20,6 +20,7 @@ from cip_assets_tests.kafka import (
     USER,
     Consumers,
     SchemaRegistry,
+    certificate,
     configure,
     landed,
     until,
@@ -120,13 +121,14 @@ def test_a_registry_that_is_away_is_waited_for(broker: Broker, consumers: Consum
     assert consumers.output.count("waiting") == 1
 
 
-def test_a_password_comes_from_the_environment_and_a_wrong_one_stops_with_one_line(
+def test_over_tls_a_password_comes_from_the_environment_and_a_wrong_one_stops_with_one_line(
     broker: Broker, consumers: Consumers, tmp_path: Path
 ) -> None:
     broker.make("locked")
     configure(tmp_path, broker, "locked")
     path = tmp_path / "sources.yaml"
-    sasl = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": USER}
+    sasl = {"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN", "sasl.username": USER}
+    sasl["ssl.ca.location"] = str(certificate(broker))
     declared = yaml.safe_load(path.read_text("utf-8"))
     declared["kafka"]["servers"] = f"127.0.0.1:{LOCKED_PORT}"
     declared["kafka"]["settings"] |= {**sasl, "sasl.password": "${SHOP_KAFKA}"}
