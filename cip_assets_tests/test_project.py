@@ -2,7 +2,9 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 
@@ -92,6 +94,7 @@ LAZY = {
     "cip_assets.analytics.insights.rates",
     "cip_assets.audiences.members",
     "cip_assets.cli.run",
+    "cip_assets.cli.stream",
     "cip_assets.cli.tables",
     "cip_assets.reporting.dashboard.runtime",
     "cip_assets.storage.place",
@@ -157,3 +160,17 @@ def test_every_direct_dependency_has_a_comment_with_its_reason() -> None:
 
 def test_pins_contain_no_address() -> None:
     assert "://" not in (ROOT / "constraints.txt").read_text(encoding="utf-8")
+
+
+# --- the license --------------------------------------------------------------------------------------------
+
+
+def test_the_license_is_the_whole_standard_text_and_is_declared() -> None:
+    words = " ".join((ROOT / "LICENSE").read_text(encoding="ascii").split())
+    assert (
+        sha256(words.encode()).hexdigest()
+        == "0ffddef9e48f8a09aed5caf2d44f7ba1c1be2d9b8e0a6f693b1635b2d5566645"
+    )
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (project["license"], project["license-files"]) == ("Apache-2.0", ["LICENSE"])
+    assert "[Apache 2.0](LICENSE)" in (ROOT / "README.md").read_text(encoding="utf-8")

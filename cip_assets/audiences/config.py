@@ -26,7 +26,7 @@ class CsvDestination(_Strict):
 
 
 class Webhook(_Strict):
-    """An address that is told who joined and who left.
+    """An address that is told who joined, who left and who changed.
 
     ``secret`` names the environment variable with the key of the signature.
     """

@@ -1,7 +1,6 @@
 """Takes customers out of the ledgers, out of what destinations were told, and out of the files of audiences."""
 
 import csv
-import json
 from collections.abc import Collection
 from io import StringIO
 from pathlib import Path
@@ -11,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cip_assets.audiences.ledger import LAYER
-from cip_assets.audiences.marks import Mark, lines_of
+from cip_assets.audiences.marks import Mark, lines_of, text_of
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
 from cip_assets.contracts.contract import AS_OF
@@ -64,10 +63,10 @@ def take_out(settings: Settings, ids: Collection[str]) -> None:
             replace_text(found, text.getvalue())
         else:
             lines = [
-                [number, mark, [each for each in named if each not in ids]]
+                text_of(number, mark, {each: sent for each, sent in named.items() if each not in ids})
                 for number, mark, named in lines_of(found)
             ]
-            replace_text(found, "".join(f"{json.dumps(line)}\n" for line in lines))
+            replace_text(found, "".join(lines))
 
 
 def _ledgers(settings: Settings) -> list[Path]:

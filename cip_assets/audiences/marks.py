@@ -2,13 +2,16 @@
 
 Before a batch is sent, nobody knows whether it will arrive: from then on its customers may be at the destination. Only
 an answer that says so settles it. So a killed process and an answer that got lost end in a row that is sent again.
+With who arrived, a hash of what was sent of them is kept, which tells when it changed.
 """
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
+
+from filelock import FileLock
 
 from cip_assets.audiences.config import Destination
 from cip_assets.config.settings import Settings
@@ -23,19 +26,39 @@ class Mark(StrEnum):
     MAYBE = "maybe"
 
 
-Line = tuple[int, str, list[str]]
+Named = Mapping[str, str | None]
+"""Customers, each with the hash of what was sent of them, if they arrived."""
+
+Line = tuple[int, str, Named]
 """The sequence of a batch, a mark, and the customers who got it."""
+
+MOST_IDLE = 10_000
+"""How many ids that no longer count a file may have, beside three times as many as count, before it is rewritten."""
 
 
 def lines_of(path: Path) -> Iterator[Line]:
     """The lines of a destination's file that were written whole."""
-    return map(json.loads, _whole(path).splitlines())
+    for line in _whole(path).splitlines():
+        sequence, mark, named = json.loads(line)
+        yield sequence, mark, named if isinstance(named, dict) else dict.fromkeys(named)
+
+
+def text_of(sequence: int, mark: str, named: Named) -> str:
+    """A line of a destination's file."""
+    return f"{json.dumps([sequence, mark, named])}\n"
 
 
 def _whole(path: Path) -> bytes:
     """A file without part of a line at its end, which a killed process can leave."""
     content = path.read_bytes()
     return content[: content.rfind(b"\n") + 1]
+
+
+def _append(path: Path, text: str) -> None:
+    with path.open("ab") as stream:
+        stream.write(text.encode())
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 class Marks:
@@ -45,32 +68,54 @@ class Marks:
         self._settings = settings
         self.path = settings.data_dir / "delivered" / audience / f"{destination.name}.jsonl"
         self.of: dict[str, Mark] = {}
+        self.sent: dict[str, str | None] = {}
         self.sequence = 0
-        for sequence, mark, ids in self._lines():
+        if self.path.exists():
+            with self._alone():
+                self._read()
+
+    def _alone(self) -> FileLock:
+        return FileLock(self.path.with_suffix(".lock"))
+
+    def _read(self) -> None:
+        """Read the lines that were written whole; what a killed process left of another one is cut off."""
+        whole = len(_whole(self.path))
+        if whole != self.path.stat().st_size:
+            os.truncate(self.path, whole)
+        read = 0
+        for sequence, mark, named in lines_of(self.path):
             self.sequence = max(self.sequence, sequence)
-            self.of.update(dict.fromkeys(ids, Mark(mark)))
+            self._keep(Mark(mark), named)
+            read += len(named)
+        there = {each: mark for each, mark in self.of.items() if mark is not Mark.OUT}
+        if read > 4 * len(there) + MOST_IDLE:
+            self._write_again(there)
 
-    def _lines(self) -> Iterator[Line]:
-        """The lines that were written whole; what a killed process left of another one is cut off."""
-        if not self.path.exists():
-            return
-        whole = _whole(self.path)
-        if len(whole) != self.path.stat().st_size:
-            os.truncate(self.path, len(whole))
-        yield from map(json.loads, whole.splitlines())
+    def _write_again(self, there: Mapping[str, Mark]) -> None:
+        """Replace the file, in one step, by one with only those who may be at the destination."""
+        scratch = self.path.with_name(f".{self.path.name}.new")
+        scratch.unlink(missing_ok=True)
+        lines = [
+            text_of(self.sequence, mark, {each: self.sent[each] for each in there if there[each] is mark})
+            for mark in Mark
+        ]
+        _append(scratch, "".join(lines))
+        scratch.replace(self.path)
+        place.publish(self._settings, self.path)
 
-    def add(self, mark: Mark, ids: Iterable[str]) -> None:
+    def _keep(self, mark: Mark, named: Named) -> None:
+        self.of.update(dict.fromkeys(named, mark))
+        self.sent.update(named)
+
+    def add(self, mark: Mark, named: Named) -> None:
         """Keep the mark of some customers, on disk before this returns."""
-        named = sorted(ids)
         if not named:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab") as stream:
-            stream.write(json.dumps([self.sequence, mark, named]).encode() + b"\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        with self._alone():
+            _append(self.path, text_of(self.sequence, mark, named))
         place.publish(self._settings, self.path)
-        self.of.update(dict.fromkeys(named, mark))
+        self._keep(mark, named)
 
     def next_sequence(self) -> int:
         """A number that is higher than that of every batch before."""

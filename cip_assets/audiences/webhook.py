@@ -1,4 +1,4 @@
-"""Tells a webhook who joined an audience and who left it, until its list is ours."""
+"""Tells a webhook who joined an audience, who left it and who changed, until its list is ours."""
 
 import hashlib
 import hmac
@@ -6,7 +6,6 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -35,6 +34,7 @@ class Told:
     Attributes:
         joined: how many were added.
         left: how many were taken away.
+        changed: how many were there and got other values.
         rejected: why the destination did not take a customer, by id.
         failed: why batches did not arrive; empty if all did.
 
@@ -42,6 +42,7 @@ class Told:
 
     joined: int = 0
     left: int = 0
+    changed: int = 0
     rejected: dict[str, str] = field(default_factory=dict)
     failed: str = ""
 
@@ -50,8 +51,9 @@ class Told:
 class Batch:
     """Customers that are sent together."""
 
-    joined: Sequence[str]
-    left: Sequence[str]
+    joined: Sequence[str] = ()
+    left: Sequence[str] = ()
+    changed: Sequence[str] = ()
 
 
 def signature(secret: str, moment: int, body: bytes) -> str:
@@ -60,12 +62,16 @@ def signature(secret: str, moment: int, body: bytes) -> str:
     return f"t={moment},v1={digest}"
 
 
-def pending(wanted: AbstractSet[str], marks: Marks, size: int) -> Iterator[Batch]:
-    """The batches that make the destination's list the wanted one."""
+def pending(wanted: Mapping[str, str], marks: Marks, size: int) -> Iterator[Batch]:
+    """The batches that make the destination's list the wanted one, of which the hash of each row is given."""
     joined = sorted(each for each in wanted if marks.of.get(each) is not Mark.IN)
+    changed = sorted(
+        each for each in wanted if marks.of.get(each) is Mark.IN and marks.sent[each] != wanted[each]
+    )
     left = sorted(each for each, mark in marks.of.items() if mark is not Mark.OUT and each not in wanted)
-    yield from (Batch([], ids) for ids in _in_batches(left, size))
-    yield from (Batch(ids, []) for ids in _in_batches(joined, size))
+    yield from (Batch(left=ids) for ids in _in_batches(left, size))
+    yield from (Batch(joined=ids) for ids in _in_batches(joined, size))
+    yield from (Batch(changed=ids) for ids in _in_batches(changed, size))
 
 
 def _in_batches(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
@@ -99,17 +105,18 @@ def tell(
         raise PlatformError(
             f"audience {audience}: set the environment variable {destination.secret} to the key of {destination.name}"
         )
-    told = Told()
+    told, hashes = Told(), {each: _hash(row) for each, row in members.items()}
     with requests.Session() as session:
         for number in range(ROUNDS):
             told.failed, told.rejected = "", {}
-            for batch in pending(members.keys(), marks, destination.batch):
+            for batch in pending(hashes, marks, destination.batch):
                 _send(
                     session,
                     destination,
                     secret,
                     _body(audience, day, batch, members, marks),
                     batch,
+                    hashes,
                     marks,
                     told,
                 )
@@ -129,7 +136,13 @@ def _body(
         "sequence": marks.next_sequence(),
         "joined": [{"customer_id": each, **members[each]} for each in batch.joined],
         "left": list(batch.left),
+        "changed": [{"customer_id": each, **members[each]} for each in batch.changed],
     }
+
+
+def _hash(row: Row) -> str:
+    """A text that is another one if what is sent of a customer is."""
+    return hashlib.sha256(json.dumps(row, default=str).encode()).hexdigest()[:16]
 
 
 def _send(
@@ -138,13 +151,14 @@ def _send(
     secret: str,
     content: Mapping[str, Any],
     batch: Batch,
+    hashes: Mapping[str, str],
     marks: Marks,
     told: Told,
 ) -> None:
     """Send one batch, and keep what is known of its customers then."""
     body, moment = json.dumps(content, default=str).encode(), int(time.time())
     headers = {"Content-Type": "application/json", SIGNATURE: signature(secret, moment, body)}
-    marks.add(Mark.MAYBE, (*batch.joined, *batch.left))
+    marks.add(Mark.MAYBE, dict.fromkeys((*batch.joined, *batch.left, *batch.changed)))
     try:
         answer = session.post(
             destination.url, data=body, headers=headers, timeout=SECONDS, allow_redirects=False
@@ -157,11 +171,14 @@ def _send(
         return
     rejected = _rejected(answer)
     told.rejected |= rejected
-    joined, left = set(batch.joined) - rejected.keys(), set(batch.left) - rejected.keys()
-    marks.add(Mark.IN, joined)
-    marks.add(Mark.OUT, left)
+    joined, left, changed = (
+        [each for each in ids if each not in rejected] for ids in (batch.joined, batch.left, batch.changed)
+    )
+    marks.add(Mark.IN, {each: hashes[each] for each in (*joined, *changed)})
+    marks.add(Mark.OUT, dict.fromkeys(left))
     told.joined += len(joined)
     told.left += len(left)
+    told.changed += len(changed)
 
 
 def _rejected(answer: requests.Response) -> dict[str, str]:

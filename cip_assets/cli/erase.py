@@ -15,6 +15,7 @@ from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
 from cip_assets.orchestration.erasure import Trace, trace
 from cip_assets.orchestration.erasure import erase as erase_all
+from cip_assets.orchestration.run_tags import STARTED_BY
 from cip_assets.storage import place
 
 LEFT = (
@@ -48,7 +49,7 @@ def erase(
         out.print("Nothing was changed. Add --yes to erase.")
         return
     began = time.monotonic()
-    platform = open_platform(settings)
+    platform = open_platform(settings, tags={STARTED_BY: "cip erase"})
     with progress_of_run() as listener:
         report = erase_all(platform, ids, found, listener)
     show(report, settings, time.monotonic() - began)

@@ -62,7 +62,7 @@ def status(
 def history(table: Annotated[str, typer.Argument(help="layer/table, or the table name")]) -> None:
     uri = uri_of(table)
     shown = Table(title=delta.table_name(uri), title_justify="left")
-    for heading in ("Version", "Written", "Operation", "Rows", "Partition", "Run", "Code"):
+    for heading in ("Version", "Written", "Operation", "Rows", "Partition", "Run", "By", "Code"):
         shown.add_column(heading, justify="right" if heading in ("Version", "Rows") else "left")
     for commit in delta.history(delta.open_table(uri)):
         audit = commit.audit
@@ -73,6 +73,7 @@ def history(table: Annotated[str, typer.Argument(help="layer/table, or the table
             "" if commit.row_count is None else f"{commit.row_count:,}",
             str(audit.get("partition") or ""),
             str(audit.get("run_id") or "")[:8],
+            escape(str(audit.get("by") or "")),
             str(audit.get("code_version") or ""),
         )
     out.print(shown)

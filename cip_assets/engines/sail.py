@@ -1,5 +1,6 @@
 """Sail: a Spark Connect server inside this process. It needs no Java and starts in less than a second."""
 
+import atexit
 import os
 from collections.abc import Mapping
 from functools import cache
@@ -47,6 +48,14 @@ def read_directly(session: SparkSession) -> None:
     its result: 2 ms of CPU of a query that takes 4.
     """
     session.client.disable_reattachable_execute()
+
+
+def leave_quietly(session: SparkSession) -> None:
+    """Ask the server for nothing when the process ends, as it ends with it.
+
+    PySpark would have it drop its models. Sail has none and refuses, and the client logs the refusal as an error.
+    """
+    atexit.unregister(session.client._on_exit)  # noqa: SLF001 -- it has no public name
 
 
 def _pool_bytes(environment: Mapping[str, str]) -> int:

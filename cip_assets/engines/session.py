@@ -46,9 +46,27 @@ def start_session(engine: str, overrides: Mapping[str, str] | None = None) -> Sp
         spark.remember_names(session)
     if engine == "sail":
         sail.read_directly(session)
+        sail.leave_quietly(session)
     for key, value in SESSION_CONFIG.items():
         session.conf.set(key, value)
     return session
+
+
+def start_session_for_topics(engine: str) -> SparkSession:
+    """The session of this process, which can read topics of Kafka and append a batch of records once.
+
+    Raises:
+        PlatformError: the engine cannot do this.
+
+    """
+    if engine != "spark":
+        raise PlatformError(
+            f"sources.yaml: reader: structured_streaming needs CIP_ENGINE=spark, because {engine} ignores txnAppId and "
+            "txnVersion, so a batch that is repeated would be appended twice: leave reader out, and cip stream reads "
+            "topics on every engine"
+        )
+    packages = f"{spark.delta_package()},{spark.kafka_package()}"
+    return start_session(engine, {"spark.jars.packages": packages})
 
 
 def address_of(session: SparkSession, path: Path) -> str:

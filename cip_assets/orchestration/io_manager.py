@@ -28,6 +28,7 @@ from pyspark.sql import DataFrame
 
 from cip_assets.orchestration.due import gate
 from cip_assets.orchestration.resources import LakeResource
+from cip_assets.orchestration.run_tags import by
 from cip_assets.storage import delta
 from cip_assets.storage.written import require_written
 
@@ -223,6 +224,7 @@ def _audit(context: OutputContext) -> dict[str, Any]:
         "asset": context.asset_key.to_user_string(),
         "partition": partitions,
         "code_version": context.asset_spec.code_version,
+        "by": by(context.step_context.run_tags),
         **_told(context),
     }
 

@@ -29,6 +29,7 @@ from cip_assets.orchestration.graph import Graph
 from cip_assets.orchestration.instance import open_instance
 from cip_assets.orchestration.io_manager import CARRIED_FROM
 from cip_assets.orchestration.jobs.names import INGEST, SCAN, SNAPSHOT
+from cip_assets.orchestration.run_tags import STARTED_BY
 from cip_assets.storage import delta
 from cip_assets.storage.quarantine import months_with_quarantined_lines
 
@@ -121,7 +122,7 @@ class Platform:
         self.settings = settings
         self.definitions = definitions
         self.snapshot_assets = graph.with_what_checks_read(graph.selected(select), definitions)
-        self.tags = {**(tags or {}), plan.CODE_TAG: graph.code}
+        self.tags = {STARTED_BY: "cip", **(tags or {}), plan.CODE_TAG: graph.code}
         self.instance = instance or open_instance(settings.dagster_home)
 
     def run(
@@ -283,7 +284,11 @@ class Platform:
         """
         end_dead_runs(self.instance)
         (op,) = self.definitions.resolve_job_def(job).nodes
-        result = self._in_process(job, run_config={**QUIET, "ops": {op.name: {"config": config}}})
+        result = self._in_process(
+            job,
+            run_config={**QUIET, "ops": {op.name: {"config": config}}},
+            tags={STARTED_BY: self.tags[STARTED_BY]},
+        )
         report = Report()
         _collect(result, report, set(), self.settings)
         if report.failures:

@@ -154,6 +154,40 @@ def write(
     return Written(commit.version, commit.row_count or 0, added)
 
 
+def append_files(frame: DataFrame, uri: str, *, batch: tuple[str, int], audit: Mapping[str, Any]) -> int:
+    """Append the rows of the files that a table lacks, once however often a batch is repeated. It needs Apache Spark.
+
+    Args:
+        frame: rows of files, which ``source_file`` names.
+        uri: the address of a table that has been written.
+        batch: who writes batches, and the number of this one. Delta itself refuses one that was committed.
+        audit: entries for the commit in the Delta log.
+
+    Returns:
+        The rows that were appended.
+
+    """
+    token = str(uuid4())
+    with place.of(uri).one_writer():
+        table = _open(uri)
+        _add_columns(table, frame.schema, table_name(uri))
+        files = {row.source_file for row in frame.select("source_file").distinct().collect()}
+        rows = _dataset(uri, table, None).to_table(
+            ["source_file"], filter=pc.field("source_file").isin([*files])
+        )
+        new = files - {*rows["source_file"].to_pylist()}
+        if not new:
+            return 0
+        writer = _complete(frame, table, None, table_name(uri)).where(F.col("source_file").isin([*new])).write
+        entries = json.dumps({**audit, "write_id": token}, default=str)
+        writer.format("delta").mode("append").options(
+            txnAppId=batch[0], txnVersion=batch[1], userMetadata=entries
+        ).save(_for_engine(frame.sparkSession, uri))
+    return sum(
+        commit.row_count or 0 for commit in commits(uri, RECENT) if commit.audit.get("write_id") == token
+    )
+
+
 def read(
     spark: SparkSession, uri: str, *, only: Slice | None = None, columns: Sequence[str] | None = None
 ) -> DataFrame:
@@ -407,8 +441,13 @@ def _restored(entry: Mapping[str, Any]) -> int | None:
     return int(version) if entry["operation"] == "RESTORE" and version is not None else None
 
 
-def restore(uri: str, version: int) -> int:
+def restore(uri: str, version: int, audit: Mapping[str, Any] | None = None) -> int:
     """Restore a version of a table, as a new commit unless it is the current version; return the new version.
+
+    Args:
+        uri: the address of the table.
+        version: the version to restore.
+        audit: entries for the commit in the Delta log.
 
     Raises:
         PlatformError: there is no such table or version, or maintenance deleted files that the version needs.
@@ -423,7 +462,7 @@ def restore(uri: str, version: int) -> int:
         return version
     with place.of(uri).one_writer():
         try:
-            table.restore(version)
+            table.restore(version, commit_properties=_properties(audit))
         except DeltaError as error:
             raise PlatformError(
                 f"{table_name(uri)}: version {version} cannot be restored: maintenance deleted files that it needs"
@@ -439,18 +478,19 @@ class Tidied:
     files_deleted: int
 
 
-def maintain(uri: str, keep: timedelta) -> Tidied:
+def maintain(uri: str, keep: timedelta, audit: Mapping[str, Any] | None = None) -> Tidied:
     """Join small files, then delete the files that only versions older than ``keep`` need, and the older ones that no
     version needs, which killed writers left. A checkpoint of the log saves readers the commits before it.
     """
     table = _open(uri)
     with place.of(uri).one_writer():
-        joined = table.optimize.compact()
+        joined = table.optimize.compact(commit_properties=_properties(audit))
         deleted = table.vacuum(
             retention_hours=round(keep.total_seconds() / 3600),
             dry_run=False,
             enforce_retention_duration=False,
             full=True,
+            commit_properties=_properties(audit),
         )
         table.create_checkpoint()
     return Tidied(int(joined["numFilesRemoved"]), len(deleted))
@@ -491,11 +531,14 @@ def _same_type(table: str, column: str, actual: T.DataType, expected: T.DataType
 
 def _commit_nothing(table: DeltaTable, audit: Mapping[str, Any]) -> None:
     """Commit no rows, only the audit entries."""
-    message = json.dumps({**audit, "row_count": 0}, default=str)
-    properties = CommitProperties(custom_metadata={"userMetadata": message})
+    properties = _properties({**audit, "row_count": 0})
     # write_deltalake cannot append below a folder with `[`, `^` or `|` in its name.
     table.create_write_transaction([], "append", table.schema(), commit_properties=properties)
     table.update_incremental()
+
+
+def _properties(audit: Mapping[str, Any] | None) -> CommitProperties:
+    return CommitProperties(custom_metadata={"userMetadata": json.dumps(audit or {}, default=str)})
 
 
 def _statistics(

@@ -29,8 +29,8 @@ def settings(tmp_path: Path) -> Settings:
         )
         ledger.record(settings, "asked", DAY, connection)
     marks = Marks(settings, "asked", HOOK)
-    marks.add(Mark.IN, ["ann", "bob"])
-    marks.add(Mark.OUT, ["ann"])
+    marks.add(Mark.IN, {"ann": "1f", "bob": "2e"})
+    marks.add(Mark.OUT, {"ann": None})
     file = settings.final / "audiences" / "asked.csv"
     file.parent.mkdir(parents=True)
     file.write_text('customer_id,first_name\nann,"Ann\nMarie"\nbob,Bob\n', encoding="utf-8")
@@ -52,7 +52,8 @@ def test_an_erased_customer_is_in_no_audience_and_the_others_stay(settings: Sett
         assert connection.execute(
             "SELECT as_of_date, customer_id, change, is_holdout FROM ledger"
         ).fetchall() == [(DAY, "bob", "joined", True)]
-    assert Marks(settings, "asked", HOOK).of == {"bob": Mark.IN}
+    left = Marks(settings, "asked", HOOK)
+    assert (left.of, left.sent) == ({"bob": Mark.IN}, {"bob": "2e"})
     assert (settings.final / "audiences" / "asked.csv").read_text(
         "utf-8"
     ) == "customer_id,first_name\nbob,Bob\n"

@@ -19,8 +19,9 @@ from typing import Any
 
 import pytest
 
+from cip_assets.audiences import marks as marks_of
 from cip_assets.audiences.config import Webhook
-from cip_assets.audiences.marks import Mark, Marks
+from cip_assets.audiences.marks import Mark, Marks, lines_of
 from cip_assets.audiences.webhook import SIGNATURE, Told, tell
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
@@ -54,7 +55,7 @@ class Shop:
         content = json.loads(body)
         self.seen.append(content)
         rejected = {}
-        for row in content["joined"]:
+        for row in (*content["joined"], *content["changed"]):
             if self.picky.get(row["customer_id"], 0) > 0:
                 self.picky[row["customer_id"]] -= 1
                 rejected[row["customer_id"]] = "not today"
@@ -119,10 +120,10 @@ def webhook(shop: Shop, batch: int = 7) -> Webhook:
     return Webhook(kind="webhook", url=shop.url, secret="SHOP_SECRET", batch=batch)
 
 
-def sent(settings: Settings, shop: Shop, members: set[str]) -> Told:
-    """Send a list as a new process would."""
+def sent(settings: Settings, shop: Shop, members: set[str], **regions: str) -> Told:
+    """Send a list as a new process would. All live in the North, except those named."""
     destination = webhook(shop)
-    rows = {each: {"region": "North"} for each in members}
+    rows = {each: {"region": regions.get(each, "North")} for each in members}
     return tell(destination, "risky", DAY, rows, Marks(settings, "risky", destination), wait=0)
 
 
@@ -159,6 +160,48 @@ def test_a_customer_leaves_even_if_nobody_knows_whether_they_arrived(settings: S
     assert shop.members == {}
 
 
+def test_a_destination_learns_who_changed(settings: Settings) -> None:
+    with serving(Shop()) as shop:
+        sent(settings, shop, {"ann", "bob", "cat"})
+        told = sent(settings, shop, {"ann", "bob"}, bob="South")
+        assert (told.joined, told.left, told.changed) == (0, 1, 1)
+        assert shop.seen[-1]["changed"] == [{"customer_id": "bob", "region": "South"}]
+        assert sent(settings, shop, {"ann", "bob"}, bob="South").changed == 0
+        assert len(shop.seen) == 3
+        shop.picky = {"bob": 1}
+        told = sent(settings, shop, {"ann", "bob"}, bob="East")
+        assert (told.changed, told.rejected) == (0, {"bob": "not today"})
+        shop.chances = {"refused": 1.0}
+        assert sent(settings, shop, {"ann", "bob"}, ann="West", bob="East").failed == "status 500"
+        shop.chances = {}
+        sent(settings, shop, {"ann", "bob"}, ann="West", bob="East")
+    assert {each: row["region"] for each, row in shop.members.items()} == {"ann": "West", "bob": "East"}
+
+
+def test_members_that_an_older_version_sent_are_sent_once_more(settings: Settings) -> None:
+    with serving(Shop()) as shop:
+        marks = Marks(settings, "risky", webhook(shop))
+        marks.path.parent.mkdir(parents=True)
+        marks.path.write_text('[1, "maybe", ["ann"]]\n[1, "in", ["ann"]]\n', encoding="utf-8")
+        assert sent(settings, shop, {"ann"}).changed == 1
+        assert sent(settings, shop, {"ann"}).changed == 0
+
+
+def test_marks_that_no_longer_count_go(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(marks_of, "MOST_IDLE", 5)
+    with serving(Shop()) as shop:
+        for _ in range(9):
+            sent(settings, shop, {"ann", "bob"})
+            sent(settings, shop, {"ann"})
+        before = Marks(settings, "risky", webhook(shop))
+        sent(settings, shop, {"ann"}, ann="South")
+        after = Marks(settings, "risky", webhook(shop))
+    assert sum(len(named) for *_, named in lines_of(after.path)) < 12
+    assert after.sequence == before.sequence + 1 == 19
+    assert after.of.get("bob") in {None, Mark.OUT}
+    assert shop.members == {"ann": {"customer_id": "ann", "region": "South"}}
+
+
 def test_half_a_line_of_a_killed_process_does_not_count(settings: Settings) -> None:
     with serving(Shop()) as shop:
         sent(settings, shop, {"ann"})
@@ -184,13 +227,15 @@ import json, sys
 from datetime import date
 from pathlib import Path
 from cip_assets.audiences.config import Webhook
+from cip_assets.audiences import marks as marks_of
 from cip_assets.audiences.marks import Marks
 from cip_assets.audiences.webhook import tell
 from cip_assets.config.settings import Settings
+marks_of.MOST_IDLE = 50
 destination = Webhook(kind="webhook", url=sys.argv[2], secret="SHOP_SECRET", batch=7)
 marks = Marks(Settings(Path(sys.argv[1]), "none"), "risky", destination)
 for members in json.load(sys.stdin):
-    told = tell(destination, "risky", date(2024, 6, 17), dict.fromkeys(members, {}), marks, wait=0)
+    told = tell(destination, "risky", date(2024, 6, 17), members, marks, wait=0)
 sys.exit(bool(told.failed or told.rejected))
 """
 
@@ -199,7 +244,7 @@ def test_a_destination_that_fails_at_random_ends_with_our_list(settings: Setting
     """20% of its answers are 500, half of them after it took the batch; others kill the sender, before or after."""
     chance = random.Random(11)
     everyone = [f"c{number}" for number in range(150)]
-    days = [set(chance.sample(everyone, 90)) for _ in range(6)]
+    days = [{each: {"score": chance.randrange(2)} for each in chance.sample(everyone, 90)} for _ in range(6)]
     chances = {"refused": 0.1, "lost": 0.1, "killed before": 0.02, "killed after": 0.02}
     with serving(Shop(chances, picky={"c1": 3, "c2": 1})) as shop:
         left, kills = days, 0
@@ -209,12 +254,12 @@ def test_a_destination_that_fails_at_random_ends_with_our_list(settings: Setting
                 stdin=subprocess.PIPE,
                 env=os.environ.copy(),
             )
-            shop.sender.communicate(json.dumps([sorted(each) for each in left]).encode())
+            shop.sender.communicate(json.dumps(left).encode())
             kills += shop.sender.returncode == -signal.SIGKILL
             if shop.sender.returncode == 0:
                 break
             # Whatever day a killed process came to, the next one has newer days to send.
             left = left[1:] or days[-1:]
-    assert shop.members.keys() == days[-1]
+    assert shop.members == {each: {"customer_id": each, **row} for each, row in days[-1].items()}
     assert kills > 0
     assert {*shop.went_wrong} == {*chances}

@@ -10,10 +10,12 @@ from pyspark.sql import SparkSession
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.engines import connect
+from cip_assets.engines import spark as apache_spark
 from cip_assets.engines.spark import CLASSES, FUNCTIONS
 
 ON_ONE_CORE = """
 import os
+os.environ["SPARK_CONNECT_LOG_LEVEL"] = "error"
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 import pyspark.sql.functions as F
 from pyspark.sql import Window
@@ -22,8 +24,7 @@ rows = start_session("sail").createDataFrame([("a", 1), ("a", 2), ("b", 3)], "id
 alone = rows.where("id = 'b'").repartition("id").withColumn("place", F.lit(1))
 several = rows.where("id = 'a'").repartition("id")
 several = several.withColumn("place", F.row_number().over(Window.partitionBy("id").orderBy("n")))
-print(sorted(row["place"] for row in alone.unionByName(several).collect()), flush=True)
-os._exit(0)
+print(sorted(row["place"] for row in alone.unionByName(several).collect()))
 """
 
 WITH_LITTLE_MEMORY = """
@@ -54,9 +55,27 @@ def test_names_of_the_jvm_are_looked_up_once(spark: SparkSession) -> None:
     assert vars(spark._jvm.functions).keys() >= set(FUNCTIONS)
 
 
+@pytest.mark.engine
+@pytest.mark.not_on("sail", because="it needs no Java", link="docs/deployment.md#apache-spark-on-one-machine")
+def test_settings_of_spark_in_the_environment_win_over_ours() -> None:
+    config = apache_spark.prepare(
+        {**os.environ, "CIP_SPARK_CONF": "spark.driver.memory=8g\n spark.app.name='two words'"}
+    )
+    assert (config["spark.driver.memory"], config["spark.app.name"]) == ("8g", "two words")
+
+
+@pytest.mark.engine
+@pytest.mark.not_on("sail", because="it needs no Java", link="docs/deployment.md#apache-spark-on-one-machine")
+@pytest.mark.parametrize("wrong", ["spark.driver.memory", "spark.driver.memory=", "driver.memory=8g"])
+def test_what_is_no_setting_of_spark_is_refused(wrong: str) -> None:
+    with pytest.raises(PlatformError, match=f"CIP_SPARK_CONF: '{wrong}' is no setting; separate settings"):
+        apache_spark.prepare({**os.environ, "CIP_SPARK_CONF": wrong})
+
+
 def test_sail_runs_unions_on_one_core() -> None:
     done = subprocess.run([sys.executable, "-c", ON_ONE_CORE], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "[1, 1, 2]", done.stderr[-2000:]
+    assert "ERROR" not in done.stderr  # nor when the process ended
 
 
 def test_a_query_without_memory_says_which_setting_to_raise() -> None:

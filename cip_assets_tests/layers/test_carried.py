@@ -17,8 +17,9 @@ from cip_assets.layers.facts.order_days import OrderDays
 from cip_assets.layers.features.split_orders import SplitOrders
 from cip_assets_tests.layers.chain import Sources, snapshot
 from cip_assets_tests.layers.frames import month_of
+from cip_assets_tests.layers.future import midnight
 from cip_assets_tests.layers.ten_customers import D, ten_customers
-from cip_assets_tests.layers.test_as_of import Tables, content, midnight
+from cip_assets_tests.layers.test_as_of import Tables, content
 
 CARRIED = tuple(table.contract.name for table in TABLES if table.carried)
 START = date(2023, 4, 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, TopicPartition
 
 from cip_assets.sources.config import load_sources
-from cip_assets.sources.streams.values import Record, landing_text
+from cip_assets.sources.streams.values import Records, landing_text
 from cip_assets.synthetic import GeneratorConfig, generate
 from cip_assets.synthetic.broker import Broker
 from cip_assets.synthetic.play import PARTITIONS, play, sources, taken, topic_of
@@ -32,8 +32,8 @@ def test_each_line_becomes_a_record_that_lands_as_that_line(broker: Broker, tmp_
     assert declared.kafka is not None
     for topic in declared.kafka.topics:
         broker.make(topic.topic, PARTITIONS)
-        records = [Record(n, line.text) for n, line in enumerate(lines) if line.table == topic.table]
-        landed = landing_text(topic, 0, records).splitlines()
+        values: list[bytes | None] = [line.text for line in lines if line.table == topic.table]
+        landed = landing_text(topic, 0, Records([*range(len(values))], values)).decode().splitlines()
         header, *sent = texts[topic.table]
         whole = [line for line in sent if line.count(",") == header.count(",") and '"' not in line]
         assert len(landed) == len(sent) + 1

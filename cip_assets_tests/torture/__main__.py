@@ -4,6 +4,7 @@ Without a kind, commands are killed on the engine in CIP_ENGINE. ``fuzz`` reads 
 ``clusters`` runs everything on clusters of this machine, and ``s3`` uses the bucket in CIP_DATA_DIR.
 """
 
+import json
 import os
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from cip_assets.synthetic.broker import Broker
 from cip_assets_tests.kafka import FORGETS
@@ -19,14 +21,26 @@ from cip_assets_tests.torture import streams
 from cip_assets_tests.torture.clusters import differences
 from cip_assets_tests.torture.fuzz import FORMS, cases, wrong_with
 from cip_assets_tests.torture.s3 import tried
-from cip_assets_tests.torture.tries import Result, Torture, attempts
+from cip_assets_tests.torture.tries import Torture, attempts
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 TRIES = {"sail": 200, "spark": 40}
 
 
+RECORD = PAGE.with_suffix(".json")
+"""The tries at killing so far, by engine. To begin anew, make it an empty object."""
+
 FILES = 20_000
 RECORDS = 100_000
+
+
+class Recorded(NamedTuple):
+    """A try at killing a command."""
+
+    command: str
+    moment: str
+    was_killed: bool
+    is_broken: bool
 
 
 def main() -> int:
@@ -91,38 +105,43 @@ def _s3(commits: int = 50, seed: int = 0) -> int:
 
 
 def _kill(tries: int | None = None, seed: int = 0) -> int:
+    """Go on after the tries that are on record, until there are so many."""
     engine = os.environ.get("CIP_ENGINE") or "sail"
     tries = tries or TRIES[engine]
-    results = []
+    kept = json.loads(RECORD.read_text(encoding="utf-8"))
+    recorded = [Recorded(*entry) for entry in kept.get(engine, [])]
     with tempfile.TemporaryDirectory() as folder:
         torture = Torture(Path(folder), engine)
-        for attempt in islice(attempts(seed), tries):
+        for attempt in islice(attempts(seed), len(recorded), tries):
             result = torture.disturb(attempt)
-            results.append(result)
+            recorded.append(
+                Recorded(attempt.command, attempt.moment.name, result.was_killed, bool(result.wrong))
+            )
             state = "killed" if result.was_killed else "ended before"
-            print(f"{len(results)}: {attempt.command}, {attempt.moment.name}: {state}", flush=True)  # noqa: T201
+            print(f"{len(recorded)}: {attempt.command}, {attempt.moment.name}: {state}", flush=True)  # noqa: T201
             for line in result.wrong:
                 print(f"    {line}", flush=True)  # noqa: T201
-            # Hours may pass, so that each try counts although a later one is interrupted.
-            command = f"CIP_ENGINE={engine} python -m cip_assets_tests.torture {len(results)} {seed}"
-            _write(engine, [f"`{command}`: {_summary(results)}", "", *_table(results)])
-    return any(result.wrong for result in results)
+            # It takes hours, so what is known so far must not depend on the end.
+            RECORD.write_text(json.dumps({**kept, engine: recorded}, indent=0) + "\n", encoding="utf-8")
+            command = f"CIP_ENGINE={engine} python -m cip_assets_tests.torture {len(recorded)} {seed}"
+            _write(engine, [f"`{command}`: {_summary(recorded)}", "", *_table(recorded)])
+    return any(entry.is_broken for entry in recorded)
 
 
-def _summary(results: Sequence[Result]) -> str:
-    killed = sum(result.was_killed for result in results)
-    wrong = sum(bool(result.wrong) for result in results)
-    return f"{len(results)} tries, {killed} of them killed (the others ended before their moment); {wrong} broke a promise."
+def _summary(recorded: Sequence[Recorded]) -> str:
+    killed = sum(entry.was_killed for entry in recorded)
+    broken = sum(entry.is_broken for entry in recorded)
+    return f"{len(recorded)} tries, {killed} of them killed (the others ended before their moment); {broken} broke a promise."
 
 
-def _table(results: Sequence[Result]) -> list[str]:
-    kinds: dict[tuple[str, str], list[Result]] = defaultdict(list)
-    for result in results:
-        kinds[result.attempt.command, result.attempt.moment.name].append(result)
+def _table(recorded: Sequence[Recorded]) -> list[str]:
+    kinds: dict[tuple[str, str], list[Recorded]] = defaultdict(list)
+    for entry in recorded:
+        kinds[entry.command, entry.moment].append(entry)
     lines = ["| command | killed when | tries | killed | promises broken |", "|---|---|---|---|---|"]
     return lines + [
-        f"| `{command}` | {moment} | {len(found)} | {sum(r.was_killed for r in found)} | "
-        f"{sum(bool(r.wrong) for r in found)} |"
+        f"| `{command}` | {moment} | {len(found)} | {sum(e.was_killed for e in found)} | "
+        f"{sum(e.is_broken for e in found)} |"
         for (command, moment), found in kinds.items()
     ]
 

@@ -94,5 +94,6 @@ def _about(sent: Sent) -> Mapping[str, int]:
     return {
         f"{sent.destination}: joined": told.joined,
         f"{sent.destination}: left": told.left,
+        f"{sent.destination}: changed": told.changed,
         f"{sent.destination}: rejected": len(told.rejected),
     }

@@ -12,6 +12,7 @@ from cip_assets.layers import CONTRACTS, SOURCE_TABLES
 from cip_assets.orchestration.graph import Graph
 from cip_assets.orchestration.jobs.names import MAINTENANCE, REPLAY, RESTORE
 from cip_assets.orchestration.resources import LakeResource
+from cip_assets.orchestration.run_tags import STARTED_BY, by, started_by
 from cip_assets.orchestration.runs import Report, Runs
 from cip_assets.storage import delta
 from cip_assets.storage.quarantine import quarantined_lines
@@ -51,7 +52,7 @@ def restore(
             f"{config.table}: version {version} is older than the one that these tables were computed from: "
             f"{', '.join(mismatched)}; restore those tables too, or set force and rerun them"
         )
-    new_version = delta.restore(uri, version)
+    new_version = delta.restore(uri, version, {"by": by(context.run.tags)})
     context.log_event(
         dg.AssetObservation(
             asset_key=[layer, table],
@@ -155,7 +156,7 @@ def maintenance_job(rules: Rules) -> dg.JobDefinition:
         for name in config.tables or list(CONTRACTS):
             uri = lake.settings.table_uri(*_known(name))
             if delta.exists(uri):
-                tidied = delta.maintain(uri, timedelta(days=keep))
+                tidied = delta.maintain(uri, timedelta(days=keep), {"by": by(context.run.tags)})
                 done[name] = {"files_joined": tidied.files_joined, "files_deleted": tidied.files_deleted}
         context.add_output_metadata({"tables": dg.MetadataValue.json(done)})
         return done
@@ -188,7 +189,8 @@ def clean_again(
     if unknown:
         raise PlatformError(f"Unknown source table {unknown[0]!r}. Choose one of: {', '.join(SOURCE_TABLES)}")
     tables = config.tables or list(SOURCE_TABLES)
-    platform, report = runs.platform(lake.settings, context.instance), Report()
+    tags = {STARTED_BY: started_by(context.run.tags)}
+    platform, report = runs.platform(lake.settings, context.instance, tags), Report()
     before = quarantined_lines(lake.settings, tables)
     platform.replay(tables, report)
     after = quarantined_lines(lake.settings, tables)

@@ -14,6 +14,7 @@ from cip_assets.ingest.manifest import read_manifest
 from cip_assets.orchestration.due import plan
 from cip_assets.orchestration.jobs.names import INGEST, REFRESH
 from cip_assets.orchestration.resources import LakeResource
+from cip_assets.orchestration.run_tags import STARTED_BY, started_by
 from cip_assets.orchestration.runs import Platform, Report, Runs
 
 PART_OF = "cip/part_of"
@@ -43,7 +44,8 @@ def ingest_then_snapshot(
     context: dg.OpExecutionContext, config: Landed, lake: LakeResource, runs: dg.ResourceParam[Runs]
 ) -> None:
     """Make both runs. Assets that depend on a table with an unreadable file stay as they are."""
-    platform = runs.platform(lake.settings, context.instance, {PART_OF: context.run_id})
+    tags = {PART_OF: context.run_id, STARTED_BY: started_by(context.run.tags)}
+    platform = runs.platform(lake.settings, context.instance, tags)
     if config.tables:
         _ingest_what_landed(platform, config)
     else:

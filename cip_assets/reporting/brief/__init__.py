@@ -13,6 +13,8 @@ from cip_assets.analytics.insights.questions import QUESTIONS
 from cip_assets.config.settings import Settings
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.layers.labels import WITHHELD
+from cip_assets.reporting.brief.behind import WEEK, Part, parts, strongest
+from cip_assets.reporting.brief.done import Done, done
 from cip_assets.reporting.dashboard.figures import quality_of
 from cip_assets.storage import delta, place, questions
 from cip_assets.storage.files import replace_text
@@ -20,7 +22,6 @@ from cip_assets.storage.views import view
 from cip_assets.storage.written import require_written
 
 MARTS = ("insights", "lists", "kpi_totals")
-WEEK = timedelta(days=7)
 TEMPLATES = Path(__file__).parent
 
 Row = Mapping[str, Any]
@@ -38,6 +39,8 @@ class Brief:
         totals: the row of kpi_totals.
         week: each figure of the week with that of the week before.
         answers: the four answers, in the order of the questions.
+        behind: of each figure that changed, the groups that did most for it, by figure.
+        done: what was done to the lake, and by whom.
         lists: the rows of marts/lists.
         quality: the lines of each source table.
         unknown: what nobody can tell, a sentence each.
@@ -48,6 +51,8 @@ class Brief:
     totals: Row
     week: Sequence[tuple[str, Any, Any]]
     answers: Sequence[Row]
+    behind: Mapping[str, Sequence[Part]]
+    done: Sequence[Done]
     lists: Sequence[Row]
     quality: Sequence[Row]
     unknown: Sequence[str]
@@ -76,9 +81,10 @@ def brief(settings: Settings, day: date) -> Brief:
         (totals,) = _rows(connection, "FROM kpi_totals")
         (model,) = _rows(connection, "SELECT forecast_model FROM forecast_model")
         week = list(_week(settings, connection, day))
+        behind = strongest([*parts(settings, connection, day)])
     quality = [quality_of(settings, table) for table in SOURCE_TABLES]
     unknown = list(_unknown(answers, lists, quality, model["forecast_model"], day))
-    return Brief(day, totals, week, answers, lists, quality, unknown)
+    return Brief(day, totals, week, answers, behind, done(settings, day, WEEK), lists, quality, unknown)
 
 
 def write(settings: Settings, found: Brief) -> Sequence[Path]:
@@ -102,6 +108,7 @@ def text_of(found: Brief, name: str) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["figure"] = _figure
+    environment.filters["part"] = lambda part: f"{part.group} ({part.by}) {part.change:+,}"
     environment.filters["cell"] = lambda text: " ".join(str(text).split()).replace("|", "\\|")
     return environment.get_template(f"{name}.jinja").render(brief=found)
 

@@ -5,7 +5,7 @@ An array may be in an object, as in the answers of a shop's API: ``{"count": 2, 
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Literal, TextIO
 
 from cip_assets.sources.reading import text as texts
@@ -193,15 +193,15 @@ def _element(window: _Window, next_element: re.Pattern[str]) -> tuple[Fields | N
     return _flattened(value), end
 
 
-def fields_of(text: str) -> Fields | None:
-    """The fields of a JSON object with dotted names; None if the text is none."""
+def fields_of(text: str, taken: Collection[str] = OWN_COLUMNS) -> Fields | None:
+    """The fields of a JSON object with dotted names, none of which is taken; None if the text is none."""
     try:
-        return _flattened(DECODER.decode(text))
+        return _flattened(DECODER.decode(text), taken)
     except (ValueError, RecursionError):
         return None
 
 
-def _flattened(value: Any) -> Fields | None:
+def _flattened(value: Any, taken: Collection[str] = OWN_COLUMNS) -> Fields | None:
     """The fields of an object, with dotted names.
 
     None if it is another value, if it is nested too deeply, or if a text in it is not Unicode.
@@ -215,7 +215,7 @@ def _flattened(value: Any) -> Fields | None:
     found: Fields = {}
     for name, text in leaves:
         column, count = name, 1
-        while column in found or column in OWN_COLUMNS:
+        while column in found or column in taken:
             count += 1
             column = f"{name}_{count}"
         found[column] = text

@@ -5,21 +5,24 @@ Where to go on is read from the files. The offsets that the brokers keep are onl
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from itertools import groupby
+from operator import lt
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
 from cip_assets.sources.streams import lag
 from cip_assets.sources.streams.files import TopicFolder
+from cip_assets.sources.streams.registry import Registry, RegistryAwayError
 from cip_assets.sources.streams.topics import Kafka
-from cip_assets.sources.streams.values import Record, landing_text
+from cip_assets.sources.streams.values import Records, landing_text
 
 AT_ONCE = 5_000
 """The records that are taken from the client at once."""
@@ -43,7 +46,7 @@ The client itself does not notice that a topic was made again if its leader had 
 """
 
 RETRY = 5.0
-"""The seconds between two attempts to write to a disk that refused."""
+"""The seconds between two attempts to write, if the disk refused or the registry did not answer."""
 
 Place = tuple[str, int]
 """A topic and a partition."""
@@ -58,7 +61,7 @@ HOPELESS: Mapping[int, str] = {
 """Errors that waiting does not help against, and what to do."""
 
 
-class _AwayError(Exception):
+class AwayError(Exception):
     """The brokers do not answer."""
 
 
@@ -73,7 +76,7 @@ class _Held:
 
     topic_id: str
     next_offset: int
-    records: list[Record] = field(default_factory=list)
+    records: Records = field(default_factory=Records)
     size: int = 0
     sure: int = 0
     last: Any = None
@@ -84,7 +87,24 @@ class _Held:
     written: float = float("-inf")
 
     def clear(self) -> None:
-        self.records, self.size, self.sure = [], 0, 0
+        self.records, self.size, self.sure = Records(), 0, 0
+
+
+def topic_id(admin: AdminClient, topic: str) -> str | None:
+    """The id of a topic as Kafka writes it; None if there is no such topic.
+
+    Raises:
+        AwayError: the brokers do not answer.
+
+    """
+    asked = admin.describe_topics(TopicCollection([topic]), request_timeout=ANSWER)
+    try:
+        found = asked[topic].result()
+    except KafkaException as error:
+        if error.args[0].code() in {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_ID}:
+            return None
+        raise AwayError(error.args[0].str()) from error
+    return str(found.topic_id).replace("+", "-").replace("/", "_")
 
 
 def stream(
@@ -117,9 +137,10 @@ class _Consumption:
         self._kafka, self._say, self._stopping = kafka, say, stopping
         self._data_dir = settings.data_dir
         self._folders = {t.topic: TopicFolder.of(settings.landing, t.table, t.topic) for t in kafka.topics}
-        self._texts = {t.topic: partial(landing_text, t) for t in kafka.topics}
+        registry = Registry.of(kafka)
+        self._texts = {t.topic: partial(landing_text, t, registry=registry) for t in kafka.topics}
         for topic in kafka.topics:
-            landing_text(topic, 0, [])  # refuses columns that do not exist
+            landing_text(topic, 0, Records())  # refuses columns that do not exist
         self._held: dict[Place, _Held] = {}
         self._fresh: set[Place] = set()
         self._again: set[Place] = set()
@@ -195,30 +216,40 @@ class _Consumption:
     # --- reading ----------------------------------------------------------------------------------------------
 
     def _take(self, messages: Sequence[Any]) -> None:
-        now = time.monotonic()
-        for message in messages:
-            if (error := message.error()) is not None:
-                self._on_record_error(message, error)
-                continue
-            place = message.topic(), message.partition()
-            held = self._held.get(place)
-            if held is None:
-                continue
-            if place in self._fresh:
-                # It may have been read before the partition was assigned, and what follows would leave a gap.
-                self._again.add(place)
-                continue
-            offset, value = message.offset(), message.value()
-            if offset < held.next_offset:
-                self._again.add(place)
-                continue
-            if not held.records:
-                held.begun = now
-            held.records.append(Record(offset, value))
-            held.size += len(value or b"") + 100
-            held.next_offset, held.last = offset + 1, message
-        if messages:
-            self._away, self._is_waiting = "", False
+        if not messages:
+            return
+        if any(map(Message.error, messages)):
+            for message in messages:
+                if (error := message.error()) is not None:
+                    self._on_record_error(message, error)
+            messages = [message for message in messages if message.error() is None]
+        places: Iterator[Any] = zip(
+            map(Message.topic, messages), map(Message.partition, messages), strict=True
+        )
+        begin = 0
+        for place, some in groupby(places):
+            end = begin + sum(1 for _ in some)
+            self._hold(place, messages[begin:end])
+            begin = end
+        self._away, self._is_waiting = "", False
+
+    def _hold(self, place: Place, messages: Sequence[Any]) -> None:
+        held = self._held.get(place)
+        if held is None:
+            return
+        offsets: list[Any] = [*map(Message.offset, messages)]
+        is_next = offsets[0] >= held.next_offset and all(map(lt, offsets, offsets[1:]))
+        if place in self._fresh or place in self._again or not is_next:
+            # It may have been read before the partition was assigned, and what follows would leave a gap.
+            self._again.add(place)
+            return
+        if not held.records:
+            held.begun = time.monotonic()
+        values = [*map(Message.value, messages)]
+        held.records.offsets.extend(offsets)
+        held.records.values.extend(values)
+        held.size += sum(map(len, filter(None, values))) + 100 * len(values)
+        held.next_offset, held.last = offsets[-1] + 1, messages[-1]
 
     def _on_record_error(self, message: Any, error: KafkaError) -> None:
         place = message.topic(), message.partition()
@@ -268,7 +299,7 @@ class _Consumption:
                 if topic_id is None:
                     return None
                 begin = self._begin(place, topic_id)
-            except _AwayError as error:
+            except AwayError as error:
                 self._wait_for_brokers(str(error))
                 continue
             self._held[place] = _Held(topic_id, begin)
@@ -335,7 +366,7 @@ class _Consumption:
                 partial(self._texts[place[0]], place[1]),
                 datetime.now(UTC).date(),
             )
-        except _AwayError as error:
+        except AwayError as error:
             self._wait_for_brokers(str(error))
             return
         except OSError as error:
@@ -348,12 +379,13 @@ class _Consumption:
         held.written = time.monotonic()
         self._consumer.commit(offsets=[TopicPartition(*place, held.next_offset)], asynchronous=True)
 
-    def _of_its_topic(self, place: Place, held: _Held) -> list[Record]:
+    def _of_its_topic(self, place: Place, held: _Held) -> Records:
         """The held records, without those that may be of a topic with the same name that was made since."""
         if self._look_at(place[0]) in {None, held.topic_id}:  # a deleted one was read before
             return held.records
         _, end = self._ends(place)
-        return [r for number, r in enumerate(held.records) if number < held.sure or r.offset >= end]
+        surely, perhaps = held.records[: held.sure], held.records[held.sure :].since(end)
+        return Records(surely.offsets + perhaps.offsets, surely.values + perhaps.values)
 
     def _look(self) -> None:
         """Look whether the topics are what they were, and say how far they are."""
@@ -362,13 +394,13 @@ class _Consumption:
         try:
             for topic in {topic for topic, _ in self._held}:
                 self._look_at(topic)
-        except _AwayError as error:
+        except AwayError as error:
             self._wait_for_brokers(str(error))
             return
         states: dict[str, list[lag.PartitionState]] = {}
         for (topic, partition), held in self._held.items():
             _, end = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
-            landed_to = held.records[0].offset if held.records else max(held.next_offset, held.end)
+            landed_to = held.records.offsets[0] if held.records else max(held.next_offset, held.end)
             states.setdefault(topic, []).append(
                 lag.PartitionState(
                     partition, landed_to, max(0, end - landed_to), held.newest, held.count / seconds
@@ -389,43 +421,32 @@ class _Consumption:
 
     def _block(self, error: OSError) -> None:
         if not self._blocked_until:
-            self._say(f"the landing folder cannot be written ({error}); waiting")
+            is_registry = isinstance(error, RegistryAwayError)
+            why = str(error) if is_registry else f"the landing folder cannot be written ({error})"
+            self._say(f"{why}; waiting")
         self._blocked_until = time.monotonic() + RETRY
         self._consumer.pause(self._consumer.assignment())
 
     def _unblock(self) -> None:
         if self._blocked_until:
-            self._say("the landing folder can be written again")
+            self._say("the landing folder is written again")
             self._blocked_until = 0.0
             self._consumer.resume(self._consumer.assignment())
 
     # --- questions to the brokers -----------------------------------------------------------------------------
 
     def _topic_id(self, topic: str) -> str | None:
-        """The id of a topic as Kafka writes it; None if there is no such topic.
-
-        Raises:
-            _AwayError: the brokers do not answer.
-
-        """
-        asked = self._admin.describe_topics(TopicCollection([topic]), request_timeout=ANSWER)
-        try:
-            found = asked[topic].result()
-        except KafkaException as error:
-            if error.args[0].code() in {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_ID}:
-                return None
-            raise _AwayError(error.args[0].str()) from error
-        return str(found.topic_id).replace("+", "-").replace("/", "_")
+        return topic_id(self._admin, topic)
 
     def _ends(self, place: Place) -> tuple[int, int]:
         """The first offset of a partition, and the one after its last.
 
         Raises:
-            _AwayError: the brokers do not answer.
+            AwayError: the brokers do not answer.
 
         """
         try:
             first, end = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=ANSWER)
         except KafkaException as error:
-            raise _AwayError(error.args[0].str()) from error
+            raise AwayError(error.args[0].str()) from error
         return first, end

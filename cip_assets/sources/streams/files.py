@@ -6,14 +6,14 @@ another consumer has written meanwhile is left out, so no two files hold the sam
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from filelock import FileLock
 
-from cip_assets.sources.streams.values import Record
+from cip_assets.sources.streams.values import Records
 
 FOLDER = "from_streams"
 """The folder below ``landing/<table>`` with the files of topics."""
@@ -75,8 +75,8 @@ class TopicFolder:
         self,
         topic_id: str,
         partition: int,
-        records: Sequence[Record],
-        text_of: Callable[[Sequence[Record]], str],
+        records: Records,
+        text_of: Callable[[Records], bytes],
         today: date,
     ) -> Path | None:
         """Write the records that no file holds yet as one file, which stays even if the machine stops at once.
@@ -96,25 +96,39 @@ class TopicFolder:
         with FileLock(self.path / f".{partition:05}.lock"):
             newest = list(self._newest(topic_id, partition))
             begin = max((r.last + 1 for _, r in newest), default=0)
-            new = [record for record in records if record.offset >= begin]
+            new = records.since(begin)
             if not new:
                 return None
             day = max([today, *(day for day, _ in newest)])
             generation = self._generation(topic_id)
-            there = Range(generation, topic_id, partition, new[0].offset, new[-1].offset)
+            there = Range(generation, topic_id, partition, new.offsets[0], new.offsets[-1])
             folder = self.path / f"dt={day}"
             self._make(folder)
             # Only a killed consumer leaves such a file, because whoever writes one has the lock.
             for left in folder.glob(f".*.{topic_id}.{partition:05}.*.new"):
                 left.unlink()
             scratch, target = folder / f".{there.name}.new", folder / there.name
-            with scratch.open("x", encoding="utf-8", newline="") as stream:
+            with scratch.open("xb") as stream:
                 stream.write(text_of(new))
                 stream.flush()
                 os.fsync(stream.fileno())
             scratch.rename(target)
             _sync(folder)
             return target
+
+    def holding(self, topic_id: str, partition: int, first: int, last: int) -> list[Path]:
+        """The files with some of these offsets of a partition, in their order."""
+        found: list[tuple[Range, Path]] = []
+        for _, folder in self._days():
+            here = [
+                (r, path)
+                for path in folder.iterdir()
+                if (r := Range.of(path)) and (r.topic_id, r.partition) == (topic_id, partition)
+            ]
+            found += [(r, path) for r, path in here if r.last >= first and r.first <= last]
+            if any(r.last < first for r, _ in here):
+                break
+        return [path for _, path in sorted(found)]
 
     def _newest(self, topic_id: str, partition: int) -> Iterator[tuple[date, Range]]:
         """The files of a partition in the newest folder that has any, each with its day."""

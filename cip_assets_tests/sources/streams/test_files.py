@@ -10,7 +10,7 @@ import pytest
 
 from cip_assets.ingest.discover import find_files
 from cip_assets.sources.streams.files import Range, TopicFolder
-from cip_assets.sources.streams.values import Record
+from cip_assets.sources.streams.values import Records
 
 FIRST, SECOND = "a" * 22, "B-_" + "b" * 19
 TODAY = date(2024, 5, 17)
@@ -24,8 +24,9 @@ def folder(tmp_path: Path) -> TopicFolder:
 def add(
     folder: TopicFolder, offsets: Sequence[int], topic_id: str = FIRST, partition: int = 0, day: date = TODAY
 ) -> Path | None:
-    records = [Record(offset, b"") for offset in offsets]
-    return folder.add(topic_id, partition, records, lambda new: "".join(f"{r.offset}\n" for r in new), day)
+    records = Records([*offsets], [b""] * len(offsets))
+    text_of = lambda new: "".join(f"{offset}\n" for offset in new.offsets).encode()  # noqa: E731 -- only here
+    return folder.add(topic_id, partition, records, text_of, day)
 
 
 def offsets_in(folder: TopicFolder) -> list[int]:

@@ -11,7 +11,7 @@ from cip_assets.layers import EVENT_TABLES
 from cip_assets.sources.config import load_sources
 from cip_assets.sources.streams import values
 from cip_assets.sources.streams.topics import EventTable, Kafka
-from cip_assets.sources.streams.values import landing_text
+from cip_assets.sources.streams.values import Records, landing_text
 from cip_assets_tests.documents import quoted
 
 GOOD = """
@@ -56,6 +56,16 @@ def test_settings_get_the_values_of_their_variables(tmp_path: Path, monkeypatch:
         ("shop.visits", "shop.orders", "two entries have one topic"),
         (", header: [session_id, customer_id, timestamp]", "", "if, and only if, values is csv"),
         ("timestamp]}", "time], columns: {timestamp: timestamp}}", "header has no field 'timestamp'"),
+        (
+            "values: csv, header: [session_id, customer_id, timestamp]",
+            "values: avro",
+            "name the schema registry",
+        ),
+        (
+            "  settings",
+            "  registry: https://a:hunter2@b\n  settings",
+            "registry: put the password into an env",
+        ),
         ("shop.orders", "shop/orders", "kafka.topics.0.topic: String should match pattern"),
     ],
 )
@@ -73,7 +83,7 @@ def test_a_column_that_the_table_lacks_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         PlatformError, match=r"topic shop\.orders: transactions has no column 'buyer'; it has tra"
     ):
-        landing_text(topic, 0, [])
+        landing_text(topic, 0, Records())
 
 
 def test_a_file_without_exports_and_topics_says_nothing(tmp_path: Path) -> None:
@@ -92,7 +102,7 @@ GUIDE = (Path(__file__).resolve().parents[3] / "docs" / "streams.md").read_text(
 def test_the_examples_of_the_guide_are_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, *parts = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
     for topic in kafka(tmp_path, whole).topics:
-        landing_text(topic, 0, [])
+        landing_text(topic, 0, Records())
     for part in parts:
         for variable in re.findall(r"\$\{(\w+)\}", part):
             monkeypatch.setenv(variable, "a secret")
