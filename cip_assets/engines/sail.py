@@ -9,6 +9,7 @@ from pathlib import Path
 from pysail.spark import SparkConnectServer
 from pyspark.sql import SparkSession
 
+from cip_assets.calc.together import PARTITIONS
 from cip_assets.config.errors import PlatformError
 
 MEMORY_SHARE = 0.25
@@ -17,8 +18,16 @@ MEMORY_SHARE = 0.25
 FEWEST_PARTITIONS = 2
 """With one partition, which is Sail's choice on one core, some unions fail ("Can not create InterleaveExec")."""
 
-ROWS_AT_ONCE = "32768"
-"""The rows of a batch. With Sail's 8,192, a write by month takes a fifth longer."""
+PARTITIONS_TOGETHER = 4
+"""Partitions of rows that were brought together; as many as there are cores, if these are more. Sail would make one for
+each month that it reads. Each of them sorts, and each sort keeps 10 MB that it cannot spill.
+"""
+
+ROWS_AT_ONCE, FEWER_ROWS = 32_768, 8_192
+"""The rows of a batch. With 8,192, a write by month takes a fifth longer, but a sort needs memory for two batches."""
+
+LITTLE_MEMORY = 2 * 1024**3
+"""Bytes of memory. With less, batches are small."""
 
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 """The processor time of a container in a period, and the period; ``max`` is no limit."""
@@ -26,7 +35,10 @@ CONTAINER_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
 def prepare(environment: Mapping[str, str]) -> Mapping[str, str]:
     """Start the server, once per process, and return the configuration of a session on it."""
-    return {"spark.remote": f"sc://127.0.0.1:{_serve(_pool_bytes(environment))}"}
+    return {
+        "spark.remote": f"sc://127.0.0.1:{_serve(_pool_bytes(environment))}",
+        PARTITIONS: str(max(_cores(), PARTITIONS_TOGETHER)),
+    }
 
 
 def read_directly(session: SparkSession) -> None:
@@ -79,7 +91,8 @@ def _serve(pool_bytes: int) -> int:
     os.environ.setdefault("SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE", str(pool_bytes))
     if _cores() < FEWEST_PARTITIONS:
         os.environ.setdefault("SAIL_EXECUTION__DEFAULT_PARALLELISM", str(FEWEST_PARTITIONS))
-    os.environ.setdefault("SAIL_EXECUTION__BATCH_SIZE", ROWS_AT_ONCE)
+    rows = FEWER_ROWS if pool_bytes < LITTLE_MEMORY else ROWS_AT_ONCE
+    os.environ.setdefault("SAIL_EXECUTION__BATCH_SIZE", str(rows))
     os.environ.setdefault("RUST_LOG", "error")
     server = SparkConnectServer(ip="127.0.0.1", port=0)
     server.start(background=True)

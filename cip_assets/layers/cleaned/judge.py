@@ -21,6 +21,7 @@ from pyspark.sql import Column, DataFrame, Window
 
 from cip_assets.calc.exact import MONEY
 from cip_assets.calc.hashing import key_hash
+from cip_assets.calc.together import together
 from cip_assets.config.rules import Rules, folded
 from cip_assets.contracts.source import SourceTable
 from cip_assets.contracts.text_formats import (
@@ -157,7 +158,7 @@ def _with_reasons(lines: DataFrame, source: SourceTable, rules: Rules) -> DataFr
     typed = _with_values(lines, source, rules, HERE, *RAGGED, text)
     # This shuffle halves the time on both engines, because without it they read every text again for each rule that
     # uses its value.
-    typed = typed.repartition("month" if source.is_event else source.id_column)
+    typed = together(typed, "month" if source.is_event else source.id_column)
     is_ragged = F.col("ragged_text").isNotNull()
     few = F.col("field_count") < F.col("header_field_count")
     ragged = F.when(few, F.lit("row:too_few_fields")).otherwise(F.lit("row:too_many_fields"))
@@ -273,7 +274,7 @@ def rows_not_kept_out(raw: DataFrame, kept_out: DataFrame, source: SourceTable, 
     line = ["source_file", "source_line"]
     good = _with_seen(raw, source).join(F.broadcast(kept_out.select(*line)), line, "left_anti")
     rows = _with_values(good, source, rules).select(*source.cleaned.columns)
-    return rows.repartition("month") if source.is_event else rows
+    return together(rows, "month") if source.is_event else rows
 
 
 def good_rows(raw: DataFrame, source: SourceTable, rules: Rules) -> DataFrame:

@@ -3,6 +3,7 @@
 import dagster as dg
 from pyspark.sql import DataFrame
 
+from cip_assets.calc.together import together
 from cip_assets.config.rules import Rules
 from cip_assets.contracts.facts import FactsTable
 from cip_assets.orchestration.assets.declare import described, limits
@@ -22,7 +23,7 @@ def facts_asset(facts: FactsTable, rules: Rules, partitions: Partitions) -> dg.A
     )
     def compute(events: DataFrame) -> DataFrame:
         # One file a month. The lines of a month come together before they are added up, so that the sums need not move.
-        return facts(events.repartition("month"))
+        return facts(together(events, "month"))
 
     asset: dg.AssetsDefinition = compute
     return asset
