@@ -47,7 +47,7 @@ def certain(rates: Sequence[Counted], confidence: float) -> list[bool]:
 
 
 def _adjusted(chance: NDArray[Any]) -> NDArray[Any]:
-    """The chances after Benjamini and Hochberg, like ``scipy.stats.false_discovery_control``, which is slow to import."""
+    """The chances after Benjamini and Hochberg, as by ``scipy.stats``, which takes long to import."""
     order = np.argsort(chance)
     ranked = chance[order] * (len(chance) / np.arange(1, len(chance) + 1))
     adjusted = np.empty_like(ranked)
