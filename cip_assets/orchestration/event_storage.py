@@ -31,7 +31,6 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from dagster._core.storage.event_log.schema import (
     AssetCheckExecutionsTable,
     AssetKeyTable,
-    ConcurrencyLimitsTable,
     SqlEventLogStorageTable,
 )
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
@@ -63,11 +62,6 @@ FOR_ALL_RUNS = ASSET_EVENTS | ASSET_CHECK_EVENTS | EVENT_TYPE_TO_PIPELINE_RUN_ST
 HELD_OPEN = 8
 """How many files a storage keeps open. There is one for all events, and one for the events of each run."""
 
-LIMIT = """
-INSERT INTO concurrency_limits (concurrency_key, "limit", using_default_limit) VALUES (?, 1, TRUE)
-ON CONFLICT DO NOTHING
-"""
-SLOT = "INSERT INTO concurrency_slots (concurrency_key, deleted) VALUES (?, FALSE)"
 CLAIM = """
 UPDATE concurrency_slots SET run_id = ?, step_key = ? WHERE id = (
     SELECT id FROM concurrency_slots WHERE concurrency_key = ? AND step_key IS NULL AND NOT deleted LIMIT 1
@@ -346,16 +340,6 @@ class Events(SqliteEventLogStorage):
                 return engine.dialect.has_table(connection, table_name)
 
         return self._remembered(f"table {table_name}", found)
-
-    def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
-        """Create a pool. If it is new and has one slot, as ours do, two statements leave the rows of Dagster's many."""
-        one = self._instance.global_op_concurrency_default_limit == 1
-        if one and self._has_rows(ConcurrencyLimitsTable):
-            with self.index_connection() as connection:
-                if connection.exec_driver_sql(LIMIT, (concurrency_key,)).rowcount:
-                    connection.exec_driver_sql(SLOT, (concurrency_key,))
-                    return True
-        return super().initialize_concurrency_limit_to_default(concurrency_key)
 
     def claim_concurrency_slot(
         self, concurrency_key: str, run_id: str, step_key: str, priority: int | None = None

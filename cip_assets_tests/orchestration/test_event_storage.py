@@ -414,23 +414,6 @@ def test_a_slot_is_claimed_as_by_dagster_and_goes_to_the_one_who_waits(tmp_path:
     ]
 
 
-def test_pools_are_created_as_by_dagster(tmp_path: Path) -> None:
-    shipped = DAGSTER_SETTINGS.read_text("utf-8")
-    found = []
-    for name, settings in (("kept", shipped), ("own", shipped.partition("\ninstance_class:")[0])):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "dagster.yaml").write_text(settings, encoding="utf-8")
-        with open_instance(tmp_path / name) as instance:
-            for pool in ("first", "second", "third", "second"):
-                instance.event_log_storage.initialize_concurrency_limit_to_default(pool)
-        with sqlite3.connect(tmp_path / name / "history" / "runs" / "index.db") as connection:
-            for table in ("concurrency_limits", "concurrency_slots"):
-                rows = connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall()
-                found.append([[without_moments(tmp_path, value) for value in row] for row in rows])
-    assert len(found[0]) == len(found[1]) == 3
-    assert found[:2] == found[2:]
-
-
 def history_of_a_slot(storage: Any) -> list[Any]:
     """What one run after the other is told, and who then has the only slot and who claims it."""
     storage.set_concurrency_slots("table", 1)
