@@ -16,7 +16,8 @@ from typing import Any
 
 PACKAGE = Path(__file__).parents[1]
 
-IMPORTED = "cip_assets.definitions"
+IMPORTED = ["cip_assets.definitions", "scipy.optimize"]
+"""What runs need: all of ours, and what scipy would import when a forecast is fitted."""
 
 SERVER = "dagster._grpc.server"
 """The module of Dagster's code server. It has no public name, and no setting for how it starts a process."""
@@ -30,7 +31,7 @@ class ForkedRuns(ForkServerContext):
     def __init__(self) -> None:
         super().__init__()
         self._imported = _sources()
-        self.set_forkserver_preload([IMPORTED])
+        self.set_forkserver_preload(IMPORTED)
         ensure_running()
 
     def Process(self, *args: Any, **options: Any) -> Any:  # type: ignore[override]  # noqa: N802 -- its name there

@@ -14,7 +14,7 @@ def test_a_run_is_forked_unless_a_module_changed_since(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forked_runs, "PACKAGE", tmp_path)
-    monkeypatch.setattr(forked_runs, "IMPORTED", "colorsys")  # is imported at once
+    monkeypatch.setattr(forked_runs, "IMPORTED", ["colorsys"])  # is imported at once
     (tmp_path / "layers").mkdir()
     module = tmp_path / "layers" / "table.py"
     module.touch()
