@@ -2,8 +2,12 @@
 docs/images/*.png.
 
 It runs a generated sample in a scratch folder, starts the servers on it, and opens all of them in a headless browser.
+With a folder of exports, it takes the pictures of a real shop instead: ``python docs/screenshots.py FOLDER DAY``.
 """
 
+import os
+import subprocess
+import sys
 import tempfile
 from datetime import date
 from pathlib import Path
@@ -64,11 +68,13 @@ def _take_dashboard(browser: Browser, path: Path) -> None:
 
 
 def take_app(browser: Browser, settings: Settings) -> None:
-    """The page of the customer worth most of those with a high churn risk, on a desk and on a phone."""
+    """The page of the customer worth most of those whose churn risk became high, on a desk and on a phone."""
     site = site_of(settings, "support")
-    query = """SELECT customer_id FROM "marts/customer_360" WHERE churn_band = 'High' AND open_tickets > 0
-        ORDER BY clv_12m DESC, customer_id LIMIT 1"""
-    (worth_most,) = site.lake.rows(query, (), site.lake.days()[0])
+    query = """SELECT customer_id FROM "marts/customer_360" GROUP BY customer_id
+        HAVING max_by(churn_band, as_of_date) = 'High' AND min_by(churn_band, as_of_date) <> 'High'
+          AND max_by(open_tickets, as_of_date) > 0
+        ORDER BY max_by(clv_12m, as_of_date) DESC, customer_id LIMIT 1"""
+    (worth_most,) = site.lake.rows(query)
     windows: dict[str, Any] = {
         "app-customer": {"viewport": {"width": 1280, "height": 1250}},
         "app-customer-phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
@@ -89,5 +95,36 @@ def _take(tab: Tab, page: Page, name: str, path: str, shows: str) -> None:
     tab.screenshot(path=IMAGES / f"{name}.png")
 
 
+def of_exports(exports: Path, day: date) -> None:
+    """The list of customers worth most at risk of a real shop, and the page of the first of them."""
+    with tempfile.TemporaryDirectory() as scratch:
+        settings = Settings(Path(scratch), "sail")
+        command = [sys.executable, "-m", "cip_assets"]
+        environment = {**os.environ, "CIP_DATA_DIR": scratch}
+        for arguments in (["adopt", str(exports), "--yes"], ["run", "--as-of", str(day)]):
+            subprocess.run([*command, *arguments], env=environment, check=True)
+        with chromium() as browser:
+            take_shop(browser, settings)
+
+
+def take_shop(browser: Browser, settings: Settings) -> None:
+    """The list of customers worth most at risk, and the page of the first of them."""
+    site = site_of(settings, "marketing")
+    (first,) = site.lake.rows(
+        'SELECT customer_id FROM "marts/list_at_risk" ORDER BY rank LIMIT 1', (), site.lake.days()[0]
+    )
+    with served(site) as url, browser.new_context(viewport={"width": 1280, "height": 1100}) as context:
+        for name, path in (
+            ("app-retail-list", "marketing"),
+            ("app-retail-buyer", f"customer?id={first['customer_id']}"),
+        ):
+            tab = context.new_page()
+            tab.goto(f"{url}/{path}")
+            tab.screenshot(path=IMAGES / f"{name}.png")
+
+
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) > 1:
+        of_exports(Path(sys.argv[1]), date.fromisoformat(sys.argv[2]))
+    else:
+        main()
