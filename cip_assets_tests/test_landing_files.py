@@ -143,7 +143,6 @@ GOOD = f"{HEADER}\nT1,C1,P1,1,1.00,1.00,Cash,2024-05-01\n"
 COLUMN_OF = {"dates": "transaction_date", "quantity": "quantity", "amounts and prices": "amount"}
 
 
-@pytest.mark.engine
 def test_values_are_read_or_quarantined_as_documented(
     spark: SparkSession, rules: Rules, tmp_path: Path
 ) -> None:

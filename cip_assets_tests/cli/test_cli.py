@@ -32,7 +32,7 @@ def test_a_run_and_the_commands_that_follow_it(
     returned = f"returns/100%20 {ODD_NAME}.csv"
     land(data_dir / "landing", returned, "R1,T3,C2,P1,oops,[/b] [red],2024-02-20\n")
 
-    code, shown, _ = cip("run")
+    code, shown, _ = cip("run", "--select", "exports/kpi_totals")
     assert code == 0
     assert "snapshot of 2024-02-12" in shown
     assert str(data_dir / "final") in shown

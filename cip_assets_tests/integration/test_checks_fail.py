@@ -8,18 +8,22 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
+import pyspark.sql.functions as F
+import pyspark.sql.types as T
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from pyspark.sql import SparkSession
 
 from cip_assets.config.settings import Settings
 from cip_assets.definitions import build_definitions
-from cip_assets.layers import CSV_FILES, EVENT_TABLES, FACTS_OF, SOURCE_TABLES, contracts_in
+from cip_assets.layers import CONTRACTS, CSV_FILES, EVENT_TABLES, FACTS_OF, SOURCE_TABLES, contracts_in
 from cip_assets.orchestration.checks.files import is_as_written
 from cip_assets.orchestration.instance import open_instance
 from cip_assets.orchestration.runs import Platform
 from cip_assets_tests.conftest import ENGINE
 from cip_assets_tests.graph import CHECKS, GRAPH, materialize
 from cip_assets_tests.integration.helpers import LANDED, land
+from cip_assets_tests.layers.frames import frame_of
 
 DAY = {"dagster/partition": "2024-02-12"}
 JANUARY_ALONE = {
@@ -50,13 +54,17 @@ answers, each of its orders is of one day, and only the list of customers at ris
 """
 
 
-def failed(data_dir: Path, names: set[str], months: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Run the checks of these names on what lies in a folder; those that failed, with what they say."""
+def failed(
+    data_dir: Path, names: set[str], months: Mapping[str, str] | None = None, layer: str | None = None
+) -> dict[str, str]:
+    """Run the checks of these names on what lies in a folder, or in one layer of it; those that failed, with what they
+    say."""
     definitions = build_definitions(Settings(data_dir, ENGINE), GRAPH)
+    asked = {key for key in DEFINED if key.name in names and layer in {None, key.asset_key.path[0]}}
     found: dict[str, str] = {}
     evaluated = set()
     for tags, partitioned_by in ((months or {}, None), (DAY, "day")):
-        keys = {k for k in DEFINED if k.name in names and partitioning(k) == partitioned_by}
+        keys = {key for key in asked if partitioning(key) == partitioned_by}
         if keys:
             result = materialize(definitions, checks=keys, tags=tags)
             for evaluation in result.get_asset_check_evaluations():
@@ -70,7 +78,7 @@ def failed(data_dir: Path, names: set[str], months: Mapping[str, str] | None = N
         if any(name.startswith(f"{facts.source.cleaned.name}:") for name in found)
     }
     # Facts are not checked while a blocking check of their source fails.
-    assert {key for key in DEFINED if key.name in names and key.asset_key not in waiting} <= evaluated
+    assert {key for key in asked if key.asset_key not in waiting} <= evaluated
     return found
 
 
@@ -123,7 +131,7 @@ def test_rows_that_share_a_key_break_the_contract_of_every_table(
 
 def test_a_value_that_a_rule_forbids_breaks_the_contract(healthy: Path) -> None:
     table_at(healthy, "cleaned/transactions").update({"quantity": "0"}, predicate="transaction_id = 'T1'")
-    assert failed(healthy, {"contract"}) == {
+    assert failed(healthy, {"contract"}, layer="cleaned") == {
         "cleaned/transactions:contract": "cleaned/transactions: quantity:below_minimum (1 row)"
     }
 
@@ -131,7 +139,7 @@ def test_a_value_that_a_rule_forbids_breaks_the_contract(healthy: Path) -> None:
 def test_a_fact_that_a_rule_forbids_breaks_the_contract(healthy: Path) -> None:
     table_at(healthy, "facts/order_days").update({"lines": "0"}, predicate="order_id = 'T1'")
     table_at(healthy, "facts/session_days").update({"customer_id": "null"})
-    assert failed(healthy, {"contract"}) == {
+    assert failed(healthy, {"contract"}, layer="facts") == {
         "facts/order_days:contract": "facts/order_days: lines:below_minimum (1 row)",
         "facts/session_days:contract": "facts/session_days: customer_id:missing (1 row)",
     }
@@ -179,7 +187,7 @@ def test_facts_that_do_not_add_up_break_conservation(
     month = "2024-01" if table == "order_days" else "2024-02"
     table_at(healthy, f"facts/{table}").update(change, predicate=f"month = '{month}-01'")
     source = "cleaned/transactions" if table == "order_days" else "cleaned/web_activity"
-    assert failed(healthy, {"conservation"}) == {
+    assert failed(healthy, {"conservation"}, layer="facts") == {
         f"facts/{table}:conservation": f"facts/{table}: in {month}, the sums are not those of {source}"
     }
 
@@ -187,7 +195,7 @@ def test_facts_that_do_not_add_up_break_conservation(
 def test_a_fact_that_got_lost_or_is_there_twice_breaks_conservation(healthy: Path) -> None:
     table_at(healthy, "facts/order_days").delete("order_id = 'T1'")
     append(healthy, "facts/session_days")
-    assert set(failed(healthy, {"conservation"})) == {
+    assert set(failed(healthy, {"conservation"}, layer="facts")) == {
         "facts/order_days:conservation",
         "facts/session_days:conservation",
     }
@@ -442,16 +450,33 @@ INCOHERENT: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("fault", [*BIASED, *INCOHERENT])
-def test_forecasts_that_are_too_far_off_or_contradict_each_other_stop_what_follows(
-    healthy: Path, fault: str
+@pytest.mark.parametrize(
+    ("table", "faults"), [("forecast_model", BIASED), ("forecast", INCOHERENT)], ids=["model", "customers"]
+)
+def test_forecasts_that_are_too_far_off_or_contradict_each_other_break_a_rule(
+    healthy: Path, spark: SparkSession, table: str, faults: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    table = "features/forecast_model" if fault in BIASED else "features/forecast"
-    changed(healthy, table, **(BIASED | INCOHERENT)[fault])
-    found = failed(healthy, {"contract"})
-    assert set(found) == {f"{table}:contract"}
-    assert ("raise forecast.max_bias" in found[f"{table}:contract"]) == fault.endswith("within_band")
-    assert fault in found[f"{table}:contract"]
+    contract = CONTRACTS[f"features/{table}"]
+    good = table_at(healthy, contract.name).to_pyarrow_table().to_pylist()[0]
+    named = T.StructType([*contract.spark_schema, T.StructField("fault", T.StringType())])
+    rows = frame_of(spark, named, [{**good, **values, "fault": fault} for fault, values in faults.items()])
+    broken = rows.select("fault", *(F.expr(rule.broken_when).alias(rule.name) for rule in contract.rules))
+    found = {
+        row["fault"]: {name for name, is_so in row.asDict().items() if is_so is True}
+        for row in broken.collect()
+    }
+    assert {fault for fault, rules in found.items() if fault in rules} == set(faults)
+
+
+def test_forecasts_that_break_a_rule_stop_what_follows(healthy: Path) -> None:
+    changed(healthy, "features/forecast_model", **BIASED["spend_within_band"])
+    changed(healthy, "features/forecast", **INCOHERENT["net_of_returns"])
+    found = failed(healthy, {"contract"}, layer="features")
+    assert set(found) == {"features/forecast:contract", "features/forecast_model:contract"}
+    assert "spend_within_band" in found["features/forecast_model:contract"]
+    assert "raise forecast.max_bias" in found["features/forecast_model:contract"]
+    assert "net_of_returns" in found["features/forecast:contract"]
+    assert "raise forecast.max_bias" not in found["features/forecast:contract"]
 
 
 def changed(data_dir: Path, name: str, **values: Any) -> None:

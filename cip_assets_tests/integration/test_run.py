@@ -185,14 +185,10 @@ def test_the_rows_of_a_removed_file_are_removed(healthy: Path, platform_on: Make
     assert rows_of(platform.settings, "features/support") == []
 
 
-@pytest.mark.engine
 def test_a_correction_can_move_a_line_to_another_month_and_back(
     data_dir: Path, platform_on: MakePlatform
 ) -> None:
-    """Whether the files land one by one or together, each id counts once, in the month of its newest line.
-
-    Only transactions are ingested: the other tables have no part in it, and each takes seconds on Apache Spark.
-    """
+    """Whether the files land one by one or together, each id counts once, in the month of its newest line."""
     platform = platform_on(data_dir)
     land(data_dir / "landing", "transactions.csv", LANDED["transactions"])
 

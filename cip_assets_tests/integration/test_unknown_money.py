@@ -103,6 +103,7 @@ def test_no_order_names_a_customer(shops: dict[str, Shop]) -> None:
     assert {row["buyers"] for row in exported(settings, "kpi_monthly_revenue")} == {""}
     page = (settings.final / "dashboard.html").read_text(encoding="utf-8")
     assert "No order names a customer, so the buyers are unknown." in page
+    assert "No data: no returns were delivered" in page
 
 
 @pytest.mark.parametrize(

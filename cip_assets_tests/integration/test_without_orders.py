@@ -1,6 +1,7 @@
-"""Complete runs with tickets alone and with web activity alone: what only orders can tell is empty, with the reason.
+"""A complete run with tickets and web activity: what only orders can tell is empty, with the reason.
 
-Each table has its test on both engines in ``layers``; so one engine is enough for whole runs.
+Each table has its test in ``layers`` with tickets alone and with web activity alone, so one shop is enough for a whole
+run.
 """
 
 import csv
@@ -36,37 +37,32 @@ Shop = tuple[Settings, Report]
 
 
 @pytest.fixture(scope="module")
-def shops(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Shop]:
-    """Each shop, and the report of its run."""
-    found = {}
-    for table, rows in (("support_tickets", TICKETS), ("web_activity", VISITS)):
-        settings = Settings(tmp_path_factory.mktemp(table), ENGINE)
-        land(settings.landing, f"{table}.csv", rows)
-        with (platform := open_platform(settings)).instance:
-            found[table] = settings, platform.run()
-    return found
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """The shop, and the report of its run."""
+    settings = Settings(tmp_path_factory.mktemp("shop"), ENGINE)
+    land(settings.landing, "support_tickets.csv", TICKETS)
+    land(settings.landing, "web_activity.csv", VISITS)
+    with (platform := open_platform(settings)).instance:
+        return settings, platform.run()
 
 
-@pytest.mark.parametrize(
-    ("table", "day"), [("support_tickets", "2024-03-09"), ("web_activity", "2024-03-10")]
-)
-def test_the_run_ends_well_on_the_last_day_of_what_is_there(
-    shops: dict[str, Shop], table: str, day: str
-) -> None:
-    _, report = shops[table]
+def test_the_run_ends_well_on_the_last_day_of_what_is_there(shop: Shop) -> None:
+    _, report = shop
     assert report.succeeded
-    assert str(report.as_of) == day
+    assert str(report.as_of) == "2024-03-10"
     assert [check.name for check in report.checks if not check.passed and not check.is_warning] == []
 
 
-@pytest.mark.parametrize("table", ["support_tickets", "web_activity"])
-def test_what_only_orders_can_tell_is_empty_and_not_0(shops: dict[str, Shop], table: str) -> None:
-    settings, _ = shops[table]
+def test_what_only_orders_can_tell_is_empty_and_not_0(shop: Shop) -> None:
+    settings, _ = shop
     (totals,) = exported(settings, "kpi_totals")
     known = {name: value for name, value in totals.items() if value}
     assert known == {"total_customers": "2"}
     customers = {row["customer_id"]: row for row in exported(settings, "customer_360")}
-    assert customers.keys() == {"ann", "bob"}
+    assert {key: (row["total_tickets"], row["total_sessions"]) for key, row in customers.items()} == {
+        "ann": ("1", "2"),
+        "bob": ("2", "1"),
+    }
     assert {row[name] for row in customers.values() for name in OF_ORDERS} == {""}
     assert {(row["rfm_segment"], row["value_segment"]) for row in customers.values()} == {
         ("Unknown", "Unknown")
@@ -78,16 +74,8 @@ def test_what_only_orders_can_tell_is_empty_and_not_0(shops: dict[str, Shop], ta
     assert answers["repeat_purchases"] == "No data: no purchases of known customers were delivered"
 
 
-def test_tickets_and_sessions_are_counted(shops: dict[str, Shop]) -> None:
-    (settings, _), (of_visits, _) = shops["support_tickets"], shops["web_activity"]
-    tickets = {row["customer_id"]: row["total_tickets"] for row in exported(settings, "customer_360")}
-    sessions = {row["customer_id"]: row["total_sessions"] for row in exported(of_visits, "customer_360")}
-    assert (tickets, sessions) == ({"ann": "1", "bob": "2"}, {"ann": "2", "bob": "1"})
-
-
-@pytest.mark.parametrize("table", ["support_tickets", "web_activity"])
-def test_measures_of_orders_are_blank_in_power_bi(shops: dict[str, Shop], table: str) -> None:
-    settings, _ = shops[table]
+def test_measures_of_orders_are_blank_in_power_bi(shop: Shop) -> None:
+    settings, _ = shop
     model = filled(parsed(FOLDER), settings.final)
     measures = (
         "Revenue",
@@ -107,18 +95,17 @@ def test_measures_of_orders_are_blank_in_power_bi(shops: dict[str, Shop], table:
     assert model.value("Customers", {}) == 2
 
 
-@pytest.mark.parametrize(
-    ("table", "drawn"), [("support_tickets", {"tickets", "segments"}), ("web_activity", {"segments"})]
-)
-def test_the_page_says_why_there_is_nothing_to_draw(
-    shops: dict[str, Shop], table: str, drawn: set[str]
-) -> None:
-    settings, _ = shops[table]
+def test_the_page_says_why_there_is_nothing_to_draw(shop: Shop) -> None:
+    settings, _ = shop
     with chromium() as browser:
         opened = Opened(browser, settings)
         assert "No orders were delivered, so buyers and revenue are unknown" in opened.tab.inner_text("main")
         notes = {name: opened.tab.locator(f"figure:has(#chart-{name}) .empty") for name in CHARTS}
-        assert {name for name, note in notes.items() if not note.is_visible()} == drawn
+        assert {name for name, note in notes.items() if not note.is_visible()} == {
+            "tickets",
+            "complaints",
+            "segments",
+        }
         assert "NaN" not in opened.tab.inner_text("main")
         # Vega warns of a chart that has no values to draw.
         assert {said.partition(" for field")[0] for said in opened.said} <= {"WARN Infinite extent"}
@@ -164,9 +151,9 @@ def test_tickets_of_a_help_desk_are_enough(
 
 
 def test_orders_that_come_later_turn_unknown_into_figures(
-    shops: dict[str, Shop], tmp_path: Path, cip_on: Callable[[Path], Cip]
+    shop: Shop, tmp_path: Path, cip_on: Callable[[Path], Cip]
 ) -> None:
-    before, _ = shops["support_tickets"]
+    before, _ = shop
     settings = Settings(Path(shutil.copytree(before.data_dir, tmp_path / "later")), ENGINE)
     land(settings.landing, "transactions.csv", "T1,ann,P1,1,12.50,12.50,PayPal,2024-03-20\n")
     code, _, errors = cip_on(settings.data_dir)("run", "--select", "exports/kpi_totals")

@@ -86,7 +86,6 @@ def computed(spark: SparkSession, rules: Rules) -> dict[str, list[Row]]:
     return snapshot(spark, {"products": [], **rows}, day, rules, only=wanted)
 
 
-@pytest.mark.engine
 @pytest.mark.parametrize("example", RESULTS, ids=lambda example: f"{example.result} {example.header[1]}")
 def test_the_figures_follow_from_the_rows(computed: dict[str, list[Row]], example: Example) -> None:
     contract = CONTRACTS[example.result]

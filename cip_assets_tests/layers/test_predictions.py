@@ -216,7 +216,6 @@ def forecasts(spark: SparkSession, rules: Rules, rows: list[Row], only: Sequence
     return snapshot(spark, sources, D, rules, only)
 
 
-@pytest.mark.engine
 def test_a_model_is_chosen_for_many_customers_and_every_forecast_is_a_number(
     spark: SparkSession, rules: Rules
 ) -> None:
