@@ -79,7 +79,8 @@ def prepare(environment: Mapping[str, str]) -> Mapping[str, str]:
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     }
-    return config | (LOCAL_TUNING if master.startswith("local") else {}) | _own_settings(environment)
+    tuning = LOCAL_TUNING if master.startswith("local") else {}
+    return {**config, **tuning, **_own_settings(environment)}
 
 
 def _own_settings(environment: Mapping[str, str]) -> dict[str, str]:
