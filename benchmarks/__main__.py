@@ -33,6 +33,9 @@ from benchmarks.day import section as section_days
 from benchmarks.dropped import Dropped
 from benchmarks.dropped import measured as measured_drops
 from benchmarks.dropped import section as section_dropped
+from benchmarks.pages import Answered
+from benchmarks.pages import measured as measured_pages
+from benchmarks.pages import section as section_pages
 from benchmarks.shop import MADE_UP, OnExports
 from benchmarks.shop import measured as measured_shop
 from benchmarks.shop import section as section_shops
@@ -102,6 +105,7 @@ class Figures:
     streamed: list[Streamed]
     beside: list[Beside]
     shops: list[OnExports]
+    answered: list[Answered]
 
     @classmethod
     def load(cls) -> Self:
@@ -114,6 +118,7 @@ class Figures:
             streamed=[Streamed(**entry) for entry in kept.get("streamed", [])],
             beside=[Beside(**entry) for entry in kept.get("beside", [])],
             shops=[OnExports(**entry) for entry in kept.get("shops", [])],
+            answered=[Answered(**entry) for entry in kept.get("answered", [])],
         )
 
     def put(self, kept: list[Any], entry: object, *key: str) -> None:
@@ -139,7 +144,7 @@ app = typer.Typer(add_completion=False)
 def everything(context: typer.Context) -> None:
     """Measure, and write docs/benchmarks.json and docs/benchmarks.md after each figure. All of it, or one part."""
     if context.invoked_subcommand is None:
-        for part in (runs, day, history, dropped, streamed, beside, shop):
+        for part in (runs, day, history, dropped, streamed, beside, shop, pages):
             part()
 
 
@@ -208,6 +213,19 @@ def shop(
     figures = Figures.load()
     for command in measured_shop(exports, name if exports else MADE_UP):
         figures.put(figures.shops, command, "shop", "command")
+
+
+@app.command("app")
+def pages(
+    customers: int = 1_000_000,
+    data: Annotated[
+        Path | None, typer.Option(help="a data folder to use, or to make; default: a scratch folder")
+    ] = None,
+) -> None:
+    """A search and a customer's page of `cip app`."""
+    figures = Figures.load()
+    for answer in measured_pages(customers, data):
+        figures.put(figures.answered, answer, "customers", "asked")
 
 
 def _measure(engine: str, customers: int, measured: Sequence[str]) -> Iterator[Measured]:
@@ -303,6 +321,7 @@ def _page(machine: Mapping[str, object], figures: Figures) -> str:
     lines += section_streamed(figures.streamed)
     lines += section_beside(figures.beside)
     lines += section_shops(figures.shops)
+    lines += section_pages(figures.answered)
     for entry in figures.runs:
         if entry.run == "first":
             whole = sum(entry.step_seconds.values())

@@ -1,6 +1,7 @@
 """A real Apache Kafka broker that the tests start for themselves, and processes of `cip stream`."""
 
 import itertools
+import json
 import multiprocessing
 import os
 import signal
@@ -8,9 +9,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import Thread
 from types import MappingProxyType
+from typing import Self
 
 import pytest
 
@@ -103,6 +107,42 @@ def _cip_stream(data_dir: str, output: str, variables: Mapping[str, str]) -> Non
     os.environ |= {"CIP_DATA_DIR": data_dir, "COLUMNS": "200", **variables}
     sys.argv = ["cip", "stream"]
     main()
+
+
+class SchemaRegistry:
+    """A server on this machine that answers as a schema registry does."""
+
+    def __init__(self, answers: Mapping[str, object], port: int = 0) -> None:
+        self.asked: list[str] = []
+        self.refuse_with = 0
+        registry = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                registry.asked.append(self.path)
+                found = answers.get(self.path)
+                body = json.dumps(found or {"error_code": 40403}).encode()
+                self.send_response(registry.refuse_with or (200 if found else 404))
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                """Print nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
 
 
 def configure(data_dir: Path, broker: Broker, *topics: str, seconds: float = 0.3) -> None:

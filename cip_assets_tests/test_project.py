@@ -94,6 +94,7 @@ LAZY = {
     "cip_assets.analytics.insights.rates",
     "cip_assets.audiences.members",
     "cip_assets.cli.run",
+    "cip_assets.cli.stream",
     "cip_assets.cli.tables",
     "cip_assets.reporting.dashboard.runtime",
     "cip_assets.storage.place",

@@ -52,6 +52,23 @@ def start_session(engine: str, overrides: Mapping[str, str] | None = None) -> Sp
     return session
 
 
+def start_session_for_topics(engine: str) -> SparkSession:
+    """The session of this process, which can read topics of Kafka and append a batch of records once.
+
+    Raises:
+        PlatformError: the engine cannot do this.
+
+    """
+    if engine != "spark":
+        raise PlatformError(
+            f"sources.yaml: reader: structured_streaming needs CIP_ENGINE=spark, because {engine} ignores txnAppId and "
+            "txnVersion, so a batch that is repeated would be appended twice: leave reader out, and cip stream reads "
+            "topics on every engine"
+        )
+    packages = f"{spark.delta_package()},{spark.kafka_package()}"
+    return start_session(engine, {"spark.jars.packages": packages})
+
+
 def address_of(session: SparkSession, path: Path) -> str:
     """The address at which an engine finds a folder of this machine.
 

@@ -1,7 +1,11 @@
-"""Apache Spark with delta-spark: local, or a cluster named in ``CIP_SPARK_MASTER``. It needs Java 17 or later."""
+"""Apache Spark with delta-spark: local, or a cluster named in ``CIP_SPARK_MASTER``. It needs Java 17 or later.
+
+``CIP_SPARK_CONF`` has further settings of Spark, which win over those here.
+"""
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -62,22 +66,47 @@ def prepare(environment: Mapping[str, str]) -> Mapping[str, str]:
     """The configuration of a Spark session with Delta.
 
     Raises:
-        PlatformError: Java is missing or too old.
+        PlatformError: Java is missing or too old, or CIP_SPARK_CONF has something that is no setting.
 
     """
     check_java(environment)
     # Python functions must run in the interpreter that has this project's packages, not in `python3`.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     master = environment.get("CIP_SPARK_MASTER", "local[*]")
-    pyspark_minor = ".".join(version("pyspark").split(".")[:2])
-    delta = f"io.delta:delta-spark_{pyspark_minor}_{SCALA}:{version('delta-spark')}"
     config = {
         "spark.master": master,
-        "spark.jars.packages": delta,
+        "spark.jars.packages": delta_package(),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     }
-    return config | (LOCAL_TUNING if master.startswith("local") else {})
+    return config | (LOCAL_TUNING if master.startswith("local") else {}) | _own_settings(environment)
+
+
+def _own_settings(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """The settings in CIP_SPARK_CONF.
+
+    Raises:
+        PlatformError: one of them has no value.
+
+    """
+    words = shlex.split(environment.get("CIP_SPARK_CONF", ""))
+    for word in words:
+        if not re.fullmatch(r"spark[.][^=]+=.+", word):
+            raise PlatformError(
+                f"CIP_SPARK_CONF: {word!r} is no setting; separate settings by spaces, such as spark.driver.memory=8g"
+            )
+    return dict(word.split("=", 1) for word in words)
+
+
+def delta_package() -> str:
+    """Where Maven has Delta for this Spark."""
+    minor = ".".join(version("pyspark").split(".")[:2])
+    return f"io.delta:delta-spark_{minor}_{SCALA}:{version('delta-spark')}"
+
+
+def kafka_package() -> str:
+    """Where Maven has what Structured Streaming needs to read Kafka."""
+    return f"org.apache.spark:spark-sql-kafka-0-10_{SCALA}:{version('pyspark')}"
 
 
 def remember_names(session: SparkSession) -> None:

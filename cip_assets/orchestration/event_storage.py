@@ -11,7 +11,7 @@ names one, nothing here is used.
 import os
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
@@ -25,7 +25,14 @@ import sqlalchemy
 # Dagster has no public name for its storages and for what they are asked about a check, and no setting for their
 # connections. Only how they connect is overridden.
 from dagster._core.event_api import PartitionKeyFilter
+from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS
+from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    AssetKeyTable,
+    SqlEventLogStorageTable,
+)
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     INDEX_SHARD_NAME,
     SqliteEventLogStorage,
@@ -41,12 +48,16 @@ from dagster._core.storage.sqlite_storage import (
     _schedule_directory,
 )
 from dagster._utils.concurrency import ConcurrencyClaimStatus, ConcurrencySlotStatus
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.util import LRUCache
 from watchdog.observers import Observer
 
 SECONDS_TO_WAIT = 30
 """How long to wait for another process that writes to the same file."""
+
+FOR_ALL_RUNS = ASSET_EVENTS | ASSET_CHECK_EVENTS | EVENT_TYPE_TO_PIPELINE_RUN_STATUS.keys()
+"""The kinds of events that are in the file of all runs, too."""
 
 HELD_OPEN = 8
 """How many files a storage keeps open. There is one for all events, and one for the events of each run."""
@@ -226,6 +237,78 @@ class Events(SqliteEventLogStorage):
             with engine.connect() as connection:
                 file: Any = connection.connection.driver_connection
                 self._without_events = file.serialize()
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store an event."""
+        self.store_event_batch([event])
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Store events of a run, in one transaction a file.
+
+        The rows are those of Dagster, which has several statements and transactions for each event.
+        """
+        rows = [self._event_to_row(event) for event in events]
+        with self.run_connection(events[0].run_id) as connection:
+            connection.execute(SqlEventLogStorageTable.insert(), rows)
+        mirrored = [at for at, event in enumerate(events) if event.dagster_event_type in FOR_ALL_RUNS]
+        if not mirrored:
+            return
+        with self.index_connection() as connection:
+            connection.execute(SqlEventLogStorageTable.insert(), [rows[at] for at in mirrored])
+            last = connection.exec_driver_sql("SELECT last_insert_rowid()").scalar_one()
+            ids = dict(zip(mirrored, range(last - len(mirrored) + 1, last + 1), strict=True))
+            self._store_assets(
+                connection,
+                {at: events[at] for at in mirrored if events[at].dagster_event_type in ASSET_EVENTS},
+                ids,
+            )
+            planned = [
+                {**row, "evaluation_event_storage_id": ids[at]}
+                for at in mirrored
+                for row in self._planned_checks(events[at], rows[at])
+            ]
+            if planned:
+                connection.execute(AssetCheckExecutionsTable.insert(), planned)
+        for at in mirrored:
+            if events[at].dagster_event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+                self.store_asset_check_event(events[at], ids[at])
+
+    def _store_assets(
+        self,
+        connection: sqlalchemy.Connection,
+        events: Mapping[int, EventLogEntry],
+        ids: Mapping[int, int],
+    ) -> None:
+        """Store the tags of events of assets, and what the assets' rows say of the last one."""
+        self._store_asset_event_tags(connection, [*events.values()], [ids[at] for at in events])
+        has_index = self._has_asset_key_index_cols_on_connection(connection)
+        assets: dict[str, dict[str, Any]] = {}
+        for at, event in events.items():
+            if key := event.get_dagster_event().asset_key:
+                values = self._get_asset_entry_values(event, ids[at], has_index)
+                assets.setdefault(key.to_string(), {}).update(values)
+        for name, values in assets.items():
+            if values:
+                statement = insert(AssetKeyTable).values(asset_key=name, **values)
+                connection.execute(
+                    statement.on_conflict_do_update(index_elements=[AssetKeyTable.c.asset_key], set_=values)
+                )
+
+    def _planned_checks(self, event: EventLogEntry, row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """The rows of a planned check: one for each partition."""
+        if event.dagster_event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
+            planned: Any = event.get_dagster_event().event_specific_data
+            subset = planned.partitions_subset
+            for partition in subset.get_partition_keys() if subset else [None]:
+                yield {
+                    "asset_key": planned.asset_key.to_string(),
+                    "check_name": planned.check_name,
+                    "partition": partition,
+                    "run_id": event.run_id,
+                    "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
+                    "evaluation_event": row["event"],
+                    "evaluation_event_timestamp": row["timestamp"],
+                }
 
     def has_secondary_index(self, name: str) -> bool:
         """Whether an index was created. A positive answer is remembered, like the ones below."""

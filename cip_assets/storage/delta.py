@@ -154,6 +154,40 @@ def write(
     return Written(commit.version, commit.row_count or 0, added)
 
 
+def append_files(frame: DataFrame, uri: str, *, batch: tuple[str, int], audit: Mapping[str, Any]) -> int:
+    """Append the rows of the files that a table lacks, once however often a batch is repeated. It needs Apache Spark.
+
+    Args:
+        frame: rows of files, which ``source_file`` names.
+        uri: the address of a table that has been written.
+        batch: who writes batches, and the number of this one. Delta itself refuses one that was committed.
+        audit: entries for the commit in the Delta log.
+
+    Returns:
+        The rows that were appended.
+
+    """
+    token = str(uuid4())
+    with place.of(uri).one_writer():
+        table = _open(uri)
+        _add_columns(table, frame.schema, table_name(uri))
+        files = {row.source_file for row in frame.select("source_file").distinct().collect()}
+        rows = _dataset(uri, table, None).to_table(
+            ["source_file"], filter=pc.field("source_file").isin([*files])
+        )
+        new = files - {*rows["source_file"].to_pylist()}
+        if not new:
+            return 0
+        writer = _complete(frame, table, None, table_name(uri)).where(F.col("source_file").isin([*new])).write
+        entries = json.dumps({**audit, "write_id": token}, default=str)
+        writer.format("delta").mode("append").options(
+            txnAppId=batch[0], txnVersion=batch[1], userMetadata=entries
+        ).save(_for_engine(frame.sparkSession, uri))
+    return sum(
+        commit.row_count or 0 for commit in commits(uri, RECENT) if commit.audit.get("write_id") == token
+    )
+
+
 def read(
     spark: SparkSession, uri: str, *, only: Slice | None = None, columns: Sequence[str] | None = None
 ) -> DataFrame:

@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.engines import connect
+from cip_assets.engines import spark as apache_spark
 from cip_assets.engines.spark import CLASSES, FUNCTIONS
 
 ON_ONE_CORE = """
@@ -52,6 +53,23 @@ def test_calls_on_frames_do_not_look_for_their_line_of_code(spark: SparkSession)
 def test_names_of_the_jvm_are_looked_up_once(spark: SparkSession) -> None:
     assert vars(spark._jvm).keys() >= set(CLASSES)
     assert vars(spark._jvm.functions).keys() >= set(FUNCTIONS)
+
+
+@pytest.mark.engine
+@pytest.mark.not_on("sail", because="it needs no Java", link="docs/deployment.md#apache-spark-on-one-machine")
+def test_settings_of_spark_in_the_environment_win_over_ours() -> None:
+    config = apache_spark.prepare(
+        {**os.environ, "CIP_SPARK_CONF": "spark.driver.memory=8g\n spark.app.name='two words'"}
+    )
+    assert (config["spark.driver.memory"], config["spark.app.name"]) == ("8g", "two words")
+
+
+@pytest.mark.engine
+@pytest.mark.not_on("sail", because="it needs no Java", link="docs/deployment.md#apache-spark-on-one-machine")
+@pytest.mark.parametrize("wrong", ["spark.driver.memory", "spark.driver.memory=", "driver.memory=8g"])
+def test_what_is_no_setting_of_spark_is_refused(wrong: str) -> None:
+    with pytest.raises(PlatformError, match=f"CIP_SPARK_CONF: '{wrong}' is no setting; separate settings"):
+        apache_spark.prepare({**os.environ, "CIP_SPARK_CONF": wrong})
 
 
 def test_sail_runs_unions_on_one_core() -> None:

@@ -1,5 +1,6 @@
 """Dagster's SQLite files with kept connections: quicker, and what was committed is there for everybody at once."""
 
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -20,6 +21,7 @@ from cip_assets.config.settings import DAGSTER_SETTINGS
 from cip_assets.orchestration import event_storage as sqlite
 from cip_assets.orchestration.event_storage import Files
 from cip_assets.orchestration.instance import open_instance
+from cip_assets.orchestration.run_tags import RANGE_END, RANGE_START
 
 
 def ask(files: Files, path: Path, *statements: str) -> list[tuple[int, ...]]:
@@ -336,6 +338,60 @@ def test_a_page_that_watches_a_run_sees_its_events_while_its_log_is_open(tmp_pat
         tell(running, run_id, 3)
         assert told(page, run_id) == [0, 1, 2, 3]
         assert seen.empty()
+
+
+MOMENTS = re.compile(r'[0-9a-f-]{30,}|\d{4}-\d\d-\d\d [\d:.]+|\d[\dm.]*s\b|\d+\.\d+|"[a-z]{8}", "shell_cmd"')
+TABLES = ("event_logs", "asset_keys", "asset_event_tags", "asset_check_executions")
+
+
+def rows_of(home: Path, run_id: str) -> dict[str, list[tuple[Any, ...]]]:
+    """What the two files of a run hold of its events."""
+    found = {}
+    for file in ("index", run_id):
+        with sqlite3.connect(home / "history" / "runs" / f"{file}.db") as connection:
+            for table in TABLES:
+                rows = connection.execute(f"SELECT * FROM {table} ORDER BY id").fetchall()
+                found[f"{file == 'index'} {table}"] = [
+                    tuple(without_moments(home, x) for x in row) for row in rows
+                ]
+    return found
+
+
+def without_moments(home: Path, value: Any) -> Any:
+    """A value without what differs from run to run: moments and seconds, ids of runs and data, the folder, the file of output."""
+    return MOMENTS.sub("", value.replace(str(home), "")) if isinstance(value, str) else value
+
+
+def test_the_events_of_many_months_are_stored_at_once_as_dagster_stores_them(tmp_path: Path) -> None:
+    months = dg.MonthlyPartitionsDefinition("2026-01-01", end_date="2026-05-01")
+    one_run = dg.BackfillPolicy.single_run()
+
+    @dg.asset(partitions_def=months, backfill_policy=one_run, code_version="1")
+    def table() -> None: ...
+
+    @dg.asset_check(asset=table, partitions_def=months)
+    def good() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    @dg.asset(partitions_def=months, backfill_policy=one_run, deps=[table])
+    def after() -> None: ...
+
+    definitions = dg.Definitions([table, after], asset_checks=[good], jobs=[dg.define_asset_job("both")])
+    job = definitions.resolve_job_def("both")
+    shipped = DAGSTER_SETTINGS.read_text("utf-8")
+    found = []
+    for name, settings in (("kept", shipped), ("own", shipped.partition("\ninstance_class:")[0])):
+        home = tmp_path / name
+        home.mkdir()
+        (home / "dagster.yaml").write_text(settings, encoding="utf-8")
+        with open_instance(home) as instance:
+            tags = {RANGE_START: "2026-01-01", RANGE_END: "2026-04-01"}
+            for _ in range(2):  # the second time, the rows of the assets are there
+                run_id = job.execute_in_process(instance=instance, tags=tags).run_id
+        found.append(rows_of(home, run_id))
+    kept, own = found
+    assert len(own["True asset_check_executions"]) == 2 * (4 + 1)  # planned for each month, evaluated once
+    assert kept == own
 
 
 # --- pools ------------------------------------------------------------------------------------------------

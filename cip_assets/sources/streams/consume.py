@@ -20,6 +20,7 @@ from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
 from cip_assets.sources.streams import lag
 from cip_assets.sources.streams.files import TopicFolder
+from cip_assets.sources.streams.registry import Registry, RegistryAwayError
 from cip_assets.sources.streams.topics import Kafka
 from cip_assets.sources.streams.values import Records, landing_text
 
@@ -45,7 +46,7 @@ The client itself does not notice that a topic was made again if its leader had 
 """
 
 RETRY = 5.0
-"""The seconds between two attempts to write to a disk that refused."""
+"""The seconds between two attempts to write, if the disk refused or the registry did not answer."""
 
 Place = tuple[str, int]
 """A topic and a partition."""
@@ -60,7 +61,7 @@ HOPELESS: Mapping[int, str] = {
 """Errors that waiting does not help against, and what to do."""
 
 
-class _AwayError(Exception):
+class AwayError(Exception):
     """The brokers do not answer."""
 
 
@@ -87,6 +88,23 @@ class _Held:
 
     def clear(self) -> None:
         self.records, self.size, self.sure = Records(), 0, 0
+
+
+def topic_id(admin: AdminClient, topic: str) -> str | None:
+    """The id of a topic as Kafka writes it; None if there is no such topic.
+
+    Raises:
+        AwayError: the brokers do not answer.
+
+    """
+    asked = admin.describe_topics(TopicCollection([topic]), request_timeout=ANSWER)
+    try:
+        found = asked[topic].result()
+    except KafkaException as error:
+        if error.args[0].code() in {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_ID}:
+            return None
+        raise AwayError(error.args[0].str()) from error
+    return str(found.topic_id).replace("+", "-").replace("/", "_")
 
 
 def stream(
@@ -119,7 +137,8 @@ class _Consumption:
         self._kafka, self._say, self._stopping = kafka, say, stopping
         self._data_dir = settings.data_dir
         self._folders = {t.topic: TopicFolder.of(settings.landing, t.table, t.topic) for t in kafka.topics}
-        self._texts = {t.topic: partial(landing_text, t) for t in kafka.topics}
+        registry = Registry.of(kafka)
+        self._texts = {t.topic: partial(landing_text, t, registry=registry) for t in kafka.topics}
         for topic in kafka.topics:
             landing_text(topic, 0, Records())  # refuses columns that do not exist
         self._held: dict[Place, _Held] = {}
@@ -280,7 +299,7 @@ class _Consumption:
                 if topic_id is None:
                     return None
                 begin = self._begin(place, topic_id)
-            except _AwayError as error:
+            except AwayError as error:
                 self._wait_for_brokers(str(error))
                 continue
             self._held[place] = _Held(topic_id, begin)
@@ -347,7 +366,7 @@ class _Consumption:
                 partial(self._texts[place[0]], place[1]),
                 datetime.now(UTC).date(),
             )
-        except _AwayError as error:
+        except AwayError as error:
             self._wait_for_brokers(str(error))
             return
         except OSError as error:
@@ -375,7 +394,7 @@ class _Consumption:
         try:
             for topic in {topic for topic, _ in self._held}:
                 self._look_at(topic)
-        except _AwayError as error:
+        except AwayError as error:
             self._wait_for_brokers(str(error))
             return
         states: dict[str, list[lag.PartitionState]] = {}
@@ -402,43 +421,32 @@ class _Consumption:
 
     def _block(self, error: OSError) -> None:
         if not self._blocked_until:
-            self._say(f"the landing folder cannot be written ({error}); waiting")
+            is_registry = isinstance(error, RegistryAwayError)
+            why = str(error) if is_registry else f"the landing folder cannot be written ({error})"
+            self._say(f"{why}; waiting")
         self._blocked_until = time.monotonic() + RETRY
         self._consumer.pause(self._consumer.assignment())
 
     def _unblock(self) -> None:
         if self._blocked_until:
-            self._say("the landing folder can be written again")
+            self._say("the landing folder is written again")
             self._blocked_until = 0.0
             self._consumer.resume(self._consumer.assignment())
 
     # --- questions to the brokers -----------------------------------------------------------------------------
 
     def _topic_id(self, topic: str) -> str | None:
-        """The id of a topic as Kafka writes it; None if there is no such topic.
-
-        Raises:
-            _AwayError: the brokers do not answer.
-
-        """
-        asked = self._admin.describe_topics(TopicCollection([topic]), request_timeout=ANSWER)
-        try:
-            found = asked[topic].result()
-        except KafkaException as error:
-            if error.args[0].code() in {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_ID}:
-                return None
-            raise _AwayError(error.args[0].str()) from error
-        return str(found.topic_id).replace("+", "-").replace("/", "_")
+        return topic_id(self._admin, topic)
 
     def _ends(self, place: Place) -> tuple[int, int]:
         """The first offset of a partition, and the one after its last.
 
         Raises:
-            _AwayError: the brokers do not answer.
+            AwayError: the brokers do not answer.
 
         """
         try:
             first, end = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=ANSWER)
         except KafkaException as error:
-            raise _AwayError(error.args[0].str()) from error
+            raise AwayError(error.args[0].str()) from error
         return first, end

@@ -116,6 +116,20 @@ class TopicFolder:
             _sync(folder)
             return target
 
+    def holding(self, topic_id: str, partition: int, first: int, last: int) -> list[Path]:
+        """The files with some of these offsets of a partition, in their order."""
+        found: list[tuple[Range, Path]] = []
+        for _, folder in self._days():
+            here = [
+                (r, path)
+                for path in folder.iterdir()
+                if (r := Range.of(path)) and (r.topic_id, r.partition) == (topic_id, partition)
+            ]
+            found += [(r, path) for r, path in here if r.last >= first and r.first <= last]
+            if any(r.last < first for r, _ in here):
+                break
+        return [path for _, path in sorted(found)]
+
     def _newest(self, topic_id: str, partition: int) -> Iterator[tuple[date, Range]]:
         """The files of a partition in the newest folder that has any, each with its day."""
         for day, folder in self._days():

@@ -23,6 +23,9 @@ SECRET = re.compile(
 )
 """Settings whose value may be a secret."""
 
+PLAIN_PASSWORD = re.compile(r"//[^/@]*:(?!\$\{\w+\}@)[^/@]*@")
+"""An address with a password."""
+
 OWN = frozenset(
     {
         "bootstrap.servers",
@@ -47,8 +50,9 @@ class Topic(_Strict):
 
     topic: str = Field(pattern=r"^[A-Za-z0-9._-]+$", max_length=249, description="the name of the topic")
     table: EventTable = Field(description="the table")
-    values: Literal["json", "csv"] = Field(
-        default="json", description="how the value of a record is written: a JSON object, or a line of CSV"
+    values: Literal["json", "csv", "avro"] = Field(
+        default="json",
+        description="how the value of a record is written: a JSON object, a line of CSV, or Avro with a registry",
     )
     header: tuple[str, ...] = Field(default=(), description="the fields of a line of CSV, in order")
     columns: Mapping[str, str] = Field(
@@ -90,8 +94,18 @@ class Kafka(_Strict):
     records: int = Field(
         default=50_000, ge=1, description="the records after which a landing file is written at once"
     )
+    registry: str = Field(
+        default="",
+        description="the address of the schema registry for values in Avro, such as "
+        "https://shop:${REGISTRY_PASSWORD}@registry.example.org",
+    )
     fresh_minutes: float = Field(
         default=15, gt=1, description="the minutes that a topic may be behind before an alert is sent"
+    )
+    reader: Literal["client", "structured_streaming"] = Field(
+        default="client",
+        description="what reads the topics: Kafka's client until it is stopped, or Structured Streaming, which reads "
+        "what is there and ends; it needs CIP_ENGINE=spark",
     )
     topics: tuple[Topic, ...] = Field(min_length=1, description="the topics")
 
@@ -105,6 +119,12 @@ class Kafka(_Strict):
                     f"settings: {name} may be a secret; put it into an environment variable and write "
                     "${KAFKA_PASSWORD}"
                 )
+        if PLAIN_PASSWORD.search(self.registry):
+            raise ValueError(
+                "registry: put the password into an environment variable and write ${REGISTRY_PASSWORD}"
+            )
+        if not self.registry and any(topic.values == "avro" for topic in self.topics):
+            raise ValueError("name the schema registry in registry, because a topic has values in Avro")
         names = [topic.topic for topic in self.topics]
         if len(set(names)) < len(names):
             raise ValueError("two entries have one topic; name each once")
@@ -117,16 +137,44 @@ class Kafka(_Strict):
             PlatformError: a variable is not set.
 
         """
+        given = {
+            name: self.filled(value) if isinstance(value, str) else value
+            for name, value in self.settings.items()
+        }
+        return {**given, "bootstrap.servers": self.filled(self.servers)}
 
-        def filled(found: re.Match[str]) -> str:
+    @staticmethod
+    def filled(text: str) -> str:
+        """A text with the values of its variables.
+
+        Raises:
+            PlatformError: a variable is not set.
+
+        """
+
+        def value_of(found: re.Match[str]) -> str:
             if found[1] not in environ:
                 raise PlatformError(
                     f"kafka: {found[1]} is not set; set it, because the settings in sources.yaml need it"
                 )
             return environ[found[1]]
 
-        given = {
-            name: VARIABLE.sub(filled, value) if isinstance(value, str) else value
-            for name, value in self.settings.items()
-        }
-        return {**given, "bootstrap.servers": VARIABLE.sub(filled, self.servers)}
+        return VARIABLE.sub(value_of, text)
+
+    def java_connection(self) -> dict[str, str]:
+        """The same settings as Java's client wants them, where its names differ.
+
+        Raises:
+            PlatformError: a variable is not set.
+
+        """
+        settings = {name: str(value) for name, value in self.connection().items()}
+        user, password = settings.pop("sasl.username", None), settings.pop("sasl.password", None)
+        if user is not None and password is not None:
+            kind = "plain.Plain" if settings.get("sasl.mechanism", "PLAIN") == "PLAIN" else "scram.Scram"
+            module = f"org.apache.kafka.common.security.{kind}LoginModule"
+            user, password = (each.replace("\\", r"\\").replace('"', r"\"") for each in (user, password))
+            settings["sasl.jaas.config"] = f'{module} required username="{user}" password="{password}";'
+        if certificates := settings.pop("ssl.ca.location", None):
+            settings |= {"ssl.truststore.type": "PEM", "ssl.truststore.location": certificates}
+        return settings

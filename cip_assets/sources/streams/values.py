@@ -4,22 +4,29 @@ What cannot be read becomes a line of two fields, its text and its place with wh
 """
 
 import csv
+import json
 import re
+import struct
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, time
+from decimal import Decimal
 from io import BytesIO, StringIO
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from fastavro import schemaless_reader
 from numpy.typing import NDArray
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.sources.reading.json_rows import fields_of
 from cip_assets.sources.streams.alike import ENOUGH, lines_of_alike
+from cip_assets.sources.streams.registry import Registry
 from cip_assets.sources.streams.topics import Topic
 
 OFFSET_COLUMN = "stream_offset"
@@ -30,6 +37,23 @@ AT_ONCE = 8_192
 
 LINE_BREAK = re.compile(r"\r\n|[\r\n]")
 NUL = "\0"
+MAGIC, PREFIX = b"\0", 5
+"""The first byte of a value whose next four are the number of its schema, and the size of both."""
+
+BAD_AVRO = (
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    StopIteration,
+    struct.error,
+)
+"""What fastavro raises when bytes are not what their schema says."""
+
+Fields = Mapping[str, str | None]
 ESCAPES_A_QUOTE = re.compile(r'\\"|[,"].*\\\Z', re.DOTALL)
 """A text with a quote after a backslash in CSV. Landing files in which quotes seem to be escaped so are refused."""
 
@@ -72,18 +96,23 @@ def fields_by_column(topic: Topic) -> Mapping[str, str]:
     return {column: topic.columns.get(column, column) for column in columns}
 
 
-def landing_text(topic: Topic, partition: int, records: Records) -> bytes:
-    """The text of a landing file with a line for each record."""
+def landing_text(topic: Topic, partition: int, records: Records, registry: Registry | None = None) -> bytes:
+    """The text of a landing file with a line for each record.
+
+    Raises:
+        RegistryAwayError: the values are Avro, and the registry does not answer.
+
+    """
     file = BytesIO()
     header = StringIO()
     csv.writer(header, lineterminator="\n").writerow([*fields_by_column(topic), OFFSET_COLUMN])
     file.write(header.getvalue().encode())
     for begin in range(0, len(records), AT_ONCE):
-        file.write(_lines(topic, partition, records[begin : begin + AT_ONCE]))
+        file.write(_lines(topic, partition, records[begin : begin + AT_ONCE], registry))
     return file.getvalue()
 
 
-def _lines(topic: Topic, partition: int, records: Records) -> memoryview:
+def _lines(topic: Topic, partition: int, records: Records, registry: Registry | None) -> memoryview:
     """The lines of the records. Most are alike, and made together."""
     parts = _lines_of_alike(topic, records)
     is_left = np.ones(len(records), np.bool_)
@@ -91,7 +120,9 @@ def _lines(topic: Topic, partition: int, records: Records) -> memoryview:
         is_left[numbers] = False
     left = np.flatnonzero(is_left)
     if len(left):
-        parts.append((left, pa.array(_lines_one_by_one(topic, partition, records, left), pa.string())))
+        parts.append(
+            (left, pa.array(_lines_one_by_one(topic, partition, records, left, registry), pa.string()))
+        )
     lines = pa.concat_arrays([part for _, part in parts])
     if len(parts) > 1:
         lines = lines.take(pa.array(np.argsort(np.concatenate([numbers for numbers, _ in parts]))))
@@ -112,10 +143,10 @@ def _lines_of_alike(topic: Topic, records: Records) -> list[tuple[NDArray[np.int
 
 
 def _lines_one_by_one(
-    topic: Topic, partition: int, records: Records, numbers: Iterable[int]
+    topic: Topic, partition: int, records: Records, numbers: Iterable[int], registry: Registry | None
 ) -> Iterator[str]:
     text = StringIO()
-    write, line_of = csv.writer(text, lineterminator="\n").writerow, _line_of(topic)
+    write, line_of = csv.writer(text, lineterminator="\n").writerow, _line_of(topic, registry)
     for number in numbers:
         offset, value = records.offsets[number], records.values[number]
         try:
@@ -134,33 +165,24 @@ def _id_column(topic: Topic) -> str:
     return SOURCE_TABLES[topic.table].id_column
 
 
-def _line_of(topic: Topic) -> Callable[[bytes | None], list[str | None]]:
+def _line_of(topic: Topic, registry: Registry | None) -> Callable[[bytes | None], list[str]]:
     """A function that makes the line of a value, without its offset."""
     fields_of_columns = fields_by_column(topic)
     wanted = list(fields_of_columns.values())
     known = {*wanted, *topic.ignored}
     key = fields_of_columns[_id_column(topic)]
-    is_json = topic.values == "json"
-    fields_in = _json if is_json else _csv_by(topic.header)
+    fields_in = _reader(topic, registry)
 
-    def line_of(value: bytes | None) -> list[str | None]:
+    def line_of(value: bytes | None) -> list[str]:
         if value is None:
             raise NotALineError("the record has no value")
-        try:
-            text = value.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise NotALineError("it is not UTF-8") from error
-        fields = fields_in(text)
+        fields = fields_in(value)
         if not known.issuperset(fields):
             unknown = sorted(fields.keys() - known)
             raise NotALineError(f"sources.yaml does not know the field {unknown[0]!r}")
-        line = [*map(fields.get, wanted)]
+        texts = [fields.get(each) or "" for each in wanted]
         if not fields.get(key):
             raise NotALineError(f"it has no {key}")
-        # JSON writes all characters that matter below with a backslash.
-        if is_json and "\\" not in text:
-            return line
-        texts = [each or "" for each in line]
         together = "".join(texts)
         if NUL in together:
             raise NotALineError("it contains a NUL character")
@@ -172,17 +194,68 @@ def _line_of(topic: Topic) -> Callable[[bytes | None], list[str | None]]:
     return line_of
 
 
-def _json(text: str) -> Mapping[str, str | None]:
-    fields = fields_of(text, taken=())
+def _reader(topic: Topic, registry: Registry | None) -> Callable[[bytes], Fields]:
+    """A function that reads the fields of a value."""
+    if topic.values == "avro" and registry is not None:
+        return _avro_by(registry)
+    return _csv_by(topic.header) if topic.values == "csv" else _json
+
+
+def _json(value: bytes) -> Fields:
+    """The fields of a JSON object, which may come after the number of its schema."""
+    fields = fields_of(_decoded(value[PREFIX:] if value[:1] == MAGIC else value), taken=())
     if fields is None:
         raise NotALineError("it is no JSON object")
     return fields
 
 
-def _csv_by(header: Sequence[str]) -> Callable[[str], Mapping[str, str | None]]:
-    def fields_in(text: str) -> Mapping[str, str | None]:
+def _avro_by(registry: Registry) -> Callable[[bytes], Fields]:
+    missing: set[int] = set()
+
+    def fields_in(value: bytes) -> Fields:
+        if value[:1] != MAGIC or len(value) < PREFIX:
+            raise NotALineError("it does not begin with the number of a schema")
+        number = int.from_bytes(value[1:PREFIX], "big")
+        schema = None if number in missing else registry.schema(number)
+        if schema is None:
+            missing.add(number)
+            raise NotALineError(f"the registry has no Avro schema {number}")
+        stream = BytesIO(value)
+        stream.seek(PREFIX)
         try:
-            rows = list(csv.reader([text], strict=True))
+            record = schemaless_reader(stream, schema)
+            fields = fields_of(json.dumps(record, default=_as_text, ensure_ascii=False), taken=())
+        except BAD_AVRO as error:
+            raise NotALineError(f"it is not what schema {number} says") from error
+        if fields is None or stream.read(1):
+            raise NotALineError(f"it is not what schema {number} says")
+        return fields
+
+    return fields_in
+
+
+def _as_text(value: object) -> str:
+    """A value that JSON does not have."""
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(type(value).__name__)
+
+
+def _decoded(value: bytes) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise NotALineError("it is not UTF-8") from error
+
+
+def _csv_by(header: Sequence[str]) -> Callable[[bytes], Fields]:
+    def fields_in(value: bytes) -> Fields:
+        try:
+            rows = list(csv.reader([_decoded(value)], strict=True))
         except csv.Error as error:
             raise NotALineError(f"it is no line of CSV: {error}") from error
         if len(rows) != 1 or len(rows[0]) != len(header):

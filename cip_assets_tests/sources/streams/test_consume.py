@@ -1,5 +1,6 @@
 """`cip stream` on a real broker."""
 
+import json
 import signal
 import time
 from collections.abc import Iterable
@@ -10,9 +11,19 @@ import yaml
 from confluent_kafka import Producer
 
 from cip_assets.sources.streams.lag import TopicState, told
-from cip_assets.synthetic.broker import Broker
+from cip_assets.synthetic.broker import Broker, free_port
 from cip_assets_tests.conftest import Cip
-from cip_assets_tests.kafka import LOCKED_PORT, LONGEST, PASSWORD, USER, Consumers, configure, landed, until
+from cip_assets_tests.kafka import (
+    LOCKED_PORT,
+    LONGEST,
+    PASSWORD,
+    USER,
+    Consumers,
+    SchemaRegistry,
+    configure,
+    landed,
+    until,
+)
 from cip_assets_tests.torture.streams import KILL, REBALANCE, REMAKE, RESTART, torture
 
 
@@ -87,6 +98,26 @@ def test_a_broker_that_is_away_is_waited_for(tmp_path: Path, broker: Broker, con
     assert consumers.end(process) == 0
     assert consumers.output.count("waiting") == 1
     assert state() is None
+
+
+def test_a_registry_that_is_away_is_waited_for(broker: Broker, consumers: Consumers, tmp_path: Path) -> None:
+    broker.make("avro")
+    configure(tmp_path, broker, "avro")
+    path, port = tmp_path / "sources.yaml", free_port()
+    declared = yaml.safe_load(path.read_text("utf-8"))
+    declared["kafka"]["registry"] = f"http://127.0.0.1:{port}"
+    declared["kafka"]["topics"][0]["values"] = "avro"
+    path.write_text(yaml.safe_dump(declared), encoding="utf-8")
+    producer = Producer({"bootstrap.servers": broker.servers, "log_level": 0})
+    producer.produce("avro", value=b"\0\0\0\0\1\2a")  # a text has twice its size before it
+    producer.flush()
+    process = consumers.start()
+    until(lambda: "does not answer" in consumers.output, lambda: consumers.output)
+    schema = {"type": "record", "name": "Sale", "fields": [{"name": "transaction_id", "type": "string"}]}
+    with SchemaRegistry({"/schemas/ids/1": {"schema": json.dumps(schema)}}, port):
+        until(lambda: landed(tmp_path) == ["a"], lambda: consumers.output)
+    assert consumers.end(process) == 0
+    assert consumers.output.count("waiting") == 1
 
 
 def test_a_password_comes_from_the_environment_and_a_wrong_one_stops_with_one_line(

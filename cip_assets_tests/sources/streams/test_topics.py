@@ -56,6 +56,16 @@ def test_settings_get_the_values_of_their_variables(tmp_path: Path, monkeypatch:
         ("shop.visits", "shop.orders", "two entries have one topic"),
         (", header: [session_id, customer_id, timestamp]", "", "if, and only if, values is csv"),
         ("timestamp]}", "time], columns: {timestamp: timestamp}}", "header has no field 'timestamp'"),
+        (
+            "values: csv, header: [session_id, customer_id, timestamp]",
+            "values: avro",
+            "name the schema registry",
+        ),
+        (
+            "  settings",
+            "  registry: https://a:hunter2@b\n  settings",
+            "registry: put the password into an env",
+        ),
         ("shop.orders", "shop/orders", "kafka.topics.0.topic: String should match pattern"),
     ],
 )

@@ -46,6 +46,12 @@ def test_fields_become_columns_and_numbers_keep_their_digits(tmp_path: Path) -> 
     }
 
 
+def test_json_may_come_after_the_number_of_its_schema(tmp_path: Path) -> None:
+    whole, ragged = lines_of(tmp_path, RETURNS, b"\0\0\0\1\2" + GOOD, GOOD)
+    assert [line["return_id"] for line in whole] == ["r1", "r1"]
+    assert ragged == []
+
+
 def test_a_line_of_csv_has_the_fields_of_the_header(tmp_path: Path) -> None:
     (line,), (ragged,) = lines_of(tmp_path, LINES, b'r1,"7, 8",1,2024-05-17\n', b"r2,7")
     assert (line["return_id"], line["customer_id"], line["stream_offset"]) == ("r1", "7, 8", "40")
