@@ -82,7 +82,7 @@ def prepare(environment: Mapping[str, str]) -> Mapping[str, str]:
     return config | (LOCAL_TUNING if master.startswith("local") else {}) | _own_settings(environment)
 
 
-def _own_settings(environment: Mapping[str, str]) -> Mapping[str, str]:
+def _own_settings(environment: Mapping[str, str]) -> dict[str, str]:
     """The settings in CIP_SPARK_CONF.
 
     Raises:
