@@ -190,20 +190,9 @@ def test_an_old_day_computed_again_gives_the_same_bytes(page: Page) -> None:
     assert january["monthly_revenue"] == "12.50"
 
 
-def test_a_landed_file_is_soon_in_customer_360(page: Page) -> None:
-    row = "T9,C2,P1,2,12.50,25.00,Cash,2024-02-12\n"
-    land(settings(page).landing, "transactions/2024-02-12.csv", row)
-
-    def refreshed() -> bool | None:
-        spent = {
-            row["customer_id"]: row["monetary_value"] for row in exported(settings(page), "customer_360")
-        }
-        return spent.get("C2") == "37.50" or None
-
-    wait_for(refreshed, "the row in customer_360.csv")
-
-
-def test_a_bad_file_sends_an_alert_and_the_next_good_one_is_ingested(page: Page, alerts: Alerts) -> None:
+def test_a_bad_file_sends_an_alert_and_the_next_good_one_is_ingested_and_soon_in_customer_360(
+    page: Page, alerts: Alerts
+) -> None:
     bad = settings(page).landing / "returns" / "bad.csv"
     bad.parent.mkdir()
     bad.write_text("nonsense", encoding="utf-8")
@@ -212,14 +201,23 @@ def test_a_bad_file_sends_an_alert_and_the_next_good_one_is_ingested(page: Page,
     assert alert["why"].startswith("raw/returns: returns: returns/bad.csv: line 1 lacks column")
     run_id = alert["link"].rpartition("/")[2]
     assert [run["status"] for run in page.runs(runIds=[run_id])] == ["FAILURE"]
-    land(settings(page).landing, "web_activity/more.csv", "W2,C2,Page View,P1,2024-02-11 10:00:00\n")
+    row = "T9,C2,P1,2,12.50,25.00,Cash,2024-02-12\n"
+    land(settings(page).landing, "transactions/2024-02-12.csv", row)
 
     def came_in() -> bool | None:
-        uri = settings(page).table_uri("cleaned", "web_activity")
-        return "W2" in DeltaTable(uri).to_pyarrow_table()["session_id"].to_pylist() or None
+        uri = settings(page).table_uri("cleaned", "transactions")
+        return "T9" in DeltaTable(uri).to_pyarrow_table()["transaction_id"].to_pylist() or None
 
     wait_for(came_in, "the next good file")
     bad.unlink()
+
+    def refreshed() -> bool | None:
+        spent = {
+            row["customer_id"]: row["monetary_value"] for row in exported(settings(page), "customer_360")
+        }
+        return spent.get("C2") == "37.50" or None
+
+    wait_for(refreshed, "the row in customer_360.csv")
 
 
 def test_a_restore_from_the_launchpad_is_refused_with_a_reason(page: Page, alerts: Alerts) -> None:
