@@ -12,6 +12,7 @@ from cip_assets.config.errors import PlatformError
 from cip_assets.engines import connect
 from cip_assets.engines import spark as apache_spark
 from cip_assets.engines.spark import CLASSES, FUNCTIONS
+from cip_assets_tests.conftest import ENGINE
 
 ON_ONE_CORE = """
 import os
@@ -56,7 +57,7 @@ def test_names_of_the_jvm_are_looked_up_once(spark: SparkSession) -> None:
 
 
 @pytest.mark.engine
-@pytest.mark.not_on("sail", because="it needs no Java", link="docs/deployment.md#apache-spark-on-one-machine")
+@pytest.mark.skipif(ENGINE == "sail", reason="Sail is tested where there is no Java")
 def test_settings_of_spark_in_the_environment_win_over_ours() -> None:
     config = apache_spark.prepare(
         {**os.environ, "CIP_SPARK_CONF": "spark.driver.memory=8g\n spark.app.name='two words'"}
@@ -65,7 +66,7 @@ def test_settings_of_spark_in_the_environment_win_over_ours() -> None:
 
 
 @pytest.mark.engine
-@pytest.mark.not_on("sail", because="it needs no Java", link="docs/deployment.md#apache-spark-on-one-machine")
+@pytest.mark.skipif(ENGINE == "sail", reason="Sail is tested where there is no Java")
 @pytest.mark.parametrize("wrong", ["spark.driver.memory", "spark.driver.memory=", "driver.memory=8g"])
 def test_what_is_no_setting_of_spark_is_refused(wrong: str) -> None:
     with pytest.raises(PlatformError, match=f"CIP_SPARK_CONF: '{wrong}' is no setting; separate settings"):
