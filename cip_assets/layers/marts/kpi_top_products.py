@@ -53,13 +53,21 @@ def kpi_top_products(transactions: DataFrame, products: DataFrame, as_of: date, 
         .agg(
             total_money("amount").alias("revenue"),
             F.sum("quantity").cast("bigint").alias("units"),
+        )
+    )
+    best = top(sold, "revenue", "product_id", rules.top_n)
+    # Orders and buyers are counted for these products only, because to tell all of them apart takes much memory.
+    counted = (
+        lines.join(F.broadcast(best.select("product_id")), "product_id", "left_semi")
+        .groupBy("product_id")
+        .agg(
             F.countDistinct("order_id").alias("orders"),
             F.countDistinct("customer_id").alias("buyers"),
         )
     )
     described = products.select("product_id", "product_name", "category", "brand")
-    best = top(sold, "revenue", "product_id", rules.top_n).join(described, "product_id", "left")
-    given = with_given(best, buyers=lines.where("customer_id IS NOT NULL"))
+    whole = best.join(counted, "product_id").join(described, "product_id", "left")
+    given = with_given(whole, buyers=lines.where("customer_id IS NOT NULL"))
     return given.withColumn("buyers", F.when(F.col("has_buyers"), F.col("buyers"))).fillna(
         UNKNOWN, ["product_name", "category", "brand"]
     )
