@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from filelock import FileLock
+from hypothesis import settings as hypothesis_settings
 from pyspark.sql import SparkSession
 
 from cip_assets import definitions
@@ -32,6 +33,10 @@ from cip_assets_tests.kafka import broker  # noqa: F401 -- a fixture
 from cip_assets_tests.sample import SAMPLE, Sample
 
 ENGINE = os.environ.get("CIP_ENGINE") or "sail"
+
+# How long an example takes depends on what else the machine does.
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 ODD_NAME = 'my shop #1 [ä] 100%? it\'s "a,b" {c,d} 店铺 *&;:@=+$!^|`<>()~'
 """A folder name that has a different meaning as a URL, as a file name pattern, and in console markup."""

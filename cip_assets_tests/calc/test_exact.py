@@ -16,7 +16,6 @@ from cip_assets_tests.conftest import ENGINE
 # Each example is one query over many numbers. There are several, because the first ones of hypothesis are simple.
 FEW = settings(
     max_examples=20 if ENGINE == "sail" else 4,
-    deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
 )

@@ -16,7 +16,6 @@ from cip_assets_tests.layers.frames import collected
 
 FEW = settings(
     max_examples=20 if ENGINE == "sail" else 3,
-    deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
 )

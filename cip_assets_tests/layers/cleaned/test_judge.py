@@ -816,7 +816,7 @@ def place(row: Row) -> tuple[str, int]:
     return row["source_file"], row["source_line"]
 
 
-@settings(max_examples=3, deadline=None, derandomize=True)
+@settings(max_examples=3, derandomize=True)
 @given(raw_lines(), st.randoms(use_true_random=False))
 @example([], random.Random(0))
 def test_every_line_has_one_outcome_in_any_order(
