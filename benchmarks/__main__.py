@@ -23,6 +23,9 @@ import typer
 
 from benchmarks import END
 from benchmarks.aims import section as section_aims
+from benchmarks.backfill import Backfill
+from benchmarks.backfill import measured as measured_backfills
+from benchmarks.backfill import section as section_backfills
 from benchmarks.beside import CHART, TIMES, Beside
 from benchmarks.beside import draw as draw_beside
 from benchmarks.beside import measured as measured_beside
@@ -102,6 +105,7 @@ class Figures:
     runs: list[Measured]
     days: list[NewDay]
     dropped: list[Dropped]
+    backfills: list[Backfill]
     streamed: list[Streamed]
     beside: list[Beside]
     shops: list[OnExports]
@@ -115,6 +119,7 @@ class Figures:
             runs=[Measured(**entry) for entry in kept.get("runs", [])],
             days=[NewDay(**entry) for entry in kept.get("days", [])],
             dropped=[Dropped(**entry) for entry in kept.get("dropped", [])],
+            backfills=[Backfill(**entry) for entry in kept.get("backfills", [])],
             streamed=[Streamed(**entry) for entry in kept.get("streamed", [])],
             beside=[Beside(**entry) for entry in kept.get("beside", [])],
             shops=[OnExports(**entry) for entry in kept.get("shops", [])],
@@ -144,7 +149,7 @@ app = typer.Typer(add_completion=False)
 def everything(context: typer.Context) -> None:
     """Measure, and write docs/benchmarks.json and docs/benchmarks.md after each figure. All of it, or one part."""
     if context.invoked_subcommand is None:
-        for part in (runs, day, history, dropped, streamed, beside, shop, pages):
+        for part in (runs, day, history, dropped, backfill, streamed, beside, shop, pages):
             part()
 
 
@@ -179,6 +184,13 @@ def dropped() -> None:
     """Files that land while the page runs."""
     figures = Figures.load()
     figures.put(figures.dropped, measured_drops())
+
+
+@app.command()
+def backfill() -> None:
+    """Backfills that are launched from Dagster's page."""
+    figures = Figures.load()
+    figures.put(figures.backfills, measured_backfills())
 
 
 @app.command()
@@ -315,9 +327,18 @@ def _page(machine: Mapping[str, object], figures: Figures) -> str:
             f"| {entry.check_seconds} | {entry.bookkeeping_seconds} "
             f"| {entry.peak_memory_gb} GB | {entry.landing_mb} MB | {entry.lake_mb} MB |"
         )
-    lines += section_aims(figures.runs, figures.days, figures.dropped, figures.beside)
+    lines += section_aims(
+        figures.runs,
+        figures.days,
+        figures.dropped,
+        figures.backfills,
+        figures.streamed,
+        figures.beside,
+        figures.answered,
+    )
     lines += section_days(figures.days)
     lines += section_dropped(figures.dropped)
+    lines += section_backfills(figures.backfills)
     lines += section_streamed(figures.streamed)
     lines += section_beside(figures.beside)
     lines += section_shops(figures.shops)

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,17 +32,39 @@ from cip_assets.sources.streams.topics import Kafka, Topic
 from cip_assets.synthetic import GeneratorConfig, generate
 from cip_assets.synthetic.broker import Broker
 
-TIMES, RECORDS, PARTITIONS = 20, 1_000_000, 3
+TIMES, RECORDS, PARTITIONS = 20, 3_000_000, 3
 TOPIC = "shop.orders"
 
 
 @dataclass(frozen=True)
 class Streamed:
-    """The seconds that each record took, and the microseconds of CPU for one of many: landed, and only read."""
+    """The seconds that each record took; of many, how many landed and were only read in a second, and the microseconds
+    of CPU for one of them.
+    """
 
     seconds: list[float]
-    landed: float
-    read: float
+    landed_per_second: int
+    landed_cpu: float
+    read_per_second: int
+    read_cpu: float
+
+
+class Pace:
+    """How fast something went on after its first step, in which it connects."""
+
+    def __init__(self) -> None:
+        self._first: tuple[float, float, int] | None = None
+
+    def reached(self, count: int) -> None:
+        if count and self._first is None:
+            self._first = time.monotonic(), time.process_time(), count
+
+    def ended(self, count: int) -> tuple[int, float]:
+        """What was done in a second, and the microseconds of CPU for one, with the client's threads."""
+        assert self._first is not None  # noqa: S101 -- something was reached
+        began, cpu, before = self._first
+        done = count - before
+        return round(done / (time.monotonic() - began)), round((time.process_time() - cpu) / done * 1e6, 2)
 
 
 class Replaced(FileSystemEventHandler):
@@ -85,7 +107,7 @@ def measured(times: int = TIMES, records: int = RECORDS) -> Streamed:
         broker.delete(TOPIC)
         broker.make(TOPIC, PARTITIONS)
         _send(broker, (_line(f"M{number:07d}", number) for number in range(records)))
-        return Streamed(seconds, _landed(broker, records), _read(broker, records))
+        return Streamed(seconds, *_landed(broker, records), *_read(broker, records))
 
 
 def _seconds(broker: Broker, times: int) -> list[float]:
@@ -146,26 +168,31 @@ def _send(broker: Broker, lines: Collection[dict[str, object]] | Iterator[dict[s
     producer.flush()
 
 
-def _landed(broker: Broker, records: int) -> float:
-    """The microseconds of CPU for a record that lands."""
+def _landed(broker: Broker, records: int) -> tuple[int, float]:
+    """Records that land in a second, and the CPU of one."""
     kafka = Kafka(
         servers=broker.servers,
         group=f"landed{time.time()}",
         topics=(Topic(topic=TOPIC, table="transactions"),),
+        seconds=1,
     )
+    pace = Pace()
     with tempfile.TemporaryDirectory(prefix="cip-streamed-") as scratch:
         settings = Settings(Path(scratch), "sail")
         folder = TopicFolder.of(settings.landing, "transactions", TOPIC).path
 
         def are_there() -> bool:
             found = filter(None, map(Range.of, folder.glob("*/*.csv")))
-            return sum(each.last - each.first + 1 for each in found) == records
+            count = sum(each.last - each.first + 1 for each in found)
+            pace.reached(count)
+            return count == records
 
-        return _microseconds(lambda: stream(kafka, settings, print, are_there), records)
+        stream(kafka, settings, print, are_there)
+    return pace.ended(records)
 
 
-def _read(broker: Broker, records: int) -> float:
-    """The microseconds of CPU for a record that the client reads and does nothing with."""
+def _read(broker: Broker, records: int) -> tuple[int, float]:
+    """Records that the client reads in a second if it does nothing with them, and the CPU of one."""
     consumer = Consumer(
         {
             "bootstrap.servers": broker.servers,
@@ -174,22 +201,13 @@ def _read(broker: Broker, records: int) -> float:
         }
     )
     consumer.subscribe([TOPIC])
-
-    def read() -> None:
-        found = 0
-        while found < records:
-            found += sum(message.value() is not None for message in consumer.consume(5_000, 0.25))
-
-    took = _microseconds(read, records)
+    pace, found = Pace(), 0
+    while found < records:
+        found += sum(message.value() is not None for message in consumer.consume(5_000, 0.25))
+        pace.reached(found)
+    ended = pace.ended(records)
     consumer.close()
-    return took
-
-
-def _microseconds(work: Callable[[], None], records: int) -> float:
-    """What a record takes of this process, with the client's threads."""
-    began = time.process_time()
-    work()
-    return round((time.process_time() - began) / records * 1e6, 2)
+    return ended
 
 
 @contextmanager
@@ -213,8 +231,11 @@ def section(streamed: Collection[Streamed]) -> list[str]:
             "",
             f"`make ui` and [`cip stream`](streams.md) run on a shop of {CUSTOMERS:,} customers, and one purchase is",
             f"put on a topic. `final/customer_360.csv` had it {median(entry.seconds):.1f} seconds later (median of",
-            f"{len(entry.seconds)}, {min(entry.seconds)} to {max(entry.seconds)}). Of {RECORDS:,} records, one takes",
-            f"{entry.landed} microseconds of CPU to become a line of a landing file, and {entry.read} if a client only",
-            "reads it.",
+            f"{len(entry.seconds)}, {min(entry.seconds)} to {max(entry.seconds)}).",
+            "",
+            f"Of {RECORDS:,} records on a topic, {entry.landed_per_second:,} a second became lines of landing files,",
+            f"with {entry.landed_cpu} microseconds of CPU for each. A client that only reads them read",
+            f"{entry.read_per_second:,} a second, with {entry.read_cpu} microseconds. The broker ran on the same",
+            "machine.",
         ]
     return lines
