@@ -140,7 +140,7 @@ def _table(recorded: Sequence[Recorded]) -> list[str]:
         kinds[entry.command, entry.moment].append(entry)
     lines = ["| command | killed when | tries | killed | promises broken |", "|---|---|---|---|---|"]
     return lines + [
-        f"| `{command}` | {moment} | {len(found)} | {sum(e.was_killed for e in found)} | "
+        f"| {command} | {moment} | {len(found)} | {sum(e.was_killed for e in found)} | "
         f"{sum(e.is_broken for e in found)} |"
         for (command, moment), found in kinds.items()
     ]
