@@ -164,6 +164,8 @@ class _Consumption:
                 # Others take over the partitions of a killed process after this time.
                 "session.timeout.ms": 10_000,
                 "heartbeat.interval.ms": 3_000,
+                # When enough is held, the client fetches no more. By default it then pauses for a second.
+                "fetch.queue.backoff.ms": 10,
                 **self._connection,
                 "group.id": self._kafka.group,
                 "enable.auto.commit": False,
@@ -228,7 +230,7 @@ class _Consumption:
         )
         begin = 0
         for place, some in groupby(places):
-            end = begin + sum(1 for _ in some)
+            end = begin + len(list(some))
             self._hold(place, messages[begin:end])
             begin = end
         self._away, self._is_waiting = "", False
