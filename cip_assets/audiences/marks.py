@@ -16,6 +16,7 @@ from filelock import FileLock
 from cip_assets.audiences.config import Destination
 from cip_assets.config.settings import Settings
 from cip_assets.storage import place
+from cip_assets.storage.files import replace_text
 
 
 class Mark(StrEnum):
@@ -54,13 +55,6 @@ def _whole(path: Path) -> bytes:
     return content[: content.rfind(b"\n") + 1]
 
 
-def _append(path: Path, text: str) -> None:
-    with path.open("ab") as stream:
-        stream.write(text.encode())
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
 class Marks:
     """The marks of a destination. A customer without one was never sent to it."""
 
@@ -93,14 +87,11 @@ class Marks:
 
     def _write_again(self, there: Mapping[str, Mark]) -> None:
         """Replace the file, in one step, by one with only those who may be at the destination."""
-        scratch = self.path.with_name(f".{self.path.name}.new")
-        scratch.unlink(missing_ok=True)
         lines = [
             text_of(self.sequence, mark, {each: self.sent[each] for each in there if there[each] is mark})
             for mark in Mark
         ]
-        _append(scratch, "".join(lines))
-        scratch.replace(self.path)
+        replace_text(self.path, "".join(lines))
         place.publish(self._settings, self.path)
 
     def _keep(self, mark: Mark, named: Named) -> None:
@@ -112,8 +103,10 @@ class Marks:
         if not named:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self._alone():
-            _append(self.path, text_of(self.sequence, mark, named))
+        with self._alone(), self.path.open("ab") as stream:
+            stream.write(text_of(self.sequence, mark, named).encode())
+            stream.flush()
+            os.fsync(stream.fileno())
         place.publish(self._settings, self.path)
         self._keep(mark, named)
 

@@ -1,6 +1,7 @@
 """Files on this machine: hashing them, and replacing one in one step."""
 
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -29,11 +30,14 @@ def hash_file(path: Path) -> tuple[int, str]:
 
 
 def replace_text(target: Path, text: str) -> Written:
-    """Write a text to a file, which is replaced in one step."""
+    """Write a text to a file, which is replaced in one step, and only by what is on the disk."""
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.with_name(f".{target.name}.new")
     content = text.encode()
-    scratch.write_bytes(content)
+    with scratch.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
     scratch.replace(target)
     return Written(target, hashlib.sha256(content).hexdigest(), len(content))
 
