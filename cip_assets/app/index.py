@@ -79,8 +79,8 @@ class _Parts:
 
 
 @lru_cache(maxsize=64)
-def _parts(uri: str, version: int) -> _Parts:
-    actions = pa.table(delta.open_table(uri, version).get_add_actions(flatten=True))
+def _parts(uri: str, newest: delta.CommitFile) -> _Parts:
+    actions = pa.table(delta.open_table(uri, newest.version).get_add_actions(flatten=True))
     keys = [name for name in actions.column_names if name.startswith("partition.")]
     found: dict[str, list[str]] = {}
     rows = actions.select(["path", "num_records", *keys]).to_pylist()
@@ -178,8 +178,9 @@ class Index:
         """The file of each part of a copy, whether it is there or not; none if the table is small."""
         copy = COPIES[name]
         uri = self._uri(copy.table)
-        parts = _parts(uri, delta.current_version(uri))
-        if parts.rows < self._least_rows:
+        newest = delta.newest_commit(uri)
+        parts = _parts(uri, newest) if newest else None
+        if parts is None or parts.rows < self._least_rows:
             return {}
         return {
             part: self._folder / name / f"{part}-{_digest(copy, files)}.parquet"

@@ -54,7 +54,8 @@ class Lake:
 
         """
         uri = self._uri(CUSTOMERS)
-        found = _days(uri, delta.current_version(uri)) if delta.exists(uri) else ()
+        newest = delta.newest_commit(uri)
+        found = _days(uri, newest) if newest else ()
         if not found:
             raise PlatformError(f"{CUSTOMERS}: no snapshot was computed yet. Compute one with: cip run")
         return found
@@ -62,9 +63,8 @@ class Lake:
     def has(self, table: str, day: date | None = None) -> bool:
         """Whether a table was written; for a day, whether it has rows of that day."""
         uri = self._uri(table)
-        if not delta.exists(uri):
-            return False
-        return day is None or day in _days(uri, delta.current_version(uri))
+        newest = delta.newest_commit(uri)
+        return newest is not None and (day is None or day in _days(uri, newest))
 
     def rows(self, query: str, given: Sequence[Any] = (), day: date | None = None) -> list[dict[str, Any]]:
         """The rows of a query.
@@ -103,9 +103,11 @@ class Lake:
     def version(self, table: str, day: date | None = None) -> Version:
         """The version of a table, and the last commit that wrote its rows of a day, or any of its rows."""
         uri = self._uri(table)
-        version = delta.current_version(uri)
+        newest = delta.newest_commit(uri)
+        if newest is None:
+            raise delta.not_written(uri)
         key = str(day) if day and _has_days(table) else WHOLE
-        return Version(table, version, _commit(uri, version, key))
+        return Version(table, newest.version, _commit(uri, newest, key))
 
     def _uri(self, table: str) -> str:
         return self.settings.table_uri(*table.split("/"))
@@ -125,13 +127,13 @@ def _database() -> duckdb.DuckDBPyConnection:
 
 
 @lru_cache(maxsize=64)
-def _days(uri: str, version: int) -> Sequence[date]:  # noqa: ARG001 -- the version is part of the cache's key
+def _days(uri: str, newest: delta.CommitFile) -> Sequence[date]:  # noqa: ARG001 -- it is part of the cache's key
     return sorted(delta.slices(uri, AS_OF), reverse=True)
 
 
 @lru_cache(maxsize=512)
-def _commit(uri: str, version: int, key: str) -> delta.Commit | None:
-    commits = delta.standing(delta.open_table(uri, version))
+def _commit(uri: str, newest: delta.CommitFile, key: str) -> delta.Commit | None:
+    commits = delta.standing(delta.open_table(uri, newest.version))
     written = (commit for commit in commits if commit.audit.get("run_id"))
     return next(
         (c for c in written if key == WHOLE or covers(str(c.audit.get("partition") or ""), key)), None

@@ -70,15 +70,15 @@ def held_by_tables(uris: Sequence[str], *, by_month: bool) -> Holdings:
     return _held(versions, by_month=by_month) if versions else {}
 
 
-Versions = tuple[tuple[str, int], ...]
-"""The addresses of tables, each with a version. Queries on them can be cached."""
+Versions = tuple[tuple[str, delta.CommitFile], ...]
+"""The addresses of tables, each with its newest commit. Queries on them can be cached."""
 
 
 def _versions(uris: Sequence[str]) -> Versions:
     """The current version of each table; nothing if one of them was not written yet."""
-    if not all(delta.exists(uri) for uri in uris):
-        return ()
-    return tuple((uri, delta.current_version(uri)) for uri in uris)
+    newest = [(uri, delta.newest_commit(uri)) for uri in uris]
+    found = tuple((uri, commit) for uri, commit in newest if commit)
+    return found if len(found) == len(uris) else ()
 
 
 @lru_cache(maxsize=64)
@@ -95,8 +95,8 @@ def _held(tables: Versions, *, by_month: bool) -> Holdings:
 def _ask(tables: Versions, query: str) -> list[tuple[Any, ...]]:
     """The rows of a query on these versions of tables, which are named ``part_0``, ``part_1`` and so on."""
     with questions.connection() as connection:
-        for number, (uri, version) in enumerate(tables):
-            view(connection, f"part_{number}", delta.dataset(uri, version=version))
+        for number, (uri, commit) in enumerate(tables):
+            view(connection, f"part_{number}", delta.dataset(uri, version=commit.version))
         return connection.execute(query).fetchall()
 
 
@@ -246,12 +246,16 @@ def shows_deliveries(settings: Settings, source: SourceTable, digest: str, code:
     uris = [settings.table_uri(c.layer, c.table) for c in (source.cleaned, source.history) if c]
     if not all(map(delta.exists, uris)):
         return False
-    cleaned, made = (next(c for c in delta.commits(uri) if c.operation not in KEEPS_ROWS) for uri in uris)
-    return bool(
-        (made.audit.get("deliveries"), made.audit.get("code_version")) == (digest, code)
-        and made.audit.get("computed_from", {}).get(source.cleaned.name, -1) >= cleaned.version
-        and made.timestamp >= cleaned.timestamp
-    )
+    cleaned, made = map(_last_change, uris)
+    if made is None or (made.audit.get("deliveries"), made.audit.get("code_version")) != (digest, code):
+        return False
+    read = made.audit.get("computed_from", {}).get(source.cleaned.name, -1)
+    return cleaned is None or (read >= cleaned.version and made.timestamp >= cleaned.timestamp)
+
+
+def _last_change(uri: str) -> delta.Commit | None:
+    """The newest commit of a table that may have changed its rows; None if it was created and nothing was written."""
+    return next((commit for commit in delta.commits(uri) if commit.operation not in KEEPS_ROWS), None)
 
 
 def _newest_by_month(uri: str, months: Iterable[str]) -> dict[str, delta.Commit]:

@@ -200,7 +200,7 @@ def read(
 
     """
     if not exists(uri):
-        raise _not_written(uri)
+        raise not_written(uri)
     frame = spark.read.format("delta").load(_for_engine(spark, uri))
     if only is not None:
         day = F.col(only.column)
@@ -218,7 +218,7 @@ def open_table(uri: str, version: int | None = None) -> DeltaTable:
         PlatformError: the table does not exist yet.
 
     """
-    newest = _newest_commit(uri) if version is None else None
+    newest = newest_commit(uri) if version is None else None
     return _opened(uri, newest) if newest else _open(uri, version)
 
 
@@ -229,22 +229,28 @@ def current_version(uri: str) -> int:
         PlatformError: the table does not exist yet.
 
     """
-    newest = _newest_commit(uri)
-    return newest.version if newest else _open(uri).version()
+    newest = newest_commit(uri)
+    if newest is None:
+        raise not_written(uri)
+    return newest.version
 
 
 @dataclass(frozen=True)
-class _CommitFile:
+class CommitFile:
     """The file of a commit. A table that was deleted and written again has other files with the same versions."""
 
     version: int
     stamp: Hashable
 
 
-def _newest_commit(uri: str) -> _CommitFile | None:
-    """The newest commit in the log of a table; None if there is none."""
-    newest = max(_log(uri), key=attrgetter("name"), default=None)
-    return _CommitFile(int(newest.name[:20]), newest.stamp) if newest else None
+def newest_commit(uri: str) -> CommitFile | None:
+    """The newest commit in the log of a table; None if there is no table. It is the key of what is kept of a version.
+
+    A log whose commits all went into a checkpoint has no file of a commit.
+    """
+    if newest := max(_log(uri), key=attrgetter("name"), default=None):
+        return CommitFile(int(newest.name[:20]), newest.stamp)
+    return CommitFile(_open(uri).version(), None) if DeltaTable.is_deltatable(_for_delta_rs(uri)) else None
 
 
 def _log(uri: str) -> list[place.File]:
@@ -253,7 +259,7 @@ def _log(uri: str) -> list[place.File]:
 
 
 @lru_cache(maxsize=64)
-def _opened(uri: str, newest: _CommitFile) -> DeltaTable:  # noqa: ARG001 -- the commit is part of the cache's key
+def _opened(uri: str, newest: CommitFile) -> DeltaTable:  # noqa: ARG001 -- the commit is part of the cache's key
     return _open(uri)
 
 
@@ -261,7 +267,7 @@ def _open(uri: str, version: int | None = None) -> DeltaTable:
     try:
         return DeltaTable(_for_delta_rs(uri), version=version)
     except TableNotFoundError as error:
-        raise _not_written(uri) from error
+        raise not_written(uri) from error
 
 
 def dataset(uri: str, *, version: int | None = None, day: str | None = None) -> ds.Dataset:
@@ -273,14 +279,14 @@ def dataset(uri: str, *, version: int | None = None, day: str | None = None) -> 
         PlatformError: the table does not exist yet.
 
     """
-    newest = _newest_commit(uri)
+    newest = newest_commit(uri)
     if newest and version in {None, newest.version}:
         return _dataset_of_opened(uri, newest, day)
     return _dataset(uri, _open(uri, version), day)
 
 
 @lru_cache(maxsize=64)
-def _dataset_of_opened(uri: str, newest: _CommitFile, day: str | None) -> ds.Dataset:
+def _dataset_of_opened(uri: str, newest: CommitFile, day: str | None) -> ds.Dataset:
     return _dataset(uri, _opened(uri, newest), day)
 
 
@@ -294,7 +300,8 @@ def _dataset(uri: str, table: DeltaTable, day: str | None) -> ds.Dataset:
     return table.to_pyarrow_dataset(filesystem=place.of(uri).as_arrow(), file_pruning_predicate=pruned)
 
 
-def _not_written(uri: str) -> PlatformError:
+def not_written(uri: str) -> PlatformError:
+    """The error for a table that does not exist yet."""
     return PlatformError(
         f"{table_name(uri)}: not written yet; materialize it first ('cip run' computes everything)"
     )
@@ -357,7 +364,7 @@ def slices(uri: str, column: str) -> set[date]:
 
 
 def exists(uri: str) -> bool:
-    return _newest_commit(uri) is not None or DeltaTable.is_deltatable(_for_delta_rs(uri))
+    return newest_commit(uri) is not None
 
 
 def history(table: DeltaTable, limit: int | None = None) -> Iterator[Commit]:
