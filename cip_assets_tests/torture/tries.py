@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,10 +108,10 @@ class Torture:
         self._folder, self._engine, self._select = folder, engine, select
         self._before, self._after = Settings(folder / "before", engine), Settings(folder / "after", engine)
         land_first(self._before.landing)
-        self._run(self._before)
+        self._compute(self._before)
         shutil.copytree(self._before.data_dir, self._after.data_dir)
         land_second(self._after.landing)
-        self._run(self._after)
+        self._compute(self._after)
         self._wanted = every_table(self._after)
         self._files = files_of(self._after)
         states = [contents(self._before), contents(self._after)]
@@ -127,18 +128,15 @@ class Torture:
             found = killed(self._command(attempt.command), settings.data_dir, self._engine, attempt.moment)
             if attempt.command not in DELIVERED:
                 land_second(settings.landing)
-            self._run(settings)
-        wrong = [*reader.seen]
+            wrong = self._wrong_in_run(settings)
+        wrong += reader.seen
+        tables, files = every_table(settings), files_of(settings)
         wrong += [
             f"{name}: other rows than in the undisturbed lake"
-            for name, rows in every_table(settings).items()
-            if not rows.equals(self._wanted[name])
+            for name, rows in self._wanted.items()
+            if not rows.equals(tables.get(name))
         ]
-        wrong += [
-            f"{name}: other bytes"
-            for name, digest in files_of(settings).items()
-            if digest != self._files[name]
-        ]
+        wrong += [f"{name}: other bytes" for name in self._files if files.get(name) != self._files[name]]
         self._maintain(settings)
         wrong += [f"{path}: orphan" for path in orphans(settings)]
         if "Traceback" in found.output:
@@ -149,12 +147,23 @@ class Torture:
         selected = [f"--select={asset}" for asset in self._select] if name == RUN else []
         return [*COMMANDS[name], *selected]
 
-    def _run(self, settings: Settings) -> None:
+    def _compute(self, settings: Settings) -> None:
+        if wrong := self._wrong_in_run(settings):
+            raise AssertionError(wrong)
+
+    def _wrong_in_run(self, settings: Settings) -> list[str]:
+        """Run everything; what it does not do, or how it ends."""
         platform = open_platform(settings, select=self._select)
-        with platform.instance:
-            report = platform.run()
-        if not report.succeeded:
-            raise AssertionError(f"the run after did not succeed: {report.failures or report.skipped}")
+        try:
+            with platform.instance:
+                report = platform.run()
+        except Exception:  # noqa: BLE001 -- whatever it is, it is what a try looks for
+            return [f"the run after ends: {traceback.format_exc()}"]
+        return [f"the run after: {line}" for line in [*map(str, report.failures), *report.skipped]] + [
+            f"the run after: {check.asset}, {check.name}: {check.description}"
+            for check in report.checks
+            if not check.passed and not check.is_warning
+        ]
 
     def _maintain(self, settings: Settings) -> None:
         platform = open_platform(settings)
