@@ -5,12 +5,17 @@ it. So each row of ``raw`` is a line of a landing file, whoever read the topic. 
 lake. If a batch is repeated after a kill, its offsets are in files, its files in ``raw``, and Delta knows its number.
 """
 
+import json
+import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 import pyarrow.compute as pc
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 
@@ -21,7 +26,8 @@ from cip_assets.ingest.discover import landed_file
 from cip_assets.ingest.manifest import manifest_entry, require_readable, scan_file
 from cip_assets.ingest.read import read_landing
 from cip_assets.layers import SOURCE_TABLES
-from cip_assets.sources.streams.consume import AwayError, topic_id
+from cip_assets.sources.streams import lag
+from cip_assets.sources.streams.consume import ANSWER, AwayError, topic_id
 from cip_assets.sources.streams.files import TopicFolder
 from cip_assets.sources.streams.registry import Registry, RegistryAwayError
 from cip_assets.sources.streams.topics import Kafka, Topic
@@ -55,6 +61,8 @@ def read_topics(
         "failOnDataLoss": "false",
     }
     registry = Registry.of(kafka)
+    lag.fall_silent(settings.data_dir)
+    states: dict[str, list[lag.PartitionState]] = {}
     for topic in kafka.topics:
         found = _id_of(admin, kafka, topic)
         if found is None:
@@ -65,6 +73,7 @@ def read_topics(
         )
         frame = session.readStream.format("kafka").options(**options, subscribe=topic.topic).load()
         checkpoint = settings.lake / "_topics" / topic.topic / found
+        began = time.time()
         query = (
             frame.writeStream.foreachBatch(reading.take)
             .option("checkpointLocation", str(checkpoint))
@@ -78,8 +87,10 @@ def read_topics(
                 raise reading.refused from error
             reason = str(error).strip().splitlines()[0]
             raise PlatformError(f"kafka: {topic.topic}: Spark cannot read it: {reason}") from error
+        states[topic.topic] = _how_far(admin, kafka, topic, checkpoint, reading, began)
+        lag.tell(settings.data_dir, states)
         say(
-            f"{topic.topic}: {reading.records:,} records landed, and {reading.rows:,} rows were appended to raw"
+            f"{topic.topic}: {reading.landed.total():,} records landed, and {reading.rows:,} rows were appended to raw"
         )
 
 
@@ -87,7 +98,41 @@ def _id_of(admin: AdminClient, kafka: Kafka, topic: Topic) -> str | None:
     try:
         return topic_id(admin, topic.topic)
     except AwayError as error:
-        raise PlatformError(f"no broker of {kafka.servers} answers ({error}); run it again later") from error
+        raise _away(kafka, str(error)) from error
+
+
+def _away(kafka: Kafka, why: str) -> PlatformError:
+    return PlatformError(f"no broker of {kafka.servers} answers ({why}); run it again later")
+
+
+def _how_far(
+    admin: AdminClient, kafka: Kafka, topic: Topic, checkpoint: Path, reading: "_Reading", began: float
+) -> list[lag.PartitionState]:
+    """How far each partition of a topic was read.
+
+    The checkpoint also counts the markers of transactions, which are offsets without a record.
+    """
+    (newest,) = sorted((checkpoint / "offsets").glob("[0-9]*"), key=lambda path: int(path.name))[-1:]
+    read_to = {
+        int(n): end for n, end in json.loads(newest.read_text("utf-8").splitlines()[-1])[topic.topic].items()
+    }
+    latest = {TopicPartition(topic.topic, partition): OffsetSpec.latest() for partition in read_to}  # type: ignore[no-untyped-call]
+    try:
+        ends = {
+            place.partition: asked.result().offset
+            for place, asked in admin.list_offsets(latest, request_timeout=ANSWER).items()
+        }
+    except KafkaException as error:
+        raise _away(kafka, error.args[0].str()) from error
+    seconds = time.time() - began
+    found = []
+    for partition, landed_to in sorted(read_to.items()):
+        behind = max(0, ends[partition] - landed_to)
+        at = reading.newest.get(partition) or (began if behind else None)
+        found.append(
+            lag.PartitionState(partition, landed_to, behind, at, reading.landed[partition] / seconds)
+        )
+    return found
 
 
 class _Reading:
@@ -107,7 +152,11 @@ class _Reading:
         self._topic, self._id, self._ask_id = topic, found, ask_id
         self._registry = registry
         self._folder = TopicFolder.of(settings.landing, topic.table, topic.topic)
-        self.records = self.rows = 0
+        self.rows = 0
+        self.landed = Counter[int]()
+        """The records of each partition."""
+        self.newest: dict[int, float] = {}
+        """When the newest record of each partition was put on the topic."""
         self.refused: PlatformError | None = None
 
     def take(self, batch: DataFrame, number: int) -> None:
@@ -121,7 +170,9 @@ class _Reading:
             raise
 
     def _take(self, batch: DataFrame, number: int) -> None:
-        found = batch.select("partition", "offset", "value").orderBy("partition", "offset").toArrow()
+        found = (
+            batch.select("partition", "offset", "timestamp", "value").orderBy("partition", "offset").toArrow()
+        )
         if self._ask_id() not in {self._id, None}:  # a deleted one was read before
             raise PlatformError(f"kafka: {self._topic.topic} was made again; run 'cip stream' again")
         files = []
@@ -131,7 +182,8 @@ class _Reading:
             text_of = partial(landing_text, self._topic, partition, registry=self._registry)
             today = datetime.now(UTC).date()
             before = self._folder.next_offset(self._id, partition)
-            self.records += len(records.since(before))
+            self.landed[partition] += len(records.since(before))
+            self.newest[partition] = pc.max(part["timestamp"]).as_py().timestamp()
             self._folder.add(self._id, partition, records, text_of, today)
             files += self._folder.holding(self._id, partition, records.offsets[0], records.offsets[-1])
         source = SOURCE_TABLES[self._topic.table]

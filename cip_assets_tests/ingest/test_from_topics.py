@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.engines.session import start_session_for_topics
+from cip_assets.sources.streams.lag import told
 from cip_assets.sources.streams.topics import Kafka
 from cip_assets.synthetic.broker import Broker
 from cip_assets_tests.kafka import configure, landed
@@ -85,6 +87,10 @@ def test_spark_lands_and_appends_each_record_once(engine: str, broker: Broker, t
         "killed before raw 20 0 2",
     ], done.stderr[-3000:]
     assert sorted(landed(tmp_path)) == sorted(numbered("a", 20))
+    # Dagster is told, though nothing was left to read the last time, and the aborted record is an offset, too.
+    state = told(tmp_path, time.time())["structured"]
+    assert [(p.partition, p.lag) for p in state.partitions] == [(0, 0), (1, 0)]
+    assert sum(p.landed_to for p in state.partitions) > 20
 
 
 def test_engines_that_would_append_a_batch_twice_are_refused() -> None:
