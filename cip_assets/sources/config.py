@@ -492,8 +492,3 @@ def files_of(export: Export, data_dir: Path) -> Sequence[Path]:
 def quoted(name: str) -> str:
     """A name in SQL."""
     return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A text in SQL."""
-    return "'" + text.replace("'", "''") + "'"

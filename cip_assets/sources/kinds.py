@@ -3,9 +3,10 @@
 import re
 from collections.abc import Sequence
 
-from cip_assets.sources.config import FieldName, Kind, KindName, literal
+from cip_assets.sources.config import FieldName, Kind, KindName
 from cip_assets.sources.findings import Chosen, Finding, Rows, is_date, plain
 from cip_assets.sources.values import number
+from cip_assets.storage.views import literal
 
 Words = Sequence[tuple[str, KindName]]
 """Patterns of values, the first that fits counts."""

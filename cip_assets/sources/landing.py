@@ -9,9 +9,10 @@ from pathlib import Path
 
 import duckdb
 
-from cip_assets.sources.config import LANDS_IN, literal
+from cip_assets.sources.config import LANDS_IN
 from cip_assets.sources.reading.text import RECORD_LIMIT
 from cip_assets.storage.files import hash_file, replace_text
+from cip_assets.storage.views import literal
 
 FOLDER = "from_exports"
 """The folder below ``landing/<table>`` that only this module writes to."""

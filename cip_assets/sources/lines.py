@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import duckdb
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.sources.config import FILE, FieldName, Layout, literal
+from cip_assets.sources.config import FILE, FieldName, Layout
 from cip_assets.sources.stage import USABLE, Records
 from cip_assets.sources.values import NUMBERED
+from cip_assets.storage.views import literal
 
 TABLES = """
 CREATE TABLE lines (

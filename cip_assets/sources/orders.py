@@ -8,7 +8,8 @@ from pathlib import Path
 import duckdb
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.sources.config import FILE, Sources, literal
+from cip_assets.sources.config import FILE, Sources
+from cip_assets.storage.views import literal
 
 NEWEST = """
 CREATE TABLE ranked AS

@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from cip_assets.sources import texts
 from cip_assets.sources.arithmetic import by_order
-from cip_assets.sources.config import QUERIES, Query, literal, quoted
+from cip_assets.sources.config import QUERIES, Query, quoted
 from cip_assets.sources.findings import Rows
+from cip_assets.storage.views import literal
 
 Elements = Sequence[Mapping[str, object]]
 LINE_KEYS = re.compile(r"qty|quantity|menge|anzahl|price|preis|amount", re.IGNORECASE)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cip_assets.sources.config import literal
+from cip_assets.storage.views import literal
 
 ACTIVITIES: Sequence[tuple[str, str]] = (
     ("Cart View", r"^checkout cart"),

@@ -1,7 +1,7 @@
 """SQL that reads texts: presence, numbers, days, currencies and ids."""
 
 from cip_assets.contracts.text_formats import BLANKS
-from cip_assets.sources.config import literal
+from cip_assets.storage.views import literal
 
 MACROS = (
     f"CREATE MACRO trimmed(x) AS trim(x, {literal(BLANKS)});"

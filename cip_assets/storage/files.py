@@ -42,6 +42,15 @@ def replace_text(target: Path, text: str) -> Written:
     return Written(target, hashlib.sha256(content).hexdigest(), len(content))
 
 
+def sync_folder(folder: Path) -> None:
+    """Make sure that the names in a folder are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 IN_USE = "in_use"
 """The file in a scratch folder that its writer holds locked. The lock ends with the process."""
 

@@ -102,8 +102,11 @@ def _kill(process: BaseProcess) -> None:
     """Kill the process group, and what its processes started in groups of their own."""
     if process.pid is None or process.exitcode is not None:
         return
-    below = psutil.Process(process.pid).children(recursive=True)
-    os.killpg(process.pid, signal.SIGKILL)
+    try:
+        below = psutil.Process(process.pid).children(recursive=True)
+        os.killpg(process.pid, signal.SIGKILL)
+    except (psutil.NoSuchProcess, ProcessLookupError):
+        return  # it has just ended
     for child in below:
         if child.is_running():
             child.kill()

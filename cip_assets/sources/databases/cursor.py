@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.sources.config import literal
 from cip_assets.sources.databases.database import Database
+from cip_assets.storage.views import literal
 
 OVERLAP = 10_000
 """How many numbers before the last one a fetch begins again. Of times, it is one day."""

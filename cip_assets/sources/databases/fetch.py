@@ -24,11 +24,12 @@ import sqlalchemy as sa
 from filelock import FileLock
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.sources.config import FILE, literal
+from cip_assets.sources.config import FILE
 from cip_assets.sources.databases.connection import explained, transaction
 from cip_assets.sources.databases.cursor import begin, further
 from cip_assets.sources.databases.database import FOLDER, Database
 from cip_assets.sources.databases.rows import quoted, read, source_of, statement_of, types_of
+from cip_assets.storage.views import literal
 
 MEMORY = "1GB"
 

@@ -8,9 +8,9 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from cip_assets.config.errors import PlatformError, listed
-from cip_assets.sources.config import literal
 from cip_assets.sources.databases.cursor import begin, highest
 from cip_assets.sources.databases.database import Database
+from cip_assets.storage.views import literal
 
 ROWS = 5_000
 """How many rows are in memory at once."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from cip_assets.sources.streams.values import Records
+from cip_assets.storage.files import sync_folder
 
 FOLDER = "from_streams"
 """The folder below ``landing/<table>`` with the files of topics."""
@@ -113,7 +114,7 @@ class TopicFolder:
                 stream.flush()
                 os.fsync(stream.fileno())
             scratch.rename(target)
-            _sync(folder)
+            sync_folder(folder)
             return target
 
     def holding(self, topic_id: str, partition: int, first: int, last: int) -> list[Path]:
@@ -165,13 +166,4 @@ class TopicFolder:
         ]
         folder.mkdir(parents=True, exist_ok=True)
         for made in missing:
-            _sync(made.parent)
-
-
-def _sync(folder: Path) -> None:
-    """Make sure that the names in a folder are on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            sync_folder(made.parent)
