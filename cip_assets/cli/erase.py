@@ -23,6 +23,10 @@ LEFT = (
     "databases that landing files are made from."
 )
 
+LEFT_IN_A_BUCKET = (
+    " Nor are the versions that a bucket keeps of deleted objects, and the copies on other machines."
+)
+
 
 def erase(
     customers: Annotated[list[str] | None, typer.Argument(help="Customer ids", metavar="CUSTOMER...")] = None,
@@ -34,11 +38,7 @@ def erase(
     ids = {*(customers or []), *_listed(file)}
     if not ids:
         raise PlatformError("cip erase needs a customer id, or --file with one per line")
-    settings = place.on_disk(
-        "cip erase",
-        "take the customer out of the files in landing and issued, then run 'cip run' and "
-        "'cip maintain --keep-days 0'",
-    )
+    settings = place.here()
     found = trace(settings, ids)
     if not found:
         raise PlatformError(
@@ -60,7 +60,7 @@ def erase(
     if left := trace(settings, ids):
         _say(settings, left)
         raise PlatformError("the customer is still in the files above")
-    out.print(f"erased. {LEFT}", soft_wrap=True)
+    out.print(f"erased. {LEFT}{LEFT_IN_A_BUCKET if settings.bucket else ''}", soft_wrap=True)
 
 
 def _listed(file: Path | None) -> list[str]:

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from cip_assets.config.errors import PlatformError
+from cip_assets.config.settings import Settings
 from cip_assets.contracts.text_formats import BLANKS
 from cip_assets.ingest import csv_records
 from cip_assets.ingest.csv_lines import UnreadableFileError, line_ends, open_bytes, unchanged
 from cip_assets.ingest.discover import LandedFile, find_files
 from cip_assets.ingest.first_seen import forget, replacing
 from cip_assets.sources.landing import FOLDER as FROM_EXPORTS
+from cip_assets.storage import place
 from cip_assets.storage.files import hash_file
 
 ID = "customer_id"
@@ -79,12 +81,13 @@ def _names(text: str, ids: Collection[str]) -> bool:
     return any(field.strip(BLANKS) in ids for record in csv.reader([text]) for field in record)
 
 
-def take_out(landing: Path, record: Path, found: Found) -> None:
+def take_out(settings: Settings, found: Found) -> None:
     """Write a landing file again without the lines that were found; the bytes of all others stay.
 
     The record of when files were first seen gets the new content, because the file was not delivered again.
     """
-    path = (landing / found.file.path).resolve()
+    named, record = settings.landing / found.file.path, settings.first_seen
+    path = named.resolve()
     with open_bytes(path) as stream:
         content = stream.read()
     _, before = hash_file(path)
@@ -98,8 +101,11 @@ def take_out(landing: Path, record: Path, found: Found) -> None:
         stream.writelines([*kept, content[end:]])
     # Both contents are known in between, because this process can end at any line.
     replacing(record, found.file.table, before, hash_file(scratch)[1])
+    place.publish(settings, record, is_only_here=True)
     scratch.replace(path)
+    place.publish(settings, named)
     forget(record, found.file.table, before)
+    place.publish(settings, record, is_only_here=True)
 
 
 def _opened(path: Path, *, is_packed: bool) -> Any:

@@ -11,7 +11,7 @@ lake is deleted and computed again, the same lines must win.
 import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -37,6 +37,8 @@ Moments = Mapping[tuple[str, str], datetime | None]
 def first_seen(record: Path, files: Iterable[Seen], now: datetime) -> Moments:
     """When the contents of all files were first seen. New ones are remembered.
 
+    They are seen after all others, also if the clock has gone back since.
+
     Args:
         record: the file that remembers; nothing was seen yet if it is not there.
         files: what a scan found.
@@ -48,8 +50,10 @@ def first_seen(record: Path, files: Iterable[Seen], now: datetime) -> Moments:
     """
     rows = _read(record) if record.exists() else {}
     before, known = len(rows), {table for table, _ in rows}
+    others = (datetime.fromisoformat(moment) for moment, _ in rows.values() if moment)
+    latest = max([now, *(moment + timedelta(microseconds=1) for moment in others)])
     for file in files:
-        moment = now.astimezone(UTC).isoformat() if file.table in known else ""
+        moment = latest.astimezone(UTC).isoformat() if file.table in known else ""
         rows.setdefault((file.table, file.sha256), (moment, file.path))
     if len(rows) > before:
         _write(record, rows)

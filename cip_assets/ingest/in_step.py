@@ -17,7 +17,7 @@ from cip_assets.contracts.text_formats import BLANKS
 from cip_assets.contracts.types import Delivered
 from cip_assets.ingest.manifest import ManifestEntry, newest_delivery, require_readable
 from cip_assets.layers import CONTRACTS, FACTS_OF, SOURCE_TABLES
-from cip_assets.storage import delta, questions
+from cip_assets.storage import delta, inputs, questions
 from cip_assets.storage.changes import Compared, changes_rows, first_change
 from cip_assets.storage.views import view
 from cip_assets.storage.written import WHOLE, covers
@@ -224,9 +224,7 @@ def _without_facts(events: Versions, facts: Versions, name: str, code: str | Non
         made = computed.get(month)
         return (
             made is None
-            or made.audit.get("computed_from", {}).get(name, -1) < written.version
-            # A table that was deleted and written again counts its versions anew.
-            or made.timestamp < written.timestamp
+            or not inputs.includes(of_events, inputs.told_in(made.audit).get(name), written.version)
             or code not in {None, made.audit.get("code_version")}
         )
 
@@ -249,8 +247,8 @@ def shows_deliveries(settings: Settings, source: SourceTable, digest: str, code:
     cleaned, made = map(_last_change, uris)
     if made is None or (made.audit.get("deliveries"), made.audit.get("code_version")) != (digest, code):
         return False
-    read = made.audit.get("computed_from", {}).get(source.cleaned.name, -1)
-    return cleaned is None or (read >= cleaned.version and made.timestamp >= cleaned.timestamp)
+    read = inputs.told_in(made.audit).get(source.cleaned.name)
+    return cleaned is None or inputs.includes(uris[0], read, cleaned.version)
 
 
 def _last_change(uri: str) -> delta.Commit | None:
@@ -304,10 +302,17 @@ class Written:
     """The newest write of a table, of one of its days, or of a file, with its code and the versions of its inputs."""
 
     version: int
-    timestamp: float
     row_count: int | None
     code_version: str | None
-    computed_from: Mapping[str, int]
+    computed_from: inputs.Inputs
+    sha256: str = ""
+    """The hash of a file."""
+
+    def shows(self, settings: Settings, name: str, change: "Written") -> bool:
+        """Whether it was computed from a table as this write of the table left it, or a later one."""
+        return inputs.includes(
+            settings.table_uri(*name.split("/")), self.computed_from.get(name), change.version
+        )
 
 
 def last_write(settings: Settings, name: str, day: date) -> Written | None:
@@ -334,16 +339,15 @@ def last_write(settings: Settings, name: str, day: date) -> Written | None:
         return None
     return Written(
         seen.version,
-        seen.timestamp.timestamp(),
         seen.row_count,
         # A restored version was not computed from the current inputs.
         None if seen.operation == "RESTORE" else seen.audit.get("code_version"),
-        seen.audit.get("computed_from", {}),
+        inputs.told_in(seen.audit),
     )
 
 
-def changed_since(settings: Settings, name: str, version: int, day: date) -> date | None:
-    """The first day, up to a snapshot's, whose rows in a cleaned table or in facts changed after a version.
+def changed_since(settings: Settings, name: str, read: inputs.Read | None, day: date) -> date | None:
+    """The first day, up to a snapshot's, whose rows in a cleaned table or in facts changed after they were read.
 
     None if there is none, and for other tables.
     """
@@ -351,7 +355,8 @@ def changed_since(settings: Settings, name: str, version: int, day: date) -> dat
     if compared is None:
         return None
     uri = settings.table_uri(contract.layer, contract.table)
-    newer = (commit.version for commit in delta.commits(uri, RECENT) if commit.version > version)
+    last = read.number if read and inputs.is_there(uri, read) else -1
+    newer = (commit.version for commit in delta.commits(uri, RECENT) if commit.version > last)
     return min(filter(None, (first_change(uri, each, compared, day) for each in newer)), default=None)
 
 

@@ -7,8 +7,10 @@ import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from cip_assets.audiences import erase as audiences
@@ -19,9 +21,13 @@ from cip_assets.ingest.erase import ID, Found, find_customers, take_out
 from cip_assets.layers import contracts_in
 from cip_assets.orchestration.jobs.names import MAINTENANCE
 from cip_assets.orchestration.runs import Listener, Platform, Report
-from cip_assets.storage import questions
+from cip_assets.storage import place, questions
+from cip_assets.storage.append import data_files
 from cip_assets.storage.issued import issues
-from cip_assets.storage.views import literal, only
+from cip_assets.storage.views import literal
+
+FILE = "__filename"
+"""What pyarrow calls the name of a row's file."""
 
 LINES = ("raw_text", "ragged_text")
 """The columns that have a line as it was delivered."""
@@ -32,23 +38,20 @@ class Trace:
     """Where some customers are in a data folder."""
 
     landing: Sequence[Found] = ()
-    tables: Mapping[str, Collection[Path]] = field(default_factory=dict)
-    """The data files with rows of them, also those of older versions."""
+    tables: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """The names of the data files with rows of them, also those of older versions."""
     issued: Sequence[Path] = ()
     known: Sequence[Path] = ()
-    """The folders with what was known on a day."""
+    """The folders with what was known on a day, as they are on a disk."""
     audiences: Sequence[Path] = ()
     """Ledgers, marks and files of audiences."""
 
     @property
     def days(self) -> list[date]:
         """The snapshot days whose tables have rows of them."""
-        names = {part for paths in self.tables.values() for path in paths for part in path.parts}
-        return sorted(
-            date.fromisoformat(name.removeprefix("as_of_date="))
-            for name in names
-            if name.startswith("as_of_date=")
-        )
+        folders = {name.partition("/")[0] for names in self.tables.values() for name in names}
+        days = (name.removeprefix("as_of_date=") for name in folders if name.startswith("as_of_date="))
+        return sorted(map(date.fromisoformat, days))
 
     def __bool__(self) -> bool:
         return bool(self.landing or self.tables or self.issued or self.known or self.audiences)
@@ -58,23 +61,14 @@ def trace(settings: Settings, ids: Collection[str]) -> Trace:
     """Find some customers.
 
     Raises:
-        PlatformError: a landing file cannot be read, or the data folder is not on this machine.
+        PlatformError: a landing file cannot be read.
 
     """
-    if "://" in settings.table_uri("raw", "customers"):
-        raise PlatformError(
-            "cip erase cannot search the older versions of tables in a bucket: take the customer out of the files in "
-            "landing and issued, then run 'cip run' and 'cip maintain --keep-days 0'"
-        )
     return Trace(
         find_customers(settings.landing, ids),
         _tables(settings, ids),
         [issue.path for issue in issues(settings) if set(issue.rows()[ID].to_pylist()) & {*ids}],
-        [
-            folder
-            for folder in sorted(settings.data_dir.glob("known/*"))
-            if _tables(_of(folder, settings), ids)
-        ],
+        [of_day.data_dir for of_day in _known(settings) if _tables(of_day, ids)],
         audiences.traces(settings, ids),
     )
 
@@ -97,12 +91,16 @@ def erase(platform: Platform, ids: Collection[str], found: Trace, listener: List
             f"{made[0]} is made from exports: remove the customer from the exports, run 'cip run', and erase again"
         )
     for file in found.landing:
-        take_out(settings.landing, settings.first_seen, file)
+        take_out(settings, file)
     for path in found.issued:
         _without(path, ids)
+        place.publish(settings, path)
     audiences.take_out(settings, ids)
     for folder in found.known:
-        shutil.rmtree(folder)
+        if folder.exists():
+            shutil.rmtree(folder)
+        there = place.of(settings.address)
+        there.delete(there.below(f"known/{folder.name}"))
     # It is made again from the tables, and never from older versions of them.
     shutil.rmtree(settings.index, ignore_errors=True)
     accept = sorted({file.file.table for file in found.landing} & {"customers"})
@@ -120,40 +118,43 @@ def erase(platform: Platform, ids: Collection[str], found: Trace, listener: List
     return report
 
 
-def _of(folder: Path, settings: Settings) -> Settings:
-    return Settings(folder, settings.engine)
+def _known(settings: Settings) -> list[Settings]:
+    """The data folders with what was known on a day."""
+    names = {PurePosixPath(name).parts[1] for name in place.of(settings.address).below("known")}
+    return [settings.of_day(date.fromisoformat(name)) for name in sorted(names)]
 
 
-def _tables(settings: Settings, ids: Collection[str]) -> dict[str, list[Path]]:
+def _tables(settings: Settings, ids: Collection[str]) -> dict[str, list[str]]:
     """The data files of each table that have rows of some customers."""
     found = {}
     for contract in contracts_in():
-        uri = Path(settings.table_uri(contract.layer, contract.table))
-        paths = [path for path in uri.rglob("*.parquet") if "_delta_log" not in path.relative_to(uri).parts]
-        if ID in contract.columns and (paths := _holding(paths, ids, [*contract.columns])):
-            found[contract.name] = paths
+        uri = settings.table_uri(contract.layer, contract.table)
+        if ID in contract.columns and (names := _holding(uri, ids, contract.columns)):
+            found[contract.name] = names
     return found
 
 
-def _holding(paths: Sequence[Path], ids: Collection[str], columns: Collection[str]) -> list[Path]:
-    """Those of some files of a table that have rows of some customers."""
-    if not paths:
+def _holding(uri: str, ids: Collection[str], columns: Collection[str]) -> list[str]:
+    """The data files of a table that have rows of some customers."""
+    names = data_files(uri)
+    if not names:
         return []
+    looked_at = [ID, *(line for line in LINES if line in columns)]
     wanted = f"({', '.join(map(literal, ids))})"
     where = [f"trim({ID}, {literal(BLANKS)}) IN {wanted}"]
     where += [
         f"list_has_any(list_transform(string_split({line}, ','), lambda x: trim(x, {literal(BLANKS + chr(34))})), "
         f"[{', '.join(map(literal, ids))}])"
-        for line in LINES
-        if line in columns
+        for line in looked_at[1:]
     ]
-    files = ", ".join(only(str(path)) for path in paths)
+    # A file lacks the columns that were added later.
+    schema = pa.schema([(name, pa.string()) for name in looked_at])
+    files = ds.dataset(names, schema, format="parquet", filesystem=place.of(uri).as_arrow())
+    rows = files.scanner([*looked_at, FILE]).to_reader()
     with questions.connection() as connection:
-        found = connection.sql(
-            f"SELECT DISTINCT filename FROM read_parquet([{files}], union_by_name = true, filename = true, "
-            f"hive_partitioning = false) WHERE {' OR '.join(where)}"
-        ).fetchall()
-    return [Path(name) for (name,) in found]
+        connection.register("rows", rows)
+        found = connection.sql(f"SELECT DISTINCT {FILE} FROM rows WHERE {' OR '.join(where)}").fetchall()
+    return [name for (name,) in found]
 
 
 def _without(path: Path, ids: Collection[str]) -> None:

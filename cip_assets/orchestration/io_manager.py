@@ -29,7 +29,7 @@ from pyspark.sql import DataFrame
 from cip_assets.orchestration.due import gate
 from cip_assets.orchestration.resources import LakeResource
 from cip_assets.orchestration.run_tags import by
-from cip_assets.storage import delta
+from cip_assets.storage import delta, inputs
 from cip_assets.storage.written import require_written
 
 COLUMN_SCHEMA = "dagster/column_schema"
@@ -64,7 +64,7 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
     def __init__(self, engine: LazyPySparkResource, lake: LakeResource) -> None:
         self._engine = engine
         self._lake = lake
-        self._read: dict[tuple[str, str], int] = {}
+        self._read: dict[tuple[str, str], inputs.Read] = {}
 
     @property
     def supported_types(self) -> Sequence[type[object]]:
@@ -80,7 +80,7 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
             schema=_declared(definition[COLUMN_SCHEMA]),
             replace=_slice(table_slice),
             partition_column=definition.get("partition_expr"),
-            audit={**_audit(context), "computed_from": self._inputs_of(context)},
+            audit={**_audit(context), **inputs.entries(self._inputs_of(context))},
             unlogged=[
                 c.name
                 for c in _columns(definition[COLUMN_SCHEMA])
@@ -121,7 +121,7 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
         is_as_landed = (context.definition_metadata or {}).get(AS_LANDED)
         what = gate.as_landed(date.fromisoformat(context.partition_key)) if is_as_landed else only
         gate.once(run_id, name, what, lambda: self._look_at(context, connection.table_uri, only))
-        self._read[context.step_context.step.key, name] = delta.current_version(connection.table_uri)
+        self._read[context.step_context.step.key, name] = inputs.newest(connection.table_uri)
         return delta.read(
             self._engine.spark_session, connection.table_uri, only=only, columns=table_slice.columns
         )
@@ -139,7 +139,7 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
         else:
             require_written(uri, only)
 
-    def _inputs_of(self, context: OutputContext) -> Mapping[str, int]:
+    def _inputs_of(self, context: OutputContext) -> inputs.Inputs:
         """The versions of the input tables that this step read."""
         names = sorted(dep.asset_key.to_user_string() for dep in context.asset_spec.deps)
         read = {name: self._read.get((context.step_key, name)) for name in names}

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from time import time
 from typing import Any
 from uuid import uuid4
@@ -60,7 +59,7 @@ def append(
 
 
 def write_again(uri: str, column: str, keep: Callable[[pa.Table], pa.Table]) -> None:
-    """Write a table on this machine again with some of its rows, in one commit, and delete all files of before.
+    """Write a table again with some of its rows, in one commit, and delete all files of before.
 
     Args:
         uri: the address of the table.
@@ -68,18 +67,24 @@ def write_again(uri: str, column: str, keep: Callable[[pa.Table], pa.Table]) -> 
         keep: the rows that stay, of those of a file.
 
     """
-    with place.of(uri).one_writer():
-        table, before = delta.open_table(uri), [*Path(uri).rglob("part-*.parquet")]
+    here = place.of(uri)
+    with here.one_writer():
+        table, before, arrow = delta.open_table(uri), data_files(uri), here.as_arrow()
         files: list[AddAction | RemoveAction] = []
         for old in pa.table(table.get_add_actions(flatten=True)).to_pylist():
-            rows = keep(pq.ParquetFile(f"{uri}/{old['path']}").read())
+            rows = keep(pq.ParquetFile(old["path"], filesystem=arrow).read())
             file = f"{old['path'].rpartition('/')[0]}/part-{uuid4()}.parquet"
-            pq.write_table(rows, f"{uri}/{file}", compression="zstd")
+            pq.write_table(rows, file, filesystem=arrow, compression="zstd")
             value = {column: str(old[f"partition.{column}"])}
-            files.append(_added(file, Path(uri, file).stat().st_size, value, rows.num_rows))
+            files.append(_added(file, arrow.get_file_info(file).size, value, rows.num_rows))
         table.create_write_transaction(files, "overwrite", table.schema(), [column])
-        for path in before:
-            path.unlink()
+        here.delete(before)
+
+
+def data_files(uri: str) -> list[str]:
+    """The data files of all versions of a table, and those that no version has."""
+    names = place.of(uri).below()
+    return [name for name in names if name.endswith(".parquet") and not name.startswith("_delta_log/")]
 
 
 def _added(file: str, size: int, partition: Mapping[str, str], rows: int) -> AddAction:

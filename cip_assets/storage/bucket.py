@@ -6,7 +6,7 @@ machine. ``COPIED`` in the folder of the copies says which object each copy was 
 
 import json
 import os
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import lru_cache
@@ -72,6 +72,13 @@ class Bucket:
             return Object(self._bucket, obstore.head(self._store, self._path(name)))
         except FileNotFoundError:
             return None
+
+    def below(self, folder: str = "") -> Sequence[str]:
+        found = (str(each["path"]) for part in obstore.list(self._store, self._path(folder)) for each in part)
+        return [path.removeprefix(f"{self._prefix}/") for path in found]
+
+    def delete(self, names: Iterable[str]) -> None:
+        obstore.delete(self._store, [self._path(name) for name in names])
 
     def as_arrow(self) -> SubTreeFileSystem:
         return SubTreeFileSystem(f"{self._bucket}/{self._prefix}", _for_arrow())

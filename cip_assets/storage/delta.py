@@ -11,6 +11,7 @@ columns, reads the history and restores versions. So a difference between the en
 - schemas are compared here, not by the engine's ``mergeSchema``.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -253,6 +254,17 @@ def newest_commit(uri: str) -> CommitFile | None:
     return CommitFile(_open(uri).version(), None) if DeltaTable.is_deltatable(_for_delta_rs(uri)) else None
 
 
+def commit_hash(uri: str, version: int) -> str:
+    """A hash of a commit of a table; empty if the commit is not in the log."""
+    file = place.of(uri).file(_name_of(version))
+    return hashlib.sha256(file.read()).hexdigest()[:16] if file else ""
+
+
+def _name_of(version: int) -> str:
+    """The file of a commit."""
+    return f"_delta_log/{version:020}.json"
+
+
 def _log(uri: str) -> list[place.File]:
     """The files of a table's commits, in no order."""
     return [file for file in place.of(uri).files("_delta_log") if COMMIT.match(file.name)]
@@ -419,7 +431,7 @@ def changed_files(uri: str, version: int) -> list[DataFile] | None:
 
     None if the commit does not tell, because it marks single rows as deleted or is no longer in the log.
     """
-    log = place.of(uri).file(f"_delta_log/{version:020}.json")
+    log = place.of(uri).file(_name_of(version))
     if log is None:
         return None
     found = []

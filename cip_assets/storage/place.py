@@ -4,7 +4,7 @@ Delta tables are read and written where they are. Other files are read and writt
 does it best. So a bucket has copies of them here, which ``fetch`` brings up to date and ``publish`` sends.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -42,6 +42,12 @@ class Place(Protocol):
 
     def file(self, name: str) -> File | None:
         """The file of a name, if there is one."""
+
+    def below(self, folder: str = "") -> Sequence[str]:
+        """The names of all files in a folder and in its folders, in no order; none if there is no such folder."""
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete files."""
 
     def as_arrow(self) -> SubTreeFileSystem:
         """The same for pyarrow."""
@@ -151,6 +157,14 @@ class Disk:
     def file(self, name: str) -> File | None:
         path = self._folder / name
         return FileHere(path) if path.is_file() else None
+
+    def below(self, folder: str = "") -> Sequence[str]:
+        found = (path for path in (self._folder / folder).rglob("*") if path.is_file())
+        return [path.relative_to(self._folder).as_posix() for path in found]
+
+    def delete(self, names: Iterable[str]) -> None:
+        for name in names:
+            (self._folder / name).unlink()
 
     def as_arrow(self) -> SubTreeFileSystem:
         return SubTreeFileSystem(str(self._folder), LocalFileSystem())

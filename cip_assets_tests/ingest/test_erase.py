@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cip_assets.config.errors import PlatformError
+from cip_assets.config.settings import Settings
 from cip_assets.ingest.erase import find_customers, take_out
 from cip_assets.ingest.first_seen import Seen, first_seen, remembered
 from cip_assets.storage.files import hash_file
@@ -26,13 +27,13 @@ CONTENT = (
 
 @pytest.mark.parametrize("name", ["support_tickets.csv", "support_tickets/dt=2024-02-01/a.csv.gz"])
 def test_only_the_customers_lines_are_taken_out(data_dir: Path, name: str) -> None:
-    landing, record = data_dir / "landing", data_dir / "first_seen.csv"
+    landing = data_dir / "landing"
     path = landing / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress(CONTENT) if name.endswith(".gz") else CONTENT)
     (found,) = find_customers(landing, {"C1", "C7"})
     assert [first for first, _ in found.lines] == [2, 5, 8, 11]
-    take_out(landing, record, found)
+    take_out(Settings(data_dir, "sail"), found)
     left = path.read_bytes()
     left = gzip.decompress(left) if name.endswith(".gz") else left
     assert left == b"\xef\xbb\xbf" + COLUMNS + b"\r\n" + KEPT + KEPT
@@ -48,7 +49,7 @@ def test_a_file_counts_as_delivered_when_it_was_seen_with_the_customer(data_dir:
     first_seen(record, [Seen("support_tickets", "other", "older.csv")], moment)
     first_seen(record, [Seen("support_tickets", hash_file(path)[1], path.name)], moment)
     (found,) = find_customers(landing, {"C1"})
-    take_out(landing, record, found)
+    take_out(Settings(data_dir, "sail"), found)
     assert remembered(record) == {
         Seen("support_tickets", hash_file(path)[1], path.name): moment,
         Seen("support_tickets", "other", "older.csv"): None,

@@ -44,6 +44,15 @@ def test_the_first_files_have_no_moment_and_those_of_a_later_scan_have_its(recor
     assert seen(record, renamed, later) == {"A": None, "B": None, "C": EVENING, "D": later}
 
 
+def test_a_later_scan_is_later_also_if_the_clock_went_back(record: Path) -> None:
+    seen(record, sales("A"), MORNING)
+    seen(record, sales("A", "B"), EVENING)
+    found = seen(record, sales("A", "B", "C"), MORNING)
+    assert found["B"] == EVENING
+    assert found["C"] is not None
+    assert found["C"] > EVENING
+
+
 def test_a_table_has_first_files_of_its_own(record: Path) -> None:
     first_seen(record, sales("A"), MORNING)
     returned = Seen("returns", "A", "returns.csv")

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -115,6 +116,16 @@ def data_files(settings: Settings, name: str) -> dict[str, set[str]]:
         month = next(part for part in Path(path).parts if part.startswith("month="))
         months.setdefault(month.removeprefix("month="), set()).add(path)
     return months
+
+
+def date_earlier(uri: str, hours: int = 2) -> None:
+    """Date the commits of a table earlier, as a clock does that has gone back."""
+
+    def earlier(moment: re.Match[str]) -> str:
+        return f'"timestamp":{int(moment[1]) - hours * 3_600_000}'
+
+    for log in Path(uri, "_delta_log").glob("*.json"):
+        log.write_text(re.sub(r'"timestamp":(\d+)', earlier, log.read_text("utf-8")), "utf-8")
 
 
 def added_up(found: Figures, name: str) -> list[dict[str, Any]]:

@@ -2,34 +2,47 @@
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import date
+from io import BytesIO
 from pathlib import Path
 
+import dagster as dg
+import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
+from deltalake import write_deltalake
 
-from cip_assets.config.errors import PlatformError
+from cip_assets.audiences import ledger
+from cip_assets.audiences.config import Webhook
+from cip_assets.audiences.marks import Mark, Marks
 from cip_assets.config.settings import Settings
-from cip_assets.orchestration.erasure import trace
+from cip_assets.orchestration.erasure import erase, trace
+from cip_assets.storage import place, questions
+from cip_assets_tests.buckets import Shop
 from cip_assets_tests.conftest import ENGINE, Cip
+from cip_assets_tests.graph import platform_of
+from cip_assets_tests.integration.helpers import rows_of
 
+PHONE = "+44 20 7946 0958"
 ERASED = ("Ada", "Lovelace", "ada@example.org", "1990-12-10", "C1")
 
 
 def found_in(folder: Path) -> set[str]:
     """Which of the erased values are in files below a folder: as a value in Parquet, or as a cell in any other file."""
-    return {value for path in folder.rglob("*") if path.is_file() for value in _found_in(path)}
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {value for path in files for value in _found_in(str(path), path.read_bytes())}
 
 
-def _found_in(path: Path) -> Iterator[str]:
-    if path.suffix == ".parquet":
-        values = [value for column in pq.ParquetFile(path).read().columns for value in column.to_pylist()]
-        yield from {*map(str, values)} & {*ERASED}
-        if "_delta_log" in path.parts:  # a checkpoint has values within values
+def _found_in(name: str, content: bytes) -> Iterator[str]:
+    if name.endswith(".parquet"):
+        rows = pq.ParquetFile(BytesIO(content)).read()
+        values = [value for column in rows.columns for value in column.to_pylist()]
+        yield from {*map(str, values)} & {*ERASED, PHONE}
+        if "_delta_log" in name:  # a checkpoint has values within values
             yield from (value for value in ERASED if repr(value) in repr(values))
     else:
-        content = path.read_bytes().replace(b"\\", b"")
+        content = content.replace(b"\\", b"")
         yield from (value for value in ERASED if re.search(rf'\b{value}[",]'.encode(), content))
-        yield from (value for value in ERASED[1:3] if value.encode() in content)
+        yield from (value for value in (*ERASED[1:3], PHONE) if value.encode() in content)
 
 
 def test_an_erased_customer_is_in_no_file(healthy: Path, cip_on: Callable[[Path], Cip]) -> None:
@@ -47,6 +60,63 @@ def test_an_erased_customer_is_in_no_file(healthy: Path, cip_on: Callable[[Path]
         assert found_in(folder) == set(), folder
 
 
-def test_a_bucket_is_refused_because_its_older_versions_cannot_be_searched(data_dir: Path) -> None:
-    with pytest.raises(PlatformError, match="cannot search the older versions"):
-        trace(Settings(data_dir, "sail", "s3://shop/lake"), {"C1"})
+def plant(bucket: Shop) -> None:
+    """Put the customer wherever a run of a part of the graph does not."""
+    settings = bucket.settings
+    forecasts = pa.Table.from_pylist([{"customer_id": "C1"}, {"customer_id": "C2"}])
+    about = {"window_days": "90", "discount_rate": "0.1", "code": "x"}
+    issue = settings.issued / "2024-02-12" / "2024-02-12T000000.000000Z.parquet"
+    issue.parent.mkdir(parents=True)
+    pq.write_table(forecasts.replace_schema_metadata(about), issue)
+    place.publish(settings, issue)
+    known = settings.of_day(date(2024, 1, 31))
+    write_deltalake(known.table_uri("marts", "customer_360"), forecasts)
+    with questions.connection() as connection:
+        ledger.show(settings, "asked", connection)
+        connection.execute(
+            "CREATE TEMP TABLE changes AS SELECT customer_id, 'joined' AS change, false AS is_holdout, '' AS why "
+            "FROM (VALUES ('C1'), ('C2')) AS t(customer_id)"
+        )
+        ledger.record(settings, "asked", date(2024, 2, 12), connection)
+    marks = Marks(settings, "asked", Webhook(kind="webhook", url="https://shop.example.org", secret="KEY"))
+    marks.add(Mark.OUT, {"C1": None})
+
+
+def test_an_erased_customer_is_in_no_object_of_a_bucket_and_in_no_copy(bucket: Shop, healthy: Path) -> None:
+    settings = bucket.settings
+    bucket.land(healthy / "landing")
+    header, *rows = (healthy / "landing" / "customers.csv").read_text("utf-8").splitlines()
+    with_phone = [f"{header},phone", *(f"{row},{PHONE if row.startswith('C1,') else ''}" for row in rows)]
+    bucket.put("landing/customers.csv", "".join(f"{line}\n" for line in with_phone).encode())
+    place.fetch(settings)
+    platform = platform_of(settings, dg.DagsterInstance.ephemeral(), ["exports/kpi_monthly_revenue"])
+    assert platform.run().succeeded
+    plant(bucket)
+    assert holding(bucket) == {"landing", "lake", "issued", "known", "delivered"}
+    found = trace(settings, {"C1"})
+    assert [path.name for path in (*found.issued, *found.known, *found.audiences)] == [
+        "2024-02-12T000000.000000Z.parquet",
+        "2024-01-31",
+        "webhook.jsonl",
+        "asked",
+    ]
+    assert erase(platform, {"C1"}, found).succeeded
+    assert not trace(settings, {"C1"})
+    assert holding(bucket) == set()
+    assert found_in(settings.data_dir) == set()
+    assert not [name for name in bucket.names() if name.startswith("known/")]
+    # The others stay, and what was written on this machine is what is in the bucket.
+    assert b"C2," in bucket.content("landing/customers.csv")
+    assert {row["customer_id"] for row in rows_of(settings, "cleaned/customers")} == {"C2"}
+    for name in ("landing/customers.csv", "landing/transactions.csv", "first_seen.csv"):
+        assert bucket.content(name) == (settings.data_dir / name).read_bytes()
+
+
+def holding(bucket: Shop) -> set[str]:
+    """The folders of a bucket with an object that has one of the erased values, whatever its key."""
+    found, where = set(), {"Bucket": bucket.store.config["bucket"]}
+    for page in bucket.client.get_paginator("list_objects_v2").paginate(**where):
+        for key in (each["Key"] for each in page["Contents"]):
+            if any(_found_in(key, bucket.client.get_object(**where, Key=key)["Body"].read())):
+                found.add(key.removeprefix("shop/").partition("/")[0])
+    return found

@@ -109,6 +109,17 @@ def test_sample_data_lands_in_the_bucket(bucket: Shop, monkeypatch: pytest.Monke
     assert {"landing/customers.csv", "landing/_truth.json"} <= bucket.names()
 
 
+def test_a_customer_to_erase_is_looked_for_in_the_bucket(
+    bucket: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CIP_DATA_DIR", bucket.settings.address)
+    bucket.put("landing/returns.csv", b"return_id,customer_id\nR1,C1\n")
+    erase(["C1"])
+    assert "landing/returns.csv: 1 lines are taken out" in capsys.readouterr().out
+    with pytest.raises(PlatformError, match="C2: no landing file, table, issued forecast or audience has"):
+        erase(["C2"])
+
+
 def test_what_a_day_knew_is_marked_in_the_bucket(bucket: Shop) -> None:
     name = "customers/dt=2024-03-01/c.csv"
     bucket.put(f"landing/{name}", b"customer_id")
@@ -121,13 +132,13 @@ def test_what_a_day_knew_is_marked_in_the_bucket(bucket: Shop) -> None:
     assert bucket.content("known/2024-05-01/final/known_at.csv") == b"known_at\n2024-05-01\n"
 
 
-@pytest.mark.parametrize("command", ["adopt", "erase", "stream"])
+@pytest.mark.parametrize("command", ["adopt", "stream"])
 def test_a_command_that_needs_a_disk_says_what_to_do(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     monkeypatch.setenv("CIP_DATA_DIR", "s3://bucket/shop")
     with pytest.raises(
         PlatformError, match=f"^cip {command} does not work in a bucket, and CIP_DATA_DIR is s3:"
     ):
-        {"adopt": lambda: adopt([]), "erase": lambda: erase(["C1"]), "stream": stream}[command]()
+        {"adopt": lambda: adopt([]), "stream": stream}[command]()
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

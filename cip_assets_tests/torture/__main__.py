@@ -115,9 +115,9 @@ def _kill(tries: int | None = None, seed: int = 0) -> int:
         for attempt in islice(attempts(seed), len(recorded), tries):
             result = torture.disturb(attempt)
             recorded.append(
-                Recorded(attempt.command, attempt.moment.name, result.was_killed, bool(result.wrong))
+                Recorded(attempt.command, attempt.moment.name, all(result.was_killed), bool(result.wrong))
             )
-            state = "killed" if result.was_killed else "ended before"
+            state = "killed" if all(result.was_killed) else "ended before"
             print(f"{len(recorded)}: {attempt.command}, {attempt.moment.name}: {state}", flush=True)  # noqa: T201
             for line in result.wrong:
                 print(f"    {line}", flush=True)  # noqa: T201

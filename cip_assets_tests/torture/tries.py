@@ -1,4 +1,4 @@
-"""One try: disturb a command, then see whether `cip run` makes everything right."""
+"""One try: disturb a command, or one after the other, then see whether `cip run` makes everything right."""
 
 import random
 import shutil
@@ -45,8 +45,8 @@ class Attempt:
 class Result:
     """What came of a try; ``wrong`` is empty if all promises were kept."""
 
-    attempt: Attempt
-    was_killed: bool
+    was_killed: Sequence[bool]
+    """Whether each command was killed or ended before its moment."""
     wrong: Sequence[str] = field(default=())
 
 
@@ -117,18 +117,28 @@ class Torture:
         states = [contents(self._before), contents(self._after)]
         self._allowed = {name: {state[name] for state in states if name in state} for name in states[1]}
 
-    def disturb(self, attempt: Attempt) -> Result:
-        """Make one try in a copy of the first lake, which is deleted afterward if nothing was wrong."""
+    def disturb(self, *attempts: Attempt) -> Result:
+        """Make one try in a copy of the first lake: disturb these commands, one after the other, then run."""
         settings = Settings(self._folder / "tried", self._engine)
         shutil.rmtree(settings.data_dir, ignore_errors=True)
         shutil.copytree(self._before.data_dir, settings.data_dir)
-        if attempt.command in DELIVERED:
-            land_second(settings.landing)
+        was_killed, wrong, has_landed = list[bool](), list[str](), False
         with Reader(settings, self._allowed) as reader:
-            found = killed(self._command(attempt.command), settings.data_dir, self._engine, attempt.moment)
-            if attempt.command not in DELIVERED:
+            for attempt in attempts:
+                if attempt.command in DELIVERED and not has_landed:
+                    land_second(settings.landing)
+                    has_landed = True
+                found = killed(
+                    self._command(attempt.command), settings.data_dir, self._engine, attempt.moment
+                )
+                was_killed.append(found.was_killed)
+                if "Traceback" in found.output:
+                    wrong.append(
+                        f"{attempt.command}, {attempt.moment.name}: a traceback: {found.output[-2000:]}"
+                    )
+            if not has_landed:
                 land_second(settings.landing)
-            wrong = self._wrong_in_run(settings)
+            wrong += self._wrong_in_run(settings)
         wrong += reader.seen
         tables, files = every_table(settings), files_of(settings)
         wrong += [
@@ -139,9 +149,7 @@ class Torture:
         wrong += [f"{name}: other bytes" for name in self._files if files.get(name) != self._files[name]]
         self._maintain(settings)
         wrong += [f"{path}: orphan" for path in orphans(settings)]
-        if "Traceback" in found.output:
-            wrong.append(f"a traceback: {found.output[-2000:]}")
-        return Result(attempt, found.was_killed, wrong)
+        return Result(was_killed, wrong)
 
     def _command(self, name: str) -> list[str]:
         selected = [f"--select={asset}" for asset in self._select] if name == RUN else []

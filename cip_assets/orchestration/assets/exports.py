@@ -1,6 +1,5 @@
 """The CSV files and the dashboard in ``final``: those of the day that was exported last."""
 
-from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
@@ -20,7 +19,7 @@ from cip_assets.orchestration.limits import FIRST
 from cip_assets.orchestration.partitions import EVERY_MONTH_SO_FAR, Partitions
 from cip_assets.orchestration.resources import LakeResource
 from cip_assets.reporting.dashboard import figures, page
-from cip_assets.storage import csv_export, delta, issued, place
+from cip_assets.storage import csv_export, delta, inputs, issued, place
 from cip_assets.storage.files import Written, replace_text
 
 FORECASTS_IN = "customer_360"
@@ -111,20 +110,18 @@ def _column(file: CsvFile, name: str) -> dg.TableColumn:
     return column(file.mart, name, [f"{file.mart.name}.{name}"])
 
 
-def _versions(context: dg.AssetExecutionContext, settings: Settings) -> Mapping[str, int]:
+def _versions(context: dg.AssetExecutionContext, settings: Settings) -> inputs.Inputs:
     """The versions of the tables that an asset is computed from."""
     keys = context.assets_def.keys_by_input_name.values()
-    return {
-        key.to_user_string(): delta.current_version(settings.table_uri(*key.path)) for key in sorted(keys)
-    }
+    return {key.to_user_string(): inputs.newest(settings.table_uri(*key.path)) for key in sorted(keys)}
 
 
-def _about(done: Written, computed_from: Mapping[str, int], settings: Settings) -> dict[str, Any]:
+def _about(done: Written, computed_from: inputs.Inputs, settings: Settings) -> dict[str, Any]:
     return {
         "path": dg.MetadataValue.path(settings.address_of(done.path)),
         "sha256": done.sha256,
         "size_bytes": done.size_bytes,
-        "computed_from": computed_from,
+        **inputs.entries(computed_from),
     }
 
 

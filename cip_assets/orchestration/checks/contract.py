@@ -1,5 +1,7 @@
 """Every table keeps its contract."""
 
+from dataclasses import replace
+
 import dagster as dg
 from pyspark.sql import DataFrame
 
@@ -8,6 +10,7 @@ from cip_assets.layers import contracts_in
 from cip_assets.orchestration.checks.counts import broken_rules
 from cip_assets.orchestration.checks.covered import covered_rows
 from cip_assets.orchestration.checks.look import SourceCheck, Verdict
+from cip_assets.orchestration.checks.seen import seen_by_only
 from cip_assets.orchestration.limits import FIRST, RETRIES
 from cip_assets.orchestration.partitions import Partitions
 from cip_assets.orchestration.resources import EngineResource, LakeResource
@@ -56,8 +59,11 @@ def contract_check(contract: TableContract, partitions: Partitions) -> dg.AssetC
     def check(
         context: dg.AssetCheckExecutionContext, engine: EngineResource, lake: LakeResource
     ) -> dg.AssetCheckResult:
+        seen = seen_by_only(context, lake.settings)
         verdict = verdict_of(covered_rows(context, engine, lake, contract), contract)
-        return verdict.result(dg.AssetKey([contract.layer, contract.table]), "contract")
+        return replace(verdict, metadata={**verdict.metadata, **seen}).result(
+            dg.AssetKey([contract.layer, contract.table]), "contract"
+        )
 
     return check
 

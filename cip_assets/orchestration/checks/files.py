@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
@@ -11,6 +12,7 @@ from cip_assets.contracts.csv_file import CsvFile
 from cip_assets.ingest.in_step import last_write
 from cip_assets.layers import CSV_FILES
 from cip_assets.orchestration.assets.exports import code_of_file
+from cip_assets.orchestration.checks.seen import seen_by, seen_by_only
 from cip_assets.orchestration.due.up_to_date import file_written
 from cip_assets.orchestration.limits import LAST_DAY, RETRIES
 from cip_assets.orchestration.partitions import Partitions
@@ -24,14 +26,17 @@ IDS: Mapping[str, tuple[str, str]] = {
 """The files with one row per id: the id's column, and what Power BI does with ids that it cannot tell apart."""
 
 
-def _warning(file: str, name: str, count: int, description: str) -> dg.AssetCheckResult:
+def _warning(
+    file: str, name: str, count: int, description: str, seen: Mapping[dg.AssetCheckKey, dict[str, Any]]
+) -> dg.AssetCheckResult:
+    key = dg.AssetCheckKey(dg.AssetKey(["exports", file]), name)
     return dg.AssetCheckResult(
-        asset_key=dg.AssetKey(["exports", file]),
+        asset_key=key.asset_key,
         check_name=name,
         passed=not count,
         severity=dg.AssetCheckSeverity.WARN,
         description=description,
-        metadata={"ids": count},
+        metadata={"ids": count, **seen[key]},
     )
 
 
@@ -48,11 +53,7 @@ def is_as_written(
     if written is None or mart is None:
         return False
     is_whole = file.spread is not None or written.row_count == mart.row_count
-    return (
-        written.code_version == code
-        and written.computed_from.get(file.mart.name, -1) >= mart.version
-        and is_whole
-    )
+    return written.code_version == code and written.shows(settings, file.mart.name, mart) and is_whole
 
 
 def export_checks(rules: Rules, partitions: Partitions) -> list[dg.AssetChecksDefinition]:
@@ -90,7 +91,7 @@ def export_checks(rules: Rules, partitions: Partitions) -> list[dg.AssetChecksDe
     )
     def files(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> Iterator[dg.AssetCheckResult]:
         """Compare every file with its mart. All are one step, because a step each would cost more than the checks."""
-        settings = lake.settings
+        settings, seen = lake.settings, seen_by(context, lake.settings)
         wanted = {(key.asset_key.path[-1], key.name) for key in context.selected_asset_check_keys}
         for export in CSV_FILES:
             mart, day = settings.table_uri("marts", export.mart.table), context.partition_key
@@ -104,7 +105,10 @@ def export_checks(rules: Rules, partitions: Partitions) -> list[dg.AssetChecksDe
                     check_name="file",
                     passed=not problems,
                     description="; ".join(problems) or f"{export.name}.csv agrees with its mart",
-                    metadata={"problems": problems},
+                    metadata={
+                        "problems": problems,
+                        **seen[dg.AssetCheckKey(dg.AssetKey(["exports", export.name]), "file")],
+                    },
                 )
             if (export.name, "ids_apart") in wanted:
                 column, consequence = IDS[export.name]
@@ -113,18 +117,16 @@ def export_checks(rules: Rules, partitions: Partitions) -> list[dg.AssetChecksDe
                     f"{alike} values of {column} differ from another only in case: {consequence}; "
                     "change the ids at the source, or do not use Power BI"
                 )
-                yield _warning(
-                    export.name, "ids_apart", alike, why if alike else "ids differ in more than case"
-                )
+                description = why if alike else "ids differ in more than case"
+                yield _warning(export.name, "ids_apart", alike, description, seen)
             if (export.name, "no_addresses") in wanted:
                 addresses = addresses_as_ids("customer_id", mart, day)
                 why = (
                     f"{addresses} values of customer_id are email addresses, which every file and the dashboard show; "
                     "deliver another id"
                 )
-                yield _warning(
-                    export.name, "no_addresses", addresses, why if addresses else "no id is an email address"
-                )
+                description = why if addresses else "no id is an email address"
+                yield _warning(export.name, "no_addresses", addresses, description, seen)
 
     @dg.asset_check(
         retry_policy=RETRIES,
@@ -135,13 +137,14 @@ def export_checks(rules: Rules, partitions: Partitions) -> list[dg.AssetChecksDe
         additional_deps=[dg.AssetKey(["exports", name]) for name in ("customer_360", "kpi_monthly_revenue")],
         description="The files' customers and months add up to the files' totals, to the cent.",
     )
-    def adds_up(lake: LakeResource) -> dg.AssetCheckResult:
+    def adds_up(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
         """The money is the same in every file."""
+        seen = seen_by_only(context, lake.settings)
         sums = sums_of(lake.settings.final)
         return dg.AssetCheckResult(
             passed=len(set(sums.values())) == 1,
             description=", ".join(f"{name} {amount}" for name, amount in sums.items()),
-            metadata={name: str(amount) for name, amount in sums.items()},
+            metadata={**{name: str(amount) for name, amount in sums.items()}, **seen},
         )
 
     return [files, adds_up]

@@ -4,6 +4,7 @@ import dagster as dg
 
 from cip_assets.layers import contract_of
 from cip_assets.orchestration.checks.covered import covered_rows
+from cip_assets.orchestration.checks.seen import seen_by_only
 from cip_assets.orchestration.limits import RETRIES
 from cip_assets.orchestration.partitions import Partitions
 from cip_assets.orchestration.resources import EngineResource, LakeResource
@@ -22,6 +23,7 @@ def predictions_check(partitions: Partitions) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, engine: EngineResource, lake: LakeResource
     ) -> dg.AssetCheckResult:
         """Report the model used, how far it was off, and whether the forecasts are withheld."""
+        seen = seen_by_only(context, lake.settings)
         (row,) = covered_rows(context, engine, lake, contract_of("features", "forecast_model")).collect()
         return dg.AssetCheckResult(
             passed=not row["is_withheld"],
@@ -33,6 +35,7 @@ def predictions_check(partitions: Partitions) -> dg.AssetChecksDefinition:
                 "forecast_model": row["forecast_model"],
                 "windows": row["windows"],
                 "sampled_buyers": row["sampled_buyers"],
+                **seen,
             },
         )
 

@@ -8,6 +8,7 @@ import dagster as dg
 from cip_assets.ingest import in_step
 from cip_assets.ingest.manifest import read_manifest
 from cip_assets.orchestration.checks.look import Look, SourceCheck, Verdict
+from cip_assets.orchestration.checks.seen import seen_by_only
 from cip_assets.orchestration.due.last_day import default_day
 from cip_assets.orchestration.limits import RETRIES
 from cip_assets.orchestration.partitions import Partitions
@@ -50,9 +51,10 @@ def latest_day_check(partitions: Partitions) -> dg.AssetChecksDefinition:
         additional_deps=[dg.AssetKey(["cleaned", "transactions"])],
         description="There is a snapshot of the last transaction day; without transactions, of the last event.",
     )
-    def latest_day(lake: LakeResource) -> dg.AssetCheckResult:
+    def latest_day(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
         """Compare the day that a snapshot has by default with the newest snapshot."""
         settings = lake.settings
+        seen = seen_by_only(context, settings)
         day = default_day(settings, partitions.today())
         # Every snapshot has a row there, even that of a shop without customers.
         newest = delta.newest_slice(settings.table_uri("marts", "kpi_totals"), "as_of_date")
@@ -60,6 +62,7 @@ def latest_day_check(partitions: Partitions) -> dg.AssetChecksDefinition:
             passed=day is None or (newest is not None and newest >= day),
             severity=dg.AssetCheckSeverity.WARN,
             description=f"The last transaction or event is on {day}; the newest snapshot is of {newest}.",
+            metadata=seen,
         )
 
     return latest_day

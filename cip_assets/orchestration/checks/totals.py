@@ -12,6 +12,7 @@ from cip_assets.layers.labels import UNKNOWN
 from cip_assets.orchestration.checks import counts
 from cip_assets.orchestration.checks.covered import covered_rows
 from cip_assets.orchestration.checks.currencies import currencies_of
+from cip_assets.orchestration.checks.seen import seen_by_only
 from cip_assets.orchestration.limits import RETRIES
 from cip_assets.orchestration.partitions import Partitions
 from cip_assets.orchestration.resources import EngineResource, LakeResource
@@ -47,7 +48,7 @@ def adds_up_check(partitions: Partitions) -> dg.AssetChecksDefinition:
         lake: LakeResource,
     ) -> dg.AssetCheckResult:
         """The money of a snapshot is the money of its transactions."""
-        day = date.fromisoformat(context.partition_key)
+        day, seen = date.fromisoformat(context.partition_key), seen_by_only(context, lake.settings)
         # Read here and not as inputs: a check looks at a snapshot also when it is out of date.
         totals, customer_360, monthly, by_currency = (
             covered_rows(context, engine, lake, contract_of("marts", table))
@@ -97,6 +98,7 @@ def adds_up_check(partitions: Partitions) -> dg.AssetChecksDefinition:
                 "customers": customers,
                 "kpi_currencies_differs_in": differing,
                 "currencies": sorted(currencies),
+                **seen,
             },
         )
 

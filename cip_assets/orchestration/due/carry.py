@@ -61,10 +61,8 @@ def older_day(
         )
 
     def is_as_read(written: Written, parent: TableContract, older: date) -> bool:
-        version, change = written.computed_from.get(parent.name), last_write(settings, parent.name, older)
-        # A table that was deleted and written again counts its versions anew.
-        is_older = change is not None and change.timestamp <= written.timestamp
-        return is_older and version is not None and change is not None and change.version <= version
+        change = last_write(settings, parent.name, older)
+        return change is not None and written.shows(settings, parent.name, change)
 
     name = table.contract.name
     if not table.carried:

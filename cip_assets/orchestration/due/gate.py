@@ -4,6 +4,7 @@ Dagster computes whatever is requested, even if something is missing upstream, a
 written looks like one without rows. So every read of a slice is checked here first, and one line says what is missing.
 """
 
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
@@ -101,9 +102,11 @@ def _changed_since(settings: Settings, name: str, day: date, current: set[str] |
     """A direct or indirect input of a snapshot that was written after the snapshot; None if there is none."""
     current = set() if current is None else current  # several tables can have the same inputs
     written = in_step.last_write(settings, name, day)
-    for parent, version in sorted(written.computed_from.items()) if written else ():
+    if written is None:
+        return None
+    for parent in sorted(written.computed_from):
         change = in_step.last_write(settings, parent, day)
-        if change and change.version > version:
+        if change and not written.shows(settings, parent, change):
             return parent
         if parent.split("/")[0] in SNAPSHOTS and parent not in current:
             if deeper := _changed_since(settings, parent, day, current):
@@ -181,7 +184,8 @@ def unscanned(settings: Settings, table: str) -> list[str]:
         stat = (settings.landing / path).stat()
         if stat.st_size != known[path].size_bytes:
             return True
-        touched = max(stat.st_mtime, stat.st_ctime) >= scanned_at
+        # A clock that has gone back dates what is touched now before the scan.
+        touched = max(stat.st_mtime, stat.st_ctime) >= scanned_at or time.time() < scanned_at
         return touched and hash_file(settings.landing / path)[1] != known[path].sha256
 
     same = here.keys() & known.keys()

@@ -18,6 +18,7 @@ import dagster as dg
 from cip_assets.config.settings import Settings
 from cip_assets.ingest.in_step import FACTS, NEW, Written, behind, changed_since, last_write, why_other_code
 from cip_assets.orchestration.due.gate import records_of_day
+from cip_assets.storage import inputs
 from cip_assets.storage.files import hash_file
 from cip_assets.storage.trouble import damage_of
 
@@ -78,16 +79,14 @@ def state_of(
 
     @cache
     def evaluation(check: dg.AssetCheckKey) -> dg.AssetCheckEvaluation | None:
-        """The last evaluation, if it is newer than everything that the check reads, and does not block."""
+        """The last evaluation, if it saw the last writes of everything that the check reads, and does not block."""
         record = _last_record(instance, check, day)
-        if record is None or record.event is None:
-            return None
-        found, moment = record.evaluation, record.event.timestamp
+        found = record.evaluation if record else None
         if not isinstance(found, dg.AssetCheckEvaluation):
             return None  # planned, and then the run ended
-        writes = [written(key) for key in looks_at[check]]
-        in_time = all(write is not None and write.timestamp <= moment for write in writes)
-        return found if in_time and (found.passed or found.severity == dg.AssetCheckSeverity.WARN) else None
+        told = inputs.told_in({name: value.value for name, value in found.metadata.items()})
+        is_seen = all(_is_seen(settings, key, told, written(key)) for key in looks_at[check])
+        return found if is_seen and (found.passed or found.severity == dg.AssetCheckSeverity.WARN) else None
 
     def reason(key: dg.AssetKey) -> str | None:
         """Why an asset is to be computed, apart from the assets that it depends on; None if it is not."""
@@ -99,9 +98,8 @@ def state_of(
             return why_other_code(code, last.code_version)
         for parent in sorted(graph.get(key).parent_keys):
             name, change = parent.to_user_string(), written(parent)
-            read = last.computed_from.get(name, -1)
-            if change is None or change.version > read:
-                first = changed_since(settings, name, read, day) if change else None
+            if change is None or not last.shows(settings, name, change):
+                first = changed_since(settings, name, last.computed_from.get(name), day) if change else None
                 return f"{name} changed" + (f" from {first} on" if first and first > date.min else "")
         is_checked = all(evaluation(check) for check in checks[key])
         return _damage(settings, key, day) or (None if is_checked else UNCHECKED)
@@ -128,6 +126,16 @@ def _last_record(instance: dg.DagsterInstance, check: dg.AssetCheckKey, day: dat
     if record is None or record.partition in (None, day.isoformat()):
         return record
     return next(iter(records_of_day(instance, check, day)), None)
+
+
+def _is_seen(settings: Settings, key: dg.AssetKey, told: inputs.Inputs, write: Written | None) -> bool:
+    """Whether an evaluation saw the last write of a table or file."""
+    name = key.to_user_string()
+    if write is None or key.path[0] != "exports":
+        return write is not None and inputs.includes(
+            settings.table_uri(*key.path), told.get(name), write.version
+        )
+    return told.get(name) == inputs.Read(write.version, write.sha256)
 
 
 def _damage(settings: Settings, key: dg.AssetKey, day: date) -> str | None:
@@ -166,8 +174,8 @@ def file_written(
     rows = metadata.get("dagster/row_count")
     return Written(
         0,
-        event.timestamp,
         None if rows is None else int(rows),
         (made.tags or {}).get("dagster/code_version"),
-        metadata.get("computed_from", {}),
+        inputs.told_in(metadata),
+        str(metadata["sha256"]),
     )

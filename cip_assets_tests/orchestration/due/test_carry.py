@@ -13,11 +13,12 @@ from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
 from cip_assets.ingest.in_step import last_write
 from cip_assets.layers import TABLES
+from cip_assets.orchestration.due import carry
 from cip_assets.orchestration.due.up_to_date import state_of
 from cip_assets.orchestration.runs import Platform, Report
 from cip_assets.storage import delta
 from cip_assets_tests.conftest import ENGINE
-from cip_assets_tests.integration.helpers import files_of, land, rows_of
+from cip_assets_tests.integration.helpers import date_earlier, files_of, land, rows_of
 
 FIRST = date(2024, 2, 12)
 """The day that was computed last."""
@@ -85,6 +86,17 @@ def test_a_new_day_is_carried_and_leaves_the_days_before_up_to_date(settings: Se
         ("C1", 14): ("37.50", 3),
         ("C2", 14): ("42.50", 0),
     }
+
+
+def test_a_table_is_carried_that_a_clock_dated_before_what_it_was_computed_from(settings: Settings) -> None:
+    platform = opened(settings, select=SOME)
+    codes = {key.to_user_string(): code for key, code in platform.graph.code_versions.items()}
+    for name in SOME:
+        date_earlier(settings.table_uri(*name.split("/")))
+    with platform.instance as instance:
+        # Not those that read what this test has written.
+        table = carry.BY_NAME["features/split_orders"]
+        assert carry.older_day(settings, instance, codes, table, FIRST + timedelta(days=1)) == FIRST
 
 
 def test_a_late_correction_invalidates_the_days_from_its_own_on(settings: Settings) -> None:

@@ -21,7 +21,7 @@ from cip_assets.orchestration.runs import Report
 from cip_assets.storage import delta
 from cip_assets_tests.conftest import ENGINE
 from cip_assets_tests.graph import CHECKS, materialize, platform_of
-from cip_assets_tests.integration.helpers import land, land_all, rows_of
+from cip_assets_tests.integration.helpers import date_earlier, land, land_all, rows_of
 
 DAY = "2024-02-12"
 BOUGHT = ("features/split_orders", "features/purchases")
@@ -174,6 +174,15 @@ def test_an_unchanged_file_with_another_time_changes_nothing(dagster: Dagster) -
     file = dagster.settings.landing / "transactions.csv"
     file.write_bytes(file.read_bytes())
     assert dagster.materialize(*BOUGHT, day=DAY) == []
+
+
+def test_a_file_that_changed_after_the_clock_went_back_must_be_ingested_first(dagster: Dagster) -> None:
+    """Its time is before that of the scan, and its size is the same."""
+    date_earlier(dagster.settings.table_uri("landing", "manifest"), hours=-2)
+    file = dagster.settings.landing / "transactions.csv"
+    file.write_text(file.read_text("utf-8").replace("12.50", "21.50"), "utf-8")
+    (refusal,) = dagster.materialize(*BOUGHT, day=DAY)
+    assert refusal.startswith("transactions: the landing folder has changed since it was last scanned")
 
 
 def test_a_file_that_cannot_be_read_is_named(dagster: Dagster) -> None:

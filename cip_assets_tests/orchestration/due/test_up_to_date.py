@@ -1,6 +1,8 @@
 """Snapshot assets are computed if they are missing, older than their inputs, unchecked or altered."""
 
 import json
+import shutil
+import time
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,7 +18,7 @@ from cip_assets.orchestration.due.up_to_date import state_of
 from cip_assets.orchestration.runs import Platform, Report
 from cip_assets.storage import delta
 from cip_assets_tests.conftest import ENGINE
-from cip_assets_tests.integration.helpers import files_of
+from cip_assets_tests.integration.helpers import files_of, land
 
 DAY = date(2024, 2, 12)
 MONTHLY = {"marts/kpi_monthly_revenue", "exports/kpi_monthly_revenue"}
@@ -122,6 +124,44 @@ def test_a_table_with_a_failed_check_is_out_of_date(platform: Platform, due: Due
         key.asset_key, key.name, passed=False, metadata={}, severity=dg.AssetCheckSeverity.ERROR
     )
     platform.instance.report_runless_asset_event(failed)
+    assert due() == RFM
+
+
+def test_after_a_clock_that_went_back_and_a_delivery_a_second_run_computes_nothing(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the two clocks that Dagster's events and the commits are dated by, one goes back: nothing may compare them."""
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() - 7200)
+    land(
+        platform.settings.landing,
+        "transactions/dt=2024-02-14/t.csv",
+        "T4,C2,P1,1,2.50,2.50,Cash,2024-02-14\n",
+    )
+    first = platform.run()
+    assert first.succeeded
+    assert "features/rfm" in first.reasons
+    before = files_of(platform.settings)
+    second = platform.run()
+    assert second.succeeded
+    assert (second.reasons, second.ingested, set(second.up_to_date)) == ({}, [], ALL)
+    assert files_of(platform.settings) == before
+
+
+def test_a_table_from_a_backup_that_was_written_since_is_not_the_one_that_was_checked(
+    platform: Platform, due: Due
+) -> None:
+    """It counts its versions on from the backup, and so has the number of the one that was checked."""
+    uri = platform.settings.table_uri("features", "purchases")
+    backup = Path(shutil.copytree(uri, f"{uri}.backup"))
+    write_again(platform, "features/purchases")
+    platform.snapshot(Report())
+    assert due() == set()
+    checked = delta.current_version(uri)
+    shutil.rmtree(uri)
+    backup.rename(uri)
+    while delta.current_version(uri) < checked:
+        write_again(platform, "features/purchases")
     assert due() == RFM
 
 
