@@ -1,4 +1,4 @@
-"""``python -m cip_assets_tests.torture [KIND] [TRIES] [SEED]``: try to break the platform, and write docs/reliability.md.
+"""``python -m cip_assets_tests.torture [KIND] [TRIES] [SEED] [TOGETHER]``: try to break the platform, and write docs/reliability.md.
 
 Without a kind, commands are killed on the engine in CIP_ENGINE. ``fuzz`` reads hostile files, ``stream`` reads topics,
 ``clusters`` runs everything on clusters of this machine, and ``s3`` uses the bucket in CIP_DATA_DIR.
@@ -104,21 +104,30 @@ def _s3(commits: int = 50, seed: int = 0) -> int:
     return any(result.wrong for result in results)
 
 
-def _kill(tries: int | None = None, seed: int = 0) -> int:
-    """Go on after the tries that are on record, until there are so many."""
+def _kill(tries: int | None = None, seed: int = 0, together: int = 1) -> int:
+    """Go on after the tries that are on record, until there are so many.
+
+    Args:
+        tries: how many there are to be.
+        seed: of the random moments.
+        together: how many commands are disturbed in one folder before the run that mends it.
+
+    """
     engine = os.environ.get("CIP_ENGINE") or "sail"
     tries = tries or TRIES[engine]
     kept = json.loads(RECORD.read_text(encoding="utf-8"))
     recorded = [Recorded(*entry) for entry in kept.get(engine, [])]
     with tempfile.TemporaryDirectory() as folder:
         torture = Torture(Path(folder), engine)
-        for attempt in islice(attempts(seed), len(recorded), tries):
-            result = torture.disturb(attempt)
-            recorded.append(
-                Recorded(attempt.command, attempt.moment.name, all(result.was_killed), bool(result.wrong))
-            )
-            state = "killed" if all(result.was_killed) else "ended before"
-            print(f"{len(recorded)}: {attempt.command}, {attempt.moment.name}: {state}", flush=True)  # noqa: T201
+        left = islice(attempts(seed), len(recorded), tries)
+        while disturbed := [*islice(left, together)]:
+            result = torture.disturb(*disturbed)
+            for attempt, was_killed in zip(disturbed, result.was_killed, strict=True):
+                is_last = attempt is disturbed[-1]
+                is_broken = is_last and bool(result.wrong)
+                recorded.append(Recorded(attempt.command, attempt.moment.name, was_killed, is_broken))
+                state = "killed" if was_killed else "ended before"
+                print(f"{len(recorded)}: {attempt.command}, {attempt.moment.name}: {state}", flush=True)  # noqa: T201
             for line in result.wrong:
                 print(f"    {line}", flush=True)  # noqa: T201
             # It takes hours, so what is known so far must not depend on the end.
