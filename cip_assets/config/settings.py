@@ -140,6 +140,11 @@ class Settings:
         return self.data_dir / ".dagster"
 
     @property
+    def kept(self) -> Path:
+        """The folder of results that are found again by what they were computed from. It can be deleted at any time."""
+        return self.data_dir / ".kept"
+
+    @property
     def app_home(self) -> Path:
         """The folder of `cip app`."""
         return self.data_dir / ".app"

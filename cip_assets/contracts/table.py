@@ -19,8 +19,13 @@ Transform = Callable[..., DataFrame]
 BEFORE = "before"
 """The parameter of a carried table's transform: its own rows of an older day (``calc/carried.py``), or None."""
 
-HANDED_IN = ("as_of", "rules", BEFORE)
-"""Parameters that a transform may have besides its inputs: the snapshot day, the business rules, the older rows."""
+KEPT = "kept"
+"""The parameter of a transform that keeps results from one run to the next (``analytics/kept.py``), or None."""
+
+HANDED_IN = ("as_of", "rules", BEFORE, KEPT)
+"""Parameters that a transform may have besides its inputs: the snapshot day, the business rules, the older rows, and
+the kept results.
+"""
 
 
 @dataclass(frozen=True)
@@ -47,11 +52,16 @@ class Table:
         return self.contract.table
 
     @property
+    def keeps(self) -> bool:
+        """Whether the transform keeps results from one run to the next."""
+        return KEPT in inspect.signature(self.transform).parameters
+
+    @property
     def module(self) -> ModuleType:
         return sys.modules[self.transform.__module__]
 
     def __call__(
-        self, *, as_of: date, rules: Any = None, before: Any = None, **frames: DataFrame
+        self, *, as_of: date, rules: Any = None, before: Any = None, kept: Any = None, **frames: DataFrame
     ) -> DataFrame:
         """The snapshot of a day: the columns of the contract, in order, with ``as_of_date``.
 
@@ -59,13 +69,14 @@ class Table:
             as_of: the snapshot day, D.
             rules: the business rules, if the transform has this parameter.
             before: the table's rows of an older day, ``calc.carried.Before``, if it is carried from them.
+            kept: the kept results, ``analytics.kept.Kept``, if the transform has this parameter.
             frames: the inputs by name; they may have rows dated after D.
 
         """
         wanted = inspect.signature(self.transform).parameters
         handed_in = {
             name: given
-            for name, given in zip(HANDED_IN, (as_of, rules, before), strict=True)
+            for name, given in zip(HANDED_IN, (as_of, rules, before, kept), strict=True)
             if name in wanted
         }
         computed = self.transform(**frames, **handed_in)

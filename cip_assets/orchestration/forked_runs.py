@@ -16,7 +16,7 @@ from typing import Any
 
 PACKAGE = Path(__file__).parents[1]
 
-IMPORTED = ["cip_assets.definitions", "scipy.optimize"]
+IMPORTED = ["cip_assets.definitions", "scipy.interpolate", "scipy.optimize"]
 """What runs need: all of ours, and what scipy would import when a forecast is fitted."""
 
 SERVER = "dagster._grpc.server"

@@ -9,7 +9,7 @@ with B-splines and Penalties").
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import scipy
@@ -59,6 +59,14 @@ class Additive:
         parts = [curve(inputs[name]) for name, curve in self.curves.items()]
         start = np.full(len(next(iter(inputs.values()))), self.intercept)
         return reduce(np.add, parts, start)
+
+    @classmethod
+    def of_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """The inverse of ``asdict``, which may have gone through JSON."""
+        curves = {
+            name: Curve(tuple(curve["at"]), tuple(curve["worth"])) for name, curve in plain["curves"].items()
+        }
+        return cls(plain["intercept"], curves)
 
 
 def fit_additive(

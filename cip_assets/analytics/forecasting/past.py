@@ -15,6 +15,7 @@ from cip_assets.analytics.forecasting.bg_nbd import Statistics
 from cip_assets.analytics.forecasting.history import Came, History, Known, Numbers
 from cip_assets.analytics.forecasting.maximum_likelihood import Floats
 from cip_assets.analytics.forecasting.spend import SpendModel, fit_spend
+from cip_assets.analytics.kept import Kept
 
 Made = TypeVar("Made")
 
@@ -33,14 +34,22 @@ class Past:
         today: the snapshot day.
         window_days: the churn window.
         is_money_known: whether every amount of the shop is known.
+        fits: the fits of an earlier run.
 
     """
 
     def __init__(
-        self, history: History, today: int, window_days: int, *, is_money_known: bool = True
+        self,
+        history: History,
+        today: int,
+        window_days: int,
+        *,
+        is_money_known: bool = True,
+        fits: Kept | None = None,
     ) -> None:
         self.history, self.today, self.window_days = history, today, window_days
         self.is_money_known = is_money_known
+        self.fits = fits or Kept()
         self._kept: dict[tuple[Any, ...], Any] = {}
 
     def kept(self, key: tuple[Any, ...], make: Callable[[], Made]) -> Made:

@@ -20,6 +20,7 @@ from cip_assets.analytics.forecasting.history import Events, History, Numbers
 from cip_assets.analytics.forecasting.judgment import Judgment, judge
 from cip_assets.analytics.forecasting.past import Past
 from cip_assets.analytics.forecasting.rolling import backtest
+from cip_assets.analytics.kept import Kept
 from cip_assets.calc.as_of import of_customers_until, until
 from cip_assets.calc.exact import cents, total_money
 from cip_assets.calc.orders import by_order
@@ -156,13 +157,16 @@ def forecast_model(
     returns: DataFrame,
     as_of: date,
     rules: Rules,
+    kept: Kept | None = None,
 ) -> DataFrame:
     (shop,) = purchases.agg(F.count("monetary_value").alias("known"), F.count("*").alias("every")).collect()
     is_money_known = shop["known"] == shop["every"]
     history = sampled(
         purchases, order_days, split_orders, session_days, support_tickets, returns, as_of, is_money_known
     )
-    past = Past(history, (as_of - EPOCH).days, rules.churn.window_days, is_money_known=is_money_known)
+    past = Past(
+        history, (as_of - EPOCH).days, rules.churn.window_days, is_money_known=is_money_known, fits=kept
+    )
     found = backtest(past)
     model = fitted(past, found, Discounting(rules.clv.annual_discount_rate, rules.clv.horizon_months))
     judgment = judge(past, found, rules.forecast.max_bias)

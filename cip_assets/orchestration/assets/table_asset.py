@@ -6,6 +6,7 @@ from datetime import date
 import dagster as dg
 from pyspark.sql import DataFrame
 
+from cip_assets.analytics.kept import Kept
 from cip_assets.calc.carried import Before
 from cip_assets.config.rules import Rules
 from cip_assets.config.settings import Settings
@@ -17,7 +18,7 @@ from cip_assets.orchestration.io_manager import AS_LANDED, CARRIED_FROM
 from cip_assets.orchestration.limits import FIRST
 from cip_assets.orchestration.partitions import EVERY_MONTH_SO_FAR, Partitions
 from cip_assets.orchestration.resources import EngineResource, LakeResource
-from cip_assets.storage import delta
+from cip_assets.storage import delta, kept
 
 
 def table_asset(
@@ -32,10 +33,11 @@ def table_asset(
         codes: the code version of each table of snapshots, by name, for those that are carried.
 
     """
+    about = described(table.contract, table.module, rules=rules)
     is_awaited = table.layer == "features" or table.name == "customer_360"
 
     @dg.asset(
-        **described(table.contract, table.module, rules=rules),
+        **about,
         **limits(table.layer, table.name),
         ins={name: _input_of(contract) for name, contract in table.reads.items()},
         partitions_def=partitions.of(table.contract),
@@ -46,12 +48,19 @@ def table_asset(
         context: dg.AssetExecutionContext, engine: EngineResource, lake: LakeResource, **frames: DataFrame
     ) -> DataFrame:
         day = date.fromisoformat(context.partition_key)
+        is_everything = EVERYTHING_TAG in context.run.tags
         before = None
-        if table.carried and EVERYTHING_TAG not in context.run.tags:
+        if table.carried and not is_everything:
             before = _before(table, day, context.instance, engine, lake.settings, codes)
         if before:
             context.add_output_metadata({CARRIED_FROM: str(before.day)})
-        return table(**frames, as_of=day, rules=rules, before=before)
+        if not table.keeps:
+            return table(**frames, as_of=day, rules=rules, before=before)
+        path, code = lake.settings.kept / f"{table.name}.json", about["code_version"]
+        results = Kept() if is_everything else kept.read(path, code)
+        computed = table(**frames, as_of=day, rules=rules, before=before, kept=results)
+        kept.write(path, code, results)
+        return computed
 
     asset: dg.AssetsDefinition = compute
     return asset

@@ -10,18 +10,19 @@ Other horizons have the shape that BG/NBD gives them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from cip_assets.analytics.forecasting.additive import Additive, Curve, fit_additive
+from cip_assets.analytics.forecasting.additive import Additive, Family, fit_additive
 from cip_assets.analytics.forecasting.candidates.bg_nbd import BG_NBD
 from cip_assets.analytics.forecasting.candidates.candidate import Outlook, outlook_of
 from cip_assets.analytics.forecasting.candidates.process import LearnedProcess
 from cip_assets.analytics.forecasting.history import Known
 from cip_assets.analytics.forecasting.maximum_likelihood import Floats
 from cip_assets.analytics.forecasting.past import Past
+from cip_assets.analytics.forecasting.plain import to_plain
 from cip_assets.analytics.special import expit
 
 ENOUGH_OF_EACH = 100
@@ -79,16 +80,8 @@ class LearnedHurdle:
     def to_dict(self) -> dict[str, Any]:
         return {
             "base": self.base.to_dict(),
-            **{
-                name: {
-                    "intercept": model.intercept,
-                    "curves": {
-                        key: {"at": list(curve.at), "worth": list(curve.worth)}
-                        for key, curve in model.curves.items()
-                    },
-                }
-                for name, model in (("comes", self.comes), ("more", self.more))
-            },
+            "comes": to_plain(self.comes),
+            "more": to_plain(self.more),
         }
 
 
@@ -134,21 +127,24 @@ class HurdleCandidate:
         if min(came.sum(), (~came).sum()) < ENOUGH_OF_EACH:
             return None
         values = inputs(known, then.days)
-        comes = fit_additive(values, came.astype(float), "binomial")
         of_those = {name: column[came] for name, column in values.items()}
-        return LearnedHurdle(base, comes, fit_additive(of_those, days[came] - 1, "poisson"))
+        return LearnedHurdle(
+            base,
+            _additive(past, values, came.astype(float), "binomial"),
+            _additive(past, of_those, days[came] - 1, "poisson"),
+        )
 
     def from_dict(self, plain: Mapping[str, Any]) -> LearnedHurdle:
-        def additive(part: Mapping[str, Any]) -> Additive:
-            curves = {
-                name: Curve(tuple(curve["at"]), tuple(curve["worth"]))
-                for name, curve in part["curves"].items()
-            }
-            return Additive(part["intercept"], curves)
-
         return LearnedHurdle(
-            BG_NBD.from_dict(plain["base"]), additive(plain["comes"]), additive(plain["more"])
+            BG_NBD.from_dict(plain["base"]), *(Additive.of_plain(plain[name]) for name in ("comes", "more"))
         )
+
+
+def _additive(past: Past, values: Mapping[str, Floats], outcome: Floats, family: Family) -> Additive:
+    plain = past.fits.made(
+        "additive", (values, outcome, family), lambda: asdict(fit_additive(values, outcome, family))
+    )
+    return Additive.of_plain(plain)
 
 
 HURDLE = HurdleCandidate()

@@ -1,7 +1,7 @@
 """Candidates that are purchase processes: while alive, customers buy at random at a rate of their own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -87,7 +87,7 @@ class ProcessCandidate:
     def _fitted(self, past: Past, origin: int) -> LearnedProcess | None:
         statistics = past.statistics(origin)
         if not self.parameters:
-            return LearnedProcess(self.fit(statistics))
+            return LearnedProcess(self._fit(past, origin))
         if statistics.repeat_customers < MIN_REPEAT_CUSTOMERS or statistics.count.size == 1:
             return None
         # One window earlier the parameters were nearly the same, so one starting point is enough. Where a parameter is
@@ -95,10 +95,17 @@ class ProcessCandidate:
         earlier = self.learn(past, origin + 1)
         fit = None
         if earlier and self._is_moderate(earlier.process):
-            fit = self.fit(statistics, [self._point(earlier.process)])
+            fit = self._fit(past, origin, [self._point(earlier.process)])
         if fit is None or not fit.converged or not self._is_moderate(fit):
-            fit = self.fit(statistics)
+            fit = self._fit(past, origin)
         return LearnedProcess(fit) if fit.converged else None
+
+    def _fit(self, past: Past, origin: int, starts: Any = None) -> Any:
+        of = past.statistics(origin)
+        plain = past.fits.made(
+            self.name, (of.x, of.t_x, of.age, of.count, starts), lambda: asdict(self.fit(of, starts))
+        )
+        return of_plain(self.kind, plain)
 
     def _point(self, fit: Any) -> tuple[float, ...]:
         return tuple(getattr(fit, name) for name in self.parameters)
