@@ -14,8 +14,9 @@ export DAGSTER_DISABLE_TELEMETRY = 1
 # A test process ends before the JVM would have earned its optimising compiler back. Without that one the JVM keeps room
 # for a fifth of the compiled code only; and from a small start, it collects garbage whenever its heap or classes grow.
 # The classes are those of released jars: to start and to write a first table took 18 s of CPU without their verification,
-# and 20 s with it.
-SHORT_JVM := -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC -XX:MetaspaceSize=512m -Xms1g -Xmn640m
+# and 20 s with it. Without Hadoop's native library, Spark starts a chmod for each file that it writes: by one program
+# instead of two, those of two Delta writes took 100 ms of CPU instead of 140.
+SHORT_JVM := -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC -XX:MetaspaceSize=512m -Xms1g -Xmn640m -Djdk.lang.Process.launchMechanism=VFORK
 
 .PHONY: golden torture forecasts simulate run test test-sail test-runs test-page test-spark check lint types ui bench screenshots clean
 

@@ -1,5 +1,6 @@
 """Fixtures of all tests: one Spark session per process, on the engine in CIP_ENGINE."""
 
+import gc
 import os
 import shutil
 import sys
@@ -52,6 +53,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if marker.args == (ENGINE,):
                 reason = f"{marker.kwargs['because']} ({marker.kwargs['link']})"
                 item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+
+
+def pytest_collection_finish() -> None:
+    """Leave modules and collected tests out of searches for garbage. When it ends, pytest searches ten times."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
