@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import re
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ import psutil
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
-from cip_assets.cli.app import app
+from cip_assets.__main__ import main
 
 LONGEST = 300.0
 """Seconds until a command that was not killed is given up."""
@@ -95,7 +96,8 @@ def _cip(command: Sequence[str], environment: Mapping[str, str], output: str) ->
         os.dup2(stream.fileno(), 1)
         os.dup2(stream.fileno(), 2)
     os.environ.update(environment)
-    app(list(command))
+    sys.argv = ["cip", *command]
+    main()
 
 
 def _kill(process: BaseProcess) -> None:
