@@ -1,4 +1,6 @@
-"""``python -m cip_assets_tests.torture [KIND] [TRIES] [SEED] [TOGETHER]``: try to break the platform, and write docs/reliability.md.
+"""``python -m cip_assets_tests.torture [KIND] [NUMBER] [SEED] [TOGETHER]``: try to break the platform.
+
+The results are written into docs/reliability.md.
 
 Without a kind, commands are killed on the engine in CIP_ENGINE. ``fuzz`` reads hostile files, ``stream`` reads topics,
 ``clusters`` runs everything on clusters of this machine, and ``s3`` uses the bucket in CIP_DATA_DIR.
@@ -24,7 +26,7 @@ from cip_assets_tests.torture.s3 import tried
 from cip_assets_tests.torture.tries import Torture, attempts
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
-TRIES = {"sail": 200, "spark": 40}
+KILLS = {"sail": 200, "spark": 40}
 
 
 RECORD = PAGE.with_suffix(".json")
@@ -104,23 +106,24 @@ def _s3(commits: int = 50, seed: int = 0) -> int:
     return any(result.wrong for result in results)
 
 
-def _kill(tries: int | None = None, seed: int = 0, together: int = 1) -> int:
-    """Go on after the tries that are on record, until there are so many.
+def _kill(kills: int | None = None, seed: int = 0, together: int = 1) -> int:
+    """Go on after the tries that are on record, until so many commands were killed.
 
     Args:
-        tries: how many there are to be.
+        kills: how many there are to be.
         seed: of the random moments.
         together: how many commands are disturbed in one folder before the run that mends it.
 
     """
     engine = os.environ.get("CIP_ENGINE") or "sail"
-    tries = tries or TRIES[engine]
+    kills = kills or KILLS[engine]
     kept = json.loads(RECORD.read_text(encoding="utf-8"))
     recorded = [Recorded(*entry) for entry in kept.get(engine, [])]
     with tempfile.TemporaryDirectory() as folder:
         torture = Torture(Path(folder), engine)
-        left = islice(attempts(seed), len(recorded), tries)
-        while disturbed := [*islice(left, together)]:
+        left = islice(attempts(seed), len(recorded), None)
+        while sum(entry.was_killed for entry in recorded) < kills:
+            disturbed = [*islice(left, together)]
             result = torture.disturb(*disturbed)
             for attempt, was_killed in zip(disturbed, result.was_killed, strict=True):
                 is_last = attempt is disturbed[-1]
@@ -132,7 +135,7 @@ def _kill(tries: int | None = None, seed: int = 0, together: int = 1) -> int:
                 print(f"    {line}", flush=True)  # noqa: T201
             # It takes hours, so what is known so far must not depend on the end.
             RECORD.write_text(json.dumps({**kept, engine: recorded}, indent=0) + "\n", encoding="utf-8")
-            command = f"CIP_ENGINE={engine} python -m cip_assets_tests.torture {len(recorded)} {seed}"
+            command = f"CIP_ENGINE={engine} python -m cip_assets_tests.torture {kills} {seed} {together}"
             _write(engine, [f"`{command}`: {_summary(recorded)}", "", *_table(recorded)])
     return any(entry.is_broken for entry in recorded)
 

@@ -29,6 +29,9 @@ COMMANDS = {
     MAINTAIN: ["maintain", "--keep-days", "0"],
     SENSOR: ["ui", "--port", str(free_port())],
 }
+TAKES = {RUN: 12.0, RESTORE: 3.0, REPLAY: 8.0, MAINTAIN: 4.0, SENSOR: 40.0}
+"""About as many seconds as a command takes, when it does something."""
+
 PARQUET = r"lake/{}/(.*/)?[^/]*[.]parquet"
 COMMIT = r"lake/{}/_delta_log/[0-9]{{20}}[.]json"
 
@@ -96,8 +99,7 @@ def attempts(seed: int) -> Iterator[Attempt]:
             )
             yield Attempt(RUN, Moment(f"{what}, of a random table", path.format(name)))
         else:
-            longest = 45.0 if command == SENSOR else 15.0
-            yield Attempt(command, Moment("a random time", after=dice.uniform(1.0, longest)))
+            yield Attempt(command, Moment("a random time", after=dice.uniform(0.5, TAKES[command])))
 
 
 class Torture:
