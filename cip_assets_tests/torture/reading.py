@@ -47,7 +47,11 @@ class Reader:
 
     def _look(self) -> None:
         while not self._over.is_set():
-            for name, digest in contents(self._settings).items():
+            try:
+                found = contents(self._settings)
+            except FileNotFoundError:  # `cip maintain --keep-days 0` deleted the version that was open
+                continue
+            for name, digest in found.items():
                 if digest not in self._allowed.get(name, set()):
                     self.seen.append(f"{name}: neither the content before nor the one after")
             self._over.wait(PAUSE)
