@@ -41,7 +41,7 @@ def lines_of(path: Path) -> Iterator[Line]:
     """The lines of a destination's file that were written whole."""
     for line in _whole(path).splitlines():
         sequence, mark, named = json.loads(line)
-        yield sequence, mark, named
+        yield sequence, mark, named if isinstance(named, dict) else dict.fromkeys(named)
 
 
 def text_of(sequence: int, mark: str, named: Named) -> str:

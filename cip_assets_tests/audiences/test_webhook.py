@@ -105,9 +105,11 @@ def serving(shop: Shop) -> Iterator[Shop]:
         shop.url = f"http://127.0.0.1:{server.server_address[1]}/"
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield shop
-        server.shutdown()
-        thread.join()
+        try:
+            yield shop
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.fixture
