@@ -12,7 +12,7 @@ from watchdog.observers import Observer
 
 from cip_assets.sources.streams.files import FOLDER as FROM_STREAMS
 
-TOGETHER = 0.3
+TOGETHER = 0.2
 """Files of several topics and partitions that appear within so many seconds come together."""
 
 READING = {"opened", "closed_no_write"}

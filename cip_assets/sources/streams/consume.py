@@ -30,7 +30,7 @@ AT_ONCE = 5_000
 WAIT = 0.25
 """The seconds for which the client collects them, and so how soon a signal is noticed."""
 
-LINGER = 0.5
+LINGER = 0.2
 """The seconds that a first record waits for others."""
 
 HELD_BYTES = 64_000_000
