@@ -54,12 +54,13 @@ def table_asset(
             before = _before(table, day, context.instance, engine, lake.settings, codes)
         if before:
             context.add_output_metadata({CARRIED_FROM: str(before.day)})
-        if not table.keeps:
-            return table(**frames, as_of=day, rules=rules, before=before)
         path, code = lake.settings.kept / f"{table.name}.json", about["code_version"]
-        results = Kept() if is_everything else kept.read(path, code)
+        results = None
+        if table.keeps:
+            results = Kept() if is_everything else kept.read(path, code)
         computed = table(**frames, as_of=day, rules=rules, before=before, kept=results)
-        kept.write(path, code, results)
+        if results:
+            kept.write(path, code, results)
         return computed
 
     asset: dg.AssetsDefinition = compute

@@ -130,12 +130,12 @@ def _last_record(instance: dg.DagsterInstance, check: dg.AssetCheckKey, day: dat
 
 def _is_seen(settings: Settings, key: dg.AssetKey, told: inputs.Inputs, write: Written | None) -> bool:
     """Whether an evaluation saw the last write of a table or file."""
-    name = key.to_user_string()
-    if write is None or key.path[0] != "exports":
-        return write is not None and inputs.includes(
-            settings.table_uri(*key.path), told.get(name), write.version
-        )
-    return told.get(name) == inputs.Read(write.version, write.sha256)
+    if write is None:
+        return False
+    seen = told.get(key.to_user_string())
+    if key.path[0] == "exports":
+        return seen == inputs.Read(write.version, write.sha256)
+    return inputs.includes(settings.table_uri(*key.path), seen, write.version)
 
 
 def _damage(settings: Settings, key: dg.AssetKey, day: date) -> str | None:
