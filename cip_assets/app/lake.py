@@ -133,7 +133,7 @@ def _days(uri: str, newest: delta.CommitFile) -> Sequence[date]:  # noqa: ARG001
 
 @lru_cache(maxsize=512)
 def _commit(uri: str, newest: delta.CommitFile, key: str) -> delta.Commit | None:
-    commits = delta.standing(delta.open_table(uri, newest.version))
+    commits = delta.standing(uri, newest.version)
     written = (commit for commit in commits if commit.audit.get("run_id"))
     return next(
         (c for c in written if key == WHOLE or covers(str(c.audit.get("partition") or ""), key)), None

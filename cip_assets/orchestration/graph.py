@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -79,6 +80,28 @@ class Graph:
         return {spec.key: str(spec.code_version) for asset in self.assets for spec in asset.specs}
 
     @cached_property
+    def parents(self) -> Mapping[dg.AssetKey, AbstractSet[dg.AssetKey]]:
+        """What each asset is computed from."""
+        specs = (spec for asset in self.assets for spec in asset.specs)
+        return {spec.key: {dep.asset_key for dep in spec.deps} for spec in specs}
+
+    @cached_property
+    def read_by_checks(self) -> Mapping[dg.AssetCheckKey, AbstractSet[dg.AssetKey]]:
+        """What each check reads: its asset and others."""
+        specs = (spec for check in self.checks for spec in check.check_specs)
+        return {
+            spec.key: {spec.asset_key, *(dep.asset_key for dep in spec.additional_deps)} for spec in specs
+        }
+
+    @cached_property
+    def checks_of(self) -> Mapping[dg.AssetKey, Sequence[dg.AssetCheckKey]]:
+        """The checks of each asset that has one, sorted."""
+        found: dict[dg.AssetKey, list[dg.AssetCheckKey]] = {}
+        for check in sorted(self.read_by_checks):
+            found.setdefault(check.asset_key, []).append(check)
+        return found
+
+    @cached_property
     def code(self) -> str:
         """Changes with the code or the rules of any table. What exports become is in the landing files, and audiences
         are read from tables.
@@ -128,15 +151,12 @@ class Graph:
                 )
         return found
 
-    def with_what_checks_read(
-        self, chosen: Collection[dg.AssetKey], definitions: dg.Definitions
-    ) -> set[dg.AssetKey]:
+    def with_what_checks_read(self, chosen: Collection[dg.AssetKey]) -> set[dg.AssetKey]:
         """The chosen assets, the assets of a snapshot that their checks read, and what those are computed from."""
-        graph, assets, found = definitions.resolve_asset_graph(), self.snapshot_assets, set(chosen)
+        assets, found = self.snapshot_assets, set(chosen)
         while True:
-            checks = [check for key in found for check in graph.get(key).check_keys]
-            read = {key for check in checks for key in graph.get(check).parent_entity_keys}
-            wanted = {key for key in read if isinstance(key, dg.AssetKey) and key in assets} - found
+            checks = [check for key in found for check in self.checks_of.get(key, ())]
+            wanted = {key for check in checks for key in self.read_by_checks[check] & assets} - found
             if not wanted:
                 return found
             found |= assets & self.resolved(dg.AssetSelection.assets(*wanted).upstream())

@@ -121,7 +121,7 @@ class Platform:
         self.graph = graph
         self.settings = settings
         self.definitions = definitions
-        self.snapshot_assets = graph.with_what_checks_read(graph.selected(select), definitions)
+        self.snapshot_assets = graph.with_what_checks_read(graph.selected(select))
         self.tags = {STARTED_BY: "cip", **(tags or {}), plan.CODE_TAG: graph.code}
         self.instance = instance or open_instance(settings.dagster_home)
 
@@ -230,7 +230,7 @@ class Platform:
         state = (
             State({}, dict.fromkeys(left, plan.EVERYTHING))
             if everything
-            else state_of(self.settings, self.definitions, self.instance, left, report.as_of)
+            else state_of(self.settings, self.graph, self.instance, left, report.as_of)
         )
         done = state.up_to_date
         report.reasons |= {key.to_user_string(): why for key, why in state.reasons.items()}
@@ -246,10 +246,7 @@ class Platform:
                 listener,
                 assets=left - done.keys(),
                 partition_key=report.as_of.isoformat(),
-                tags={
-                    plan.COVERS_TAG: plan.covering(left),
-                    **({EVERYTHING_TAG: "true"} if everything else {}),
-                },
+                tags={EVERYTHING_TAG: "true"} if everything else {},
             )
 
     def execute(

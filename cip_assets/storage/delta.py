@@ -447,10 +447,10 @@ def changed_files(uri: str, version: int) -> list[DataFile] | None:
     return found
 
 
-def standing(table: DeltaTable) -> Iterator[Commit]:
-    """The commits that made the current version, newest first, without those that a restore undid."""
-    below = table.version() + 1
-    for commit in history(table):
+def standing(uri: str, version: int) -> Iterator[Commit]:
+    """The commits that made a version of a table, newest first, without those that a restore undid."""
+    below = version + 1
+    for commit in commits(uri):
         if commit.version < below:
             yield commit
             if commit.restored is not None:

@@ -38,7 +38,7 @@ def _never_written(uri: str, only: Slice) -> set[str]:
     if not delta.exists(uri):
         return set(_partitions(only))
     missing = set(_partitions(only)) - {str(day) for day in delta.slices(uri, only.column)}
-    commits = delta.standing(delta.open_table(uri)) if missing else iter(())
+    commits = delta.standing(uri, delta.current_version(uri)) if missing else iter(())
     for commit in commits:
         written = str(commit.audit.get("partition") or "")
         missing = {key for key in missing if not (written and covers(written, key))}

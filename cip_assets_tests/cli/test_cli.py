@@ -63,11 +63,14 @@ def test_a_run_and_the_commands_that_follow_it(
     assert code == 1
     assert (
         "marts/kpi_totals: version 0 is older than the one that these tables were computed from: "
-        "exports/kpi_totals; restore those tables too, or set force and rerun them" in errors
+        "exports/dashboard, exports/kpi_totals; restore those tables first, or set force and rerun them"
+        in errors
     )
     code, shown, _ = cip("restore", "marts/kpi_totals", "--version", "0", "--force")
     assert code == 0
-    assert "computed from a later version, so these need a rerun: exports/kpi_totals" in shown
+    assert (
+        "computed from a later version, so these need a rerun: exports/dashboard, exports/kpi_totals" in shown
+    )
     assert "marts/kpi_totals: restored version 0" in shown
     assert cip("restore", "marts/kpi_totals", "--version", "99") == (
         1,

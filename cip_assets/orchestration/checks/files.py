@@ -13,7 +13,7 @@ from cip_assets.ingest.in_step import last_write
 from cip_assets.layers import CSV_FILES
 from cip_assets.orchestration.assets.exports import code_of_file
 from cip_assets.orchestration.checks.seen import seen_by, seen_by_only
-from cip_assets.orchestration.due.up_to_date import file_written
+from cip_assets.orchestration.due.exported import file_written
 from cip_assets.orchestration.limits import LAST_DAY, RETRIES
 from cip_assets.orchestration.partitions import Partitions
 from cip_assets.orchestration.resources import LakeResource

@@ -61,11 +61,8 @@ class Foreseen:
 class Look:
     """The data folder and the history of the runs, at this moment."""
 
-    def __init__(
-        self, graph: Graph, definitions: dg.Definitions, settings: Settings, instance: dg.DagsterInstance
-    ) -> None:
+    def __init__(self, graph: Graph, settings: Settings, instance: dg.DagsterInstance) -> None:
         self._graph = graph
-        self._definitions = definitions
         self._settings = settings
         self._instance = instance
         self._spent = _Spent(instance)
@@ -130,7 +127,7 @@ class Look:
     def _reasons(self, work: plan.Work, day: date) -> dict[dg.AssetKey, str]:
         """Why the assets of a snapshot would be computed, also because of what would be ingested before."""
         assets = self._graph.snapshot_assets
-        found = dict(state_of(self._settings, self._definitions, self._instance, assets, day).reasons)
+        found = dict(state_of(self._settings, self._graph, self._instance, assets, day).reasons)
         for block in work.blocks:
             if block.first > str(day):
                 continue

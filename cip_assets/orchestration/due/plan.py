@@ -16,7 +16,7 @@ from cip_assets.ingest import deliveries, in_step
 from cip_assets.ingest.manifest import ManifestEntry, read_manifest
 from cip_assets.layers import FACTS_OF, SOURCE_TABLES
 from cip_assets.orchestration.due import gate
-from cip_assets.orchestration.graph import Graph, digest
+from cip_assets.orchestration.graph import Graph
 from cip_assets.orchestration.run_tags import RANGE_END, RANGE_START
 from cip_assets.storage import delta
 from cip_assets.storage.written import WHOLE, month_after
@@ -42,9 +42,6 @@ INGESTED = (*(layer for stage in STAGES for layer in stage), SUMMED)
 
 CODE_TAG = gate.STARTED_BY_US
 """The tag with the graph's code version, which every run has. It changes with the code or the rules of any table."""
-
-COVERS_TAG = ".dagster/cip_covers"
-"""The tag of a snapshot run that skips what is up to date: the digest of all assets that were requested."""
 
 
 @dataclass(frozen=True)
@@ -257,8 +254,3 @@ def blocks_of(by_month: Mapping[str, Collection[str]], layers: tuple[str, ...] =
 
 def _month_after(block: Block) -> str:
     return str(month_after(date.fromisoformat(block.last)))
-
-
-def covering(assets: Collection[dg.AssetKey]) -> str:
-    """The value of ``COVERS_TAG`` for these assets."""
-    return digest(sorted(key.to_user_string() for key in assets))

@@ -10,16 +10,16 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from cip_assets.config.settings import Settings
 from cip_assets.ingest.in_step import FACTS, NEW, Written, behind, changed_since, last_write, why_other_code
+from cip_assets.orchestration.due.exported import file_written
 from cip_assets.orchestration.due.gate import records_of_day
+from cip_assets.orchestration.graph import Graph
 from cip_assets.storage import inputs
-from cip_assets.storage.files import hash_file
 from cip_assets.storage.trouble import damage_of
 
 ALTERED = "file of another day, missing or altered"
@@ -49,7 +49,7 @@ class State:
 
 def state_of(
     settings: Settings,
-    definitions: dg.Definitions,
+    graph: Graph,
     instance: dg.DagsterInstance,
     assets: AbstractSet[dg.AssetKey],
     day: date,
@@ -58,15 +58,13 @@ def state_of(
 
     Args:
         settings: the data folder.
-        definitions: the graph of the assets and their checks.
+        graph: the assets and their checks.
         instance: the instance with the history of the checks.
         assets: the assets of the snapshot.
         day: the snapshot day.
 
     """
-    graph = definitions.resolve_asset_graph()
-    checks = {key: sorted(graph.get(key).check_keys) for key in assets}
-    looks_at = {check: graph.get(check).parent_entity_keys for found in checks.values() for check in found}
+    checks = {key: graph.checks_of.get(key, ()) for key in assets}
 
     @cache
     def written(key: dg.AssetKey) -> Written | None:
@@ -85,18 +83,18 @@ def state_of(
         if not isinstance(found, dg.AssetCheckEvaluation):
             return None  # planned, and then the run ended
         told = inputs.told_in({name: value.value for name, value in found.metadata.items()})
-        is_seen = all(_is_seen(settings, key, told, written(key)) for key in looks_at[check])
+        is_seen = all(_is_seen(settings, key, told, written(key)) for key in graph.read_by_checks[check])
         return found if is_seen and (found.passed or found.severity == dg.AssetCheckSeverity.WARN) else None
 
     def reason(key: dg.AssetKey) -> str | None:
         """Why an asset is to be computed, apart from the assets that it depends on; None if it is not."""
-        last, code = written(key), graph.get(key).code_version
+        last, code = written(key), graph.code_versions[key]
         if last is None:
             is_first = instance.get_latest_materialization_event(key) is None
             return ALTERED if key.path[0] == "exports" and not is_first else NEW
         if last.code_version != code:
             return why_other_code(code, last.code_version)
-        for parent in sorted(graph.get(key).parent_keys):
+        for parent in sorted(graph.parents[key]):
             name, change = parent.to_user_string(), written(parent)
             if change is None or not last.shows(settings, name, change):
                 first = changed_since(settings, name, last.computed_from.get(name), day) if change else None
@@ -105,9 +103,9 @@ def state_of(
         return _damage(settings, key, day) or (None if is_checked else UNCHECKED)
 
     def depends_on(key: dg.AssetKey) -> Iterator[dg.AssetKey]:
-        yield from graph.get(key).parent_keys
+        yield from graph.parents[key]
         for check in checks[key]:
-            yield from looks_at[check]
+            yield from graph.read_by_checks[check]
 
     reasons = _with_what_follows(
         {key: why for key in sorted(assets) if (why := reason(key))}, assets, depends_on
@@ -157,25 +155,3 @@ def _with_what_follows(
     }:
         found |= more
     return found
-
-
-def file_written(
-    settings: Settings, instance: dg.DagsterInstance, key: dg.AssetKey, day: date
-) -> Written | None:
-    """The last materialization of a file in ``final``, if it was for the day and the file is unchanged since."""
-    event = instance.get_latest_materialization_event(key)
-    made = event.asset_materialization if event else None
-    if event is None or made is None or made.partition != day.isoformat():
-        return None
-    metadata: Mapping[str, Any] = {name: value.value for name, value in made.metadata.items()}
-    path = settings.final / Path(str(metadata.get("path"))).name
-    if not path.is_file() or hash_file(path)[1] != metadata.get("sha256"):
-        return None
-    rows = metadata.get("dagster/row_count")
-    return Written(
-        0,
-        None if rows is None else int(rows),
-        (made.tags or {}).get("dagster/code_version"),
-        inputs.told_in(metadata),
-        str(metadata["sha256"]),
-    )

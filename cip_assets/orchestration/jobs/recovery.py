@@ -1,6 +1,7 @@
 """The recovery jobs: restore a version of a table, compact the tables, clean quarantined lines again."""
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import dagster as dg
 from pydantic import Field
@@ -8,13 +9,15 @@ from pydantic import Field
 from cip_assets.config.errors import PlatformError
 from cip_assets.config.rules import Rules
 from cip_assets.config.settings import Settings
+from cip_assets.ingest import in_step
 from cip_assets.layers import CONTRACTS, SOURCE_TABLES
+from cip_assets.orchestration.due.exported import read_for_file
 from cip_assets.orchestration.graph import Graph
 from cip_assets.orchestration.jobs.names import MAINTENANCE, REPLAY, RESTORE
 from cip_assets.orchestration.resources import LakeResource
 from cip_assets.orchestration.run_tags import STARTED_BY, by, started_by
 from cip_assets.orchestration.runs import Report, Runs
-from cip_assets.storage import delta
+from cip_assets.storage import delta, inputs
 from cip_assets.storage.quarantine import quarantined_lines
 
 IN_MEMORY = "in_memory"
@@ -46,11 +49,11 @@ def restore(
     layer, table = _known(config.table)
     uri = lake.settings.table_uri(layer, table)
     version = _version(uri, config)
-    mismatched = computed_from_later(runs.graph, lake.settings, config.table, version)
+    mismatched = computed_from_later(runs.graph, lake.settings, context.instance, config.table, version)
     if mismatched and not config.force:
         raise PlatformError(
             f"{config.table}: version {version} is older than the one that these tables were computed from: "
-            f"{', '.join(mismatched)}; restore those tables too, or set force and rerun them"
+            f"{', '.join(mismatched)}; restore those tables first, or set force and rerun them"
         )
     new_version = delta.restore(uri, version, {"by": by(context.run.tags)})
     context.log_event(
@@ -67,31 +70,43 @@ def restore(
     return mismatched
 
 
-def computed_from_later(graph: Graph, settings: Settings, name: str, version: int) -> list[str]:
-    """The downstream tables that were written after the version was replaced, and so may use later rows."""
-    table = delta.open_table(settings.table_uri(*_known(name)))
-    later = [commit for commit in delta.history(table) if commit.version > version]
-    if not later:
-        return []
-    replaced = later[-1].timestamp
+def computed_from_later(
+    graph: Graph, settings: Settings, instance: dg.DagsterInstance, name: str, version: int
+) -> list[str]:
+    """The downstream tables and files that may have rows of a later version of a table, from it or from one another.
+
+    Commits and materializations tell which versions something was computed from, so it does not matter if a clock went
+    back, or if a downstream table was restored or compacted since.
+    """
     key = dg.AssetKey(name.split("/"))
     downstream = graph.resolved(dg.AssetSelection.assets(key).downstream(include_self=False))
-    found = []
-    for following in sorted(key.to_user_string() for key in downstream):
-        written = _last_written(settings, following)
-        if written is not None and written >= replaced:
-            found.append(following)
-    return found
+    affected = {name} | {key.to_user_string() for key in downstream}
+
+    @cache
+    def is_later(table: str, read: inputs.Read) -> bool:
+        uri = settings.table_uri(*table.split("/"))
+        if not inputs.is_there(uri, read):
+            return True
+        wrote = next(filter(_changes_rows, delta.standing(uri, read.number)), None)
+        if table == name:
+            return wrote is not None and wrote.version > version
+        return wrote is not None and uses_later(inputs.told_in(wrote.audit))
+
+    def uses_later(read: inputs.Inputs) -> bool:
+        return any(is_later(table, read[table]) for table in sorted(affected & read.keys()))
+
+    def is_mismatched(following: str) -> bool:
+        layer, table = following.split("/")
+        if layer == "exports":
+            return uses_later(read_for_file(instance, dg.AssetKey([layer, table])))
+        uri = settings.table_uri(layer, table)
+        return delta.exists(uri) and is_later(following, inputs.newest(uri))
+
+    return [following for following in sorted(affected - {name}) if is_mismatched(following)]
 
 
-def _last_written(settings: Settings, name: str) -> datetime | None:
-    """The time when a table or an exported file was last written; None if it never was."""
-    layer, table = name.split("/")
-    if layer == "exports":
-        path = settings.final / f"{table}.csv"
-        return datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.exists() else None
-    uri = settings.table_uri(layer, table)
-    return next(delta.history(delta.open_table(uri), 1)).timestamp if delta.exists(uri) else None
+def _changes_rows(commit: delta.Commit) -> bool:
+    return commit.restored is None and commit.operation not in in_step.KEEPS_ROWS
 
 
 def _version(uri: str, config: RestoreConfig) -> int:

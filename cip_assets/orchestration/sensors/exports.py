@@ -99,7 +99,7 @@ def export_sensor(graph: Graph, jobs: Mapping[str, Any]) -> dg.SensorDefinition:
     )
     def export_files(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult:
         """Request a scan after a change of an export; each state of the exports is requested once."""
-        asked, settings = Asked(context.instance, graph.code), lake.settings
+        asked, settings = Asked(context.instance), lake.settings
         place.fetch(settings)
         outcome, state = next_scan(graph, settings, asked, context.cursor, time.time())
         if isinstance(outcome, str):

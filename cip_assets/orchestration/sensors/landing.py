@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,11 @@ import dagster as dg
 from cip_assets.config.settings import Settings
 from cip_assets.ingest import discover as landing_folder
 from cip_assets.ingest.manifest import ManifestEntry, manifest_entry, read_manifest, scan_file
-from cip_assets.layers import FACTS_OF, SOURCE_TABLES
+from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.dead_runs import end_dead_runs
 from cip_assets.orchestration.due import plan
 from cip_assets.orchestration.due.last_day import default_day
+from cip_assets.orchestration.due.up_to_date import state_of
 from cip_assets.orchestration.graph import Graph, digest
 from cip_assets.orchestration.jobs.names import INGEST, REFRESH, REFRESH_OP, SCAN, SNAPSHOT
 from cip_assets.orchestration.resources import LakeResource
@@ -86,9 +86,8 @@ def look(folder: Path, known: Mapping[str, Sequence[object]], now: float) -> Loo
 class Asked:
     """Queries about runs in Dagster: those in progress, those already requested, those that succeeded."""
 
-    def __init__(self, instance: dg.DagsterInstance, code: str) -> None:
+    def __init__(self, instance: dg.DagsterInstance) -> None:
         self.instance = instance
-        self._code = code
 
     def in_progress(self, *jobs: str) -> bool:
         running = [
@@ -105,23 +104,6 @@ class Asked:
     def before(self, key: str | None) -> bool:
         tags = {"dagster/run_key": str(key), "dagster/sensor_name": LANDING}
         return self.instance.get_runs_count(dg.RunsFilter(tags=tags)) > 0
-
-    def snapshot_since(self, day: str, changed: float, assets: AbstractSet[dg.AssetKey]) -> bool:
-        """Whether a snapshot run of these assets with the current code began after the given time and succeeded."""
-        found = self.instance.get_run_records(
-            dg.RunsFilter(
-                job_name=SNAPSHOT,
-                statuses=[dg.DagsterRunStatus.SUCCESS],
-                tags={"dagster/partition": day, plan.CODE_TAG: self._code},
-            ),
-            limit=10,
-        )
-        runs = [record.dagster_run for record in found if (record.start_time or 0) > changed]
-        wanted = plan.covering(assets)
-        return any(
-            run.tags.get(plan.COVERS_TAG) == wanted or assets <= (run.asset_selection or assets)
-            for run in runs
-        )
 
 
 Outcome = Sequence[dg.RunRequest] | str
@@ -273,16 +255,12 @@ class Stages:
 
         None if that snapshot is up to date.
         """
-        read = [f"cleaned/{table}" for table in SOURCE_TABLES] + [f.contract.name for f in FACTS_OF.values()]
-        uris = [self._settings.table_uri(*name.split("/")) for name in read]
         day = default_day(self._settings, self._graph.partitions.today())
         unreliable = {dg.AssetKey(["cleaned", table]) for table in blocked}
         assets = self._graph.without_downstream(self._graph.snapshot_assets, unreliable)
         if day is None or not assets:
             return None
-        written = [delta.open_table(uri) for uri in uris if delta.exists(uri)]
-        changed = max(next(delta.history(table, 1)).timestamp.timestamp() for table in written)
-        if self._asked.snapshot_since(str(day), changed, assets):
+        if not state_of(self._settings, self._graph, self._asked.instance, assets, day).reasons:
             return None
         return dg.RunRequest(
             run_key=digest("snapshot", str(day), self._state, sorted(blocked)),
@@ -314,7 +292,7 @@ def landing_sensor(graph: Graph, jobs: Mapping[str, Any]) -> dg.SensorDefinition
         for run_id in end_dead_runs(context.instance):
             context.log.warning(f"run {run_id} was ended because its process no longer exists")
         memory = json.loads(context.cursor or "{}")
-        asked, settings = Asked(context.instance, graph.code), lake.settings
+        asked, settings = Asked(context.instance), lake.settings
         place.fetch(settings)
 
         def evaluated(known: Mapping[str, Sequence[object]]) -> tuple[Outcome, Look, str | None]:

@@ -65,7 +65,7 @@ def carried_from(settings: Settings, day: date, names: Collection[str] = CARRIED
 
 def due(platform: Platform, day: date) -> set[str]:
     tables = {key for key in platform.snapshot_assets if key.path[0] != "exports"}
-    found = state_of(platform.settings, platform.definitions, platform.instance, tables, day)
+    found = state_of(platform.settings, platform.graph, platform.instance, tables, day)
     return {key.to_user_string() for key in found.reasons}
 
 

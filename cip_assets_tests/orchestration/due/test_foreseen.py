@@ -28,7 +28,7 @@ def platform(healthy: Path) -> Iterator[Platform]:
 
 
 def foreseen(platform: Platform, as_of: date | None = None) -> Foreseen:
-    look = Look(platform.graph, platform.definitions, platform.settings, platform.instance)
+    look = Look(platform.graph, platform.settings, platform.instance)
     return look.foreseen(as_of)
 
 

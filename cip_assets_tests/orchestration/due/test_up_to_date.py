@@ -41,7 +41,7 @@ def due(platform: Platform) -> Due:
 
     def ask(day: date = DAY) -> set[str]:
         assets = platform.snapshot_assets
-        found = state_of(platform.settings, platform.definitions, platform.instance, assets, day)
+        found = state_of(platform.settings, platform.graph, platform.instance, assets, day)
         return {key.to_user_string() for key in found.reasons}
 
     return ask

@@ -11,6 +11,7 @@ from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
 from cip_assets.definitions import open_platform
 from cip_assets.orchestration.jobs.names import MAINTENANCE, REPLAY, RESTORE
+from cip_assets.orchestration.jobs.recovery import computed_from_later
 from cip_assets.orchestration.runs import Platform
 from cip_assets.storage import delta
 from cip_assets_tests.conftest import ENGINE
@@ -20,6 +21,7 @@ from cip_assets_tests.integration.helpers import rows_of
 MakePlatform = Callable[..., Platform]
 TOTALS = "marts/kpi_totals"
 RFM = "features/rfm"
+SEGMENTS = "features/segments"
 
 
 def altered(data_dir: Path, name: str, change: dict[str, str]) -> DeltaTable:
@@ -48,30 +50,41 @@ def test_a_table_is_restored_to_a_time(healthy: Path, platform_on: MakePlatform)
     assert rows_of(platform.settings, TOTALS) == before
 
 
-def test_a_restore_is_refused_if_downstream_tables_would_no_longer_match(
-    healthy: Path, platform_on: MakePlatform
-) -> None:
-    platform = platform_on(healthy)
+def test_a_restore_is_refused_if_downstream_tables_would_no_longer_match(healthy: Path) -> None:
     version = DeltaTable(str(healthy / "lake" / RFM)).version()
-    with pytest.raises(PlatformError) as refused:
+    platform = open_platform(Settings(healthy, ENGINE))
+    with platform.instance, pytest.raises(PlatformError) as refused:
         platform.recover(RESTORE, {"table": RFM, "version": version - 1})
     assert (
         "version 0 is older than the one that these tables were computed from: exports/customer_360"
         in str(refused.value)
     )
-    assert "; restore those tables too, or set force and rerun them" in str(refused.value)
+    assert "; restore those tables first, or set force and rerun them" in str(refused.value)
     assert "marts/customer_360" in str(refused.value)
     assert DeltaTable(str(healthy / "lake" / RFM)).version() == version
 
 
-def test_a_forced_restore_returns_the_tables_that_need_a_rerun(
-    healthy: Path, platform_on: MakePlatform
-) -> None:
-    platform = platform_on(healthy)
-    run_again = platform.recover(RESTORE, {"table": RFM, "version": 0, "force": True})
+def test_a_forced_restore_returns_the_tables_that_need_a_rerun(healthy: Path) -> None:
+    platform = open_platform(Settings(healthy, ENGINE))
+    with platform.instance:
+        run_again = platform.recover(RESTORE, {"table": RFM, "version": 0, "force": True})
     assert {"features/segments", "marts/customer_360", "exports/customer_360"} <= set(run_again)
     assert "features/purchases" not in run_again
     assert rows_of(platform.settings, RFM) == []
+
+
+def test_a_restore_is_not_refused_once_the_downstream_tables_were_restored(
+    healthy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computes_only(monkeypatch, RFM, SEGMENTS)
+    altered(healthy, RFM, {"frequency": "frequency + 1"})
+    platform = open_platform(Settings(healthy, ENGINE))
+    with platform.instance:
+        platform.run()
+        asked = platform.graph, platform.settings, platform.instance, RFM, 1
+        assert computed_from_later(*asked) == [SEGMENTS]
+        platform.recover(RESTORE, {"table": SEGMENTS, "version": 1})
+        assert computed_from_later(*asked) == []
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ class Shop:
     def asks(self, later: float = SETTLED_AFTER) -> dg.RunRequest | str:
         """Evaluate the sensor, some seconds after the last change."""
         platform = self.platform
-        asked = Asked(platform.instance, platform.graph.code)
+        asked = Asked(platform.instance)
         outcome, self.state = next_scan(
             platform.graph, platform.settings, asked, self.state, time.time() + later
         )

@@ -2,8 +2,10 @@
 
 import json
 import os
+import sqlite3
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -18,7 +20,7 @@ from cip_assets.ingest.manifest import scan_file
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.orchestration.due.plan import source_of
 from cip_assets.orchestration.instance import open_instance
-from cip_assets.orchestration.jobs.names import INGEST, REFRESH, REFRESH_OP, SNAPSHOT
+from cip_assets.orchestration.jobs.names import INGEST, REFRESH, REFRESH_OP, SCAN, SNAPSHOT
 from cip_assets.orchestration.jobs.refresh import PART_OF
 from cip_assets.orchestration.runs import Report
 from cip_assets.orchestration.sensors.landing import LANDING, SETTLED_AFTER, Asked, Look, Stages, look
@@ -59,7 +61,7 @@ class Sensor:
         everything = look(settings.landing, {}, time.time() + SETTLED_AFTER).files
         seen = Look({path: file for path, file in everything.items() if path not in writing}, writing)
         graph = self.platform.graph
-        stages = Stages(graph, settings, Asked(self.platform.instance, graph.code), seen, self.settled)
+        stages = Stages(graph, settings, Asked(self.platform.instance), seen, self.settled)
         outcome = stages.next()
         self.settled = stages.settled
         return outcome
@@ -194,7 +196,10 @@ def test_the_sensor_waits_for_a_file_that_is_being_overwritten(sensor: Sensor) -
     assert sensor.asks(writing=["transactions.csv"]) == "transactions.csv: still being written"
 
 
-def test_a_bad_file_fails_once_and_does_not_stop_the_next_good_one(sensor: Sensor) -> None:
+def test_a_bad_file_fails_once_and_does_not_stop_the_next_good_one(
+    sensor: Sensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computes_only(monkeypatch, *SNAPSHOT_OF_TESTS, "marts/list_complaints")  # it reads tickets and orders
     settings = sensor.platform.settings
     bad = settings.landing / "support_tickets" / "bad.csv"
     bad.parent.mkdir()
@@ -208,7 +213,7 @@ def test_a_bad_file_fails_once_and_does_not_stop_the_next_good_one(sensor: Senso
     assert revenue(settings) == ["25.00", "37.50"]
     bad.unlink()
     (*_, again) = sensor.runs()
-    assert dg.AssetKey(["features", "support"]) in (again.asset_selection or [])
+    assert dg.AssetKey(["marts", "list_complaints"]) in (again.asset_selection or [])
 
 
 def test_months_that_are_not_consecutive_are_separate_runs(sensor: Sensor) -> None:
@@ -223,6 +228,19 @@ def test_months_that_are_not_consecutive_are_separate_runs(sensor: Sensor) -> No
         ("2024-05-01", "2024-05-01", {"transactions"}),
     ]
     assert requests[-1].partition_key == "2024-05-02"
+
+
+def test_a_snapshot_is_requested_although_the_clock_went_back_after_the_last_one(
+    sensor: Sensor, healthy: Path
+) -> None:
+    """It is the same day's snapshot, and by the clock of then it began after the months were written."""
+    with closing(sqlite3.connect(healthy / ".dagster" / "history" / "runs.db")) as history:
+        assert history.execute("UPDATE runs SET start_time = start_time + 7200").rowcount > 0
+        history.commit()
+    apart = LATE.replace("T9", "T8").replace("2024-01-31", "2023-10-02")
+    land(sensor.platform.settings.landing, "transactions/apart.csv", LATE + apart)
+    requests = sensor.runs()
+    assert [request.job_name for request in requests] == [SCAN, INGEST, INGEST, SNAPSHOT]
 
 
 def test_a_new_delivery_of_customers_needs_no_month(sensor: Sensor) -> None:
