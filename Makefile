@@ -18,12 +18,12 @@ export DAGSTER_DISABLE_TELEMETRY = 1
 # instead of two, those of two Delta writes took 100 ms of CPU instead of 140.
 SHORT_JVM := -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC -XX:MetaspaceSize=512m -Xms1g -Xmn640m -Djdk.lang.Process.launchMechanism=VFORK
 
-.PHONY: golden torture forecasts simulate run test test-sail test-runs test-page test-spark check lint types ui bench screenshots clean
+.PHONY: golden torture forecasts simulate run test test-sail test-sample test-shops test-page test-spark check lint types ui bench screenshots clean
 
 run: $(STAMP)
 	$(BIN)/cip run --sample
 
-# The tests of what a run of the sample leaves behind; it is run once for all of them.
+# The tests of whole runs: of the sample, which is run once for all of them, and of other shops.
 RUNS := cip_assets_tests/integration cip_assets_tests/reporting
 
 # The tests of Dagster's page mostly wait. Those of exports and of the generator follow them, so that all end together.
@@ -37,13 +37,16 @@ LATER := nice -n 5
 # the small folder after a run makes it for all.
 test: $(STAMP)
 	@share=$$(mktemp -d) && trap 'rm -rf "$$share"' EXIT && export CIP_TESTS_SHARE="$$share" && \
-	$(MAKE) --no-print-directory --jobs=4 --output-sync=target test-sail test-page test-runs test-spark
+	$(MAKE) --no-print-directory --jobs=5 --output-sync=target test-sail test-page test-sample test-shops test-spark
 
 test-sail: $(STAMP)
 	CIP_ENGINE=sail $(LATER) $(BIN)/pytest -m "not page" $(RUNS:%=--ignore=%) $(AFTER_PAGE:%=--ignore=%)
 
-test-runs: $(STAMP)
-	CIP_ENGINE=sail $(LATER) $(BIN)/pytest -m "not page" $(RUNS)
+test-sample: $(STAMP)
+	CIP_ENGINE=sail $(LATER) $(BIN)/pytest -m "sample and not page" $(RUNS)
+
+test-shops: $(STAMP)
+	CIP_ENGINE=sail $(LATER) $(BIN)/pytest -m "not sample and not page" $(RUNS)
 
 test-page: $(STAMP)
 	CIP_ENGINE=sail $(BIN)/pytest $(PAGE) $(AFTER_PAGE)

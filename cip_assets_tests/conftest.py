@@ -45,10 +45,15 @@ ODD_NAME = 'my shop #1 [ä] 100%? it\'s "a,b" {c,d} 店铺 *&;:@=+$!^|`<>()~'
 Cip = Callable[..., tuple[int, str, str]]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Expect a test to fail on the engines that it says it is `not_on`, and run those marked `last` at the end."""
+    """Mark what the fixtures and markers of a test say: it is of the `sample`, or is expected to fail on an engine that
+    it is `not_on`. Those marked `last` run at the end.
+    """
     items.sort(key=lambda item: item.get_closest_marker("last") is not None)
     for item in items:
+        if "sample" in getattr(item, "fixturenames", ()):
+            item.add_marker("sample")
         for marker in item.iter_markers("not_on"):
             if marker.args == (ENGINE,):
                 reason = f"{marker.kwargs['because']} ({marker.kwargs['link']})"

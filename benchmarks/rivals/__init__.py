@@ -2,7 +2,7 @@
 
 Each rival is one plain script, as somebody would write it who needs these tables once: no checks, no quarantine, no
 history, nothing incremental. It judges lines by the platform's contracts and rules, so that the content can be compared
-to the cent. Predictions are left out on both sides: the columns in ``PREDICTED`` are given to the rivals.
+to the cent. The columns in ``PREDICTED`` are given to the rivals; ``predictions`` computes them from a rival's tables.
 """
 
 import glob

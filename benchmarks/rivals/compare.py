@@ -19,6 +19,17 @@ def give_predictions(data: Path, predicted: Path) -> None:
         connection.execute(f"COPY (SELECT {chosen} FROM customers) TO '{predicted}' (FORMAT parquet)")
 
 
+def differences_of_predictions(predicted: Path, of_rival: Path) -> str | None:
+    """How the predictions for the buyers differ from the platform's; None if they do not."""
+    with duckdb.connect() as connection:
+        chosen = ", ".join(f'"{column}"::VARCHAR AS "{column}"' for column in ("customer_id", *PREDICTED))
+        return _only_one_has(
+            connection,
+            f"SELECT {chosen} FROM {in_sql(predicted)} WHERE churn_probability IS NOT NULL",
+            f"SELECT {chosen} FROM {in_sql(of_rival)}",
+        )
+
+
 def differences(data: Path, rival: Path) -> Iterator[str]:
     """Each table and file of a rival that differs from the platform's, with the number of rows that only one has.
 

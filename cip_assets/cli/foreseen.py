@@ -8,15 +8,15 @@ from rich.markup import escape
 from cip_assets.cli.console import err, out
 from cip_assets.cli.landing_news import landing_news
 from cip_assets.config.settings import Settings
-from cip_assets.definitions import graph_of
+from cip_assets.definitions import open_platform
 from cip_assets.orchestration.due.foreseen import FOLLOWS, Look, Step
-from cip_assets.orchestration.instance import open_instance
 
 
 def show_plan(settings: Settings, as_of: date | None) -> None:
     """Print what `cip run` would compute now."""
-    with open_instance(settings.dagster_home) as instance:
-        found = Look(graph_of(settings), settings, instance).foreseen(as_of)
+    platform = open_platform(settings)
+    with platform.instance as instance:
+        found = Look(platform.graph, settings, instance).foreseen(as_of)
     for (partition, why), steps in _grouped(found.steps).items():
         spent = [step.seconds for step in steps if step.seconds is not None]
         about = f" (about {sum(spent):.0f} s)" if spent else ""

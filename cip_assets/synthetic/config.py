@@ -25,7 +25,7 @@ _SHARE: Final = (0.0, 1.0)
 _POSITIVE: Final = (1e-9, inf)
 _NOT_NEGATIVE: Final = (0.0, inf)
 _RANGES: Final[dict[str, tuple[float, float]]] = {
-    "customers": (1, 9_000_000),  # ids have seven digits, and orphans need some of the numbers
+    "customers": (1, 90_000_000),  # ids have seven digits, and eight from 10 million on
     "seed": _NOT_NEGATIVE,
     "months": (1, inf),
     "defects": (0.0, 0.2),  # above it, there are too few clean rows for the defects

@@ -7,8 +7,8 @@ import duckdb
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 
-from benchmarks.rivals import TABLES, duckdb_pipeline
-from benchmarks.rivals.compare import differences, give_predictions
+from benchmarks.rivals import TABLES, duckdb_pipeline, predictions
+from benchmarks.rivals.compare import differences, differences_of_predictions, give_predictions
 from cip_assets.config.rules import Rules
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets_tests.layers.lines import lines_of
@@ -31,6 +31,9 @@ def test_duckdb_computes_the_same_tables_to_the_cent(sample: Sample, tmp_path: P
     duckdb_pipeline.main(sample.settings.landing, predicted, rival)
     assert list(differences(data, rival)) == []
     assert all(DeltaTable(rival / name).to_pyarrow_dataset().count_rows() for name in TABLES)
+    own = tmp_path / "own.parquet"
+    predictions.main(rival, own)
+    assert differences_of_predictions(predicted, own) is None
 
     # One cent more in a table, and one line less in a file.
     table = str(rival / "marts/kpi_top_products")

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -205,35 +206,39 @@ def forecast(
     model = ForecastModel.from_dict(json.loads(row["model"]))
     shop = _shop(buyers)
     margin_share = None if margin["margin_share"] is None else float(margin["margin_share"])
-    names = (*SHARES, *COUNTS, *AMOUNTS)
 
     def score(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for found in _large(batches):
-            known = _of_arrow(found)
-            scores = _columns(model.score(known))
-            spent, returned = (_money(found, name) for name in ("spend_cents", "returned_cents"))
-            share = (returned + shop["returned"] * shop["spend"]) / np.maximum(spent + shop["spend"], 1e-9)
-            scores["clv_12m_net"] = scores["clv_12m"] * np.clip(1 - share, 0.0, 1.0)
-            scores["clv_12m_margin"] = scores["clv_12m_net"] * (
-                np.nan if margin_share is None else margin_share
-            )
-            whole = {name: _whole(scores[name], CENTS if name in AMOUNTS else MILLIONTHS) for name in names}
-            reasons = in_words(model.reasons(known))
-            yield from pa.table(
-                {
-                    "customer_id": found["customer_id"],
-                    **whole,
-                    "churn_reasons": pa.array(reasons, pa.string()),
-                }
-            ).to_batches()
+            yield from scored(found, model, shop, margin_share).to_batches()
 
-    schema = ", ".join(["customer_id string", *(f"{name} bigint" for name in names), "churn_reasons string"])
+    whole = (f"{name} bigint" for name in (*SHARES, *COUNTS, *AMOUNTS))
+    schema = ", ".join(["customer_id string", *whole, "churn_reasons string"])
     return buyers.mapInArrow(score, schema).select(
         "customer_id",
         *(_exact(name, "0.000001").cast(RATIO).alias(name) for name in (*SHARES, *COUNTS)),
         *(_exact(name, "0.01").cast(MONEY).alias(name) for name in AMOUNTS),
         "churn_reasons",
         F.lit(row["forecast_model"]).alias("forecast_model"),
+    )
+
+
+def scored(
+    known: pa.Table, model: ForecastModel, shop: Mapping[str, float], margin_share: float | None
+) -> pa.Table:
+    """The forecasts of buyers of whom this is known, in whole parts of one, and the reasons for churn."""
+    buyers = _of_arrow(known)
+    scores = _columns(model.score(buyers))
+    spent, returned = (_money(known, name) for name in ("spend_cents", "returned_cents"))
+    share = (returned + shop["returned"] * shop["spend"]) / np.maximum(spent + shop["spend"], 1e-9)
+    scores["clv_12m_net"] = scores["clv_12m"] * np.clip(1 - share, 0.0, 1.0)
+    scores["clv_12m_margin"] = scores["clv_12m_net"] * (np.nan if margin_share is None else margin_share)
+    return pa.table(
+        {
+            "customer_id": known["customer_id"],
+            **{name: _whole(scores[name], MILLIONTHS) for name in (*SHARES, *COUNTS)},
+            **{name: _whole(scores[name], CENTS) for name in AMOUNTS},
+            "churn_reasons": pa.array(in_words(model.reasons(buyers)), pa.string()),
+        }
     )
 
 
@@ -322,12 +327,16 @@ def _shop(buyers: DataFrame) -> Mapping[str, float]:
         ).alias("returned"),
         F.count("*").alias("buyers"),
     ).collect()
-    if row["spend"] is None or row["returned"] is None or not row["buyers"]:
+    return average(row["spend"], row["returned"], row["buyers"])
+
+
+def average(spend: Decimal | int | None, returned: Decimal | int | None, buyers: int) -> Mapping[str, float]:
+    """The spend of an average buyer, and the share that was returned, from sums in cents."""
+    if spend is None or returned is None or not buyers:
         return {"spend": np.nan, "returned": np.nan}
-    spend, returned = float(row["spend"]), float(row["returned"])
     return {
-        "spend": spend / CENTS / row["buyers"],
-        "returned": min(returned / spend, 1.0) if spend > 0 else 0.0,
+        "spend": float(spend) / CENTS / buyers,
+        "returned": min(float(returned) / float(spend), 1.0) if spend > 0 else 0.0,
     }
 
 

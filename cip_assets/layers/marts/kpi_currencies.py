@@ -10,11 +10,13 @@ from cip_assets.calc.as_of import until
 from cip_assets.calc.currencies import amount_in_own_currency, in_own_currency
 from cip_assets.calc.exact import MONEY, total_money
 from cip_assets.calc.given import with_given
+from cip_assets.calc.orders import by_order
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
 from cip_assets.contracts.types import DaySnapshot, Money
 from cip_assets.layers.cleaned.returns import Returns
 from cip_assets.layers.facts.order_days import OrderDays
+from cip_assets.layers.features.split_orders import SplitOrders
 from cip_assets.layers.labels import UNKNOWN
 
 _SOLD = ("order_days.amount_in_currency",)
@@ -69,16 +71,20 @@ class KpiCurrencies(
 
 
 @csv_file(order_by=["currency"])
-@table(KpiCurrencies, order_days=OrderDays, returns=Returns)
-def kpi_currencies(order_days: DataFrame, returns: DataFrame, as_of: date) -> DataFrame:
+@table(KpiCurrencies, order_days=OrderDays, split_orders=SplitOrders, returns=Returns)
+def kpi_currencies(
+    order_days: DataFrame, split_orders: DataFrame, returns: DataFrame, as_of: date
+) -> DataFrame:
     given_back = until(returns, "return_date", as_of)
-    days = until(order_days, "transaction_date", as_of)
-    sold = days.select(
+    days = until(order_days, "transaction_date", as_of).select(
         "currency",
         "order_id",
         "lines",
         F.col("amount_in_currency").alias("amount"),
         F.col("charged_in_currency").alias("all_money"),
+    )
+    sold = by_order(
+        days, split_orders, ["currency", "order_id"], lines=F.sum, amount=total_money, all_money=total_money
     )
     returned = given_back.select(
         "currency",
@@ -95,7 +101,7 @@ def kpi_currencies(order_days: DataFrame, returns: DataFrame, as_of: date) -> Da
         sold.union(returned)
         .groupBy(named)
         .agg(
-            F.countDistinct("order_id").alias("orders"),
+            F.count("order_id").alias("orders"),
             F.sum("lines").cast("bigint").alias("order_lines"),
             total_money(F.when(is_sold, F.col("amount")).otherwise(nothing)).alias("total_revenue"),
             total_money(F.when(is_sold, F.col("all_money")).otherwise(nothing)).alias("charged"),
