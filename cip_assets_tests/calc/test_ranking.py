@@ -10,7 +10,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
-from cip_assets.calc.ranking import at_or_below, bin_number, first_by, nearest_rank, top
+from cip_assets.calc.ranking import at_or_below, bin_number, first_by, heaviest, nearest_rank, top
 from cip_assets_tests.conftest import ENGINE
 from cip_assets_tests.layers.frames import collected
 
@@ -139,3 +139,27 @@ def test_first_by_takes_the_first_row_of_each_group_in_the_given_order(spark: Sp
     first = first_by(frame, ["who"], [F.col("weight").desc(), F.col("what").asc()])
     assert first.columns == ["who", "what", "weight"]
     assert sorted(map(tuple, first.collect())) == [("a", "card", 2), ("b", "zinc", 9)]
+
+
+@pytest.mark.engine
+def test_the_heaviest_name_is_the_first_of_those_with_the_highest_weight(spark: SparkSession) -> None:
+    """A group whose weight is unknown has none. Names may begin with digits and blanks, or with letters beyond ASCII."""
+    weights = (0, 1, 9, 10, 99, 10**18 - 1)
+    names = ("", " 9", "10", "9", "Zahn", "zinc", "Ähre", "花")
+    rows = [
+        (f"{weight} {other}", name, weight if name in {names[at], names[at - 1]} else min(weight, other))
+        for weight in weights
+        for other in weights
+        for at in range(len(names))
+        for name in names
+    ]
+    rows += [("unknown", "card", None), ("unknown", "cash", 10**18 - 1), ("alone", "", None)]
+    expected: dict[str, str | None] = {}
+    for group in {row[0] for row in rows}:
+        found = [(weight, name) for who, name, weight in rows if who == group]
+        known = [(weight, name) for weight, name in found if weight is not None]
+        heaviest_of = max((weight for weight, _ in known), default=0)
+        first = min((name for weight, name in known if weight == heaviest_of), default=None)
+        expected[group] = first if len(known) == len(found) else None
+    frame = spark.createDataFrame(rows, "who string, what string, weight bigint")
+    assert dict(map(tuple, heaviest(frame, "who", "what", "weight").collect())) == expected

@@ -25,6 +25,8 @@ from cip_assets.analytics.insights.questions import (
 )
 from cip_assets.analytics.insights.rates import Counts, Floats, change_of, ratio_of, standardized
 from cip_assets.config.rules import Rules
+from cip_assets.layers.marts.insight_contributions import insight_contributions
+from cip_assets.layers.marts.insight_months import insight_months
 from cip_assets_tests.layers.chain import Sources, snapshot
 from cip_assets_tests.layers.frames import Row, landed
 from cip_assets_tests.simulation.__main__ import CHANGING, STEADY, Cell, false_alarm, told
@@ -172,6 +174,25 @@ def test_the_part_that_changed_more_than_the_whole_is_named(rules: Rules) -> Non
     assert returns.contributions[0].part == "lamps"
     others = [each for each in found if each.question is not RETURNS]
     assert {each.answer.direction for each in others} == {UNKNOWN}
+
+
+@pytest.mark.engine
+def test_what_certainly_changed_is_in_the_tables_of_every_engine(spark: SparkSession, rules: Rules) -> None:
+    found = parts_of(
+        RETURNS.name,
+        "category",
+        books=steady(lambda _: 1.0, seed=1),
+        lamps=steady(lambda month: 1.0 if month < 14 else 3.0, seed=3),
+    )
+    counted = spark.createDataFrame(
+        found.to_pylist(),
+        "question string, dimension string, part string, stratum string, month date, customer_group int, "
+        "events bigint, exposure bigint",
+    )
+    parts = insight_contributions(as_of=MONTHS[-1], rules=rules, insight_counts=counted).collect()
+    assert {row["part"]: row["is_certain"] for row in parts} == {"lamps": True, "books": False}
+    months = insight_months(as_of=MONTHS[-1], rules=rules, insight_counts=counted).collect()
+    assert {row["month"] for row in months} == {*MONTHS}
 
 
 def test_a_question_without_its_source_has_no_data(rules: Rules) -> None:

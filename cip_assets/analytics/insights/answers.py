@@ -60,7 +60,7 @@ class Contribution:
     @property
     def is_certain(self) -> bool:
         """Whether its interval excludes 0, all parts of the question together."""
-        return self.change.low > 0 or self.change.high < 0
+        return bool(self.change.low > 0 or self.change.high < 0)
 
 
 @dataclass(frozen=True)

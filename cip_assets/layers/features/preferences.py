@@ -8,9 +8,9 @@ from pyspark.sql import Column, DataFrame
 
 from cip_assets.calc.as_of import of_customers_until
 from cip_assets.calc.carried import Before, by_key
-from cip_assets.calc.exact import total_money
+from cip_assets.calc.exact import cents, total_money
 from cip_assets.calc.orders import by_order
-from cip_assets.calc.ranking import first_by
+from cip_assets.calc.ranking import heaviest
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import table
 from cip_assets.contracts.types import CustomerSnapshot
@@ -63,9 +63,9 @@ def preferences(
         described = bought.join(described_products, "product_id", "left")
         spend = total_money("amount")
         return (
-            _favorite(orders, "payment_method", F.count("*"))
-            .join(_favorite(described, "category", spend), "customer_id")
-            .join(_favorite(described, "brand", spend), "customer_id")
+            _favorite(orders, "payment_method", F.count("*"), "weight")
+            .join(_favorite(described, "category", spend, cents("weight")), "customer_id")
+            .join(_favorite(described, "brand", spend, cents("weight")), "customer_id")
             .withColumnsRenamed({"category": "top_category", "brand": "top_brand"})
         )
 
@@ -79,11 +79,9 @@ def preferences(
     )
 
 
-def _favorite(frame: DataFrame, name: str, weight: Column) -> DataFrame:
+def _favorite(frame: DataFrame, name: str, weight: Column, whole: str) -> DataFrame:
     """The value of a column with the highest weight for each customer."""
     named = frame.withColumn(name, F.coalesce(name, F.lit(UNKNOWN)))
-    weighed = named.groupBy("customer_id", name).agg(weight.alias("weight"))
-    # An unknown weight could be the highest, so it comes first and leaves the favorite unknown.
-    order = [F.col("weight").desc_nulls_first(), F.col(name).asc()]
-    favored = F.when(F.col("weight").isNotNull(), F.col(name)).alias(name)
-    return first_by(weighed, ["customer_id"], order).select("customer_id", favored)
+    return heaviest(
+        named.groupBy("customer_id", name).agg(weight.alias("weight")), "customer_id", name, whole
+    )
