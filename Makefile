@@ -11,6 +11,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export DAGSTER_DISABLE_TELEMETRY = 1
+# Compiled modules are kept: to compile those of the platform takes each process 0.3 s.
+unexport PYTHONDONTWRITEBYTECODE
 # A test process ends before the JVM would have earned its optimising compiler back. Without that one the JVM keeps room
 # for a fifth of the compiled code only; and from a small start, it collects garbage whenever its heap or classes grow.
 # The classes are those of released jars: to start and to write a first table took 18 s of CPU without their verification,
