@@ -4,10 +4,11 @@ Once by the size of the shop, and once by the length of its history. A longer hi
 years earlier: the same customers bought as much in each of them, and the new day is the same.
 """
 
+import json
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from statistics import median
@@ -29,6 +30,8 @@ CUSTOMERS_OF_A_PURCHASE = 143
 SIZES: Sequence[int] = (10_000, 1_000_000)
 YEARS: Sequence[int] = (1, 3, 10)
 SHOP_WITH_HISTORY = 50_000
+
+MOST_STEPS = 10
 
 WEEKS = timedelta(days=364)
 """The days by which a year is moved: the weekdays stay."""
@@ -53,6 +56,8 @@ class NewDay:
     seconds: float
     cpu_seconds: float
     peak_memory_gb: float
+    step_seconds: Mapping[str, float] = field(default_factory=dict)
+    """The seconds of each step on the last of the days."""
 
 
 def measured(customers: int, years: int | None = None, days: int = 3) -> NewDay:
@@ -78,7 +83,8 @@ def measured(customers: int, years: int | None = None, days: int = 3) -> NewDay:
         if years:
             _repeat(data / "landing", years)
             environment["CIP_RULES"] = str(_rules(data, years))
-        run = [sys.executable, "-m", "cip_assets", "run"]
+        report = data / "report.json"
+        run = [sys.executable, "-m", "benchmarks.one_run", str(report)]
         took(run, **environment)
         runs = []
         for number in range(days):
@@ -94,6 +100,7 @@ def measured(customers: int, years: int | None = None, days: int = 3) -> NewDay:
             seconds=round(median(run.seconds for run in runs), 1),
             cpu_seconds=round(median(run.cpu_seconds for run in runs), 1),
             peak_memory_gb=round(median(run.peak_mb for run in runs) / 1024, 2),
+            step_seconds=json.loads(report.read_text(encoding="utf-8"))["step_seconds"],
         )
 
 
@@ -179,4 +186,22 @@ def section(days: Sequence[NewDay]) -> list[str]:
             f"| {entry.cpu_seconds} | {entry.peak_memory_gb} GB |"
             for entry in days
         ),
+        *_longest(days),
     ]
+
+
+def _longest(days: Sequence[NewDay]) -> Iterator[str]:
+    """The steps that take longer with a longer history, if these were measured."""
+    by_years = {entry.years: entry.step_seconds for entry in days if entry.customers == SHOP_WITH_HISTORY}
+    short, long = (by_years.get(years, {}) for years in (YEARS[0], YEARS[-1]))
+    if not (short and long):
+        return
+    more = {step: long.get(step, 0.0) - short.get(step, 0.0) for step in long}
+    yield from (
+        "",
+        f"These steps take the most seconds more with {YEARS[-1]} years than with {YEARS[0]}:",
+        "",
+    )
+    yield from (f"| step | {YEARS[0]} | {YEARS[-1]} |", "|---|---|---|")
+    for step in sorted(more, key=lambda step: -more[step])[:MOST_STEPS]:
+        yield f"| {step.replace('__', '/')} | {short.get(step, 0.0):.2f} | {long[step]:.2f} |"
