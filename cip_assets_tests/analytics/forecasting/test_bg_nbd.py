@@ -186,7 +186,7 @@ def test_the_spline_equals_the_integral():
         integral = bgnbd._integrate(
             fit.r + x, fit.a, fit.b + x + fit.chances_at_first, 365 / (fit.alpha + age)
         )
-        assert bgnbd.purchases_if_alive(fit, x, age, [365])[0] == pytest.approx(integral, rel=1e-9)
+        assert bgnbd.purchases_if_alive(fit, x, age, [365])[0] == pytest.approx(integral, rel=1e-10)
 
 
 def test_no_digit_depends_on_who_else_is_asked_for():

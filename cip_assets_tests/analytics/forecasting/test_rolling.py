@@ -17,7 +17,7 @@ from cip_assets.analytics.forecasting.candidates import (
     POOLED_RATE,
 )
 from cip_assets.analytics.forecasting.candidates.candidate import Candidate, logit
-from cip_assets.analytics.forecasting.candidates.process import ProcessCandidate
+from cip_assets.analytics.forecasting.candidates.process import FURTHEST, ProcessCandidate
 from cip_assets.analytics.forecasting.history import History
 from cip_assets.analytics.forecasting.judgment import judge
 from cip_assets.analytics.forecasting.level import CARRIED, PLAIN, SEASONAL, at_level, level_that
@@ -233,3 +233,10 @@ def test_the_bias_of_a_shop_with_few_purchases_has_no_limit() -> None:
     assert came < 200
     assert found.figures["orders_bias"] is not None
     assert found.figures["allowed_orders_bias"] is None
+
+
+def test_a_longer_history_needs_no_more_fits() -> None:
+    past = Past(shop(300, seed=2), TODAY, 30)
+    assert past.is_there(FURTHEST + 5)
+    assert BG_NBD.learn(past, 0)
+    assert max(origin for name, origin, *_ in past._kept if name == BG_NBD.name) == FURTHEST

@@ -52,6 +52,11 @@ def distinct_pairs(x: Floats, age: Floats) -> tuple[Floats, Floats, NDArray[np.i
     return x_values[codes // ages], age_values[codes % ages], index
 
 
+FURTHEST = 12
+"""The oldest origin that is learned on only to have a starting point, three years ago at 90 days each. If there were no
+limit, a day would cost more with each year of history.
+"""
+
 MODERATE = (0.01, 2000.0)
 """Between these a parameter is no extreme; times are in days."""
 
@@ -92,7 +97,7 @@ class ProcessCandidate:
             return None
         # One window earlier the parameters were nearly the same, so one starting point is enough. Where a parameter is
         # extreme the likelihood is flat, so nothing begins or ends there unless every start does.
-        earlier = self.learn(past, origin + 1)
+        earlier = self.learn(past, origin + 1) if origin < FURTHEST else None
         fit = None
         if earlier and self._is_moderate(earlier.process):
             fit = self._fit(past, origin, [self._point(earlier.process)])
