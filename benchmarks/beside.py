@@ -198,6 +198,7 @@ def draw(beside: Sequence[Beside], file: Path) -> None:
         for entry in beside
         for what, value in (("CPU seconds", entry.cpu_seconds), ("peak memory, GB", entry.peak_memory_gb))
     ]
+    sizes = [f"{size:,} customers" for size in sorted({entry.customers for entry in beside})]
     bars = {
         "height": 90,
         "width": 260,
@@ -218,7 +219,7 @@ def draw(beside: Sequence[Beside], file: Path) -> None:
         "background": "white",
         "data": {"values": figures},
         "facet": {
-            "row": {"field": "customers", "type": "nominal", "title": None, "sort": None},
+            "row": {"field": "customers", "type": "nominal", "title": None, "sort": sizes},
             "column": {"field": "what", "type": "nominal", "title": None, "sort": None},
         },
         "spec": bars,

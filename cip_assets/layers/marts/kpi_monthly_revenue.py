@@ -10,12 +10,10 @@ from cip_assets.calc.as_of import is_over, month_grid, until
 from cip_assets.calc.carried import Before, from_month, with_months_before
 from cip_assets.calc.exact import MONEY, total_money
 from cip_assets.calc.given import with_given
-from cip_assets.calc.orders import by_order
 from cip_assets.contracts.contract import column
 from cip_assets.contracts.table import csv_file, table
 from cip_assets.contracts.types import DaySnapshot, Money
 from cip_assets.layers.facts.order_days import OrderDays
-from cip_assets.layers.features.split_orders import SplitOrders
 
 
 class KpiMonthlyRevenue(
@@ -39,20 +37,16 @@ class KpiMonthlyRevenue(
 
 
 @csv_file(order_by=["month"], months=["month"])
-@table(
-    KpiMonthlyRevenue, carried=("order_days", "split_orders"), order_days=OrderDays, split_orders=SplitOrders
-)
-def kpi_monthly_revenue(
-    order_days: DataFrame, split_orders: DataFrame, as_of: date, before: Before | None = None
-) -> DataFrame:
+@table(KpiMonthlyRevenue, carried=("order_days",), order_days=OrderDays)
+def kpi_monthly_revenue(order_days: DataFrame, as_of: date, before: Before | None = None) -> DataFrame:
     start = before.day.replace(day=1) if before else None  # the first month that could have got a sale since
     days = until(from_month(order_days, start), "transaction_date", as_of)
-    orders = by_order(days, split_orders, ["month", "order_id"], amount=total_money)
-    buyers = days.select("month", "customer_id").distinct()
     sold = with_months_before(
-        orders.groupBy("month")
-        .agg(total_money("amount").alias("monthly_revenue"), F.count("*").alias("orders"))
-        .join(buyers.groupBy("month").agg(F.count("customer_id").alias("buyers")), "month"),
+        days.groupBy("month").agg(
+            total_money("amount").alias("monthly_revenue"),
+            F.countDistinct("order_id").alias("orders"),
+            F.countDistinct("customer_id").alias("buyers"),
+        ),
         before,
         start,
     )
