@@ -51,8 +51,9 @@ What would bring them closer:
   their shuffles is planned, compiled and scheduled.
 - **Beside DuckDB and Polars**, the platform's own cost, 15 seconds of CPU in two or three starts, is most of what
   10,000 customers take, and a tenth of what a million take.
-- **A long history.** What reads every month of the facts grows with them: see the table of its steps below. Months that
-  are over could be added up once for the forecasts and the answers, as `kpi_trends` does.
+- **A long history** costs most in `forecast_model`, as the table of its steps below says: buyers of ten years have ten
+  times the purchases, and so many more histories that differ, which the fits cannot count together. A smaller sample
+  of buyers would do for long histories.
 """
 
 
