@@ -84,7 +84,7 @@ def look(folder: Path, known: Mapping[str, Sequence[object]], now: float) -> Loo
 
 
 class Asked:
-    """Queries about runs in Dagster: those in progress, those already requested, those that succeeded."""
+    """Queries about runs in Dagster: those in progress, and those already requested."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self.instance = instance
