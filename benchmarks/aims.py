@@ -33,10 +33,9 @@ What would bring them closer:
   `forecast_model` takes 3.2 seconds of CPU with 10,000 customers, and customer_360 waits for it. Beside other steps it
   takes almost twice as long, because both cores are busy. In a process of its own it took 0.6 to 1.1 seconds less,
   which is not worth a process. It could be fitted again only when a month is over.
-- **A million customers.** No step stands out, so the profile below is long: each core is busy for most of a run, and
-  three steps share two cores. `raw` with one sorted file a month would need no shuffle while it is cleaned, and fewer
-  open writers, which are the peak of the memory. `customer_360.csv` takes 5 seconds on one core: DuckDB writes a sorted
-  file in one thread.
+- **A million customers.** No step stands out, and three steps share two cores, which are busy for most of a run. `raw`
+  with one sorted file a month would need no shuffle while it is cleaned, and fewer open writers, which are the peak of
+  the memory. `customer_360.csv` takes 5 seconds on one core: DuckDB writes a sorted file in one thread.
 - **Ten million customers** need 13 GB for queries (`CIP_SAIL_MEMORY_GB`). With 6 GB, the ids of 50 million lines did
   not fit while repeated ones were looked for. To ingest a few months at a time would bound that.
 - **A new day with a million customers.** `forecast_model`, `forecast`, `customer_360` with its file, and `cell_months`

@@ -11,7 +11,6 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from benchmarks.rivals import PREDICTED
@@ -31,13 +30,10 @@ from cip_assets.layers.features.forecast import (
     average,
     scored,
 )
-from cip_assets.layers.features.forecast_model import EPOCH, MOST_BUYERS
+from cip_assets.layers.features.forecast_model import EPOCH, MOST_BUYERS, events_of
 
-READ = (
-    *("cleaned/transactions", "cleaned/web_activity", "cleaned/support_tickets", "cleaned/returns"),
-    "cleaned/products",
-)
-FEATURES = ("features/purchases", "features/engagement", "features/support", "features/returns")
+CLEANED = ("transactions", "web_activity", "support_tickets", "products")
+FEATURES = ("purchases", "engagement", "support", "returns")
 
 EVENTS = {
     "bought": """
@@ -86,8 +82,8 @@ def main(rival: Path, predicted: Path) -> None:
     rules = load_rules()
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        for name in (*READ, *FEATURES):
-            view = "returned" if name == "cleaned/returns" else name.rpartition("/")[2]
+        tables = {name: f"cleaned/{name}" for name in CLEANED} | {"returned": "cleaned/returns"}
+        for view, name in (tables | {name: f"features/{name}" for name in FEATURES}).items():
             connection.register(view, DeltaTable(rival / name).to_pyarrow_dataset())
         (day,) = connection.execute("SELECT max(transaction_date) FROM transactions").fetchone() or (None,)
         connection.execute(f"SET VARIABLE as_of = DATE '{day}'")
@@ -111,18 +107,22 @@ def _model(
     connection: duckdb.DuckDBPyConnection, day: date, rules: Rules
 ) -> tuple[ForecastModel | None, str | None]:
     """The model of the platform's ``features/forecast_model``, from the same sample."""
-    ids = connection.sql(
-        f"SELECT customer_id FROM (SELECT customer_id FROM purchases WHERE NOT is_orphan "
-        f"ORDER BY md5(customer_id), customer_id LIMIT {MOST_BUYERS}) ORDER BY customer_id"
-    ).to_arrow_table()["customer_id"]
+    ids = (
+        connection.sql(
+            f"SELECT customer_id FROM (SELECT customer_id FROM purchases WHERE NOT is_orphan "
+            f"ORDER BY md5(customer_id), customer_id LIMIT {MOST_BUYERS}) ORDER BY customer_id"
+        )
+        .to_arrow_table()["customer_id"]
+        .combine_chunks()
+    )
     connection.register("sample", pa.table({"customer_id": ids}))
-    money, visits, tickets, given_back = (_events(connection, each, ids) for each in EVENTS)
+    money = _events(connection, "bought", ids)
     history = History(
         len(ids),
         Events(money.buyer, money.day, money.value / 100),
-        visits,
-        Events(tickets.buyer, tickets.day, np.nan_to_num(tickets.value, nan=np.inf)),
-        given_back,
+        _events(connection, "visits", ids),
+        _events(connection, "tickets", ids, unknown=np.inf),
+        _events(connection, "given_back", ids),
     )
     past = Past(history, (day - EPOCH).days, rules.churn.window_days)
     found = backtest(past)
@@ -134,15 +134,14 @@ def _model(
     ) if is_usable else None, judgment.chosen
 
 
-def _events(connection: duckdb.DuckDBPyConnection, name: str, ids: pa.ChunkedArray) -> Events:
+def _events(
+    connection: duckdb.DuckDBPyConnection, name: str, ids: pa.Array, unknown: float = np.nan
+) -> Events:
     found = connection.sql(
-        f"SELECT customer_id, day - DATE '{EPOCH}' AS day, value::DOUBLE AS value "
+        f"SELECT customer_id, day - DATE '{EPOCH}' AS day, value "
         f"FROM ({EVENTS[name]}) SEMI JOIN sample USING (customer_id)"
-    ).to_arrow_table()
-    buyer = pc.index_in(found["customer_id"], ids.combine_chunks()).to_numpy().astype(np.int64)
-    day, value = found["day"].to_numpy().astype(np.int64), found["value"].fill_null(np.nan).to_numpy()
-    order = np.lexsort((np.nan_to_num(value, nan=np.inf), day, buyer))
-    return Events(buyer[order], day[order], value[order])
+    )
+    return events_of(found.to_arrow_table(), ids, unknown)
 
 
 def _churn(name: str | None, rules: Rules) -> str:

@@ -211,7 +211,7 @@ def part_of(counts: Counts, whole: Change, significance: float) -> Part | None:
     critical = float(scipy.special.stdtrit(counts.spare, 1 - significance / 2))
     own = ((1 / now + 1 / before) * whole.dispersion) ** 0.5
     # The season of the whole is estimated, too.
-    margin = critical * float((own**2 + whole.spread**2) ** 0.5)
+    margin = critical * (own**2 + whole.spread**2) ** 0.5
     further = effect - whole.effect
     beyond = float(np.sign(further) * max(abs(further) - critical * own, 0.0))
     return Part(effect, effect - margin, effect + margin, float(now), float(now - usual_now), beyond)

@@ -279,6 +279,11 @@ def _events(rows: DataFrame, ids: pa.Array, unknown: float = np.nan) -> Events:
         F.datediff(F.col("day").cast("date"), F.lit(EPOCH)).cast("bigint").alias("day"),
         F.col("value").cast("bigint").alias("value"),
     ).toArrow()
+    return events_of(found, ids, unknown)
+
+
+def events_of(found: pa.Table, ids: pa.Array, unknown: float = np.nan) -> Events:
+    """The events of rows with a ``customer_id``, the number of a ``day`` and a ``value``, sorted in the same way."""
     buyer: Numbers = pc.index_in(found["customer_id"], ids).to_numpy().astype(np.int64)
     day: Numbers = found["day"].to_numpy().astype(np.int64)
     value = found["value"].cast(pa.float64(), safe=False).fill_null(unknown).to_numpy()
