@@ -101,7 +101,9 @@ def section(
         if found:
             name = f"the slowest median of a {asked} of `cip app`, 1,000,000 customers"
             rows.append((name, f"{aim} ms", f"{max(found)} ms"))
-    duckdb = {entry.customers: entry.cpu_seconds for entry in beside if entry.engine == "DuckDB"}
+    duckdb = {
+        entry.customers: entry.cpu_seconds for entry in beside if entry.engine == "DuckDB" and entry.fits
+    }
     rows += [
         (
             f"CPU beside DuckDB's, {e.customers:,} customers",

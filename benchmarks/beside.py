@@ -42,7 +42,10 @@ CHART = "images/beside.svg"
 
 @dataclass(frozen=True)
 class Beside:
-    """What one engine took for all tables and files at one size: medians."""
+    """What one engine took for all tables and files at one size: medians.
+
+    If it does not fit in memory, what it had taken when Linux killed it.
+    """
 
     customers: int
     engine: str
@@ -52,21 +55,24 @@ class Beside:
     peak_memory_gb: float
     seconds_with_predictions: float
     cpu_seconds_with_predictions: float
+    fits: bool = True
 
 
 @dataclass(frozen=True)
 class Took:
-    """What one command took."""
+    """What one command took, if need be until it was killed for its memory."""
 
     seconds: float
     cpu_seconds: float
     peak_mb: float
+    is_killed: bool
 
     def and_then(self, other: "Took") -> "Took":
         return Took(
             self.seconds + other.seconds,
             self.cpu_seconds + other.cpu_seconds,
             max(self.peak_mb, other.peak_mb),
+            self.is_killed or other.is_killed,
         )
 
 
@@ -96,6 +102,10 @@ def measured(customers: int, landing: Path | None = None) -> Iterator[Beside]:
             for rival, module in RIVALS.items():
                 out, own = Path(scratch) / module, Path(scratch) / f"{module}.parquet"
                 tables = took(_rival(module, data / "landing", predicted, out))
+                if tables.is_killed:
+                    runs_of[rival].append((tables, tables))
+                    shutil.rmtree(out)
+                    continue
                 if found := list(differences(data, out)):
                     raise SystemExit("\n".join([f"{rival} has other tables than the platform:", *found]))
                 runs_of[rival].append((tables, tables.and_then(took(_rival("predictions", out, own)))))
@@ -113,6 +123,7 @@ def measured(customers: int, landing: Path | None = None) -> Iterator[Beside]:
             peak_memory_gb=round(median(tables.peak_mb for tables, _ in runs) / 1024, 2),
             seconds_with_predictions=round(median(everything.seconds for _, everything in runs), 1),
             cpu_seconds_with_predictions=round(median(everything.cpu_seconds for _, everything in runs), 1),
+            fits=not any(everything.is_killed for _, everything in runs),
         )
 
 
@@ -128,6 +139,8 @@ def _platform(data: Path) -> tuple[Took, Took]:
         )
         for assets in (BEFORE, PREDICTIONS, AFTER)
     )
+    if before.is_killed or predictions.is_killed or after.is_killed:
+        raise SystemExit("the platform does not fit in this machine's memory; lower CIP_SAIL_MEMORY_GB")
     return before.and_then(after), before.and_then(predictions).and_then(after)
 
 
@@ -178,13 +191,16 @@ def section(beside: Sequence[Beside]) -> list[str]:
         ),
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    duckdb = {entry.customers: entry for entry in beside if entry.engine == "DuckDB"}
+    duckdb = {entry.customers: entry for entry in beside if entry.engine == "DuckDB" and entry.fits}
     # The figures come one by one, the platform's first.
     lines += [
         f"| {entry.customers:,} | {entry.engine} | {entry.times} | {entry.seconds} | {entry.cpu_seconds} "
         f"| {entry.cpu_seconds / duckdb[entry.customers].cpu_seconds:.1f} | {entry.peak_memory_gb} GB "
         f"| {entry.seconds_with_predictions} | {entry.cpu_seconds_with_predictions} "
         f"| {entry.cpu_seconds_with_predictions / duckdb[entry.customers].cpu_seconds_with_predictions:.1f} |"
+        if entry.fits
+        else f"| {entry.customers:,} | {entry.engine} | {entry.times} | does not fit: killed after {entry.seconds} "
+        f"| {entry.cpu_seconds} | | {entry.peak_memory_gb} GB | | | |"
         for entry in beside
         if entry.customers in duckdb
     ]
@@ -196,6 +212,7 @@ def draw(beside: Sequence[Beside], file: Path) -> None:
     figures = [
         {"customers": f"{entry.customers:,} customers", "engine": entry.engine, "what": what, "value": value}
         for entry in beside
+        if entry.fits
         for what, value in (("CPU seconds", entry.cpu_seconds), ("peak memory, GB", entry.peak_memory_gb))
     ]
     sizes = [f"{size:,} customers" for size in sorted({entry.customers for entry in beside})]
