@@ -487,8 +487,3 @@ def files_of(export: Export, data_dir: Path) -> Sequence[Path]:
             raise PlatformError(f"{FILE}: no file matches {pattern!r}; put the file there, or correct files")
         found |= here
     return sorted(found)
-
-
-def quoted(name: str) -> str:
-    """A name in SQL."""
-    return '"' + name.replace('"', '""') + '"'

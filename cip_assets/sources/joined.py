@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cip_assets.sources.config import QUERIES, FieldName, Query, quoted
+from cip_assets.sources.config import QUERIES, FieldName, Query
 from cip_assets.sources.findings import Rows
 from cip_assets.sources.recognize import ITEM, column_for
+from cip_assets.storage.views import quoted
 
 BY_ORDER: Sequence[FieldName] = ("customer_id", "date")
 OF_ORDERS: Sequence[FieldName] = ("date", "quantity", "line_total")

@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from cip_assets.sources import texts
 from cip_assets.sources.arithmetic import by_order
-from cip_assets.sources.config import QUERIES, Query, quoted
+from cip_assets.sources.config import QUERIES, Query
 from cip_assets.sources.findings import Rows
-from cip_assets.storage.views import literal
+from cip_assets.storage.views import literal, quoted
 
 Elements = Sequence[Mapping[str, object]]
 LINE_KEYS = re.compile(r"qty|quantity|menge|anzahl|price|preis|amount", re.IGNORECASE)

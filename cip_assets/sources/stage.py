@@ -10,10 +10,11 @@ import duckdb
 import pyarrow.dataset as ds
 
 from cip_assets.config.errors import PlatformError
-from cip_assets.sources.config import FILE, Export, Layout, Query, files_of, quoted
+from cip_assets.sources.config import FILE, Export, Layout, Query, files_of
 from cip_assets.sources.databases.database import fetch_number, pattern_of
 from cip_assets.sources.kept import Kept, Texts
 from cip_assets.sources.reading.errors import UnreadableExport
+from cip_assets.storage.views import quoted
 
 TABLES = """
 CREATE TABLE files (

@@ -22,7 +22,7 @@ def view(connection: duckdb.DuckDBPyConnection, name: str, rows: ds.Dataset) -> 
     if relation is None:
         connection.register(name, rows)
     else:
-        connection.execute(f'CREATE TEMP VIEW "{name}" AS FROM {relation}')
+        connection.execute(f"CREATE TEMP VIEW {quoted(name)} AS FROM {relation}")
 
 
 def of_files(rows: ds.Dataset) -> str | None:
@@ -44,6 +44,11 @@ def of_files(rows: ds.Dataset) -> str | None:
 def literal(text: str) -> str:
     """A text in SQL."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def quoted(name: str) -> str:
+    """A name in SQL."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def only(path: str) -> str:

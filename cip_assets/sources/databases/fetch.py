@@ -28,8 +28,8 @@ from cip_assets.sources.config import FILE
 from cip_assets.sources.databases.connection import explained, transaction
 from cip_assets.sources.databases.cursor import begin, further
 from cip_assets.sources.databases.database import FOLDER, Database
-from cip_assets.sources.databases.rows import quoted, read, source_of, statement_of, types_of
-from cip_assets.storage.views import literal
+from cip_assets.sources.databases.rows import read, source_of, statement_of, types_of
+from cip_assets.storage.views import literal, quoted
 
 MEMORY = "1GB"
 

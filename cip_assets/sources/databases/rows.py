@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from cip_assets.config.errors import PlatformError, listed
 from cip_assets.sources.databases.cursor import begin, highest
 from cip_assets.sources.databases.database import Database
-from cip_assets.storage.views import literal
+from cip_assets.storage.views import literal, quoted
 
 ROWS = 5_000
 """How many rows are in memory at once."""
@@ -139,8 +139,3 @@ def _text(value: Any) -> str | None:
             return f"\\x{value.hex()}"
         case _:
             return str(value)
-
-
-def quoted(name: str) -> str:
-    """A name in SQL."""
-    return '"' + name.replace('"', '""') + '"'
