@@ -62,6 +62,10 @@ FOR_ALL_RUNS = ASSET_EVENTS | ASSET_CHECK_EVENTS | EVENT_TYPE_TO_PIPELINE_RUN_ST
 HELD_OPEN = 8
 """How many files a storage keeps open. There is one for all events, and one for the events of each run."""
 
+POOL = """
+INSERT INTO concurrency_limits (concurrency_key, "limit", using_default_limit) VALUES (?, 1, TRUE) ON CONFLICT DO NOTHING
+"""
+SLOT = "INSERT INTO concurrency_slots (concurrency_key, deleted) VALUES (?, FALSE)"
 CLAIM = """
 UPDATE concurrency_slots SET run_id = ?, step_key = ? WHERE id = (
     SELECT id FROM concurrency_slots WHERE concurrency_key = ? AND step_key IS NULL AND NOT deleted LIMIT 1
@@ -77,6 +81,9 @@ DELETE FROM pending_steps AS mine WHERE run_id = ? AND step_key = ? AND NOT EXIS
     SELECT 1 FROM pending_steps AS other WHERE other.concurrency_key = mine.concurrency_key AND other.id <> mine.id)
 """
 IS_CLAIMANT = "SELECT 1 FROM pending_steps WHERE run_id = ? AND step_key = ?"
+
+ADD_EVENTS = SqlEventLogStorageTable.insert()
+"""One statement for all events, because SQLAlchemy looks through each new one to see what it is."""
 
 COMPILED: Any = LRUCache(500)
 DIALECTS: list[sqlalchemy.Dialect] = []
@@ -249,12 +256,12 @@ class Events(SqliteEventLogStorage):
         """
         rows = [self._event_to_row(event) for event in events]
         with self.run_connection(events[0].run_id) as connection:
-            connection.execute(SqlEventLogStorageTable.insert(), rows)
+            connection.execute(ADD_EVENTS, rows)
         mirrored = [at for at, event in enumerate(events) if event.dagster_event_type in FOR_ALL_RUNS]
         if not mirrored:
             return
         with self.index_connection() as connection:
-            connection.execute(SqlEventLogStorageTable.insert(), [rows[at] for at in mirrored])
+            connection.execute(ADD_EVENTS, [rows[at] for at in mirrored])
             last = connection.exec_driver_sql("SELECT last_insert_rowid()").scalar_one()
             ids = dict(zip(mirrored, range(last - len(mirrored) + 1, last + 1), strict=True))
             self._store_assets(
@@ -340,6 +347,15 @@ class Events(SqliteEventLogStorage):
                 return engine.dialect.has_table(connection, table_name)
 
         return self._remembered(f"table {table_name}", found)
+
+    def initialize_concurrency_limit_to_default(self, concurrency_key: str) -> bool:
+        """Create a pool. If it is new and has one slot, two statements leave the rows that Dagster's six would."""
+        if self._instance.global_op_concurrency_default_limit == 1:
+            with self.index_connection() as connection:
+                if connection.exec_driver_sql(POOL, (concurrency_key,)).rowcount:
+                    connection.exec_driver_sql(SLOT, (concurrency_key,))
+                    return True
+        return super().initialize_concurrency_limit_to_default(concurrency_key)
 
     def claim_concurrency_slot(
         self, concurrency_key: str, run_id: str, step_key: str, priority: int | None = None

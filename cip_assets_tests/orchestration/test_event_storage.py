@@ -414,6 +414,31 @@ def test_a_slot_is_claimed_as_by_dagster_and_goes_to_the_one_who_waits(tmp_path:
     ]
 
 
+def test_a_pool_is_created_as_by_dagster(tmp_path: Path) -> None:
+    (tmp_path / "dagsters").mkdir()
+    own = {"concurrency": {"pools": {"default_limit": 1}}}
+    ours, dagsters = (
+        open_instance(tmp_path / "ours"),
+        dg.DagsterInstance.local_temp(str(tmp_path / "dagsters"), overrides=own),
+    )
+    with ours, dagsters:
+        for storage in (ours.event_log_storage, dagsters.event_log_storage):
+            for pool in ("new", "new", "wider"):  # a pool that is there stays as it is
+                if pool == "wider":
+                    storage.set_concurrency_slots(pool, 2)
+                assert storage.initialize_concurrency_limit_to_default(pool)
+        found = pools_and_slots(ours.event_log_storage)
+        assert found == pools_and_slots(dagsters.event_log_storage)
+    assert found[0] == ("new", 1, True, 1)
+
+
+def pools_and_slots(storage: Any) -> list[tuple[str, int, bool, int]]:
+    return [
+        (pool.name, pool.limit, pool.from_default, storage.get_concurrency_info(pool.name).slot_count)
+        for pool in storage.get_pool_limits()
+    ]
+
+
 def history_of_a_slot(storage: Any) -> list[Any]:
     """What one run after the other is told, and who then has the only slot and who claims it."""
     storage.set_concurrency_slots("table", 1)
