@@ -1,6 +1,7 @@
 """The entry point of `cip`."""
 
 import os
+import signal
 import sys
 
 from rich.markup import escape
@@ -43,6 +44,10 @@ def command() -> None:
     Otherwise Python would first free everything that the engine and the imports hold. That takes a second, and some C
     libraries would print a warning.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell that starts a command in the background makes it ignore interrupts. Dagster handles SIGTERM like an
+        # interrupt, and would ignore it, too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     code: object = 0
     try:
         main()

@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,6 +44,12 @@ ODD_NAME = 'my shop #1 [ä] 100%? it\'s "a,b" {c,d} 店铺 *&;:@=+$!^|`<>()~'
 """A folder name that has a different meaning as a URL, as a file name pattern, and in console markup."""
 
 Cip = Callable[..., tuple[int, str, str]]
+
+
+def pytest_configure() -> None:
+    """Let interrupts through in the background. Dagster handles SIGTERM alike, and processes that tests start inherit it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from cip_assets.cli.console import day_of, out
+from cip_assets.cli.console import day_of, err, out
 from cip_assets.cli.progress import progress_of_run
 from cip_assets.cli.report import show
 from cip_assets.definitions import open_platform
@@ -66,15 +66,19 @@ def run(
         for note in notes:
             out.print(escape(note), highlight=False, soft_wrap=True)
     platform = open_platform(settings, select=select or [])
-    with progress_of_run() as listener:
-        report = platform.run(
-            day_of(first),
-            day_of(last),
-            day_of(as_of),
-            everything=everything,
-            accept=accept or [],
-            listener=listener,
-        )
+    try:
+        with progress_of_run() as listener:
+            report = platform.run(
+                day_of(first),
+                day_of(last),
+                day_of(as_of),
+                everything=everything,
+                accept=accept or [],
+                listener=listener,
+            )
+    except KeyboardInterrupt:
+        err.print("[yellow]stopped[/] The next 'cip run' goes on from here")
+        raise
     show(report, settings, time.monotonic() - began)
     if not report.succeeded:
         raise typer.Exit(1)

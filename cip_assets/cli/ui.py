@@ -1,7 +1,6 @@
 """`cip ui`."""
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -39,8 +38,6 @@ def ui(
     _start_pages(port, environment)
     dagster = str(Path(sys.executable).with_name("dagster"))
     arguments = [dagster, "dev", "-m", "cip_assets.definitions", "-h", host, "-p", str(port)]
-    # A shell that starts a process in the background makes it ignore interrupts, which are needed to end this one.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execve(dagster, arguments, environment)
 
 

@@ -14,6 +14,7 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     Dagster's code server does this for the runs that it started, while it runs itself. Nothing else does it for a run
     of the command line, or for one that ended together with the Dagster UI.
     """
+    _free_pools(instance)
     if not sqlite.is_in_a_folder(instance):  # only then its runs are processes of this machine
         return []
     ended = []
@@ -26,6 +27,17 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             ended.append(run.run_id)
     return ended
+
+
+def _free_pools(instance: dg.DagsterInstance) -> None:
+    """Free what runs still hold that have ended. A run that was stopped does not free the pools of its last steps, and
+    Dagster's daemon does it only while it runs.
+    """
+    storage = instance.event_log_storage
+    for run_id in storage.get_concurrency_run_ids():
+        run = instance.get_run_by_id(run_id)
+        if run is not None and run.is_finished:
+            storage.free_concurrency_slots_for_run(run_id)
 
 
 def _pids_of(instance: dg.DagsterInstance, run_id: str) -> Iterator[int]:

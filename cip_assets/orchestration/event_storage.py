@@ -63,7 +63,8 @@ HELD_OPEN = 8
 """How many files a storage keeps open. There is one for all events, and one for the events of each run."""
 
 POOL = """
-INSERT INTO concurrency_limits (concurrency_key, "limit", using_default_limit) VALUES (?, 1, TRUE) ON CONFLICT DO NOTHING
+INSERT INTO concurrency_limits (concurrency_key, "limit", using_default_limit) VALUES (?, 1, TRUE)
+ON CONFLICT DO NOTHING
 """
 SLOT = "INSERT INTO concurrency_slots (concurrency_key, deleted) VALUES (?, FALSE)"
 CLAIM = """

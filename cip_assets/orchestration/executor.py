@@ -25,7 +25,7 @@ import dagster as dg
 # parts that its own two executors are made of.
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.errors import DagsterExecutionInterruptedError, raise_execution_interrupts
-from dagster._core.events import EngineEventData
+from dagster._core.events import EngineEventData, RunFailureReason
 from dagster._core.execution.api import ExecuteRunWithPlanIterable
 from dagster._core.execution.compute_logs import create_compute_log_file_key
 from dagster._core.execution.context.system import StepExecutionContext
@@ -41,6 +41,7 @@ from dagster._core.execution.plan.objects import ErrorSource, step_failure_event
 from dagster._core.execution.retries import RetryMode, get_retries_config
 from dagster._core.log_manager import LOG_RECORD_EVENT_ATTR
 
+from cip_assets.orchestration.dead_runs import end_dead_runs
 from cip_assets.orchestration.limits import LAST_DAY
 from cip_assets.orchestration.run_tags import PARTITION, RANGE_END, RANGE_START
 
@@ -106,7 +107,8 @@ class Threads(dg.Executor):
                 try:
                     with raise_execution_interrupts():
                         done = ended.get(timeout=wait if wait > 0 else None)
-                except Empty:
+                except Empty:  # the run that holds the pool may have died meanwhile
+                    end_dead_runs(job_context.instance)
                     continue
                 except (KeyboardInterrupt, DagsterExecutionInterruptedError):
                     for left in running:
@@ -119,6 +121,8 @@ class Threads(dg.Executor):
                     yield event
                     active.handle_event(event)
                 if done.error is not None:
+                    for left in running:
+                        left.join()
                     raise done.error
                 active.verify_complete(job_context, done.context.step.key)
                 skipped = list(active.plan_events_iterator(job_context))
@@ -249,10 +253,14 @@ def execute(
     """Run a job in this process like ``JobDefinition.execute_in_process``, but with the job's own executor.
 
     A failure does not raise; the result contains it.
+
+    Raises:
+        KeyboardInterrupt: the run was stopped. Steps may still be working in their threads until the process ends.
+
     """
     chosen = sorted(asset_selection)
     part: Any = job.as_ephemeral_job(resource_defs={}, input_values={}, asset_selection=chosen)
-    return core_execute_in_process(
+    result = core_execute_in_process(
         job=InMemoryJob(part.with_executor_def(job.executor_def)),
         run_config=run_config,
         instance=instance,
@@ -262,3 +270,13 @@ def execute(
         run_id=run_id,
         asset_selection=frozenset(chosen),
     )
+    if any(map(_stops_a_run, result.all_events)):
+        instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+        raise KeyboardInterrupt
+    return result
+
+
+def _stops_a_run(event: dg.DagsterEvent) -> bool:
+    if event.is_job_failure:
+        return event.job_failure_data.failure_reason == RunFailureReason.UNEXPECTED_TERMINATION
+    return event.event_type == dg.DagsterEventType.RUN_CANCELED

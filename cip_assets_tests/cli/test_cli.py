@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from cip_assets.cli.app import COMMANDS
-from cip_assets_tests.conftest import ODD_NAME, Cip
+from cip_assets.config.settings import Settings
+from cip_assets.orchestration.instance import open_instance
+from cip_assets.orchestration.jobs.names import INGEST, SCAN
+from cip_assets_tests.conftest import ENGINE, ODD_NAME, Cip
 from cip_assets_tests.integration.helpers import land, land_all
 
 
@@ -250,6 +254,30 @@ def test_status_ends_without_an_abort(healthy: Path) -> None:
     command = [sys.executable, "-m", "cip_assets", "status"]
     ends = [subprocess.run(command, env=environment, capture_output=True, check=False) for _ in range(3)]
     assert [(end.returncode, end.stderr) for end in ends] == [(0, b"")] * 3
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_in_the_background_can_be_stopped_and_starts_nothing_more(
+    data_dir: Path, how: signal.Signals
+) -> None:
+    """It went on with the snapshot, and could wait forever for a lock that a step of the stopped run held."""
+    land_all(data_dir / "landing")
+    process = subprocess.Popen(
+        ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-m", "cip_assets", "run"],
+        env={**os.environ, "CIP_DATA_DIR": str(data_dir)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert next(line for line in process.stderr if line.startswith("check_"))  # the months are being ingested
+    process.send_signal(how)
+    _, errors = process.communicate()
+    assert process.returncode == 130, errors
+    assert errors.endswith("stopped The next 'cip run' goes on from here\n")
+    with open_instance(Settings(data_dir, ENGINE).dagster_home) as instance:
+        assert {run.job_name for run in instance.get_runs()} == {SCAN, INGEST}
+        assert instance.event_log_storage.get_concurrency_run_ids() == set()
 
 
 @pytest.mark.parametrize("name", COMMANDS)

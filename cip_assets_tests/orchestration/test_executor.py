@@ -209,6 +209,19 @@ def test_a_step_that_waits_for_a_pool_starts_when_it_is_free(instance: dg.Dagste
     assert run(job_of([pooled, working]), instance).success
 
 
+def test_a_run_that_has_ended_holds_no_pool(instance: dg.DagsterInstance) -> None:
+    @dg.asset
+    def other() -> None: ...
+
+    @dg.asset(pool="table")
+    def pooled() -> None: ...
+
+    storage, ended = instance.event_log_storage, run(job_of([other]), instance).run_id
+    storage.set_concurrency_slots("table", 1)
+    storage.claim_concurrency_slot("table", ended, "writes")
+    assert run(job_of([pooled]), instance).success
+
+
 def test_a_run_waits_for_a_pool_without_work(instance: dg.DagsterInstance) -> None:
     storage, other_run = instance.event_log_storage, str(uuid4())
     storage.set_concurrency_slots("table", 1)
@@ -271,8 +284,9 @@ def test_a_partition_and_a_selection(instance: dg.DagsterInstance) -> None:
 
 def test_an_interrupted_run_does_not_wait_for_its_steps(instance: dg.DagsterInstance) -> None:
     here, never = Barrier(2), Barrier(3)
+    instance.event_log_storage.set_concurrency_slots("table", 1)
 
-    @dg.asset
+    @dg.asset(pool="table")
     def interrupting() -> None:
         here.wait(SECONDS)
         os.kill(os.getpid(), signal.SIGINT)
@@ -283,12 +297,13 @@ def test_an_interrupted_run_does_not_wait_for_its_steps(instance: dg.DagsterInst
         here.wait(SECONDS)
         never.wait(SECONDS)
 
-    result = run(job_of([interrupting, working]), instance)
+    with pytest.raises(KeyboardInterrupt):
+        run(job_of([interrupting, working]), instance)
     assert never.n_waiting, "both have ended"
+    assert instance.event_log_storage.get_concurrency_run_ids() == set()
     never.abort()
-    stopped = instance.get_run_by_id(result.run_id)
-    assert stopped is not None
+    (stopped,) = instance.get_runs()
     assert stopped.is_failure  # CANCELED if it was requested in the Dagster UI
-    failed = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    failed = instance.all_logs(stopped.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     messages = [f.message for entry in failed[:2] for f in failures_of(entry.get_dagster_event())]
     assert messages == ["stopped before it was finished; run it again"] * 2
