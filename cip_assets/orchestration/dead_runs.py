@@ -6,6 +6,7 @@ import dagster as dg
 import psutil
 
 from cip_assets.orchestration import event_storage as sqlite
+from cip_assets.orchestration.run_tags import PROCESS
 
 
 def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
@@ -21,7 +22,7 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     in_progress = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
     for record in instance.get_run_records(dg.RunsFilter(statuses=in_progress)):
         run = record.dagster_run
-        pids = list(_pids_of(instance, run.run_id))
+        pids = [*_pids_of(instance, run)]
         if pids and not _is_there(pids[-1], record.start_time or 0):
             instance.report_run_failed(run, f"The process of the run ({pids[-1]}) ended before the run did.")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
@@ -40,9 +41,13 @@ def _free_pools(instance: dg.DagsterInstance) -> None:
             storage.free_concurrency_slots_for_run(run_id)
 
 
-def _pids_of(instance: dg.DagsterInstance, run_id: str) -> Iterator[int]:
-    """The processes that executed steps of a run, according to its log."""
-    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
+def _pids_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[int]:
+    """The processes of a run, the last one last. What its log says comes after its tag, which a run that is executed
+    again has from the one before.
+    """
+    if PROCESS in run.tags:
+        yield int(run.tags[PROCESS])
+    for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
         pid = entry.get_dagster_event().engine_event_data.metadata.get("pid")
         if pid is not None:
             yield int(str(pid.value))

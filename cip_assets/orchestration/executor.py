@@ -43,13 +43,15 @@ from dagster._core.log_manager import LOG_RECORD_EVENT_ATTR
 
 from cip_assets.orchestration.dead_runs import end_dead_runs
 from cip_assets.orchestration.limits import LAST_DAY
-from cip_assets.orchestration.run_tags import PARTITION, RANGE_END, RANGE_START
+from cip_assets.orchestration.run_tags import PARTITION, PROCESS, RANGE_END, RANGE_START
 
 AT_ONCE = 3
 """How many steps run at a time. Python runs one thread at a time, so more save little and need more memory."""
 
-POOL_SECONDS = 1.0
-"""How often a step asks whether the pool that it waits for is free."""
+LOOK_SECONDS = 1.0
+"""How often a run looks whether it was stopped, and whether a pool that a step waits for is free. Sail handles
+interrupts, too, and its handler does not wake a thread that waits.
+"""
 
 
 class Threads(dg.Executor):
@@ -101,14 +103,15 @@ class Threads(dg.Executor):
                 for step in active.get_steps_to_execute(limit=self._at_once - len(running)):
                     running.add(_Step(job_context.for_step(step, active.get_known_state()), ended))
                 yield from active.concurrency_event_iterator(job_context)
-                wait = POOL_SECONDS if pools.has_pending_claims() else active.sleep_interval()
-                if not running and wait <= 0:  # a retry is due
+                is_blocked, pause = pools.has_pending_claims(), active.sleep_interval()
+                if not running and not is_blocked and pause <= 0:  # a retry is due
                     continue
                 try:
                     with raise_execution_interrupts():
-                        done = ended.get(timeout=wait if wait > 0 else None)
-                except Empty:  # the run that holds the pool may have died meanwhile
-                    end_dead_runs(job_context.instance)
+                        done = ended.get(timeout=min(pause, LOOK_SECONDS) if pause > 0 else LOOK_SECONDS)
+                except Empty:
+                    if is_blocked:  # the run that holds the pool may have died meanwhile
+                        end_dead_runs(job_context.instance)
                     continue
                 except (KeyboardInterrupt, DagsterExecutionInterruptedError):
                     for left in running:
@@ -258,7 +261,7 @@ def execute(
         KeyboardInterrupt: the run was stopped. Steps may still be working in their threads until the process ends.
 
     """
-    chosen = sorted(asset_selection)
+    chosen, all_tags = sorted(asset_selection), {**(tags or {}), PROCESS: str(os.getpid())}
     part: Any = job.as_ephemeral_job(resource_defs={}, input_values={}, asset_selection=chosen)
     result = core_execute_in_process(
         job=InMemoryJob(part.with_executor_def(job.executor_def)),
@@ -266,7 +269,7 @@ def execute(
         instance=instance,
         output_capturing_enabled=True,
         raise_on_error=False,
-        run_tags=merge_run_tags(job, partition_key, tags, chosen, instance, run_config),
+        run_tags=merge_run_tags(job, partition_key, all_tags, chosen, instance, run_config),
         run_id=run_id,
         asset_selection=frozenset(chosen),
     )

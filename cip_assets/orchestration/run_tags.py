@@ -14,6 +14,9 @@ RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_p
 STARTED_BY = "cip/started_by"
 """The tag of a run that no sensor, schedule or backfill started: the command."""
 
+PROCESS = ".dagster/cip/pid"
+"""The tag of a run that is executed in a process that was there before it: the number of the process. It is hidden."""
+
 DAGSTERS = {
     "backfill": "dagster/backfill",
     "sensor": "dagster/sensor_name",

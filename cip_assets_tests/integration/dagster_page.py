@@ -112,6 +112,11 @@ class Page:
         )["launchRun"]
         return answer
 
+    def terminate(self, run_id: str) -> str:
+        """Press *Terminate* on a run; the kind of the answer."""
+        mutation = "mutation($id: String!) { terminateRun(runId: $id) { __typename } }"
+        return str(self.ask(mutation, id=run_id)["terminateRun"]["__typename"])
+
     def runs(self, **filters: Any) -> list[dict[str, Any]]:
         """The runs, newest first."""
         query = """query($filter: RunsFilter) { runsOrError(filter: $filter) {

@@ -254,6 +254,21 @@ def test_a_run_whose_process_is_killed_is_restarted_and_gives_the_same_tables(
             assert left[name].filter(of_the_day).equals(expected), name
 
 
+def test_a_run_that_is_terminated_ends_and_so_do_the_runs_that_it_made(page: Page) -> None:
+    """Its thread waited for a step that waited for Sail, which had ended at the same signal."""
+    started = page.launch("refresh")
+    inner = wait_for(
+        lambda: next((run for run in page.runs(statuses=["STARTED"]) if run["jobName"] != "refresh"), None),
+        "a run that it makes",
+    )
+    assert page.terminate(started) == "TerminateRunSuccess"
+    assert page.end_of(started) == "CANCELED"
+    page.end_of(inner["runId"])
+    wait_for(lambda: None if page.runs(statuses=["STARTED", "CANCELING"]) else True, "the end of all runs")
+    with open_instance(settings(page).dagster_home) as instance:
+        assert instance.event_log_storage.get_concurrency_run_ids() == set()
+
+
 def _parent(process: int) -> int:
     status = Path(f"/proc/{process}/status").read_text("utf-8")
     return int(status.partition("PPid:")[2].split()[0])
