@@ -101,7 +101,7 @@ def measured(customers: int, landing: Path | None = None) -> Iterator[Beside]:
             give_predictions(data, predicted)
             for rival, module in RIVALS.items():
                 out, own = Path(scratch) / module, Path(scratch) / f"{module}.parquet"
-                tables = took(_rival(module, data / "landing", predicted, out))
+                tables = took(_rival(module, data / "landing", predicted, out), may_be_killed=True)
                 if tables.is_killed:
                     runs_of[rival].append((tables, tables))
                     shutil.rmtree(out)
@@ -139,16 +139,14 @@ def _platform(data: Path) -> tuple[Took, Took]:
         )
         for assets in (BEFORE, PREDICTIONS, AFTER)
     )
-    if before.is_killed or predictions.is_killed or after.is_killed:
-        raise SystemExit("the platform does not fit in this machine's memory; lower CIP_SAIL_MEMORY_GB")
     return before.and_then(after), before.and_then(predictions).and_then(after)
 
 
-def took(command: Sequence[str], **environment: str) -> Took:
+def took(command: Sequence[str], *, may_be_killed: bool = False, **environment: str) -> Took:
     """Run a command in a process of its own, on the default engine.
 
     Raises:
-        SystemExit: it failed.
+        SystemExit: it failed, or it was killed and may not be.
 
     """
     child = subprocess.run(
@@ -160,7 +158,10 @@ def took(command: Sequence[str], **environment: str) -> Took:
     )
     if child.returncode:
         raise SystemExit(f"{' '.join(command)} failed: {child.stderr}")
-    return Took(**json.loads(child.stdout))
+    figures = Took(**json.loads(child.stdout))
+    if figures.is_killed and not may_be_killed:
+        raise SystemExit(f"{' '.join(command)} was killed: is there enough memory?")
+    return figures
 
 
 def section(beside: Sequence[Beside]) -> list[str]:

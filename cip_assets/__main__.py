@@ -38,16 +38,21 @@ def _messages(error: BaseException | None) -> str:
     return f"{error} {_messages(error.__cause__ or error.__context__)}" if error else ""
 
 
+def heed_interrupts() -> None:
+    """Heed interrupts in the background, too. A shell that starts a command there makes it ignore them; Dagster handles
+    SIGTERM like an interrupt, and would ignore it, and so would the processes that this one starts.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def command() -> None:
     """Run `cip` and end the process at once.
 
     Otherwise Python would first free everything that the engine and the imports hold. That takes a second, and some C
     libraries would print a warning.
     """
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # A shell that starts a command in the background makes it ignore interrupts. Dagster handles SIGTERM like an
-        # interrupt, and would ignore it, too.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    heed_interrupts()
     code: object = 0
     try:
         main()

@@ -3,7 +3,6 @@
 import gc
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from pyspark.sql import SparkSession
 
 from cip_assets import definitions
-from cip_assets.__main__ import main
+from cip_assets.__main__ import heed_interrupts, main
 from cip_assets.audiences.config import load_audiences
 from cip_assets.config.rules import Rules, load_rules
 from cip_assets.config.settings import Settings
@@ -47,9 +46,8 @@ Cip = Callable[..., tuple[int, str, str]]
 
 
 def pytest_configure() -> None:
-    """Let interrupts through in the background. Dagster handles SIGTERM alike, and processes that tests start inherit it."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Tests stop the processes that they start."""
+    heed_interrupts()
 
 
 @pytest.hookimpl(tryfirst=True)

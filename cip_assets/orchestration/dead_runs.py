@@ -15,9 +15,14 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     Dagster's code server does this for the runs that it started, while it runs itself. Nothing else does it for a run
     of the command line, or for one that ended together with the Dagster UI.
     """
+    ended = (
+        _end(instance) if sqlite.is_in_a_folder(instance) else []
+    )  # its runs are processes of this machine
     _free_pools(instance)
-    if not sqlite.is_in_a_folder(instance):  # only then its runs are processes of this machine
-        return []
+    return ended
+
+
+def _end(instance: dg.DagsterInstance) -> list[str]:
     ended = []
     in_progress = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
     for record in instance.get_run_records(dg.RunsFilter(statuses=in_progress)):
@@ -25,7 +30,6 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
         pids = [*_pids_of(instance, run)]
         if pids and not _is_there(pids[-1], record.start_time or 0):
             instance.report_run_failed(run, f"The process of the run ({pids[-1]}) ended before the run did.")
-            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             ended.append(run.run_id)
     return ended
 

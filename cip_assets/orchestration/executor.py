@@ -114,6 +114,7 @@ class Threads(dg.Executor):
                         end_dead_runs(job_context.instance)
                     continue
                 except (KeyboardInterrupt, DagsterExecutionInterruptedError):
+                    job_context.instance.event_log_storage.free_concurrency_slots_for_run(job_context.run_id)
                     for left in running:
                         yield step_failure_event_from_exc_info(
                             left.context, sys.exc_info(), error_source=ErrorSource.INTERRUPT
@@ -274,7 +275,6 @@ def execute(
         asset_selection=frozenset(chosen),
     )
     if any(map(_stops_a_run, result.all_events)):
-        instance.event_log_storage.free_concurrency_slots_for_run(run_id)
         raise KeyboardInterrupt
     return result
 

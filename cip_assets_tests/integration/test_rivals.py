@@ -8,6 +8,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 
+from benchmarks.beside import took
 from benchmarks.rivals import TABLES, duckdb_pipeline, predictions
 from benchmarks.rivals.compare import differences, differences_of_predictions, give_predictions
 from cip_assets.config.rules import Rules
@@ -86,3 +87,11 @@ def test_duckdb_closes_a_ticket_with_the_delivery_that_first_says_so(
         "never seen open": date(2024, 4, 2),
     }
     assert theirs == {row["ticket_id"]: row["closed_on"] for row in cleaned.collect()}
+
+
+def test_the_figures_of_a_command_that_was_killed_are_no_result_unless_they_are_asked_for() -> None:
+    killed = ["sh", "-c", "kill -KILL $$"]
+    assert took(killed, may_be_killed=True).is_killed
+    with pytest.raises(SystemExit, match="was killed"):
+        took(killed)
+    assert not took(["true"]).is_killed
