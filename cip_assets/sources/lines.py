@@ -2,7 +2,8 @@
 of the website.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import duckdb
 
@@ -34,12 +35,15 @@ CREATE TABLE sessions (
 """
 """``lines`` has each record with its kind, and each line of a file that gives no record."""
 
+PEOPLE: Sequence[FieldName] = ("customer_id", "email")
+
 
 class _Fields:
     """SQL for the fields of a layout's records."""
 
-    def __init__(self, records: Records) -> None:
+    def __init__(self, records: Records, nobody: Sequence[str]) -> None:
         self.layout = records.layout
+        self._nobody = nobody
         # Names in SQL, and the files of one export, may differ in capital letters.
         made = {name.lower(): column for name, column in records.columns.items()}
         self._columns = {
@@ -57,13 +61,33 @@ class _Fields:
                     f"{' or '.join(records.layout.fields[name])}, only {', '.join(records.columns)}; correct the field"
                 )
 
+    def read(self, relation: str, kept: Collection[str]) -> str:
+        """SQL for a relation with the columns that the others are made of: those that are kept, the text of each field,
+        and the people. Each is made once; a function makes its argument as often as it uses it.
+        """
+        used = dict.fromkeys([*kept, *(column for columns in self._columns.values() for column in columns)])
+        texts = ", ".join(f"present({column}::TEXT) AS {column}" for column in used)
+        nobody = f"[{', '.join(map(literal, self._nobody))}]::TEXT[]"
+        read = [f"{_first(columns)} AS _text_{name}" for name, columns in self._columns.items()]
+        read += [
+            f"CASE WHEN NOT is_nobody({column}, {nobody}) THEN person({column}) END AS _person_{place}"
+            for place, column in enumerate(self._people())
+        ]
+        return f"(SELECT *, {', '.join(read)} FROM (SELECT * REPLACE ({texts}) FROM {relation}))"
+
+    def _people(self, names: Sequence[FieldName] = PEOPLE) -> Sequence[str]:
+        """The columns that name somebody."""
+        return [column for name in names for column in self._columns.get(name, [])]
+
     def has(self, name: FieldName) -> bool:
         return bool(self._columns.get(name))
 
-    def text(self, name: FieldName, function: str = "present") -> str:
+    def text(self, name: FieldName) -> str:
         """The first text of the field's columns."""
-        found = [f"{function}({column})" for column in self._columns.get(name, [])]
-        return f"coalesce({', '.join([*found, 'NULL'])})::TEXT"
+        return f"_text_{name}" if self.has(name) else "NULL::TEXT"
+
+    def id(self, name: FieldName) -> str:
+        return f"id({self.text(name)})"
 
     def number(self, name: FieldName) -> str:
         if not self.has(name):
@@ -110,23 +134,12 @@ class _Fields:
         )
 
     def customer(self) -> str:
-        people = [
-            f"CASE WHEN NOT {self._is_nobody(column)} THEN person({column}) END"
-            for column in self._columns.get("customer_id", [])
-        ]
-        return f"coalesce({', '.join([*people, 'NULL'])})::TEXT"
+        return _first(f"_person_{place}" for place, _ in enumerate(self._people(("customer_id",))))
 
     def email(self) -> str:
         """The first of the customer's texts that is an email address."""
-        found = [
-            f"CASE WHEN {column} LIKE '%@%' AND NOT {self._is_nobody(column)} THEN person({column}) END"
-            for name in ("customer_id", "email")
-            for column in self._columns.get(name, [])
-        ]
-        return f"coalesce({', '.join([*found, 'NULL'])})::TEXT"
-
-    def _is_nobody(self, column: str) -> str:
-        return f"is_nobody({column}, [{', '.join(map(literal, self.layout.no_customer))}])"
+        people = (f"_person_{place}" for place, _ in enumerate(self._people()))
+        return _first(f"CASE WHEN contains({person}, '@') THEN {person} END" for person in people)
 
     def currency(self) -> str:
         """The currency's code: from its own column, else from the sign in the amount, else that of the layout."""
@@ -136,6 +149,19 @@ class _Fields:
         return f"coalesce({code}, currency({amount}), {own})"
 
 
+def _nobody(connection: duckdb.DuckDBPyConnection, layout: Layout) -> Sequence[str]:
+    """The words of the texts that are no customer. In the query of the records, each record would make them again."""
+    found = connection.execute(
+        "SELECT words(name) FROM (SELECT unnest(?::TEXT[]) AS name)", [list(layout.no_customer)]
+    )
+    return [words for (words,) in found.fetchall() if words]
+
+
+def _first(found: Iterable[str]) -> str:
+    """SQL for the first text that is there."""
+    return f"coalesce({', '.join([*found, 'NULL'])})::TEXT"
+
+
 def add(connection: duckdb.DuckDBPyConnection, export: int, records: Records) -> None:
     """Add the records of a layout to the table of what they are.
 
@@ -143,7 +169,7 @@ def add(connection: duckdb.DuckDBPyConnection, export: int, records: Records) ->
         PlatformError: the SQL of a kind is wrong, or the records have no column of a field.
 
     """
-    fields = _Fields(records)
+    fields = _Fields(records, _nobody(connection, records.layout))
     make = {"orders": _order_lines, "customers": _customers, "tickets": _tickets, "sessions": _sessions}[
         records.layout.table
     ]
@@ -185,23 +211,31 @@ def _rules(records: Records) -> str:
     return "".join(f" WHEN {rule.when} THEN '{rule.kind}'" for rule in records.layout.kinds)
 
 
-def _texts(records: Records, columns: str) -> str:
-    """SQL for records with the text of the line that each is from, and all its columns by name."""
-    record = ", ".join(
-        f"{literal(name)}: present({column}::TEXT)" for name, column in records.columns.items()
-    )
+def _texts(fields: _Fields, records: Records, columns: str) -> str:
+    """SQL for records with the text of the line that each is from, and the columns that rules read by name."""
+    named = _named(records)
+    names, values = ", ".join(map(literal, named)), ", ".join(named.values())
+    record = f"MAP([{names}]::TEXT[], [{values}]::TEXT[])"
+    read = fields.read(records.relation, named.values())
     if records.relation in records.staged:
         return f"""
-          SELECT {columns}, MAP {{{record}}} AS record, line AS number, record_text, problem
-          FROM {records.relation} WHERE {USABLE}
+          SELECT {columns}, {record} AS record, line AS number, record_text, problem FROM {read} WHERE {USABLE}
         """
     staged = " UNION ALL ".join(
         f"SELECT file_no, line, record_text, problem FROM {table}" for table in records.staged
     )
     return f"""
-      SELECT {columns}, MAP {{{record}}} AS record, row_number() OVER () AS number, record_text, problem
-      FROM {records.relation} LEFT JOIN ({staged}) USING (file_no, line)
+      SELECT {columns}, {record} AS record, row_number() OVER () AS number, record_text, problem
+      FROM {read} LEFT JOIN ({staged}) USING (file_no, line)
     """
+
+
+def _named(records: Records) -> Mapping[str, str]:
+    """The columns that rules read as ``record['X']``; all, if one reads the record in another way."""
+    rules = _rules(records)
+    if re.search(r"\brecord\b(?!\s*\[\s*')", rules, re.IGNORECASE):
+        return records.columns
+    return {name: column for name, column in records.columns.items() if literal(name) in rules}
 
 
 def _order_lines(fields: _Fields, records: Records, export: int) -> str:
@@ -213,8 +247,8 @@ def _order_lines(fields: _Fields, records: Records, export: int) -> str:
     )
     amount = f"try(({gross} - sign({gross}) * coalesce(discount, 0){share})::DECIMAL(24, 6))"
     columns = f"""
-      file_no, line, {fields.text("order_id", "id")} AS order_id, {fields.customer()} AS customer_id,
-      {fields.email()} AS email, {fields.text("product_id", "id")} AS product_id,
+      file_no, line, {fields.id("order_id")} AS order_id, {fields.customer()} AS customer_id,
+      {fields.email()} AS email, {fields.id("product_id")} AS product_id,
       {fields.text("product_name")} AS product_name, {fields.text("category")} AS category,
       {fields.text("payment_method")} AS payment_method, {fields.text("quantity")} AS quantity_text,
       {quantity} AS quantity, {fields.number("unit_price")} AS unit_price, {fields.number("line_total")} AS line_total,
@@ -222,7 +256,7 @@ def _order_lines(fields: _Fields, records: Records, export: int) -> str:
       {fields.size("discount_share")} AS discount_share, {fields.size("returned_quantity")} AS returned_quantity,
       {fields.size("refunded")} AS refunded, {fields.currency()} AS currency,
       {fields.text("date")} AS date_text, {fields.day("date")} AS day,
-      {fields.moment("updated_at")} AS updated_at, {fields.text("document_id", "id")} AS document_id,
+      {fields.moment("updated_at")} AS updated_at, {fields.id("document_id")} AS document_id,
       {"_record" if records.has_orders else "NULL::BIGINT"} AS record_number,
       {fields.size("order_discount")} AS order_discount, {fields.size("order_refunded")} AS order_refunded,
       {fields.refund_day()} AS refund_day,
@@ -233,7 +267,7 @@ def _order_lines(fields: _Fields, records: Records, export: int) -> str:
     rule = f"CASE {_rules(records)} END" if records.layout.kinds else "NULL"
     return f"""
     INSERT INTO lines BY NAME
-    WITH texts AS ({_texts(records, columns)}),
+    WITH texts AS ({_texts(fields, records, columns)}),
     measured AS (SELECT *, {amount} AS amount FROM texts),
     found AS (SELECT *, {rule} AS found FROM measured)
     SELECT {export} AS export,
@@ -262,35 +296,37 @@ def _customers(fields: _Fields, records: Records, export: int) -> str:
       {fields.text("first_name")} AS first_name, {fields.text("last_name")} AS last_name,
       {fields.text("region")} AS region
     """
-    return _others("customers", "customer", "customer_id", columns, records, export)
+    return _others("customers", "customer", "customer_id", columns, fields, records, export)
 
 
 def _tickets(fields: _Fields, records: Records, export: int) -> str:
     columns = f"""
-      file_no, line, {fields.text("ticket_id", "id")} AS ticket_id, {fields.customer()} AS customer_id,
+      file_no, line, {fields.id("ticket_id")} AS ticket_id, {fields.customer()} AS customer_id,
       {fields.text("ticket_category")} AS ticket_category, {fields.text("priority")} AS priority,
       {fields.text("status")} AS status, {fields.text("date")} AS date_text, {fields.day("date")} AS opened,
       {fields.text("resolved")} AS resolved_text, {fields.day("resolved")} AS resolved
     """
-    return _others("tickets", "ticket", "ticket_id", columns, records, export)
+    return _others("tickets", "ticket", "ticket_id", columns, fields, records, export)
 
 
 def _sessions(fields: _Fields, records: Records, export: int) -> str:
     columns = f"""
-      file_no, line, {fields.text("session_id", "id")} AS session_id, {fields.customer()} AS customer_id,
-      {fields.text("activity")} AS activity, {fields.text("product_id", "id")} AS product_id,
+      file_no, line, {fields.id("session_id")} AS session_id, {fields.customer()} AS customer_id,
+      {fields.text("activity")} AS activity, {fields.id("product_id")} AS product_id,
       {fields.text("date")} AS time_text, {fields.time("date")} AS time
     """
-    return _others("sessions", "session", "customer_id", columns, records, export)
+    return _others("sessions", "session", "customer_id", columns, fields, records, export)
 
 
-def _others(table: str, kind: str, key: str, columns: str, records: Records, export: int) -> str:
+def _others(
+    table: str, kind: str, key: str, columns: str, fields: _Fields, records: Records, export: int
+) -> str:
     """SQL that adds records which are no order lines."""
     return f"""
     INSERT INTO {table} BY NAME
     SELECT {export} AS export, * EXCLUDE (record, problem),
       CASE{_rules(records) or " WHEN false THEN NULL"} WHEN {key} IS NULL THEN 'unidentified' ELSE '{kind}' END AS kind
-    FROM ({_texts(records, columns)});
+    FROM ({_texts(fields, records, columns)});
     INSERT INTO lines BY NAME
     SELECT export, file_no, line, number, record_text, kind FROM {table} WHERE export = {export}
       AND (file_no, line) NOT IN (SELECT file_no, line FROM lines WHERE export = {export})

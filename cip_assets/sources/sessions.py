@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from cip_assets.sources.texts import LETTERS
 from cip_assets.storage.views import literal
 
 ACTIVITIES: Sequence[tuple[str, str]] = (
@@ -46,7 +47,7 @@ def _activity() -> str:
 
 MACROS = rf"""
 CREATE MACRO activity_words(x) AS
-  trim(regexp_replace(lower(regexp_replace(x, '([a-z])([A-Z])', '\1 \2', 'g')), '[^\pL\pN]+', ' ', 'g'));
+  trim(regexp_replace(lower(regexp_replace(x, '([a-z])([A-Z])', '\1 \2', 'g')), '[^{LETTERS}0-9]+', ' ', 'g'));
 CREATE MACRO known_activity(x) AS list_transform([x], lambda plain: {_activity()})[1];
 CREATE MACRO is_address(x) AS regexp_matches(x, '^(https?://|www[.]|/)');
 CREATE MACRO page(x) AS activity_words(array_to_string(list_filter(

@@ -34,7 +34,7 @@ DAY_IN_NAME = re.compile(
 
 @dataclass(frozen=True)
 class Records:
-    """The records of a layout: a relation with ``file_no``, ``line``, and SQL for the text of each column."""
+    """The records of a layout: a relation with ``file_no``, ``line``, and the name of each column in SQL."""
 
     layout: Layout
     relation: str
@@ -161,7 +161,7 @@ def _records(
         if query:
             made = f"records_{number}_{place}"
             names = _run(connection, made, query)
-            columns = {name: f"{quoted(name)}::TEXT" for name in names if name != "_record"}
+            columns = {name: quoted(name) for name in names if name != "_record"}
             staged = [table for table, _ in members_of]
             yield Records(members_of[0][1], made, columns, staged, has_orders="_record" in names)
         else:

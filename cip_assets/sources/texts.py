@@ -3,12 +3,21 @@
 from cip_assets.contracts.text_formats import BLANKS
 from cip_assets.storage.views import literal
 
+LETTERS = (
+    "A-Za-z\u00aa\u00b5\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u09f1\u09f4-\u0e3e\u0e40-\u1fff\u2c00-\u2dff"
+    "\u3005\u3040-\ufdff\ufe70-\ufeff\uff21-\uff3a\uff41-\uffdc\U00010000-\U0001efff\U00020000-\U0003ffff"
+)
+"""Letters for a pattern: the scripts as they are in Unicode, with their marks. Each query compiles its patterns, which
+takes 2 ms for one with the 650 ranges of ``\\pL``, and 0.1 ms for one with these.
+"""
+
 MACROS = (
     f"CREATE MACRO trimmed(x) AS trim(x, {literal(BLANKS)});"
     r"""
 SET TimeZone = 'UTC';
 CREATE MACRO present(x) AS
-  CASE WHEN trimmed(x) NOT IN ('', 'NULL', '\N') THEN trimmed(x) END;
+  CASE WHEN regexp_matches(x, '^[0-9A-MO-Za-z](.*[!-~])?$') THEN x
+    WHEN trimmed(x) NOT IN ('', 'NULL', '\N') THEN trimmed(x) END;
 
 CREATE MACRO bare(x) AS regexp_replace(regexp_replace(regexp_replace(regexp_replace(x,
   '[\s\x{a0}\x{2000}-\x{200b}\x{202f}''\x{2019}]', '', 'g'), '[\x{2010}-\x{2015}\x{2212}\x{fe63}\x{ff0d}]', '-', 'g'),
@@ -30,7 +39,7 @@ CREATE MACRO with_point(x, decimal_sign) AS list_transform([x], lambda v:
     ELSE replace(v, ',', '.')
   END)[1];
 CREATE MACRO scaled(x) AS
-  regexp_matches(x, '[0-9][ \x{a0}\x{202f}]*(?:k|m|mn|mio|mrd|bn|tsd|lakhs?)(?:[^\pL\pN_]|$)', 'i');
+  regexp_matches(x, '[0-9][ \x{a0}\x{202f}]*(?:k|m|mn|mio|mrd|bn|tsd|lakhs?)(?:[^\pL0-9_]|$)', 'i');
 CREATE MACRO number(x, decimal_sign) AS
   try_cast(nullif(regexp_extract(with_point(in_front(bare(CASE WHEN NOT scaled(x) THEN x END)), decimal_sign),
     '^[-+]?(?:[0-9]+[.]?[0-9]*|[.][0-9]+)$'), '') AS DECIMAL(24, 6));
@@ -51,12 +60,12 @@ CREATE MACRO month_number(name) AS CASE
   WHEN regexp_matches(name, '^nov', 'i') THEN '11'
   WHEN regexp_matches(name, '^d[eéi][cz]', 'i') THEN '12'
   ELSE name END;
-CREATE MACRO month_numbers(x) AS list_transform([x], lambda day: list_transform([regexp_extract(day, '-(\pL+)-', 1)],
+CREATE MACRO month_numbers(x) AS list_transform([x], lambda day: list_transform([regexp_extract(day, '-([\pL]+)-', 1)],
   lambda name: replace(day, '-' || name || '-', '-' || month_number(name) || '-'))[1])[1];
 CREATE MACRO named_day(x) AS month_numbers(regexp_replace(regexp_replace(regexp_replace(x,
-  '^(?:\pL+\W+)?(\d{1,2})[-. ]+(\pL{3,})[-., ]+(\d{4}|\d{2})(?:[^\d:].*)?$', '=\3-\2-\1'),
-  '^(?:\pL+\W+)?(\pL{3,})[-. ]+(\d{1,2})(?:st|nd|rd|th)?[-, ]+(\d{4}|\d{2})(?:[^\d:].*)?$', '=\3-\1-\2'),
-  '^(?:\pL+\W+)?(\pL{3,})[-. ]+(\d{1,2})[-, ]+\d{1,2}:\d{2}(?::\d{2})?(?: [^ ]+)? (\d{4})$', '=\3-\1-\2'));
+  '^(?:[\pL]+\W+)?(\d{1,2})[-. ]+([\pL]{3,})[-., ]+(\d{4}|\d{2})(?:[^\d:].*)?$', '=\3-\2-\1'),
+  '^(?:[\pL]+\W+)?([\pL]{3,})[-. ]+(\d{1,2})(?:st|nd|rd|th)?[-, ]+(\d{4}|\d{2})(?:[^\d:].*)?$', '=\3-\1-\2'),
+  '^(?:[\pL]+\W+)?([\pL]{3,})[-. ]+(\d{1,2})[-, ]+\d{1,2}:\d{2}(?::\d{2})?(?: [^ ]+)? (\d{4})$', '=\3-\1-\2'));
 CREATE MACRO ymd(x) AS a_day(regexp_replace(regexp_replace(named_day(x),
   '^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:\D.*)?$', '=\1-\2-\3'), '^(\d{4})(\d{2})(\d{2})(?:[T ].*)?$', '=\1-\2-\3'));
 CREATE MACRO mdy(x) AS coalesce(a_day(regexp_replace(x,
@@ -102,20 +111,21 @@ CREATE MACRO currency(x) AS
     ELSE nullif(regexp_extract(x, '(?:^|[^\pL])([A-Z]{3})(?:[^\pL]|$)', 1), '')
   END;
 
-CREATE MACRO id(x) AS regexp_replace(regexp_replace(present(x), '^''', ''), '^(\d+)[.]0$', '\1');
+CREATE MACRO id(x) AS regexp_replace(regexp_replace(x, '^''', ''), '^(\d+)[.]0$', '\1');
 CREATE MACRO person(x) AS CASE WHEN id(x) LIKE '%@%' THEN regexp_replace(lower(id(x)), '^mailto:', '') ELSE id(x) END;
 CREATE MACRO beside_goods(x) AS CASE
   WHEN regexp_matches(x, '^(e-?|digital )?gift ?(card|voucher|certificate)s?($| ?[-$€£(0-9])'
     || '|^(geschenk(gutschein|karte)|carte[- ]cadeau|tarjeta regalo|carta regalo|cadeaubon)', 'i') THEN 'gift_card'
   WHEN regexp_matches(x, '^(tip|gratuity|trinkgeld|pourboire|propina|mancia|fooi)$', 'i') THEN 'fee' END;
-CREATE MACRO words(x) AS CASE WHEN regexp_matches(id(x), '^-[0-9]+$') THEN id(x)
-  ELSE trim(regexp_replace(lower(id(x)), '[^\pL\pN]+', ' ', 'g')) END;
-CREATE MACRO is_nobody(x, nobody) AS words(x) IN list_transform(nobody, lambda name: words(name))
-  OR regexp_matches(words(x), '^0*$')
+CREATE MACRO words(x) AS list_transform([id(x)], lambda v: CASE WHEN regexp_matches(v, '^-[0-9]+$') THEN v
+  ELSE trim(regexp_replace(lower(v), '[^\pL0-9]+', ' ', 'g')) END)[1];
+CREATE MACRO is_nobody(x, nobody) AS list_transform([words(x)], lambda v:
+  list_contains(nobody, v) OR regexp_matches(v, '^0*$'))[1]
   OR regexp_matches(lower(id(x)), '^(no[-_. ]?(e?-?mail|reply)|none|nobody)@');
-"""
+""".replace(r"\pL", LETTERS)
 )
-"""``number`` takes any dash as a minus, and so CR after a number, as bookkeepers write it. Of two different signs the
+"""``present`` leaves most texts as they are: to take all kinds of blanks off takes twelve times as long as to see that
+there is none. ``number`` takes any dash as a minus, and so CR after a number, as bookkeepers write it. Of two different signs the
 last one is the decimal sign, and a sign that is there twice is one between thousands, if three digits follow. One sign
 before three digits may be either: it is the decimal sign if it is the export's. A year in front and a month with its
 name are read in any order. A time with a zone of its own, such as ``+01`` or ``CET``, is the one that the shop's clock
