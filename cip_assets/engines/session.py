@@ -46,6 +46,7 @@ def start_session(engine: str, overrides: Mapping[str, str] | None = None) -> Sp
         spark.remember_names(session)
     if engine == "sail":
         sail.read_directly(session)
+        sail.ask_once(session)
         sail.leave_quietly(session)
     for key, value in SESSION_CONFIG.items():
         session.conf.set(key, value)

@@ -5,6 +5,7 @@ Only this module uses Dagster's private database IO manager classes, because tha
 """
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
@@ -191,16 +192,30 @@ def _columns(declared: Any) -> Sequence[TableColumn]:
 
 def _declared(declared: Any) -> T.StructType:
     """The contract's columns, from the asset's definition in Dagster."""
-    return _row_type(", ".join(f"`{column.name}` {column.type}" for column in _columns(declared)))
+    return T.StructType([T.StructField(column.name, _type(column.type)) for column in _columns(declared)])
+
+
+TYPES = {
+    kind.simpleString(): kind
+    for kind in (
+        T.StringType(),
+        T.DateType(),
+        T.TimestampType(),
+        T.BooleanType(),
+        T.IntegerType(),
+        T.LongType(),
+        T.DoubleType(),
+        T.ArrayType(T.StringType()),
+        T.MapType(T.StringType(), T.LongType()),
+    )
+}
 
 
 @cache
-def _row_type(ddl: str) -> T.StructType:
-    """The columns that a text declares, which the engine parses."""
-    schema = T.StructType.fromDDL(ddl)
-    if not isinstance(schema, T.StructType):
-        raise TypeError(f"{ddl} is not a row type")
-    return schema
+def _type(text: str) -> T.DataType:
+    """The type of a text. PySpark itself would ask the engine."""
+    decimal = re.fullmatch(r"decimal\((\d+),(\d+)\)", text)
+    return T.DecimalType(int(decimal[1]), int(decimal[2])) if decimal else TYPES[text]
 
 
 def _with_extras(declared: Any, extras: Sequence[T.StructField]) -> TableSchema:

@@ -125,10 +125,10 @@ CREATE MACRO is_nobody(x, nobody) AS list_transform([words(x)], lambda v:
 """.replace(r"\pL", LETTERS)
 )
 """``present`` leaves most texts as they are: to take all kinds of blanks off takes twelve times as long as to see that
-there is none. ``number`` takes any dash as a minus, and so CR after a number, as bookkeepers write it. Of two different signs the
-last one is the decimal sign, and a sign that is there twice is one between thousands, if three digits follow. One sign
-before three digits may be either: it is the decimal sign if it is the export's. A year in front and a month with its
-name are read in any order. A time with a zone of its own, such as ``+01`` or ``CET``, is the one that the shop's clock
-showed; others are UTC if the layout has a time zone. ``currency`` is a code, or ``$`` and ``kr``, which several
-countries use. A year before 1971 is what systems write if they have none, such as 1900.
+there is none. ``number`` takes any dash as a minus, and so CR after a number, as bookkeepers write it. Of two
+different signs the last one is the decimal sign, and a sign that is there twice is one between thousands, if three
+digits follow. One sign before three digits may be either: it is the decimal sign if it is the export's. A year in
+front and a month with its name are read in any order. A time with a zone of its own, such as ``+01`` or ``CET``, is
+the one that the shop's clock showed; others are UTC if the layout has a time zone. ``currency`` is a code, or ``$``
+and ``kr``, which several countries use. A year before 1971 is what systems write if they have none, such as 1900.
 """

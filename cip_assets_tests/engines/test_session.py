@@ -51,6 +51,25 @@ def test_calls_on_frames_do_not_look_for_their_line_of_code(spark: SparkSession)
 
 
 @pytest.mark.engine
+def test_a_setting_has_its_last_value(spark: SparkSession) -> None:
+    for value in ("one", "two"):
+        spark.conf.set("cip.tried", value)
+        assert [spark.conf.get("cip.tried"), spark.conf.get("cip.tried")] == [value, value]
+    spark.conf.unset("cip.tried")
+    assert spark.conf.get("cip.tried", "none") == "none"
+
+
+@pytest.mark.skipif(ENGINE == "spark", reason="PySpark asks its own JVM")
+def test_a_setting_is_asked_for_once(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    stub = spark.client._stub
+    monkeypatch.setattr(stub, "Config", lambda *a, ask=stub.Config, **k: [asked.append(a), ask(*a, **k)][1])
+    spark.conf.set("cip.tried", "one")
+    assert [spark.conf.get("cip.tried") for _ in range(3)] == ["one"] * 3
+    assert len(asked) == 2
+
+
+@pytest.mark.engine
 @pytest.mark.not_on("sail", because="it has no JVM", link="docs/architecture.md#two-engines-one-code-base")
 def test_names_of_the_jvm_are_looked_up_once(spark: SparkSession) -> None:
     assert vars(spark._jvm).keys() >= set(CLASSES)

@@ -15,27 +15,21 @@ from cip_assets.layers.cleaned.judge import money_of, text_of
 
 
 def broken_rules(frame: DataFrame, contract: TableContract) -> dict[str, int]:
-    """The number of rows that break each rule of the contract, including the uniqueness of the key."""
-    counts = frame.agg(
-        *(F.count(F.when(F.expr(rule.broken_when), 1)).alias(rule.name) for rule in contract.rules)
-    ).collect()[0]
-    broken = {name: count for name, count in counts.asDict().items() if count}
-    repeated = repeated_keys(frame, contract.key)
-    if repeated:
-        broken[f"{', '.join(contract.key)}:not_unique"] = repeated
-    return broken
+    """The number of rows that break each rule of the contract, including the uniqueness of the key.
 
-
-def repeated_keys(frame: DataFrame, key: Sequence[str]) -> int:
-    """The number of keys that are on more than one row.
-
-    Hashes are counted first, because they are small and usually none repeats.
+    Hashes of keys are counted first, because they are small and usually none repeats.
     """
-    hashed = frame.select(*key, key_hash(*key).alias("_hash"))
+    hashed = frame.select(*contract.key, key_hash(*contract.key).alias("_hash"))
     suspects = hashed.groupBy("_hash").count().where("count > 1").select("_hash")
-    if suspects.limit(1).count() == 0:
-        return 0
-    return hashed.join(suspects, "_hash").groupBy(*key).count().where("count > 1").count()
+    counted = frame.agg(
+        *(F.count(F.when(F.expr(rule.broken_when), 1)).alias(rule.name) for rule in contract.rules)
+    ).crossJoin(suspects.agg(F.count("*").alias("_suspects")))
+    broken = {name: count for name, count in counted.collect()[0].asDict().items() if count}
+    if broken.pop("_suspects", 0):
+        repeated = hashed.join(suspects, "_hash").groupBy(*contract.key).count().where("count > 1").count()
+        if repeated:
+            broken[f"{', '.join(contract.key)}:not_unique"] = repeated
+    return broken
 
 
 @dataclass(frozen=True)
