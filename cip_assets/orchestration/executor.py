@@ -17,7 +17,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 
@@ -263,9 +263,8 @@ def execute(
 
     """
     chosen, all_tags = sorted(asset_selection), {**(tags or {}), PROCESS: str(os.getpid())}
-    part: Any = job.as_ephemeral_job(resource_defs={}, input_values={}, asset_selection=chosen)
     result = core_execute_in_process(
-        job=InMemoryJob(part.with_executor_def(job.executor_def)),
+        job=InMemoryJob(_part_of(job, chosen)),
         run_config=run_config,
         instance=instance,
         output_capturing_enabled=True,
@@ -277,6 +276,17 @@ def execute(
     if any(map(_stops_a_run, result.all_events)):
         raise KeyboardInterrupt
     return result
+
+
+def _part_of(job: dg.JobDefinition, chosen: Collection[dg.AssetKey]) -> dg.JobDefinition:
+    """The part of a job that makes some assets, or all of it."""
+    if not chosen:
+        whole: Any = job.as_ephemeral_job(resource_defs={}, input_values={})
+        return cast("dg.JobDefinition", whole.with_executor_def(job.executor_def))
+    part = job.get_subset(asset_selection=set(chosen))
+    # To store the run, Dagster would make the same part of this part, and describe both.
+    part.get_subset = lambda **_: part  # type: ignore[method-assign]
+    return part
 
 
 def _stops_a_run(event: dg.DagsterEvent) -> bool:
