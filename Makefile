@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # instead of two, those of two Delta writes took 100 ms of CPU instead of 140.
 SHORT_JVM := -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC -XX:MetaspaceSize=512m -Xms1g -Xmn640m -Djdk.lang.Process.launchMechanism=VFORK
 
-.PHONY: golden torture forecasts simulate run test test-sail test-sample test-shops test-page test-spark check lint types ui bench screenshots clean
+.PHONY: golden torture forecasts simulate run test test-sail test-orchestration test-sample test-shops test-page test-spark check lint types ui bench screenshots clean
 
 run: $(STAMP)
 	$(BIN)/cip run --sample
@@ -32,6 +32,9 @@ RUNS := cip_assets_tests/integration cip_assets_tests/reporting
 PAGE := cip_assets_tests/integration/test_dagster_page.py
 AFTER_PAGE := cip_assets_tests/sources cip_assets_tests/synthetic
 
+# The tests of runs, sensors and commands on the small landing folder.
+SMALL_RUNS := cip_assets_tests/orchestration cip_assets_tests/cli
+
 # Spark's half takes longest, so it goes first where the cores do not suffice.
 LATER := nice -n 5
 
@@ -39,10 +42,15 @@ LATER := nice -n 5
 # the small folder after a run makes it for all.
 test: $(STAMP)
 	@share=$$(mktemp -d) && trap 'rm -rf "$$share"' EXIT && export CIP_TESTS_SHARE="$$share" && \
-	$(MAKE) --no-print-directory --jobs=5 --output-sync=target test-sail test-page test-sample test-shops test-spark
+	$(MAKE) --no-print-directory --jobs=6 --output-sync=target \
+	    test-sail test-page test-orchestration test-sample test-shops test-spark
 
 test-sail: $(STAMP)
-	CIP_ENGINE=sail $(LATER) $(BIN)/pytest -m "not page" $(RUNS:%=--ignore=%) $(AFTER_PAGE:%=--ignore=%)
+	CIP_ENGINE=sail $(LATER) $(BIN)/pytest -m "not page" \
+	    $(RUNS:%=--ignore=%) $(AFTER_PAGE:%=--ignore=%) $(SMALL_RUNS:%=--ignore=%)
+
+test-orchestration: $(STAMP)
+	CIP_ENGINE=sail $(LATER) $(BIN)/pytest -m "not page" $(SMALL_RUNS)
 
 test-sample: $(STAMP)
 	CIP_ENGINE=sail $(LATER) $(BIN)/pytest -m "sample and not page" $(RUNS)

@@ -6,6 +6,7 @@ Dagster, ``reporting`` makes the dashboard and the Power BI project, and ``cli``
 """
 
 import gc
+import os
 import warnings
 
 # Dagster calls backfill policies, mappings across grains and partitioned checks preview or beta. Its version is
@@ -16,3 +17,7 @@ warnings.filterwarnings("ignore", message=r".* is currently in (beta|preview), a
 # At Python's usual 700 new objects, its searches for garbage were an eighth of the CPU of a run on three purchases,
 # because each goes through Dagster's graph as well.
 gc.set_threshold(50_000)
+
+# The vectors and matrices of the forecasts are small. The threads of OpenBLAS share them, and in between wait busily:
+# 3 % of the CPU of such a run.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
