@@ -123,7 +123,7 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
         what = gate.as_landed(date.fromisoformat(context.partition_key)) if is_as_landed else only
         gate.once(run_id, name, what, lambda: self._look_at(context, connection.table_uri, only))
         self._read[context.step_context.step.key, name] = inputs.newest(connection.table_uri)
-        return delta.read(
+        return delta.read_written(
             self._engine.spark_session, connection.table_uri, only=only, columns=table_slice.columns
         )
 

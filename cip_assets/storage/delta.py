@@ -202,6 +202,13 @@ def read(
     """
     if not exists(uri):
         raise not_written(uri)
+    return read_written(spark, uri, only=only, columns=columns)
+
+
+def read_written(
+    spark: SparkSession, uri: str, *, only: Slice | None = None, columns: Sequence[str] | None = None
+) -> DataFrame:
+    """The same of a table that exists. In a bucket, it costs a request to see whether it does."""
     frame = spark.read.format("delta").load(_for_engine(spark, uri))
     if only is not None:
         day = F.col(only.column)
@@ -258,6 +265,12 @@ def commit_hash(uri: str, version: int) -> str:
     """A hash of a commit of a table; empty if the commit is not in the log."""
     file = place.of(uri).file(_name_of(version))
     return hashlib.sha256(file.read()).hexdigest()[:16] if file else ""
+
+
+@lru_cache(maxsize=1024)
+def hash_of_newest(uri: str, newest: CommitFile) -> str:
+    """The hash of the newest commit of a table; empty if the commit is not in the log."""
+    return commit_hash(uri, newest.version)
 
 
 def _name_of(version: int) -> str:
@@ -365,12 +378,14 @@ def last_day(uri: str, column: str) -> date | None:
 
 def newest_slice(uri: str, column: str) -> date | None:
     """The latest value of the partition column that has rows; None if there are no rows or no table."""
-    return max(slices(uri, column), default=None) if exists(uri) else None
+    newest = newest_commit(uri)
+    return max(slices(uri, column, newest), default=None) if newest else None
 
 
-def slices(uri: str, column: str) -> set[date]:
+def slices(uri: str, column: str, newest: CommitFile | None = None) -> set[date]:
     """The values of the partition column that have rows."""
-    actions = pa.table(open_table(uri).get_add_actions(flatten=True))
+    table = _opened(uri, newest) if newest else open_table(uri)
+    actions = pa.table(table.get_add_actions(flatten=True))
     found = zip(actions[f"partition.{column}"].to_pylist(), actions["num_records"].to_pylist(), strict=True)
     return {date.fromisoformat(str(value)) for value, rows in found if rows}
 

@@ -34,8 +34,15 @@ def newest(uri: str) -> Read:
         PlatformError: the table does not exist yet.
 
     """
-    number = delta.current_version(uri)
-    return Read(number, delta.commit_hash(uri, number))
+    if read := newest_if_any(uri):
+        return read
+    raise delta.not_written(uri)
+
+
+def newest_if_any(uri: str) -> Read | None:
+    """The newest version of a table; None if there is no table."""
+    found = delta.newest_commit(uri)
+    return Read(found.version, delta.hash_of_newest(uri, found)) if found else None
 
 
 def entries(inputs: Inputs) -> dict[str, dict[str, Any]]:

@@ -35,10 +35,11 @@ def require_written(uri: str, only: Slice | None) -> None:
 
 def _never_written(uri: str, only: Slice) -> set[str]:
     """The partitions of a slice that have no rows in the table and no commit in its history."""
-    if not delta.exists(uri):
+    newest = delta.newest_commit(uri)
+    if newest is None:
         return set(_partitions(only))
-    missing = set(_partitions(only)) - {str(day) for day in delta.slices(uri, only.column)}
-    commits = delta.standing(uri, delta.current_version(uri)) if missing else iter(())
+    missing = set(_partitions(only)) - {str(day) for day in delta.slices(uri, only.column, newest)}
+    commits = delta.standing(uri, newest.version) if missing else iter(())
     for commit in commits:
         written = str(commit.audit.get("partition") or "")
         missing = {key for key in missing if not (written and covers(written, key))}

@@ -6,9 +6,8 @@ from typing import Any
 import dagster as dg
 
 from cip_assets.config.settings import Settings
-from cip_assets.storage import delta
 from cip_assets.storage.files import hash_file
-from cip_assets.storage.inputs import Read, entries, newest
+from cip_assets.storage.inputs import Read, entries, newest_if_any
 
 
 def seen_by(
@@ -39,5 +38,5 @@ def _now(settings: Settings, keys: set[dg.AssetKey]) -> Iterator[tuple[dg.AssetK
             path = settings.final / f"{name}.csv"
             if path.is_file():
                 yield key, Read(0, hash_file(path)[1])
-        elif delta.exists(uri := settings.table_uri(layer, name)):
-            yield key, newest(uri)
+        elif read := newest_if_any(settings.table_uri(layer, name)):
+            yield key, read
