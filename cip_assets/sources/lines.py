@@ -233,7 +233,7 @@ def _texts(fields: _Fields, records: Records, columns: str) -> str:
 def _named(records: Records) -> Mapping[str, str]:
     """The columns that rules read as ``record['X']``; all, if one reads the record in another way."""
     rules = _rules(records)
-    if re.search(r"\brecord\b(?!\s*\[\s*')", rules, re.IGNORECASE):
+    if re.search(r"\brecord\b(?!\s*\[\s*'(?:[^']|'')*'\s*\])", rules, re.IGNORECASE):
         return records.columns
     return {name: column for name, column in records.columns.items() if literal(name) in rules}
 

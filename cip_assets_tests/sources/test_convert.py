@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from cip_assets.config.errors import PlatformError
 from cip_assets.sources import orders
-from cip_assets.sources.config import Export, Layout, Sources
+from cip_assets.sources.config import Export, Kind, Layout, Sources
 from cip_assets.sources.convert import Summary, convert, look_at
 from cip_assets.sources.databases.database import Database
 
@@ -67,6 +67,24 @@ def landed(folder: Path, table: str, month: str) -> list[dict[str, str]]:
 
 def kinds(summary: Summary) -> dict[str, tuple[int, str]]:
     return {kind.kind: (kind.records, str(kind.amount)) for kind in summary.kinds}
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "record['Status'] = 'Cancelled'",
+        "record [ 'Status' ] = 'Cancelled'",
+        "list_contains(map_values(record), 'Cancelled')",
+        "record['Sta' || 'tus'] = 'Cancelled'",
+        "record['Missing'] IS NULL AND order_id = '2'",
+    ],
+)
+def test_a_rule_reads_the_record_in_any_way(tmp_path: Path, when: str) -> None:
+    put(
+        tmp_path, "a.csv", "1,2024-01-05,ann,P1,Tea,2,3.50,Paid", "2,2024-01-06,bob,P1,Tea,2,3.50, Cancelled "
+    )
+    rule = LAYOUT.model_copy(update={"kinds": (Kind.model_validate({"is": "cancelled", "when": when}),)})
+    assert kinds(converted(tmp_path, rule)) == {"sale": (1, "7.00"), "cancelled": (1, "7.00")}
 
 
 def test_every_record_is_counted_once_by_its_kind(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Numbers and days are read alike to recognize an export, in Python, and to convert it, in SQL."""
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cip_assets.contracts.text_formats import BLANKS
 from cip_assets.sources import texts
 from cip_assets.sources.values import day, number
 
@@ -182,3 +184,38 @@ def test_any_text_is_the_same_day_in_both(
 ) -> None:
     found = by_sql(connection, f"{order}(x)", values)
     assert found == [day(text, order) for text in values]
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(alphabet=f"{BLANKS}aNUL\\0€\n", max_size=6), min_size=1, max_size=30))
+def test_a_text_is_without_the_blanks_around_it(
+    connection: duckdb.DuckDBPyConnection, values: list[str]
+) -> None:
+    stripped = [text.strip(BLANKS) for text in values]
+    wanted = [None if text in {"", "NULL", "\\N"} else text for text in stripped]
+    assert by_sql(connection, "present(x)", values) == wanted
+
+
+@pytest.mark.parametrize("text", [*"aZäßÉπЖאعहไก한日本字々ｱ"])
+def test_a_letter_of_any_script_is_one(text: str) -> None:
+    assert re.fullmatch(f"[{texts.LETTERS}]", text)
+
+
+@pytest.mark.parametrize("text", [*"0 -.,_€$£¥₹฿৳½²„“…—😀、\u00d7\u00f7\uff08"])
+def test_digits_and_signs_are_no_letters(text: str) -> None:
+    assert not re.fullmatch(f"[{texts.LETTERS}]", text)
+
+
+def test_the_codes_of_currencies_stand_beside_any_sign(connection: duckdb.DuckDBPyConnection) -> None:
+    texts_ = ["100฿THB", "৳BDT 5", "5 CHF", "CHF5", "ZUCHF 5", "5 ÄKR", "12 kr.", "Kr 12", "kraft 12"]
+    assert by_sql(connection, "currency(x)", texts_) == [
+        "THB",
+        "BDT",
+        "CHF",
+        "CHF",
+        None,
+        None,
+        "kr",
+        "kr",
+        None,
+    ]
