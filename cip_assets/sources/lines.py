@@ -70,7 +70,7 @@ class _Fields:
         nobody = f"[{', '.join(map(literal, self._nobody))}]::TEXT[]"
         read = [f"{_first(columns)} AS _text_{name}" for name, columns in self._columns.items()]
         read += [
-            f"CASE WHEN NOT is_nobody({column}, {nobody}) THEN person({column}) END AS _person_{place}"
+            f"CASE WHEN NOT is_nobody({column}, {nobody}) THEN person_of({column}) END AS _person_{place}"
             for place, column in enumerate(self._people())
         ]
         return f"(SELECT *, {', '.join(read)} FROM (SELECT * REPLACE ({texts}) FROM {relation}))"
@@ -87,7 +87,7 @@ class _Fields:
         return f"_text_{name}" if self.has(name) else "NULL::TEXT"
 
     def id(self, name: FieldName) -> str:
-        return f"id({self.text(name)})"
+        return f"id_of({self.text(name)})"
 
     def number(self, name: FieldName) -> str:
         if not self.has(name):

@@ -111,24 +111,28 @@ CREATE MACRO currency(x) AS
     ELSE nullif(regexp_extract(x, '(?:^|[^\pL])([A-Z]{3})(?:[^\pL]|$)', 1), '')
   END;
 
-CREATE MACRO id(x) AS regexp_replace(regexp_replace(x, '^''', ''), '^(\d+)[.]0$', '\1');
-CREATE MACRO person(x) AS CASE WHEN id(x) LIKE '%@%' THEN regexp_replace(lower(id(x)), '^mailto:', '') ELSE id(x) END;
+CREATE MACRO id_of(x) AS regexp_replace(regexp_replace(x, '^''', ''), '^(\d+)[.]0$', '\1');
+CREATE MACRO person_of(x) AS
+  CASE WHEN contains(x, '@') THEN regexp_replace(lower(id_of(x)), '^mailto:', '') ELSE id_of(x) END;
+CREATE MACRO id(x) AS id_of(present(x));
+CREATE MACRO person(x) AS person_of(present(x));
 CREATE MACRO beside_goods(x) AS CASE
   WHEN regexp_matches(x, '^(e-?|digital )?gift ?(card|voucher|certificate)s?($| ?[-$€£(0-9])'
     || '|^(geschenk(gutschein|karte)|carte[- ]cadeau|tarjeta regalo|carta regalo|cadeaubon)', 'i') THEN 'gift_card'
   WHEN regexp_matches(x, '^(tip|gratuity|trinkgeld|pourboire|propina|mancia|fooi)$', 'i') THEN 'fee' END;
-CREATE MACRO words(x) AS list_transform([id(x)], lambda v: CASE WHEN regexp_matches(v, '^-[0-9]+$') THEN v
+CREATE MACRO words(x) AS list_transform([id_of(x)], lambda v: CASE WHEN regexp_matches(v, '^-[0-9]+$') THEN v
   ELSE trim(regexp_replace(lower(v), '[^\pL0-9]+', ' ', 'g')) END)[1];
 CREATE MACRO is_nobody(x, nobody) AS list_transform([words(x)], lambda v:
   list_contains(nobody, v) OR regexp_matches(v, '^0*$'))[1]
-  OR regexp_matches(lower(id(x)), '^(no[-_. ]?(e?-?mail|reply)|none|nobody)@');
+  OR regexp_matches(lower(id_of(x)), '^(no[-_. ]?(e?-?mail|reply)|none|nobody)@');
 """.replace(r"\pL", LETTERS)
 )
 """``present`` leaves most texts as they are: to take all kinds of blanks off takes twelve times as long as to see that
-there is none. ``number`` takes any dash as a minus, and so CR after a number, as bookkeepers write it. Of two
-different signs the last one is the decimal sign, and a sign that is there twice is one between thousands, if three
-digits follow. One sign before three digits may be either: it is the decimal sign if it is the export's. A year in
-front and a month with its name are read in any order. A time with a zone of its own, such as ``+01`` or ``CET``, is
-the one that the shop's clock showed; others are UTC if the layout has a time zone. ``currency`` is a code, or ``$``
-and ``kr``, which several countries use. A year before 1971 is what systems write if they have none, such as 1900.
+there is none. ``id_of``, ``person_of``, ``words`` and ``is_nobody`` take a text that is present. ``number`` takes
+any dash as a minus, and so CR after a number, as bookkeepers write it. Of two different signs the last one is the
+decimal sign, and a sign that is there twice is one between thousands, if three digits follow. One sign before three
+digits may be either: it is the decimal sign if it is the export's. A year in front and a month with its name are
+read in any order. A time with a zone of its own, such as ``+01`` or ``CET``, is the one that the shop's clock
+showed; others are UTC if the layout has a time zone. ``currency`` is a code, or ``$`` and ``kr``, which several
+countries use. A year before 1971 is what systems write if they have none, such as 1900.
 """
