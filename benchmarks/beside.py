@@ -142,7 +142,9 @@ def _platform(data: Path) -> tuple[Took, Took]:
     return before.and_then(after), before.and_then(predictions).and_then(after)
 
 
-def took(command: Sequence[str], *, may_be_killed: bool = False, **environment: str) -> Took:
+def took(
+    command: Sequence[str], *, cwd: Path | None = None, may_be_killed: bool = False, **environment: str
+) -> Took:
     """Run a command in a process of its own, on the default engine.
 
     Raises:
@@ -151,6 +153,7 @@ def took(command: Sequence[str], *, may_be_killed: bool = False, **environment: 
     """
     child = subprocess.run(
         [sys.executable, str(MEASURE), *command],
+        cwd=cwd,
         env={**os.environ, "CIP_ENGINE": "sail", **environment},
         capture_output=True,
         text=True,

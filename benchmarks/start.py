@@ -4,20 +4,18 @@ Each command is a process of its own. The two versions take turns, each a few ti
 machine is shared, so the ratio says more than the seconds. Both run with the packages of this environment.
 """
 
-import json
-import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks import END
+from benchmarks.beside import Took, took
 from cip_assets.config.settings import PROJECT
 from cip_assets.synthetic import GeneratorConfig, generate
 from cip_assets_tests.integration.helpers import land_all
@@ -26,16 +24,6 @@ EARLIER = "1786fd6"
 """The last commit before the folders and the light start."""
 
 TIMES = 3
-MEASURE = Path(__file__).with_name("took.py")
-
-
-@dataclass(frozen=True)
-class Took:
-    """The seconds, the CPU and the peak memory of a process."""
-
-    seconds: float
-    cpu_seconds: float
-    peak_mb: float
 
 
 def main(earlier: str = EARLIER) -> None:
@@ -83,7 +71,7 @@ def _measured(roots: dict[str, Path], scratch: Path) -> Iterator[tuple[str, dict
 
 
 def _best(found: dict[str, list[Took]]) -> dict[str, Took]:
-    return {name: min(took, key=lambda one: one.seconds) for name, took in found.items()}
+    return {name: min(several, key=lambda one: one.seconds) for name, several in found.items()}
 
 
 def _three_purchases(landing: Path) -> None:
@@ -96,12 +84,8 @@ def _sample(landing: Path) -> None:
 
 
 def _command(root: Path, data: Path, *arguments: str) -> Took:
-    environment = {**os.environ, "PYTHONPATH": str(root), "CIP_DATA_DIR": str(data)}
-    command = [sys.executable, str(MEASURE), sys.executable, "-m", "cip_assets", *arguments]
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(arguments)} failed at {root}")
-    return Took(**json.loads(done.stdout))
+    command = [sys.executable, "-m", "cip_assets", *arguments]
+    return took(command, cwd=root, PYTHONPATH=str(root), CIP_DATA_DIR=str(data))
 
 
 @contextmanager
