@@ -35,7 +35,7 @@ AFTER_PAGE := cip_assets_tests/sources cip_assets_tests/synthetic
 # The tests of runs, sensors and commands on the small landing folder.
 SMALL_RUNS := cip_assets_tests/orchestration cip_assets_tests/cli
 
-# Spark's half takes longest, so it goes first where the cores do not suffice.
+# Spark's half needs more of the CPU than any other process, so it goes first where the cores do not suffice.
 LATER := nice -n 5
 
 # All at once: each waits a good deal, Dagster's page most, and what each says is printed together. The first that needs

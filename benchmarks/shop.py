@@ -5,10 +5,7 @@ the UCI Machine Learning Repository has (Chen 2015, CC BY 4.0). The real files c
 """
 
 import gzip
-import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.beside import took
 from cip_assets.sources.config import load_sources
 from cip_assets.sources.convert import look_at
 
-MEASURE = Path(__file__).with_name("took.py")
 MADE_UP = "made up"
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
@@ -113,8 +110,8 @@ def measured(exports: Path | None = None, name: str = MADE_UP) -> Iterator[OnExp
         if sources is None:
             raise SystemExit("cip adopt wrote no sources.yaml")
         summary = look_at(sources, data)
-        for command, took in found:
-            yield OnExports(name, summary.records, summary.orders or 0, command, *took)
+        for command, figures in found:
+            yield OnExports(name, summary.records, summary.orders or 0, command, *figures)
     finally:
         shutil.rmtree(scratch)
 
@@ -122,14 +119,8 @@ def measured(exports: Path | None = None, name: str = MADE_UP) -> Iterator[OnExp
 def _took(data: Path, *arguments: str) -> tuple[float, float, float]:
     """Seconds, seconds of CPU, and GB of memory."""
     data.mkdir(exist_ok=True)
-    command = [sys.executable, str(MEASURE), sys.executable, "-m", "cip_assets", *arguments]
-    process = subprocess.run(
-        command, env={**os.environ, "CIP_DATA_DIR": str(data)}, capture_output=True, text=True, check=False
-    )
-    if process.returncode:
-        raise SystemExit(f"cip {' '.join(arguments)} failed")
-    took = json.loads(process.stdout)
-    return round(took["seconds"], 1), round(took["cpu_seconds"], 1), round(took["peak_mb"] / 1024, 2)
+    found = took([sys.executable, "-m", "cip_assets", *arguments], CIP_DATA_DIR=str(data))
+    return round(found.seconds, 1), round(found.cpu_seconds, 1), round(found.peak_mb / 1024, 2)
 
 
 def section(found: Sequence[OnExports]) -> Iterator[str]:
@@ -145,8 +136,8 @@ def section(found: Sequence[OnExports]) -> Iterator[str]:
     yield ""
     yield "| shop | records | orders | command | seconds | CPU | peak memory |"
     yield "|---|---|---|---|---|---|---|"
-    for took in found:
+    for each in found:
         yield (
-            f"| {took.shop} | {took.records:,} | {took.orders:,} | {took.command} | {took.seconds} "
-            f"| {took.cpu_seconds} | {took.peak_memory_gb} GB |"
+            f"| {each.shop} | {each.records:,} | {each.orders:,} | {each.command} | {each.seconds} "
+            f"| {each.cpu_seconds} | {each.peak_memory_gb} GB |"
         )

@@ -99,8 +99,8 @@ def computed_from_later(
         layer, table = following.split("/")
         if layer == "exports":
             return uses_later(read_for_file(instance, dg.AssetKey([layer, table])))
-        uri = settings.table_uri(layer, table)
-        return delta.exists(uri) and is_later(following, inputs.newest(uri))
+        read = inputs.newest_if_any(settings.table_uri(layer, table))
+        return read is not None and is_later(following, read)
 
     return [following for following in sorted(affected - {name}) if is_mismatched(following)]
 
