@@ -60,9 +60,16 @@ HOPELESS: Mapping[int, str] = {
 }
 """Errors that waiting does not help against, and what to do."""
 
+NO_PARTITION = {KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART}  # noqa: SLF001 -- its public name
+"""What the client and the brokers answer about a partition that does not exist."""
+
 
 class AwayError(Exception):
     """The brokers do not answer."""
+
+
+class _NoPartitionError(AwayError):
+    """The brokers do not know a partition."""
 
 
 @dataclass
@@ -144,6 +151,7 @@ class _Consumption:
         self._held: dict[Place, _Held] = {}
         self._fresh: set[Place] = set()
         self._again: set[Place] = set()
+        self._absent: set[Place] = set()
         self._refused: PlatformError | None = None
         self._away, self._is_waiting = "", False
         self._blocked_until = 0.0
@@ -261,7 +269,7 @@ class _Consumption:
         elif error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 -- its public name
             self._again.add(place)
         elif error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            self._say(f"{message.topic()}: there is no such topic; waiting for it")
+            self._wait_for_topic(message.topic())
         else:
             self._on_error(error)
 
@@ -277,6 +285,9 @@ class _Consumption:
             self._say(f"no broker of {self._kafka.servers} answers ({self._away}); waiting")
             self._is_waiting = True
 
+    def _wait_for_topic(self, topic: str) -> None:
+        self._say(f"{topic}: there is no such topic; waiting for it")
+
     # --- partitions -------------------------------------------------------------------------------------------
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -288,23 +299,33 @@ class _Consumption:
         self._on_lost(consumer, partitions)
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        for partition in partitions:
-            self._held.pop((partition.topic, partition.partition), None)
-        consumer.incremental_unassign(partitions)
+        begun = [p for p in partitions if self._held.pop((p.topic, p.partition), None)]
+        self._absent -= {(p.topic, p.partition) for p in partitions}
+        consumer.incremental_unassign(begun)
 
     def _placed(self, partition: TopicPartition) -> TopicPartition | None:
-        """The partition with the offset to begin at; None if the end or the topic's comes before the brokers answer."""
+        """The partition with the offset to begin at; None if it does not exist, or the end comes before an answer.
+
+        A topic that is gone can be made again before the group sees that, and then assigns nothing anew.
+        """
         place = partition.topic, partition.partition
         while not (self._stopping() or self._refused):
             try:
                 topic_id = self._topic_id(place[0])
                 if topic_id is None:
+                    if place[0] not in {topic for topic, _ in self._absent}:
+                        self._wait_for_topic(place[0])
+                    self._absent.add(place)
                     return None
                 begin = self._begin(place, topic_id)
+            except _NoPartitionError:
+                self._absent.add(place)
+                return None
             except AwayError as error:
                 self._wait_for_brokers(str(error))
                 continue
             self._held[place] = _Held(topic_id, begin)
+            self._absent.discard(place)
             self._fresh.add(place)
             return TopicPartition(*place, begin)
         return None
@@ -393,6 +414,8 @@ class _Consumption:
         """Look whether the topics are what they were, and say how far they are."""
         seconds = time.monotonic() - self._looked
         self._looked = time.monotonic()
+        if self._absent:
+            self._on_assign(self._consumer, [TopicPartition(*place) for place in sorted(self._absent)])
         try:
             for topic in {topic for topic, _ in self._held}:
                 self._look_at(topic)
@@ -444,11 +467,13 @@ class _Consumption:
         """The first offset of a partition, and the one after its last.
 
         Raises:
-            AwayError: the brokers do not answer.
+            AwayError: the brokers do not answer, or know no such partition.
 
         """
         try:
             first, end = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=ANSWER)
         except KafkaException as error:
+            if error.args[0].code() in NO_PARTITION:
+                raise _NoPartitionError from error
             raise AwayError(error.args[0].str()) from error
         return first, end

@@ -4,12 +4,18 @@ import json
 import signal
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 import yaml
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
 
+from cip_assets.config.settings import Settings
+from cip_assets.sources.config import load_sources
+from cip_assets.sources.streams import consume
 from cip_assets.sources.streams.lag import TopicState, told
 from cip_assets.synthetic.broker import Broker, free_port
 from cip_assets_tests.conftest import Cip
@@ -60,6 +66,43 @@ def test_records_land_once_through_kills_rebalances_a_restart_and_a_topic_made_a
     result = torture(broker, tmp_path / "shop", 1_000, counts, 4, lambda _: None)
     assert result.happened == counts
     assert not result.wrong
+
+
+@pytest.mark.parametrize("partitions", [3, 1])
+def test_a_topic_that_is_made_again_while_its_partitions_are_assigned_is_read(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, partitions: int
+) -> None:
+    """With as many partitions, the group sees no change, and assigns nothing anew."""
+    topic = f"meanwhile-{partitions}"
+    broker.make(topic, 3)
+    configure(tmp_path, broker, topic)
+    sources = load_sources(tmp_path)
+    assert sources is not None
+    assert sources.kafka is not None
+    ask, answers = consume.topic_id, list[str | None]()
+
+    def ask_while_deleted(admin: AdminClient, topic: str) -> str | None:
+        if answers:
+            return ask(admin, topic)
+        broker.delete(topic)
+        answers.append(ask(admin, topic))
+        broker.make(topic, partitions)
+        return answers[0]
+
+    monkeypatch.setattr(consume, "topic_id", ask_while_deleted)
+    ending, said = Event(), list[str]()
+    consuming = (sources.kafka, Settings(tmp_path, "sail"), said.append, ending.is_set)
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(consume.stream, *consuming)
+        try:
+            until(lambda: bool(answers), lambda: said)
+            send(broker, topic, numbered("a", 10))
+            until(lambda: len(landed(tmp_path)) == 10, lambda: said)
+        finally:
+            ending.set()
+        ended.result(LONGEST)
+    assert answers == [None]
+    assert said[0] == f"{topic}: there is no such topic; waiting for it"
 
 
 def test_what_a_producer_took_back_does_not_land(
