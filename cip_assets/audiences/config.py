@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cip_assets.config.errors import PlatformError
+from cip_assets.config.yaml_text import read_yaml
 
 FILE = "audiences.yaml"
 
@@ -91,7 +92,7 @@ def load_audiences(data_dir: Path) -> Mapping[str, Audience]:
     if not path.exists():
         return {}
     try:
-        return Audiences.model_validate(yaml.safe_load(path.read_text(encoding="utf-8"))).audiences
+        return Audiences.model_validate(read_yaml(path.read_text(encoding="utf-8"))).audiences
     except (OSError, UnicodeDecodeError) as error:
         raise PlatformError(f"{path} cannot be read: {error}") from error
     except yaml.YAMLError as error:

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from cip_assets.config.errors import PlatformError
+from cip_assets.config.yaml_text import read_yaml
 
 EARLIEST_DAY, LATEST_DAY = date(1900, 1, 1), date(2099, 12, 31)
 """Limits of dates other than event dates. Some tools support only 1677 to 2262, the range of nanoseconds."""
@@ -249,7 +250,7 @@ def load_rules(path: Path = DEFAULT_RULES) -> Rules:
 
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise PlatformError(f"business rules {path}: cannot be read: {reason}") from error

@@ -14,6 +14,7 @@ import yaml
 
 from cip_assets.config.errors import PlatformError, listed
 from cip_assets.config.settings import FIRST_SEEN, KNOWN_AT, Settings
+from cip_assets.config.yaml_text import read_yaml
 from cip_assets.ingest.discover import landed_file
 from cip_assets.ingest.first_seen import Seen, remembered
 from cip_assets.ingest.manifest import ManifestEntry, require_readable
@@ -165,7 +166,7 @@ def _write_sources(
     settings: Settings, folder: Settings, exports: Sequence[tuple[int, Sequence[Path]]]
 ) -> None:
     """Write ``sources.yaml`` with these files, the SQL that it names, and its rates."""
-    declared = yaml.safe_load((settings.data_dir / FILE).read_text(encoding="utf-8"))
+    declared = read_yaml((settings.data_dir / FILE).read_text(encoding="utf-8"))
     kept = [{**declared["exports"][n], "files": [str(path) for path in files]} for n, files in exports]
     for layout in chain.from_iterable(export["layouts"] for export in kept):
         if isinstance(name := layout.get("records"), str):

@@ -1,6 +1,6 @@
 """Freshness: how old the tables of a layer may be, and which tables will soon be stale."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -19,16 +19,6 @@ def policy_of(layer: str, rules: Rules) -> dg.FreshnessPolicy:
 
 def fail_window(layer: str, rules: Rules) -> timedelta:
     return timedelta(hours=rules.operations.fresh_for_hours[layer])
-
-
-def with_policies(assets: Sequence[dg.AssetsDefinition], rules: Rules) -> list[dg.AssetsDefinition]:
-    """The assets, each with the freshness policy of its layer."""
-    return [
-        asset.map_asset_specs(
-            lambda spec: spec.replace_attributes(freshness_policy=policy_of(spec.key.path[0], rules))
-        )
-        for asset in assets
-    ]
 
 
 def about_to_go_stale(

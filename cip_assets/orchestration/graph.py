@@ -11,6 +11,9 @@ from functools import cached_property
 
 import dagster as dg
 
+# A selection resolves to this, and makes it anew each time if it is given the assets.
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
+
 from cip_assets.audiences.ledger import LAYER
 from cip_assets.audiences.members import Compiled
 from cip_assets.config.errors import PlatformError
@@ -64,7 +67,7 @@ class Graph:
     @cached_property
     def snapshot_assets(self) -> frozenset[dg.AssetKey]:
         """What a snapshot of a day consists of."""
-        return frozenset(dg.AssetSelection.groups(*BY_DAY).resolve(self.assets))
+        return frozenset(self.resolved(dg.AssetSelection.groups(*BY_DAY)))
 
     @cached_property
     def landing_assets(self) -> frozenset[dg.AssetKey]:
@@ -109,8 +112,12 @@ class Graph:
         tables = self.code_versions.keys() - (self.landing_assets - {MANIFEST}) - self.audiences
         return digest(sorted((key.to_user_string(), self.code_versions[key]) for key in tables))
 
+    @cached_property
+    def _edges(self) -> AssetGraph:
+        return AssetGraph.from_assets([*self.assets])
+
     def resolved(self, selection: dg.AssetSelection) -> set[dg.AssetKey]:
-        return set(selection.resolve(self.assets))
+        return set(selection.resolve(self._edges))
 
     def without_downstream(
         self, assets: Collection[dg.AssetKey], blocked: Collection[dg.AssetKey]

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from cip_assets.config.errors import PlatformError
+from cip_assets.config.yaml_text import read_yaml
 from cip_assets.sources.databases.database import Database
 from cip_assets.sources.streams.topics import Kafka
 
@@ -454,7 +455,7 @@ def load_sources(data_dir: Path) -> Sources | None:
         return None
     try:
         return Sources.model_validate(
-            yaml.safe_load(path.read_text(encoding="utf-8")), context={"folder": data_dir}
+            read_yaml(path.read_text(encoding="utf-8")), context={"folder": data_dir}
         )
     except (OSError, UnicodeDecodeError) as error:
         raise PlatformError(f"{path} cannot be read: {error}") from error

@@ -6,9 +6,9 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Literal
 
-import yaml
 from pydantic import Field
 
+from cip_assets.config.yaml_text import read_yaml
 from cip_assets.sources.config import (
     QUERIES,
     WHAT_RECORDS_ARE,
@@ -106,7 +106,7 @@ def presets() -> Mapping[str, Preset]:
     """All presets, by name; those that ask for more columns first."""
     folder = resources.files("cip_assets.sources") / FOLDER
     found = {
-        item.name: Preset.model_validate(yaml.safe_load((item / "preset.yaml").read_text(encoding="utf-8")))
+        item.name: Preset.model_validate(read_yaml((item / "preset.yaml").read_text(encoding="utf-8")))
         for item in folder.iterdir()
         if (item / "preset.yaml").is_file()
     }

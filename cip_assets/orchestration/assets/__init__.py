@@ -1,7 +1,6 @@
 """The Dagster assets: thin wiring around the tables of ``layers``, made from their declarations."""
 
 from collections.abc import Collection
-from typing import cast
 
 import dagster as dg
 
@@ -9,13 +8,13 @@ from cip_assets.audiences.members import Compiled
 from cip_assets.config.rules import Rules
 from cip_assets.layers import CSV_FILES, FACTS_OF, SOURCE_TABLES, TABLES
 from cip_assets.orchestration.assets.audiences import audience_asset
-from cip_assets.orchestration.assets.declare import version_of
+from cip_assets.orchestration.assets.declare import LINKS, version_of
 from cip_assets.orchestration.assets.exports import dashboard_asset, export_asset
 from cip_assets.orchestration.assets.facts_asset import facts_asset
 from cip_assets.orchestration.assets.landing import export_assets, manifest_asset
 from cip_assets.orchestration.assets.sources import clean_asset, history_asset, raw_asset
 from cip_assets.orchestration.assets.table_asset import table_asset
-from cip_assets.orchestration.freshness import with_policies
+from cip_assets.orchestration.freshness import policy_of
 from cip_assets.orchestration.partitions import Partitions
 from cip_assets.sources.config import Sources
 
@@ -39,6 +38,27 @@ def all_assets(
         *(export_asset(file, rules, partitions) for file in CSV_FILES),
         dashboard_asset(rules, partitions),
     ]
-    linked = cast("list[dg.AssetsDefinition]", dg.with_source_code_references(found))
     # An audience is sent if somebody asks for it, so it does not go stale.
-    return [*with_policies(linked, rules), *(audience_asset(each, rules, partitions) for each in audiences)]
+    return [
+        *(_completed(asset, rules) for asset in found),
+        *(audience_asset(each, rules, partitions) for each in audiences),
+    ]
+
+
+def _completed(asset: dg.AssetsDefinition, rules: Rules) -> dg.AssetsDefinition:
+    """An asset with its freshness policy, and a link to its wrapper after that to the code that computes it.
+
+    ``dg.with_source_code_references`` adds the same link, but parses each wrapper for it.
+    """
+    wrapper = asset.op.compute_fn.decorated_fn.__code__  # type: ignore[union-attr]
+    link = dg.LocalFileCodeReference(file_path=wrapper.co_filename, line_number=wrapper.co_firstlineno)
+
+    def completed(spec: dg.AssetSpec) -> dg.AssetSpec:
+        computed = spec.metadata.get(LINKS)
+        links = [*(computed.code_references if computed else ()), link]
+        return spec.replace_attributes(
+            freshness_policy=policy_of(spec.key.path[0], rules),
+            metadata={**spec.metadata, LINKS: dg.CodeReferencesMetadataValue(code_references=links)},
+        )
+
+    return asset.map_asset_specs(completed)

@@ -5,12 +5,12 @@ import, down to the parser of the landing files. What a formatter, a comment or 
 compiled code is hashed, without the places of its lines.
 """
 
-import ast
 import hashlib
 import inspect
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
+from modulefinder import ModuleFinder
 from types import CodeType, ModuleType
 
 from cip_assets.config.rules import Rules
@@ -73,11 +73,9 @@ def _follow(name: str, found: dict[str, str]) -> None:
 @cache
 def _digest(name: str) -> tuple[str, Sequence[str]]:
     """The hash of a module's code, and the modules that it imports and that decide something."""
-    tree = ast.parse(inspect.getsource(sys.modules[name]))
-    imported = sorted(set(_imported(tree)))
     # Optimized, code has no docstrings.
-    code = compile(tree, name, "exec", dont_inherit=True, optimize=2)
-    return hashlib.sha256(repr(_content(code)).encode()).hexdigest(), imported
+    code = compile(inspect.getsource(sys.modules[name]), name, "exec", dont_inherit=True, optimize=2)
+    return hashlib.sha256(repr(_content(code)).encode()).hexdigest(), sorted(set(_imported(code)))
 
 
 def _content(value: object) -> object:
@@ -89,15 +87,17 @@ def _content(value: object) -> object:
     return sorted(map(repr, value)) if isinstance(value, frozenset) else value
 
 
-def _imported(tree: ast.Module) -> Iterator[str]:
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.module:
-            for alias in node.names:
-                module = f"{node.module}.{alias.name}"
-                if module.startswith(DECIDING) and module in sys.modules:
-                    yield module
-                elif node.module.startswith(DECIDING) and not _is_contract(node.module, alias.name):
-                    yield node.module
+def _imported(code: CodeType) -> Iterator[str]:
+    for kind, found in ModuleFinder().scan_opcodes(code):
+        if kind != "absolute_import":
+            continue
+        names, origin = found
+        for name in names or ():
+            module = f"{origin}.{name}"
+            if module.startswith(DECIDING) and module in sys.modules:
+                yield module
+            elif origin.startswith(DECIDING) and not _is_contract(origin, name):
+                yield origin
 
 
 def _is_contract(module: str, name: str) -> bool:

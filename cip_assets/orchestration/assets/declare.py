@@ -23,6 +23,9 @@ OWNER_OF = {
 }
 """The team that owns a layer."""
 
+LINKS = "dagster/code_references"
+"""Where Dagster finds links to code in the metadata of an asset."""
+
 
 def described(contract: TableContract, *modules: ModuleType, rules: Rules) -> dict[str, Any]:
     """What the definition of a table's asset takes from its contract.
@@ -36,9 +39,7 @@ def described(contract: TableContract, *modules: ModuleType, rules: Rules) -> di
     sources = {name: contract.sources(name) for name in contract.columns}
     metadata = {
         **columns([column(contract, name, found) for name, found in sources.items()], sources),
-        "dagster/code_references": dg.CodeReferencesMetadataValue(
-            code_references=[code_of(contract, modules[0])]
-        ),
+        LINKS: dg.CodeReferencesMetadataValue(code_references=[code_of(contract, modules[0])]),
     }
     if contract.table == "customer_360":
         metadata["cip app"] = dg.MetadataValue.url(app_address())

@@ -90,8 +90,8 @@ def state_of(
         """Why an asset is to be computed, apart from the assets that it depends on; None if it is not."""
         last, code = written(key), graph.code_versions[key]
         if last is None:
-            is_first = instance.get_latest_materialization_event(key) is None
-            return ALTERED if key.path[0] == "exports" and not is_first else NEW
+            is_file = key.path[0] == "exports"
+            return ALTERED if is_file and instance.get_latest_materialization_event(key) else NEW
         if last.code_version != code:
             return why_other_code(code, last.code_version)
         for parent in sorted(graph.parents[key]):
