@@ -8,6 +8,7 @@ storage, can use them at the same time. Other databases, such as PostgreSQL, hav
 names one, nothing here is used.
 """
 
+import json
 import os
 import sqlite3
 from collections import OrderedDict
@@ -82,6 +83,21 @@ DELETE FROM pending_steps AS mine WHERE run_id = ? AND step_key = ? AND NOT EXIS
     SELECT 1 FROM pending_steps AS other WHERE other.concurrency_key = mine.concurrency_key AND other.id <> mine.id)
 """
 IS_CLAIMANT = "SELECT 1 FROM pending_steps WHERE run_id = ? AND step_key = ?"
+
+EVALUATED = """
+UPDATE asset_check_executions
+SET execution_status = ?, evaluation_event = ?, evaluation_event_timestamp = ?, evaluation_event_storage_id = ?,
+    materialization_event_storage_id = ?
+WHERE asset_key = ? AND check_name = ? AND run_id = ? AND partition IS ?
+"""
+IS_WIPED = "SELECT 1 FROM asset_keys WHERE asset_key = ? AND asset_details IS NOT NULL"
+LATEST_TAGS = """
+SELECT latest.partition, tag.key, tag.value
+FROM (
+    SELECT partition, max(id) AS id FROM event_logs
+    WHERE asset_key = ? AND dagster_event_type = ? AND partition IN (SELECT value FROM json_each(?)) GROUP BY partition
+) AS latest JOIN asset_event_tags AS tag ON tag.event_id = latest.id AND tag.key IN (SELECT value FROM json_each(?))
+"""
 
 ADD_EVENTS = SqlEventLogStorageTable.insert()
 """One statement for all events, because SQLAlchemy looks through each new one to see what it is."""
@@ -277,9 +293,14 @@ class Events(SqliteEventLogStorage):
             ]
             if planned:
                 connection.execute(AssetCheckExecutionsTable.insert(), planned)
-        for at in mirrored:
-            if events[at].dagster_event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-                self.store_asset_check_event(events[at], ids[at])
+            unplanned = [
+                at
+                for at in mirrored
+                if events[at].dagster_event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
+                and not self._evaluated(connection, events[at], rows[at], ids[at])
+            ]
+        for at in unplanned:
+            self.store_asset_check_event(events[at], ids[at])
 
     def _store_assets(
         self,
@@ -317,6 +338,46 @@ class Events(SqliteEventLogStorage):
                     "evaluation_event": row["event"],
                     "evaluation_event_timestamp": row["timestamp"],
                 }
+
+    def _evaluated(
+        self, connection: sqlalchemy.Connection, event: EventLogEntry, row: Mapping[str, Any], number: int
+    ) -> bool:
+        """Store an evaluation in the row of the planned check; whether there is exactly one."""
+        found: Any = event.get_dagster_event().event_specific_data
+        status = "SUCCEEDED" if found.passed else "FAILED"
+        made = found.target_materialization_data
+        values = (
+            AssetCheckExecutionRecordStatus[status].value,
+            row["event"],
+            row["timestamp"].isoformat(" ", "microseconds"),
+            number,
+            made.storage_id if made else None,
+        )
+        planned = (found.asset_key.to_string(), found.check_name, event.run_id, found.partition)
+        return connection.exec_driver_sql(EVALUATED, values + planned).rowcount == 1
+
+    def get_latest_tags_by_partition(
+        self,
+        asset_key: dg.AssetKey,
+        event_type: dg.DagsterEventType,
+        tag_keys: Sequence[str],
+        asset_partitions: Sequence[str] | None = None,
+        before_cursor: int | None = None,
+        after_cursor: int | None = None,
+    ) -> Mapping[str, Mapping[str, str]]:
+        """The tags of the last event of each partition. A step asks for each input, always in this way."""
+        name = asset_key.to_string()
+        if asset_partitions is not None and before_cursor is None and after_cursor is None:
+            wanted = name, event_type.value, json.dumps([*asset_partitions]), json.dumps([*tag_keys])
+            with self.index_connection() as connection:
+                if connection.exec_driver_sql(IS_WIPED, (name,)).first() is None:
+                    tags: dict[str, dict[str, str]] = {}
+                    for partition, key, value in connection.exec_driver_sql(LATEST_TAGS, wanted):
+                        tags.setdefault(partition, {})[key] = value
+                    return tags
+        return super().get_latest_tags_by_partition(
+            asset_key, event_type, tag_keys, asset_partitions, before_cursor, after_cursor
+        )
 
     def has_secondary_index(self, name: str) -> bool:
         """Whether an index was created. A positive answer is remembered, like the ones below."""

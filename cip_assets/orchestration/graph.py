@@ -11,9 +11,6 @@ from functools import cached_property
 
 import dagster as dg
 
-# A selection resolves to this, and makes it anew each time if it is given the assets.
-from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
-
 from cip_assets.audiences.ledger import LAYER
 from cip_assets.audiences.members import Compiled
 from cip_assets.config.errors import PlatformError
@@ -21,7 +18,7 @@ from cip_assets.config.rules import Rules
 from cip_assets.orchestration.assets import all_assets
 from cip_assets.orchestration.assets.landing import MANIFEST
 from cip_assets.orchestration.assets.topics import topic_assets
-from cip_assets.orchestration.checks import all_checks
+from cip_assets.orchestration.checks.all_checks import all_checks
 from cip_assets.orchestration.partitions import Partitions
 from cip_assets.sources.config import Sources
 
@@ -64,19 +61,25 @@ class Graph:
         assets = all_assets(rules, partitions, sources, audiences)
         return cls(rules, partitions, assets, all_checks(rules, partitions), topic_assets(sources))
 
+    def in_groups(self, *groups: str) -> frozenset[dg.AssetKey]:
+        """The assets of some groups. Dagster's own selection would first make its graph of all assets."""
+        return frozenset(
+            spec.key for asset in self.assets for spec in asset.specs if spec.group_name in groups
+        )
+
     @cached_property
     def snapshot_assets(self) -> frozenset[dg.AssetKey]:
         """What a snapshot of a day consists of."""
-        return frozenset(self.resolved(dg.AssetSelection.groups(*BY_DAY)))
+        return self.in_groups(*BY_DAY)
 
     @cached_property
     def landing_assets(self) -> frozenset[dg.AssetKey]:
         """What a scan consists of: the exports, if there are any, and the manifest."""
-        return frozenset(self.resolved(dg.AssetSelection.groups(LANDING)))
+        return self.in_groups(LANDING)
 
     @cached_property
     def audiences(self) -> frozenset[dg.AssetKey]:
-        return frozenset(self.resolved(dg.AssetSelection.groups(LAYER)))
+        return self.in_groups(LAYER)
 
     @cached_property
     def code_versions(self) -> Mapping[dg.AssetKey, str]:
@@ -89,11 +92,16 @@ class Graph:
         return {spec.key: {dep.asset_key for dep in spec.deps} for spec in specs}
 
     @cached_property
+    def check_specs(self) -> Sequence[dg.AssetCheckSpec]:
+        """Every check, whether it has a step of its own or is made with its table."""
+        return [spec for each in (*self.assets, *self.checks) for spec in each.check_specs]
+
+    @cached_property
     def read_by_checks(self) -> Mapping[dg.AssetCheckKey, AbstractSet[dg.AssetKey]]:
         """What each check reads: its asset and others."""
-        specs = (spec for check in self.checks for spec in check.check_specs)
         return {
-            spec.key: {spec.asset_key, *(dep.asset_key for dep in spec.additional_deps)} for spec in specs
+            spec.key: {spec.asset_key, *(dep.asset_key for dep in spec.additional_deps)}
+            for spec in self.check_specs
         }
 
     @cached_property
@@ -112,12 +120,8 @@ class Graph:
         tables = self.code_versions.keys() - (self.landing_assets - {MANIFEST}) - self.audiences
         return digest(sorted((key.to_user_string(), self.code_versions[key]) for key in tables))
 
-    @cached_property
-    def _edges(self) -> AssetGraph:
-        return AssetGraph.from_assets([*self.assets])
-
     def resolved(self, selection: dg.AssetSelection) -> set[dg.AssetKey]:
-        return set(selection.resolve(self._edges))
+        return set(selection.resolve(self.assets))
 
     def without_downstream(
         self, assets: Collection[dg.AssetKey], blocked: Collection[dg.AssetKey]

@@ -58,7 +58,7 @@ Requests = Callable[[Graph, Settings, Stale], Iterator[dg.RunRequest]]
 
 
 def _refresh(graph: Graph, job: Any, requests: Requests, *layers: str) -> dg.ScheduleDefinition:
-    keys = sorted(graph.resolved(dg.AssetSelection.groups(*layers)))
+    keys = sorted(graph.in_groups(*layers))
 
     @dg.schedule(
         name=f"{job.name}_before_stale",

@@ -18,10 +18,11 @@ from cip_assets.config.settings import Settings
 from cip_assets.definitions import build_definitions
 from cip_assets.layers import CONTRACTS, CSV_FILES, EVENT_TABLES, FACTS_OF, SOURCE_TABLES, contracts_in
 from cip_assets.orchestration.checks.files import is_as_written
+from cip_assets.orchestration.due.exported import last_made
 from cip_assets.orchestration.instance import open_instance
 from cip_assets.orchestration.runs import Platform
 from cip_assets_tests.conftest import ENGINE
-from cip_assets_tests.graph import CHECKS, GRAPH, materialize
+from cip_assets_tests.graph import GRAPH, materialize
 from cip_assets_tests.integration.helpers import LANDED, land
 from cip_assets_tests.layers.frames import frame_of
 
@@ -30,7 +31,7 @@ JANUARY_ALONE = {
     "dagster/asset_partition_range_start": "2024-01-01",
     "dagster/asset_partition_range_end": "2024-01-01",
 }
-DEFINED = {key for check in CHECKS for key in check.check_keys}
+DEFINED = {spec.key for spec in GRAPH.check_specs}
 
 
 EMPTY = {
@@ -328,10 +329,12 @@ def test_a_file_counts_as_written_until_it_its_mart_or_the_code_changes(healthy:
     instance, codes = open_instance(settings.dagster_home), dict(GRAPH.code_versions)
 
     def as_written() -> set[str]:
+        keys = {file: dg.AssetKey(["exports", file.name]) for file in CSV_FILES}
+        made = last_made(instance, keys.values())
         return {
             file.name
-            for file in CSV_FILES
-            if is_as_written(settings, instance, file, day, codes[dg.AssetKey(["exports", file.name])])
+            for file, key in keys.items()
+            if is_as_written(settings, made[key], file, day, codes[key])
         }
 
     assert as_written() == {file.name for file in CSV_FILES}

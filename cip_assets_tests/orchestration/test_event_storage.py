@@ -1,12 +1,13 @@
 """Dagster's SQLite files with kept connections: quicker, and what was committed is there for everybody at once."""
 
+import itertools
 import re
 import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -392,6 +393,45 @@ def test_the_events_of_many_months_are_stored_at_once_as_dagster_stores_them(tmp
     kept, own = found
     assert len(own["True asset_check_executions"]) == 2 * (4 + 1)  # planned for each month, evaluated once
     assert kept == own
+
+
+def test_an_evaluation_that_no_run_planned_is_stored(tmp_path: Path) -> None:
+    check = dg.AssetCheckKey(dg.AssetKey("table"), "good")
+    with open_instance(tmp_path) as instance:
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=check.asset_key, check_name=check.name, passed=True, metadata={}
+            )
+        )
+        record = instance.event_log_storage.get_latest_asset_check_execution_by_key([check])[check]
+        assert record.status.value == "SUCCEEDED"
+
+
+def test_the_newest_tags_of_partitions_are_found_as_by_dagster(tmp_path: Path) -> None:
+    numbers = itertools.count()
+
+    @dg.asset(partitions_def=dg.StaticPartitionsDefinition(["a", "b", "c"]))
+    def table() -> dg.MaterializeResult[None]:
+        return dg.MaterializeResult(data_version=dg.DataVersion(str(next(numbers))))
+
+    kind, tags = dg.DagsterEventType.ASSET_MATERIALIZATION, ["dagster/data_version"]
+    with open_instance(tmp_path) as instance:
+        storage: Any = instance.event_log_storage
+
+        def both(*partitions: str) -> Mapping[str, Mapping[str, str]]:
+            asked = (table.key, kind, tags, partitions)
+            found: Mapping[str, Mapping[str, str]] = storage.get_latest_tags_by_partition(*asked)
+            assert found == super(sqlite.Events, storage).get_latest_tags_by_partition(*asked)
+            return found
+
+        assert both("a", "b") == {}
+        for partition in "aba":
+            dg.materialize([table], instance=instance, partition_key=partition)
+        assert both("a", "b", "c") == {"a": {tags[0]: "2"}, "b": {tags[0]: "1"}}
+        instance.wipe_assets([table.key])
+        assert both("a", "b") == {}
+        dg.materialize([table], instance=instance, partition_key="b")
+        assert both("a", "b") == {"b": {tags[0]: "3"}}
 
 
 # --- pools ------------------------------------------------------------------------------------------------

@@ -6,14 +6,14 @@ import dagster as dg
 from pyspark.sql import DataFrame
 
 from cip_assets.contracts.contract import TableContract
-from cip_assets.layers import contracts_in
 from cip_assets.orchestration.checks.counts import broken_rules
 from cip_assets.orchestration.checks.covered import covered_rows
 from cip_assets.orchestration.checks.look import SourceCheck, Verdict
-from cip_assets.orchestration.checks.seen import seen_by_only
-from cip_assets.orchestration.limits import FIRST, RETRIES
+from cip_assets.orchestration.checks.seen import seen_of
 from cip_assets.orchestration.partitions import Partitions
 from cip_assets.orchestration.resources import EngineResource, LakeResource
+
+NAME = "contract"
 
 
 def promise(contract: TableContract) -> str:
@@ -36,7 +36,7 @@ def verdict_of(rows: DataFrame, contract: TableContract) -> Verdict:
 
 
 KEEPS_CONTRACT = SourceCheck(
-    name="contract",
+    name=NAME,
     description=lambda source, _rules: promise(source.cleaned),
     evaluate=lambda look: verdict_of(look.rows(look.source.cleaned), look.source.cleaned),
     reads=lambda _source: (),
@@ -44,29 +44,25 @@ KEEPS_CONTRACT = SourceCheck(
 )
 
 
-def contract_check(contract: TableContract, partitions: Partitions) -> dg.AssetChecksDefinition:
+def contract_spec(contract: TableContract, partitions: Partitions) -> dg.AssetCheckSpec:
     """The check of a table of snapshots; it blocks what is downstream while rows break a rule or share a key."""
-
-    @dg.asset_check(
-        retry_policy=RETRIES,
-        op_tags=FIRST,
-        asset=dg.AssetKey([contract.layer, contract.table]),
-        name="contract",
+    return dg.AssetCheckSpec(
+        NAME,
+        asset=_key(contract),
         blocking=True,
         partitions_def=partitions.of(contract),
         description=promise(contract),
     )
-    def check(
-        context: dg.AssetCheckExecutionContext, engine: EngineResource, lake: LakeResource
-    ) -> dg.AssetCheckResult:
-        seen = seen_by_only(context, lake.settings)
-        verdict = verdict_of(covered_rows(context, engine, lake, contract), contract)
-        return replace(verdict, metadata={**verdict.metadata, **seen}).result(
-            dg.AssetKey([contract.layer, contract.table]), "contract"
-        )
-
-    return check
 
 
-def contract_checks(partitions: Partitions) -> list[dg.AssetChecksDefinition]:
-    return [contract_check(contract, partitions) for contract in contracts_in("features", "marts")]
+def contract_result(
+    context: dg.AssetExecutionContext, engine: EngineResource, lake: LakeResource, contract: TableContract
+) -> dg.AssetCheckResult:
+    """What that check finds in what is written."""
+    seen = seen_of(lake.settings, {_key(contract)})
+    verdict = verdict_of(covered_rows(context, engine, lake, contract), contract)
+    return replace(verdict, metadata={**verdict.metadata, **seen}).result(_key(contract), NAME)
+
+
+def _key(contract: TableContract) -> dg.AssetKey:
+    return dg.AssetKey([contract.layer, contract.table])

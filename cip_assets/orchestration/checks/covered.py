@@ -15,8 +15,10 @@ from cip_assets.orchestration.run_tags import partitions_covered
 from cip_assets.storage import delta
 from cip_assets.storage.written import month_after, require_written
 
+Context = dg.AssetExecutionContext | dg.AssetCheckExecutionContext
 
-def covered_slice(context: dg.AssetCheckExecutionContext, contract: TableContract) -> delta.Slice | None:
+
+def covered_slice(context: Context, contract: TableContract) -> delta.Slice | None:
     """The part of a table that the run covers; None for all of it."""
     if contract.partition_column == "as_of_date":
         return delta.Slice.of_day(date.fromisoformat(context.partition_key))
@@ -28,7 +30,7 @@ def covered_slice(context: dg.AssetCheckExecutionContext, contract: TableContrac
 
 
 def covered_rows(
-    context: dg.AssetCheckExecutionContext,
+    context: Context,
     engine: EngineResource,
     lake: LakeResource,
     contract: TableContract,

@@ -13,7 +13,7 @@ from cip_assets.ingest.in_step import last_write
 from cip_assets.layers import CSV_FILES
 from cip_assets.orchestration.assets.exports import code_of_file
 from cip_assets.orchestration.checks.seen import seen_by, seen_by_only
-from cip_assets.orchestration.due.exported import file_written
+from cip_assets.orchestration.due.exported import Made, file_written, last_made
 from cip_assets.orchestration.limits import LAST_DAY, RETRIES
 from cip_assets.orchestration.partitions import Partitions
 from cip_assets.orchestration.resources import LakeResource
@@ -26,10 +26,14 @@ IDS: Mapping[str, tuple[str, str]] = {
 """The files with one row per id: the id's column, and what Power BI does with ids that it cannot tell apart."""
 
 
+def _key(file: str) -> dg.AssetKey:
+    return dg.AssetKey(["exports", file])
+
+
 def _warning(
     file: str, name: str, count: int, description: str, seen: Mapping[dg.AssetCheckKey, dict[str, Any]]
 ) -> dg.AssetCheckResult:
-    key = dg.AssetCheckKey(dg.AssetKey(["exports", file]), name)
+    key = dg.AssetCheckKey(_key(file), name)
     return dg.AssetCheckResult(
         asset_key=key.asset_key,
         check_name=name,
@@ -40,15 +44,13 @@ def _warning(
     )
 
 
-def is_as_written(
-    settings: Settings, instance: dg.DagsterInstance, file: CsvFile, day: date, code: str
-) -> bool:
+def is_as_written(settings: Settings, made: Made, file: CsvFile, day: date, code: str) -> bool:
     """Whether the current code wrote a file, as it is on disk, from all rows of its mart's day as they are now.
 
     Then no row of it needs to be read again: at a million customers, comparing the files with the marts took as long as
     writing them.
     """
-    written = file_written(settings, instance, dg.AssetKey(["exports", file.name]), day)
+    written = file_written(settings, made, day)
     mart = last_write(settings, file.mart.name, day)
     if written is None or mart is None:
         return False
@@ -63,7 +65,7 @@ def export_checks(rules: Rules, partitions: Partitions) -> list[dg.AssetChecksDe
     def spec(name: str, file: str, description: str) -> dg.AssetCheckSpec:
         return dg.AssetCheckSpec(
             name,
-            asset=dg.AssetKey(["exports", file]),
+            asset=_key(file),
             partitions_def=partitions.days,
             description=description,
         )
@@ -93,21 +95,22 @@ def export_checks(rules: Rules, partitions: Partitions) -> list[dg.AssetChecksDe
         """Compare every file with its mart. All are one step, because a step each would cost more than the checks."""
         settings, seen = lake.settings, seen_by(context, lake.settings)
         wanted = {(key.asset_key.path[-1], key.name) for key in context.selected_asset_check_keys}
+        made = last_made(context.instance, [_key(export.name) for export in CSV_FILES])
         for export in CSV_FILES:
             mart, day = settings.table_uri("marts", export.mart.table), context.partition_key
             if (export.name, "file") in wanted:
                 is_known = is_as_written(
-                    settings, context.instance, export, date.fromisoformat(day), codes[export.name]
+                    settings, made[_key(export.name)], export, date.fromisoformat(day), codes[export.name]
                 )
                 problems = [] if is_known else problems_of(export, mart, day, settings.final, rules)
                 yield dg.AssetCheckResult(
-                    asset_key=dg.AssetKey(["exports", export.name]),
+                    asset_key=_key(export.name),
                     check_name="file",
                     passed=not problems,
                     description="; ".join(problems) or f"{export.name}.csv agrees with its mart",
                     metadata={
                         "problems": problems,
-                        **seen[dg.AssetCheckKey(dg.AssetKey(["exports", export.name]), "file")],
+                        **seen[dg.AssetCheckKey(_key(export.name), "file")],
                     },
                 )
             if (export.name, "ids_apart") in wanted:
@@ -131,10 +134,10 @@ def export_checks(rules: Rules, partitions: Partitions) -> list[dg.AssetChecksDe
     @dg.asset_check(
         retry_policy=RETRIES,
         op_tags=LAST_DAY,
-        asset=dg.AssetKey(["exports", "kpi_totals"]),
+        asset=_key("kpi_totals"),
         name="adds_up",
         partitions_def=partitions.days,
-        additional_deps=[dg.AssetKey(["exports", name]) for name in ("customer_360", "kpi_monthly_revenue")],
+        additional_deps=[_key(name) for name in ("customer_360", "kpi_monthly_revenue")],
         description="The files' customers and months add up to the files' totals, to the cent.",
     )
     def adds_up(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:

@@ -1,6 +1,6 @@
 """What a check looks at, told in its evaluation: what is written later is not yet checked (``due/up_to_date.py``)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -19,10 +19,7 @@ def seen_by(
         spec.key: [spec.asset_key, *(dep.asset_key for dep in spec.additional_deps)] for spec in specs
     }
     now = dict(_now(settings, {key for keys in looks_at.values() for key in keys}))
-    return {
-        check: entries({key.to_user_string(): now[key] for key in keys if key in now})
-        for check, keys in looks_at.items()
-    }
+    return {check: _told(now, keys) for check, keys in looks_at.items()}
 
 
 def seen_by_only(context: dg.AssetCheckExecutionContext, settings: Settings) -> dict[str, Any]:
@@ -31,7 +28,16 @@ def seen_by_only(context: dg.AssetCheckExecutionContext, settings: Settings) -> 
     return seen
 
 
-def _now(settings: Settings, keys: set[dg.AssetKey]) -> Iterator[tuple[dg.AssetKey, Read]]:
+def seen_of(settings: Settings, keys: Collection[dg.AssetKey]) -> dict[str, Any]:
+    """The same for a check that looks at some tables or files."""
+    return _told(dict(_now(settings, keys)), keys)
+
+
+def _told(now: Mapping[dg.AssetKey, Read], keys: Iterable[dg.AssetKey]) -> dict[str, Any]:
+    return entries({key.to_user_string(): now[key] for key in keys if key in now})
+
+
+def _now(settings: Settings, keys: Collection[dg.AssetKey]) -> Iterator[tuple[dg.AssetKey, Read]]:
     for key in keys:
         layer, name = key.path
         if layer == "exports":

@@ -1,6 +1,6 @@
 """What Dagster knows of the files in ``final``: their last materializations."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,19 @@ from cip_assets.ingest.in_step import Written
 from cip_assets.storage import inputs
 from cip_assets.storage.files import hash_file
 
+Made = dg.AssetMaterialization | None
+"""The last materialization of a file; None if it was never exported."""
 
-def file_written(
-    settings: Settings, instance: dg.DagsterInstance, key: dg.AssetKey, day: date
-) -> Written | None:
-    """The last materialization of a file in ``final``, if it was for the day and the file is unchanged since."""
-    made = _last_of(instance, key)
+
+def last_made(instance: dg.DagsterInstance, keys: Iterable[dg.AssetKey]) -> Mapping[dg.AssetKey, Made]:
+    """The last materializations of some files."""
+    wanted = [*keys]
+    events = instance.event_log_storage.get_latest_materialization_events(wanted)
+    return {key: event.asset_materialization if (event := events.get(key)) else None for key in wanted}
+
+
+def file_written(settings: Settings, made: Made, day: date) -> Written | None:
+    """What wrote a file in ``final``, if that was for the day and the file is unchanged since."""
     if made is None or made.partition != day.isoformat():
         return None
     metadata = _metadata(made)
@@ -36,13 +43,8 @@ def file_written(
 
 def read_for_file(instance: dg.DagsterInstance, key: dg.AssetKey) -> inputs.Inputs:
     """The versions that a file in ``final`` was computed from; none if it was not exported."""
-    made = _last_of(instance, key)
+    made = last_made(instance, [key])[key]
     return inputs.told_in(_metadata(made)) if made else {}
-
-
-def _last_of(instance: dg.DagsterInstance, key: dg.AssetKey) -> dg.AssetMaterialization | None:
-    event = instance.get_latest_materialization_event(key)
-    return event.asset_materialization if event else None
 
 
 def _metadata(made: dg.AssetMaterialization) -> Mapping[str, Any]:

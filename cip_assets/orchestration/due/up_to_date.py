@@ -16,7 +16,7 @@ import dagster as dg
 
 from cip_assets.config.settings import Settings
 from cip_assets.ingest.in_step import FACTS, NEW, Written, behind, changed_since, last_write, why_other_code
-from cip_assets.orchestration.due.exported import file_written
+from cip_assets.orchestration.due.exported import Made, file_written, last_made
 from cip_assets.orchestration.due.gate import records_of_day
 from cip_assets.orchestration.graph import Graph
 from cip_assets.storage import inputs
@@ -67,9 +67,13 @@ def state_of(
     checks = {key: graph.checks_of.get(key, ()) for key in assets}
 
     @cache
+    def made() -> Mapping[dg.AssetKey, Made]:
+        return last_made(instance, sorted(key for key in graph.snapshot_assets if key.path[0] == "exports"))
+
+    @cache
     def written(key: dg.AssetKey) -> Written | None:
         if key.path[0] == "exports":
-            return file_written(settings, instance, key, day)
+            return file_written(settings, made()[key], day)
         name = key.to_user_string()
         if name in FACTS and behind(settings, name, day):
             return None
@@ -90,8 +94,7 @@ def state_of(
         """Why an asset is to be computed, apart from the assets that it depends on; None if it is not."""
         last, code = written(key), graph.code_versions[key]
         if last is None:
-            is_file = key.path[0] == "exports"
-            return ALTERED if is_file and instance.get_latest_materialization_event(key) else NEW
+            return ALTERED if key.path[0] == "exports" and made()[key] else NEW
         if last.code_version != code:
             return why_other_code(code, last.code_version)
         for parent in sorted(graph.parents[key]):

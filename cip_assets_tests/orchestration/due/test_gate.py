@@ -20,7 +20,7 @@ from cip_assets.orchestration.run_tags import RANGE_END, RANGE_START
 from cip_assets.orchestration.runs import Report
 from cip_assets.storage import delta
 from cip_assets_tests.conftest import ENGINE
-from cip_assets_tests.graph import CHECKS, materialize, platform_of
+from cip_assets_tests.graph import GRAPH, materialize, platform_of
 from cip_assets_tests.integration.helpers import date_earlier, land, land_all, rows_of
 
 DAY = "2024-02-12"
@@ -316,7 +316,7 @@ def test_a_snapshot_with_a_failed_blocking_check_is_not_exported(dagster: Dagste
 
 
 def test_the_gate_knows_all_blocking_checks() -> None:
-    specs = [spec for check in CHECKS for spec in check.check_specs if spec.blocking]
+    specs = [spec for spec in GRAPH.check_specs if spec.blocking]
 
     def of(*layers: str) -> set[str]:
         return {spec.name for spec in specs if spec.asset_key.path[0] in layers}
