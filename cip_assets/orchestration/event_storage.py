@@ -25,7 +25,7 @@ import sqlalchemy
 
 # Dagster has no public name for its storages and for what they are asked about a check, and no setting for their
 # connections. Only how they connect is overridden.
-from dagster._core.event_api import PartitionKeyFilter
+from dagster._core.event_api import EventLogCursor, EventLogRecord, PartitionKeyFilter
 from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
@@ -48,6 +48,7 @@ from dagster._core.storage.sqlite_storage import (
     _runs_directory,
     _schedule_directory,
 )
+from dagster._serdes import deserialize_value
 from dagster._utils.concurrency import ConcurrencyClaimStatus, ConcurrencySlotStatus
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.pool import QueuePool
@@ -89,6 +90,10 @@ UPDATE asset_check_executions
 SET execution_status = ?, evaluation_event = ?, evaluation_event_timestamp = ?, evaluation_event_storage_id = ?,
     materialization_event_storage_id = ?
 WHERE asset_key = ? AND check_name = ? AND run_id = ? AND partition IS ?
+"""
+NEWEST = """
+SELECT id, event FROM event_logs WHERE asset_key = ? AND dagster_event_type = 'ASSET_MATERIALIZATION' AND partition = ?
+ORDER BY id DESC LIMIT 1
 """
 IS_WIPED = "SELECT 1 FROM asset_keys WHERE asset_key = ? AND asset_details IS NOT NULL"
 LATEST_TAGS = """
@@ -366,18 +371,48 @@ class Events(SqliteEventLogStorage):
         after_cursor: int | None = None,
     ) -> Mapping[str, Mapping[str, str]]:
         """The tags of the last event of each partition. A step asks for each input, always in this way."""
-        name = asset_key.to_string()
         if asset_partitions is not None and before_cursor is None and after_cursor is None:
-            wanted = name, event_type.value, json.dumps([*asset_partitions]), json.dumps([*tag_keys])
-            with self.index_connection() as connection:
-                if connection.exec_driver_sql(IS_WIPED, (name,)).first() is None:
-                    tags: dict[str, dict[str, str]] = {}
-                    for partition, key, value in connection.exec_driver_sql(LATEST_TAGS, wanted):
-                        tags.setdefault(partition, {})[key] = value
-                    return tags
+            wanted = event_type.value, json.dumps([*asset_partitions]), json.dumps([*tag_keys])
+            if (rows := self._of_asset(asset_key, LATEST_TAGS, *wanted)) is not None:
+                tags: dict[str, dict[str, str]] = {}
+                for partition, key, value in rows:
+                    tags.setdefault(partition, {})[key] = value
+                return tags
         return super().get_latest_tags_by_partition(
             asset_key, event_type, tag_keys, asset_partitions, before_cursor, after_cursor
         )
+
+    def fetch_materializations(
+        self,
+        records_filter: dg.AssetKey | dg.AssetRecordsFilter,
+        limit: int,
+        cursor: str | None = None,
+        ascending: bool = False,
+    ) -> dg.EventRecordsResult:
+        """Materializations. A check asks for the last one of its partition, always in this way."""
+        if isinstance(records_filter, dg.AssetRecordsFilter) and (limit, cursor, ascending) == (
+            1,
+            None,
+            False,
+        ):
+            key, partitions = records_filter.asset_key, records_filter.asset_partitions or ()
+            rows = None
+            if len(partitions) == 1 and records_filter == dg.AssetRecordsFilter(key, partitions):
+                rows = self._of_asset(key, NEWEST, *partitions)
+            if rows is not None:
+                records = [EventLogRecord(row[0], deserialize_value(row[1], EventLogEntry)) for row in rows]
+                number = records[0].storage_id if records else -1
+                position = EventLogCursor.from_storage_id(number).to_string()
+                return dg.EventRecordsResult(records, cursor=position, has_more=bool(records))
+        return super().fetch_materializations(records_filter, limit, cursor, ascending)
+
+    def _of_asset(self, key: dg.AssetKey, statement: str, *values: str) -> Sequence[Any] | None:
+        """The rows of a statement about an asset; None if it was wiped, and Dagster knows what counts."""
+        name = key.to_string()
+        with self.index_connection() as connection:
+            if connection.exec_driver_sql(IS_WIPED, (name,)).first():
+                return None
+            return connection.exec_driver_sql(statement, (name, *values)).fetchall()
 
     def has_secondary_index(self, name: str) -> bool:
         """Whether an index was created. A positive answer is remembered, like the ones below."""

@@ -91,6 +91,7 @@ class Threads(dg.Executor):
     def _run(self, job_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
         ended: SimpleQueue[_Step] = SimpleQueue()
         running: set[_Step] = set()
+        _make_pools(job_context.instance, execution_plan)
         with ExitStack() as stack:
             pools = stack.enter_context(
                 InstanceConcurrencyContext(job_context.instance, job_context.dagster_run)
@@ -211,6 +212,16 @@ class _Step(Thread):
                     return
         except BaseException as error:  # noqa: BLE001 -- raised again in the thread of the run
             self.error = error
+
+
+def _make_pools(instance: dg.DagsterInstance, plan: Any) -> None:
+    """Make the pools of the steps that do not exist. Dagster would list all pools again for each new one."""
+    storage: Any = instance.event_log_storage
+    if not storage.supports_global_concurrency_limits or storage.get_pool_config().default_pool_limit is None:
+        return
+    known = {pool.name for pool in storage.get_pool_limits()}
+    for name in {step.pool for step in plan.get_steps_to_execute_in_topo_order()} - known - {None}:
+        storage.initialize_concurrency_limit_to_default(name)
 
 
 def _capture_output(run: Any, plan: Any, stack: ExitStack) -> Iterator[dg.DagsterEvent]:

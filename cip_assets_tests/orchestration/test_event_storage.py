@@ -407,7 +407,7 @@ def test_an_evaluation_that_no_run_planned_is_stored(tmp_path: Path) -> None:
         assert record.status.value == "SUCCEEDED"
 
 
-def test_the_newest_tags_of_partitions_are_found_as_by_dagster(tmp_path: Path) -> None:
+def test_the_newest_event_of_a_partition_and_its_tags_are_found_as_by_dagster(tmp_path: Path) -> None:
     numbers = itertools.count()
 
     @dg.asset(partitions_def=dg.StaticPartitionsDefinition(["a", "b", "c"]))
@@ -419,6 +419,10 @@ def test_the_newest_tags_of_partitions_are_found_as_by_dagster(tmp_path: Path) -
         storage: Any = instance.event_log_storage
 
         def both(*partitions: str) -> Mapping[str, Mapping[str, str]]:
+            last = (dg.AssetRecordsFilter(table.key, partitions[-1:]), 1)
+            assert storage.fetch_materializations(*last) == super(
+                sqlite.Events, storage
+            ).fetch_materializations(*last)
             asked = (table.key, kind, tags, partitions)
             found: Mapping[str, Mapping[str, str]] = storage.get_latest_tags_by_partition(*asked)
             assert found == super(sqlite.Events, storage).get_latest_tags_by_partition(*asked)
