@@ -1,10 +1,14 @@
-"""Limits of steps: how often a step is tried, and which steps can run at the same time."""
+"""Limits of steps: how often a step is tried, which steps can run at the same time, and which begin first."""
 
 import sys
+from collections.abc import Collection, Mapping
+from functools import cache
 
 import dagster as dg
 
 from cip_assets.config.errors import PlatformError
+from cip_assets.contracts.source import SourceTable
+from cip_assets.layers import FACTS_OF
 from cip_assets.orchestration.failures import own_message
 
 
@@ -32,9 +36,6 @@ RETRIES = Retries(max_retries=3, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter
 has to fix is a ``PlatformError``, which is not retried.
 """
 
-FIRST = {"dagster/priority": "1"}
-"""The tags of steps that run before other ready steps, because customer_360 waits for them."""
-
 LAST_DAY = {"cip/days": "last"}
 """The tags of steps that a run of several days executes only for the last one (``executor``)."""
 
@@ -42,3 +43,28 @@ LAST_DAY = {"cip/days": "last"}
 def pool_of(layer: str, table: str) -> str:
     """The pool of a table. It has one slot, so two runs never write the table at the same time."""
     return f"{layer}/{table}"
+
+
+def priority(waiting: int) -> dict[str, str]:
+    """The tags of a step that others wait for, this many one after the other. It begins before steps with fewer."""
+    return {"dagster/priority": str(waiting)}
+
+
+def priority_of_source(source: SourceTable) -> dict[str, str]:
+    """The tags of the steps of a table that lands: those that facts wait for come first."""
+    return priority(int(source.name in FACTS_OF))
+
+
+def waiting_for(reads: Mapping[str, Collection[str]]) -> Mapping[str, int]:
+    """How many tables wait for each one, one after the other: the longest chain of tables that read each other.
+
+    Args:
+        reads: the tables that each table reads.
+
+    """
+
+    @cache
+    def chain(name: str) -> int:
+        return max((chain(other) + 1 for other, read in reads.items() if name in read), default=0)
+
+    return {name: chain(name) for name in reads}

@@ -15,6 +15,7 @@ from cip_assets.orchestration.assets.landing import export_assets, manifest_asse
 from cip_assets.orchestration.assets.sources import clean_asset, history_asset, raw_asset
 from cip_assets.orchestration.assets.table_asset import table_asset
 from cip_assets.orchestration.freshness import policy_of
+from cip_assets.orchestration.limits import waiting_for
 from cip_assets.orchestration.partitions import Partitions
 from cip_assets.sources.config import Sources
 
@@ -27,6 +28,7 @@ def all_assets(
 ) -> list[dg.AssetsDefinition]:
     """Every asset, with its freshness policy, and links to the code that defines and computes it."""
     codes = {t.contract.name: version_of(t.contract, t.module, rules=rules) for t in TABLES}
+    waiting = waiting_for({t.contract.name: {read.name for read in t.reads.values()} for t in TABLES})
     found = [
         *([export_assets(sources)] if sources and sources.exports else []),
         manifest_asset(rules, partitions, sources),
@@ -34,7 +36,7 @@ def all_assets(
         *(clean_asset(source, rules, partitions) for source in SOURCE_TABLES.values()),
         *(history_asset(source, rules, partitions) for source in SOURCE_TABLES.values() if source.history),
         *(facts_asset(facts, rules, partitions) for facts in FACTS_OF.values()),
-        *(table_asset(table, rules, partitions, codes) for table in TABLES),
+        *(table_asset(t, rules, partitions, codes, waiting[t.contract.name]) for t in TABLES),
         *(export_asset(file, rules, partitions) for file in CSV_FILES),
         dashboard_asset(rules, partitions),
     ]

@@ -15,7 +15,7 @@ from cip_assets.orchestration.assets.code_version import code_version
 from cip_assets.orchestration.assets.declare import column, columns, labels, limits
 from cip_assets.orchestration.due import gate
 from cip_assets.orchestration.io_manager import column_lineage
-from cip_assets.orchestration.limits import FIRST
+from cip_assets.orchestration.limits import priority
 from cip_assets.orchestration.partitions import EVERY_MONTH_SO_FAR, Partitions
 from cip_assets.orchestration.resources import LakeResource
 from cip_assets.reporting.dashboard import figures, page
@@ -40,7 +40,7 @@ def export_asset(file: CsvFile, rules: Rules, partitions: Partitions) -> dg.Asse
         backfill_policy=dg.BackfillPolicy.single_run(),
         **labels("exports", mart.domain, pii=any("pii" in c.tags for c in shown)),
         kinds={"csv"},
-        op_tags=FIRST if file.name == mart.table == "customer_360" else None,
+        op_tags=priority(int(file.name == mart.table == "customer_360")),
         description=f"{file.description}: `final/{file.name}.csv`, sorted by {', '.join(file.order_by)}.",
         code_version=code_of_file(file, rules),
         metadata=metadata,

@@ -22,6 +22,7 @@ from cip_assets.orchestration.accept import AcceptConfig
 from cip_assets.orchestration.assets.declare import described, limits
 from cip_assets.orchestration.assets.landing import MANIFEST
 from cip_assets.orchestration.io_manager import DELIVERIES
+from cip_assets.orchestration.limits import priority_of_source
 from cip_assets.orchestration.partitions import Partitions
 from cip_assets.orchestration.resources import EngineResource, LakeResource
 from cip_assets.storage import delta
@@ -32,6 +33,7 @@ def raw_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> dg.A
     declared: dict[str, Any] = {
         **described(source.raw, read, rules=rules),
         **limits("raw", source.name),
+        "op_tags": priority_of_source(source),
         "deps": [MANIFEST],
         "partitions_def": partitions.of(source.raw),
         "backfill_policy": dg.BackfillPolicy.single_run(),
@@ -90,6 +92,7 @@ def clean_asset(source: SourceTable, rules: Rules, partitions: Partitions) -> dg
     declared: dict[str, Any] = {
         "name": f"clean_{source.name}",
         **limits("cleaned", source.name),
+        "op_tags": priority_of_source(source),
         "outs": {"quarantine": out(source.quarantine), "cleaned": out(source.cleaned)},
         "ins": {"raw": dg.AssetIn(key=raw_key)},
         # Cleaned names quarantine as an input, so that a selection of what cleaned needs includes it.

@@ -20,7 +20,7 @@ from cip_assets.orchestration.assets.declare import described, limits
 from cip_assets.orchestration.checks.contract import contract_result, contract_spec
 from cip_assets.orchestration.due.carry import EVERYTHING_TAG, older_day
 from cip_assets.orchestration.io_manager import AS_LANDED, CARRIED_FROM
-from cip_assets.orchestration.limits import FIRST
+from cip_assets.orchestration.limits import priority
 from cip_assets.orchestration.partitions import EVERY_MONTH_SO_FAR, Partitions
 from cip_assets.orchestration.resources import EngineResource, LakeResource
 from cip_assets.storage import delta, kept
@@ -30,7 +30,7 @@ TABLE = "table"
 
 
 def table_asset(
-    table: Table, rules: Rules, partitions: Partitions, codes: Mapping[str, str]
+    table: Table, rules: Rules, partitions: Partitions, codes: Mapping[str, str], waiting: int
 ) -> dg.AssetsDefinition:
     """The asset of a table: it reads the inputs up to the snapshot day, and calls the table.
 
@@ -39,10 +39,10 @@ def table_asset(
         rules: the business rules.
         partitions: the days.
         codes: the code version of each table of snapshots, by name, for those that are carried.
+        waiting: how many tables wait for it, one after the other.
 
     """
     about = described(table.contract, table.module, rules=rules)
-    is_awaited = table.layer == "features" or table.name == "customer_360"
 
     key = about["key"]
 
@@ -55,7 +55,7 @@ def table_asset(
         can_subset=True,
         partitions_def=partitions.of(table.contract),
         backfill_policy=dg.BackfillPolicy.single_run(),
-        op_tags=FIRST if is_awaited else None,
+        op_tags=priority(waiting),
     )
     def compute(
         context: dg.AssetExecutionContext, engine: EngineResource, lake: LakeResource, **frames: DataFrame

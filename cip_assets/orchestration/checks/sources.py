@@ -19,7 +19,7 @@ from cip_assets.orchestration.checks.look import Look, SourceCheck
 from cip_assets.orchestration.checks.newest import LATEST_MONTH
 from cip_assets.orchestration.checks.orphans import ORPHANS
 from cip_assets.orchestration.checks.vocabulary import VOCABULARY
-from cip_assets.orchestration.limits import RETRIES
+from cip_assets.orchestration.limits import RETRIES, priority_of_source
 from cip_assets.orchestration.resources import EngineResource, LakeResource
 
 SOURCE_CHECKS: Sequence[SourceCheck] = (
@@ -68,6 +68,7 @@ def _in_one_step(
     @dg.multi_asset_check(
         name=name,
         retry_policy=RETRIES,
+        op_tags=priority_of_source(source),
         can_subset=True,
         specs=[
             dg.AssetCheckSpec(
