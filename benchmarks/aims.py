@@ -28,11 +28,9 @@ CLOSER = """
 What would bring them closer:
 
 - **A small run, a new day and a dropped file.** Two thirds of a small run are Python: imports, plans of queries, steps
-  and their events, none of which stands out. Contract checks in the step of their table would save little: 40 steps
-  fewer, with checks that do nothing, took about 0.1 seconds of CPU less.
-  `forecast_model` takes 3.2 seconds of CPU with 10,000 customers, and customer_360 waits for it. Beside other steps it
-  takes almost twice as long, because both cores are busy. In a process of its own it took 0.6 to 1.1 seconds less,
-  which is not worth a process. It could be fitted again only when a month is over.
+  and their events, none of which stands out: a step that does nothing takes about 10 milliseconds.
+  `forecast_model` takes 3.2 seconds of CPU with 10,000 customers, and customer_360 waits for it. It has a process of
+  its own, but both cores are busy beside it, so it takes 5 seconds. It could be fitted again only when a month is over.
 - **A million customers.** No step stands out, and three steps share two cores, which are busy for most of a run. `raw`
   with one sorted file a month would need no shuffle while it is cleaned, and fewer open writers, which are the peak of
   the memory. `customer_360.csv` takes 5 seconds on one core: DuckDB writes a sorted file in one thread.

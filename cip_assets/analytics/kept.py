@@ -24,7 +24,7 @@ class Kept:
     """
 
     def __init__(self, before: Mapping[str, Any] = NOTHING) -> None:
-        self._before = before
+        self._before = dict(before)
         self.used: dict[str, Any] = {}
 
     def made(self, name: str, computed_from: object, make: Callable[[], Any]) -> Any:

@@ -1,15 +1,18 @@
 """The forecast tables: from its definition for ten customers, and learned from the events of many."""
 
 import json
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from math import isclose
+from typing import Any
 
 import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
+from cip_assets.analytics.apart import apart
 from cip_assets.analytics.forecasting.reasons import WORDS
 from cip_assets.config.rules import Rules
 from cip_assets.layers import contract_of
@@ -263,6 +266,24 @@ UNUSUAL = {
     ],
     "everybody today": [row for n in range(80) for row in bought(str(n), 0, [0], 5.0)],
 }
+
+
+def test_many_buyers_are_learned_from_in_a_process_of_its_own_and_nothing_differs(
+    spark: SparkSession, rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, found = sys.modules["cip_assets.layers.features.forecast_model"], []
+    for many, processes in ((201, 0), (200, 1)):
+        started: list[str] = []
+
+        def counted(function: Callable[..., Any], *arguments: Any, to: list[str] = started) -> Any:
+            to.append(function.__name__)
+            return apart(function, *arguments)
+
+        monkeypatch.setattr(module, "MANY_BUYERS", many)
+        monkeypatch.setattr(module, "apart", counted)
+        found.append(forecasts(spark, rules, lines(200), ["features/forecast_model"]))
+        assert started == ["learned"] * processes
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("rows", UNUSUAL.values(), ids=UNUSUAL)

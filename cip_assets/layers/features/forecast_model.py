@@ -1,6 +1,7 @@
 """The forecast model of a snapshot, and the backtest by which it was chosen."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date, timedelta
 from decimal import Decimal
@@ -13,13 +14,13 @@ import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
+from cip_assets.analytics.apart import P, R, apart
 from cip_assets.analytics.forecasting.discounting import Discounting
 from cip_assets.analytics.forecasting.forecast import ForecastModel
-from cip_assets.analytics.forecasting.forecast import forecast_model as fitted
 from cip_assets.analytics.forecasting.history import Events, History, Numbers
-from cip_assets.analytics.forecasting.judgment import Judgment, judge
+from cip_assets.analytics.forecasting.judgment import Judgment
+from cip_assets.analytics.forecasting.learning import learned
 from cip_assets.analytics.forecasting.past import Past
-from cip_assets.analytics.forecasting.rolling import backtest
 from cip_assets.analytics.kept import Kept
 from cip_assets.calc.as_of import of_customers_until, until
 from cip_assets.calc.exact import cents, total_money
@@ -40,6 +41,9 @@ MOST_BUYERS = 20_000
 """Buyers to learn from and to judge by, chosen by the hash of their ids. Their rates are known to within a few tenths
 of a percent, and more would cost more without changing a forecast visibly.
 """
+
+MANY_BUYERS = 2_000
+"""From so many on, the fits take longer than the start of a process of their own."""
 
 EPOCH = date(1970, 1, 1)
 
@@ -167,12 +171,18 @@ def forecast_model(
     past = Past(
         history, (as_of - EPOCH).days, rules.churn.window_days, is_money_known=is_money_known, fits=kept
     )
-    found = backtest(past)
-    model = fitted(past, found, Discounting(rules.clv.annual_discount_rate, rules.clv.horizon_months))
-    judgment = judge(past, found, rules.forecast.max_bias)
+    discounting = Discounting(rules.clv.annual_discount_rate, rules.clv.horizon_months)
+    is_long = history.buyers >= MANY_BUYERS
+    lesson = (apart if is_long else _here)(learned, past, discounting, rules.forecast.max_bias)
+    if kept:
+        kept.used.update(lesson.fits)
     return purchases.sparkSession.createDataFrame(
-        [_row(past, model, judgment)], _types_of(forecast_model.contract.spark_schema)
+        [_row(past, lesson.model, lesson.judgment)], _types_of(forecast_model.contract.spark_schema)
     )
+
+
+def _here(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
+    return function(*arguments, **named)
 
 
 def _row(past: Past, model: ForecastModel | None, judgment: Judgment) -> tuple[Any, ...]:
