@@ -117,7 +117,8 @@ class SparkDeltaHandler(DbTypeHandler[DataFrame]):
             PlatformError: the slice was never written, or a source table or its facts are out of date.
 
         """
-        if not any(output.properties.asset_key for output in context.step_context.step.step_outputs):
+        made = [o.properties for o in context.step_context.step.step_outputs if o.properties.is_asset]
+        if made and not any(output.asset_key for output in made):
             return None  # type: ignore[return-value]  # and nothing looks at it
         only, name = _slice(table_slice), context.asset_key.to_user_string()
         run_id = context.step_context.run_id

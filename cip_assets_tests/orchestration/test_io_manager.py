@@ -91,6 +91,12 @@ def totals(
     )
 
 
+@dg.asset_check(asset=REGIONS)
+def two(regions: DataFrame) -> dg.AssetCheckResult:
+    """A check that reads its table as an input."""
+    return dg.AssetCheckResult(passed=regions.count() == 2)
+
+
 class Lake:
     """The assets above on an empty lake."""
 
@@ -100,6 +106,7 @@ class Lake:
         engine = EngineResource(engine=ENGINE)
         self.definitions = dg.Definitions(
             assets=[events, regions, totals],
+            asset_checks=[two],
             jobs=[dg.define_asset_job(key.path[-1], selection=[key]) for key in (EVENTS, REGIONS, TOTALS)],
             resources={
                 "engine": engine,
@@ -226,6 +233,8 @@ def test_a_table_without_partitions_is_replaced(lake: Lake) -> None:
     assert (audit["run_id"], audit["asset"], audit["partition"]) == (result.run_id, "raw/regions", "")
     (event,) = materializations(result)
     assert event.metadata["dagster/row_count"].value == 2
+    (checked,) = result.get_asset_check_evaluations()
+    assert checked.passed
 
 
 def test_a_column_that_is_not_in_the_contract_is_shown_with_those_that_are(lake: Lake) -> None:
