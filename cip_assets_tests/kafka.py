@@ -160,8 +160,9 @@ class SchemaRegistry:
         self._server.server_close()
 
 
-def configure(data_dir: Path, broker: Broker, *topics: str, seconds: float = 0.3) -> None:
-    """Write a ``sources.yaml`` in which the topics have transactions."""
+def configure(data_dir: Path, broker: Broker, *topics: str, seconds: float = 0.3, **more: object) -> None:
+    """Write a ``sources.yaml`` in which the topics have transactions, and the client has more settings."""
+    client = {"session.timeout.ms": 2000, "heartbeat.interval.ms": 500, **more}
     data_dir.mkdir(parents=True, exist_ok=True)
     lines = [f"  - {{topic: {topic}, table: transactions}}" for topic in topics]
     text = f"""\
@@ -170,7 +171,7 @@ kafka:
   servers: {broker.servers}
   group: {data_dir.name}
   seconds: {seconds}
-  settings: {{session.timeout.ms: 2000, heartbeat.interval.ms: 500}}
+  settings: {json.dumps(client)}
   topics:
 """
     (data_dir / "sources.yaml").write_text(text + "\n".join(lines) + "\n", encoding="utf-8")

@@ -329,12 +329,12 @@ def test_a_file_counts_as_written_until_it_its_mart_or_the_code_changes(healthy:
     instance, codes = open_instance(settings.dagster_home), dict(GRAPH.code_versions)
 
     def as_written() -> set[str]:
-        keys = {file: dg.AssetKey(["exports", file.name]) for file in CSV_FILES}
+        keys = {file.name: dg.AssetKey(["exports", file.name]) for file in CSV_FILES}
         made = last_made(instance, keys.values())
         return {
             file.name
-            for file, key in keys.items()
-            if is_as_written(settings, made[key], file, day, codes[key])
+            for file in CSV_FILES
+            if is_as_written(settings, made[keys[file.name]], file, day, codes[keys[file.name]])
         }
 
     assert as_written() == {file.name for file in CSV_FILES}

@@ -42,7 +42,8 @@ ANSWER = 5.0
 LOOK = 5.0
 """The seconds between two looks at the topics: whether they are what they were, and how far they are.
 
-The client itself does not notice that a topic was made again if its leader had changed before.
+If a topic was made again and its leader had changed before, as after a restart of the broker, the client does not
+notice it, and never reads the new topic.
 """
 
 RETRY = 5.0
@@ -157,6 +158,7 @@ class _Consumption:
         self._blocked_until = 0.0
         self._looked = time.monotonic()
         self._made_again: set[str] = set()
+        self._ids: dict[str, str] = {}
         # The library writes to the console by itself otherwise.
         self._quiet = logging.getLogger("cip.kafka")
         self._quiet.addHandler(logging.NullHandler())
@@ -210,6 +212,8 @@ class _Consumption:
                 self._say(f"{', '.join(sorted(self._made_again))}: made again; reading from the beginning")
                 self.end()
                 self._made_again.clear()
+                self._absent.clear()
+                self._ids.clear()
                 self._consumer = self._joined()
             elif self._again:
                 self._begin_again()
@@ -316,6 +320,9 @@ class _Consumption:
                     if place[0] not in {topic for topic, _ in self._absent}:
                         self._wait_for_topic(place[0])
                     self._absent.add(place)
+                    return None
+                if self._ids.setdefault(place[0], topic_id) != topic_id:
+                    self._made_again.add(place[0])  # only a new client reads it
                     return None
                 begin = self._begin(place, topic_id)
             except _NoPartitionError:

@@ -105,6 +105,27 @@ def test_a_topic_that_is_made_again_while_its_partitions_are_assigned_is_read(
     assert said[0] == f"{topic}: there is no such topic; waiting for it"
 
 
+def test_a_topic_that_is_made_again_after_its_end_was_seen_and_the_broker_restarted_is_read(
+    broker: Broker, consumers: Consumers, tmp_path: Path
+) -> None:
+    broker.make("returned", 2)
+    configure(tmp_path, broker, "returned", **{"topic.metadata.refresh.interval.ms": 1000})
+    process = consumers.start()
+    for number, restart in enumerate((broker.stop, broker.kill), 1):
+        send(broker, "returned", numbered(f"{number}-", 10))
+        until(lambda number=number: len(landed(tmp_path)) == 10 * number, lambda: consumers.output)
+        restart()
+        broker.start()
+        broker.delete("returned")
+        until(
+            lambda number=number: consumers.output.count("no such topic") == number, lambda: consumers.output
+        )
+        broker.make("returned", 2)
+    send(broker, "returned", numbered("last-", 10))
+    until(lambda: len(landed(tmp_path)) == 30, lambda: consumers.output)
+    assert consumers.end(process) == 0
+
+
 def test_what_a_producer_took_back_does_not_land(
     broker: Broker, consumers: Consumers, tmp_path: Path
 ) -> None:
