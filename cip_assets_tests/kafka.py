@@ -88,6 +88,7 @@ class Consumers:
 
     data_dir: Path
     running: list[BaseProcess] = field(default_factory=list)
+    _outputs: dict[BaseProcess, Path] = field(default_factory=dict)
 
     def start(self, variables: Mapping[str, str] = MappingProxyType({})) -> BaseProcess:
         number = len(list(self.data_dir.glob("output-*")))
@@ -96,12 +97,18 @@ class Consumers:
         process = STARTER.Process(target=_cip_stream, args=(str(self.data_dir), str(output), dict(variables)))
         process.start()
         self.running.append(process)
+        self._outputs[process] = output
         return process
 
     def end(self, process: BaseProcess, how: signal.Signals = signal.SIGTERM) -> int | None:
         """End a process, and return its exit code."""
         assert process.pid is not None
         self.running.remove(process)
+        if how == signal.SIGTERM:  # which it heeds once it says what it reads
+            until(
+                lambda: self._outputs[process].stat().st_size > 0 or not process.is_alive(),
+                lambda: self.output,
+            )
         if process.is_alive():
             os.kill(process.pid, how)
         process.join(LONGEST)

@@ -6,6 +6,7 @@ Where to go on is read from the files. The offsets that the brokers keep are onl
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -158,7 +159,6 @@ class _Consumption:
         self._blocked_until = 0.0
         self._looked = time.monotonic()
         self._made_again: set[str] = set()
-        self._ids: dict[str, str] = {}
         # The library writes to the console by itself otherwise.
         self._quiet = logging.getLogger("cip.kafka")
         self._quiet.addHandler(logging.NullHandler())
@@ -168,7 +168,8 @@ class _Consumption:
         self._consumer = self._joined()
 
     def _joined(self) -> Consumer:
-        """A consumer that joins the group."""
+        """A consumer that joins the group. What it is told of a topic first, it may not replace later."""
+        self._ids = dict(self._ids_now())
         consumer = Consumer(
             {
                 # Others take over the partitions of a killed process after this time.
@@ -213,7 +214,6 @@ class _Consumption:
                 self.end()
                 self._made_again.clear()
                 self._absent.clear()
-                self._ids.clear()
                 self._consumer = self._joined()
             elif self._again:
                 self._begin_again()
@@ -469,6 +469,13 @@ class _Consumption:
 
     def _topic_id(self, topic: str) -> str | None:
         return topic_id(self._admin, topic)
+
+    def _ids_now(self) -> Iterator[tuple[str, str]]:
+        """The ids of the topics that exist; not of all if the brokers do not answer."""
+        with suppress(AwayError):
+            for topic in self._folders:
+                if found := self._topic_id(topic):
+                    yield topic, found
 
     def _ends(self, place: Place) -> tuple[int, int]:
         """The first offset of a partition, and the one after its last.
