@@ -18,7 +18,7 @@ from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import DAGSTER_SETTINGS
 from cip_assets.orchestration.failures import failures_of
 from cip_assets.orchestration.instance import open_instance
-from cip_assets.orchestration.limits import RETRIES, Retries
+from cip_assets.orchestration.limits import RETRIES, Retries, waiting_for
 from cip_assets_tests.graph import ASSETS, CHECKS
 
 AT_ONCE = Retries(max_retries=RETRIES.max_retries)
@@ -161,6 +161,18 @@ def test_every_step_has_the_retry_policy_and_every_table_its_own_pool() -> None:
             pools.append(op.pool)
     assert None not in pools
     assert max(Counter(pools).values()) == 1
+
+
+def test_the_longest_chain_of_tables_that_wait_is_counted() -> None:
+    reads = {"orders": ("lines",), "rfm": ("orders",), "model": ("orders", "rfm"), "note": ("orders",)}
+    assert waiting_for(reads) == {"orders": 2, "rfm": 1, "model": 0, "note": 0}
+
+
+def test_what_the_forecast_model_is_learned_from_begins_before_other_tables() -> None:
+    priorities = {key.path[-1]: int(a.op.tags.get("dagster/priority", 0)) for a in ASSETS for key in a.keys}
+    chain = [priorities[table] for table in ("split_orders", "purchases", "forecast_model")]
+    others = {"engagement", "preferences", "population", "returns", "kpi_activity", "customer_360"}
+    assert chain[0] > chain[1] > chain[2] >= max(priorities[other] for other in others)
 
 
 def settings_file() -> str:
