@@ -349,10 +349,9 @@ class Events(SqliteEventLogStorage):
     ) -> bool:
         """Store an evaluation in the row of the planned check; whether there is exactly one."""
         found: Any = event.get_dagster_event().event_specific_data
-        status = "SUCCEEDED" if found.passed else "FAILED"
-        made = found.target_materialization_data
+        made, statuses = found.target_materialization_data, AssetCheckExecutionRecordStatus
         values = (
-            AssetCheckExecutionRecordStatus[status].value,
+            statuses.SUCCEEDED.value if found.passed else statuses.FAILED.value,
             row["event"],
             row["timestamp"].isoformat(" ", "microseconds"),
             number,

@@ -1,7 +1,6 @@
 """The forecast model of a snapshot, and the backtest by which it was chosen."""
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date, timedelta
 from decimal import Decimal
@@ -14,7 +13,7 @@ import pyspark.sql.functions as F
 import pyspark.sql.types as T
 from pyspark.sql import DataFrame
 
-from cip_assets.analytics.apart import P, R, apart
+from cip_assets.analytics.apart import apart
 from cip_assets.analytics.forecasting.discounting import Discounting
 from cip_assets.analytics.forecasting.forecast import ForecastModel
 from cip_assets.analytics.forecasting.history import Events, History, Numbers
@@ -172,17 +171,13 @@ def forecast_model(
         history, (as_of - EPOCH).days, rules.churn.window_days, is_money_known=is_money_known, fits=kept
     )
     discounting = Discounting(rules.clv.annual_discount_rate, rules.clv.horizon_months)
-    is_long = history.buyers >= MANY_BUYERS
-    lesson = (apart if is_long else _here)(learned, past, discounting, rules.forecast.max_bias)
+    known = (past, discounting, rules.forecast.max_bias)
+    lesson = apart(learned, *known) if history.buyers >= MANY_BUYERS else learned(*known)
     if kept:
         kept.used.update(lesson.fits)
     return purchases.sparkSession.createDataFrame(
         [_row(past, lesson.model, lesson.judgment)], _types_of(forecast_model.contract.spark_schema)
     )
-
-
-def _here(function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
-    return function(*arguments, **named)
 
 
 def _row(past: Past, model: ForecastModel | None, judgment: Judgment) -> tuple[Any, ...]:
