@@ -1,6 +1,7 @@
 """Delta tables: a write replaces the slice that it names, verifies that, and leaves everything else unchanged."""
 
 import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -73,6 +74,10 @@ class Table:
     @property
     def version(self) -> int:
         return DeltaTable(self.uri).version()
+
+    @property
+    def log(self) -> Path:
+        return Path(self.uri) / "_delta_log"
 
     def files(self, *, but: date) -> dict[str, str]:
         """The parquet files of the current version outside a month, with their hashes."""
@@ -147,7 +152,7 @@ def test_personal_data_stays_out_of_the_log_and_rows_are_still_counted(
             unlogged=["id"],
         )
     delta.maintain(table.uri, keep=timedelta(0))
-    log = "".join(path.read_text("utf-8") for path in (Path(table.uri) / "_delta_log").glob("*.json"))
+    log = "".join(path.read_text("utf-8") for path in table.log.glob("0*") if path.suffix != ".parquet")
     assert not re.findall(r"aster|birch|\bmore\b", log)
     assert "1.1" in log
     opened = delta.open_table(table.uri)
@@ -156,6 +161,28 @@ def test_personal_data_stays_out_of_the_log_and_rows_are_still_counted(
     with pytest.raises(PlatformError, match="version 1 cannot be restored: maintenance deleted files"):
         delta.restore(table.uri, 1)
     assert table.rows() == [("ann.aster", "1.10", JANUARY), ("bob.birch", "2.00", JANUARY)]
+
+
+@pytest.mark.engine
+def test_a_new_table_has_the_checksum_of_an_empty_one_and_apache_spark_adds_its_first_rows_to_it(
+    table: Table,
+) -> None:
+    table.write(A, replace=IN_JANUARY)
+    empty, *later = (json.loads(path.read_text("utf-8")) for path in sorted(table.log.glob("0*.crc")))
+    assert (empty["numFiles"], empty["tableSizeBytes"], empty["allFiles"]) == (0, 0, [])
+    assert empty["metadata"]["id"] == DeltaTable(table.uri, version=0).metadata().id
+    if ENGINE == "spark":
+        assert [(one["numFiles"], one["metadata"]["id"], one["protocol"]) for one in later] == [
+            (1, empty["metadata"]["id"], empty["protocol"])
+        ]
+
+
+@pytest.mark.engine
+def test_a_checksum_that_a_killed_writer_did_not_finish_is_ignored(filled: Table) -> None:
+    (filled.log / "00000000000000000000.crc").write_text('{"tableSizeBytes": 0, "numFi', "utf-8")
+    filled.write(("b2", "3.00", FEBRUARY), replace=IN_FEBRUARY)
+    assert filled.rows() == [A, ("b2", "3.00", FEBRUARY), C]
+    assert delta.read(filled.spark, filled.uri).count() == 3
 
 
 @pytest.mark.engine
