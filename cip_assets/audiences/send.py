@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -10,7 +11,6 @@ from cip_assets.audiences.columns import CUSTOMERS, OF_CUSTOMERS
 from cip_assets.audiences.config import CsvDestination, Webhook
 from cip_assets.audiences.marks import Marks
 from cip_assets.audiences.members import Compiled
-from cip_assets.audiences.webhook import Row, Told, tell
 from cip_assets.config.rules import Rules
 from cip_assets.config.settings import Settings
 from cip_assets.contracts.contract import AS_OF
@@ -20,6 +20,9 @@ from cip_assets.storage.csv_query import query
 from cip_assets.storage.files import scratch_beside
 from cip_assets.storage.views import literal, view
 
+if TYPE_CHECKING:
+    from cip_assets.audiences.webhook import Row, Told
+
 
 @dataclass(frozen=True)
 class Sent:
@@ -27,7 +30,7 @@ class Sent:
 
     destination: str
     members: int
-    told: Told | None
+    told: "Told | None"
 
 
 def send(settings: Settings, found: Compiled, rules: Rules, wait: float = 1.0) -> list[Sent]:
@@ -96,6 +99,8 @@ def _tell(
     connection: duckdb.DuckDBPyConnection,
     wait: float,
 ) -> Sent:
+    from cip_assets.audiences.webhook import tell  # noqa: PLC0415 -- few runs need it, and it takes each one 40 ms
+
     as_it_is = rules.exports.model_copy(update={"neutralize_formulas": False})
     found = connection.execute(query(file, connection, rules.model_copy(update={"exports": as_it_is})))
     columns = [name for name, *_ in found.description or ()]

@@ -29,9 +29,10 @@ from cip_assets.layers import SOURCE_TABLES
 from cip_assets.sources.streams import lag
 from cip_assets.sources.streams.consume import ANSWER, AwayError, topic_id
 from cip_assets.sources.streams.files import TopicFolder
+from cip_assets.sources.streams.records import Records
 from cip_assets.sources.streams.registry import Registry, RegistryAwayError
 from cip_assets.sources.streams.topics import Kafka, Topic
-from cip_assets.sources.streams.values import Records, landing_text
+from cip_assets.sources.streams.values import landing_text
 from cip_assets.storage import delta
 
 

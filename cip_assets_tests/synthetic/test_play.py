@@ -7,7 +7,8 @@ from pathlib import Path
 from confluent_kafka import Consumer, TopicPartition
 
 from cip_assets.sources.config import load_sources
-from cip_assets.sources.streams.values import Records, landing_text
+from cip_assets.sources.streams.records import Records
+from cip_assets.sources.streams.values import landing_text
 from cip_assets.synthetic import GeneratorConfig, generate
 from cip_assets.synthetic.broker import Broker
 from cip_assets.synthetic.play import PARTITIONS, play, sources, taken, topic_of

@@ -21,9 +21,10 @@ from cip_assets.config.errors import PlatformError
 from cip_assets.config.settings import Settings
 from cip_assets.sources.streams import lag
 from cip_assets.sources.streams.files import TopicFolder
+from cip_assets.sources.streams.records import Records
 from cip_assets.sources.streams.registry import Registry, RegistryAwayError
 from cip_assets.sources.streams.topics import Kafka
-from cip_assets.sources.streams.values import Records, landing_text
+from cip_assets.sources.streams.values import landing_text
 
 AT_ONCE = 5_000
 """The records that are taken from the client at once."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from cip_assets.sources.streams.values import Records
+from cip_assets.sources.streams.records import Records
 from cip_assets.storage.files import sync_folder
 
 FOLDER = "from_streams"

@@ -7,9 +7,7 @@ import csv
 import json
 import re
 import struct
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, time
 from decimal import Decimal
 from io import BytesIO, StringIO
@@ -26,6 +24,7 @@ from cip_assets.config.errors import PlatformError
 from cip_assets.layers import SOURCE_TABLES
 from cip_assets.sources.reading.json_rows import fields_of
 from cip_assets.sources.streams.alike import ENOUGH, lines_of_alike
+from cip_assets.sources.streams.records import Records
 from cip_assets.sources.streams.registry import Registry
 from cip_assets.sources.streams.topics import Topic
 
@@ -56,24 +55,6 @@ BAD_AVRO = (
 Fields = Mapping[str, str | None]
 ESCAPES_A_QUOTE = re.compile(r'\\"|[,"].*\\\Z', re.DOTALL)
 """A text with a quote after a backslash in CSV. Landing files in which quotes seem to be escaped so are refused."""
-
-
-@dataclass(frozen=True)
-class Records:
-    """Records of a partition, in the order of their offsets. There are so many that they are kept as two lists."""
-
-    offsets: list[int] = field(default_factory=list)
-    values: list[bytes | None] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.offsets)
-
-    def __getitem__(self, which: slice) -> "Records":
-        return Records(self.offsets[which], self.values[which])
-
-    def since(self, offset: int) -> "Records":
-        """Those from this offset on."""
-        return self[bisect_left(self.offsets, offset) :]
 
 
 class NotALineError(ValueError):

@@ -1,9 +1,11 @@
 """The code version of a table follows the code that decides its content, and no other."""
 
+import inspect
 import re
 import sys
-from collections.abc import Iterator
-from types import ModuleType
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import CodeType, ModuleType
 
 import pytest
 
@@ -26,18 +28,18 @@ def changed_by(
 ) -> set[str]:
     """The assets whose code version is another one after an edit of a module."""
     before = GRAPH.code_versions
-    source_of = versions.inspect.getsource
+    code_of = versions._code_of
 
-    def source(of: ModuleType) -> str:
-        text = source_of(of)
+    def code(of: ModuleType) -> CodeType:
         if of is not module:
-            return text
-        edited, count = re.subn(pattern, replacement, text, count=1, flags=re.MULTILINE)
+            return code_of(of)
+        edited, count = re.subn(pattern, replacement, inspect.getsource(of), count=1, flags=re.MULTILINE)
         assert count == 1
-        return edited
+        path = str(of.__file__)
+        return versions.WithoutDocstrings(of.__name__, path).source_to_code(edited, path)
 
     versions._digest.cache_clear()
-    monkeypatch.setattr(versions.inspect, "getsource", source)
+    monkeypatch.setattr(versions, "_code_of", code)
     after = Graph.of(rules).code_versions
     return {key.to_user_string() for key in before if before[key] != after[key]}
 
@@ -105,6 +107,26 @@ def test_an_edit_makes_out_of_date_what_it_decides(
     name, pattern, replacement, changed = EDITS[edit]
     found = changed_by(monkeypatch, rules, sys.modules[f"cip_assets.{name}"], pattern, replacement)
     assert {key for key in found if not key.startswith("exports/")} == changed
+
+
+def test_what_was_compiled_is_kept_and_compiled_again_after_an_edit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    module = ModuleType("some")
+    source = tmp_path / "some.py"
+    module.__file__ = str(source)
+
+    def constants(text: str) -> Sequence[object]:
+        source.write_text(f'"""A docstring."""\n{text}\n', "utf-8")
+        return versions._code_of(module).co_consts
+
+    assert 17 in constants("A = 17")
+    assert [path.name for path in tmp_path.rglob("*.pyc")] == [
+        f"some.{sys.implementation.cache_tag}.opt-2.pyc"
+    ]
+    assert "A docstring." not in constants("A = 1234")
+    assert 1234 in versions._code_of(module).co_consts
 
 
 def test_rules_of_tables_count_and_those_of_operations_do_not(rules: Rules) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from cip_assets.ingest.discover import find_files
 from cip_assets.sources.streams.files import Range, TopicFolder
-from cip_assets.sources.streams.values import Records
+from cip_assets.sources.streams.records import Records
 
 FIRST, SECOND = "a" * 22, "B-_" + "b" * 19
 TODAY = date(2024, 5, 17)

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cip_assets.config.errors import PlatformError
+from cip_assets.sources.streams.records import Records
 from cip_assets.sources.streams.registry import Registry, RegistryAwayError
 from cip_assets.sources.streams.topics import Topic
-from cip_assets.sources.streams.values import Records, landing_text
+from cip_assets.sources.streams.values import landing_text
 from cip_assets_tests.kafka import SchemaRegistry
 
 RETURNS = Topic(

@@ -10,8 +10,9 @@ from cip_assets.config.errors import PlatformError
 from cip_assets.layers import EVENT_TABLES
 from cip_assets.sources.config import load_sources
 from cip_assets.sources.streams import values
+from cip_assets.sources.streams.records import Records
 from cip_assets.sources.streams.topics import EventTable, Kafka
-from cip_assets.sources.streams.values import Records, landing_text
+from cip_assets.sources.streams.values import landing_text
 from cip_assets_tests.documents import quoted
 
 GOOD = """

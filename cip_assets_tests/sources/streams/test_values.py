@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cip_assets.ingest.csv_records import read_header, read_records
+from cip_assets.sources.streams.records import Records
 from cip_assets.sources.streams.topics import Topic
-from cip_assets.sources.streams.values import Records, landing_text
+from cip_assets.sources.streams.values import landing_text
 
 RETURNS = Topic(topic="back", table="returns", columns={"customer_id": "customer.id"}, ignored=("shop",))
 LINES = Topic(
