@@ -93,9 +93,11 @@ LAZY = {
     "cip_assets.__main__",
     "cip_assets.analytics.insights.rates",
     "cip_assets.audiences.members",
+    "cip_assets.audiences.send",
     "cip_assets.cli.run",
     "cip_assets.cli.stream",
     "cip_assets.cli.tables",
+    "cip_assets.orchestration.alerts",
     "cip_assets.reporting.dashboard.runtime",
     "cip_assets.storage.place",
 }

@@ -200,6 +200,7 @@ class _Consumption:
         return consumer
 
     def go_on(self) -> None:
+        self._looked = time.monotonic()  # to join may have taken as long as the brokers may
         while not self._stopping():
             self._fresh.clear()
             self._take(self._consumer.consume(AT_ONCE, WAIT))
@@ -238,6 +239,8 @@ class _Consumption:
                 if (error := message.error()) is not None:
                     self._on_record_error(message, error)
             messages = [message for message in messages if message.error() is None]
+        if messages:
+            self._away, self._is_waiting = "", False
         places: Iterator[Any] = zip(
             map(Message.topic, messages), map(Message.partition, messages), strict=True
         )
@@ -246,7 +249,6 @@ class _Consumption:
             end = begin + len(list(some))
             self._hold(place, messages[begin:end])
             begin = end
-        self._away, self._is_waiting = "", False
 
     def _hold(self, place: Place, messages: Sequence[Any]) -> None:
         held = self._held.get(place)
@@ -425,11 +427,14 @@ class _Consumption:
         if self._absent:
             self._on_assign(self._consumer, [TopicPartition(*place) for place in sorted(self._absent)])
         try:
-            for topic in {topic for topic, _ in self._held}:
+            for (
+                topic
+            ) in self._folders:  # also if no partition is held: nobody else may say that the brokers are away
                 self._look_at(topic)
         except AwayError as error:
             self._wait_for_brokers(str(error))
             return
+        self._away, self._is_waiting = "", False
         states: dict[str, list[lag.PartitionState]] = {}
         for (topic, partition), held in self._held.items():
             _, end = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)

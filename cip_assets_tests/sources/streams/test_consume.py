@@ -10,7 +10,7 @@ from threading import Event
 
 import pytest
 import yaml
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Message, Producer
 from confluent_kafka.admin import AdminClient
 
 from cip_assets.config.settings import Settings
@@ -189,6 +189,35 @@ def test_a_broker_that_is_away_is_waited_for(tmp_path: Path, broker: Broker, con
     assert consumers.end(process) == 0
     assert consumers.output.count("waiting") == 1
     assert state() is None
+
+
+def test_that_no_broker_answers_is_seen_without_partitions_and_despite_an_event_that_came_with_it(
+    tmp_path: Path, broker: Broker
+) -> None:
+    broker.make("unread")
+    configure(tmp_path, broker, "unread")
+    sources = load_sources(tmp_path)
+    assert sources is not None
+    assert sources.kafka is not None
+    said: list[str] = []
+    consumption = consume._Consumption(sources.kafka, Settings(tmp_path, "sail"), said.append, lambda: False)
+    consumption._look()
+    assert not said
+    broker.kill()
+    try:
+        consumption._look()
+    finally:
+        broker.start()
+    assert [f"no broker of {broker.servers} answers" in line for line in said] == [True]
+    consumption._look()
+    assert not consumption._away
+    down, end = (
+        Message(topic="unread", partition=0, error=KafkaError(code))
+        for code in (KafkaError._ALL_BROKERS_DOWN, KafkaError._PARTITION_EOF)
+    )
+    consumption._take([down, end])
+    assert consumption._away
+    consumption.end()
 
 
 def test_a_registry_that_is_away_is_waited_for(broker: Broker, consumers: Consumers, tmp_path: Path) -> None:
