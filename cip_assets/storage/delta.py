@@ -611,18 +611,18 @@ def _create_or_load(
         configuration=configuration,
     )
     if _is_on_disk(uri):
-        _say_it_is_empty(Path(uri) / "_delta_log")
+        _say_it_is_empty(Path(uri) / _name_of(0))
     return table
 
 
-def _say_it_is_empty(log: Path) -> None:
+def _say_it_is_empty(commit: Path) -> None:
     """Write the checksum of an empty table: the file of Delta's protocol that says what a version consists of.
 
     delta-rs writes none. Without it, Apache Spark asks its log with queries what it consists of, once for each new
     table: the tables of the sample took 141 s without it, and 115 s with it.
     """
     actions: dict[str, Any] = {}
-    for line in (log / f"{0:020}.json").read_text("utf-8").splitlines():
+    for line in commit.read_text("utf-8").splitlines():
         actions |= json.loads(line)
     checksum = {
         "tableSizeBytes": 0,
@@ -635,7 +635,7 @@ def _say_it_is_empty(log: Path) -> None:
         "domainMetadata": [],
         "allFiles": [],
     }
-    (log / f"{0:020}.crc").write_text(json.dumps(checksum), "utf-8")
+    commit.with_suffix(".crc").write_text(json.dumps(checksum), "utf-8")
 
 
 def _is_on_disk(uri: str) -> bool:

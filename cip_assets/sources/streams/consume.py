@@ -158,7 +158,6 @@ class _Consumption:
         self._refused: PlatformError | None = None
         self._away, self._is_waiting = "", False
         self._blocked_until = 0.0
-        self._looked = time.monotonic()
         self._made_again: set[str] = set()
         # The library writes to the console by itself otherwise.
         self._quiet = logging.getLogger("cip.kafka")
@@ -167,6 +166,7 @@ class _Consumption:
         self._connection: dict[str, Any] = {**kafka.connection(), "error_cb": self._on_error}
         self._admin = AdminClient(self._connection, logger=self._quiet)
         self._consumer = self._joined()
+        self._looked = time.monotonic()  # to join may have taken as long as the brokers may
 
     def _joined(self) -> Consumer:
         """A consumer that joins the group. What it is told of a topic first, it may not replace later."""
@@ -200,7 +200,6 @@ class _Consumption:
         return consumer
 
     def go_on(self) -> None:
-        self._looked = time.monotonic()  # to join may have taken as long as the brokers may
         while not self._stopping():
             self._fresh.clear()
             self._take(self._consumer.consume(AT_ONCE, WAIT))
@@ -240,7 +239,7 @@ class _Consumption:
                     self._on_record_error(message, error)
             messages = [message for message in messages if message.error() is None]
         if messages:
-            self._away, self._is_waiting = "", False
+            self._answered()
         places: Iterator[Any] = zip(
             map(Message.topic, messages), map(Message.partition, messages), strict=True
         )
@@ -291,6 +290,9 @@ class _Consumption:
         if not self._is_waiting and not self._refused:
             self._say(f"no broker of {self._kafka.servers} answers ({self._away}); waiting")
             self._is_waiting = True
+
+    def _answered(self) -> None:
+        self._away, self._is_waiting = "", False
 
     def _wait_for_topic(self, topic: str) -> None:
         self._say(f"{topic}: there is no such topic; waiting for it")
@@ -434,7 +436,7 @@ class _Consumption:
         except AwayError as error:
             self._wait_for_brokers(str(error))
             return
-        self._away, self._is_waiting = "", False
+        self._answered()
         states: dict[str, list[lag.PartitionState]] = {}
         for (topic, partition), held in self._held.items():
             _, end = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
