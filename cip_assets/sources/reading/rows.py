@@ -33,7 +33,7 @@ class _Patterns(NamedTuple):
     """Cells, each after its delimiter, so the text to match begins with one."""
 
     cells: re.Pattern[str]
-    """Well-formed cells, as many as there are."""
+    """Well-formed cells, up to 1,000 of them."""
 
     opened: re.Pattern[str]
     """A cell that is opened and not closed."""
@@ -54,7 +54,9 @@ def _patterns(delimiter: str) -> _Patterns:
     mark = re.escape(delimiter)
     quoted = rf' *"({INSIDE.pattern})" *(?={mark}|\Z)'
     return _Patterns(
-        cells=re.compile(rf'(?:{mark}(?:{quoted}|(?! *")[^{mark}]*+))*+'),
+        # Before Python 3.11.5, a possessive quantifier of a group with alternatives matches nothing or too much
+        # (CPython issues 106052 and 100061). A greedy one needs memory for each cell, so it has a limit.
+        cells=re.compile(rf'(?:{mark}(?:{quoted}|(?! *")[^{mark}]*+)){{1,1000}}'),
         opened=re.compile(rf'{mark} *"{INSIDE.pattern}\Z'),
         closed=re.compile(rf" *(?={mark}|\Z)"),
         cell=re.compile(rf"{mark}(?:{quoted}|([^{mark}]*+))"),
@@ -121,7 +123,7 @@ def _quoted_record(text: str, more: Iterator[str], delimiter: str) -> tuple[list
     patterns = _patterns(delimiter)
     parts, size = [text], len(text)
     rest = delimiter + text.rstrip(LINE_ENDS)
-    while (end := end_of(patterns.cells, rest)) < len(rest):
+    while (end := _end_of_cells(patterns, rest)) < len(rest):
         if not patterns.opened.match(rest, end):
             return parts, False
         closing = len(rest)
@@ -150,6 +152,14 @@ def end_of(pattern: re.Pattern[str], text: str, place: int = 0) -> int:
     """Where the match of a pattern ends that begins at a place."""
     found = pattern.match(text, place)
     return found.end() if found else place
+
+
+def _end_of_cells(patterns: _Patterns, text: str) -> int:
+    """Where the well-formed cells end that a text begins with."""
+    end = 0
+    while found := patterns.cells.match(text, end):
+        end = found.end()
+    return end
 
 
 def _fields(text: str, delimiter: str) -> list[str | None]:
