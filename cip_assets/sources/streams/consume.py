@@ -48,6 +48,11 @@ If a topic was made again and its leader had changed before, as after a restart 
 notice it, and never reads the new topic.
 """
 
+LATE = 30.0
+"""The seconds after the brokers came back in which a client may still be told that all are down, since each connects
+again by itself, and waits up to 10 seconds before it does. Then they are asked before anything is said.
+"""
+
 RETRY = 5.0
 """The seconds between two attempts to write, if the disk refused or the registry did not answer."""
 
@@ -157,6 +162,7 @@ class _Consumption:
         self._absent: set[Place] = set()
         self._refused: PlatformError | None = None
         self._away, self._is_waiting = "", False
+        self._late_until = 0.0
         self._blocked_until = 0.0
         self._made_again: set[str] = set()
         # The library writes to the console by itself otherwise.
@@ -205,8 +211,7 @@ class _Consumption:
             self._take(self._consumer.consume(AT_ONCE, WAIT))
             if self._refused:
                 raise self._refused
-            if self._away:
-                self._wait_for_brokers(self._away)
+            self._heed_brokers()
             self._write_due()
             if time.monotonic() > self._looked + LOOK:
                 self._look()
@@ -285,6 +290,13 @@ class _Consumption:
         elif error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 -- its public name
             self._away = self._away or error.str()  # the reason may follow: a wrong password
 
+    def _heed_brokers(self) -> None:
+        """Say that no broker answers, if one of the clients was told so."""
+        if self._away and not self._is_waiting and time.monotonic() < self._late_until:
+            self._look()
+        elif self._away:
+            self._wait_for_brokers(self._away)
+
     def _wait_for_brokers(self, why: str) -> None:
         self._away = self._away or why
         if not self._is_waiting and not self._refused:
@@ -292,6 +304,8 @@ class _Consumption:
             self._is_waiting = True
 
     def _answered(self) -> None:
+        if self._is_waiting:
+            self._late_until = time.monotonic() + LATE
         self._away, self._is_waiting = "", False
 
     def _wait_for_topic(self, topic: str) -> None:

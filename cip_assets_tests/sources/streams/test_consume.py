@@ -217,6 +217,12 @@ def test_that_no_broker_answers_is_seen_without_partitions_and_despite_an_event_
     )
     consumption._take([down, end])
     assert consumption._away
+    consumption._heed_brokers()  # a client that noticed it late
+    assert (consumption._away, len(said)) == ("", 1)
+    consumption._late_until = 0
+    consumption._take([down])
+    consumption._heed_brokers()
+    assert len(said) == 2
     consumption.end()
 
 
