@@ -542,6 +542,19 @@ def test_a_record_that_is_too_long_is_refused_before_it_fills_the_memory(
         parsed(path)
 
 
+@pytest.mark.parametrize(
+    "pattern", [csv_lines.QUOTED_FIELD, csv_lines.BACKSLASH_FIELD], ids=["quoted", "with backslashes"]
+)
+@given(text=st.text('",\\a\n'))
+def test_a_field_ends_where_it_would_with_greedy_quantifiers(pattern: re.Pattern[bytes], text: str) -> None:
+    """Python before 3.11.5 matches some possessive quantifiers wrongly."""
+    greedy, field = re.compile(pattern.pattern.replace(b"*+", b"*"), pattern.flags), f'"{text}'.encode()
+    found, expected = pattern.match(field), greedy.match(field)
+    assert found
+    assert expected
+    assert (found.span(), found["closing"]) == (expected.span(), expected["closing"])
+
+
 def test_a_wrong_number_of_records_is_refused() -> None:
     with pytest.raises(UnreadableFileError, match="^lines 2 to 5 hold 3 records, but 2 were read"):
         csv_records.parse(memoryview(b"1,2\n3\n"), np.array([2, 3, 5]), ["a", "b"], ["a"])

@@ -54,8 +54,8 @@ def _patterns(delimiter: str) -> _Patterns:
     mark = re.escape(delimiter)
     quoted = rf' *"({INSIDE.pattern})" *(?={mark}|\Z)'
     return _Patterns(
-        # Before Python 3.11.5, a possessive quantifier of a group with alternatives matches nothing or too much
-        # (CPython issues 106052 and 100061). A greedy one needs memory for each cell, so it has a limit.
+        # Before Python 3.11.5, a possessive quantifier of a group that backtracks or looks ahead matches nothing or too
+        # much (CPython issues 106052 and 100061). A greedy one needs memory for each cell, so it has a limit.
         cells=re.compile(rf'(?:{mark}(?:{quoted}|(?! *")[^{mark}]*+)){{1,1000}}'),
         opened=re.compile(rf'{mark} *"{INSIDE.pattern}\Z'),
         closed=re.compile(rf" *(?={mark}|\Z)"),

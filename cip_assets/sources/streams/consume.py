@@ -443,9 +443,8 @@ class _Consumption:
         if self._absent:
             self._on_assign(self._consumer, [TopicPartition(*place) for place in sorted(self._absent)])
         try:
-            for (
-                topic
-            ) in self._folders:  # also if no partition is held: nobody else may say that the brokers are away
+            # Also if no partition is held: nobody else may say that the brokers are away.
+            for topic in self._folders:
                 self._look_at(topic)
         except AwayError as error:
             self._wait_for_brokers(str(error))

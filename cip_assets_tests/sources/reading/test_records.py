@@ -134,6 +134,12 @@ def test_a_long_cell_that_is_closed_is_one_field_even_in_a_long_record(path: Pat
     ]
 
 
+def test_a_record_with_thousands_of_quoted_cells_is_whole(path: Path) -> None:
+    cells = [f"x, {place}" for place in range(2_500)]
+    names, quoted = (",".join(f'"{each}{cell}"' for cell in cells) for each in ("name ", ""))
+    assert values_of(path, f"{names}\n{quoted}\n") == [(2, *cells, None)]
+
+
 def test_in_a_table_of_two_columns_a_quoted_cell_may_look_like_records(path: Path) -> None:
     """Each of its lines has two fields, as many notes have."""
     assert values_of(path, 'id,note\n1,"Dear shop\nhello, you"\n') == [

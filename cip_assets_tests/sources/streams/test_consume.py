@@ -191,7 +191,7 @@ def test_a_broker_that_is_away_is_waited_for(tmp_path: Path, broker: Broker, con
     assert state() is None
 
 
-def test_that_no_broker_answers_is_seen_without_partitions_and_despite_an_event_that_came_with_it(
+def test_that_no_broker_answers_is_seen_without_partitions_and_beside_other_events_but_not_once_it_does(
     tmp_path: Path, broker: Broker
 ) -> None:
     broker.make("unread")
